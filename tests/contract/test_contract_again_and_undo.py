@@ -108,6 +108,24 @@ def test_each_merge_on_the_target_is_named_by_one_record(
         assert sorted(filter(None, named)) == sorted(merges)
 
 
+def test_undo_names_the_merged_tasks_that_depend_on_what_it_takes_back(landed: World) -> None:
+    chain = {"02-c": "01-b", "03-d": "02-c"}
+    for name, needs in chain.items():
+        front = {"depends_on": [needs]}
+        whole = {f"{name}.txt": "x\n"}
+        landed.task(f"p/{name}", whole=whole, validation=f"test -f {name}.txt", front=front)
+        assert landed.exec(f"p/{name}").json["verdict"] == "merged"
+    landed.task(
+        "p/04-e", whole={"e": "x\n"}, validation="test -f e", front={"depends_on": ["01-b"]}
+    )
+    outcome = landed.minitask("undo", "p/01-b")
+    assert outcome.code == 0
+    assert "p/02-c, p/03-d depend on it" in outcome.text, outcome.text
+    assert "minitask undo p/03-d p/02-c" in outcome.text
+    [again] = landed.minitask("undo", "p/02-c", "--json").json["tasks"]
+    assert again["dependents"] == ["p/03-d"]
+
+
 def test_undo_keeps_what_landed_since(landed: World) -> None:
     landed.commit({"later.txt": "l\n"})
     assert landed.minitask("undo", "p/01-b").code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 
 import pytest
 
@@ -215,3 +216,36 @@ def test_a_candidate_is_judged_by_the_spec_that_is_committed_now(
     if verdict == "merged":
         assert "already merged" in world.exec("p/01-b").json["reason"]
         assert world.minitask("audit").code == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: text.partition("## Validation")[0], "E401"),
+        (lambda text: text.replace("test -f b.txt", "test -f 'b.txt"), "E106"),
+        (lambda text: f"---\nid: [\n---\n\n{text}", "E102"),
+        (lambda _text: "Done.\n", "holds no task p/01-b"),
+        (lambda text: f"---\nid: other\n---\n\n{text}", "holds no task p/01-b"),
+    ],
+    ids=["no validation", "a quote that is open", "front matter", "no task", "another name"],
+)
+def test_a_candidate_does_not_land_where_its_spec_cannot_be_read_any_more(
+    world: World, change: Callable[[str], str], told: str
+) -> None:
+    path = world.task("p/01-b", whole={"b.txt": "b\n"}, validation="test -f b.txt")
+    assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+    before = world.commit({path: change(world.show(path))})
+    merged = world.minitask("merge", "p/01-b")
+    assert (merged.code, world.tip()) == (2, before), merged.text
+    assert told in merged.stderr
+    assert f"{path}" in merged.stderr
+    assert "fix:" in merged.stderr
+
+
+def test_a_candidate_whose_spec_is_gone_lands_by_the_one_that_it_was_made_for(world: World) -> None:
+    path = world.task("p/01-b", whole={"b.txt": "b\n"}, validation="test -f b.txt")
+    assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+    world.git("rm", "-q", path)
+    world.git("commit", "-qm", "the plan is done")
+    assert world.minitask("merge", "p/01-b").code == 0
+    assert world.has("b.txt")

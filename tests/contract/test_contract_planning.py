@@ -60,8 +60,12 @@ def test_the_planner_sees_the_goal_the_tree_the_files_and_the_template(world: Wo
     assert asked[0].json["model"] == "sonnet"
 
 
-def test_errors_go_back_with_their_diagnostics(world: World) -> None:
-    bad = GOOD.replace("grep -qx 'part 1' part1.txt", "")
+CHECK = "grep -qx 'part 1' part1.txt"
+
+
+@pytest.mark.parametrize("check", ["", "echo done", f"{CHECK} || true"])
+def test_specs_that_cannot_run_or_prove_anything_go_back(world: World, check: str) -> None:
+    bad = GOOD.replace(CHECK, check)
     asked: list[Received] = []
 
     def answer(request: Received) -> Any:
@@ -73,8 +77,19 @@ def test_errors_go_back_with_their_diagnostics(world: World) -> None:
         outcome = plan(world)
     assert outcome.code == 0, outcome.text
     assert len(asked) == 3
-    assert "E401" in asked[1].prompt or "validation" in asked[1].prompt.lower()
+    assert ("W402" if check else "E401") in asked[1].prompt
     assert outcome.json["calls"][0]["usage"]["requests"] == 3
+
+
+def test_a_plan_whose_specs_have_only_warnings_is_taken(world: World) -> None:
+    with scripted_server(
+        lambda _request: completion(GOOD.replace(CHECK, f"{CHECK}\nls || true"))
+    ) as server:
+        world.configure(**settings_of(server.base_url))
+        outcome = plan(world)
+    assert outcome.code == 0, outcome.text
+    assert [item["code"] for item in outcome.json["diagnostics"]] == ["W402"]
+    assert outcome.json["calls"][0]["usage"]["requests"] == 1
 
 
 def test_after_two_repairs_what_there_is_is_written_with_its_errors(world: World) -> None:

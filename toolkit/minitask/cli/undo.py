@@ -44,16 +44,28 @@ def command(ctx: click.Context, tasks: tuple[str, ...], into: str | None, *, as_
 
 def _render(undone: Undone) -> str:
     if undone.verdict is Verdict.MERGED:
-        return f"✓ {undone.task}: reverted by {str(undone.commit)[:12]}\n  next   minitask exec {undone.task}"
+        line = f"✓ {undone.task}: reverted by {str(undone.commit)[:12]}"
+        return f"{line}{_dependents(undone)}\n  next   minitask exec {undone.task}"
     again = f"\n  next   minitask undo {undone.task}" if undone.verdict is Verdict.READY else ""
     return f"✗ {undone.task}: {undone.verdict.value}: {undone.reason}{again}"
 
 
-def _document(undone: Undone) -> dict[str, str | None]:
+def _dependents(undone: Undone) -> str:
+    """Return a line that names the merged tasks that depend on what was taken back, and takes them back, too."""
+    if not undone.dependents:
+        return ""
+    names = undone.dependents
+    depend = "depends" if len(names) == 1 else "depend"
+    latest_first = " ".join(reversed(names))
+    return f"\n  note   {', '.join(names)} {depend} on it, and stay merged: `minitask undo {latest_first}`"
+
+
+def _document(undone: Undone) -> dict[str, object]:
     return {
         "task": undone.task,
         "verdict": undone.verdict.value,
         "commit": undone.commit,
         "reason": undone.reason,
         "undone": undone.undone or None,
+        "dependents": undone.dependents,
     }

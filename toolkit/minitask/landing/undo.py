@@ -5,9 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 from minitask.engine.context import Context
+from minitask.engine.find_tasks import spec_paths
 from minitask.engine.task_records import task_at
-from minitask.engine.task_status import latest_landing
-from minitask.engine.tasks import Base
+from minitask.engine.task_status import landings_at, latest_landing
+from minitask.engine.tasks import PROJECTS, Base, load_file
 from minitask.errors import MachineError, UsageError
 from minitask.git import refs
 from minitask.git.commits import NewCommit, write_commits
@@ -16,6 +17,7 @@ from minitask.git.restore_checkout import TargetMove
 from minitask.landing.proof import prove_checks
 from minitask.landing.push import advance
 from minitask.ledger.record import Verdict
+from minitask.spec.dependency_graph import Graph
 from minitask.system.files import force_remove
 from minitask.workspace import places
 from minitask.workspace.build_cache import FOLDER
@@ -25,7 +27,7 @@ class Undone(Struct, frozen=True):
     """The result of it.
 
     `merged`: the revert is on the target; `ready`: a checkout is in the way; else `failed` or `conflict`. `undone` is
-    the merge that the revert took back.
+    the merge that the revert took back, `dependents` the merged tasks that depend on it.
     """
 
     task: str
@@ -33,6 +35,7 @@ class Undone(Struct, frozen=True):
     commit: str | None = None
     reason: str = ""
     undone: str = ""
+    dependents: tuple[str, ...] = ()
 
 
 def undo_task(engine: Context, name: str, base: Base) -> Undone:
@@ -63,8 +66,19 @@ def undo_task(engine: Context, name: str, base: Base) -> Undone:
     force_remove(places.work_folder(engine.repository) / FOLDER)
     moved = advance(engine, TargetMove(base.target, tip, commit))
     if moved.done:
-        return Undone(name, Verdict.MERGED, commit, undone=landing.commit)
+        dependents = _merged_dependents(engine, name, base)
+        return Undone(name, Verdict.MERGED, commit, undone=landing.commit, dependents=dependents)
     return Undone(name, Verdict.READY, reason=moved.reason or "the target branch moved meanwhile")
+
+
+def _merged_dependents(engine: Context, name: str, base: Base) -> tuple[str, ...]:
+    """Return the merged tasks whose specs say that they depend on one, directly or by way of others."""
+    files = (load_file(engine, path, base) for path in spec_paths(engine, base.base, PROJECTS))
+    graph = Graph(tuple(task.spec for file in files for task in file.tasks))
+    at = {index for index, known in enumerate(graph.names) if known == name}
+    names = [graph.names[index] for index, needs in enumerate(graph.reach) if needs & at]
+    landed = landings_at(engine, base.base, names) if names else {}
+    return tuple(name for name in names if name in landed and not landed[name].undone)
 
 
 def _nothing_left(landing: str) -> str:

@@ -34,6 +34,7 @@ from minitask.policy.route import Route
 from minitask.spec.dependency_graph import slug
 from minitask.spec.model import Diagnostic, Options, Tier
 from minitask.spec.parse import parse_file
+from minitask.spec.quality import proves_nothing
 from minitask.system.files import create_file
 from minitask.task.call_journal import Answered
 from minitask.task.calls import Outcome
@@ -166,7 +167,9 @@ def check_answer(engine: Context, goal: Goal, text: str) -> None:
     """Raise `EditError`, fit to be sent back, unless an answer is specs that could run."""
     drafts = drafts_of(engine, goal, text)
     diagnostics = _check(engine, goal.project, drafts)
-    errors = [item for item in diagnostics if item.is_error]
+    errors = [
+        item for item in diagnostics if item.is_error or _is_without_proof(item, goal, drafts)
+    ]
     if errors:
         shown = [_line(item) for item in errors[:SHOWN_DIAGNOSTICS]]
         more = len(errors) - len(shown)
@@ -174,6 +177,16 @@ def check_answer(engine: Context, goal: Goal, text: str) -> None:
             "the specs have errors:\n"
             + "\n".join([*shown, *([f"and {more} more"] if more else [])])
         )
+
+
+def _is_without_proof(item: Diagnostic, goal: Goal, drafts: Sequence[DraftedSpec]) -> bool:
+    """Return True if a warning says that no command of a spec can fail: such a task is refused when it is to run."""
+    return item.code == "W402" and any(
+        proves_nothing(spec)
+        for draft in drafts
+        if item.path == f"{PROJECTS}/{goal.project}/{draft.name}"
+        for spec in parse_file(draft.text, path=draft.name).specs
+    )
 
 
 def drafts_of(engine: Context, goal: Goal, text: str) -> tuple[DraftedSpec, ...]:

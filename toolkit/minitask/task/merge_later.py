@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.task_records import latest_record, records_of, result_of, task_at
 from minitask.engine.task_status import latest_landing
-from minitask.engine.tasks import Base, Task
+from minitask.engine.tasks import Base, Task, load_file
 from minitask.errors import UsageError
 from minitask.git import history
 from minitask.git.merge_tree import is_ancestor, merge_base
@@ -18,6 +17,7 @@ from minitask.landing.candidate_commits import Candidate, Landed
 from minitask.landing.land import land_alone
 from minitask.landing.proof import prove
 from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
+from minitask.spec.quality import check_quality
 from minitask.task.human_review import (
     ReviewState,
     approval_of,
@@ -85,13 +85,33 @@ def merge_task(
 
 
 def _present_task(engine: Context, record: Record, base: Base) -> Task:
-    """Return the task by the spec that the target has, which judges its candidate; by its own where that is gone."""
+    """Return the task by the spec that the target has, which judges its candidate; by its own where that is gone.
+
+    Raise `UsageError` where the target's spec has errors, or is no longer this task's.
+    """
     start = replace(base, base=record.base)
     entry = engine.objects.entry(base.base, record.spec_path)
-    if entry is not None:
-        with suppress(UsageError):
-            return task_at(engine, record.task, f"{record.spec_path}@{entry.oid}", start)
-    return task_at(engine, record.task, f"{record.spec_path}@{record.spec_blob}", start)
+    if entry is None or entry.oid == record.spec_blob:
+        return task_at(engine, record.task, f"{record.spec_path}@{record.spec_blob}", start)
+    source = f"{record.spec_path}@{entry.oid}"
+    parsed = load_file(engine, record.spec_path, base).parsed
+    try:
+        task = task_at(engine, record.task, source, start)
+    except UsageError:
+        raise UsageError(
+            f"{record.spec_path} at {base} holds no task {record.task}",
+            hint="give the task its name back, and commit that; the spec of the attempt is "
+            f"`git cat-file blob {record.spec_blob[:12]}`",
+        ) from None
+    diagnostics = (*parsed.diagnostics, *check_quality(task.spec, engine.settings.protected))
+    error = next((diagnostic for diagnostic in diagnostics if diagnostic.is_error), None)
+    if error is not None:
+        raise UsageError(
+            f"{error.code} {error.message}, in the spec that judges it at {base}",
+            where=f"{record.spec_path}:{error.line}",
+            hint=f"{error.hint}; then commit the spec",
+        )
+    return task
 
 
 def _objected(review: ReviewState, name: str) -> TaskResult:
