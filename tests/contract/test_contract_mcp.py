@@ -243,7 +243,8 @@ def test_the_server_says_why_it_does_not_start(world: World, tmp_path: Path) -> 
         (sys.executable, "-c", code, "mcp"), cwd=world.root, capture_output=True, check=False
     )
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b'fix: pip install "minitask[mcp]"' in done.stderr
+    assert b"fix: " in done.stderr
+    assert b"[mcp]" in done.stderr
 
 
 def test_stdout_carries_the_protocol_alone(world: World) -> None:

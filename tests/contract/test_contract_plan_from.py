@@ -341,7 +341,7 @@ def test_a_planner_may_not_claim_to_have_planned_another_task(three: World) -> N
 def merge(world: World, *tasks: str) -> None:
     """Commit the specs, and merge the changes that some of them ask for."""
     world.git("add", "mini-projects")
-    world.git("commit", "--quiet", "--message", "specs")
+    world.git("commit", "--quiet", "--allow-empty", "--message", "specs")
 
     def answer(request: Received) -> Any:
         number = re.findall(r"Write part (\d)", request.prompt)[0]
@@ -384,3 +384,36 @@ def test_task_masters_tasks_are_done_once_their_specs_have_merged(world: World) 
         ('"status": "pending",', '"status": "done",'),
     ], "the task and its open subtask; one that is cancelled stays so"
     assert plan(world, Planner()).json["calls"] == []
+
+
+BOARDS = {
+    "issues.jsonl": (
+        ".beads/issues.jsonl",
+        '{"id": "bd-1", "title": "One", "status":"open"}\r\n{"id": "bd-2", "title": "Two"}\n',
+    ),
+    "backlog": (
+        "backlog/tasks/task-1 - one.md",
+        "---\r\nid: task-1\r\ntitle: One\r\nstatus: To Do  \r\n---\r\n- [ ] #1 It is there\r\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", BOARDS)
+def test_a_board_says_done_once_the_specs_of_a_task_have_merged(world: World, form: str) -> None:
+    path, before = BOARDS[form]
+    config = 'statuses: ["To Do", "Shipped"]\n'
+    world.commit({path: before, "backlog/config.yml": config, "README.md": "x\n"})
+    source = path if form == "issues.jsonl" else "backlog"
+    place = path if form == "issues.jsonl" else "backlog/tasks"
+    outcome = plan(world, Planner(), source=source)
+    assert outcome.code == 0, outcome.text
+    project = outcome.json["project"]
+    merge(world)
+    assert world.minitask("export", form, project, "--output", place).code == 0
+    assert (world.root / path).read_bytes().decode() == before, "nothing has merged yet"
+    merge(world, f"{project}/01-part")
+    outcome = world.minitask("export", form, project, "--output", place)
+    assert outcome.code == 0, outcome.text
+    expected = before.replace('"status":"open"', '"status":"closed"').replace("To Do  ", "Shipped")
+    assert (world.root / path).read_bytes().decode() == expected
+    assert ("1 of 2 tasks" if form == "issues.jsonl" else "1 of 1 task done") in outcome.text

@@ -42,6 +42,7 @@ LAYERS = (
     "patterns",
     "schemas",
     "resources",
+    "installed",
     "errors",
     "__init__",
 )

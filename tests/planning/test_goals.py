@@ -10,10 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minitask.errors import UsageError
-from minitask.planning.importers.backlog_goals import read_backlog
+from minitask.planning.importers.backlog_goals import read_backlog, tick_backlog
 from minitask.planning.importers.box_goals import read_boxes
+from minitask.planning.importers.boxes import tick
 from minitask.planning.importers.goal_source import READERS
-from minitask.planning.importers.json_goals import read_beads, read_task_master, tick_tasks
+from minitask.planning.importers.json_goals import (
+    read_beads,
+    read_task_master,
+    tick_issues,
+    tick_tasks,
+)
 from minitask.planning.importers.plan_goals import GoalPlan, PlanGoal, linked
 from minitask.planning.plan_prompt import with_dependencies
 from minitask.spec.frontmatter import parse_front_matter
@@ -287,5 +293,77 @@ def test_deep_lists_and_bytes_that_are_no_text_break_nothing() -> None:
     holds(plan)
     key = ("task-master", f"1 {plan.goals[0].digest}")
     assert tick_tasks(body, {key: True})[1] == 1
-    text, ticked = tick_tasks('\ufeff{"tasks": [{"id": 1, "title": "a \\ud800"}]}\n', {key: True})
-    assert (ticked, '"status": "done"' in text, text.isascii()) == (1, True, True)
+    row = '"id": 1, "title": "a \\ud800"}]}\n'
+    text, ticked = tick_tasks(f'\ufeff{{"tasks": [{{{row}', {key: True})
+    assert (text, ticked) == (f'\ufeff{{"tasks": [{{"status": "done", {row}', 1)
+
+
+def all_done(form: str, plan: GoalPlan) -> dict[tuple[str, str], bool]:
+    return {(form, f"{each.label} {each.digest}"): True for each in plan.goals}
+
+
+def test_only_the_status_of_a_task_changes_however_the_json_is_written() -> None:
+    before = (
+        '{ "b": {"tasks":[ {"id":1,"status":null,"title":"x",  "big": 1E5, "status" : "pending"},\r\n'
+        '\t{"title":"\\u00e9 \\"}",  "subtasks":[7, {"title":"s","status":"todo"},\r\n'
+        '{"title":"t","status":"cancelled"}]},{}]}, "metadata": {"status": "pending"} }'
+    )
+    done = all_done("task-master", read_task_master(before))
+    after, ticked = tick_tasks(before, done)
+    expected = (
+        before.replace('"status" : "pending"', '"status" : "done"')
+        .replace('{"title":"\\u00e9', '{"status": "done", "title":"\\u00e9')
+        .replace('"todo"', '"done"')
+        .replace(",{}", ',{"status": "done"}')
+    )
+    assert (after, ticked) == (expected, 3)
+    assert tick_tasks(after, done) == (after, 3)
+
+
+def test_an_issue_is_closed_on_the_line_that_counts_and_nowhere_else() -> None:
+    before = (CASES / "issues.jsonl").read_bytes().decode().replace("\n", "\r\n")
+    done = all_done("beads", read_beads(text("issues.jsonl")))
+    after, ticked = tick_issues(before, done)
+    changed = [
+        (
+            old.replace('"status": "open"', '"status": "closed"').replace("in_progress", "closed"),
+            new,
+        )
+        for old, new in zip(before.split("\n"), after.split("\n"), strict=True)
+        if old != new
+    ]
+    assert [new for _, new in changed] == [old for old, _ in changed]
+    assert [new[8:16].strip('", ') for _, new in changed] == [
+        "bd-a1.1",
+        "bd-a1.2",
+        "bd-b2",
+        "bd-d4",
+    ]
+    assert "After the merge" in changed[-1][1]
+    assert tick_issues(after, done) == (after, ticked)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_only_the_status_in_the_front_matter_of_open_files_changes(end: str) -> None:
+    before = [(name, text.replace("\n", end)) for name, text in backlog()]
+    before.append(("task-9.md", f"\ufeff---{end}id: task-9{end}---{end}status: To Do{end}"))
+    done = all_done("Backlog.md", read_backlog(before))
+    changed, ticked = tick_backlog(before, done, status="Done: yes")
+    quoted = 'status: "Done: yes"'
+    expected = {
+        name: text.replace("status: To Do", quoted, 1).replace("status: In Progress", quoted, 1)
+        for name, text in before
+        if name != "readme.md" and text.startswith("---") and "status: Done" not in text
+    }
+    expected["task-9.md"] = before[-1][1].replace(f"task-9{end}", f"task-9{end}{quoted}{end}", 1)
+    assert changed == expected
+    assert ticked == 4
+    plain, _ = tick_backlog(before, done, status="Done")
+    after = [(name, plain.get(name, text)) for name, text in before]
+    assert tick_backlog(after, done, status="Done") == ({}, 4)
+
+
+def test_a_lone_carriage_return_ends_a_line_where_boxes_are_ticked() -> None:
+    key = ("spec-kit", "T002")
+    before = "a\rb\n- [ ] T001 One\r\n- [ ] T002 Two\r- [ ] T003 Three"
+    assert tick(before, {key: True}) == (before.replace("[ ] T002", "[x] T002"), 1)

@@ -13,21 +13,23 @@ from minitask.cli.terminal import show
 from minitask.engine.find_tasks import list_tasks
 from minitask.engine.task_status import State
 from minitask.errors import UsageError
+from minitask.planning.importers.backlog_goals import tick_backlog
 from minitask.planning.importers.boxes import boxes_key, origin_of, tick
-from minitask.planning.importers.json_goals import tick_tasks
+from minitask.planning.importers.goal_source import done_status
+from minitask.planning.importers.json_goals import tick_issues, tick_tasks
 from minitask.project.task_graph import TaskGraph, task_graph
 from minitask.reports.boards import BOARDS, WRITTEN_BY, backlog_files
 from minitask.system.files import replace_file
 from minitask.words import counted
 
-BACKLOG = "backlog"
+BACKLOG, ISSUES = "backlog", "issues.jsonl"
 Tick = Callable[[str, Mapping[tuple[str, str], bool]], tuple[str, int]]
-TICKS: Mapping[str, Tick] = {"tasks.md": tick, "tasks.json": tick_tasks}
+TICKS: Mapping[str, Tick] = {"tasks.md": tick, "tasks.json": tick_tasks, ISSUES: tick_issues}
 """How a plan that specs were made from is ticked, by format."""
 
 
 @click.command("export")
-@click.argument("form", type=click.Choice([*BOARDS, BACKLOG]), metavar="FORMAT")
+@click.argument("form", type=click.Choice([*BOARDS, BACKLOG, ISSUES]), metavar="FORMAT")
 @click.argument(
     "specs", nargs=-1, required=True, metavar="PROJECT|SPEC...", shell_complete=complete_tasks
 )
@@ -42,11 +44,13 @@ def command(
     """Write the tasks for another tool: tasks.md (spec-kit), tasks.json (task-master), backlog (Backlog.md) or csv.
 
     A task is done there if it has merged, and only then. Where PATH is a plan that specs were made from, only the
-    boxes of their tasks change: those that have merged are ticked, and of an imported plan the others are cleared.
+    boxes or the status of their tasks change: those that have merged are ticked, and of an imported plan the others
+    are cleared. issues.jsonl (beads) is for such a plan only.
 
     \b
     Example:
       minitask export tasks.md api --output specs/api/tasks.md
+      minitask export issues.jsonl sync --output .beads/issues.jsonl
     """
     session = start(ctx)
     with session.engine("export", quiet=True, looks_only=True) as engine:
@@ -54,45 +58,65 @@ def command(
         tasks = list_tasks(engine, specs, base)
         graph = task_graph(engine, tasks, base, project=", ".join(specs))
         texts = {task.name: engine.objects.blob(task.blob) for task in tasks}
-    place = Path(session.folder, output) if output else None
-    if form == BACKLOG:
-        return _write_backlog(graph, place, force=force)
-    if place is None:
+    target = Path(session.folder, output) if output else None
+    merged = _made_from(session, target, graph, texts) if target and not force else {}
+    if form == ISSUES and not merged:
+        raise UsageError(
+            "none of these specs was planned from that file" if target else "a plan is needed",
+            hint="name the plan that they were made from: --output .beads/issues.jsonl",
+        )
+    if form == BACKLOG and not (target and merged):
+        return _write_backlog(graph, target, force=force)
+    if target is None:
         show(BOARDS[form](graph))
         return 0
-    done = _made_from(session, place, graph, texts)
-    if form in TICKS and done and not force:
-        return _tick(place, done, TICKS[form])
-    _write(place, BOARDS[form](graph), force=force)
+    if form == BACKLOG:
+        return _tick_backlog(target, merged)
+    if form in TICKS and merged:
+        return _tick(target, merged, TICKS[form])
+    _write(target, BOARDS[form](graph), force=force)
     click.echo(f"{output}: {counted(len(graph.nodes), 'task')}")
     return 0
 
 
 def _made_from(
-    session: Session, place: Path, graph: TaskGraph, texts: dict[str, bytes]
+    session: Session, target: Path, graph: TaskGraph, texts: dict[str, bytes]
 ) -> dict[tuple[str, str], bool]:
     """Return which tasks of a file the specs were made from, by format and label, and whether each has merged."""
     top = (session.repository.top or session.folder).resolve()
-    found: dict[tuple[str, str], bool] = {}
+    merged: dict[tuple[str, str], bool] = {}
     for node in graph.nodes:
         text = texts[node.name].decode("utf-8", "replace")
         origin, key = origin_of(text), boxes_key(text)
-        if origin and key and (top / origin[1]).resolve() == place.resolve():
-            found[key] = found.get(key, True) and node.status.state is State.MERGED
-    return found
+        if origin and key and (top / origin[1]).resolve() == target.resolve():
+            merged[key] = merged.get(key, True) and node.status.state is State.MERGED
+    return merged
 
 
-def _tick(place: Path, done: dict[tuple[str, str], bool], tick: Tick) -> int:
-    try:
-        text = place.read_bytes().decode("utf-8", "surrogateescape")
-    except OSError as error:
-        message = f"{place} cannot be read: {error.strerror or error}"
-        raise UsageError(message, hint="name the plan that was imported") from None
-    new, ticked = tick(text, done)
+def _tick(target: Path, merged: dict[tuple[str, str], bool], tick: Tick) -> int:
+    text = _read(target)
+    new, ticked = tick(text, merged)
     if new != text:
-        replace_file(place, new.encode("utf-8", "surrogateescape"))
-    click.echo(f"{place.name}: {ticked} of {counted(len(done), 'task')} ticked")
+        replace_file(target, new.encode("utf-8", "surrogateescape"))
+    click.echo(f"{target.name}: {ticked} of {counted(len(merged), 'task')} ticked")
     return 0
+
+
+def _tick_backlog(folder: Path, merged: dict[tuple[str, str], bool]) -> int:
+    files = [(path.name, _read(path)) for path in sorted(folder.glob("*.md")) if path.is_file()]
+    changed, ticked = tick_backlog(files, merged, status=done_status(folder))
+    for name, text in changed.items():
+        replace_file(folder / name, text.encode("utf-8", "surrogateescape"))
+    click.echo(f"{folder.name}: {ticked} of {counted(len(merged), 'task')} done")
+    return 0
+
+
+def _read(target: Path) -> str:
+    try:
+        return target.read_bytes().decode("utf-8", "surrogateescape")
+    except OSError as error:
+        message = f"{target} cannot be read: {error.strerror or error}"
+        raise UsageError(message, hint="name the plan that was imported") from None
 
 
 def _write_backlog(graph: TaskGraph, folder: Path | None, *, force: bool) -> int:
@@ -107,22 +131,22 @@ def _write_backlog(graph: TaskGraph, folder: Path | None, *, force: bool) -> int
     return 0
 
 
-def _write(place: Path, text: str, *, force: bool) -> None:
-    _check(place, force=force)
+def _write(target: Path, text: str, *, force: bool) -> None:
+    _check(target, force=force)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(place, f"{text}\n".encode("utf-8", "surrogateescape"))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(target, f"{text}\n".encode("utf-8", "surrogateescape"))
     except OSError as error:
-        message = f"{place} cannot be written: {error.strerror or error}"
+        message = f"{target} cannot be written: {error.strerror or error}"
         raise UsageError(message, hint="name another file") from None
 
 
-def _check(place: Path, *, force: bool) -> None:
+def _check(target: Path, *, force: bool) -> None:
     """Refuse a file that somebody else wrote."""
-    if force or not place.exists():
+    if force or not target.exists():
         return
-    if not place.is_file() or WRITTEN_BY.encode() not in place.read_bytes():
+    if not target.is_file() or WRITTEN_BY.encode() not in target.read_bytes():
         raise UsageError(
-            f"{place} exists, and `export` did not write it",
+            f"{target} exists, and `export` did not write it",
             hint="name another file, or replace it with --force",
         )

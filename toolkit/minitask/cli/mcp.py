@@ -24,7 +24,9 @@ def command(ctx: click.Context) -> int:
       claude mcp add minitask -- minitask mcp
     """
     if find_spec("mcp") is None:
-        raise UsageError("the MCP SDK is not installed", hint='pip install "minitask[mcp]"')
+        from minitask.installed import install_command
+
+        raise UsageError("the MCP SDK is not installed", hint=install_command("mcp"))
     folder, environ = start_folder(ctx), environment()
     discover(folder, environ)
     from minitask.cli.mcp_server import serve

@@ -57,9 +57,10 @@ class Cluster:
         try:
             from distributed import Client
         except ImportError:
+            from minitask.installed import install_command
+
             raise UsageError(
-                "the engine dask needs the package `distributed`",
-                hint="pip install 'minitask[dask]'",
+                "the engine dask needs the package `distributed`", hint=install_command("dask")
             ) from None
         self._engine = engine
         self._go = go

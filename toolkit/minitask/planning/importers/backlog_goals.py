@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers.foreign_plan import HEADING, parse_nodes, unique_labels
@@ -13,6 +15,7 @@ from minitask.planning.importers.json_goals import repeated
 from minitask.planning.importers.plan_goals import (
     CANCELLED,
     DEFERRED,
+    DONE,
     DONE_ALREADY,
     LONGEST_LABEL,
     GoalPlan,
@@ -23,13 +26,21 @@ from minitask.planning.importers.plan_goals import (
     text_of,
     title_of,
 )
+from minitask.spec.frontmatter import BACKLOG
 from minitask.spec.markdown import normalise
-from minitask.words import one_line
+from minitask.words import one_line, whole_characters
 
 NamedText = tuple[str, str]
 LONGEST_FRONT = 8_000
 _NAME = lazy_pattern(r"(?P<id>[A-Za-z][\w.]*-\d+(?:\.\d+)*)(?:\s+-\s+(?P<title>.*))?\.md")
 _FRONT = lazy_pattern(r"\A---[ \t]*\n(?P<front>.*?)^---[ \t]*$\n?", 8 | 16)  # MULTILINE | DOTALL
+_RAW_FRONT = lazy_pattern(
+    r"\A\ufeff?---[ \t]*(?P<end>\r\n|\r|\n)(?P<front>.*?)(?<=[\r\n])---[ \t]*(?=[\r\n]|\Z)", 16
+)
+_STATUS = lazy_pattern(
+    r"(?:^|(?<=[\r\n]))status[ \t]*:(?P<value>[^\r\n]*(?:(?:\r\n|\r|\n)[ \t][^\r\n]+)*)"
+)
+_PLAIN = lazy_pattern(r"[^\W\d_][\w -]*")
 _KEY = lazy_pattern(r"(?m)^(?=[A-Za-z_][\w-]*[ \t]*:)")
 _COMMENT = lazy_pattern(r"<!--.*?-->[ \t]*\n?", 16)  # DOTALL
 _CRITERION = lazy_pattern(r"(?m)^([ \t]*[-*+][ \t]+)\[[^\]\n]?\][ \t]+(?:#\d+[ \t]+)?")
@@ -37,8 +48,9 @@ _LEFT_OUT = ("implementation notes", "notes", "final summary", "comments", "titl
 
 
 class _TaskFile(Struct, frozen=True):
-    """A file: its fields, and its body."""
+    """A file: its name, its fields, and its body."""
 
+    name: str
     label: str
     title: str
     parent: str
@@ -49,16 +61,79 @@ class _TaskFile(Struct, frozen=True):
 
 def read_backlog(files: Sequence[NamedText]) -> GoalPlan:
     """Return the tasks of files, given by their names and texts."""
+    tasks, others = _tasks(files)
+    goals = [goal for goal, _ in _goals(tasks)]
+    none = [one_line(name, longest=LONGEST_LABEL) for name in others]
+    notes = [f"no task, for want of an id: {listed(none)}"] if none else []
+    return linked(BACKLOG, goals, (*notes, *repeated(list(tasks))))
+
+
+def tick_backlog(
+    files: Sequence[NamedText], merged: Mapping[tuple[str, str], bool], *, status: str
+) -> tuple[dict[str, str], int]:
+    """Return the new texts of files whose tasks are planned in their present wording and have merged, and how many
+    tasks these are.
+
+    Nothing but the status in the front matter changes, of a task and of its subtasks that are open. A criterion's box
+    is for whoever knows that this one is met.
+    """
+    tasks, _ = _tasks([(name, whole_characters(text)) for name, text in files])
+    reopened = {
+        label: replace(task, skipped="") if task.skipped == DONE else task
+        for label, task in tasks.items()
+    }  # a subtask is a part of its task while that is open
+    ticked = {
+        goal.label: labels
+        for reading in (tasks, reopened)
+        for goal, labels in _goals(reading)
+        if merged.get((BACKLOG, f"{goal.label} {goal.digest}"))
+    }
+    texts = dict(files)
+    for task in {label: tasks[label] for labels in ticked.values() for label in labels}.values():
+        if not task.skipped:
+            texts[task.name] = _with_status(texts[task.name], status)
+    return {name: texts[name] for name, text in files if texts[name] != text}, len(ticked)
+
+
+def _with_status(text: str, status: str) -> str:
+    """Return a file with a status in its front matter; one without front matter as it is."""
+    match = _RAW_FRONT.match(text)
+    if match is None:
+        return text
+    start, end = match.span("front")
+    front, value = match["front"], _scalar(status)
+    spans = [status_line.span("value") for status_line in _STATUS.finditer(front)]
+    if not spans:
+        return f"{text[:end]}status: {value}{match['end']}{text[end:]}"
+    at, until = (start + offset for offset in spans[-1])
+    return f"{text[:at]} {value}{text[until:]}"
+
+
+def _scalar(text: str) -> str:
+    """Return a text as YAML: plain if that means no other text, else quoted."""
+    import yaml
+
+    is_plain = _PLAIN.fullmatch(text) and yaml.safe_load(text) == text
+    return text if is_plain else json.dumps(text, ensure_ascii=False)
+
+
+def _tasks(files: Sequence[NamedText]) -> tuple[dict[str, _TaskFile], list[str]]:
+    """Return the tasks of files by label, and the names of those that hold none."""
     read = [(name, _task(name, text)) for name, text in files]
     tasks = [task for _, task in read if task is not None]
     labels = unique_labels([task.label for task in tasks])
-    by_label = dict(zip(labels, tasks, strict=True))
-    find = _finder(by_label)
-    roots = {label: _root(label, by_label, find) for label in by_label}
-    goals = [_goal(label, by_label, roots, find) for label in by_label if roots[label] == label]
-    none = [one_line(name, longest=LONGEST_LABEL) for name, task in read if task is None]
-    notes = [f"no task, for want of an id: {listed(none)}"] if none else []
-    return linked("backlog-md", goals, (*notes, *repeated(labels)))
+    others = [name for name, task in read if task is None]
+    return dict(zip(labels, tasks, strict=True)), others
+
+
+def _goals(tasks: Mapping[str, _TaskFile]) -> Iterator[tuple[PlanGoal, list[str]]]:
+    """Yield each goal, with the labels of the tasks that are part of it."""
+    find = _finder(tasks)
+    roots = {label: _root(label, tasks, find) for label in tasks}
+    for label in tasks:
+        if roots[label] == label:
+            parts = [part for part, root in roots.items() if root == label]
+            yield _goal(label, tasks, roots, find), parts
 
 
 def _task(name: str, text: str) -> _TaskFile | None:
@@ -73,6 +148,7 @@ def _task(name: str, text: str) -> _TaskFile | None:
     slug = (name_match["title"] or "") if name_match else ""
     needs = fields.get("dependencies")
     return _TaskFile(
+        name,
         label,
         title_of(text_of(fields.get("title")) or slug.replace("-", " "), label),
         text_of(fields.get("parent_task_id")),

@@ -12,6 +12,7 @@ from minitask.planning.importers.foreign_plan import (
     ITEM,
     MarkdownNode,
     parse_nodes,
+    split_lines,
     unique_labels,
 )
 from minitask.spec.frontmatter import GOALS, KIRO, OPENSPEC, SPEC_KIT, SUPERPOWERS
@@ -44,24 +45,26 @@ def boxes_key(text: str) -> tuple[str, str] | None:
     return form, f"{label} {match['digest']}" if form in GOALS else label
 
 
-def tick(text: str, done: Mapping[tuple[str, str], bool]) -> tuple[str, int]:
+def tick(text: str, merged: Mapping[tuple[str, str], bool]) -> tuple[str, int]:
     """Return a plan with the boxes of some tasks, by format and label, ticked or cleared, and how many tasks are
     ticked; all else stays.
 
     A box of a goal is never cleared: it may have been ticked before that was planned.
     """
-    lines = text.split("\n")
+    lines = split_lines(text)
     ticked = set()
-    for key, row in _rows(text, done):
-        lines[row - 1] = _BOX.sub("[x]" if done[key] else "[ ]", lines[row - 1], count=1)
-        ticked |= {key} if done[key] else set()
-    return "\n".join(lines), len(ticked)
+    for key, row in _rows(text, merged):
+        lines[row - 1] = _BOX.sub("[x]" if merged[key] else "[ ]", lines[row - 1], count=1)
+        ticked |= {key} if merged[key] else set()
+    return "".join(lines), len(ticked)
 
 
-def _rows(text: str, done: Mapping[tuple[str, str], bool]) -> Iterator[tuple[tuple[str, str], int]]:
-    for form in {form for form, _ in done}:
+def _rows(
+    text: str, merged: Mapping[tuple[str, str], bool]
+) -> Iterator[tuple[tuple[str, str], int]]:
+    for form in {form for form, _ in merged}:
         for label, row in _READERS[form](text) if form in _READERS else ():
-            if (form, label) in done and (done[form, label] or form not in GOALS):
+            if (form, label) in merged and (merged[form, label] or form not in GOALS):
                 yield (form, label), row
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import (
     code_span,
     fence_content,
@@ -23,6 +24,7 @@ from minitask.words import one_line
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
+_LINE = lazy_pattern(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 MOST_TASKS = 1_000
 """A plan with more tasks is refused."""
 
@@ -109,6 +111,11 @@ def unique_labels(labels: list[str]) -> list[str]:
         counts[label] = counts.get(label, 0) + 1
         unique.append(label if counts[label] == 1 else f"{label}#{counts[label]}")
     return unique
+
+
+def split_lines(text: str) -> list[str]:
+    """Return the lines that `normalise` would give, each with its own end; joined they are the text."""
+    return _LINE.findall(text)
 
 
 HEADING, TEXT, ITEM, FENCE = "heading", "text", "item", "fence"

@@ -38,6 +38,7 @@ READERS: Mapping[str, Callable[[str, str], GoalPlan]] = {
 """How a file of each format is read; Backlog.md's are read together."""
 ANSWER = "answer"
 """A planner's answer, which holds specs: no plan of another tool."""
+DONE_STATUS = "Done"
 _PLACES = ("tasks/tasks.json", "tasks.json", "issues.jsonl", "tasks.md", "tasks")
 _BESIDE = ("requirements.md", "design.md", "proposal.md")
 
@@ -125,6 +126,29 @@ def _texts(folder: Path) -> Iterator[NamedText]:
         )
     for path in paths[: MOST_TASKS + 1]:
         yield path.name, read_source(path)
+
+
+def done_status(folder: Path) -> str:
+    """Return the status of a task that is done, on the board whose tasks a folder holds: the last of its statuses."""
+    import yaml
+
+    for config in (
+        folder.parent / "config.yml",
+        folder.parent / "config.yaml",
+        _root_config(folder),
+    ):
+        try:
+            fields = yaml.safe_load(read_source(config))
+        except (UsageError, yaml.YAMLError, ValueError, RecursionError):
+            continue
+        statuses = fields.get("statuses") if isinstance(fields, dict) else None
+        if isinstance(statuses, list) and statuses and isinstance(statuses[-1], str):
+            return one_line(statuses[-1]) or DONE_STATUS
+    return DONE_STATUS
+
+
+def _root_config(folder: Path) -> Path:
+    return folder.parent.parent / "backlog.config.yml"
 
 
 def _source(form: str, path: str, plan: GoalPlan, location: Path) -> GoalSource:

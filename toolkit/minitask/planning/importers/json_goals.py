@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from minitask.errors import UsageError
-from minitask.planning.importers.foreign_plan import MOST_TASKS, unique_labels
+from minitask.planning.importers.foreign_plan import MOST_TASKS, split_lines, unique_labels
+from minitask.planning.importers.json_places import Place, with_texts
 from minitask.planning.importers.plan_goals import (
     DONE,
     DONE_ALREADY,
@@ -27,6 +28,7 @@ from minitask.words import did_you_mean, one_line
 
 Row = Mapping[str, Any]
 MASTER = "master"
+CLOSED = "closed"
 BLOCKING = ("blocks", "conditional-blocks", "waits-for")
 PARENT = "parent-child"
 _FIELDS = {
@@ -70,23 +72,30 @@ def read_task_master(text: str, tag: str = "") -> GoalPlan:
     return linked(name, goals, (*notes, *repeated([goal.label for goal in goals])))
 
 
-def tick_tasks(text: str, done: Mapping[tuple[str, str], bool]) -> tuple[str, int]:
+def tick_tasks(text: str, merged: Mapping[tuple[str, str], bool]) -> tuple[str, int]:
     """Return a `tasks.json` whose tasks are done that are planned in their present wording and have merged, and how
-    many these are.
+    many these are. Nothing but their status and that of their subtasks changes.
     """
     document, ticked = parse_json(normalise(text)), 0
+    statuses: dict[Place, str] = {}
     for tag, rows in _tags(document).items():
+        top: Place = ("tasks",) if isinstance(document.get("tasks"), list) else (tag, "tasks")
+        places = {id(row): (*top, index) for index, row in enumerate(rows)}
         for row, goal in _goals(rows, tag):
-            if done.get((TASK_MASTER, f"{goal.label} {goal.digest}")):
+            if merged.get((TASK_MASTER, f"{goal.label} {goal.digest}")):
                 ticked += 1
-                for item in (row, *_subtasks(row)):
-                    if not skip_reason(text_of(item.get("status"))):
-                        item["status"] = DONE
-    try:
-        new = json.dumps(document, indent=2, ensure_ascii="\\u" in text)
-    except RecursionError:
-        raise UsageError("the plan is nested too deep", hint="tick it off by hand") from None
-    return new + text[len(text.rstrip()) :], ticked
+                statuses |= dict.fromkeys(_open_items(row, places[id(row)]), DONE)
+    return with_texts(text, statuses), ticked
+
+
+def _open_items(row: Row, keys: Place) -> Iterator[Place]:
+    """Yield the places of the status of a task and of its subtasks, of those that are open."""
+    items = [(row, keys)]
+    for index, item in enumerate(_list(row, "subtasks")):
+        items += [(item, (*keys, "subtasks", index))] if isinstance(item, dict) else []
+    for item, at in items:
+        if not skip_reason(text_of(item.get("status"))):
+            yield (*at, "status")
 
 
 def _tags(document: Any) -> dict[str, list[Any]]:
@@ -189,11 +198,34 @@ def read_beads(text: str) -> GoalPlan:
     return linked(BEADS, goals, notes)
 
 
+def tick_issues(text: str, merged: Mapping[tuple[str, str], bool]) -> tuple[str, int]:
+    """Return a JSONL file whose issues are closed that are planned in their present wording and have merged, and how
+    many these are. Nothing but their status changes: beads itself adds the time.
+    """
+    lines = split_lines(text)
+    issues, _ = _issue_lines([normalise(line) for line in lines])
+    ticked = 0
+    for goal in read_beads(normalise(text)).goals:
+        if not merged.get((BEADS, f"{goal.label} {goal.digest}")):
+            continue
+        ticked += 1
+        index, row = issues[goal.label]
+        if not skip_reason(text_of(row.get("status"))):
+            lines[index] = with_texts(lines[index], {("status",): CLOSED})
+    return "".join(lines), ticked
+
+
 def _issues(text: str) -> tuple[dict[str, Row], list[str]]:
     """Return the issues by id, of those that are there twice the one that was updated last, and remarks."""
-    issues: dict[str, Row] = {}
+    lines, notes = _issue_lines(text.split("\n"))
+    return {label: row for label, (_, row) in lines.items()}, notes
+
+
+def _issue_lines(lines: Sequence[str]) -> tuple[dict[str, tuple[int, Row]], list[str]]:
+    """Return the same, each issue with the index of its line."""
+    issues: dict[str, tuple[int, Row]] = {}
     broken, twice = [], []
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(lines, 1):
         if not line.strip() or len(issues) > MOST_TASKS:
             continue
         try:
@@ -204,10 +236,10 @@ def _issues(text: str) -> tuple[dict[str, Row], list[str]]:
             broken.append(str(number))
             continue
         label = label_of(row.get("id"), number)
-        before = issues.get(label)
+        _, before = issues.get(label, (0, None))
         twice += [label] if before else []
         if before is None or text_of(before.get("updated_at")) <= text_of(row.get("updated_at")):
-            issues[label] = row
+            issues[label] = number - 1, row
     notes = [f"lines that hold no issue: {listed(broken)}"] if broken else []
     notes += [f"there more than once, the latest counts: {listed(twice)}"] if twice else []
     return issues, notes
