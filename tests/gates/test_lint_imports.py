@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ import pytest
 import rich
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 import minitask
 from minitask.edits.script_model import Change
@@ -93,6 +95,12 @@ class Files:
     def read(self, path: str) -> str | None:
         """A file's text."""
         return self.files.get(path)
+
+    def holding(self, word: str, endings: Sequence[str]) -> list[str]:
+        """The files whose text holds a word."""
+        pattern = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
+        texts = {path: text for path, text in self.files.items() if path.endswith(tuple(endings))}
+        return [path for path, text in texts.items() if pattern.search(text)]
 
 
 def lint(*changes: Change, base: Mapping[str, str] = BASE, spec: Spec = SPEC) -> str:
@@ -259,6 +267,135 @@ def test_a_file_that_moved_is_judged_from_where_it_is_now() -> None:
     assert not lint(gone, Change("app/api/user.py", right, mode_from="app/user.py"), base=base)
 
 
+USERS = {
+    "pyproject.toml": '[project]\nname = "app"\n',
+    "app/__init__.py": "",
+    "app/core.py": "LIMIT = 1\n\ndef load(): ...\n\ndef save(): ...\n",
+    "app/user.py": "from .core import load\n",
+    "app/guarded.py": "try:\n    from .core import load\nexcept ImportError:\n    load = None\n",
+    "app/known.py": "from .core import load  # type: ignore\n",
+    "docs/samples/a.py": "from app.core import load\n",
+    "tests/test_core.py": "from app import core\nfrom app.core import LIMIT, save\n",
+    "one.py": "def run(): ...\n",
+    "two.py": "import one\n",
+    "web/core.ts": "export const LIMIT = 1;\nexport function load() {}\nexport default load;\nexport interface T {}\n",
+    "web/user.ts": "import start, { load, type T } from './core';\n",
+    "web/again.js": "export { LIMIT } from './core.js';\n",
+    "web/all.ts": "import * as core from './core';\n",
+    "web/parts/index.js": "export const a = 1;\n",
+    "web/app.js": "import { a } from './parts';\n",
+    "web/cjs.js": "exports.a = 1;\n",
+    "web/uses_cjs.js": "import { a } from './cjs';\n",
+}
+"""Modules, and files of other tasks that import them."""
+CORE, WEB = USERS["app/core.py"], USERS["web/core.ts"]
+BREAKING = {
+    "a name is gone": ([("app/core.py", CORE.replace("load", "fetch"))], "app/user.py:1: "),
+    "a name of a test is gone": (
+        [("app/core.py", CORE.replace("save", "store"))],
+        'tests/test_core.py:2: "from app.core import save" finds nothing any more: app/core.py has no save',
+    ),
+    "a module moved": (
+        [("app/core.py", None), ("app/heart.py", CORE)],
+        "keep the file importable from app/core.py, or have the task change app/user.py, too",
+    ),
+    "a module that is imported as a name moved": (
+        [("app/core.py", None)],
+        "tests/test_core.py:1: ",
+    ),
+    "a module at the top moved": ([("one.py", None), ("uno.py", "x = 1\n")], "two.py:1: "),
+    "an export is gone": ([("web/core.ts", WEB.replace("load", "fetch"))], "web/user.ts:1: "),
+    "the default is gone": ([("web/core.ts", WEB.replace("default", "const d ="))], "no default"),
+    "a type is gone": ([("web/core.ts", WEB.replace("T {", "U {"))], "web/core.ts has no T"),
+    "what is passed on is gone": (
+        [("web/core.ts", WEB.replace("LIMIT", "MAX"))],
+        "web/again.js:1: ",
+    ),
+    "a script moved": ([("web/core.ts", None)], "web/again.js:1: "),
+    "a folder's index lost a name": ([("web/parts/index.js", "export const b = 1;\n")], "no a"),
+    "a file of the change keeps an old import": (
+        [
+            ("app/core.py", CORE.replace("load", "fetch")),
+            ("app/user.py", USERS["app/user.py"] + "x = 1\n"),
+        ],
+        "app/user.py:1: ",
+    ),
+}
+
+
+def write_all(files: Sequence[tuple[str, str | None]]) -> list[Change]:
+    """The files as a change."""
+    return [Change(path, content) for path, content in files]
+
+
+@pytest.mark.parametrize(("files", "words"), BREAKING.values(), ids=BREAKING)
+def test_a_change_that_breaks_an_import_elsewhere_is_a_fault(
+    files: list[tuple[str, str | None]], words: str
+) -> None:
+    assert words in lint(*write_all(files), base=USERS)
+
+
+HARMLESS = {
+    "passed on from where it is now": [
+        ("app/heart.py", CORE),
+        ("app/core.py", "from .heart import LIMIT, load, save\n"),
+    ],
+    "all passed on": [("app/heart.py", CORE), ("app/core.py", "from .heart import *\n")],
+    "a package in place of a module": [("app/core.py", None), ("app/core/__init__.py", CORE)],
+    "those who import it change, too": [
+        ("app/core.py", CORE.replace("load", "fetch")),
+        ("app/user.py", "from .core import fetch\n"),
+    ],
+    "those who import it go, too": [
+        ("app/core.py", CORE.replace("load", "fetch")),
+        ("app/user.py", None),
+    ],
+    "names that nobody imports": [("app/core.py", CORE + "x = 1\n"), ("app/user.py", "x = 1\n")],
+    "made at run time": [("app/core.py", "globals().update(load=1)\n")],
+    "passed on by a script": [("web/heart.ts", WEB), ("web/core.ts", "export * from './heart';\n")],
+    "passed on by name": [
+        ("web/heart.ts", WEB),
+        ("web/core.ts", "export { LIMIT, load, default, T } from './heart';\n"),
+    ],
+    "another ending": [("web/core.ts", None), ("web/core.js", WEB)],
+    "a folder in place of a script": [
+        ("web/core.ts", None),
+        ("web/core/index.ts", WEB),
+        ("web/again.js", None),
+    ],
+    "CommonJS": [("web/cjs.js", "exports.b = 1;\n")],
+    "a text that cannot be parsed": [("web/core.ts", WEB + "export { \n")],
+}
+
+
+@pytest.mark.parametrize("files", HARMLESS.values(), ids=HARMLESS)
+def test_a_change_that_breaks_no_import_passes(files: list[tuple[str, str | None]]) -> None:
+    assert "any more" not in lint(*write_all(files), base=USERS)
+
+
+def test_what_breaks_may_be_left_to_another_task_that_names_the_file() -> None:
+    change = Change("app/core.py", "from .heart import LIMIT, save\n")
+    spec = Spec(SPEC.path, "1", "Remove `load`")
+    later = {"mini-projects/p/02.md": "Then let `app/user.py` use `fetch`."}
+    base = {**USERS, "app/heart.py": CORE}
+    assert "any more" in lint(change, base=base, spec=spec)
+    assert "any more" not in lint(change, base={**base, **later}, spec=spec)
+    elsewhere = {"mini-projects/q/02.md": later["mini-projects/p/02.md"]}
+    assert "any more" in lint(change, base={**base, **elsewhere}, spec=spec)
+    listed = replace(spec, files=(FileRef("app/user.py", FileAction.EDIT),))
+    assert "any more" in lint(change, base={**base, **later}, spec=listed)
+
+
+def test_a_folder_without_init_is_the_repositorys_own_where_another_file_imports_from_it() -> None:
+    base = {"files/a.py": "x = 1\n", "main.py": "from files.a import x\n"}
+    change = Change("files/b.py", "from files.registry import y\n")
+    assert "there is no files/registry.py" in lint(change, base=base)
+    assert not lint(change, base={"files/a.py": "x = 1\n"})
+    assert not lint(change, base={**base, "requirements.txt": "files\n"})
+    assert not lint(change, base={**base, "main.py": "from files.other import x\n"})
+    assert not lint(Change("files/b.py", "from files.a import x\n"), base=base)
+
+
 SPECIFIC = [
     Spec("s.md", "1", "t", task="Write\n\n    from .later import a\n"),
     Spec("s.md", "1", "t", context="Task 03 creates `app/later.py`."),
@@ -370,7 +507,7 @@ def test_without_a_candidate_no_import_is_judged() -> None:
 def test_links_and_submodules_may_hold_anything(world: World) -> None:
     (world.root / "app").mkdir()
     (world.root / "app" / "linked").symlink_to("../elsewhere")
-    world.commit({"app/__init__.py": "", "app/core.py": "a = 1\n"})
+    world.commit({"app/__init__.py": "", "app/core.py": "a = 1\n", "ü b.py": "import a\n"})
     world.git("add", "app/linked")
     world.git("commit", "-m", "link")
     text = (
@@ -379,7 +516,7 @@ def test_links_and_submodules_may_hold_anything(world: World) -> None:
     change = Change("app/new.py", text)
     repository = discover(world.root, os.environ)
     with open_objects(repository.git) as objects:
-        candidate = CommitFiles(objects, world.tip())
+        candidate = CommitFiles(objects, repository.git, world.tip())
         found = find_unresolved_imports(
             FileChange(change.path, change.content or ""),
             changes=[change],
@@ -390,6 +527,8 @@ def test_links_and_submodules_may_hold_anything(world: World) -> None:
         assert [fault.line for fault in found] == [4]
         assert find_kind(candidate, "app/linked/b") is EntryKind.UNKNOWN
         assert find_kind(candidate, "app/core.py/b") is None
+        assert candidate.holding("a", (".py",)) == ["app/core.py", "ü b.py"]
+        assert candidate.holding("app", (".py", ".ts")) == []
 
 
 def test_the_check_is_imported_only_for_a_file_that_imports_something() -> None:
@@ -473,6 +612,10 @@ class Disk:
         """A file's text."""
         place = self.root / path
         return place.read_text("utf-8", "surrogateescape") if place.is_file() else None
+
+    def holding(self, word: str, endings: Sequence[str]) -> list[str]:
+        """No file: nothing is taken away."""
+        return []
 
 
 @pytest.mark.sampled(2)

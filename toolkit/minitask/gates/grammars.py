@@ -233,6 +233,10 @@ _IMPORTS = {
 }
 
 
+IMPORTING = frozenset(_IMPORTS)
+"""The endings of files whose imports are read."""
+
+
 def suffix_of(path: str) -> str:
     """Return the ending that says the language of a file."""
     name = PurePosixPath(path).name.lower()

@@ -67,9 +67,8 @@ def find_unresolved_imports(
         return
     find, want = language
     excused: list[RequestedModule] = []
-    lines = proposal.content.split("\n")
     for missing in find(proposal.path, proposal.content, candidate):
-        if _is_known(lines, missing.line) or _is_named(missing, spec):
+        if is_excused_line(proposal.content, missing.line) or is_in_spec(missing, spec):
             continue
         if not excused:
             excused.append(_before(proposal, changes, read=read, want=want))
@@ -91,9 +90,10 @@ def _language(path: str) -> tuple[Find, Want] | None:
     return None
 
 
-def _is_known(lines: Sequence[str], line: int) -> bool:
+def is_excused_line(text: str, line: int) -> bool:
     """Return True if a comment at an import, or above it, says that it is not found."""
-    return any(_KNOWN.search(text) for text in lines[max(line - 2, 0) : line])
+    lines = text.split("\n")
+    return any(_KNOWN.search(row) for row in lines[max(line - 2, 0) : line])
 
 
 def _before(
@@ -130,7 +130,7 @@ def _is_touched(missing: UnresolvedImport, changes: Sequence[Change]) -> bool:
     )
 
 
-def _is_named(missing: UnresolvedImport, spec: Spec) -> bool:
+def is_in_spec(missing: UnresolvedImport, spec: Spec) -> bool:
     """Return True if the spec has the import, or names the missing file as another task's."""
     text = _text(spec)
     if missing.name:

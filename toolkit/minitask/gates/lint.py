@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.script_model import Change, Reader
 from minitask.gates.grammars import (
+    IMPORTING,
     JUDGED,
     may_be_damaged,
     may_be_unfinished,
@@ -53,6 +54,7 @@ def check_lint(
         for proposal in proposals
         for fault in _faults(proposal, spec, base_lines=base_lines, unresolved=unresolved)
     ]
+    faults += _broken_imports(changes, faults, read=read, spec=spec, candidate=candidate)
     if not scripted:
         faults += _only_from_others(
             proposals, faults, spec=spec, base_lines=base_lines, explanation=explanation
@@ -168,6 +170,27 @@ def _unresolved_imports(
         )
 
     return unresolved
+
+
+def _broken_imports(
+    changes: Sequence[Change],
+    faults: Sequence[LintError],
+    *,
+    read: Reader,
+    spec: Spec,
+    candidate: FilesAfter | None,
+) -> Iterator[LintError]:
+    """Yield the imports that the change breaks, but for those that were reported."""
+    if candidate is None or not any(suffix_of(change.path) in IMPORTING for change in changes):
+        return
+    if all(read(change.path) is None for change in changes):
+        return
+    from minitask.gates.importers import find_broken_imports
+
+    reported = {(fault.path, fault.line) for fault in faults}
+    for fault in find_broken_imports(changes, read=read, spec=spec, candidate=candidate):
+        if (fault.path, fault.line) not in reported:
+            yield fault
 
 
 def _shrinkage(

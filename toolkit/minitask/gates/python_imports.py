@@ -6,7 +6,6 @@ that the file can be imported with; a folder without may well be a namesake of a
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
@@ -22,6 +21,7 @@ from minitask.gates.python_source import (
     imports,
     parsed_python,
 )
+from minitask.gates.requirements import is_required
 from minitask.gates.result import EntryKind, FilesAfter, above, find_kind, holds, join
 from minitask.gates.unresolved import RequestedModule, UnresolvedImport, did_you_mean, may_be_made
 from minitask.patterns import lazy_pattern
@@ -35,16 +35,6 @@ _PATHS = lazy_pattern(r"sys\.(?:path|modules)|importorskip|__path__")
 # What marks the folder of a project of its own, which need not see the packages of the repository's root.
 _PROJECT = lazy_pattern(
     r"pyproject\.toml|setup\.(?:py|cfg)|requirements.*\.txt|Pipfile|Dockerfile|manage\.py|tox\.ini"
-)
-_DEPENDENCIES = lazy_pattern(
-    r"pyproject\.toml|setup\.(?:py|cfg)|.*requirements.*|constraints.*|Pipfile|.*\.lock|environment.*\.ya?ml|tox\.ini"
-    r"|noxfile\.py|Dockerfile"
-)
-# Lines of a project's own packages among its settings.
-_LISTS = lazy_pattern(
-    r"^\W*(?:exclude|files|include|known[-_]first[-_]party|module\w*|mypy_path|packages|py[-_]modules|root_packages?"
-    r"|source|src|testpaths|where)\s*=.*$",
-    re.MULTILINE,
 )
 
 
@@ -209,9 +199,47 @@ def _is_clear(path: str, top: str, search: Search, candidate: FilesAfter) -> boo
     for part in search.at[len(search.root) :].strip("/").split("/"):
         package = join(package, part)
         if holds(candidate, join(package, "__init__.py")):
-            return not _is_required(path, top, candidate, loosely=False)
+            return not is_required(path, top, candidate, loosely=False)
     is_module = search.at == join(search.root, top) and holds(candidate, search.at + ".py")
-    return is_module and not _is_required(path, top, candidate, loosely=True)
+    is_own = is_module or _is_imported(path, top, search.root, candidate)
+    return is_own and not is_required(path, top, candidate, loosely=True)
+
+
+def _is_imported(path: str, top: str, root: str, candidate: FilesAfter) -> bool:
+    """Return True if another file imports a module from a folder without `__init__.py`, and finds it there."""
+    for other in candidate.holding(top, (".py",)):
+        tree = parsed_python(candidate.read(other) or "") if other != path else None
+        for imported in imports(tree) if tree is not None else ():
+            if imported.guarded or not imported.module.startswith(f"{top}."):
+                continue
+            search = _search(root, imported.module, candidate)
+            is_module = search.find is Find.FOUND and holds(candidate, search.at + ".py")
+            if is_module and root in {
+                join(folder, base) for folder in above(other) for base in _ROOTS
+            }:
+                return True
+    return False
+
+
+def find_gone_python(
+    path: str, text: str, target: str, candidate: FilesAfter
+) -> Iterator[UnresolvedImport]:
+    """The imports of a top-level module that was at a path, without its ending, and has no other in its place."""
+    tree = parsed_python(text)
+    if tree is None or _PATHS.search(text) is not None:
+        return
+    for imported in imports(tree):
+        top = imported.module.split(".")[0]
+        roots = _folders(path, imported)
+        if imported.guarded or imported.level or target not in {join(root, top) for root in roots}:
+            continue
+        if any(_forms(candidate.names(root), top) for root in roots):
+            continue
+        if top not in sys.stdlib_module_names and not is_required(
+            path, top, candidate, loosely=True
+        ):
+            message = f"there is no {target}.py"
+            yield UnresolvedImport(imported.line, str(imported), message, target)
 
 
 def _sees(path: str, root: str, candidate: FilesAfter) -> bool:
@@ -222,34 +250,6 @@ def _sees(path: str, root: str, candidate: FilesAfter) -> bool:
         if any(map(_PROJECT.fullmatch, candidate.names(folder))):
             return False
     return True
-
-
-def _is_required(path: str, top: str, candidate: FilesAfter, *, loosely: bool) -> bool:
-    """Return True if a dependency of the repository may have the name of one of its own packages."""
-    name = re.escape(top).replace("_", "[-_.]")
-    project_name = re.compile(
-        rf"""^\s*name\s*=\s*["']?{name}["']?\s*,?\s*$""", re.IGNORECASE | re.MULTILINE
-    )
-    texts = tuple(_dependencies(path, candidate))
-    if any(project_name.search(text) for file, text in texts if not file.endswith(".lock")):
-        return False
-    requirement = re.compile(
-        name
-        if loosely
-        else rf"""(?:^|["'])[\s-]*(?:python-|py)?{name}(?:-python|-py)?(?=["'\[<>=!~;@\s]|$)"""
-        rf"""(?!["']?\s*=\s*["'\[{{]?{name})""",
-        re.IGNORECASE | re.MULTILINE,
-    )
-    return any(requirement.search(text if loosely else _LISTS.sub("", text)) for _, text in texts)
-
-
-def _dependencies(path: str, candidate: FilesAfter) -> Iterator[tuple[str, str]]:
-    """The names and texts of the files above a path that say what is installed."""
-    for folder in above(path):
-        for location in (folder, join(folder, "requirements")):
-            for file, kind in candidate.names(location).items():
-                if kind is EntryKind.FILE and (_DEPENDENCIES.fullmatch(file) or location != folder):
-                    yield file, candidate.read(join(location, file)) or ""
 
 
 def _no_module(

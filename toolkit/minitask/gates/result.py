@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import PurePosixPath
 from posixpath import dirname
@@ -11,6 +11,7 @@ from typing import Protocol
 from msgspec import Struct, field
 
 from minitask.git.objects import FILE_MODES, TREE, Entry, Objects
+from minitask.git.run_git import Git, failure
 from minitask.ledger.record import CommandRecord
 
 
@@ -129,11 +130,16 @@ class FilesAfter(Protocol):
         """A file's text, or None where there is no such file."""
         ...
 
+    def holding(self, word: str, endings: Sequence[str]) -> Sequence[str]:
+        """Return the files with one of some endings whose text holds a word, or words, as it is written."""
+        ...
+
 
 class CommitFiles(Struct, frozen=True, eq=False):
     """The candidate that was written as a commit; what was read of it is kept."""
 
     objects: Objects
+    git: Git
     commit: str
     _names: dict[str, Mapping[str, EntryKind]] = field(default_factory=dict)
     _texts: dict[str, str | None] = field(default_factory=dict)
@@ -152,6 +158,16 @@ class CommitFiles(Struct, frozen=True, eq=False):
         if path not in self._texts:
             self._texts[path] = self.objects.file(self.commit, path)
         return self._texts[path]
+
+    def holding(self, word: str, endings: Sequence[str]) -> Sequence[str]:
+        """Return the files of the commit whose text holds a word."""
+        patterns = [f":(top,glob)**/*{ending}" for ending in endings]
+        options = ("-l", "-z", "-w", "-F", "--full-name", "-e", word)
+        searched = self.git.run("grep", *options, self.commit, "--", *patterns)
+        if searched.exit_code not in (0, 1):
+            raise failure(("grep", *options), searched)
+        names = searched.stdout.decode("utf-8", "surrogateescape").split("\0")
+        return [name.removeprefix(f"{self.commit}:") for name in names if name]
 
 
 def find_kind(candidate: FilesAfter, path: str) -> EntryKind | None:

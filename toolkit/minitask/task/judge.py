@@ -111,7 +111,8 @@ def _candidate(
     tree = engine.objects.tree_of(commit)
     changed_files = engine.database.diffs.changes(engine.objects.tree_of(task.base), tree)
     scope = check_scope(task.spec, changed_files, protected=protected(engine, task))
-    base, candidate = (CommitFiles(engine.objects, oid) for oid in (task.base, commit))
+    git = engine.repository.git
+    base, candidate = (CommitFiles(engine.objects, git, oid) for oid in (task.base, commit))
     if scope.passed:
         scope = check_names(changed_files, base=base, candidate=candidate)
     if not scope.passed:
@@ -260,7 +261,7 @@ def _watch_tests(engine: Context, draft: AttemptState, case: GateInput) -> Attem
 
 def _lint(engine: Context, case: GateInput) -> GateResult:
     """Return the text of the files first, then the config's own commands."""
-    candidate = CommitFiles(engine.objects, case.commit)
+    candidate = CommitFiles(engine.objects, engine.repository.git, case.commit)
     result = check_lint(
         case.changes,
         read=case.read,
