@@ -54,6 +54,10 @@ def test_clean_keeps_branches_attempts_records_and_all_that_is_the_users(used: W
     assert users(used) == before
     assert own_folders(used) == []
     assert used.refs("refs/minitask/landing") == {}
+    for words in (("clean", "--dry-run"), ("clean", "--dry-run"), ("clean",)):
+        outcome = used.minitask(*words)
+        assert outcome.stdout == "nothing to clean\n", "what the command itself made"
+        assert own_folders(used) == []
 
 
 @pytest.mark.variant

@@ -124,6 +124,9 @@ def test_a_file_that_cannot_be_written_leaves_nothing(
 
 
 def test_init_leads_to_a_command_that_works_without_a_model(world: World) -> None:
+    dry = world.minitask("init", "--dry-run").stdout
+    assert "would be created  minitask.yaml" in dry
+    assert "rm minitask.yaml" not in dry, "there is none"
     assert "next     minitask new PROJECT" in world.minitask("init").stdout
     assert "next     minitask do" in world.minitask("init", "--preset", "ollama").stdout
 

@@ -110,6 +110,8 @@ def test_the_records_and_the_log_add_up_to_the_same(worked: World) -> None:
     assert "    - p/02-c: 400 in + 80 out tokens" in log
     assert "- 3 attempts failed at validate" in log or "failed at validate" in log
     assert "a month" in log
+    day = report(worked)["period"]["first"][:10]
+    assert f"\n**Date**: {day}  \n**Attempts**: 8 at 4 tasks  \n" in log
 
 
 def test_one_grouping_and_a_floor_for_what_is_saved(worked: World) -> None:

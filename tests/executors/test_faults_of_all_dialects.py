@@ -285,7 +285,8 @@ def test_a_hanging_call_that_is_cancelled_ends_at_once_and_is_not_asked_again(to
     assert has_ended
     assert requests == 1
     assert isinstance(hanging.outcome, ExecutorFailure)
-    assert hanging.outcome.kind is FailureKind.TRANSPORT
+    assert hanging.outcome.kind is FailureKind.INTERRUPTED
+    assert "it had not answered yet" in str(hanging.outcome)
     assert input_unknown(hanging.outcome), "it may have been billed"
 
 

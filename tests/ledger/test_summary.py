@@ -140,6 +140,10 @@ def test_a_higher_tier_at_the_same_spec_is_an_escalation_and_the_same_one_a_repa
     assert (mended.repairs, mended.escalations) == (0, 0), "a spec that was mended is another"
     again = summary(record(), record(n=2))
     assert again.repairs == 0, "what was proven is not repaired"
+    steps = {"first": 0, "repair": 1, "resume": 0}
+    for step, count in steps.items():
+        later = failed(n=2, decision=RecordedDecision("", step=step))
+        assert summary(failed(), later).repairs == count, "a rerun begins anew"
 
 
 def test_the_first_try_is_that_of_the_task() -> None:

@@ -372,6 +372,22 @@ def errors_of(**parts: str) -> list[tuple[int, str]]:
     return [(item.line, item.code) for item in check_quality(spec) if item.code == "E407"]
 
 
+def test_many_placeholders_are_named_by_the_first_ones_and_their_lines() -> None:
+    task = "1. TODO\n2. ...\n3. Copy lines X-Y, [X] lines.\n4. [the next step]\n5. Done.\n6. ???"
+    text = BODY.format(
+        title="[Clear, Concise Title]",
+        note="",
+        context="C.",
+        task=task,
+        criterion="It is.",
+        command="true",
+    )
+    (spec,) = parse_file(text, path="x.md").specs
+    (error,) = [item for item in check_quality(spec) if item.code == "E407"]
+    shown = "[Clear, Concise Title], TODO, ... and 4 more, in lines 1, 13-16, 18"
+    assert error.message == f"the template was not filled in: {shown}"
+
+
 @pytest.mark.parametrize(
     ("part", "text", "line"),
     [("title", "[Clear, Concise Title]", 1), ("title", "TODO", 1), ("note", " (lines X-Y)", 4),

@@ -18,8 +18,10 @@ def attempt(gate: str, reason: str, verdict: Verdict = Verdict.ERROR) -> Attempt
     ("gate", "reason", "words"),
     [
         ("implement", "auth: s: HTTP 401", "set its variable"),
+        ("implement", "auth: s: HTTP 401\n  fix: check the key in K", "check the key in K; then: "),
         ("implement", "quota: s: usage limit reached", "when the limit is over"),
         ("implement", "transport: s: cannot be reached", "when the server answers"),
+        ("implement", "interrupted: s: it had not answered yet", "minitask exec p/01-b"),
         ("implement", "missing: codex is not on PATH", "install the program"),
         ("implement", "bad request: s: HTTP 404", "model and settings"),
         ("implement", "refused: s: the reply was filtered", "ask another model"),

@@ -6,6 +6,9 @@ hint that names the way out. Its class decides the exit code. A gate that says n
 
 from __future__ import annotations
 
+FIX = "\n  fix: "
+"""The start of the line that says how to fix an error."""
+
 
 class MinitaskError(Exception):
     """Something is wrong that the user can fix; `hint` says how, `where` is `PATH[:LINE]`."""
@@ -28,7 +31,7 @@ class MinitaskError(Exception):
     def __str__(self) -> str:
         """One or two lines: `WHERE: MESSAGE` and the hint."""
         first = f"{self.where}: {self.message}" if self.where else self.message
-        return f"{first}\n  fix: {self.hint}" if self.hint else first
+        return f"{first}{FIX}{self.hint}" if self.hint else first
 
 
 class UsageError(MinitaskError):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from minitask.cli.session import json_option, print_json, start
-from minitask.engine.clean_up import clean
+from minitask.cli.session import environment, json_option, print_json, start, start_folder
+from minitask.engine.clean_up import clean, own_folders
+from minitask.git.repository import discover
 
 
 @click.command("clean")
@@ -20,9 +21,12 @@ def command(ctx: click.Context, *, branches: bool, dry_run: bool, as_json: bool)
     Example:
       minitask clean --branches --dry-run
     """
+    environ = environment()
+    before = own_folders(discover(start_folder(ctx), environ), environ)
     session = start(ctx)
     with session.engine("clean", quiet=as_json) as engine:
-        cleaned = clean(engine, session.base(engine), branches=branches, dry_run=dry_run)
+        base = session.base(engine)
+        cleaned = clean(engine, base, before=before, branches=branches, dry_run=dry_run)
     if as_json:
         folders = [str(path) for path in cleaned.folders]
         print_json({"dry_run": dry_run, "folders": folders, "refs": list(cleaned.refs)})

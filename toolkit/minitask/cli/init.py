@@ -78,7 +78,7 @@ def command(
     settings: Mapping[str, Any] = {"preset": preset} if preset else {}
     lines: list[str] = []
     if not preset and not (top / FILE).exists():
-        settings, lines = _found(environ)
+        settings, lines = _found(environ, dry_run=dry_run)
     is_new = not (top / FILE).exists()
     suggestions = survey(repository) if is_new else ()
     shared = [each.value for each in suggestions if each.key == SHARE]
@@ -147,8 +147,8 @@ def _trust(repository: Repository, top: Path, environ: Mapping[str, str]) -> Non
     config.trust(environ, repository=repository.common_dir, text=text)
 
 
-def _found(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """Return the settings for what was found, and the lines that say so."""
+def _found(environ: Mapping[str, str], *, dry_run: bool) -> tuple[dict[str, Any], list[str]]:
+    """Return the settings for what was found, and the lines that say so, and how to change what is written."""
     own = config.user_file(environ)
     if environ.get("MINITASK_PRESET") or _sets_executors(own):
         source = "MINITASK_PRESET" if environ.get("MINITASK_PRESET") else str(own)
@@ -158,16 +158,14 @@ def _found(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     found = discover_executors(environ)
     settings = found.settings()
     if not settings:
-        return {}, [
-            f"found    {'; '.join(_names(found)) or NOTHING}{_logged_out(found)}",
-            NOTHING_CHOSEN,
-            f"change   start Ollama or export ANTHROPIC_API_KEY, then: rm {FILE} && minitask init",
-        ]
-    return settings, [
-        f"found    {'; '.join(_names(found))}{_logged_out(found)}",
-        f"chose    {_choice(settings['tiers'])}",
-        f"change   edit {FILE}, then: minitask trust",
-    ]
+        change = f"change   start Ollama or export ANTHROPIC_API_KEY, then: {ANEW}"
+        chosen = NOTHING_CHOSEN
+    else:
+        change = f"change   edit {FILE}, then: minitask trust"
+        chosen = f"chose    {_choice(settings['tiers'])}"
+    names = "; ".join(_names(found)) or NOTHING
+    lines = [f"found    {names}{_logged_out(found)}", chosen]
+    return settings, lines if dry_run else [*lines, change]
 
 
 def _sets_executors(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from minitask.engine.context import Context
 from minitask.engine.task_status import as_it_stands
 from minitask.engine.tasks import Base
 from minitask.git import history, refs
+from minitask.git.repository import Repository
 from minitask.git.update_target import checkout_of
 from minitask.system.files import force_remove
 from minitask.workspace import places
@@ -24,34 +26,49 @@ class Cleaned(Struct, frozen=True):
     refs: tuple[str, ...]
 
 
-def clean(engine: Context, base: Base, *, branches: bool, dry_run: bool) -> Cleaned:
-    """Remove workspaces, caches and journal refs; with `branches` also the branches of tasks that landed.
-
-    Attempts and the ledger always stay: they are the evidence.
-    """
-    home = engine.repository.home
-    folders = tuple(
+def own_folders(repository: Repository, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the folders of workspaces and caches that are there."""
+    home = repository.home
+    return tuple(
         path
         for path in (
             *(home / name for name in ("slots", "scratch", "cache", "objects")),
-            *places.work_folders(engine.repository),
-            *places.orphans(engine.environ),
+            *places.work_folders(repository),
+            *places.orphans(environ),
         )
         if path.exists() and path != home
     )
+
+
+def clean(
+    engine: Context, base: Base, *, before: Collection[Path], branches: bool, dry_run: bool
+) -> Cleaned:
+    """Remove workspaces, caches and journal refs; with `branches` also the branches of tasks that landed.
+
+    Attempts and the ledger always stay: they are the evidence. Folders that were not there `before` this command
+    are removed in a dry run, too, and not named.
+    """
+    home = engine.repository.home
+    present = own_folders(engine.repository, engine.environ)
+    folders = tuple(folder for folder in present if folder in before)
     names = tuple(sorted(refs.snapshot(engine.repository.git, refs.LANDING)))
     if branches:
         names += _landed_branches(engine, base)
+    for folder in present:
+        if not dry_run or folder not in before:
+            _remove(folder)
     if not dry_run:
-        for folder in folders:
-            for child in folder.iterdir() if folder.name != "cache" else ():
-                force_remove(child)
-            shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):  # notes of merges that are not on record yet stay
             (home / "unrecorded").rmdir()
         if names:
             refs.delete(engine.repository.git, names)
     return Cleaned(folders, names)
+
+
+def _remove(folder: Path) -> None:
+    for child in folder.iterdir() if folder.name != "cache" else ():
+        force_remove(child)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _landed_branches(engine: Context, base: Base) -> tuple[str, ...]:

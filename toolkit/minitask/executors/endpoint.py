@@ -207,7 +207,8 @@ class ChatExecutor:
         """Return what is needed to judge an answer that comes now from `url`."""
         now, hint = self._patience.now(), self.dialect.base_hint
         secrets = self._headers.secrets
-        return Wire(self.name, shown_url(url), self._key, now, base_hint=hint, secrets=secrets)
+        source = f" in {self._key_variable}" if self._key_variable else ""
+        return Wire(self.name, shown_url(url), self._key, now, hint, source, secrets)
 
     def send(self, request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
         """Return an answer to any request to this server; raises `ExecutorFailure` if none came."""

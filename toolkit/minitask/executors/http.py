@@ -100,7 +100,7 @@ class Http:
         """Return the answer to `request`, whole, decoded, within the size; raises `HttpFault`."""
         deadline = time.monotonic() + timeout_seconds
         if self._stopped.is_set():
-            raise HttpFault(Stage.STOPPED, "interrupted before the request")
+            raise HttpFault(Stage.STOPPED, "it had not been asked yet")
         with self._line(request.url) as line, line.watched(timeout_seconds):
             try:
                 answer = _exchange(request, line, deadline=deadline, max_bytes=self._max_bytes)
@@ -211,7 +211,7 @@ class _Connection:
     def fault(self, timeout_seconds: float) -> HttpFault:
         """Return what being cut off means for the call."""
         if self.cut is _Cut.CANCELLED:
-            return HttpFault(Stage.CANCELLED, "the call was cancelled")
+            return HttpFault(Stage.CANCELLED, "it had not answered yet")
         return HttpFault(Stage.TIMEOUT, f"no complete response within {timeout_seconds:.3g} s")
 
 

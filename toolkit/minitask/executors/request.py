@@ -174,6 +174,7 @@ class Description(Struct, frozen=True):
 class FailureKind(StrEnum):
     """The reason why there is no change; what to do next depends on it.
 
+    `INTERRUPTED`: the run ended before the answer came.
     `PROMPT_CUT`: the server dropped a part of the prompt, so the model cannot be blamed. `STUCK`: an
     agent program ran out of its time. `MISSING`: the program is not installed. `BUDGET`: what is
     left does not pay for the next round. `OUT_OF_SCOPE`: what stands in the workspace is no change that
@@ -181,6 +182,7 @@ class FailureKind(StrEnum):
     """
 
     TRANSPORT = "transport"
+    INTERRUPTED = "interrupted"
     AUTH = "auth"
     QUOTA = "quota"
     CUT_OFF = "cut off"
@@ -198,6 +200,7 @@ class FailureKind(StrEnum):
 _PROVIDER_FAILED = frozenset(
     {
         FailureKind.TRANSPORT,
+        FailureKind.INTERRUPTED,
         FailureKind.AUTH,
         FailureKind.QUOTA,
         FailureKind.BAD_REQUEST,

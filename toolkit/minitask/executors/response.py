@@ -39,8 +39,8 @@ _TEXT_PARTS = frozenset({"text", "output_text", "input_text"})
 
 
 class Wire(Redacted, frozen=True):
-    """The URL that was asked, the key and other secrets to keep out of messages, the Unix time of the answer, and how
-    base URLs look.
+    """The URL that was asked, the key and other secrets to keep out of messages, the Unix time of the answer, how base
+    URLs look, and where the key comes from.
     """
 
     HIDDEN: ClassVar[tuple[str, ...]] = ("key", "secrets")
@@ -50,6 +50,7 @@ class Wire(Redacted, frozen=True):
     key: str
     now: float
     base_hint: str = ""
+    key_hint: str = ""
     secrets: tuple[str, ...] = ()
 
     def clean(self, text: str) -> str:
@@ -92,12 +93,13 @@ def read_fault(fault: HttpFault, wire: Wire) -> ExecutorFailure:
     lost = fault.stage in {Stage.TIMEOUT, Stage.BODY, Stage.CANCELLED}
     unsent = fault.stage is Stage.CONNECT
     stopped = fault.stage is Stage.STOPPED
+    is_ended = stopped or fault.stage is Stage.CANCELLED
     return wire.failure(
-        FailureKind.TRANSPORT,
+        FailureKind.INTERRUPTED if is_ended else FailureKind.TRANSPORT,
         f"cannot be reached ({fault})" if unsent else str(fault),
         hint="check base_url, and that the server runs" if unsent else "",
         usage=NO_USAGE if stopped else UNKNOWN_TOKENS if lost else NO_TOKENS,
-        retryable=not stopped and fault.stage is not Stage.CANCELLED,
+        retryable=not is_ended,
     )
 
 
@@ -264,14 +266,16 @@ def _hint(answer: HttpResponse, kind: FailureKind, complaint: Complaint, wire: W
             f"it redirects to {target}, and keys are not forwarded: set base_url to the final URL"
         )
     if kind is FailureKind.AUTH:
-        return "check the key and its permissions"
+        return f"check the key{wire.key_hint} and its permissions"
     if kind is FailureKind.QUOTA:
         return _reset_hint(complaint)
     if answer.status == 404:
         return f"check the model name, that it is pulled, and base_url: {wire.base_hint}"
     if answer.status == 413:
         return "the prompt is too large for this server: list fewer lines"
-    return "the server rejected the request" if kind is FailureKind.BAD_REQUEST else ""
+    if kind is FailureKind.BAD_REQUEST:
+        return "check the executor's model and settings (minitask doctor)"
+    return ""
 
 
 def _reset_hint(complaint: Complaint) -> str:

@@ -24,6 +24,8 @@ ATTEMPT, LANDING, LOST = "attempt", "landing", "lost"
 PLAN, CLASSIFY, REVIEW, MESSAGE = "plan", "classify", "review", "message"
 SUBSCRIPTION = "subscription"
 """As the source of a price: a plan pays for the model, and each call costs 0."""
+GOAL = "goal: "
+"""The beginning of the note in a plan's record that holds its goal."""
 PERSON = "person"
 """As an executor: somebody who approved or rejected an attempt."""
 CALLS = (PLAN, CLASSIFY, REVIEW, MESSAGE)

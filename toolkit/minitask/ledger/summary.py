@@ -11,7 +11,7 @@ from itertools import pairwise
 from msgspec import Struct
 
 from minitask.ledger.accuracy import CostError, EstimateError, cost_error, estimate_error
-from minitask.ledger.evidence import APPLY, CORRECT, Grade, grade_total
+from minitask.ledger.evidence import APPLY, CORRECT, REPAIR, Grade, grade_total
 from minitask.ledger.record import ATTEMPT, LANDING, LOST, SUBSCRIPTION, Attempt, Record, Verdict
 from minitask.ledger.savings import Savings, Tally, TallyLine, line_of, savings_of, tally
 from minitask.ledger.units import units_of
@@ -46,8 +46,9 @@ class Summary(Struct, frozen=True):
 
     A phase is `implement`, `plan`, `classify`, `review`, `message`, `lost` (killed while a call was under way) or
     `land` (a merge that was refused: nothing spent). `escalations` are attempts at one spec blob on a higher tier than
-    the one before, `repairs` those on the same tier after one that was not proven. `failures_by_gate` counts what was
-    not proven, lost calls as `lost`. `outages` are attempts that a provider, a program or the machine failed: they are
+    the one before, `repairs` those on the same tier that go on with a change that was not proven.
+    `failures_by_gate` counts what was not proven, lost calls as `lost`.
+    `outages` are attempts that a provider, a program or the machine failed: they are
     neither tries nor failures. `windows` are spans of five hours in which calls were made that a subscription paid for,
     counted for each executor; `limits_reached` attempts that ended at a limit. `grade` sums the faults that were
     planted in changes, and those noticed.
@@ -175,6 +176,9 @@ def _is_higher(before: Attempt, after: Attempt) -> bool:
 
 
 def _is_repair(before: Attempt, after: Attempt) -> bool:
+    """Return True if the one attempt goes on with what failed in the other; a rerun begins anew."""
+    if after.decision is not None and after.decision.step != REPAIR:
+        return False
     return after.tier == before.tier and not before.verdict.is_good
 
 

@@ -23,9 +23,8 @@ from minitask.git.objects import TREE, blob_id
 from minitask.git.restore_checkout import TargetMove
 from minitask.git.update_target import update_target
 from minitask.landing.base_proof import check_fails_before
-from minitask.ledger.record import PLAN, Attempt, Verdict
+from minitask.ledger.record import GOAL, PLAN, Attempt, Verdict
 from minitask.patterns import lazy_pattern
-from minitask.planning.plan import GOAL
 from minitask.planning.plan_prompt import Goal, checkout_folder, repository_prompt
 from minitask.policy.budget import Budget
 from minitask.policy.route import Route

@@ -18,7 +18,7 @@ from minitask.engine.validate_specs import check_sources
 from minitask.errors import EditError, MinitaskError, UsageError
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.forge.issue_link import issue_link
-from minitask.ledger.record import PLAN, Attempt, Verdict, whole
+from minitask.ledger.record import GOAL, PLAN, Attempt, Verdict, whole
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers.boxes import MARK
 from minitask.planning.plan_prompt import (
@@ -54,8 +54,6 @@ MOST_TASKS = 30
 SHOWN_DIAGNOSTICS = 12
 ANSWERS = "answers"
 """Folder of answers that were paid for and are no specs yet."""
-GOAL = "goal: "
-"""Beginning of the note in a plan's record that holds its goal."""
 ANSWER_TOKENS = 16_000
 SYSTEM = """\
 You plan a change to a repository so that cheap models, or no model at all, can carry it out. Cut it into mini-tasks: \

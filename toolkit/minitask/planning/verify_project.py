@@ -17,10 +17,9 @@ from minitask.gates import verification
 from minitask.gates.review import LONGEST_DIFF
 from minitask.gates.verification import TaskVerdict
 from minitask.git.merge_tree import patch
-from minitask.ledger.record import REVIEW, Attempt, Verdict
+from minitask.ledger.record import GOAL, REVIEW, Attempt, Verdict
 from minitask.planning.plan import (
     ANSWER_TOKENS,
-    GOAL,
     REPAIRS,
     Planned,
     check_answer,

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from unicodedata import east_asian_width
 
 from msgspec import Struct
 
@@ -16,6 +15,7 @@ from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, Record, mone
 from minitask.ledger.savings import CLASSES, USAGE, Savings, Tally
 from minitask.ledger.summary import Groups, Summary
 from minitask.reports.results import dollars, known_dollars, percent
+from minitask.reports.text_tables import aligned
 from minitask.words import counted, one_line
 
 if TYPE_CHECKING:
@@ -128,13 +128,17 @@ def heading_of(report: LedgerReport) -> str:
 
 def span_of(report: LedgerReport) -> str:
     """Return how much it holds, and from when."""
-    summary = report.summary
-    if summary.first_at is None or summary.last_at is None:
+    if not (days := days_of(report)):
         return NOTHING
-    first, last = (one_line(moment)[:10] for moment in (summary.first_at, summary.last_at))
-    span = f"on {first}" if first == last else f"from {first} to {last}"
-    attempts = counted(summary.totals.attempts, "attempt")
-    return f"{attempts} at {counted(summary.totals.tasks, 'task')}, {span}"
+    span = f"from {days[0]} to {days[1]}" if days[1:] else f"on {days[0]}"
+    attempts = counted(report.summary.totals.attempts, "attempt")
+    return f"{attempts} at {counted(report.summary.totals.tasks, 'task')}, {span}"
+
+
+def days_of(report: LedgerReport) -> tuple[str, ...]:
+    """Return the days of the first and the last attempt; one where they are the same, none without any."""
+    moments = (report.summary.first_at, report.summary.last_at)
+    return tuple(dict.fromkeys(one_line(moment)[:10] for moment in moments if moment is not None))
 
 
 def facts(report: LedgerReport) -> tuple[tuple[str, str], ...]:
@@ -270,10 +274,13 @@ def saved(savings: Savings) -> str:
 
 
 def estimates(error: EstimateError) -> str:
-    """Return how far calls were off what was expected of them, and how many came close."""
+    """Return how far calls were off what was expected of them, and whether or how many of them came close."""
     sides = (("input", error.input_percent), ("output", error.output_percent))
     off = [f"{side} {percent(share)}" for side, share in sides if share is not None]
-    return ", ".join([*off, f"{error.close:,} of {error.tasks:,} within {100 * CLOSE:.0f} %"])
+    count = (
+        f"{error.close:,} of {error.tasks:,} " if error.tasks > 1 else "not " * (not error.close)
+    )
+    return ", ".join([*off, f"{count}within {100 * CLOSE:.0f} %"])
 
 
 def signed(number: Decimal) -> str:
@@ -322,21 +329,9 @@ def _cells(tally: Tally) -> tuple[str, ...]:
 
 
 def _aligned(table: Table) -> list[str]:
-    rows = [(table.title, *table.headings), *table.rows, *([table.total] if table.total else [])]
-    widths = [max(map(_columns, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(_padded(row, widths)).rstrip() for row in rows]
-
-
-def _padded(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    """Names to the left, figures to the right."""
-    for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
-        space = " " * (width - _columns(cell))
-        yield space + cell if index else cell + space
-
-
-def _columns(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
-    return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)
+    return aligned(
+        [(table.title, *table.headings), *table.rows, *([table.total] if table.total else [])]
+    )
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -175,8 +175,8 @@ def _cards(summary: Summary) -> Iterator[Card]:
 def _estimate_cards(summary: Summary) -> Iterator[Card]:
     error, costs = summary.estimates, summary.costs
     if error.tasks:
-        share = f"{100 * error.close / error.tasks:.0f} %"
-        yield Card("Estimates", share, estimates(error), error.close)
+        share = f"{error.close:,} of {error.tasks:,}"
+        yield Card("Estimates that were close", share, estimates(error), error.close)
     if costs.tasks:
         figure = "–" if costs.percent is None else f"{signed(Decimal(str(costs.percent)))} %"
         name = "Cost against the specs' estimates"

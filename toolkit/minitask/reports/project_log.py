@@ -7,17 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from minitask.ledger.record import ATTEMPT, Record, Verdict
+from minitask.ledger.record import ATTEMPT, GOAL, Record, Verdict
 from minitask.ledger.savings import Tally, line_of, tally
 from minitask.ledger.summary import IMPLEMENT, phase_of
 from minitask.reports.ledger_report import (
+    NOTHING,
     LedgerReport,
     baseline,
     cost,
+    days_of,
     heading_of,
     marked,
     saved,
-    span_of,
 )
 from minitask.reports.results import dollars
 from minitask.words import counted, one_line
@@ -32,15 +33,29 @@ TITLES = {
     "land": "Merges",
 }
 MOST_LESSONS = 3
+MOST_GOALS, LONGEST_GOAL = 3, 120
 MONTH_DAYS, YEAR_DAYS = 30, 365
 
 
 def render_log(report: LedgerReport) -> str:
     """Return the log."""
-    lines = [f"# {marked(heading_of(report))}", "", f"**Date**: {marked(span_of(report))}"]
+    lines = [f"# {marked(heading_of(report))}", ""]
+    lines += [f"**{name}**: {marked(text)}  " for name, text in _header(report)]
     for title, rows in _sections(report):
         lines += ["", f"## {title}", "", *(rows or ("- nothing on record",))]
     return "\n".join(lines) + "\n"
+
+
+def _header(report: LedgerReport) -> Iterator[tuple[str, str]]:
+    yield "Date", " to ".join(days_of(report)) or NOTHING
+    notes = (note for record in report.records for note in record.notes)
+    goals = [note.removeprefix(GOAL) for note in notes if note.startswith(GOAL)]
+    named = list(dict.fromkeys(one_line(goal, longest=LONGEST_GOAL) for goal in goals))
+    if named:
+        more = len(named) - MOST_GOALS
+        yield "Goal", "; ".join(named[:MOST_GOALS]) + (f"; and {more} more" if more > 0 else "")
+    totals = report.summary.totals
+    yield "Attempts", f"{totals.attempts:,} at {counted(totals.tasks, 'task')}"
 
 
 def _sections(report: LedgerReport) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from minitask.errors import FIX
 from minitask.ledger.accuracy import CLOSE, BatchTokens
 from minitask.ledger.record import Attempt, CommandRecord, TaskResult, Verdict, money, whole
 from minitask.ledger.record_json import result_document, usage_document
@@ -175,9 +176,9 @@ def _cost(summary: RunSummary) -> str:
     unknown = len(costs) - len(known_costs)
     if not unknown:
         return dollars(summary.cost_usd)
-    unpriced = f"{counted(unknown, 'task')} of unknown cost, not counted against the limit"
+    unpriced = f"unknown for {counted(unknown, 'task')}, which no limit counts"
     return (
-        f"{dollars(sum(known_costs, Decimal(0)))} and {unpriced}" if any(known_costs) else unpriced
+        f"{dollars(sum(known_costs, Decimal(0)))}, and {unpriced}" if any(known_costs) else unpriced
     )
 
 
@@ -243,7 +244,11 @@ def _one_line(text: str) -> str:
 
 
 def _reason(result: TaskResult) -> str:
-    return f": {result.reason}" if result.reason else ""
+    """Return the reason; the fix in it is left out where the next step says it too."""
+    reason, _, more = result.reason.partition(FIX)
+    fix = more.partition("\n")[0]
+    shown = reason if fix and fix in result.next_step else result.reason
+    return f": {shown}" if shown else ""
 
 
 def _tail(result: TaskResult) -> str:

@@ -6,11 +6,13 @@ rules of its own, and code is only looked at where a template puts a variable.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Fence, Spec
 
+MOST_NAMED = 4
 PLACEHOLDER_PATH = lazy_pattern(r"^(?:path/(?:to|of)/|\[[^\]/]*\]$|<[^>/]*>$)")
 _IN_PROSE = lazy_pattern(
     r"(?<![\w)\]/])\[(?:N(?:\+1)?|purpose|contents|reason|cases|count|findings|ranges|TODO|TBD"
@@ -72,6 +74,18 @@ def find_placeholders(spec: Spec) -> Iterator[tuple[int, str]]:
         path = _PATH_COMMAND.match(command.text)
         if path:
             yield command.line, path["path"]
+
+
+def named_placeholders(placeholders: Sequence[tuple[int, str]]) -> str:
+    """Return placeholders in words: of many the first ones, their number, and the lines of all."""
+    texts = list(dict.fromkeys(text for _, text in placeholders))
+    if len(texts) <= MOST_NAMED:
+        return ", ".join(texts)
+    lines = sorted({line for line, _ in placeholders if line})
+    runs = groupby(enumerate(lines), key=lambda pair: pair[1] - pair[0])
+    spans = [[line for _, line in run] for _, run in runs]
+    shown = ", ".join(str(span[0]) if not span[1:] else f"{span[0]}-{span[-1]}" for span in spans)
+    return f"{', '.join(texts[: MOST_NAMED - 1])} and {len(texts) - MOST_NAMED + 1} more, in lines {shown}"
 
 
 def find_loose_paths(spec: Spec) -> Iterator[tuple[int, str]]:

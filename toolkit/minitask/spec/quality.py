@@ -22,7 +22,12 @@ from minitask.spec.markdown import (
 )
 from minitask.spec.model import FileAction
 from minitask.spec.paths import check_path, fold, is_protected, is_spec_path
-from minitask.spec.placeholders import blank_fences, find_loose_paths, find_placeholders
+from minitask.spec.placeholders import (
+    blank_fences,
+    find_loose_paths,
+    find_placeholders,
+    named_placeholders,
+)
 from minitask.spec.rules import Problem
 from minitask.spec.vacuous_commands import CommandStrength, strength
 from minitask.spec.validation_commands import looks_like_command
@@ -169,8 +174,7 @@ def _check_placeholders(spec: Spec) -> Iterator[Problem]:
     title = spec.line_of("title")
     placeholders = list(find_placeholders(spec))
     if placeholders:
-        listed = ", ".join(dict.fromkeys(text for _, text in placeholders))
-        message = f"the template was not filled in: {listed}"
+        message = f"the template was not filled in: {named_placeholders(placeholders)}"
         yield Problem(
             placeholders[0][0] or title, "E407", message, "fill it in, or delete the line"
         )

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from minitask.edits.grammar import render_script
 from minitask.edits.script_model import Change, EditScript, WholeFile
+from minitask.errors import FIX
 from minitask.executors.request import FailureKind
 from minitask.landing.missing_on_base import may_be_brought, missing_modules
 from minitask.ledger.record import Attempt, CommandRecord, Verdict
@@ -45,6 +46,7 @@ RERUN = "minitask exec {name}"
 _BY_KIND = {
     FailureKind.AUTH: f"check the key: set its variable (minitask doctor names it), then {RERUN}",
     FailureKind.QUOTA: f"when the limit is over or credit is added: {RERUN} (--wait waits); or name another --executor",
+    FailureKind.INTERRUPTED: RERUN,
     FailureKind.TRANSPORT: f"when the server answers again: {RERUN}",
     FailureKind.BAD_REQUEST: f"check the executor's model and settings (minitask doctor), then {RERUN}",
     FailureKind.PROMPT_CUT: f"raise the server's context or list fewer lines, then {RERUN}",
@@ -59,9 +61,11 @@ _BY_KIND = {
 def find_outage_step(attempt: Attempt, name: str) -> str:
     """Return what to do where no change was made or a provider failed; empty if the change itself is at fault."""
     if attempt.gate == "implement":
+        fix = attempt.reason.partition(FIX)[2].partition("\n")[0]
         for kind, text in _BY_KIND.items():
             if attempt.reason.startswith(f"{kind}:"):
-                return text.format(name=name)
+                step, is_better = text.format(name=name), fix and kind is not FailureKind.QUOTA
+                return f"{fix}; then: {RERUN.format(name=name)}" if is_better else step
     if SAME_WAY in attempt.reason:
         return f"fix what fails without the change, too, then {RERUN.format(name=name)}"
     if UNLISTED in attempt.reason:
