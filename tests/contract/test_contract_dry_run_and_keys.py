@@ -109,6 +109,21 @@ def test_a_server_that_repeats_the_key_does_not_spread_it(
     assert_key_is_nowhere(world, outcome.text)
 
 
+def test_a_refused_key_comes_with_one_next_step(world: World) -> None:
+    with scripted_server(lambda request: error(401, "invalid key")) as server:
+        prepare(world, server)
+        tries = [world.minitask("exec", "p/01-b", env={VARIABLE: KEY}) for _ in "ab"]
+    advice = f"check the key in {VARIABLE} and its permissions"
+    for text in (tries[1].stdout, world.minitask("show", "p/01-b").stdout):
+        assert text.count(advice) == 1, text
+        assert (
+            f"  next {' ' * (text.startswith('p/') * 3)}  {advice}; then: minitask exec p/01-b"
+            in text
+        )
+    log = world.minitask("report", "--format", "log").stdout
+    assert "what its spec left open" not in log, "no spec is at fault"
+
+
 def test_a_validation_does_not_see_the_key(world: World) -> None:
     with scripted_server([REPLY]) as server:
         prepare(world, server, validation=f'grep -qx b b.txt\nenv\ntest -z "${{{VARIABLE}-}}"')

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from minitask.ledger.record import ATTEMPT, GOAL, Record, Verdict
 from minitask.ledger.savings import Tally, line_of, tally
-from minitask.ledger.summary import IMPLEMENT, phase_of
+from minitask.ledger.summary import IMPLEMENT, is_outage, phase_of
 from minitask.reports.ledger_report import (
     NOTHING,
     LedgerReport,
@@ -147,7 +147,8 @@ def _lessons(report: LedgerReport) -> Iterator[str]:
         yield f"- {tries.proven} of {counted(tries.tasks, 'task')} proven at the first try"
     for gate, count in list(summary.failures_by_gate.items())[:MOST_LESSONS]:
         yield f"- {counted(count, 'attempt')} failed at {marked(one_line(gate))}"
-    again = Counter(record.task for record in records if record.kind == ATTEMPT)
+    judged = [record for record in records if record.kind == ATTEMPT and not is_outage(record)]
+    again = Counter(record.task for record in judged)
     for task, count in again.most_common(MOST_LESSONS):
         if count > 1:
             yield f"- {marked(task)} took {counted(count, 'attempt')}: see what its spec left open"

@@ -244,11 +244,15 @@ def _one_line(text: str) -> str:
 
 
 def _reason(result: TaskResult) -> str:
-    """Return the reason; the fix in it is left out where the next step says it too."""
-    reason, _, more = result.reason.partition(FIX)
+    reason = without_fix(result.reason, result.next_step)
+    return f": {reason}" if reason else ""
+
+
+def without_fix(reason: str, step: str) -> str:
+    """Return a reason; the fix in it is left out where the next step says it too."""
+    first, _, more = reason.partition(FIX)
     fix = more.partition("\n")[0]
-    shown = reason if fix and fix in result.next_step else result.reason
-    return f": {shown}" if shown else ""
+    return first if fix and fix in step else reason
 
 
 def _tail(result: TaskResult) -> str:

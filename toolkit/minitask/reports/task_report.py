@@ -15,6 +15,7 @@ from minitask.reports.results import (
     render_attempt,
     render_command,
     tokens_text,
+    without_fix,
 )
 from minitask.spec.expectations import render_expectation
 from minitask.spec.model import Spec
@@ -95,7 +96,8 @@ def _head(record: Record, standing: TaskStatus | None) -> list[str]:
             f"  merged    {standing.merge[:12]} on {record.target.removeprefix('refs/heads/')}"
         )
     if attempt.reason:
-        lines.append(f"  {attempt.gate or 'verdict':9} {attempt.reason}")
+        reason = without_fix(attempt.reason, next_step(record, state))
+        lines.append(f"  {attempt.gate or 'verdict':9} {reason}")
     lines += [f"  doubt     {doubt}" for doubt in attempt.doubts]
     return lines + [f"  note      {note}" for note in attempt.unknown_imports]
 
