@@ -123,6 +123,12 @@ def test_a_file_that_cannot_be_written_leaves_nothing(
     assert world.git("status", "--porcelain") == ""
 
 
+def test_the_help_of_new_lists_the_variables_of_a_template(world: World) -> None:
+    text = world.minitask("new", "--template", "extract-module", "--help").stdout
+    assert "  ranges  lines    the lines to move, such as 40-90 or 40-90,120-135\n" in text
+    assert "extract-module:" not in world.minitask("new", "--help").stdout
+
+
 def test_init_leads_to_a_command_that_works_without_a_model(world: World) -> None:
     dry = world.minitask("init", "--dry-run").stdout
     assert "would be created  minitask.yaml" in dry

@@ -103,6 +103,12 @@ def test_the_records_and_the_log_add_up_to_the_same(worked: World) -> None:
     lines = worked.minitask("report", "--format", "jsonl").stdout.splitlines()
     documents = [json.loads(line) for line in lines]
     assert len(rows) == len(documents) == report(worked)["totals"]["records"]
+    assert all(each["attempt"]["files"] and each["attempt"]["commands"] for each in documents)
+    whole = worked.minitask("ledger", "export").stdout.splitlines()
+    assert [line for line in whole if json.loads(line)["kind"] != "landing"] == lines
+    assert sum(Decimal(json.loads(line)["attempt"]["cost_usd"] or 0) for line in whole) == 6 * COST
+    narrowed = worked.minitask("ledger", "export", "--format", "csv", "--project", "q").stdout
+    assert {row["task"] for row in csv.DictReader(io.StringIO(narrowed))} == {"q/02-d"}
     assert sum(Decimal(row["cost_usd"] or 0) for row in rows) == 6 * COST
     assert sum(Decimal(each["attempt"]["cost_usd"] or 0) for each in documents) == 6 * COST
     log = worked.minitask("report", "--format", "log").stdout
@@ -170,6 +176,9 @@ def test_a_period_and_a_project_narrow_it_down(worked: World) -> None:
     assert (mistyped.code, "did you mean q?" in mistyped.stderr) == (2, True), mistyped.text
     none = report(worked, "--since", "2999-01-01")
     assert (none["totals"]["attempts"], none["period"]["first"]) == (0, None)
+    assert (
+        "no attempts since 2999-01-01" in worked.minitask("report", "--since", "2999-01-01").stdout
+    )
 
 
 def test_people_can_read_it(worked: World, tmp_path: Path) -> None:

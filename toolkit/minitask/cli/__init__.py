@@ -34,6 +34,7 @@ COMMANDS = {
     "merge": "merge tasks that passed",
     "undo": "revert merged tasks",
     "report": "show tokens, costs, savings and failures of all attempts",
+    "ledger": "export the records of all attempts",
     "simulate": "compare routing policies on past figures; spends nothing",
     "record-usage": "record planning done elsewhere, in a chat or an agent",
     "verify": "validate a branch or commit again",

@@ -12,7 +12,7 @@ import click
 from minitask.cli.completion import complete_templates
 from minitask.cli.session import environment, start_folder
 from minitask.cli.terminal import show
-from minitask.errors import UsageError
+from minitask.errors import MinitaskError, UsageError
 from minitask.git.repository import discover
 from minitask.planning.scaffold import new_spec, template_files
 from minitask.planning.templates import read_template, render_list, render_variables
@@ -21,11 +21,29 @@ from minitask.words import did_you_mean
 STANDARD_TEMPLATE = "mini-task"
 
 
-@click.command("new")
+class NewCommand(click.Command):
+    """`new`, whose help ends with a template's variables where one is named before `--help`."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the variables of the template that is named."""
+        name = ctx.params.get("template")
+        if not name:
+            return
+        try:
+            top = discover(start_folder(ctx), environment()).top
+        except MinitaskError:
+            top = None
+        file = template_files(top).get(name)
+        if file is not None:
+            formatter.write(f"\n{render_variables(read_template(name, file.read_text('utf-8')))}\n")
+
+
+@click.command("new", cls=NewCommand)
 @click.argument("project", required=False)
 @click.argument("title", required=False)
 @click.option(
     "--template",
+    is_eager=True,
     shell_complete=complete_templates,
     help="The template's name (default: mini-task).",
 )
@@ -54,6 +72,7 @@ def command(
     \b
     Example:
       minitask new --list
+      minitask new --template extract-module --help
       minitask new api "Extract the routes" --template extract-module --set source=api/app.py
     """
     repository = discover(start_folder(ctx), environment())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,14 +62,17 @@ def _csv(report: LedgerReport) -> str:
     return render_csv(report.records)
 
 
-HTML = "html"
+HTML, JSONL = "html", "jsonl"
+EVERY = sys.maxsize
+SHOWN_WHOLE = {HTML: DETAILED, JSONL: EVERY}
+"""How many records a format shows with their commands, files and rates, the newest."""
 FORMATS: dict[str, Callable[[LedgerReport], str]] = {
     "text": render_report_text,
     "md": render_report_markdown,
     "log": _log,
     "json": _json,
     HTML: _html,
-    "jsonl": _jsonl,
+    JSONL: _jsonl,
     "csv": _csv,
 }
 
@@ -145,7 +149,7 @@ def command(
         if serve:
             return _serve(session, engine, choice, port=port or 0, open_it=open_it)
         with uncollected():
-            report = _report(session, engine, choice, evidence=form == HTML)
+            report = _report(session, engine, choice, form)
             content = FORMATS[form](report).encode("utf-8", "replace")
     if output is None:
         click.echo(content, nl=False)
@@ -178,9 +182,9 @@ def _reached(report: LedgerReport, fail_under: float | None) -> int:
     return 1
 
 
-def _report(session: Session, engine: Context, choice: Choice, *, evidence: bool) -> LedgerReport:
-    """Return the report of what the ledger holds now; with `evidence` there is all that the page shows."""
-    ledger = ledger_of(engine, choice.project, detailed=DETAILED if evidence else 0)
+def _report(session: Session, engine: Context, choice: Choice, form: str) -> LedgerReport:
+    """Return the report of what the ledger holds now, with what a format shows of it."""
+    ledger = ledger_of(engine, choice.project, detailed=SHOWN_WHOLE.get(form, 0))
     records = tuple(record for record in ledger.records if record.started_at >= choice.since)
     report = LedgerReport(
         summarize(records, baseline_model=session.settings.baseline["frontier"]),
@@ -191,7 +195,7 @@ def _report(session: Session, engine: Context, choice: Choice, *, evidence: bool
         by=choice.by,
         records=records,
     )
-    return _with_evidence(session, engine, report) if evidence else report
+    return _with_evidence(session, engine, report) if form == HTML else report
 
 
 def _with_evidence(session: Session, engine: Context, report: LedgerReport) -> LedgerReport:
@@ -224,7 +228,7 @@ def _serve(session: Session, engine: Context, choice: Choice, *, port: int, open
 
     def render(head: str) -> bytes:
         with uncollected():
-            report = _report(session, engine, choice, evidence=True)
+            report = _report(session, engine, choice, HTML)
             return render_report_html(report, head=head).encode("utf-8", "replace")
 
     def head() -> str:

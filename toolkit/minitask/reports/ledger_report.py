@@ -129,7 +129,7 @@ def heading_of(report: LedgerReport) -> str:
 def span_of(report: LedgerReport) -> str:
     """Return how much it holds, and from when."""
     if not (days := days_of(report)):
-        return NOTHING
+        return f"no attempts since {one_line(report.since)[:10]}" if report.since else NOTHING
     span = f"from {days[0]} to {days[1]}" if days[1:] else f"on {days[0]}"
     attempts = counted(report.summary.totals.attempts, "attempt")
     return f"{attempts} at {counted(report.summary.totals.tasks, 'task')}, {span}"

@@ -11,7 +11,6 @@ from minitask.ledger.record import ATTEMPT, GOAL, Record, Verdict
 from minitask.ledger.savings import Tally, line_of, tally
 from minitask.ledger.summary import IMPLEMENT, is_outage, phase_of
 from minitask.reports.ledger_report import (
-    NOTHING,
     LedgerReport,
     baseline,
     cost,
@@ -19,6 +18,7 @@ from minitask.reports.ledger_report import (
     heading_of,
     marked,
     saved,
+    span_of,
 )
 from minitask.reports.results import dollars
 from minitask.words import counted, one_line
@@ -47,7 +47,7 @@ def render_log(report: LedgerReport) -> str:
 
 
 def _header(report: LedgerReport) -> Iterator[tuple[str, str]]:
-    yield "Date", " to ".join(days_of(report)) or NOTHING
+    yield "Date", " to ".join(days_of(report)) or span_of(report)
     notes = (note for record in report.records for note in record.notes)
     goals = [note.removeprefix(GOAL) for note in notes if note.startswith(GOAL)]
     named = list(dict.fromkeys(one_line(goal, longest=LONGEST_GOAL) for goal in goals))
