@@ -567,3 +567,54 @@ def test_copied_numbers_are_taken_from_blank_lines_too(mark: str, is_trimmed: bo
     lines = [f"{number}{mark}{line}" for number, line in enumerate(wanted.splitlines(), 1)]
     text = "\n".join(line.rstrip() if is_trimmed else line for line in lines) + "\n"
     assert without_numbers(text, base, path="a.py") == wanted
+
+
+MIXED = "one = 1\r\ntwo = 2\nthree = 3\r\nfour = 4\n"
+
+
+@pytest.mark.parametrize(
+    ("base", "written", "after"),
+    [
+        (MIXED, "one = 1\ntwo = 2\nthree = 3\nfour = 5\n", MIXED.replace("four = 4", "four = 5")),
+        (
+            MIXED,
+            "one = 1\ntwo = 2\nnew = 0\nthree = 3\nfour = 4\n",
+            MIXED.replace("three", "new = 0\nthree"),
+        ),
+        (MIXED, "one = 1\nthree = 3\nfour = 4\n", MIXED.replace("two = 2\n", "")),
+        ("a\r\nb\r\n", "a\nc\nb\n", "a\r\nc\r\nb\r\n"),
+        ("a\r\nb", "a\nb\nc\n", "a\r\nb\r\nc\r\n"),
+        ("one  \ntwo\n", "one\nthree\n", "one  \nthree\n"),
+        ("cafe\u0301\ntwo\n", "caf\u00e9\nthree\n", "cafe\u0301\nthree\n"),
+        ("a\nb\n", "\ufeffa\nc\n", "a\nc\n"),
+        ("\ufeffa\nb\n", "a\nc\n", "\ufeffa\nc\n"),
+        ("\ufeffa\nb\n", "\ufeffa\nc\n", "\ufeffa\nc\n"),
+        ("a\nb", "a\nb\nc\n", "a\nb\nc\n"),
+        ("a\nb", "c\nb\n", "c\nb"),
+        ("x \nx\ny\n", "x\nx\nz\n", "x \nx\nz\n"),
+    ],
+)
+def test_a_line_that_a_whole_file_repeats_stays_byte_for_byte(
+    base: str, written: str, after: str
+) -> None:
+    task = asked(edited("a.txt"), base={"a.txt": base})
+    assert read(whole("a.txt", written), task) == {"a.txt": after}
+
+
+@pytest.mark.parametrize(
+    ("base", "written", "words"),
+    [
+        ("one  \ntwo\n", "one\ntwo\n", "Strip white space at the ends of lines"),
+        ("cafe\u0301\n", "caf\u00e9\n", "Use NFC"),
+        ("a\n", "\ufeffa\n", "Begin it with a byte-order mark"),
+    ],
+)
+def test_what_nobody_sees_changes_where_the_task_speaks_of_it(
+    base: str, written: str, words: str
+) -> None:
+    task = asked(edited("a.txt"), base={"a.txt": base}, task_text=words)
+    assert read(whole("a.txt", written), task) == {"a.txt": written}
+
+
+def test_a_created_file_begins_without_a_byte_order_mark() -> None:
+    assert read(whole("src/new.txt", "\ufeffa\n"), NEW_TASK) == {"src/new.txt": "a\n"}

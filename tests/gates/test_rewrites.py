@@ -153,7 +153,88 @@ user = me
 INDENTED = "".join(f"  {row}\n" for row in CONF.splitlines())
 DOCKER = "FROM a\nRUN make it\nCOPY . /app\nCMD run it\n"
 NESTED = "one:\n  two: 3\n  four: 5\nsix:\n  seven: 8\n"
+HTML = """\
+<html>
+<head>
+<title>Shop</title>
+<link href="a.css" rel="stylesheet">
+</head>
+<body>
+<h1>Tea for 8</h1>
+<ul>
+<li>A &amp; B</li>
+<li>C</li>
+</ul>
+<p>the end</p>
+</body>
+</html>
+"""
+SCRIPT = (
+    "#!/bin/sh\nset -eu\nlimit=4\n\n"
+    + SHELL[20:]
+    + "\nclean() {\n  rm -f x\n}\n\ntrap clean EXIT\nbuild\n"
+)
+SQL = "CREATE TABLE a (\n  id INT,\n  name TEXT,\n  note TEXT\n);\n\nINSERT INTO a VALUES (1);\nSELECT 2;\n"
+RUST = "fn total(a: i32) -> i32 {\n    let b = a * 2;\n    let c = b + 1;\n    b * c\n}\n"
 WRONG = {
+    "html, an element": ("a.html", HTML, without(HTML, "<p>the end</p>\n"), 'drops "<p>'),
+    "html, an item": ("a.html", HTML, without(HTML, "<li>C</li>\n"), 'drops "<li>'),
+    "html, a link": (
+        "a.html",
+        HTML,
+        without(HTML, '<link href="a.css" rel="stylesheet">\n'),
+        "drops",
+    ),
+    "html, a comment in its place": (
+        "a.html",
+        HTML,
+        HTML.replace("<p>the end</p>", "<!-- as before -->"),
+        "drops",
+    ),
+    "html, escaped": (
+        "a.html",
+        HTML,
+        HTML.replace("<p>the end</p>", "&lt;p&gt;the end&lt;/p&gt;"),
+        "other characters",
+    ),
+    "a script's options": ("a.sh", SCRIPT, without(SCRIPT, "set -eu\n"), 'drops "set -eu"'),
+    "a script's trap": ("a.sh", SCRIPT, without(SCRIPT, "trap clean EXIT\n"), 'drops "trap'),
+    "a script's function before commands": (
+        "a.sh",
+        SCRIPT,
+        without(SCRIPT, "clean() {\n  rm -f x\n}\n\n"),
+        "loses clean",
+    ),
+    "a call in a program": (
+        "a.js",
+        JS + "\nregister(total);\nrun();\n",
+        JS + "\nrun();\n",
+        'drops "register',
+    ),
+    "sql, columns": (
+        "a.sql",
+        SQL,
+        SQL.replace(",\n  name TEXT,\n  note TEXT", ""),
+        "loses lines of a",
+    ),
+    "sql, a statement": (
+        "a.sql",
+        SQL,
+        without(SQL, "INSERT INTO a VALUES (1);\n"),
+        'drops "INSERT',
+    ),
+    "rust, a value alone": (
+        "a.rs",
+        RUST,
+        RUST.replace("let b = a * 2;\n    let c = b + 1;\n    b * c", "0"),
+        "empties total",
+    ),
+    "go, a panic alone": (
+        "a.go",
+        GO,
+        GO.replace("b := a * 2\n\treturn b", 'panic("unchanged")'),
+        "empties Total",
+    ),
     "a paragraph": (
         "README.md",
         README,
@@ -505,6 +586,15 @@ RIGHT: dict[str, tuple[str, str | None, str, dict[str, object]]] = {
     "the last command goes": ("a.sh", SHELL + "build all\n", SHELL, {"task": "1. Remove the last command."}),
     "a comment goes": ("a.conf", CONF, without(CONF, "# keep this\n"), {"task": "1. Remove the comment."}),
     "another comment": ("a.conf", CONF, CONF.replace("# keep this", "# the port is fixed"), {"task": "1. Say that the port is fixed."}),
+    "html, an item goes": ("a.html", HTML, without(HTML, "<li>C</li>\n"), {"task": "1. Remove the last item."}),
+    "html, a list becomes a paragraph": ("a.html", HTML, HTML.replace("<ul>\n<li>A &amp; B</li>\n<li>C</li>\n</ul>", "<p>A &amp; B, C</p>"), {"task": "1. Show the list in one paragraph."}),
+    "html, an ampersand": ("a.html", HTML.replace("&amp;", "&"), HTML, {"task": "1. Escape the ampersand."}),
+    "a script that must go on": ("a.sh", SCRIPT, SCRIPT.replace("set -eu", "set -u"), {"task": "1. Go on after a failed command."}),
+    "calls become a loop": ("a.sh", "#!/bin/sh\nrun a\nrun b\nrun c\n", "#!/bin/sh\nfor x in a b c; do\n  run $x\ndone\n", {"task": "1. Use a loop."}),
+    "an import that nothing needs": ("a.py", "import os\nimport sys\n\nprint(os.name, sys.argv)\n", "import sys\n\nprint(sys.argv)\n", {"task": "1. Print the arguments alone."}),
+    "a column goes": ("a.sql", SQL, SQL.replace(",\n  note TEXT", ""), {"task": "1. Drop the column `note`."}),
+    "a column more": ("a.sql", SQL, SQL.replace("note TEXT\n", "note TEXT,\n  price INT\n"), {"task": "1. Add a price."}),
+    "a short function": ("a.rs", RUST, RUST.replace("let b = a * 2;\n    let c = b + 1;\n    b * c", "a * 2 * (a * 2 + 1)"), {"task": "1. Write `total` as one expression."}),
     "a new document": ("docs/a.md", None, SHORT, {"task": "1. Write a guide."}),
     "a new text": ("a.txt", None, "This is the list of things that we sell.\n\ntea\n", {"task": "1. Write what we sell."}),
 }  # fmt: skip

@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from itertools import pairwise
 
 from minitask.gates.elisions import comment_text
-from minitask.gates.parts import is_code
+from minitask.gates.parts import is_code, is_markup
 from minitask.gates.requested_removals import (
     asks_to_add,
     asks_to_mend,
@@ -104,6 +104,8 @@ def _retyped(old: Rows, new: Rows, spec_text: str) -> tuple[int, str] | None:
     for number, row in fresh:
         was = gone_rows.get(_plain(row))
         if was is not None and not set(row) - set(was) - {"\\"} <= set(spec_text):
+            return number, f"{quoted(row)} has other characters than {quoted(was)}"
+        if was is not None and row.count("&") > was.count("&") and "&" not in spec_text:
             return number, f"{quoted(row)} has other characters than {quoted(was)}"
         if was is not None and set(was) - set(row) and not set(row) - set(was):
             return number, f"{quoted(row)} has other characters than {quoted(was)}"
@@ -258,6 +260,9 @@ def _gone(
             where = "it ends before"
         else:
             lost, where = _dropped_remarks(texts[0][first:last], texts[1][at:end], hunk), "it drops"
+            lost = lost or _dropped_statements(
+                [row for _, row in old[first:last]], texts[1][at:end], hunk, proposal.path
+            )
         if lost and not _is_asked(lost, proposal.path, spec):
             message = f"{where} {quoted(lost[0])}, which the spec does not speak of"
             return new[min(at, len(new) - 1)][0], message
@@ -282,6 +287,35 @@ def _dropped_remarks(before: Sequence[str], after: Sequence[str], lost: Sequence
     if others != len(after) or any(map(_is_remark, after)):
         return []
     return [row for row in lost if _is_remark(row)]
+
+
+_TAG = lazy_pattern(r"</?[\w:-]+(?=[\s/>])")
+_BINDS = lazy_pattern(
+    r"(?:import|from|use|using|require|include|package|module|source|export|const|let|var|local|declare|readonly|type"
+    r"|static|final|global|extern)\b|#\s*include|@|\.\s|[\w.$\[\]\"'-]+\s*(?::[^=]*)?[-+|&*/:?]?=(?!=)"
+)
+
+
+def _dropped_statements(
+    before: Sequence[str], after: Sequence[str], lost: Sequence[str], path: str
+) -> list[str]:
+    """Return what is gone without a word of it left: of markup any line, of code statements outside of definitions.
+
+    What only binds a name, as an import does, may have become useless; whoever uses it would fail.
+    """
+    if sum(not _is_remark(row) for row in after) >= len(before):
+        return []
+    rows = before if is_markup(path) else filter(_is_statement, before) if is_code(path) else ()
+    words_now = set(words_of("\n".join(after)))
+    words_then = ((row, words_of(_TAG.sub(" ", row))) for row in map(str.strip, rows))
+    return [
+        row for row, words in words_then if row in lost and words and words_now.isdisjoint(words)
+    ]
+
+
+def _is_statement(row: str) -> bool:
+    is_outside = not row[0].isspace() and not row.endswith((":", "{", "("))
+    return is_outside and not _is_remark(row) and not _BINDS.match(row)
 
 
 def _broken_off(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple[int, str] | None:

@@ -7,7 +7,7 @@ languages take over.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from posixpath import basename, splitext
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,11 @@ def parts_of_both(path: str, before: str, after: str) -> tuple[Parts, Parts]:
 def is_code(path: str) -> bool:
     """Return True if a file holds statements, so that fewer lines may do the same."""
     return _ending(path) not in _TEXT and basename(path).lower() not in _TEXT_NAMES
+
+
+def is_markup(path: str) -> bool:
+    """Return True if a file is made of elements between tags."""
+    return _ending(path) in _MARKUP
 
 
 _DATA = {".json": "json", ".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}
@@ -246,11 +251,28 @@ def read_patterns(text: str) -> Parts:
     """Return what looks like a definition in one language or another, one a line at most."""
     lines = text.split("\n")
     starts = [(number, name) for number, line in enumerate(lines, 1) if (name := _defined(line))]
-    ends = [number - 1 for number, _ in starts[1:]] + [len(lines)] * bool(starts)
+    limits = [number - 1 for number, _ in starts[1:]] + [len(lines)] * bool(starts)
     return tuple(
-        NamedPart(name, "code", number, end)
-        for (number, name), end in zip(starts, ends, strict=True)
+        NamedPart(name, "code", number, _end(lines, number, limit))
+        for (number, name), limit in zip(starts, limits, strict=True)
     )
+
+
+_CLOSES = lazy_pattern(r"[})\]]|(?:end|fi|done|esac)\b")
+
+
+def _end(lines: Sequence[str], start: int, limit: int) -> int:
+    """Return the last line of a definition: the one that closes it, or that comes before one as far out as its head."""
+    depth = _indent(lines[start - 1])
+    for number in range(start + 1, limit + 1):
+        line = lines[number - 1]
+        if line.strip() and _indent(line) <= depth and not line.strip().startswith("{"):
+            return number if _CLOSES.match(line.strip()) else number - 1
+    return limit
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _defined(line: str) -> str:

@@ -22,6 +22,7 @@ from minitask.gates.requested_removals import (
     asks_to_mend,
     has_loss_word,
     has_name,
+    may_go,
     takes_away,
     task_sentences,
     text_about,
@@ -85,8 +86,12 @@ def _is_closed(text: str) -> bool:
 _DATA = frozenset({".json", ".toml", ".yaml", ".yml"})
 _RULE = lazy_pattern(r"([^{};]+)\{([^{}]*)\}")
 _COMMENT = lazy_pattern(r"/\*.*?\*/", 16)
+_VALUE = (
+    r"(?:None|null|undefined|nil|0|1|-1|false|False|true|True|\"\"|''|\[\]|\{\}|\(\)"
+    r"|(?:Ok|Some)\((?:\(\)|0|None)?\))"
+)
 _TRIVIAL = lazy_pattern(
-    r"(?:pass|\.\.\.|:|true|return(?:\s+(?:None|null|undefined|nil|0|1|-1|false|False|true|True|\"\"|''|\[\]|\{\}|\w))?"
+    rf"(?:pass|\.\.\.|:|return(?:\s+(?:{_VALUE}|\w))?|{_VALUE}|panic!?\(.*\)"
     r"|raise\s+\w+.*|throw\s+new\s+\w+.*|exit(?:\s+\d)?)\s*;?"
 )
 _ENDS_HEAD = ("{", ":", "=>", "(", "then", "do")
@@ -120,7 +125,9 @@ def _emptied_code(proposal: FileChange, spec: Spec, *, strict: bool) -> LintErro
         if _is_emptied(had, has) and not _may_be_empty(part, spec, proposal.path):
             return _fault(proposal, part.shown, now[part.name].start)
         had, has = marks[0] + had, marks[1] + has
-        if strict and _only_lost(had, has, gained) and not _may_lose(part, spec, proposal.path):
+        lost = _only_lost(had, has, gained) if strict else []
+        may_lose = not lost or _may_lose(part, spec, proposal.path)
+        if not may_lose and not may_go(spec, proposal.path, lost):
             return _fault(proposal, part.shown, now[part.name].start, verb="loses lines of")
     return None
 
@@ -158,10 +165,15 @@ def _is_emptied(had: Sequence[str], has: Sequence[str]) -> bool:
     return not remaining and any(not _TRIVIAL.fullmatch(row) for row in had)
 
 
-def _only_lost(had: Sequence[str], has: Sequence[str], gained: Counter[str]) -> bool:
-    """Return True if lines are gone from a body, none came, and none of them went elsewhere."""
-    lost, new = Counter(had) - Counter(has), Counter(has) - Counter(had)
-    return bool(lost) and not new and not any(gained[row] for row in lost)
+def _only_lost(had: Sequence[str], has: Sequence[str], gained: Counter[str]) -> list[str]:
+    """Return the lines that are gone from a body if none came, and none of them went elsewhere.
+
+    The comma behind the last of a list is no difference.
+    """
+    before, after = (Counter(row.rstrip(",;") for row in rows) for rows in (had, has))
+    lost = before - after
+    is_only = not after - before and not any(gained[row] for row in lost)
+    return list(lost) if is_only else []
 
 
 def _may_be_empty(part: NamedPart, spec: Spec, path: str) -> bool:

@@ -20,6 +20,7 @@ from minitask.edits.reply.numbers import with_base_ranges
 from minitask.edits.reply.other_forms import patch_of, read_patch
 from minitask.edits.reply.reply_context import SOURCE, ReplyContext, forbidden, name_of
 from minitask.edits.reply.reply_fences import answer_of, fences_of
+from minitask.edits.reply.retyped import with_base_lines
 from minitask.edits.reply.samples import check_unplaced
 from minitask.edits.script_model import (
     Change,
@@ -98,7 +99,10 @@ def parse_reply(reply: str, request: ReplyContext) -> Parsed:
         edits += elected
         unplaced = []
     script = EditScript(
-        tuple(with_base_ranges(edit, request) for edit in without_repeats(edits, request))
+        tuple(
+            with_base_lines(with_base_ranges(edit, request), request)
+            for edit in without_repeats(edits, request)
+        )
     )
     _check_listed(script, request)
     return Parsed(script, frozenset(literal), tuple(unplaced), without_fences(answer, fences))
