@@ -335,6 +335,8 @@ def check_filters(browser: Any) -> None:
         browser.value('document.querySelector("#rows .open").getAttribute("aria-expanded")')
         == "true"
     )
+    sides = '(({scrollWidth, clientWidth}) => scrollWidth - clientWidth)(document.querySelector("#rows").parentElement)'
+    assert browser.value(sides) == 0, "an open task makes the table no wider"
 
 
 READABLE = """(() => {

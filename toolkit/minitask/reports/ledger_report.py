@@ -150,7 +150,7 @@ def facts(report: LedgerReport) -> tuple[tuple[str, str], ...]:
     first = "no tasks were attempted"
     if tries.rate is not None:
         rate = f"{100 * tries.rate:.0f} %"
-        first = f"{tries.proven} of {counted(tries.tasks, 'task')} proven ({rate})"
+        first = f"{tries.proven:,} of {counted(tries.tasks, 'task')} proven ({rate})"
     later = f"{counted(summary.repairs, 'repair')}, {counted(summary.escalations, 'escalation')}"
     return (
         ("spent", cost(summary.totals)),

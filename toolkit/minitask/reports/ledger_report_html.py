@@ -165,7 +165,7 @@ def _cards(summary: Summary) -> Iterator[Card]:
     of = f"{dollars_saved} against {one_line(savings.baseline_model)}"
     yield Card("Saved, estimated", figure, of, money(amount), tone)
     rate = "–" if tries.rate is None else f"{100 * tries.rate:.0f} %"
-    proven = f"{tries.proven} of {counted(tries.tasks, 'task')}"
+    proven = f"{tries.proven:,} of {counted(tries.tasks, 'task')}"
     yield Card("Proven at the first try", rate, proven, tries.rate)
     later = f"{counted(summary.repairs, 'repair')}, {counted(summary.escalations, 'escalation')}"
     yield Card("Attempts", f"{totals.attempts:,}", later, totals.attempts)

@@ -144,7 +144,7 @@ def _lessons(report: LedgerReport) -> Iterator[str]:
     summary, records = report.summary, report.records
     tries = summary.first_tries
     if tries.rate is not None:
-        yield f"- {tries.proven} of {counted(tries.tasks, 'task')} proven at the first try"
+        yield f"- {tries.proven:,} of {counted(tries.tasks, 'task')} proven at the first try"
     for gate, count in list(summary.failures_by_gate.items())[:MOST_LESSONS]:
         yield f"- {counted(count, 'attempt')} failed at {marked(one_line(gate))}"
     judged = [record for record in records if record.kind == ATTEMPT and not is_outage(record)]
