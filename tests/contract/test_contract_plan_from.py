@@ -412,8 +412,13 @@ def test_a_board_says_done_once_the_specs_of_a_task_have_merged(world: World, fo
     assert world.minitask("export", form, project, "--output", place).code == 0
     assert (world.root / path).read_bytes().decode() == before, "nothing has merged yet"
     merge(world, f"{project}/01-part")
+    shared = world.root / "shared"
+    (world.root / path).rename(shared)
+    (world.root / path).symlink_to(shared)
+    shared.chmod(0o600)
     outcome = world.minitask("export", form, project, "--output", place)
     assert outcome.code == 0, outcome.text
     expected = before.replace('"status":"open"', '"status":"closed"').replace("To Do  ", "Shipped")
     assert (world.root / path).read_bytes().decode() == expected
+    assert ((world.root / path).is_symlink(), shared.stat().st_mode & 0o777) == (True, 0o600)
     assert ("1 of 2 tasks" if form == "issues.jsonl" else "1 of 1 task done") in outcome.text

@@ -343,6 +343,15 @@ def test_yaml_tiers_unknown_fields_and_paths_that_are_patterns() -> None:
     assert any("pattern" in missing for missing in second.missing)
 
 
+@pytest.mark.parametrize("line", ["    ```bash", "\t- ```", "    > ~~~"])
+def test_text_that_is_no_fence_in_the_plan_is_none_in_the_spec(line: str) -> None:
+    text = f"# Plan\n\n### Task 1: A\n\n**Step 1: Write**\n\nDo it:\n{line}\n\n### Task 2: B\n"
+    first = READERS["superpowers"](text).tasks[0]
+    spec = render_task(first, 1, depends_on=(), context=(), read=lambda _: None).text
+    found = [item.code for item in parse_file(spec, path="mini-projects/p/01-a.md").diagnostics]
+    assert "E108" not in found, spec
+
+
 PIECES = st.sampled_from(
     (
         *case("superpowers.md").splitlines(),

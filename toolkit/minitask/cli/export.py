@@ -19,7 +19,7 @@ from minitask.planning.importers.goal_source import done_status
 from minitask.planning.importers.json_goals import tick_issues, tick_tasks
 from minitask.project.task_graph import TaskGraph, task_graph
 from minitask.reports.boards import BOARDS, WRITTEN_BY, backlog_files
-from minitask.system.files import replace_file
+from minitask.system.files import rewrite_file
 from minitask.words import counted
 
 BACKLOG, ISSUES = "backlog", "issues.jsonl"
@@ -70,10 +70,11 @@ def command(
     if target is None:
         show(BOARDS[form](graph))
         return 0
+    top = (session.repository.top or session.folder).resolve()
     if form == BACKLOG:
-        return _tick_backlog(target, merged)
+        return _tick_backlog(target, merged, top=top)
     if form in TICKS and merged:
-        return _tick(target, merged, TICKS[form])
+        return _tick(target, merged, TICKS[form], top=top)
     _write(target, BOARDS[form](graph), force=force)
     click.echo(f"{output}: {counted(len(graph.nodes), 'task')}")
     return 0
@@ -93,25 +94,29 @@ def _made_from(
     return merged
 
 
-def _tick(target: Path, merged: dict[tuple[str, str], bool], tick: Tick) -> int:
-    text = _read(target)
+def _tick(target: Path, merged: dict[tuple[str, str], bool], tick: Tick, *, top: Path) -> int:
+    text = _read(target, top=top)
     new, ticked = tick(text, merged)
     if new != text:
-        replace_file(target, new.encode("utf-8", "surrogateescape"))
+        rewrite_file(target, new.encode("utf-8", "surrogateescape"))
     click.echo(f"{target.name}: {ticked} of {counted(len(merged), 'task')} ticked")
     return 0
 
 
-def _tick_backlog(folder: Path, merged: dict[tuple[str, str], bool]) -> int:
-    files = [(path.name, _read(path)) for path in sorted(folder.glob("*.md")) if path.is_file()]
+def _tick_backlog(folder: Path, merged: dict[tuple[str, str], bool], *, top: Path) -> int:
+    paths = [path for path in sorted(folder.glob("*.md")) if path.is_file()]
+    files = [(path.name, _read(path, top=top)) for path in paths]
     changed, ticked = tick_backlog(files, merged, status=done_status(folder))
     for name, text in changed.items():
-        replace_file(folder / name, text.encode("utf-8", "surrogateescape"))
+        rewrite_file(folder / name, text.encode("utf-8", "surrogateescape"))
     click.echo(f"{folder.name}: {ticked} of {counted(len(merged), 'task')} done")
     return 0
 
 
-def _read(target: Path) -> str:
+def _read(target: Path, *, top: Path) -> str:
+    if target.is_symlink() and not target.resolve().is_relative_to(top):
+        message = f"{target} is a link that leads out of the repository"
+        raise UsageError(message, hint="make it a file of this repository")
     try:
         return target.read_bytes().decode("utf-8", "surrogateescape")
     except OSError as error:
@@ -135,7 +140,7 @@ def _write(target: Path, text: str, *, force: bool) -> None:
     _check(target, force=force)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(target, f"{text}\n".encode("utf-8", "surrogateescape"))
+        rewrite_file(target, f"{text}\n".encode("utf-8", "surrogateescape"))
     except OSError as error:
         message = f"{target} cannot be written: {error.strerror or error}"
         raise UsageError(message, hint="name another file") from None

@@ -5,7 +5,6 @@ Nothing outside the marks changes, and removing a section gives back the bytes t
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from msgspec import Struct
 
 from minitask import resources
 from minitask.errors import UsageError
-from minitask.system.files import replace_file
+from minitask.system.files import rewrite_file
 from minitask.words import did_you_mean
 
 BEGIN, END = b"<!-- minitask:begin -->", b"<!-- minitask:end -->"
@@ -95,10 +94,7 @@ class PlannedFile(Struct, frozen=True):
             _remove_empty(self.target.parents, len(Path(self.path).parts) - 1)
         elif self.content is not None:
             self.target.parent.mkdir(parents=True, exist_ok=True)
-            mode = stat.S_IMODE(self.target.stat().st_mode) if self.target.exists() else None
-            replace_file(self.target, self.content)
-            if mode is not None:
-                self.target.chmod(mode)
+            rewrite_file(self.target, self.content)
 
 
 def agent_changes(

@@ -32,6 +32,15 @@ def replace_file(path: Path, content: bytes) -> None:
     draft.replace(path)
 
 
+def rewrite_file(path: Path, content: bytes) -> None:
+    """Have a file of the user's hold a content, at once; it keeps its mode, and a link still leads to it."""
+    target = path.resolve()
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    replace_file(target, content)
+    if mode is not None:
+        target.chmod(mode)
+
+
 def create_file(path: Path, text: str) -> None:
     """Write a new file, below a new folder where there is none; raise `FileExistsError` if it is there."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ _TOKEN = lazy_pattern(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 def with_texts(document: str, texts: Mapping[Place, str]) -> str:
     """Return a sound JSON document with texts at some places; a key that is not there comes first in its object."""
-    spans = _spans(document)
+    spans = _spans(document.replace("\0", "\ufffd"))  # as `normalise` has it
     edits = []
     for keys, text in texts.items():
         value = json.dumps(text)

@@ -9,6 +9,7 @@ from itertools import islice
 
 from msgspec import Struct
 
+from minitask.patterns import lazy_pattern
 from minitask.planning.importers.foreign_plan import PlanCode, PlanFile, PlanStep, PlanTask
 from minitask.planning.importers.plan_files import new_names
 from minitask.spec.findings import render_fence
@@ -28,6 +29,7 @@ _FIELDS = {
     FileAction.DELETE: "Files to Delete",
 }
 MOST_DRAFTED = 6
+_FENCE = lazy_pattern(r"(?m)^([ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+|>[ \t]*)*)(?=```|~~~)")
 EXPLAINING = ("Architecture:", "Tech Stack:")
 
 
@@ -155,8 +157,8 @@ def _joined(parts: Sequence[str]) -> list[str]:
 
 
 def _part(part: str | PlanCode, script: Sequence[PlanCode]) -> str:
-    if isinstance(part, str):
-        return part
+    if isinstance(part, str):  # its lines have lost the indent that kept them from being fences
+        return _FENCE.sub(r"\1\\", part)
     if part in script:
         name = code_span(part.path) if part.path else "the files"
         return f"The edit script in Code Snippets holds {name}."
