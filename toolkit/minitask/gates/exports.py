@@ -21,11 +21,15 @@ _NAMES = frozenset({"identifier", "type_identifier", "shorthand_property_identif
 
 
 class NamedImport(Struct, frozen=True):
-    """A name that a file imports, or passes on, from a path, and in which line, from 1."""
+    """A name that a file imports, or passes on, from a path, and in which line, from 1.
+
+    `local` is what the file itself calls it; empty where it only passes it on.
+    """
 
     line: int
     source: str
     name: str
+    local: str
 
 
 def exported_names(path: str, text: str) -> frozenset[str] | None:
@@ -46,7 +50,18 @@ def named_imports(path: str, text: str) -> Iterator[NamedImport]:
             continue
         written = _text(source)[1:-1]
         if written.startswith("."):
-            yield from (NamedImport(line, written, name) for line, name in _specified(node))
+            passes_on = node.type == "export_statement"
+            for line, name, local in _specified(node):
+                yield NamedImport(line, written, name, "" if passes_on else local)
+
+
+def declared_names(path: str, text: str) -> Iterator[str]:
+    """Yield the functions, classes and variables that a module declares at its top level."""
+    root = _root(path, text)
+    for node in root.children if root is not None else ():
+        declaration = node.child_by_field_name("declaration") or node
+        if declaration.type.endswith("_declaration"):
+            yield from _declared(declaration)
 
 
 def _root(path: str, text: str) -> Node | None:
@@ -81,18 +96,19 @@ def _declared(node: Node) -> Iterator[str]:
             waiting.extend(part.named_children)
 
 
-def _specified(node: Node) -> Iterator[tuple[int, str]]:
-    """Yield the names of an import, each with its line."""
+def _specified(node: Node) -> Iterator[tuple[int, str, str]]:
+    """Yield the line of each name of an import, the name, and what the file calls it."""
     for child in node.named_children:
         if child.type == "import_clause":
             yield from _specified(child)
         elif child.type == "identifier":
-            yield child.start_point.row + 1, "default"
+            yield child.start_point.row + 1, "default", _text(child)
         elif child.type in {"named_imports", "export_clause"}:
             for specifier in child.named_children:
                 name = specifier.child_by_field_name("name")
                 if name is not None:
-                    yield name.start_point.row + 1, _text(name)
+                    local = specifier.child_by_field_name("alias") or name
+                    yield name.start_point.row + 1, _text(name), _text(local)
 
 
 def _text(node: Node | None) -> str:

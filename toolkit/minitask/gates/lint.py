@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from minitask.edits.script_model import Change, Reader
+from minitask.edits.script_model import Change, Locate, Reader
 from minitask.gates.grammars import (
     IMPORTING,
     JUDGED,
@@ -37,14 +37,15 @@ def check_lint(
     read: Reader,
     spec: Spec,
     candidate: FilesAfter | None = None,
+    locate: Locate | None = None,
     scripted: bool = False,
     explanation: str = "",
 ) -> GateResult:
     """Judge a proposed change by the text of its files; `read` gives the base's, or None.
 
     Imports are judged where the `candidate` is there to look for them. A `scripted` change, the spec's own edit script,
-    may take away whatever its author wrote. `explanation` answers an earlier fault. The reason names one
-    fault a line, `path:line: what is wrong; what to do`.
+    may take away whatever its author wrote. `locate` carries lines that the spec cites to the base. `explanation`
+    answers an earlier fault. The reason names one fault a line, `path:line: what is wrong; what to do`.
     """
     proposals = tuple(_proposals(changes, read))
     base_lines = _base_lines(changes, read, spec)
@@ -59,6 +60,7 @@ def check_lint(
         faults += _only_from_others(
             proposals, faults, spec=spec, base_lines=base_lines, explanation=explanation
         )
+        faults += _left_behind(proposals, spec, locate)
     if not faults:
         return GateResult(GATE, passed=True)
     return GateResult(GATE, passed=False, reason=_reason(faults))
@@ -112,6 +114,17 @@ def _only_from_others(
             yield shrunk
         elif proposal.content != proposal.base:
             yield from _rewritten(proposal, proposals, spec, explanation)
+
+
+def _left_behind(
+    proposals: Sequence[FileChange], spec: Spec, locate: Locate | None
+) -> Iterable[LintError]:
+    edited = [proposal for proposal in proposals if proposal.base]
+    if not edited or (len(proposals) == 1 and suffix_of(edited[0].path) not in IMPORTING):
+        return ()
+    from minitask.gates.left_behind import find_left_behind
+
+    return find_left_behind(proposals, spec=spec, locate=locate)
 
 
 def _rewritten(

@@ -96,7 +96,7 @@ def _lost_parts(
     gone = _gone(before, after)
     if not gone:
         return None
-    elsewhere = {part.leaf for file in others for part in _gained(file)}
+    elsewhere = {part.leaf for file in others for part in gained_parts(file)}
     elsewhere |= {part.leaf for part in _gone(after, before)}
     rows = base.split("\n")
     lost = [
@@ -140,7 +140,8 @@ def _retitled(before: Parts, after: Parts) -> set[NamedPart]:
     }
 
 
-def _gained(file: FileChange) -> list[NamedPart]:
+def gained_parts(file: FileChange) -> list[NamedPart]:
+    """Return the parts of a file that the base's does not have."""
     before, after = parts_of_both(file.path, file.base or "", file.content)
     return _gone(after, before)
 

@@ -9,7 +9,7 @@ from itertools import starmap
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.edits.script_model import Change, Reader
+from minitask.edits.script_model import Change, Locate, Reader
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.errors import EditError, MachineError
@@ -43,14 +43,16 @@ from minitask.words import counted
 
 
 class GateInput(Struct, frozen=True):
-    """A candidate before a gate: the task, the change as proposed, how to read the base, its commit, and its files.
+    """A candidate before a gate: the task, the change as proposed, its commit, and its files.
 
-    `scripted`: the change is the spec's own edit script. `answer` is what was said to an earlier fault.
+    `read` gives the base's files, `locate` where lines that the spec cites are in them. `scripted`: the change is the
+    spec's own edit script. `answer` is what was said to an earlier fault.
     """
 
     task: Task
     changes: tuple[Change, ...]
     read: Reader
+    locate: Locate | None
     commit: str
     files: tuple[FileRecord, ...]
     scripted: bool = False
@@ -147,6 +149,7 @@ def _through_gates(
         task,
         changes,
         order.read,
+        order.locate,
         draft.commit,
         draft.files,
         scripted=scripted,
@@ -267,6 +270,7 @@ def _lint(engine: Context, case: GateInput) -> GateResult:
         read=case.read,
         spec=case.task.spec,
         candidate=candidate,
+        locate=case.locate,
         scripted=case.scripted,
         explanation=case.answer,
     )
