@@ -9,6 +9,7 @@ import pytest
 from jinja2 import Environment, StrictUndefined, meta
 from worked_example import ROOT, apply_spec
 
+from minitask.edits.check_script import check_script
 from minitask.edits.grammar import covers, parse_script
 from minitask.spec.parse import parse_file
 from minitask.spec.quality import check_quality
@@ -81,6 +82,13 @@ def test_the_page_lists_every_variable_of_a_template(path: Path):
     section = page.partition(f"## {path.name.removesuffix('.md.j2')}\n")[2].partition("\n## ")[0]
     listed = dict(re.findall(r"^\| `(\w+)` \| .+ \| `(.+)` \|$", section, re.MULTILINE))
     assert listed == {name: value for name, value in declared(path).items() if value}
+
+
+@by_name
+def test_what_is_not_filled_in_is_one_error(path: Path):
+    spec = render(path)
+    codes = [each.code for each in (*check_script(spec), *check_quality(spec))]
+    assert [code for code in codes if code in ("E407", "E301")] in (["E407"], []), path
 
 
 def test_the_bare_form_is_told_to_be_filled_in():

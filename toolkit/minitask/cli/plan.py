@@ -180,7 +180,8 @@ def _print_estimate(session: Session, goal: Goal, options: dict[str, Any]) -> in
             {"dry_run": True, "project": goal.project, "estimate": estimate_document(estimate)}
         )
     else:
-        click.echo(f"dry run: {who_plans(route)} would be asked: {estimate_text(estimate)}")
+        asked = f"{who_plans(route)} would be asked" if route else "no tier has an executor"
+        click.echo(f"dry run: {asked}: {estimate_text(estimate)}")
     return 0
 
 

@@ -99,11 +99,9 @@ def estimate_text(estimate: CallEstimate) -> str:
     return f"about {tokens}: {dollars(estimate.cost_usd)}"
 
 
-def who_plans(route: Route | None) -> str:
+def who_plans(route: Route) -> str:
     """Return who is asked."""
-    return (
-        f"{route.model} (tier {route.tier.value})" if route else "nobody (no tier has an executor)"
-    )
+    return f"{route.model} (tier {route.tier.value})"
 
 
 def _skipped(outcome: PlannedGoals) -> Iterator[str]:
@@ -120,8 +118,11 @@ def _total(outcome: PlannedGoals, *, dry_run: bool) -> str:
     total_found = f"{outcome.source.form}: {counted(len(outcome.results), unit)}"
     count = Counter(result.state for result in outcome.results)
     if dry_run:
+        asked_for = f"{total_found}, {count[OPEN]} to plan, a call each"
+        if outcome.route is None:
+            return f"{asked_for}; no tier has an executor, so nobody knows what that costs"
         who, cost = who_plans(outcome.route), dollars(outcome.estimate_usd)
-        return f"{total_found}, {count[OPEN]} to plan, a call each, by {who}: about {cost}; nobody was asked"
+        return f"{asked_for}, by {who}: about {cost}; nothing was sent"
     states = ((PLANNED, "planned"), (PRESENT, "planned before"), (FAILED, "failed"), (OPEN, "left"))
     shown = [f"{count[state]} {words}" for state, words in states if count[state]]
     total = ", ".join([total_found, *shown, f"{count[SKIPPED]} skipped"])
