@@ -16,6 +16,7 @@ import click
 from minitask.cli.terminal import show
 from minitask.errors import Ended, MinitaskError
 from minitask.patterns import lazy_pattern
+from minitask.system.signals import wake_on_signals
 from minitask.words import did_you_mean
 
 ASCII = {
@@ -121,6 +122,7 @@ def end_by_signals() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
+    wake_on_signals()
 
 
 def say(text: str) -> None:

@@ -20,7 +20,7 @@ from minitask.concurrency import CpuPool
 from minitask.engine.context import Context, Progress
 from minitask.engine.task_status import latest_landing
 from minitask.engine.tasks import Base, Task, load_file, snapshot_refs
-from minitask.errors import Ended, MinitaskError, NoBranchError
+from minitask.errors import MinitaskError, NoBranchError
 from minitask.executors import http
 from minitask.landing.guards import Guards
 from minitask.landing.merge_queue import MergeQueue
@@ -28,6 +28,7 @@ from minitask.ledger.record import TaskResult, Verdict
 from minitask.project.call_pool import CallPool
 from minitask.project.cluster import Cluster
 from minitask.system import process
+from minitask.system.signals import first_interrupt
 from minitask.task.finish import landed_result, skipped
 from minitask.task.life import run_task
 from minitask.task.resume import latest_made
@@ -109,6 +110,8 @@ class Schedule:
         self._ended: queue.SimpleQueue[tuple[Task, TaskResult | BaseException]] = (
             queue.SimpleQueue()
         )
+        self._news = threading.Lock()
+        self._is_interrupted = False
         self._stopped_by = ""
         self._broken: BaseException | None = None
 
@@ -142,26 +145,33 @@ class Schedule:
                 del self._under_way[task.name]
 
     def _run(self) -> tuple[TaskResult, ...]:
-        interrupted: KeyboardInterrupt | None = None
         self._engine.emit(Progress("", "tasks", str(len(self._plan.tasks))))
-        while self._waiting or self._under_way:
-            try:
+        with first_interrupt(self._interrupt):
+            while self._waiting or self._under_way:
+                if self._is_interrupted:
+                    self._stop("it was interrupted")
                 self._start()
                 if self._under_way:
+                    self._news.acquire()
+                while not self._ended.empty():
                     self._take(*self._ended.get())
-            except KeyboardInterrupt as error:
-                if interrupted is not None or isinstance(error, Ended):
-                    raise
-                interrupted = error
-                self._stop("it was interrupted")
         http.SHARED.resume()
         process.allow_optional()
         if self._broken is not None:
             raise self._broken
-        if interrupted is not None:
-            raise interrupted
+        if self._is_interrupted:
+            raise KeyboardInterrupt
         self._settle()
         return tuple(self._results[task.name] for task in self._plan.tasks)
+
+    def _interrupt(self) -> None:
+        self._is_interrupted = True
+        self._wake()
+
+    def _wake(self) -> None:
+        """Have the loop look at what is new; from a thread, or a signal's handler."""
+        with contextlib.suppress(RuntimeError):  # it is free already
+            self._news.release()
 
     def _settle(self) -> None:
         """Run what landed early again on all that landed; name the tasks whose commands were not."""
@@ -244,6 +254,7 @@ class Schedule:
         self._queue.forget(task.name)
         self._askers.leave()
         self._ended.put((task, result))
+        self._wake()
 
     def _result(self, task: Task) -> TaskResult:
         if self._cluster is not None and not self._is_made(task):

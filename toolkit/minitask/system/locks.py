@@ -5,11 +5,8 @@ The file names its holder while the lock is held; a name that is found in a free
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +16,6 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType
 
 
 class Held(Struct, frozen=True):
@@ -60,30 +56,3 @@ def _acquire(fd: int, on_wait: Callable[[str], None]) -> None:
     except BlockingIOError:
         on_wait(os.pread(fd, 200, 0).decode("utf-8", "replace").strip() or "another process")
         fcntl.flock(fd, fcntl.LOCK_EX)
-
-
-_HANDLED: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@contextlib.contextmanager
-def deferred_signals() -> Iterator[None]:
-    """Hold back the signals that Python handles until the block ends, then handle them.
-
-    A `KeyboardInterrupt` between the start of a program and its registration would leave the program
-    running. Only the main thread runs signal handlers, so other threads need nothing of this.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handlers = {number: signal.getsignal(number) for number in _HANDLED}
-    replaced = {number: handler for number, handler in handlers.items() if callable(handler)}
-    pending: list[tuple[int, FrameType | None]] = []
-    for number in replaced:
-        signal.signal(number, lambda number, frame: pending.append((number, frame)))
-    try:
-        yield
-    finally:
-        for number, handler in replaced.items():
-            signal.signal(number, handler)
-        for number, frame in pending:
-            replaced[number](number, frame)

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from minitask.errors import MachineError, StoppedError
-from minitask.system.locks import deferred_signals
 from minitask.system.pipes import MIB, Child, PipeExchange, end_group, patience
+from minitask.system.signals import deferred_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
