@@ -100,7 +100,7 @@ class RestApi(Redacted, frozen=True):
             else:
                 if 200 <= response.status < 300:
                     return response
-                failure, wait = self._failure(response, round_)
+                failure, wait = self._failure(response, round_, url)
             is_limit = isinstance(failure, RateLimitError)
             if wait is None or round_ + 1 == TRIES or (method != "GET" and not is_limit):
                 break
@@ -115,7 +115,9 @@ class RestApi(Redacted, frozen=True):
             hint="check the connection, then run it again",
         )
 
-    def _failure(self, response: HttpResponse, round_: int) -> tuple[MinitaskError, float | None]:
+    def _failure(
+        self, response: HttpResponse, round_: int, url: str
+    ) -> tuple[MinitaskError, float | None]:
         """Return what an answer means, and how long to wait before the next try; None for no other."""
         seconds = limit_seconds(response, time.time())
         if seconds is not None:
@@ -124,9 +126,9 @@ class RestApi(Redacted, frozen=True):
             message = f"{self.host} answered with status {response.status}"
             error = MachineError(message, hint="run it again later")
             return error, FIRST_PAUSE_SECONDS * 2**round_
-        return self._refusal(response), None
+        return self._refusal(response, url), None
 
-    def _refusal(self, response: HttpResponse) -> MinitaskError:
+    def _refusal(self, response: HttpResponse, url: str) -> MinitaskError:
         status, message = response.status, self._hidden(_words(response.body))
         detail = f": {message}" if message else ""
         if status == 401:
@@ -141,9 +143,9 @@ class RestApi(Redacted, frozen=True):
                 if self.token
                 else "it is not there, or not public"
             )
-            return NotFoundError(
-                f"{self.host} does not show it: {reason}", hint=self._rights(response)
-            )
+            name = one_line(url.removeprefix(f"{self.url}/").partition("?")[0], longest=200)
+            message = f"{self.host} does not show {name}: {reason}"
+            return NotFoundError(message, hint=self._rights(response))
         if status in (409, 422):
             hint = "fix what it names, then run it again"
             return TakenError(f"{self.host} refuses it{detail}", hint=hint)

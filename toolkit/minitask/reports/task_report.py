@@ -96,7 +96,9 @@ def _head(record: Record, standing: TaskStatus | None) -> list[str]:
             f"  merged    {standing.merge[:12]} on {record.target.removeprefix('refs/heads/')}"
         )
     if attempt.reason:
-        reason = without_fix(attempt.reason, next_step(record, state))
+        reason = without_fix(attempt.reason, next_step(record, state)).replace(
+            "\n", f"\n{' ' * 12}"
+        )
         lines.append(f"  {attempt.gate or 'verdict':9} {reason}")
     lines += [f"  doubt     {doubt}" for doubt in attempt.doubts]
     return lines + [f"  note      {note}" for note in attempt.unknown_imports]
