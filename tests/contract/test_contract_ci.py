@@ -77,7 +77,26 @@ def test_the_action_proves_a_task_branch(
     assert (outcome.code == 0) == is_good, outcome.text
     assert (output.read_text() if output.exists() else "") == result
     if result:
-        assert "p/01-b" in summary.read_text()
+        text = summary.read_text()
+        assert "proven" in text if is_good else "out of scope: the change is empty" in text, text
+
+
+def test_what_a_command_prints_is_no_markup_of_the_summary(world: World, tmp_path: Path) -> None:
+    printed = "printf '```\\n<img src=x>&amp;\\n</pre>\\n'"
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation=f"{printed}; grep -qx b b.txt")
+    assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+    world.git("switch", "-q", "minitask/p/01-b")
+    world.write({"b.txt": "c\n"})
+    world.git("commit", "-q", "--amend", "--no-edit", "--all")
+    step = next(step for step in ACTION["runs"]["steps"] if step.get("id") == "verify")
+    summary = tmp_path / "summary"
+    env = {"GITHUB_OUTPUT": str(tmp_path / "output"), "GITHUB_STEP_SUMMARY": str(summary)}
+    env |= {"RUNNER_TEMP": str(tmp_path), "GITHUB_REF_NAME": "minitask/<b>", "VERIFY": "true"}
+    outcome = in_shell(world, step["run"], **env)
+    assert outcome.code == 1, outcome.text
+    text = summary.read_text()
+    assert "&lt;img src=x>&amp;amp;" in text
+    assert re.findall("<[^>]*>", text) == ["<pre>", "</pre>"], text
 
 
 def test_the_action_annotates_a_bad_spec(world: World) -> None:
@@ -96,5 +115,8 @@ def test_gitlabs_jobs_run(world: World, job: str, *, is_good: bool) -> None:
     proven(world)
     if not is_good:
         world.write({"mini-projects/p/02-c.md": "# Mini-Task 2: Nothing\n"})
+    install = GITLAB[".minitask"]["before_script"][-1]
+    refused = in_shell(world, install)
+    assert (refused.code != 0, "set it to the git URL" in refused.stderr) == (True, True)
     outcome = in_shell(world, "\n".join(GITLAB[job]["script"]))
     assert (outcome.code == 0) == is_good, outcome.text
