@@ -116,6 +116,8 @@ DAMAGED: Mapping[str, bytes] = {
     "money is infinite": changed(attempt={"cost_usd": "Infinity"}),
     "money is no number": changed(baseline_cost_usd="NaN"),
     "money of a million digits": changed(baseline_cost_usd="1e999999"),
+    "begun at no time": changed(started_at="2026-01-02Tx"),
+    "begun in no zone": changed(started_at="2026-01-02T00:00:00"),
     "money is negative": changed(attempt={"cost_usd": "-1"}),
 }
 
@@ -172,9 +174,10 @@ def test_sums_need_no_evidence_and_records_have_it(git: Git) -> None:
 def test_the_newest_have_evidence_and_damage_in_it_changes_no_sum(git: Git) -> None:
     files = [{"path": "a", "status": "M", "added": 1, "removed": 2}]
     whole = {
-        n: changed(attempt={"n": n, "files": files}, started_at=f"2026-01-0{n}") for n in (1, 2, 3)
+        n: changed(attempt={"n": n, "files": files}, started_at=f"2026-01-0{n}T00:00Z")
+        for n in (1, 2, 3)
     }
-    whole[3] = changed(attempt={"n": 3, "files": [{"no": "path"}]}, started_at="2026-01-03")
+    whole[3] = changed(attempt={"n": 3, "files": [{"no": "path"}]}, started_at="2026-01-03T00:00Z")
     write(git, *(FileWrite(f"p/01-x/000{n}-x.json", content) for n, content in whole.items()))
     with open_objects(git) as objects:
         ledger = read_newest(objects, objects.commit(refs.LEDGER), most=2)

@@ -22,6 +22,7 @@ from minitask.ledger.summary import summarize
 from minitask.project.task_graph import Edge, Node, TaskGraph
 from minitask.reports.ledger_report import (
     LedgerReport,
+    marked,
     render_report_markdown,
     render_report_text,
     report_document,
@@ -34,6 +35,8 @@ from minitask.reports.page_tasks import (
     tasks_document,
 )
 from minitask.reports.page_texts import ALL_TEXT_CHARS, TEXT_CHARS, TextBlocks
+from minitask.reports.project_log import render_log
+from minitask.reports.record_lines import render_csv, render_jsonl
 from minitask.spec.model import Spec
 from minitask.words import plain_text
 from reports.chromium import headless
@@ -218,7 +221,20 @@ def test_text_stands_out_from_what_it_is_on() -> None:
 
 def test_neither_text_nor_markdown_can_be_steered() -> None:
     report = hostile_report()
-    assert "\x1b" not in render_report_text(report) + render_report_markdown(report)
+    goal = {"notes": (f"goal: {HOSTILE}\x1b[2J\n# x",), "started_at": "2026-01-02T10:00Z"}
+    records = tuple(replace(each, **goal) for each in report.records)
+    summary = summarize(records, baseline_model=HOSTILE)
+    log = render_log(replace(report, records=records, summary=summary))
+    assert f"**Goal**: {marked(HOSTILE)}" in log
+    assert "<script>" not in log.replace("\\<", "")
+    assert "\x1b" not in render_report_text(report) + render_report_markdown(report) + log
+    steering = "\x1b\x7f\x9b\u202e\u2066"
+    hostile = replace(report.records[0], notes=(steering,))
+    hostile = replace(hostile, attempt=replace(hostile.attempt, reason=f"\uff1d1+1{steering}"))
+    rows = render_csv([hostile]) + render_jsonl([hostile])
+    assert not set(steering) & set(rows)
+    assert json.loads(render_jsonl([hostile]))["notes"] == [steering]
+    assert ",'\uff1d1+1" in rows
     assert "<script>" not in render_report_markdown(report).replace("\\<", "")
     rows = [line for line in render_report_markdown(report).splitlines() if line.startswith("|")]
     assert {line.replace("\\|", "").count("|") for line in rows} <= {9, 3}

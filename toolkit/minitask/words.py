@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from minitask.patterns import lazy_pattern
+
+_STEERING = lazy_pattern("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
 
 def one_line(text: str, *, longest: int | None = None) -> str:
     """Return the text on one line of at most `longest` characters, without what could steer a terminal."""
@@ -46,6 +50,14 @@ def plain_text(text: str) -> str:
     if text.isprintable() or text.replace("\n", "").replace("\t", "").isprintable():
         return text
     return "\n".join(map(plain, text.replace("\r\n", "\n").split("\n")))
+
+
+def json_text(document: object, *, indent: int | None = None) -> str:
+    """Return a document as JSON, readable in any script; what could steer a terminal is escaped."""
+    import json
+
+    text = json.dumps(document, indent=indent, ensure_ascii=False)
+    return _STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 MOST_CHARACTERS = 24_000

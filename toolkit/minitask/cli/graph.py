@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -13,6 +12,7 @@ from minitask.engine.find_tasks import list_tasks
 from minitask.errors import UsageError
 from minitask.project.task_graph import Collisions, TaskGraph, find_collisions, task_graph
 from minitask.reports.graph import FORMATS, graph_document, render_forecast
+from minitask.words import json_text
 
 
 @click.command("graph")
@@ -67,4 +67,4 @@ def command(
 
 
 def _json(picture: TaskGraph, forecast: Collisions | None) -> str:
-    return json.dumps(graph_document(picture, forecast), indent=2, ensure_ascii=False)
+    return json_text(graph_document(picture, forecast), indent=2)

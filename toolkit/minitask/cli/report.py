@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -28,14 +27,14 @@ from minitask.reports.ledger_report import (
     render_report_text,
     report_document,
 )
-from minitask.words import did_you_mean
+from minitask.words import did_you_mean, json_text
 
 if TYPE_CHECKING:
     from minitask.project.task_graph import TaskGraph
 
 
 def _json(report: LedgerReport) -> str:
-    return json.dumps(report_document(report), indent=2, ensure_ascii=False) + "\n"
+    return json_text(report_document(report), indent=2) + "\n"
 
 
 def _html(report: LedgerReport) -> str:

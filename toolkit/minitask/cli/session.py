@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from msgspec import Struct
 from minitask.cli.progress import Manner, watching
 from minitask.cli.streams import say
 from minitask.errors import UsageError
+from minitask.words import json_text
 
 if TYPE_CHECKING:
     from minitask.engine.context import Context
@@ -154,7 +154,7 @@ def json_option(function: Function) -> Function:
 
 def print_json(document: object) -> None:
     """One JSON document on stdout; bytes that are no UTF-8 are replaced."""
-    content = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+    content = json_text(document).encode("utf-8", "replace")
     click.echo(msgspec.json.format(content, indent=2))
 
 

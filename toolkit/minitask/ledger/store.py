@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum, auto
 from typing import Any
@@ -225,8 +226,17 @@ def _is_sound(record: Record) -> bool:
         TEXT.issuperset(map(type, texts + more))
         and COUNT.issuperset(map(type, counts))
         and attempt.n is not None
+        and is_moment(record.started_at)
         and all(amount is None or is_sum(amount) for amount in amounts)
     )
+
+
+def is_moment(text: str) -> bool:
+    """Return True if a text is a time with its zone."""
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def is_sum(amount: Decimal) -> bool:

@@ -13,7 +13,7 @@ from minitask.project.task_graph import Node, TaskGraph
 from minitask.reports.record_lines import spreadsheet
 from minitask.spec.dependency_graph import slug
 from minitask.spec.model import FileAction
-from minitask.words import one_line
+from minitask.words import json_text, one_line
 
 WRITTEN_BY = "minitask export"
 """What every file says that `export` may write again."""
@@ -50,7 +50,7 @@ def render_tasks_json(graph: TaskGraph) -> str:
     tasks = [_task_master(node, numbers) for node in graph.nodes]
     about = {"description": f"Tasks of {graph.project}", "writtenBy": WRITTEN_BY}
     document = {"master": {"tasks": tasks, "metadata": about}}
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json_text(document, indent=2)
 
 
 def _task_master(node: Node, numbers: Mapping[str, int]) -> dict[str, object]:

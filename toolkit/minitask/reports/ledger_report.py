@@ -339,5 +339,5 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def marked(text: str) -> str:
-    """Return the text with nothing in it that Markdown would take for its own."""
-    return text.translate(MARKUP)
+    """Return the text on one line, with nothing in it that Markdown or a terminal would take for its own."""
+    return one_line(text).translate(MARKUP)

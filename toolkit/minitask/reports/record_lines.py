@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Sequence
 
 from minitask.ledger.record import Record, money
 from minitask.ledger.record_json import record_document
+from minitask.words import json_text, plain_text
 
 COLUMNS = (
     *("started_at", "task", "kind", "n", "tier", "executor", "model", "verdict", "gate", "reason"),
     *("requests", "input_tokens", "cached_input_tokens", "output_tokens"),
     *("cost_usd", "baseline_cost_usd", "seconds", "base", "candidate", "merge"),
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The beginnings of what spreadsheets calculate, those in full width too."""
 
 
 def render_jsonl(records: Iterable[Record]) -> str:
     """Return a JSON document a line, in the form of schemas/record.schema.json."""
-    lines = (json.dumps(record_document(record), ensure_ascii=False) for record in records)
+    lines = (json_text(record_document(record)) for record in records)
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -41,7 +42,9 @@ def _row(record: Record) -> Sequence[object]:
 
 
 def spreadsheet(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return rows as CSV, in which no text is a formula: one that begins like one gets an apostrophe."""
+    """Return rows as CSV, in which no text steers a terminal or is a formula: one that begins like one gets an
+    apostrophe.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(columns)
@@ -50,4 +53,7 @@ def spreadsheet(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str
 
 
 def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    text = plain_text(value)
+    return f"'{text}" if value.startswith(_FORMULA) else text
