@@ -320,3 +320,45 @@ def test_new_tests_that_can_fail_land(world: World, case: str) -> None:
     change = {"test_a.py": f"from calc import add\n\n\n{HONEST[case]}"}
     result = attempt(world, base, change, f"test -f test_a.py\n{PYTEST} test_a.py")
     assert result["verdict"] == "merged", result["reason"]
+
+
+CHECK = "#!/bin/sh\nset -e\ngrep -q two a.txt\ngrep -q three b.txt\n"
+JUDGED = {"check.sh": CHECK, "a.txt": "one\n", "b.txt": "one\n"}
+BOTH = {"a.txt": "two\n", "b.txt": "three\n"}
+LESS = {
+    "a step is gone": CHECK.replace("grep -q three b.txt\n", "echo done\n"),
+    "a step in a condition": CHECK.replace(
+        "grep -q three b.txt", "if grep -q three b.txt; then echo; fi"
+    ),
+    "an early end": CHECK.replace("grep -q three", "[ -s b.txt ] && exit 0\ngrep -q three"),
+    "a function in place of a program": CHECK.replace("set -e", "set -e\ngrep() { :; }"),
+}
+
+
+@pytest.mark.parametrize("case", LESS)
+def test_a_check_that_a_change_weakens_for_itself_keeps_it_at_ready(
+    world: World, case: str
+) -> None:
+    change = {"check.sh": LESS[case], "a.txt": "two\n", "b.txt": "wrong\n"}
+    result = attempt(world, JUDGED, change, "sh check.sh")
+    assert result["verdict"] == "ready", result
+    assert "check.sh" in result["reason"]
+
+
+MORE = {
+    "a step more": (CHECK + "test -s a.txt\n", BOTH, "Write both"),
+    "what the spec says": (
+        CHECK.replace("three", "four"),
+        {"a.txt": "two\n", "b.txt": "four\n"},
+        "Write two, and four in place of three",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MORE)
+def test_a_check_that_a_change_extends_or_the_spec_changes_is_no_doubt(
+    world: World, case: str
+) -> None:
+    check, files, title = MORE[case]
+    result = attempt(world, JUDGED, {"check.sh": check, **files}, "sh check.sh", title=title)
+    assert result["verdict"] == "merged", result

@@ -594,6 +594,7 @@ RIGHT: dict[str, tuple[str, str | None, str, dict[str, object]]] = {
     "an import that nothing needs": ("a.py", "import os\nimport sys\n\nprint(os.name, sys.argv)\n", "import sys\n\nprint(sys.argv)\n", {"task": "1. Print the arguments alone."}),
     "a column goes": ("a.sql", SQL, SQL.replace(",\n  note TEXT", ""), {"task": "1. Drop the column `note`."}),
     "a column more": ("a.sql", SQL, SQL.replace("note TEXT\n", "note TEXT,\n  price INT\n"), {"task": "1. Add a price."}),
+    "a recipe of its own": ("Makefile", "check:\n\tpytest -q\n", "check: test\n\ntest:\n\tpytest -q\n", {"task": "1. Add a target `test`."}),
     "a short function": ("a.rs", RUST, RUST.replace("let b = a * 2;\n    let c = b + 1;\n    b * c", "a * 2 * (a * 2 + 1)"), {"task": "1. Write `total` as one expression."}),
     "a new document": ("docs/a.md", None, SHORT, {"task": "1. Write a guide."}),
     "a new text": ("a.txt", None, "This is the list of things that we sell.\n\ntea\n", {"task": "1. Write what we sell."}),

@@ -51,7 +51,44 @@ def found(path: str, base: str | None, now: str, *commands: str, title: str = "M
     )
 
 
+MAKE = "all: check\n\ncheck: lint\n\tdiff out.txt expected.txt\n\tgrep -q two out.txt\n\nlint:\n\truff check .\n"
+JUST = "check file='a':\n    diff out.txt expected.txt\n    grep -q two out.txt\n"
+TARGETS = {
+    "a recipe of nothing": MAKE.replace(
+        "\tdiff out.txt expected.txt\n\tgrep -q two out.txt", "\t@echo ok"
+    ),
+    "a recipe without a step": MAKE.replace("\tgrep -q two out.txt\n", ""),
+    "a need less": MAKE.replace("check: lint", "check:"),
+    "a step that make pardons": MAKE.replace("\tgrep", "\t-grep"),
+    "a quiet step that make pardons": MAKE.replace("\tgrep", "\t@-grep"),
+    "a step before a word": MAKE.replace("two out.txt", "two out.txt; echo done"),
+    "a step in the background": MAKE.replace("two out.txt", "two out.txt &"),
+    "a step in a condition": MAKE.replace(
+        "grep -q two out.txt", "if grep -q two out.txt; then echo y; fi"
+    ),
+    "a step before a filter": MAKE.replace("two out.txt", "two out.txt | tail -3"),
+    "a step of a needed target": MAKE.replace("ruff check .", "ruff check . || true"),
+    "a shell's flags": ".SHELLFLAGS = -c 'exit 0'\n" + MAKE,
+}
 RIGGED = {
+    **{name: ("Makefile", MAKE, now, "make check") for name, now in TARGETS.items()},
+    "ruff, for a file": ("a.py", "x = 1\n", "# ruff: noqa\nx = 1\n", "ruff check ."),
+    "mypy, for a file": ("a.py", "x = 1\n", "# mypy: ignore-errors\nx = 1\n", "mypy a.py"),
+    "types, for a file": ("a.ts", "f();\n", "// @ts-nocheck\nf();\n", "npx tsc --noEmit"),
+    "eslint, for a file": ("a.js", "f();\n", "/* eslint-disable */\nf();\n", "npm run lint"),
+    "mypy's settings": ("mypy.ini", "[mypy]\n", "[mypy]\nignore_errors = true\n", "mypy ."),
+    "ruff's settings": ("pyproject.toml", "[tool.ruff]\n", '[tool.ruff]\nexclude = ["a.py"]\n', "ruff check ."),
+    "eslint's settings": (".eslintrc.json", '{"rules": {\n}}', '{"rules": {\n"no-undef": "off"\n}}', "npx eslint ."),
+    "a compiler's settings": ("tsconfig.json", '{\n"strict": true\n}', '{\n"strict": false\n}', "tsc"),
+    "the first target": ("Makefile", MAKE, MAKE.replace("\tgrep", "\t-grep"), "make -s -C . && echo OK"),
+    "by way of a script": (
+        "package.json",
+        PACKAGE.replace("node --test", "node a.js && node b.js"),
+        PACKAGE.replace("node --test", "node b.js"),
+    ),
+    "a script before a filter": ("package.json", PACKAGE, PACKAGE.replace("--test", "--test | cat")),
+    "a script before a word": ("package.json", PACKAGE, PACKAGE.replace("--test", "--test; echo ok")),
+    "just's recipe": ("justfile", JUST, JUST.replace("    grep -q two out.txt\n", ""), "just check"),
     "an assertion replaced": (
         "calc.py",
         "A = 1\n",
@@ -167,7 +204,31 @@ def test_a_line_that_switches_tests_off_is_told(case: str) -> None:
     assert found(path, base, now, *commands).startswith(f"{path}: ")
 
 
+KEPT = {
+    "a target more": MAKE + "\nclean:\n\t-rm -rf build\n\trm -f x || true\n",
+    "steps of a target of their own": MAKE.replace(
+        "check: lint\n\tdiff out.txt expected.txt\n", "check: lint same\n"
+    ).replace("\nlint:", "\nsame:\n\tdiff out.txt expected.txt\n\nlint:"),
+    "another tool": MAKE.replace("ruff check .", "flake8 ."),
+    "a tool by a variable": "PY ?= python3\n\n" + MAKE.replace("ruff", "$(PY) -m ruff"),
+    "a step more": MAKE.replace("\tdiff", "\ttest -s out.txt\n\tdiff"),
+    "a cleaning step": MAKE.replace("\tdiff", "\t-rm -f cache\n\tdiff"),
+    "quiet steps": MAKE.replace("\tdiff", "\t@diff").replace("\tgrep", "\t@grep"),
+    "by make itself": MAKE.replace("check: lint\n", "check:\n\t$(MAKE) lint\n"),
+    "a target that nobody makes": MAKE + "\nother:\n\tgrep -q x y || true\n",
+    "output kept": MAKE.replace("two out.txt", "two out.txt > log.txt"),
+}
 HONEST = {
+    **{name: ("Makefile", MAKE, now, "make check") for name, now in KEPT.items()},
+    "a checker's line": ("a.py", "x = 1\n", "import y  # type: ignore[a]\nx = 1  # noqa\n", "mypy . && ruff check ."),
+    "no checker runs": ("a.py", "x = 1\n", "# ruff: noqa\nx = 1\n", "python a.py"),
+    "stricter settings": ("mypy.ini", "[mypy]\n", "[mypy]\nstrict = true\n", "mypy ."),
+    "a step that was pardoned": (
+        "Makefile",
+        MAKE.replace("\tgrep", "\t-grep"),
+        MAKE.replace("\tgrep -q", "\t-grep -qx"),
+        "make",
+    ),
     "a test more": ("test_a.py", UNIT, UNIT + "\n    def test_b(self):\n        self.assertTrue(calc.add)\n"),
     "ordinary fixtures": (
         "conftest.py",
@@ -229,6 +290,8 @@ def test_what_tests_and_settings_hold_as_a_rule_passes(case: str) -> None:
     [
         ("java's mark", "Disable the flaky test of A"),
         ("go's build tag", "Skip the test of a for now"),
+        ("mypy's settings", "Ignore the errors of mypy for now"),
+        ("a recipe without a step", "Leave the grep out of `check`"),
         ("a narrowed script", 'Set it to "test": "node --test --test-name-pattern=x"'),
     ],
 )

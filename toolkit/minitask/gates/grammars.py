@@ -259,6 +259,15 @@ _SETTINGS = frozenset(
     {
         *("package.json", ".npmrc", ".taprc", ".mocharc.json", ".mocharc.js", ".mocharc.yml"),
         *("pyproject.toml", "tox.ini", "setup.cfg", "makefile", "gnumakefile", "justfile"),
+        *("mypy.ini", ".mypy.ini", "ruff.toml", ".ruff.toml", ".flake8", ".pylintrc", "biome.json"),
+        *(
+            ".eslintrc",
+            ".eslintrc.json",
+            ".eslintrc.js",
+            ".eslintrc.cjs",
+            ".eslintignore",
+            ".golangci.yml",
+        ),
     }
 )
 

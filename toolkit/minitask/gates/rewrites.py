@@ -114,7 +114,7 @@ def _emptied_code(proposal: FileChange, spec: Spec, *, strict: bool) -> LintErro
     now = {part.name: part for part in after if part.kind == "code" and part.start}
     rows, fresh = base.split("\n"), proposal.content.split("\n")
     inner = {part.parent for part in (*before, *after)}
-    gained = Counter(line.strip() for line in fresh) - Counter(line.strip() for line in rows)
+    less = Counter(line.strip() for line in rows) - Counter(line.strip() for line in fresh)
     for part in before:
         if part.kind != "code" or part.name in inner or part.name not in now:
             continue
@@ -122,10 +122,11 @@ def _emptied_code(proposal: FileChange, spec: Spec, *, strict: bool) -> LintErro
         marks = _marks(part, rows), _marks(now[part.name], fresh)
         if not had or (had == has and marks[0] == marks[1]) or _is_one_line(now[part.name], fresh):
             continue
-        if _is_emptied(had, has) and not _may_be_empty(part, spec, proposal.path):
+        is_emptied = _is_emptied(had, has) and any(less[row] for row in had if row not in has)
+        if is_emptied and not _may_be_empty(part, spec, proposal.path):
             return _fault(proposal, part.shown, now[part.name].start)
         had, has = marks[0] + had, marks[1] + has
-        lost = _only_lost(had, has, gained) if strict else []
+        lost = _only_lost(had, has, less) if strict else []
         may_lose = not lost or _may_lose(part, spec, proposal.path)
         if not may_lose and not may_go(spec, proposal.path, lost):
             return _fault(proposal, part.shown, now[part.name].start, verb="loses lines of")
@@ -165,14 +166,14 @@ def _is_emptied(had: Sequence[str], has: Sequence[str]) -> bool:
     return not remaining and any(not _TRIVIAL.fullmatch(row) for row in had)
 
 
-def _only_lost(had: Sequence[str], has: Sequence[str], gained: Counter[str]) -> list[str]:
-    """Return the lines that are gone from a body if none came, and none of them went elsewhere.
+def _only_lost(had: Sequence[str], has: Sequence[str], less: Counter[str]) -> list[str]:
+    """Return the lines that are gone from a body if none came, and the file has `less` of each.
 
     The comma behind the last of a list is no difference.
     """
     before, after = (Counter(row.rstrip(",;") for row in rows) for rows in (had, has))
-    lost = before - after
-    is_only = not after - before and not any(gained[row] for row in lost)
+    lost, lost_rows = before - after, {row.rstrip(",;") for row in less}
+    is_only = not after - before and all(row in lost_rows for row in lost)
     return list(lost) if is_only else []
 
 

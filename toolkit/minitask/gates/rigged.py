@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import ast
 import configparser
-import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from posixpath import basename
 
+from minitask.gates.checkers import find_switched_off
 from minitask.gates.grammars import SCRIPTS
 from minitask.gates.python_source import python_tree
+from minitask.gates.recipes import (
+    MAKEFILES,
+    MASKS,
+    find_hidden_steps,
+    find_lost_steps,
+    run_scripts,
+    scripts_of,
+)
 from minitask.gates.requested_removals import task_sentences, text_about
 from minitask.gates.result import FileVersions, quoted
 from minitask.gates.sentinel import allows_losses
@@ -47,6 +55,9 @@ def _of(file: FileVersions, spec: Spec, is_own: IsOwn) -> Iterator[str]:
         (() if may_skip else find_skips(file), "leaves tests out"),
         (find_lost_examples(file, commands), "is gone, an example that the validation runs"),
         (find_settings(file, commands), "narrows or hides what the validation checks"),
+        (find_switched_off(file, commands, spec), "leaves out what a checker is to judge"),
+        (find_hidden_steps(file, commands), "hides whether what the validation runs fails"),
+        (find_lost_steps(file, commands, spec_text), "is gone, which the validation runs"),
     ]
     for lines, why in findings:
         for line in lines:
@@ -59,11 +70,8 @@ _NARROWS = lazy_pattern(
     r"|--test-skip-pattern|--testNamePattern|--testPathIgnorePatterns|--passWithNoTests|--pass-with-no-tests|--exclude"
     r"|-skip|-run|--listTests|--if-present)(?=[\s=\"']|$)"
 )
-_MASKS = lazy_pattern(
-    r"\|\|\s*(?:true|:|exit 0|echo\b[^|&;]*)\s*(?:$|[;#)])|;\s*(?:true|:|exit 0)\s*$|\bset \+e\b|\btrap\b.*\bexit 0"
-)
 _MAKE_MASKS = lazy_pattern(
-    r"-\w|\.IGNORE\b|\w*\s*SHELL\s*[:?]*=(?!\s*\S*\b(?:ba|da|k|z)?sh\b)"
+    r"\.IGNORE\b|\.SHELLFLAGS\s*[:?]*=.*\bexit 0|\w*\s*SHELL\s*[:?]*=(?!\s*\S*\b(?:ba|da|k|z)?sh\b)"
     r"|\w*\s*MAKEFLAGS\s*[:?+]*=(?:.*\s)?(?:-?[A-Za-z]*[intq][A-Za-z]*|--(?:ignore-errors|dry-run|touch|question))(?:\s|$)"
 )
 _NOTHING = lazy_pattern(r"(?:true|:|exit(?:\s+0)?|return 0)\s*;?")
@@ -82,7 +90,6 @@ _IGNORES = lazy_pattern(
 _GENERATED = lazy_pattern(
     r"[\"'`][^\"'`]*(?:node_modules|dist|build|coverage|\.next)[^\"'`]*[\"'`]"
 )
-_RUNS = lazy_pattern(r"\b(?:npm|pnpm|yarn|bun)\s+(?:run\s+|run-script\s+)?(?:--?\S+\s+)*([\w:.-]+)")
 _NPM_MASKS = lazy_pattern(r"(?:script-shell|ignore-scripts|if-present|node-options)\s*=")
 _FILE_WORD = lazy_pattern(r"[\w./-]*[\w-]\.(?:sh|py|rb|[cm]?[jt]sx?)\b")
 _JS_SETTINGS = lazy_pattern(
@@ -102,12 +109,10 @@ def find_settings(file: FileVersions, commands: Sequence[str]) -> Iterator[str]:
         yield from (line for line in file.added if _NPM_MASKS.match(line))
     elif _JS_SETTINGS.fullmatch(name):
         yield from filter(_is_narrowing, file.added)
-    elif name.lower() in {"makefile", "gnumakefile", "justfile"}:
+    elif name.lower() in MAKEFILES:
         if any(re.search(r"\b(?:make|just)\b", command) for command in commands):
-            yield from (
-                line for line in file.added if _MASKS.search(line) or _MAKE_MASKS.match(line)
-            )
-    elif any(_names(command, file.path) for command in commands):
+            yield from filter(_MAKE_MASKS.match, file.added)
+    elif any(is_named_in(command, file.path) for command in commands):
         yield from _script(file)
 
 
@@ -143,46 +148,18 @@ def _addopts(path: str, text: str) -> str:
 
 
 def _package(file: FileVersions, commands: Sequence[str]) -> Iterator[str]:
-    before, now = _scripts(file.base or ""), _scripts(file.now)
-    for name in _run_scripts(commands, now):
+    before, now = scripts_of(file.base or ""), scripts_of(file.now)
+    for name in run_scripts(commands, now):
         old, new = before.get(name, ""), now[name]
-        if new == old:
-            continue
-        forms = (_NARROWS, _MASKS)
-        is_worse = any(len(form.findall(new)) > len(form.findall(old)) for form in forms)
+        is_worse = len(_NARROWS.findall(new)) > len(_NARROWS.findall(old))
         no_longer_runs = set(_FILE_WORD.findall(old)) and not _FILE_WORD.findall(new)
-        if (
-            is_worse
-            or no_longer_runs
-            or (_SAYS_ONLY.fullmatch(new) and not _SAYS_ONLY.fullmatch(old))
-        ):
+        says_only = _SAYS_ONLY.fullmatch(new) and not _SAYS_ONLY.fullmatch(old)
+        if new != old and (is_worse or no_longer_runs or says_only):
             yield f'"{name}": "{new}"'
     yield from (line for line in file.added if _is_narrowing(line))
 
 
-def _scripts(text: str) -> dict[str, str]:
-    try:
-        scripts = json.loads(text).get("scripts", {}) if text.strip() else {}
-    except (ValueError, AttributeError, RecursionError):
-        return {}
-    items = scripts.items() if isinstance(scripts, dict) else ()
-    return {str(name): value for name, value in items if isinstance(value, str)}
-
-
-def _run_scripts(commands: Sequence[str], scripts: dict[str, str]) -> list[str]:
-    """Return the scripts that commands start, and those that these start."""
-    pending, started = list(commands), []
-    while pending:
-        for match in _RUNS.finditer(pending.pop()):
-            name = {"t": "test", "tst": "test"}.get(match[1], match[1])
-            for script in (name, f"pre{name}", f"post{name}"):
-                if script in scripts and script not in started:
-                    started.append(script)
-                    pending.append(scripts[script])
-    return started
-
-
-def _names(command: str, path: str) -> bool:
+def is_named_in(command: str, path: str) -> bool:
     """Return True if a command has a file's path as a word of it."""
     return re.search(rf"(?<![\w./-])(?:\./)?{re.escape(path)}(?![\w./-])", command) is not None
 
@@ -197,7 +174,7 @@ def _script(file: FileVersions) -> Iterator[str]:
         return
     added = set(file.added)
     ends = [row for row in rows if row.strip() in added and _ENDS.fullmatch(row)]
-    masks = [row.strip() for row in rows if row.strip() in added and _MASKS.search(row)]
+    masks = [row.strip() for row in rows if row.strip() in added and MASKS.search(row)]
     had = [line.strip() for line in file.base.split("\n") if line.strip()]
     lost = [row for row in had if row not in plain and row[0] != "#" and not says_only(row)]
     name = basename(file.path)

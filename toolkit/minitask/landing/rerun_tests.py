@@ -18,8 +18,9 @@ from msgspec.structs import replace
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.gates.mutants import is_code, new_lines
+from minitask.gates.requested_removals import text_about, words_of
 from minitask.gates.result import FileVersions
-from minitask.gates.rigged import find_rigged
+from minitask.gates.rigged import find_rigged, is_named_in
 from minitask.gates.sentinel import (
     Findings,
     allows_losses,
@@ -43,6 +44,7 @@ from minitask.landing.candidate_commits import write_draft_commit
 from minitask.landing.grading import base_lines
 from minitask.landing.proof import Proof, run_without_keeping
 from minitask.ledger.record import CommandRecord, FileRecord
+from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command
 from minitask.words import counted
 
@@ -120,6 +122,47 @@ def find_rigged_lines(engine: Context, watched: Watched) -> tuple[str, ...]:
     )
     files = [FileVersions(path, base, now) for path, base, now in texts if now is not None]
     return find_rigged(files, spec=task.spec, is_own=is_own)
+
+
+_JUDGES = lazy_pattern(
+    r"(?:^|[/._-])(?:check|verif|valid|assert|smoke|expect|lint|test)", re.IGNORECASE
+)
+"""Names of programs that judge others."""
+
+
+def find_changed_judges(engine: Context, watched: Watched) -> tuple[str, ...]:
+    """Return why to look at a change that passes only with the checks that it brings along for itself.
+
+    The validation runs once more, with each program that it names and that judges as it was on the base; not if the
+    spec has all words that it gets.
+    """
+    spec, objects = watched.task.spec, engine.objects
+    judges = [
+        file.path
+        for file in watched.files
+        if file.status == "M"
+        and _JUDGES.search(file.path)
+        and any(is_named_in(command.text, file.path) for command in spec.commands)
+        and not _is_shown(engine, watched, file.path)
+    ]
+    if not judges or len(judges) == len(watched.files):
+        return ()
+    writes = [_write_of(engine, watched.task.base, path) for path in judges]
+    draft = write_draft_commit(engine, watched.task, parents=(watched.commit,), writes=writes)
+    oid = write_commit(objects, draft)
+    proof = run_without_keeping(engine, watched.task, oid, spec.commands)
+    if proof.passed:
+        return ()
+    names = ", ".join(judges[:3])
+    return (f"it passes only because it changed {names}: as it was, {proof.reason}",)
+
+
+def _is_shown(engine: Context, watched: Watched, path: str) -> bool:
+    """Return True if the spec has each word that a file gets."""
+    base, now = (engine.objects.file(oid, path) for oid in (watched.task.base, watched.commit))
+    added = FileVersions(path, base, now or "").added
+    fresh = set(words_of("\n".join(added))) - {*words_of(base or ""), *words_of(path)}
+    return bool(fresh) and fresh <= set(words_of(text_about(watched.task.spec, path)))
 
 
 _TOPS = ("", "src/", "lib/")

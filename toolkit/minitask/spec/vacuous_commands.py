@@ -224,6 +224,13 @@ def _pipeline_outcomes(parts: list[list[str]]) -> frozenset[bool]:
     return frozenset(not ok for ok in outcome) if negated else outcome
 
 
+def ends_in_filter(text: str) -> bool:
+    """Return True if a command's end only passes on what it is given: without `pipefail`, that is how it ends."""
+    tokens = read_words(text)
+    parts = read_pipelines(tokens)[-1][0] if tokens else []
+    return len(parts) > 1 and bool(parts[-1]) and _is_filter(parts[-1])
+
+
 def _is_filter(part: list[str]) -> bool:
     """Return True if the end of a pipe only passes on what it is given."""
     plain, _ = plain_words(part)
