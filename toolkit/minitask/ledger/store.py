@@ -96,11 +96,12 @@ def read_newest(objects: Objects, head: str | None, *, below: str = "", most: in
     """The same, with the commands, files and rates of the newest records, as many as `most`."""
     with uncollected():
         contents = list(objects.read_many(_blobs(objects, head, below)))
+        if most >= len(contents):
+            return _ledger([_parse_best(content) for content in contents])
         found = list(_parsed(contents, evidence=False))
         times = ((item.started_at, at) for at, item in enumerate(found) if isinstance(item, Record))
         for _, at in heapq.nlargest(most, times):
-            whole = _parse(contents[at], evidence=True)
-            found[at] = whole if isinstance(whole, Record) else found[at]
+            found[at] = _parse_best(contents[at])
     return _ledger(found)
 
 
@@ -177,6 +178,12 @@ def _parsed(
     """Yield what is in each file."""
     for content in contents:
         yield _parse(content, evidence=evidence)
+
+
+def _parse_best(content: bytes | None) -> Record | DamagedRecord:
+    """Return the record in a file, without its evidence where that alone is damaged."""
+    whole = _parse(content, evidence=True)
+    return whole if isinstance(whole, Record) else _parse(content, evidence=False)
 
 
 def _parse(content: bytes | None, *, evidence: bool) -> Record | DamagedRecord:
