@@ -19,7 +19,9 @@ from minitask.reports.ledger_report import (
     report_document,
 )
 from minitask.reports.ledger_report_html import render_report_html
+from minitask.reports.project_log import render_log
 from minitask.reports.results import RunSummary, render_batch, render_run, run_document
+from reports import pages
 
 OID = "a" * 40
 ATTEMPT = Attempt(
@@ -106,3 +108,27 @@ def test_a_report_without_anything_to_compare_says_nothing_of_estimates() -> Non
         render_report_html(found),
     ):
         assert "stimates" not in text
+
+
+def test_the_log_has_the_runs_models_and_estimates_that_are_on_record() -> None:
+    stated = RecordedDecision(
+        "asked", input_tokens=1000, output_tokens=200, stated_cost_usd=Decimal("0.02")
+    )
+    times = ("10:00:00", "10:00:30", "12:00:00")
+    models = ("tiny", "huge", "tiny")
+    records = [
+        pages.record(f"p/{at}", model=model, seconds=60.0, decision=stated)
+        for at, model in zip(times, models, strict=True)
+    ]
+    records = [
+        replace(each, started_at=f"2026-01-01T{at}.000+00:00")
+        for each, at in zip(records, times, strict=True)
+    ]
+    log = render_log(pages.report_of(*records))
+    first = "2 attempts at 2 tasks, 2 min by the clock, 2 min of attempts"
+    used = "900 in + 200 out tokens, $0.0100"
+    assert f"- 2026-01-01 10:00 UTC: {first}: tiny {used}; huge {used}\n" in log
+    assert "- 2026-01-01 12:00 UTC: 1 attempt at 1 task, 1 min by the clock" in log
+    assert "- tiny: 1,800 in + 400 out tokens, $0.0200, 2 min of attempts\n" in log
+    assert "- **Cost**: $0.0300 spent of $0.0600 stated (-50 %) by 3 proven specs, 0 of them" in log
+    assert "- **Tokens**: input -10 %, output 0 %, 3 of 3 within 20 %\n" in log

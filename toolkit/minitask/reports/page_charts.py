@@ -5,11 +5,11 @@ The template draws them as SVG. Each holds at most a few hundred shapes, however
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import pairwise
 
 from msgspec import Struct
 
@@ -17,13 +17,12 @@ from minitask.ledger.accuracy import is_close, token_pair
 from minitask.ledger.record import ATTEMPT, LOST, Record
 from minitask.ledger.summary import Summary, is_outage, model_of
 from minitask.reports.results import dollars
+from minitask.reports.runs import runs_of
 from minitask.words import one_line
 
 DAYS = 90
 """Days in the picture, the latest; the table holds all."""
 RUN_ATTEMPTS = 300
-RUN_GAP_SECONDS = 1800
-"""A pause after which another run begins."""
 SIDE = 360
 """The scatter's width and height, in units of its picture."""
 CELL = 4
@@ -142,20 +141,23 @@ def scatter(records: Iterable[Record]) -> Scatter | None:
 
 def run_chart(records: Iterable[Record]) -> RunChart | None:
     """Return the attempts since the last long pause; None if there is none."""
-    spans = list(_latest_run(sorted(_spans(records), key=lambda span: span[0])))
-    if not spans:
+    tries = [record for record in records if record.kind in (ATTEMPT, LOST)]
+    latest = heapq.nlargest(RUN_ATTEMPTS, tries, key=lambda record: record.started_at)
+    runs = runs_of(latest)
+    if not runs:
         return None
-    start = min(begin for begin, _, _ in spans)
-    end = max(*(finish for _, finish, _ in spans), start + 1)
+    spans = runs[-1]
+    start = spans[0].begin
+    end = max(*(span.end for span in spans), start + 1)
     scale = WIDTH / (end - start)
     lanes: list[float] = []
     bars = []
-    for begin, finish, record in spans:
-        lane = next((index for index, free in enumerate(lanes) if free <= begin), len(lanes))
-        lanes[lane:] = [finish, *lanes[lane + 1 :]]
-        width = max((finish - begin) * scale, 3)
-        x = min((begin - start) * scale, WIDTH - width)
-        bars.append(RunBar(x, width, lane, tone_of_attempt(record), _title(record)))
+    for span in spans:
+        lane = next((index for index, free in enumerate(lanes) if free <= span.begin), len(lanes))
+        lanes[lane:] = [span.end, *lanes[lane + 1 :]]
+        width = max((span.end - span.begin) * scale, 3)
+        x = min((span.begin - start) * scale, WIDTH - width)
+        bars.append(RunBar(x, width, lane, tone_of_attempt(span.record), _title(span.record)))
     return RunChart(tuple(bars), len(lanes), _clock(start), _clock(end))
 
 
@@ -164,29 +166,6 @@ def tone_of_attempt(record: Record) -> str:
     if record.attempt.verdict.is_good:
         return "good"
     return "rest" if is_outage(record) else "bad"
-
-
-def _spans(records: Iterable[Record]) -> Iterator[tuple[float, float, Record]]:
-    """Yield the begin and end of each attempt, in seconds since 1970."""
-    for record in records:
-        if record.kind not in (ATTEMPT, LOST):
-            continue
-        try:
-            begin = datetime.fromisoformat(record.started_at).timestamp()
-        except (ValueError, OverflowError):
-            continue
-        seconds = record.attempt.seconds
-        yield begin, begin + (seconds if 0 <= seconds < math.inf else 0), record
-
-
-def _latest_run(
-    spans: Sequence[tuple[float, float, Record]],
-) -> Sequence[tuple[float, float, Record]]:
-    latest = spans[-RUN_ATTEMPTS:]
-    for index, (before, after) in reversed(list(enumerate(pairwise(latest), start=1))):
-        if after[0] - before[1] > RUN_GAP_SECONDS:
-            return latest[index:]
-    return latest
 
 
 def _title(record: Record) -> str:

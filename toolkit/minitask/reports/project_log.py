@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
-from minitask.ledger.record import ATTEMPT, GOAL, Record, Verdict
-from minitask.ledger.savings import Tally, line_of, tally
-from minitask.ledger.summary import IMPLEMENT, is_outage, phase_of
+from minitask.ledger.record import ATTEMPT, GOAL, LANDING, Record, Verdict
+from minitask.ledger.savings import Tally, TallyLine, line_of, tally
+from minitask.ledger.summary import IMPLEMENT, is_outage, model_of, phase_of
 from minitask.reports.ledger_report import (
     LedgerReport,
     baseline,
     cost,
     days_of,
+    estimates,
     heading_of,
     marked,
     saved,
     span_of,
+    stated_costs,
 )
 from minitask.reports.results import dollars
+from minitask.reports.runs import runs_of
 from minitask.words import counted, one_line
 
 TITLES = {
@@ -32,7 +35,7 @@ TITLES = {
     "lost": "Lost calls",
     "land": "Merges",
 }
-MOST_LESSONS = 3
+MOST_LESSONS, MOST_RUNS = 3, 20
 MOST_GOALS, LONGEST_GOAL = 3, 120
 MONTH_DAYS, YEAR_DAYS = 30, 365
 
@@ -62,7 +65,10 @@ def _sections(report: LedgerReport) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield "Tokens and costs", tuple(_phases(report))
     yield "Comparison (estimated)", tuple(_comparison(report))
     yield "Tiers", tuple(_tiers(report))
+    yield "Models", tuple(_named(report.summary.by_model))
+    yield "Runs", tuple(_runs(report))
     yield "By day", tuple(_named(report.summary.by_day))
+    yield "Estimates against actuals", tuple(_estimates(report))
     yield "At this rate (estimated)", tuple(_projections(report))
     yield "Learnings", tuple(_lessons(report))
 
@@ -113,8 +119,39 @@ def _tiers(report: LedgerReport) -> Iterator[str]:
 
 def _named(groups: Mapping[str, Tally]) -> Iterator[str]:
     for name, group in groups.items():
-        clock = f"{group.seconds / 60:.0f} min" if group.seconds >= 60 else f"{group.seconds:.0f} s"
-        yield f"- {marked(name)}: {_spent(group)}, {clock} of attempts"
+        yield f"- {marked(name)}: {_spent(group)}, {_clock(group.seconds)} of attempts"
+
+
+def _runs(report: LedgerReport) -> Iterator[str]:
+    """Yield the latest stretches of work: how long each took by the clock, and the tokens of each model."""
+    runs = runs_of(record for record in report.records if record.kind != LANDING)
+    if len(runs) > MOST_RUNS:
+        yield f"- {counted(len(runs) - MOST_RUNS, 'earlier run')} left out"
+    for spans in runs[-MOST_RUNS:]:
+        lines = [line_of(span.record) for span in spans]
+        total, models = tally(lines), dict[str, list[TallyLine]]()
+        for line in lines:
+            models.setdefault(model_of(line.record), []).append(line)
+        begun = datetime.fromtimestamp(spans[0].begin, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        clock = _clock(max(span.end for span in spans) - spans[0].begin)
+        work = f"{counted(total.attempts, 'attempt')} at {counted(total.tasks, 'task')}"
+        shares = "; ".join(
+            f"{marked(name)} {_spent(tally(group))}" for name, group in models.items()
+        )
+        yield f"- {begun}: {work}, {clock} by the clock, {_clock(total.seconds)} of attempts: {shares}"
+
+
+def _clock(seconds: float) -> str:
+    return f"{seconds / 60:,.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+def _estimates(report: LedgerReport) -> Iterator[str]:
+    """Yield how far tokens and costs were off what was estimated, where something was."""
+    summary = report.summary
+    if summary.costs.tasks:
+        yield f"- **Cost**: {stated_costs(summary.costs)}"
+    if summary.estimates.tasks:
+        yield f"- **Tokens**: {estimates(summary.estimates)}"
 
 
 def _projections(report: LedgerReport) -> Iterator[str]:
