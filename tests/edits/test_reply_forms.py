@@ -182,6 +182,13 @@ def test_what_looks_like_blocks_and_cannot_be_read_in_one_way_goes_back(content:
     error_of(whole("a.css", content), CSS_TASK)
 
 
+def test_a_path_above_blocks_inside_of_their_fence_is_read() -> None:
+    block = "<<<<<<< SEARCH\n  color: red;\n=======\n  color: blue;\n>>>>>>> REPLACE\n"
+    task = asked(edited("a.css"), edited("b.css", optional=True), base={"a.css": CSS, "b.css": CSS})
+    assert read(f"{F}css\na.css\n{block}{F}\n", task) == {"a.css": BLUE}
+    assert "names no file" in error_of(f"{F}css\nbody\n{block}{F}\n", task)
+
+
 def test_markers_that_the_file_or_the_task_has_are_text() -> None:
     text = "How a conflict looks:\n\n<<<<<<< HEAD\nours\n=======\ntheirs\n>>>>>>> branch\n"
     base = {"a.css": CSS, "doc.md": text}
@@ -618,3 +625,39 @@ def test_what_nobody_sees_changes_where_the_task_speaks_of_it(
 
 def test_a_created_file_begins_without_a_byte_order_mark() -> None:
     assert read(whole("src/new.txt", "\ufeffa\n"), NEW_TASK) == {"src/new.txt": "a\n"}
+
+
+TWO_EDITS = asked(edited("a.css"), base={"a.css": CSS})
+FIRST = f"{F}css path=a.css\n<<<<<<< SEARCH\n  margin: 0;\n=======\n  margin: 9px;\n>>>>>>> REPLACE\n{F}\n"
+SECOND = f"{F}css path=a.css\n<<<<<<< SEARCH\n  color: red;\n=======\n  color: blue;\n>>>>>>> REPLACE\n{F}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Wait, actually the margin need not change; ignore the above.",
+        "Scratch that. Final answer:",
+        "Hmm, no, wait: only the colour is asked for.",
+        "The margin is fine. Please disregard that edit.",
+        "Actually, that is wrong.",
+        "Oops.",
+    ],
+)
+def test_a_reply_that_takes_an_edit_back_goes_back(words: str) -> None:
+    assert "takes back an edit" in error_of(f"{FIRST}\n{words}\n\n{SECOND}", TWO_EDITS)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Then wait for the colour.",
+        "The colour is the actual change.",
+        "Now the colour; ignore case there.",
+        "I do not ignore errors here.",
+    ],
+)
+def test_words_that_take_nothing_back_are_prose(words: str) -> None:
+    after = BLUE.replace("margin: 0", "margin: 9px")
+    assert read(f"Wait, let me see.\n\n{FIRST}\n{words}\n\n{SECOND}\nOops, done.\n", TWO_EDITS) == {
+        "a.css": after
+    }

@@ -79,8 +79,16 @@ def edits_of(fence: Fence, request: ReplyContext) -> FenceEdits | None:
         line, text = patch
         return FenceEdits(tuple(read_patch(text, request, line=fence.line + line)))
     if name is None:
-        return _nameless(fence, request)
+        inner = _path_in(fence, request)
+        return _named_edits(*inner, request) if inner else _nameless(fence, request)
     return _named_edits(fence, name, request)
+
+
+def _path_in(fence: Fence, request: ReplyContext) -> tuple[Fence, Name] | None:
+    """Return the fence without its first line, and that as its name, if it is a listed path above blocks."""
+    first, _, rest = fence.content.partition("\n")
+    path = resolve(first.strip(), request) if first.strip() and has_block_form(rest) else None
+    return (replace(fence, content=rest, line=fence.line + 1), Name(path)) if path else None
 
 
 def elect_only(

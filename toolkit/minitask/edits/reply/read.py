@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -32,6 +33,7 @@ from minitask.edits.script_model import (
     placed,
 )
 from minitask.errors import EditError, UnlistedError
+from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import normalise
 
 if TYPE_CHECKING:
@@ -105,7 +107,31 @@ def parse_reply(reply: str, request: ReplyContext) -> Parsed:
         )
     )
     _check_listed(script, request)
-    return Parsed(script, frozenset(literal), tuple(unplaced), without_fences(answer, fences))
+    prose = without_fences(answer, fences)
+    _check_meant(script, prose)
+    return Parsed(script, frozenset(literal), tuple(unplaced), prose)
+
+
+_TAKES_BACK = lazy_pattern(
+    r"(?:^|[.!?]\s+)\W*(?:(?:oh|hm+|but|no)\W+)*(?:wait\b(?!\s+(?:for|until|till|on|at|a)\b)"
+    r"|scratch that\b|on second thoughts?\b|oops\b|actually,?\s+(?:that|this|it|i|the (?:above|first|previous|last))\b"
+    r"|(?:please\s+)?(?:ignore|disregard|forget)\s+(?:(?:the|that|this|my|what)\s+)?(?:above|previous|earlier|last"
+    r"|first|edit|block|change|it|that|is)\b)",
+    re.IGNORECASE,
+)
+
+
+def _check_meant(script: EditScript, prose: str) -> None:
+    """Raise where a line between two edits takes one back: which of them is meant cannot be told."""
+    placed_lines = [edit.line for edit in script.edits]
+    if len(placed_lines) < 2:
+        return
+    lines = prose.split("\n")[: max(placed_lines)]
+    for number, line in enumerate(lines[min(placed_lines) :], min(placed_lines) + 1):
+        if _TAKES_BACK.search(line):
+            message = f"`{line.strip()[:60]}` takes back an edit above it"
+            hint = "reply with the edits that count, and no others"
+            raise EditError(message, hint=hint, where=f"{SOURCE}:{number}")
 
 
 def _is_named(fence: Fence, request: ReplyContext) -> bool:
