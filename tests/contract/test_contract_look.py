@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -157,3 +158,12 @@ def test_a_watched_validation_follows_a_spec(world: World) -> None:
         assert any("E2" in line for line in lines)
         world.write({"minitask.yaml": "sandbox: nonne\n"})
         assert any(line.startswith("error:") for line in lines)
+
+
+def test_nothing_that_a_command_prints_steers_the_terminal(world: World) -> None:
+    printed = "bash -c \"printf '\\033]0;x\\007\\033[31mred\\x9b\\n'; exit 3\""
+    world.task("p/01-a", whole={"a.txt": "a\n"}, validation=printed)
+    for words in (("exec", "p/01-a"), ("show", "p/01-a"), ("show", "p/01-a", "--output")):
+        text = world.minitask("--color", "always", *words).stdout
+        assert "| \\x1b]0;x\\x07\\x1b[31mred" in text, text
+        assert not re.search(r"\x1b(?!\[[\d;]*m)|\x07", text)

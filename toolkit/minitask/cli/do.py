@@ -169,7 +169,7 @@ def _print_dry_run(shot: OneShot, preview: RunPreview | None, *, as_json: bool) 
         outlook = preview_document(preview) if preview else {}
         print_json({"dry_run": True, "path": shot.path, "text": shot.text, **outlook})
     else:
-        click.echo(f"{_summary(shot, preview)}\n\n{shot.text}", nl=False)
+        show(f"{_summary(shot, preview)}\n\n{shot.text}".removesuffix("\n"))
     return 0
 
 

@@ -9,7 +9,6 @@ import click
 
 from minitask.cli.completion import complete_tasks
 from minitask.cli.session import Session, start
-from minitask.cli.terminal import show
 from minitask.engine.find_tasks import list_tasks
 from minitask.engine.task_status import State
 from minitask.errors import UsageError
@@ -68,7 +67,7 @@ def command(
     if form == BACKLOG and not (target and merged):
         return _write_backlog(graph, target, force=force)
     if target is None:
-        show(BOARDS[form](graph))
+        click.echo(BOARDS[form](graph))
         return 0
     top = (session.repository.top or session.folder).resolve()
     if form == BACKLOG:

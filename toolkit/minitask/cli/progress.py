@@ -15,6 +15,7 @@ import click
 
 from minitask.cli.streams import say
 from minitask.cli.terminal import is_colored, painted
+from minitask.words import plain
 
 if TYPE_CHECKING:
     from minitask.engine.context import Progress
@@ -66,7 +67,7 @@ def _live(budget_usd: Decimal | None) -> Iterator[Emit]:
             with lock:
                 line = view.take(event)
             if line:
-                live.console.print(Text.from_ansi(painted(line)))
+                live.console.print(Text.from_ansi(painted(plain(line))))
 
         yield emit
 

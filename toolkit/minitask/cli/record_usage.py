@@ -11,6 +11,7 @@ import click
 
 from minitask.cli.session import json_option, print_json, start
 from minitask.cli.streams import say
+from minitask.cli.terminal import show
 from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
 from minitask.ledger.record import CALLS, PERSON, PLAN, Record, money
@@ -134,7 +135,7 @@ def command(ctx: click.Context, /, project: str, **options: Any) -> int:
     if as_json:
         print_json(_document(booked))
     else:
-        click.echo("\n".join(_lines(booked, dry=dry)))
+        show("\n".join(_lines(booked, dry=dry)))
     for note in _notes(booked, damaged=damaged, is_known=has_history):
         say(f"note: {note}")
     return 0

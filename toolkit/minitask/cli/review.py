@@ -110,7 +110,7 @@ def _show(
         print_json([reviewed_document(item) for item in shown])
         return 0
     for item in shown:
-        click.echo(render_reviewed(item).encode("utf-8", "replace"))
+        show(render_reviewed(item))
         if not item.merge and sys.stdin.isatty() and sys.stdout.isatty():
             _ask(session, item.record.task, options)
     return 0

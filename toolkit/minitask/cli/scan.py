@@ -9,6 +9,7 @@ import click
 
 from minitask.cli.session import Session, json_option, print_json, start
 from minitask.cli.streams import say
+from minitask.cli.terminal import show
 from minitask.engine.context import Context
 from minitask.engine.tasks import Base
 from minitask.errors import UsageError
@@ -119,8 +120,7 @@ def _show(result: Scan, options: ScanOptions, linted: Linted, *, fixer: str, as_
     if as_json:
         print_json(scan_document(result))
     else:
-        text = render_scan(result, options, fixer=f"{fixer} --fix")
-        click.echo(text.encode("utf-8", "replace"))
+        show(render_scan(result, options, fixer=f"{fixer} --fix"))
 
 
 def _base(session: Session, engine: Context) -> Base:

@@ -123,7 +123,7 @@ def _show_refusal(task: str, refusal: Refusal, *, as_json: bool) -> int:
         verdict = refusal.verdict.value
         print_json({"task": task, "state": verdict, "reason": refusal.reason, "records": []})
     else:
-        click.echo(f"{task}: {refusal.verdict.value}, not started\n  {refusal.reason}")
+        show(f"{task}: {refusal.verdict.value}, not started\n  {refusal.reason}")
     return 0
 
 
@@ -132,5 +132,5 @@ def _show_calls(calls: tuple[Record, ...], *, as_json: bool) -> int:
     if as_json:
         print_json({"task": calls[0].task, "calls": [record_document(call) for call in calls]})
     else:
-        click.echo("\n".join(render_call(call) for call in calls))
+        show("\n".join(render_call(call) for call in calls))
     return 0

@@ -9,6 +9,7 @@ import click
 
 from minitask import resources
 from minitask.cli.session import json_option, print_json, start, start_folder
+from minitask.cli.terminal import show
 from minitask.engine.repository_settings import read_text
 from minitask.engine.task_records import ledger_of
 from minitask.errors import UsageError
@@ -65,7 +66,7 @@ def command(
     if as_json:
         print_json(simulation_document(figures, outcomes))
     else:
-        click.echo(render_simulation(figures, outcomes, in_detail=bool(policies)))
+        show(render_simulation(figures, outcomes, in_detail=bool(policies)))
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import TextIO
 import click
 
 from minitask.patterns import lazy_pattern
-from minitask.words import plain
+from minitask.words import plain, plain_text
 
 WATCH_SECONDS = 1.0
 GREEN, RED, YELLOW, CYAN = "green", "red", "yellow", "cyan"
@@ -50,9 +50,10 @@ def is_colored(stream: TextIO) -> bool:
 
 
 def show(text: str, *, err: bool = False) -> None:
-    """Print lines to stdout or stderr, with their marks and states in colour."""
+    """Print lines to stdout or stderr, marks and states in colour; nothing else in them steers a terminal."""
     colored = is_colored(sys.stderr if err else sys.stdout)
-    lines = map(painted, text.split("\n")) if colored else [text]
+    harmless = plain_text(text)
+    lines = map(painted, harmless.split("\n")) if colored else [harmless]
     click.echo("\n".join(lines), err=err, color=colored)
 
 

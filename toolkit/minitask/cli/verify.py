@@ -44,7 +44,7 @@ def command(ctx: click.Context, ref: str, *, as_json: bool) -> int:
         verdict = (
             "proven" if verification.proof.passed else f"not proven: {verification.proof.reason}"
         )
-        click.echo(
+        show(
             f"{verification.task} at {verification.commit[:12]}: {verdict} (sandbox: {verification.proof.sandbox})"
         )
         for item in verification.proof.commands:
