@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from executors.model_server import scripted_server
+from minitask.cli.terminal import show
 from world import MINITASK, World, environment, model_settings
 
 
@@ -167,3 +168,9 @@ def test_nothing_that_a_command_prints_steers_the_terminal(world: World) -> None
         text = world.minitask("--color", "always", *words).stdout
         assert "| \\x1b]0;x\\x07\\x1b[31mred" in text, text
         assert not re.search(r"\x1b(?!\[[\d;]*m)|\x07", text)
+
+
+def test_no_line_is_a_command_to_a_runner(capsys: pytest.CaptureFixture[str]) -> None:
+    show("a: rejected:\n  ::error::x\n::add-mask::y\nb::c\n  | ::1")
+    lines = "a: rejected:\n  \\::error::x\n\\::add-mask::y\nb::c\n  | ::1\n"
+    assert capsys.readouterr().out == lines

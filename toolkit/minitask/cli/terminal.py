@@ -25,6 +25,8 @@ COLORS: Mapping[str, str] = {
 _WORDS = "|".join(COLORS)
 _MARKED = lazy_pattern(rf"^(\s*)({_WORDS})(?=[ :]|$)")
 _STATE = lazy_pattern(rf"^(\S+?(?:/\S+)?:?\s+)({_WORDS})(?=[ :,]|$)")
+_WORKFLOW_COMMAND = lazy_pattern(r"(?m)^([ \t]*)::")
+"""The start of a line that a runner of GitHub's takes for a command to itself."""
 _LABEL = lazy_pattern(r"^(\s+)(next|hint|fix|undo|approve|reject|edit)(?=[ :])")
 _DIFF: tuple[tuple[tuple[str, ...], Mapping[str, object]], ...] = (
     (("+++", "---", "diff ", "index "), {"bold": True}),
@@ -50,9 +52,12 @@ def is_colored(stream: TextIO) -> bool:
 
 
 def show(text: str, *, err: bool = False) -> None:
-    """Print lines to stdout or stderr, marks and states in colour; nothing else in them steers a terminal."""
+    """Print lines to stdout or stderr, marks and states in colour.
+
+    Nothing else in them steers a terminal, or the runner of a workflow.
+    """
     colored = is_colored(sys.stderr if err else sys.stdout)
-    harmless = plain_text(text)
+    harmless = _WORKFLOW_COMMAND.sub(r"\1\\::", plain_text(text))
     lines = map(painted, harmless.split("\n")) if colored else [harmless]
     click.echo("\n".join(lines), err=err, color=colored)
 
