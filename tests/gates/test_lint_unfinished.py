@@ -67,7 +67,7 @@ def test_work_that_is_left_out_fails(path: str, content: str) -> None:
 FINISHED = [
     ("a.py", "class TodoList:\n    def todo(self):\n        return 'TODO'\n"),
     ("a.py", 'STATES = ["TODO", "DONE"]\n'),
-    ("a.py", "try:\n    f()\nexcept ValueError:\n    pass\n"),
+    ("a.py", "try:\n    print()\nexcept ValueError:\n    pass\n"),
     ("a.py", "class E(Exception):\n    pass\n"),
     ("a.py", 'class E:\n    """Marks the end."""\n'),
     (
@@ -88,7 +88,10 @@ FINISHED = [
     ("a.py", "def f(x):\n    while True:\n        pass\n"),
     ("a.py", "def noop(x):\n    pass\n"),
     ("a.py", "def f(x):\n    pass  # nothing to do here\n"),
-    ("a.py", "class H(Handler):\n    def log_message(self, *args):\n        pass\n"),
+    (
+        "a.py",
+        "from a import Handler\n\n\nclass H(Handler):\n    def log_message(self, *args):\n        pass\n",
+    ),
     ("a.py", "def f(x: 'tuple[int, ...]'):\n    return x[...]\n"),
     ("a.py", "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    def f() -> int: ...\n"),
     ("a.py", "class A:\n    def __eq__(self, other):\n        return NotImplemented\n"),

@@ -6,6 +6,7 @@ import ast
 import builtins
 import io
 import re
+import symtable
 import tokenize
 import warnings
 from collections.abc import Iterator
@@ -77,6 +78,16 @@ def python_tree(text: str) -> ast.Module | None:
         with _WARNINGS, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+        return None
+
+
+def python_symbols(text: str) -> symtable.SymbolTable | None:
+    """The compiler's symbols of a file; None where it does not compile."""
+    try:
+        with _WARNINGS, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return symtable.symtable(text, "file", "exec")
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
         return None
 
@@ -207,6 +218,10 @@ def _defined_twice(text: str) -> dict[str, int]:
                     twice[node.name] = node.lineno
                 if not node.decorator_list:
                     seen.add(node.name)
+            elif isinstance(node, ast.Assign) and len(node.targets) == 1:
+                name = ast.unparse(node.targets[0])
+                if name in seen and name not in {_last(part) for part in ast.walk(node.value)}:
+                    twice[name] = node.lineno
     return twice
 
 

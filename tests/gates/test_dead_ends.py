@@ -1,0 +1,182 @@
+"""Code that certainly fails, never runs or stops in a debugger, and names and keys that come twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from minitask.edits.script_model import Change
+from minitask.gates.lint import check_lint
+from minitask.spec.model import FileAction, FileRef, Spec
+
+OLD = "import os\n\n\ndef area(w, h):\n    return w * h\n"
+
+
+def ruling(path: str, base: str | None, content: str, *, task: str = "1. Do it.") -> str:
+    """Return the reason against a file; empty where it passes."""
+    action = FileAction.EDIT if base is not None else FileAction.CREATE
+    spec = Spec(
+        "mini-projects/p/01.md", "1", "Change it", task=task, files=(FileRef(path, action),)
+    )
+    change = Change(path, content, explicit=True)
+    return check_lint([change], read={path: base}.get, spec=spec).reason
+
+
+def body(text: str) -> str:
+    """Return the module with another body of its function."""
+    return OLD.replace("return w * h", text)
+
+
+WRONG = {
+    "a name": (
+        "a.py",
+        OLD,
+        body("return w * h * SCALE"),
+        "a.py:5: nothing defines or imports SCALE",
+    ),
+    "a word of another language": (
+        "a.py",
+        OLD,
+        body("return w or null"),
+        "nothing defines or imports null",
+    ),
+    "self outside of a method": (
+        "a.py",
+        OLD,
+        body("return self.w"),
+        "nothing defines or imports self",
+    ),
+    "an argument of another function": (
+        "a.py",
+        OLD,
+        OLD + "\n\ndef edge(w):\n    return w + h\n",
+        "nothing defines or imports h",
+    ),
+    "a module": (
+        "a.py",
+        None,
+        "def f():\n    return json.dumps(1)\n",
+        "nothing defines or imports json",
+    ),
+    "a name of a class": (
+        "a.py",
+        None,
+        "class A:\n    LIMIT = 1\n\n    def f(self):\n        return LIMIT\n",
+        "nothing defines or imports LIMIT",
+    ),
+    "behind a return": (
+        "a.py",
+        OLD,
+        body("return w * h\n    return w"),
+        "a.py:6: it is never reached",
+    ),
+    "behind a raise": ("a.py", OLD, body("raise KeyError\n    print(w)"), "it is never reached"),
+    "a breakpoint": (
+        "a.py",
+        OLD,
+        body("breakpoint()\n    return w"),
+        "it stops in a debugger: breakpoint()",
+    ),
+    "pdb": (
+        "a.py",
+        OLD,
+        "import pdb\n" + body("pdb.set_trace()\n    return w"),
+        "it stops in a debugger",
+    ),
+    "a name bound anew": ("a.py", OLD, OLD + "\n\narea = os.getcwd\n", "it defines area twice"),
+    "json": (
+        "a.json",
+        '{"a": 1,\n"b": 2}',
+        '{"a": 1,\n"b": 2,\n"a": 3}',
+        "a.json:3: it has a twice",
+    ),
+    "yaml": ("a.yml", "a: 1\nb: 2\n", "a: 1\nb: 2\na: 3\n", "a.yml:3: it has a twice"),
+    "yaml, further in": (
+        "a.yaml",
+        "x:\n- a: 1\n",
+        "x:\n- a: 1\n  b: 2\n  a: 3\n",
+        "it has a twice",
+    ),
+    "js, let": ("a.js", None, "let a = 1;\nconst a = 2;\n", "a.js:2: it has a twice"),
+    "js, in a function": (
+        "a.js",
+        None,
+        "function f() {\n  let a = 1;\n  let a = 2;\n}\n",
+        "it has a twice",
+    ),
+    "js, a module's functions": (
+        "a.js",
+        None,
+        "export function f() {}\nfunction f() {}\n",
+        "it has f twice",
+    ),
+    "ts, classes": ("a.ts", None, "export class A {}\nclass A {}\n", "it has A twice"),
+    "go": ("a.go", None, "package a\n\nfunc F() {}\n\nfunc F() {}\n", "it has F twice"),
+    "rust": ("a.rs", None, "fn f() {}\n\nfn f() {}\n", "it has f twice"),
+    "rust, methods": (
+        "a.rs",
+        None,
+        "impl A {\n    fn f() {}\n    fn f() {}\n}\n",
+        "it has f twice",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_cannot_run_as_it_stands_is_a_fault(case: str) -> None:
+    path, base, content, words = WRONG[case]
+    assert words in ruling(path, base, content)
+
+
+RIGHT = {
+    "built-ins": ("a.py", None, "print(len(__file__), __name__, Exception, _('a'))\n"),
+    "bound later": ("a.py", None, "def f():\n    return g()\n\n\ndef g():\n    return 1\n"),
+    "bound by a loop, a with, a walrus": (
+        "a.py",
+        None,
+        "for a in []:\n    print(a)\nwith open('x') as b:\n    print(b)\nif (c := 1):\n    print(c)\n",
+    ),
+    "bound in a function": ("a.py", None, "def f():\n    global a\n    a = 1\n\n\ndef g():\n    return a\n"),
+    "imported in a function": ("a.py", None, "def f():\n    global a\n    import a\n\n\ndef g():\n    return a\n"),
+    "of an outer function": ("a.py", None, "def f(x):\n    def g():\n        return x\n\n    return g\n"),
+    "a comprehension": ("a.py", None, "A = [x for y in [[1]] for x in y]\n"),
+    "an annotation": ("a.py", None, "def f(a: Later) -> Other:\n    return a\n"),
+    "a function called top": ("a.py", None, "class A:\n    def top(self, n):\n        return self, n\n"),
+    "a star import": ("a.py", None, "from os.path import *\n\nprint(join('a'))\n"),
+    "made at run time": ("a.py", None, "globals().update(a=1)\nprint(a)\n"),
+    "guarded": ("a.py", None, "try:\n    unicode\nexcept NameError:\n    unicode = str\n"),
+    "old names": ("a.py", None, "import sys\n\nif sys.version_info[0] < 3:\n    print(unicode)\n"),
+    "known to a linter": ("a.py", None, "print(injected)  # noqa: F821\n"),
+    "the base has it": ("a.py", "print(injected)\n", "print(injected, 1)\n"),
+    "a generator": ("a.py", None, "def f():\n    return\n    yield\n"),
+    "branches": ("a.py", None, "def f(a):\n    if a:\n        return 1\n    return 2\n"),
+    "wrapped": ("a.py", None, "def f():\n    return 1\n\n\nf = staticmethod(f)\n"),
+    "another's set_trace": ("a.py", None, "import a\n\na.set_trace()\n"),
+    "json, comments": ("a.json", None, '{"//": "a", "//": "b"}'),
+    "json, two objects": ("a.json", None, '{"a": {"x": 1}, "b": {"x": 1}}'),
+    "json, the base has it": ("a.json", '{"a": 1, "a": 2}', '{"a": 1, "a": 3}'),
+    "yaml, merges": ("a.yml", None, "a: &a {x: 1}\nb: {<<: *a, y: 1}\nc: {<<: *a, x: 2}\n"),
+    "yaml, documents": ("a.yml", None, "a: 1\n---\na: 1\n"),
+    "js, scopes": ("a.js", None, "let a = 1;\nfunction f() {\n  let a = 2;\n}\nfor (let a of []) {}\n"),
+    "js, a script's functions": ("a.js", None, "function f() {}\nfunction f() {}\n"),
+    "js, var": ("a.js", None, "export var a = 1;\nvar a = 2;\n"),
+    "ts, overloads": ("a.ts", None, "export function f(a: string): void;\nexport function f(a: any) {}\n"),
+    "ts, merged": ("a.ts", None, "export interface A {}\nexport class A {}\n"),
+    "go, init": ("a.go", None, "package a\n\nfunc init() {}\n\nfunc init() {}\n"),
+    "go, methods": ("a.go", None, "package a\n\nfunc (a A) F() {}\n\nfunc (b B) F() {}\n"),
+    "rust, by system": ("a.rs", None, "#[cfg(unix)]\nfn f() {}\n#[cfg(windows)]\nfn f() {}\n"),
+    "rust, two types": ("a.rs", None, "impl A {\n    fn f() {}\n}\nimpl B {\n    fn f() {}\n}\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RIGHT)
+def test_what_may_run_passes(case: str) -> None:
+    assert not ruling(*RIGHT[case])
+
+
+def test_names_and_stops_that_the_task_has_are_meant() -> None:
+    assert not ruling(
+        "a.py", OLD, body("return w * SCALE"), task="1. Multiply by `SCALE`, which the host sets."
+    )
+    assert not ruling(
+        "a.py", OLD, body("breakpoint()\n    return w"), task="1. Stop in a breakpoint."
+    )

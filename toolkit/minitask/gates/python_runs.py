@@ -1,0 +1,155 @@
+"""Python that certainly fails where it is run, or is never run: names that nothing binds, statements behind a `return`.
+
+Scopes are those of the compiler. What a file may get from outside (a star import, `globals()`, a caught `NameError`) is
+not judged, nor a name that the spec has, nor what the base has already.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from minitask.gates.python_source import BODIES, bound_names, parsed_python, python_symbols
+from minitask.gates.result import FileChange, LintError, printable
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import Spec
+
+if TYPE_CHECKING:
+    from symtable import Symbol, SymbolTable
+
+_BUILT_IN = frozenset((*dir(builtins), "WindowsError", "reveal_type", "reveal_locals", "_"))
+_ELSEWHERE = lazy_pattern(r"\bNameError\b|\bexec\s*\(|\bimport\s+\*|\b(?:vars|locals|globals)\s*\(")
+_OLD = lazy_pattern(r"\bversion_info\b|\bPY[23]\b")
+_OLD_NAMES = frozenset(
+    [
+        "basestring",
+        "cmp",
+        "file",
+        "long",
+        "raw_input",
+        "reduce",
+        "reload",
+        "unichr",
+        "unicode",
+        "xrange",
+    ]
+)
+_KNOWN = lazy_pattern(r"#.*(?:noqa|type: ?ignore|pyright: ?ignore|undefined-variable|E0602)")
+_DEBUGS = lazy_pattern(r"\bdebug\w*|\bbreakpoints?\b|\bpdb\b", re.IGNORECASE)
+_DEBUGGERS = frozenset({"pdb", "ipdb", "pudb", "rpdb", "remote_pdb"})
+_LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
+
+
+def find_dead_ends(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
+    """Yield what a change adds to a file that fails or stops when it is run, or that never is."""
+    path, text = proposal.path, proposal.content
+    rows = text.split("\n")
+    before = _unbound(proposal.base or "")
+    for name, line in _unbound(text).items():
+        if name not in before and not _KNOWN.search(rows[line - 1]) and not _says(spec, name):
+            message = f"nothing defines or imports {printable(name)}"
+            yield LintError(path, line, message, "define or import it, or use what is there")
+    had = {shown for _, shown in _unreached(proposal.base or "")}
+    for line, shown in _unreached(text):
+        if shown not in had:
+            yield LintError(path, line, "it is never reached", "take out one of the two")
+    if not _DEBUGS.search(f"{spec.title}\n{spec.task}"):
+        had = {shown for _, shown in _breakpoints(proposal.base or "")}
+        for line, shown in _breakpoints(text):
+            if shown not in had:
+                yield LintError(path, line, f"it stops in a debugger: {shown}", "take it out")
+
+
+def _says(spec: Spec, name: str) -> bool:
+    fences = (fence.content for fence in spec.snippets)
+    text = "\n".join((spec.title, spec.task, spec.context, spec.snippets_text, *fences))
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
+
+
+@lru_cache(maxsize=32)
+def _unbound(text: str) -> dict[str, int]:
+    """Return the names that a file reads and nothing in reach binds, each with the line of a place."""
+    tree = parsed_python(text)
+    if tree is None or _ELSEWHERE.search(text) or bound_names(text) is None:
+        return {}
+    module = python_symbols(text)
+    if module is None:
+        return {}
+    # Of a function called `top`, the symbol table takes itself for the module's.
+    tables = [table for table in _tables(module) if table is module or table.get_name() != "top"]
+    known = {symbol.get_name() for symbol in module.get_symbols() if _is_bound(symbol)}
+    known |= _OLD_NAMES if _OLD.search(text) else frozenset()
+    known |= {
+        symbol.get_name()
+        for table in tables
+        for symbol in table.get_symbols()
+        if symbol.is_declared_global() and _is_bound(symbol)
+    }
+    loads = _loads(tree)
+    unbound: dict[str, int] = {}
+    for table in tables:
+        for symbol in table.get_symbols():
+            name = symbol.get_name()
+            is_free = symbol.is_global() if table is not module else not _is_bound(symbol)
+            if not is_free or not symbol.is_referenced() or name in known | _BUILT_IN:
+                continue
+            lines = [line for line in loads.get(name, ()) if line >= table.get_lineno()]
+            if lines and not (name.startswith("__") and name.endswith("__")):
+                unbound.setdefault(name, lines[0])
+    return unbound
+
+
+def _tables(table: SymbolTable) -> Iterator[SymbolTable]:
+    yield table
+    for child in table.get_children():
+        yield from _tables(child)
+
+
+def _is_bound(symbol: Symbol) -> bool:
+    return symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+
+
+def _loads(tree: ast.Module) -> dict[str, list[int]]:
+    """Return the lines in which each name is read, annotations left out: not all of them are evaluated."""
+    lines: dict[str, list[int]] = {}
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            lines.setdefault(node.id, []).append(node.lineno)
+        for field, value in ast.iter_fields(node):
+            if field not in {"annotation", "returns"}:
+                children = value if isinstance(value, list) else [value]
+                waiting += [child for child in children if isinstance(child, ast.AST)]
+    return {name: sorted(places) for name, places in lines.items()}
+
+
+def _unreached(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the line and text of each statement right behind one that leaves its block; not what makes a generator."""
+    tree = parsed_python(text)
+    for node in ast.walk(tree) if tree is not None else ():
+        for body in (getattr(node, name, None) for name in BODIES):
+            statements = body if isinstance(body, list) else []
+            for first, second in pairwise(statements):
+                if isinstance(first, _LEAVES) and not _yields(second):
+                    yield second.lineno, ast.unparse(second)
+
+
+def _yields(node: ast.AST) -> bool:
+    return any(isinstance(part, ast.Yield | ast.YieldFrom) for part in ast.walk(node))
+
+
+def _breakpoints(text: str) -> Iterator[tuple[int, str]]:
+    tree = parsed_python(text) if "breakpoint" in text or "set_trace" in text else None
+    for node in ast.walk(tree) if tree is not None else ():
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        owner, _, name = called.rpartition(".")
+        if called == "breakpoint" or (name == "set_trace" and owner in _DEBUGGERS):
+            yield node.lineno, ast.unparse(node)
