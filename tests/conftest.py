@@ -56,13 +56,15 @@ def is_sweep(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say how many examples are drawn and where files go; let interrupts arrive in a shell's background, too."""
+    """Say how many examples are drawn and where files go; let signals arrive in a shell's background and below nohup, too."""
     settings.load_profile("sweep" if is_sweep(config) else "sample")
     is_live = config.option.markexpr == "live"  # codex's own sandbox has a /dev of its own
     if not is_live and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def cores() -> int:
