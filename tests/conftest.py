@@ -56,7 +56,7 @@ def is_sweep(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say how many examples are drawn and where files go; let signals arrive in a shell's background and below nohup, too."""
+    """Say how many examples are drawn and where files go; let signals arrive below `&` and nohup, too."""
     settings.load_profile("sweep" if is_sweep(config) else "sample")
     is_live = config.option.markexpr == "live"  # codex's own sandbox has a /dev of its own
     if not is_live and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN:

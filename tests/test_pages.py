@@ -91,6 +91,7 @@ def settings_of(text: str) -> dict[str, object] | None:
     return document if isinstance(document, dict) and keys.issuperset(document) else None
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize(
     ("page", "text"), [block for block in BLOCKS if settings_of(block.values[1])]
 )

@@ -48,6 +48,7 @@ def _documents(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.dictionaries(keys, VALUES, max_size=3)
 
 
+@pytest.mark.variant
 @given(_documents(OPTIONS))
 def test_options_taken_at_a_glance_are_valid(document: dict[str, Any]) -> None:
     if surely_fits(document, OPTIONS):

@@ -68,6 +68,7 @@ def test_each_agent_is_known_by_what_it_sends(
     assert Decimal(by_agent["cost_usd"]) == cost(tokens[0], 0, tokens[1])
 
 
+@pytest.mark.variant
 def test_after_three_tasks_the_ledger_knows_better(world: World, tmp_path: Path) -> None:
     agent_world(world, tmp_path)
     world.commit({"one": "one\n"})
@@ -97,6 +98,7 @@ def test_after_three_tasks_the_ledger_knows_better(world: World, tmp_path: Path)
     assert Decimal(attempt["cost_usd"]) == Decimal(after["cost_usd"])
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize(("share", "starts"), [("0.99", False), ("1.01", True)])
 def test_what_is_reserved_is_what_was_estimated(
     world: World, tmp_path: Path, share: str, starts: bool

@@ -123,6 +123,7 @@ def test_only_an_agent_that_refused_its_flags_is_started_again(
     assert (tmp_path / "starts").read_text() == "\n" * starts
 
 
+@pytest.mark.variant
 def test_a_login_that_one_agent_renewed_is_not_replaced_by_what_another_was_lent(
     world: World, codex: Install
 ) -> None:

@@ -83,6 +83,7 @@ def is_gone(mark: str, *, within: float = 2.0) -> bool:
     return not running(mark)
 
 
+@pytest.mark.variant
 def test_a_good_edit_lands_with_what_it_used_by_its_own_account(world: World, agent: Agent) -> None:
     said = json.dumps({"usage": {"in": 1200, "cached": 200, "out": 34}, "usd": 0.0125})
     pointers = {
@@ -107,6 +108,7 @@ def test_a_good_edit_lands_with_what_it_used_by_its_own_account(world: World, ag
     assert Decimal(held["cost_usd"]) == Decimal(outcome.json["cost_usd"]) == Decimal("0.0125")
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("sandbox", ["auto", "none"])
 def test_one_that_hangs_is_killed_with_all_that_it_started(
     world: World, agent: Agent, mark: str, sandbox: str
@@ -136,6 +138,7 @@ def test_one_that_prints_160_megabytes_is_read_in_bounded_memory(
     assert attempt(world)["usage"]["input_tokens"] == 7, "the end of what it printed is kept"
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize(("sandbox", "how"), [("auto", "env -i setsid"), ("none", "setsid")])
 def test_a_daemon_that_it_leaves_behind_is_gone_afterwards(
     world: World, agent: Agent, mark: str, sandbox: str, how: str
@@ -186,6 +189,7 @@ def other_refs(world: World) -> dict[str, str]:
     return {name: at for name, at in world.refs().items() if not name.startswith(own)}
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("sandbox", "deed"), [*(("none", deed) for deed in DEEDS), ("auto", next(iter(DEEDS)))]
@@ -206,6 +210,7 @@ def test_what_it_does_to_its_repository_stays_there(
     assert world.git("log", "-1", "--format=%cn", "main^2") == "Una User"
 
 
+@pytest.mark.variant
 def test_the_users_own_repository_is_out_of_its_reach(world: World, agent: Agent) -> None:
     agent(
         f"{GOOD}\nG=$(dirname $(cat .git/objects/info/alternates))\n"
@@ -243,6 +248,7 @@ def test_what_the_spec_does_not_allow_is_refused(world: World, agent: Agent, dee
     assert attempt(world)["verdict"] == "refused"
 
 
+@pytest.mark.variant
 def test_what_git_ignores_is_no_part_of_its_change(world: World, agent: Agent) -> None:
     agent(f"{GOOD}\necho x > trace.log; mkdir deep; echo x > deep/more.log")
     task(world, validation=f"{VALIDATION}\n! ls *.log deep/*.log")
@@ -283,6 +289,7 @@ def test_one_that_is_not_installed_is_an_error_with_a_way_out(world: World, agen
     assert "no-such-agent-here is not on PATH" in outcome.json["reason"]
 
 
+@pytest.mark.variant
 def test_it_sees_no_variable_but_named_ones_and_a_home_of_its_own(
     world: World, agent: Agent
 ) -> None:
@@ -301,6 +308,7 @@ def test_it_sees_no_variable_but_named_ones_and_a_home_of_its_own(
     assert not Path(seen["HOME"]).exists()
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("sandbox", ["auto", "none"])
 def test_the_key_is_in_a_variable_and_in_nobodys_arguments(
     world: World, agent: Agent, sandbox: str
@@ -383,6 +391,7 @@ def broken_off(world: World, tmp_path: Path, *, script: str, **entry: Any) -> No
     task(world)
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize(
     ("script", "words"),
     [

@@ -87,6 +87,7 @@ def test_a_cited_line_that_changed_is_refused_by_name(planned: World) -> None:
     assert planned.exec("p/05-part").json["verdict"] == "merged"
 
 
+@pytest.mark.variant
 def test_lines_that_came_into_a_cited_range_are_refused(planned: World) -> None:
     planned.commit({"big.py": module().replace("value = 4\n", "value = 4\n    extra()\n")})
     assert planned.exec("p/04-part").json["verdict"] == "refused"

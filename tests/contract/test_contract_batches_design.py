@@ -67,6 +67,7 @@ def test_a_note_stops_nothing(world: World) -> None:
     assert "N411 4 sequential batches" in outcome.stdout
 
 
+@pytest.mark.variant
 def test_a_part_of_a_project_is_not_told(world: World) -> None:
     chain(world)
     for name in "efgh":
@@ -77,6 +78,7 @@ def test_a_part_of_a_project_is_not_told(world: World) -> None:
     assert [item["code"] for item in told(world)] == ["N411"]
 
 
+@pytest.mark.variant
 def test_a_project_whose_files_are_all_named_is_whole_for_as_long_as_they_are_all(
     world: World,
 ) -> None:
@@ -87,6 +89,7 @@ def test_a_project_whose_files_are_all_named_is_whole_for_as_long_as_they_are_al
     assert told(world, *files) == [], "what was remembered is of another project"
 
 
+@pytest.mark.variant
 def test_specs_that_are_not_committed_are_judged_too(world: World) -> None:
     chain(world)
     assert len(told(world)) == 1
@@ -138,6 +141,7 @@ def test_the_rules_can_be_explained(world: World, code: str) -> None:
     assert outcome.stdout.startswith(f"{code}: ")
 
 
+@pytest.mark.variant
 def test_a_run_sets_each_batchs_tokens_against_its_plan(world: World) -> None:
     with scripted_server(answer) as server:
         world.configure(**model_settings(server.base_url))
@@ -154,6 +158,7 @@ def test_a_run_sets_each_batchs_tokens_against_its_plan(world: World) -> None:
     assert lines[-1].startswith("3 of 3 on main")
 
 
+@pytest.mark.variant
 def test_every_call_of_a_run_counts_and_scripts_do_not(world: World) -> None:
     replies = [
         completion("```text path=02-b.txt\nnot x\n```\n"),
@@ -183,6 +188,7 @@ def test_without_an_estimate_the_routes_stands_in(world: World) -> None:
     assert f"batch 1  2 tasks  240 tokens of {planned:,} planned" in outcome.stdout
 
 
+@pytest.mark.variant
 def test_neither_json_nor_a_single_task_nor_scripts_have_batches(world: World) -> None:
     with scripted_server(answer) as server:
         world.configure(**model_settings(server.base_url))
@@ -196,6 +202,7 @@ def test_neither_json_nor_a_single_task_nor_scripts_have_batches(world: World) -
     assert "batch" not in again.stdout, "all has landed: nobody was asked"
 
 
+@pytest.mark.variant
 def test_the_report_says_how_close_the_estimates_came(world: World) -> None:
     with scripted_server(answer) as server:
         world.configure(**model_settings(server.base_url))
@@ -209,6 +216,7 @@ def test_the_report_says_how_close_the_estimates_came(world: World) -> None:
     assert "output -20 %" in text
 
 
+@pytest.mark.variant
 def test_calls_that_nobody_answered_have_no_tokens_to_compare(world: World) -> None:
     with scripted_server(lambda _request: error(401, "no")) as server:
         world.configure(**model_settings(server.base_url))

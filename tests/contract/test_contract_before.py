@@ -14,6 +14,7 @@ MISSING = {
 }
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("case", MISSING.values(), ids=MISSING)
 def test_what_is_missing_refuses_the_task(world: World, case: tuple[str, str]) -> None:
     command, said = case

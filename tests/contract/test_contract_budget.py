@@ -28,6 +28,7 @@ def task(world: World, name: str, path: str = "b.txt", **fields: Any) -> None:
     world.task(name, writes=[path], validation=f"grep -qx b {path}", **fields)
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("where", ["spec", "config"])
 def test_nothing_is_sent_where_the_budget_does_not_pay_for_the_call(
     world: World, where: str
@@ -57,6 +58,7 @@ def test_run_takes_its_limit_from_the_command_line(world: World) -> None:
     assert "budget" in result["reason"]
 
 
+@pytest.mark.variant
 def test_a_budget_that_pays_for_the_longest_answer_lets_the_call_be_made(world: World) -> None:
     with scripted_server(good) as server:
         settings = model_settings(server.base_url, **LIMITED, budget={"max_cost_usd": 0.02})
@@ -76,6 +78,7 @@ def test_a_spec_narrows_the_budget_and_never_widens_it(world: World) -> None:
         assert server.requests == []
 
 
+@pytest.mark.variant
 def test_an_answer_may_be_no_longer_than_what_is_left_pays_for(world: World) -> None:
     with scripted_server(good) as server:
         world.configure(**model_settings(server.base_url, budget={"max_cost_usd": 0.03}))
@@ -86,6 +89,7 @@ def test_an_answer_may_be_no_longer_than_what_is_left_pays_for(world: World) -> 
     assert 0 < request.json["max_tokens"] <= 1500, "0.03 USD pay for 1,500 tokens of output"
 
 
+@pytest.mark.variant
 def test_calls_at_once_cannot_overshoot(world: World) -> None:
     """The server waits, so that all calls that will be made at once are made before one is paid."""
     go = threading.Event()
@@ -121,6 +125,7 @@ def costly(request: Received) -> Any:
     return completion(good(request), usage=counts)
 
 
+@pytest.mark.variant
 def test_what_a_call_did_not_use_is_there_for_the_next_one(world: World) -> None:
     with scripted_server(good) as server:
         world.configure(**model_settings(server.base_url, **LIMITED, concurrency={"requests": 1}))
@@ -132,6 +137,7 @@ def test_what_a_call_did_not_use_is_there_for_the_next_one(world: World) -> None
     assert Decimal(outcome.json["cost_usd"]) == 3 * COST
 
 
+@pytest.mark.variant
 def test_a_second_try_is_not_made_where_it_is_not_paid_for(world: World) -> None:
     dear = completion(RED, usage={"prompt_tokens": 300, "completion_tokens": 300})
     with scripted_server(lambda request: dear) as server:
@@ -157,6 +163,7 @@ UNUSABLE = {
 """Answers that are billed, are no reply, and are asked for again."""
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_a_request_is_not_repeated_where_that_is_not_paid_for(world: World, name: str) -> None:
     with scripted_server(lambda request: UNUSABLE[name]) as server:
@@ -192,6 +199,7 @@ def test_an_unpriced_call_that_the_user_allows_is_made_and_said(world: World) ->
     assert "unknown for 1 task, which no limit counts" in outcome.text
 
 
+@pytest.mark.variant
 def test_a_server_that_counts_no_tokens_does_not_make_a_budget_endless(world: World) -> None:
     def uncounted(request: Received) -> Any:
         return completion(good(request), usage={"prompt_tokens": 0, "completion_tokens": 0})
@@ -213,6 +221,7 @@ def test_a_limit_that_is_no_amount_is_bad_usage(world: World, amount: str) -> No
     assert (outcome.code, world.refs("refs/minitask")) == (2, {}), outcome.text
 
 
+@pytest.mark.variant
 def test_an_edit_script_costs_nothing_and_needs_no_budget(world: World) -> None:
     world.configure(budget={"max_cost_usd": 0})
     world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")

@@ -25,6 +25,7 @@ def kept(world: World) -> Iterator[Path]:
         yield from (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.variant
 @CONFINING
 def test_only_a_base_run_leaves_something(world: World, strength: str) -> None:
     env = in_strength(world, strength, workspace=ON, grade="off")

@@ -76,6 +76,7 @@ def test_a_spec_that_the_target_does_not_hold_is_named_with_the_command_that_add
     assert_carried(world, tip=tip)
 
 
+@pytest.mark.variant
 def test_a_secret_that_was_dropped_by_a_rebase_does_not_come_back(world: World) -> None:
     world.commit({"secret.txt": "sk-1234\n"}, message="oops")
     add_task(world)

@@ -74,6 +74,7 @@ def make_a_mess(world: World) -> None:
     (world.root / "link").symlink_to("a.txt")
 
 
+@pytest.mark.variant
 def test_a_merge_into_the_checked_out_branch_changes_the_landed_files_alone(world: World) -> None:
     world.task("p/01-b", whole={"a.txt": "two\n", "b.txt": "b\n"}, validation="grep -qx b b.txt")
     make_a_mess(world)
@@ -88,6 +89,7 @@ def test_a_merge_into_the_checked_out_branch_changes_the_landed_files_alone(worl
     assert world.git("diff", "--cached", "HEAD", "--", *landed) == ""
 
 
+@pytest.mark.variant
 def test_a_failed_task_changes_nothing_of_the_users_at_all(world: World) -> None:
     world.task("p/01-b", whole={"a.txt": "two\n"}, validation="false")
     make_a_mess(world)
@@ -119,11 +121,13 @@ def overlapping(world: World) -> World:
     return world
 
 
+@pytest.mark.variant
 def test_a_landing_that_would_overwrite_an_edited_file_is_ready(overlapping: World) -> None:
     overlapping.write({"a.txt": "mine\n"})
     assert_ready_then_lands(overlapping, clean_up=("git checkout -q a.txt",))
 
 
+@pytest.mark.variant
 def test_a_landing_that_would_overwrite_a_staged_file_is_ready(overlapping: World) -> None:
     overlapping.write({"a.txt": "mine\n"})
     overlapping.git("add", "a.txt")
@@ -132,6 +136,7 @@ def test_a_landing_that_would_overwrite_a_staged_file_is_ready(overlapping: Worl
     )
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("ignored", [False, True])
 def test_an_untracked_or_ignored_file_in_the_way_is_not_overwritten(
     world: World, ignored: bool

@@ -70,6 +70,7 @@ def test_all_goes_on_after_a_clean(used: World) -> None:
     assert used.has("d.txt")
 
 
+@pytest.mark.variant
 def test_clean_branches_removes_only_the_branches_of_landed_tasks(used: World) -> None:
     before = used.refs("refs/heads", "refs/tags", "refs/stash", "refs/minitask/attempts")
     outcome = used.minitask("clean", "--branches")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from world import Checkpoint, Outcome, World, run, spec_path, spec_text
 
 B = {"b.txt": "b\n"}
@@ -28,6 +30,7 @@ def assert_refused_until_committed(world: World) -> None:
     assert world.show("b.txt") == "b\n"
 
 
+@pytest.mark.variant
 def test_a_spec_edited_since_its_commit_is_refused_with_the_command_that_commits_it(
     world: World,
 ) -> None:
@@ -41,6 +44,7 @@ def test_a_new_spec_is_refused_with_the_command_that_commits_it(world: World) ->
     assert_refused_until_committed(world)
 
 
+@pytest.mark.variant
 def test_a_staged_spec_is_refused_too(world: World) -> None:
     world.write({PATH: GOOD})
     world.git("add", PATH)
@@ -55,6 +59,7 @@ def test_the_command_that_commits_a_spec_commits_nothing_else(world: World) -> N
     assert world.git("diff", "--cached", "--name-only") == "staged.txt"
 
 
+@pytest.mark.variant
 def test_the_command_that_commits_a_spec_fits_a_path_with_spaces(world: World) -> None:
     path = "mini-projects/p/01 it's b.md"
     world.write({path: spec_text(whole=B, validation="grep -qx b b.txt", front={"id": "01-b"})})
@@ -83,6 +88,7 @@ def test_worktree_spec_runs_it_and_the_record_says_so(world: World) -> None:
     assert (world.root / PATH).read_text() == GOOD
 
 
+@pytest.mark.variant
 def test_a_record_of_a_committed_spec_does_not_say_so(world: World) -> None:
     world.task("p/01-b", whole=B, validation="grep -qx b b.txt")
     world.exec(PATH)
@@ -90,6 +96,7 @@ def test_a_record_of_a_committed_spec_does_not_say_so(world: World) -> None:
     assert record["notes"] == []
 
 
+@pytest.mark.variant
 def test_what_runs_is_the_committed_blob_though_the_file_changes_meanwhile(world: World) -> None:
     world.configure(sandbox="none")
     checkpoint = Checkpoint(world.root.parent, only_with="b.txt")

@@ -130,6 +130,7 @@ def test_it_works_outside_of_a_repository(world: World, tmp_path: Path) -> None:
     assert outcome.stdout.startswith("big model: ")
 
 
+@pytest.mark.variant
 def test_ten_similar_specs_are_delegated(world: World) -> None:
     for number in range(1, 11):
         new_task(world, number)

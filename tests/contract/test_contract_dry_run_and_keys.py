@@ -34,6 +34,7 @@ def assert_key_is_nowhere(world: World, *outputs: str) -> None:
     assert not [text for text in texts if KEY.encode() in text]
 
 
+@pytest.mark.variant
 def test_a_dry_run_prints_what_would_be_sent_to_whom_and_sends_nothing(world: World) -> None:
     with scripted_server([REPLY]) as server:
         prepare(world, server)
@@ -83,6 +84,7 @@ def test_a_dry_run_in_json_is_one_document(world: World) -> None:
     )
 
 
+@pytest.mark.variant
 def test_the_key_reaches_its_server_and_is_written_nowhere(world: World) -> None:
     with scripted_server([REPLY]) as server:
         prepare(world, server)
@@ -96,6 +98,7 @@ def test_the_key_reaches_its_server_and_is_written_nowhere(world: World) -> None
     assert_key_is_nowhere(world, outcome.text, shown.text, config.text)
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize(
     "reply", [error(401, f"invalid key {KEY}"), f"I was called with {KEY}.", error(400, KEY)]
 )
@@ -132,6 +135,7 @@ def test_a_validation_does_not_see_the_key(world: World) -> None:
     assert_key_is_nowhere(world, outcome.text)
 
 
+@pytest.mark.variant
 def test_only_the_listed_files_are_sent(world: World) -> None:
     with scripted_server([REPLY]) as server:
         prepare(world, server)
@@ -142,6 +146,7 @@ def test_only_the_listed_files_are_sent(world: World) -> None:
     assert "secret.txt" not in request.prompt
 
 
+@pytest.mark.variant
 def test_only_the_listed_lines_of_a_file_are_sent(world: World) -> None:
     lines = "".join(f"line number {n}\n" for n in range(1, 31))
     world.commit({"long.txt": lines})

@@ -39,6 +39,7 @@ def task_b(world: World, **front: Any) -> None:
     world.task("p/01-b", writes=["b.txt"], validation="grep -qx b b.txt", front=front or None)
 
 
+@pytest.mark.variant
 def test_a_failure_goes_to_the_next_tier_with_what_was_wrong(world: World) -> None:
     asked: list[Received] = []
 
@@ -123,6 +124,7 @@ def test_what_is_next_after_a_rejected_key_is_the_key(world: World) -> None:
     assert "fix the spec" not in told.text
 
 
+@pytest.mark.variant
 def test_escalations_are_bounded(world: World) -> None:
     with scripted_server(lambda _request: writes("wrong")) as server:
         world.configure(**settings_for(server.base_url, max_escalations=1))
@@ -199,6 +201,7 @@ def test_a_free_model_that_is_not_there_falls_back(world: World) -> None:
     assert settled == [False, True], "an outage teaches nothing"
 
 
+@pytest.mark.variant
 def test_the_budget_stops_an_escalation(world: World) -> None:
     with scripted_server(lambda _request: writes("wrong")) as server:
         world.configure(**settings_for(server.base_url), budget={"max_cost_usd": 0.02})

@@ -12,6 +12,7 @@ from world import World, model_settings
 REPLY = "```text path=b.txt\nb\n```\n"
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("model", ["tiny", "claude-haiku-4-5"])
 @pytest.mark.parametrize("stated", [None, "900 input, 300 output"])
 def test_route_a_dry_run_and_the_record_say_the_same(

@@ -16,12 +16,14 @@ REPLY = "```text path=b.txt\nb\n```\n"
 VALIDATION = "grep -qx b b.txt"
 
 
+@pytest.mark.variant
 def test_0_where_every_task_is_merged_or_ready(world: World) -> None:
     world.task("p/01-b", whole=B, validation=VALIDATION)
     assert world.minitask("exec", "p/01-b", "--no-merge").code == 0
     assert world.minitask("merge", "p/01-b").code == 0
 
 
+@pytest.mark.variant
 def test_1_where_a_task_failed(world: World) -> None:
     world.task("p/01-b", whole=B, validation="false")
     assert world.minitask("exec", "p/01-b").code == 1
@@ -101,6 +103,7 @@ def test_a_missing_key_is_named_and_nothing_was_sent(world: World) -> None:
     assert "NO_SUCH_VARIABLE" in outcome.text
 
 
+@pytest.mark.variant
 def test_3_where_the_model_server_is_down_with_a_record(world: World) -> None:
     with scripted_server([]) as server:
         base_url = server.base_url
@@ -125,6 +128,7 @@ def test_3_where_the_provider_refuses_the_key(world: World) -> None:
     assert outcome.json["verdict"] == "error"
 
 
+@pytest.mark.variant
 def test_4_where_the_budget_is_spent_and_no_further_call_is_made(world: World) -> None:
     with scripted_server(lambda request: REPLY.replace("b.txt", wanted(request.prompt))) as server:
         world.configure(**model_settings(server.base_url))
@@ -143,6 +147,7 @@ def wanted(prompt: str) -> str:
     return "c.txt" if "c.txt" in prompt else "b.txt"
 
 
+@pytest.mark.variant
 def test_4_where_the_budget_is_nothing_and_a_model_would_have_to_be_paid(world: World) -> None:
     with scripted_server([REPLY]) as server:
         world.configure(**model_settings(server.base_url))
@@ -164,6 +169,7 @@ def test_4_where_a_specs_own_limit_would_be_passed_and_nothing_is_sent(world: Wo
     assert outcome.code == 4, outcome.text
 
 
+@pytest.mark.variant
 def test_4_where_the_configs_budget_would_be_passed_and_nothing_is_sent(world: World) -> None:
     with scripted_server([REPLY]) as server:
         world.configure(**model_settings(server.base_url, budget={"max_cost_usd": 0.0001}))
@@ -173,6 +179,7 @@ def test_4_where_the_configs_budget_would_be_passed_and_nothing_is_sent(world: W
     assert outcome.code == 4, outcome.text
 
 
+@pytest.mark.variant
 def test_every_command_explains_itself_with_an_example(world: World) -> None:
     for command in (
         "exec",

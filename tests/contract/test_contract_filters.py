@@ -18,6 +18,7 @@ def set_up(world: World, name: str) -> None:
         world.git("config", f"filter.{name}.{key}", value)
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize(
     ("place", "line", "is_refused"),
     [

@@ -46,6 +46,7 @@ def test_a_closed_standard_stream_is_no_bug(world: World, closed: str) -> None:
     assert ended.stderr == ""
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("command", [("log",), ("audit",), ("status",), ("validate",)])
 def test_a_mistyped_project_is_no_empty_answer(world: World, command: tuple[str, ...]) -> None:
     world.task("hello/01-a", whole=A, validation="test -f a.txt")

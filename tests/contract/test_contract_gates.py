@@ -45,6 +45,7 @@ def test_lint_can_be_left_out(world: World) -> None:
     assert world.exec("p/01-b").json["verdict"] == "merged"
 
 
+@pytest.mark.variant
 def test_a_new_import_of_what_is_not_there_is_a_fault(world: World) -> None:
     world.commit({"shop/__init__.py": "", "shop/routes.py": "X = 1\n"})
     reply = completion("```python path=shop/app.py\nfrom shop.router import X\n```\n")

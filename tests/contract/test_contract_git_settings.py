@@ -38,6 +38,7 @@ def test_a_task_lands_whatever_the_settings_say(world: World, name: str) -> None
     assert world.git("status", "--porcelain") == ""
 
 
+@pytest.mark.variant
 def test_options_of_a_branch_whose_name_holds_an_equals_sign_are_off(world: World) -> None:
     world.git("checkout", "-q", "-b", "a=b")
     world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")

@@ -49,6 +49,7 @@ def test_a_percentage_that_is_missed_keeps_the_task_at_ready(
         assert world.minitask("merge", "p/01-a").code == 0
 
 
+@pytest.mark.variant
 def test_a_spec_may_ask_for_more_and_not_for_less(world: World) -> None:
     world.task("p/01-a", whole={"area.py": CODE}, validation=WEAK, front={"grade": 90})
     assert world.exec("p/01-a").json["verdict"] == "ready"
@@ -62,6 +63,7 @@ def test_a_spec_may_ask_for_more_and_not_for_less(world: World) -> None:
     assert "grade" not in world.exec("p/03-c").json["attempts"][0]
 
 
+@pytest.mark.variant
 def test_what_was_moved_and_documents_are_exempt_and_said_to_be(world: World) -> None:
     world.configure(grade=90)
     world.commit({"area.py": CODE})

@@ -49,6 +49,7 @@ def verdicts(outcome: Outcome) -> dict[str, str]:
     return {name: task["verdict"] for name, task in tasks_of(outcome).items()}
 
 
+@pytest.mark.variant
 def test_a_task_runs_after_the_one_that_creates_what_it_reads(world: World) -> None:
     using(world, "p/01-reads", "new.txt", out="out.txt")
     creating(world, "p/02-creates", "new.txt")
@@ -58,6 +59,7 @@ def test_a_task_runs_after_the_one_that_creates_what_it_reads(world: World) -> N
     assert landed(world) == ["p/02-creates", "p/01-reads"]
 
 
+@pytest.mark.variant
 def test_create_or_edit_counts_as_creation_where_there_is_no_such_file(world: World) -> None:
     using(world, "p/01-reads", "new.txt", out="out.txt")
     world.task("p/02-writes", whole={"new.txt": "x\n"}, validation="grep -qx x new.txt")
@@ -119,6 +121,7 @@ def drawn_project(world: World) -> None:
     world.task("p/04-edit", **edit)
 
 
+@pytest.mark.variant
 def test_graph_says_what_waits_for_what_and_why(world: World) -> None:
     drawn_project(world)
     assert world.exec("p/01-make").code == 0
@@ -192,6 +195,7 @@ def test_a_circle_is_printed(world: World) -> None:
     assert "p/01-a -> p/02-b -> p/03-c -> p/01-a" in outcome.stderr
 
 
+@pytest.mark.variant
 def test_a_random_graph_of_60_tasks_is_drawn_in_every_format(world: World, tmp_path: Path) -> None:
     chance = random.Random(3)
     specs = {}

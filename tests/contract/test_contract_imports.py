@@ -54,6 +54,7 @@ def notes(world: World, path: str, text: str) -> list[str]:
     return said
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", UNKNOWN)
 def test_an_import_that_nothing_provides_is_noted(world: World, kind: str) -> None:

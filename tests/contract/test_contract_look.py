@@ -82,6 +82,7 @@ def test_log_lists_merges_and_undos_newest_first(world: World) -> None:
     assert "| * " in world.minitask("log", "q", "--graph").stdout
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("arguments", "env", "is_colored"),

@@ -57,6 +57,7 @@ def prepare(world: World, base_url: str, **more: Any) -> None:
     world.task("p/01-b", writes=["b.txt"], validation="grep -qx b b.txt")
 
 
+@pytest.mark.variant
 def test_a_lost_call_is_on_record_with_an_estimate_and_the_task_is_done_anew(world: World) -> None:
     holding = Holding()
     with scripted_server(holding) as server:
@@ -129,6 +130,7 @@ def test_a_lost_call_of_a_model_without_a_price_costs_null(world: World) -> None
     assert (lost["kind"], lost["attempt"]["cost_usd"]) == ("lost", None)
 
 
+@pytest.mark.variant
 def test_every_call_of_a_killed_run_is_on_record(world: World) -> None:
     meet = threading.Barrier(4)
     go = threading.Event()

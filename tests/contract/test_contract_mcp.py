@@ -84,6 +84,7 @@ async def document(client: Any, tool: str, **arguments: Any) -> Any:
     return json.loads(await text(client, tool, **arguments))
 
 
+@pytest.mark.variant
 def test_an_agent_goes_the_whole_way(world: World) -> None:
     async def conversation(client: Any) -> None:
         created = await text(client, "new", project="p", title="Add b", values={"write": "b.txt"})
@@ -258,6 +259,7 @@ def test_stdout_carries_the_protocol_alone(world: World) -> None:
     assert (rest, server.returncode) == (b"", 0)
 
 
+@pytest.mark.variant
 def test_no_other_command_imports_the_sdk() -> None:
     code = "import sys, minitask.cli as c; [c.group.get_command(None, n) for n in c.COMMANDS]"
     subprocess.run((sys.executable, "-c", f"{code}; assert 'mcp' not in sys.modules"), check=True)

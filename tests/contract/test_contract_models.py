@@ -30,6 +30,7 @@ def prepare(world: World, base_url: str, **more: object) -> None:
     world.task("p/01-b", writes=["b.txt", "a.txt"], reads=["a.txt"], validation=VALIDATION)
 
 
+@pytest.mark.variant
 def test_a_models_change_lands_with_its_cost(world: World) -> None:
     with scripted_server([GOOD]) as server:
         prepare(world, server.base_url)
@@ -44,6 +45,7 @@ def test_a_models_change_lands_with_its_cost(world: World) -> None:
     assert (record["attempt"]["tier"], record["attempt"]["model"]) == ("cheap", "tiny")
 
 
+@pytest.mark.variant
 def test_cached_input_costs_what_the_config_says(world: World) -> None:
     usage = {
         "prompt_tokens": 1000,
@@ -58,6 +60,7 @@ def test_cached_input_costs_what_the_config_says(world: World) -> None:
     assert Decimal(outcome.json["cost_usd"]) == Decimal("0.0066")
 
 
+@pytest.mark.variant
 def test_a_malformed_reply_is_sent_back_once_with_the_error_and_both_are_paid(world: World) -> None:
     with scripted_server([MALFORMED, GOOD]) as server:
         prepare(world, server.base_url)
@@ -71,6 +74,7 @@ def test_a_malformed_reply_is_sent_back_once_with_the_error_and_both_are_paid(wo
     assert Decimal(outcome.json["cost_usd"]) == 2 * COST
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("reply", [MALFORMED, "I would rather not.", ""])
 def test_a_reply_that_stays_malformed_fails_with_its_cost_on_record(
     world: World, reply: str
@@ -86,6 +90,7 @@ def test_a_reply_that_stays_malformed_fails_with_its_cost_on_record(
     assert Decimal(record["attempt"]["cost_usd"]) == 2 * COST
 
 
+@pytest.mark.variant
 def test_a_reply_cut_off_at_its_token_limit_is_never_applied(world: World) -> None:
     with scripted_server(lambda request: completion(GOOD, finish_reason="length")) as server:
         prepare(world, server.base_url)
@@ -104,6 +109,7 @@ def test_a_reply_is_applied_whole_or_not_at_all(world: World) -> None:
     assert not world.has("b.txt", at="minitask/p/01-b")
 
 
+@pytest.mark.variant
 def test_a_transport_failure_is_tried_again(world: World) -> None:
     with scripted_server(
         [reset(), error(503, "busy", headers={"retry-after": "0"}), GOOD]
@@ -114,6 +120,7 @@ def test_a_transport_failure_is_tried_again(world: World) -> None:
     assert outcome.json["verdict"] == "merged", outcome.text
 
 
+@pytest.mark.variant
 def test_a_transport_failure_that_stays_is_an_error_with_a_record(world: World) -> None:
     busy = error(503, "busy", headers={"retry-after": "0"})
     with scripted_server(lambda request: busy) as server:
@@ -138,6 +145,7 @@ def test_a_change_that_fails_the_validation_does_not_land_and_is_paid(world: Wor
     assert world.show("b.txt", at="minitask/p/01-b") == "not b\n"
 
 
+@pytest.mark.variant
 def test_a_model_and_a_tier_may_be_named_on_the_command_line(world: World) -> None:
     with scripted_server(lambda request: GOOD) as server:
         settings = model_settings(server.base_url)
@@ -160,6 +168,7 @@ def test_an_edit_script_is_done_without_a_model(world: World) -> None:
     assert (outcome["attempts"][0]["tier"], outcome["cost_usd"]) == ("none", "0")
 
 
+@pytest.mark.variant
 def test_the_prompt_begins_with_what_stays_the_same_between_tasks(world: World) -> None:
     def reply(request: Received) -> str:
         name = "c.txt" if "c.txt" in request.prompt else "b.txt"

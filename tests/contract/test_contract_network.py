@@ -103,6 +103,7 @@ def test_a_refused_host_is_named_before_anything_is_spent(
     assert outside.requests == []
 
 
+@pytest.mark.variant
 def test_a_change_is_not_blamed_for_a_refused_host(world: World, outside: ScriptedServer) -> None:
     world.configure(**model_settings(outside.base_url, network=["127.0.0.1:2009"]))
     fetch = FETCH.format(url="https://pypi.org/simple/")

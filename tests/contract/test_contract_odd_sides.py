@@ -92,6 +92,7 @@ def assert_lands(world: World, task: str, **options: Any) -> Outcome:
     return outcome
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", SIDES)
 def test_a_right_change_passes_and_a_wrong_one_fails(world: World, name: str) -> None:

@@ -167,6 +167,7 @@ def test_a_task_waits_for_its_dependency_unless_told_not_to_and_a_refusal_is_rem
         assert "E203" in world.minitask(*words).text
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("project", ["C#", "ünï"])
 def test_projects_with_odd_names_are_called_by_them(world: World, project: str) -> None:
     world.task(f"{project}/01-a", whole={"b.txt": "b\n"}, validation="test -f b.txt")
@@ -206,6 +207,7 @@ def test_a_spec_of_a_squash_is_refused_where_its_lines_cannot_be_told(world: Wor
         assert world.show("c.txt") == "line 2\nline 3\n"
 
 
+@pytest.mark.variant
 def test_a_spec_that_was_removed_and_added_again_cites_what_it_first_did(world: World) -> None:
     world.commit({"a.txt": TEN})
     path = world.task(

@@ -147,6 +147,7 @@ def test_a_validation_that_writes_files_changes_nothing_of_what_lands(world: Wor
     assert (world.root / "b.txt").read_text() == "b\n"
 
 
+@pytest.mark.variant
 def test_a_name_that_begins_with_a_dash_or_holds_odd_characters_is_only_a_name(
     world: World,
 ) -> None:

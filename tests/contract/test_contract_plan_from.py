@@ -76,6 +76,7 @@ def three(world: World) -> World:
     return world
 
 
+@pytest.mark.variant
 def test_each_task_is_a_call_and_its_specs_come_after_those_that_it_depends_on(
     three: World,
 ) -> None:
@@ -105,6 +106,7 @@ def test_every_call_is_on_record_and_the_sum_is_what_it_cost(three: World) -> No
     assert any("goal: Task 2: Write two" in record["notes"] for record in records)
 
 
+@pytest.mark.variant
 def test_what_is_planned_is_not_asked_again_and_what_has_changed_is(three: World) -> None:
     plan(three, Planner())
     again = Planner()
@@ -121,6 +123,7 @@ def test_what_is_planned_is_not_asked_again_and_what_has_changed_is(three: World
     assert states(plan(three, again))[0] == ("1", "present")
 
 
+@pytest.mark.variant
 def test_a_failure_loses_nothing_and_the_same_command_goes_on(three: World) -> None:
     planner = Planner(task_2=error(500, "out of order"))
     outcome = plan(three, planner)
@@ -205,6 +208,7 @@ def test_one_task_alone_says_what_it_lacks(three: World) -> None:
     assert (wrong.code, "did you mean 3?" in wrong.text) == (2, True)
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize(
     ("source", "files", "asked", "project"),
     [
@@ -308,6 +312,7 @@ def test_an_answer_that_looks_like_a_plan_is_still_an_answer(world: World) -> No
     assert outcome.json["specs"] == ["mini-projects/p/01-write-part-1.md"]
 
 
+@pytest.mark.variant
 def test_ids_of_any_characters_stay_inside_the_comment_and_the_folder(world: World) -> None:
     names = ["../../etc", "--> <script>", "a b\nc", "ä\u202e%2F", "x" * 500]
     world.commit({PLAN: tasks_json(*({"id": name, "title": f"T {name}"} for name in names))})
@@ -366,6 +371,7 @@ def test_boxes_are_ticked_once_all_specs_of_a_section_have_merged(world: World) 
     assert (world.root / KIRO).read_text() == expected, "what was planned in other words is not"
 
 
+@pytest.mark.variant
 def test_task_masters_tasks_are_done_once_their_specs_have_merged(world: World) -> None:
     before = json.dumps(json.loads((CASES / "tasks.json").read_text()), indent=2)
     world.commit({PLAN: before})

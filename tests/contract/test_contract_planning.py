@@ -23,6 +23,7 @@ def plan(world: World, *options: str) -> Any:
     return world.minitask("plan", "Write a part", "--project", "p", "--json", *options)
 
 
+@pytest.mark.variant
 def test_a_plan_is_written_and_not_committed_and_its_cost_is_on_record(world: World) -> None:
     before = world.tip()
     with scripted_server(lambda _request: completion(GOOD, usage=usage(1_000, 100))) as server:
@@ -40,6 +41,7 @@ def test_a_plan_is_written_and_not_committed_and_its_cost_is_on_record(world: Wo
     Draft202012Validator(json.loads(SCHEMA.read_text())).validate(record)
 
 
+@pytest.mark.variant
 def test_the_planner_sees_the_goal_the_tree_the_files_and_the_template(world: World) -> None:
     asked: list[Received] = []
 
@@ -103,6 +105,7 @@ def test_after_two_repairs_what_there_is_is_written_with_its_errors(world: World
     assert Decimal(outcome.json["cost_usd"]) > 0
 
 
+@pytest.mark.variant
 def test_an_answer_that_holds_no_spec_is_kept(world: World) -> None:
     with scripted_server(lambda _request: completion("I would rather talk about it.")) as server:
         world.configure(**settings_of(server.base_url))

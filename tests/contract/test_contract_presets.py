@@ -47,6 +47,7 @@ def findings(world: World, what: str) -> list[dict[str, Any]]:
     return [row for row in rows if what in json.dumps(row)]
 
 
+@pytest.mark.variant
 def test_the_local_preset_needs_nothing_but_ollama(world: World) -> None:
     ollama = Ollama("llama3:8b", "qwen2.5-coder:14b", replies=(ollama_chat(RED), ollama_chat(GOOD)))
     with scripted_server(ollama) as server:
@@ -89,6 +90,7 @@ def test_an_ollama_without_models_or_that_is_away_is_said_with_a_way_out(
     assert outcome.json["cost_usd"] == "0"
 
 
+@pytest.mark.variant
 def test_a_prompt_that_ollama_cut_is_an_error_and_teaches_nothing_of_the_model(
     world: World,
 ) -> None:
@@ -143,6 +145,7 @@ def replies_in(world: World, folder: str) -> None:
     )
 
 
+@pytest.mark.variant
 def test_canned_replies_are_a_models_and_cost_nothing(canned: World) -> None:
     canned.write({"replies/p/01-b.md": GOOD})
     outcome = canned.exec("p/01-b")

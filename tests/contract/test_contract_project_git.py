@@ -45,6 +45,7 @@ def test_a_validation_sees_branches_tags_and_an_identity(world: World, strength:
     assert outcome.json["verdict"] == "merged", outcome.text
 
 
+@pytest.mark.variant
 @EACH
 def test_a_clone_that_borrows_from_a_clone_that_borrows_works(
     world: World, tmp_path: Path, strength: str

@@ -44,6 +44,7 @@ def branches(remote: World) -> set[str]:
     return {name.removeprefix("refs/heads/") for name in remote.refs("refs/heads")}
 
 
+@pytest.mark.variant
 def test_what_lands_is_on_the_remote_too(world: World, remote: World) -> None:
     for name in ("01-b", "02-c"):
         task(world, name)

@@ -322,6 +322,7 @@ def test_a_watch_replaces_nothing_but_its_own_attempts(
     assert remote.tip(BRANCH) == there
 
 
+@pytest.mark.variant
 def test_a_box_is_ticked_by_evidence_alone(world: World, forge: ScriptedForge) -> None:
     criteria = "- [ ] `grep -qx good b.txt` passes\n- [x] It is done, @all\n- [ ] <b>`ok`</b>"
     path = "mini-projects/p/01-b.md"
@@ -338,6 +339,7 @@ def test_a_box_is_ticked_by_evidence_alone(world: World, forge: ScriptedForge) -
     ]
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("forge", ["github"], indirect=True)
 def test_a_reviewing_model_ticks_boxes_and_its_cost_counts(
     world: World, forge: ScriptedForge

@@ -240,6 +240,7 @@ def test_a_name_that_is_no_project_is_bad_usage(priced: World) -> None:
     assert book(priced, *FIGURES, project="mini-projects/q/")["project"] == "q"
 
 
+@pytest.mark.variant
 def test_people_are_told_the_sum_the_next_step_and_that_a_project_is_new(priced: World) -> None:
     outcome = priced.minitask("record-usage", "p", *FIGURES)
     assert outcome.stdout.splitlines() == [

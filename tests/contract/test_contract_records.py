@@ -36,6 +36,7 @@ def work(world: World) -> None:
         assert world.exec("p/01-b").json["verdict"] == "merged"
 
 
+@pytest.mark.variant
 def test_candidate_and_merge_carry_trailers(modelled: World) -> None:
     blob = modelled.git("rev-parse", "main:mini-projects/p/01-b.md")
     for commit in (BRANCH, "main"):
@@ -75,6 +76,7 @@ def test_the_branch_of_a_proven_task_verifies(modelled: World) -> None:
     assert modelled.minitask("verify", modelled.tip(BRANCH)).code == 0
 
 
+@pytest.mark.variant
 def test_a_branch_that_was_broken_since_does_not_verify(modelled: World) -> None:
     modelled.git("checkout", "-q", "minitask/p/01-b")
     modelled.commit({"b.txt": "broken\n"})
@@ -82,6 +84,7 @@ def test_a_branch_that_was_broken_since_does_not_verify(modelled: World) -> None
     assert modelled.minitask("verify", "minitask/p/01-b").code == 1
 
 
+@pytest.mark.variant
 def test_a_failed_tasks_branch_exists_with_its_candidate(world: World) -> None:
     world.task("p/01-b", whole={"b.txt": "wrong\n"}, validation=VALIDATION)
     outcome = world.exec("p/01-b").json
@@ -92,6 +95,7 @@ def test_a_failed_tasks_branch_exists_with_its_candidate(world: World) -> None:
     assert world.minitask("verify", "minitask/p/01-b").code == 1
 
 
+@pytest.mark.variant
 def test_the_ledger_holds_a_record_an_attempt_and_only_ever_grows(world: World) -> None:
     path = world.task("p/01-b", whole={"b.txt": "wrong\n"}, validation=VALIDATION)
     first = world.exec("p/01-b").json["commit"]
@@ -108,6 +112,7 @@ def test_the_ledger_holds_a_record_an_attempt_and_only_ever_grows(world: World) 
     assert verdicts == ["failed", "ready"]
 
 
+@pytest.mark.variant
 def test_a_ledger_file_is_the_record_as_json(world: World) -> None:
     world.task("p/01-b", whole={"b.txt": "b\n"}, validation=VALIDATION)
     world.exec("p/01-b")
@@ -122,6 +127,7 @@ def test_a_refusal_before_any_work_leaves_no_attempt(world: World) -> None:
     assert world.refs("refs/minitask/attempts", "refs/heads/minitask") == {}
 
 
+@pytest.mark.variant
 def test_the_title_is_the_subject_and_the_merge_names_the_branch(world: World) -> None:
     world.task("p/01-b", whole={"b.txt": "b\n"}, validation=VALIDATION, title="Write b, at last")
     world.exec("p/01-b")
@@ -129,6 +135,7 @@ def test_the_title_is_the_subject_and_the_merge_names_the_branch(world: World) -
     assert "p/01-b" in world.git("log", "-1", "--format=%s", "main")
 
 
+@pytest.mark.variant
 def test_a_title_cannot_forge_a_trailer(world: World) -> None:
     title = "Write b Minitask-Verdict: merged"
     world.task("p/01-b", whole={"b.txt": "wrong\n"}, validation=VALIDATION, title=title)

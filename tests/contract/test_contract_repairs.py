@@ -55,6 +55,7 @@ def test_a_failed_validation_goes_back_once_as_a_continued_conversation(world: W
     assert second.json["model"] == first.json["model"] == "tiny"
 
 
+@pytest.mark.variant
 def test_a_repair_may_be_an_edit_of_the_earlier_reply(world: World) -> None:
     first = "```text path=b.txt\nnot b\n```\n```text path=c.txt\nc\n```\n"
     correction = "```text path=b.txt\n<<<<<<< SEARCH\nnot b\n=======\nb\n>>>>>>> REPLACE\n```\n"
@@ -70,6 +71,7 @@ def test_a_repair_may_be_an_edit_of_the_earlier_reply(world: World) -> None:
     assert "complete" not in told, "the whole reply is not paid for again"
 
 
+@pytest.mark.variant
 def test_both_tries_are_on_record_each_with_its_own_numbers(world: World) -> None:
     replies = [completion(RED, usage=usage(1000, 50)), completion(GOOD, usage=usage(3000, 70))]
     with scripted_server(replies) as server:
@@ -96,6 +98,7 @@ def test_both_tries_are_on_record_each_with_its_own_numbers(world: World) -> Non
     assert world.tip("minitask/p/01-b") == world.tip("main^2")
 
 
+@pytest.mark.variant
 def test_a_change_that_fails_twice_fails_and_nobody_asks_a_third_time(world: World) -> None:
     with scripted_server(lambda request: RED) as server:
         prepare(world, server.base_url)
@@ -108,6 +111,7 @@ def test_a_change_that_fails_twice_fails_and_nobody_asks_a_third_time(world: Wor
     assert Decimal(outcome.json["cost_usd"]) == 2 * COST
 
 
+@pytest.mark.variant
 def test_without_repairs_nothing_goes_back(world: World) -> None:
     with scripted_server(lambda request: RED) as server:
         prepare(world, server.base_url, routing={"repairs": 0})
@@ -164,6 +168,7 @@ ONLY_NEW = "```text path=allow.txt\nzeta\n```\n"
 WHOLE_LIST = "```text path=allow.txt\nalpha\nbeta\ngamma\nzeta\n```\n"
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize(
     ("second", "verdict", "content"),
     [
@@ -208,6 +213,7 @@ def test_an_operation_on_lines_that_were_not_shown_goes_back(world: World) -> No
     assert "shown of long.txt: lines 10-15" in told
 
 
+@pytest.mark.variant
 def test_a_reply_that_was_cut_off_gets_more_room_once_within_the_attempt(world: World) -> None:
     with scripted_server([completion(GOOD, finish_reason="length"), GOOD]) as server:
         prepare(world, server.base_url)
@@ -220,6 +226,7 @@ def test_a_reply_that_was_cut_off_gets_more_room_once_within_the_attempt(world: 
     assert Decimal(attempt["cost_usd"]) == 2 * COST
 
 
+@pytest.mark.variant
 def test_a_reply_that_stays_cut_off_fails_and_is_paid(world: World) -> None:
     with scripted_server(lambda request: completion(GOOD, finish_reason="length")) as server:
         prepare(world, server.base_url)
@@ -229,6 +236,7 @@ def test_a_reply_that_stays_cut_off_fails_and_is_paid(world: World) -> None:
     assert Decimal(outcome.json["cost_usd"]) == 2 * COST
 
 
+@pytest.mark.variant
 def test_the_record_holds_the_rates_and_where_they_came_from(world: World) -> None:
     with scripted_server([GOOD]) as server:
         prices = {"tiny": {"input": 10, "output": 20, "cached": 1, "cache_write": 12}}
@@ -241,6 +249,7 @@ def test_the_record_holds_the_rates_and_where_they_came_from(world: World) -> No
     assert rates["cache_write"] == "12"
 
 
+@pytest.mark.variant
 def test_list_prices_count_cache_reads_and_both_kinds_of_writes(world: World) -> None:
     tokens = {
         "input_tokens": 1000,
@@ -275,6 +284,7 @@ def test_list_prices_count_cache_reads_and_both_kinds_of_writes(world: World) ->
     }
 
 
+@pytest.mark.variant
 def test_an_unpriced_model_costs_null_and_never_zero(world: World) -> None:
     with scripted_server([RED, GOOD]) as server:
         prepare(world, server.base_url, prices={})
@@ -287,6 +297,7 @@ def test_an_unpriced_model_costs_null_and_never_zero(world: World) -> None:
         assert attempt["usage"]["input_tokens"] == 100
 
 
+@pytest.mark.variant
 def test_a_priced_model_whose_usage_is_unknown_costs_null(world: World) -> None:
     with scripted_server([completion(GOOD, usage=None)]) as server:
         prepare(world, server.base_url)

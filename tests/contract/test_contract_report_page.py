@@ -88,6 +88,7 @@ def test_a_row_opens_to_its_spec_diff_output_reply_and_cost(page: Browser) -> No
     assert "minitask diff p/02-b" in detail
 
 
+@pytest.mark.variant
 def test_a_text_that_is_too_long_names_the_command_that_prints_all(page: Browser) -> None:
     texts = texts_of(page, "p/01-a")
     assert SEEN in texts["Spec"]
@@ -114,6 +115,7 @@ def test_nothing_is_fetched_for_the_page(worked: World, tmp_path: Path) -> None:
     assert ("3 attempts at 3 tasks" in page.stdout, '"spec":null' in page.stdout) == (True, True)
 
 
+@pytest.mark.variant
 def test_the_graph_has_the_states_and_leads_to_the_rows(page: Browser) -> None:
     assert page.value(NAMES_OF_BOXES) == {"01-a": "merged", "02-b": "merged", "03-c": "new"}
     titles = page.value(

@@ -67,6 +67,7 @@ def test_a_shallow_clone_works(ready: World, tmp_path: Path) -> None:
     assert_lands(shallow)
 
 
+@pytest.mark.variant
 def test_a_partial_clone_works(ready: World, tmp_path: Path) -> None:
     ready.git("config", "uploadpack.allowFilter", "true")
     ready.commit({"gone.txt": "old\n"})
@@ -86,6 +87,7 @@ def test_a_detached_head_names_the_way_out(ready: World) -> None:
     assert ready.refs() == before
 
 
+@pytest.mark.variant
 def test_a_detached_head_lands_into_a_named_branch_and_stays(ready: World) -> None:
     ready.git("checkout", "-q", "--detach")
     head = ready.tip("HEAD")
@@ -95,6 +97,7 @@ def test_a_detached_head_lands_into_a_named_branch_and_stays(ready: World) -> No
     assert ready.git("status", "--porcelain") == ""
 
 
+@pytest.mark.variant
 def test_a_branch_that_is_not_checked_out_is_landed_on(ready: World) -> None:
     ready.git("branch", "other")
     outcome = ready.exec("p/01-b", "--into", "other")
@@ -136,6 +139,7 @@ def test_a_file_within_a_submodule_is_refused(world: World) -> None:
     assert world.refs() == before
 
 
+@pytest.mark.variant
 def test_a_sha256_repository_works(tmp_path: Path) -> None:
     world = World(tmp_path / "sha256")
     world.init("--object-format=sha256")
@@ -147,6 +151,7 @@ def test_a_sha256_repository_works(tmp_path: Path) -> None:
     assert world.minitask("verify", "minitask/p/01-b").code == 0
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("name", ["with  spaces\nand a line", "-quo'te\"$(x) ünï"])
 def test_an_odd_path_works(tmp_path: Path, name: str) -> None:
     world = World(tmp_path / name)
@@ -157,6 +162,7 @@ def test_an_odd_path_works(tmp_path: Path, name: str) -> None:
     assert (world.root / "b.txt").exists()
 
 
+@pytest.mark.variant
 def test_a_linked_worktree_lands_into_its_own_branch(ready: World, tmp_path: Path) -> None:
     ready.git("worktree", "add", "-q", "-b", "side", str(tmp_path / "linked"))
     linked = World(tmp_path / "linked")
@@ -188,6 +194,7 @@ def test_a_target_edited_in_another_worktree_is_ready(ready: World, tmp_path: Pa
     assert (ready.root / "b.txt").read_text() == "mine\n"
 
 
+@pytest.mark.variant
 def test_no_worktree_is_registered_in_the_users_repository(ready: World) -> None:
     config = (ready.root / ".git/config").read_bytes()
     assert_lands(ready)
@@ -196,6 +203,7 @@ def test_no_worktree_is_registered_in_the_users_repository(ready: World) -> None
     assert (ready.root / ".git/config").read_bytes() == config
 
 
+@pytest.mark.variant
 def test_a_sparse_checkout_stays_sparse(ready: World) -> None:
     ready.commit({"far/away.txt": "x\n", "near/by.txt": "y\n"})
     ready.git("sparse-checkout", "set", "--cone", "near", "mini-projects")
@@ -206,6 +214,7 @@ def test_a_sparse_checkout_stays_sparse(ready: World) -> None:
     assert ready.has("far/away.txt")
 
 
+@pytest.mark.variant
 def test_a_home_inside_the_checkout_weakens_no_sandbox(ready: World) -> None:
     """Workspaces may not lie in the checkout, so they are below `/var/tmp` then."""
     home, known = ready.root / "home", ready.root / ".git/minitask/cache/sandbox.json"

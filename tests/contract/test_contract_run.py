@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from world import Outcome, World, spec_text
 
 
@@ -78,6 +80,7 @@ def test_a_dependency_that_has_not_landed_keeps_a_task_back(world: World) -> Non
     assert merged_order(world) == []
 
 
+@pytest.mark.variant
 def test_a_second_run_does_the_rest_alone(world: World) -> None:
     add(world, "01-first")
     add(world, "02-bad", good=False)
@@ -92,6 +95,7 @@ def test_a_second_run_does_the_rest_alone(world: World) -> None:
     assert merged_order(world) == ["p/01-first", "p/02-bad"]
 
 
+@pytest.mark.variant
 def test_without_merging_every_task_is_proven_and_none_lands(world: World) -> None:
     add(world, "01-one")
     add(world, "02-two")
@@ -134,6 +138,7 @@ def many(*, texts: tuple[str, ...] = ("x", "y", "z")) -> str:
     return "\n".join(specs)
 
 
+@pytest.mark.variant
 def test_one_task_of_a_file_with_several_runs_alone(world: World) -> None:
     world.commit({"mini-projects/many.md": many()})
     outcome = world.exec("mini-projects/many.md#2")
@@ -145,6 +150,7 @@ def test_one_task_of_a_file_with_several_runs_alone(world: World) -> None:
     assert world.minitask("show", task).code == 0
 
 
+@pytest.mark.variant
 def test_a_file_with_several_tasks_runs_as_a_project(world: World) -> None:
     world.commit({"mini-projects/many.md": many()})
     outcome = world.minitask("run", "mini-projects/many.md", "--json")
@@ -160,6 +166,7 @@ def test_exec_of_a_file_with_several_tasks_asks_which(world: World) -> None:
     assert "minitask run" in outcome.stderr
 
 
+@pytest.mark.variant
 def test_line_numbers_stay_right_while_earlier_tasks_take_parts_of_the_file_away(
     world: World,
 ) -> None:

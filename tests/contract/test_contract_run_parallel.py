@@ -65,6 +65,7 @@ class Watched:
         return self.reply(request)
 
 
+@pytest.mark.variant
 def test_tasks_without_common_files_are_asked_for_at_once(world: World) -> None:
     meet = threading.Barrier(6, timeout=15)
 
@@ -81,6 +82,7 @@ def test_tasks_without_common_files_are_asked_for_at_once(world: World) -> None:
     assert world.git("rev-list", "--count", "--merges", "main") == "6", "one merge a task"
 
 
+@pytest.mark.variant
 def test_no_more_calls_are_made_at_once_than_the_config_allows(world: World) -> None:
     watched = Watched(good, seconds=0.15)
     with scripted_server(watched) as server:
@@ -90,6 +92,7 @@ def test_no_more_calls_are_made_at_once_than_the_config_allows(world: World) -> 
     assert max(map(len, watched.together)) == 2
 
 
+@pytest.mark.variant
 def test_tasks_with_common_files_are_never_asked_for_at_once(world: World) -> None:
     """1 edits what 0 writes, 2 reads it, and 3 has nothing to do with them."""
     edits = {
@@ -120,6 +123,7 @@ def test_tasks_with_common_files_are_never_asked_for_at_once(world: World) -> No
     assert "b\nc" in re.sub(r"(?m)^\d+\t", "", prompts["2"]), "it is shown what landed before it"
 
 
+@pytest.mark.variant
 def test_a_slow_answer_holds_no_other_task_up(world: World) -> None:
     def reply(request: Received) -> str:
         deadline = time.monotonic() + 10
@@ -138,6 +142,7 @@ def test_a_slow_answer_holds_no_other_task_up(world: World) -> None:
     assert (outcome.code, verdicts(outcome)) == (0, ["merged"] * 3), outcome.text
 
 
+@pytest.mark.variant
 def test_a_task_that_fails_holds_no_other_task_up(world: World) -> None:
     def reply(request: Received) -> ScriptedReply:
         return "I cannot." if written(request) == "1" else good(request)
@@ -174,6 +179,7 @@ def test_after_a_rejected_key_or_an_empty_account_nobody_asks_again(
     assert outcome.json["cost_usd"] == "0"
 
 
+@pytest.mark.variant
 def test_what_was_under_way_when_a_key_was_rejected_is_still_taken(world: World) -> None:
     meet = threading.Barrier(2, timeout=15)
 
@@ -191,6 +197,7 @@ def test_what_was_under_way_when_a_key_was_rejected_is_still_taken(world: World)
     assert outcome.code == 3
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("arguments", [("run", "p"), ("exec", "p/00-x")], ids=["run", "exec"])
 def test_an_interrupt_ends_calls_that_hang(world: World, arguments: tuple[str, ...]) -> None:
     asked, go = threading.Event(), threading.Event()

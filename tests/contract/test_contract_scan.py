@@ -125,6 +125,7 @@ def test_a_spec_of_a_scan_runs_to_a_merge(world: World) -> None:
     assert scan(world, "--json").json["files"] == []
 
 
+@pytest.mark.variant
 @with_ruff
 def test_a_finding_that_is_silenced_does_not_count_as_mended(world: World) -> None:
     world.commit({"ruff.toml": SETTINGS, "bad.py": BAD})

@@ -101,6 +101,7 @@ def shared() -> Iterator[Shared]:
         yield both
 
 
+@pytest.mark.variant
 def test_two_users_take_turns(shared: Shared) -> None:
     outcome = shared.minitask(BOB, "exec", "p/01-b")
     assert outcome.code == 2
@@ -138,6 +139,7 @@ def open_to_the_group(shared: Shared) -> list[str]:
     return shut
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("value", "folder_mode", "file_mode"),

@@ -46,6 +46,7 @@ def test_what_one_task_writes_there_nobody_else_sees(world: World, sandbox: str)
     assert not (world.root / "packages.d/cache").exists()
 
 
+@pytest.mark.variant
 @SANDBOXES
 def test_a_package_installed_in_place_is_the_commits(world: World, sandbox: str) -> None:
     """An activated virtual environment in the checkout, with the project installed by `pip install -e .`."""

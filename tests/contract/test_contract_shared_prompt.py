@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import takewhile
 
+import pytest
+
 from executors.model_server import Received, scripted_server
 from world import World, model_settings
 
@@ -17,6 +19,7 @@ def answer(request: Received) -> str:
     return f"```text path=made/{number}.txt\n{number}\n```\n"
 
 
+@pytest.mark.variant
 def test_ten_tasks_that_read_one_module_share_the_start_of_their_prompts(world: World) -> None:
     world.commit({"src/module.py": MODULE, "notes/a.md": "Read me.\n"})
     for number in range(10):

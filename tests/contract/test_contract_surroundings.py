@@ -120,6 +120,7 @@ def test_a_key_that_does_not_work_unasked_leaves_commits_unsigned(
     assert (marks / "gpg").exists()
 
 
+@pytest.mark.variant
 @pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen")
 @pytest.mark.parametrize("style", ["merge", "squash"])
 def test_commits_are_signed_where_git_signs(ready: World, tmp_path: Path, style: str) -> None:
@@ -154,6 +155,7 @@ def test_line_endings_land_as_the_spec_wrote_them(ready: World) -> None:
     assert ready.git("status", "--porcelain") == ""
 
 
+@pytest.mark.variant
 def test_carriage_returns_of_the_base_stay_under_autocrlf(world: World) -> None:
     world.commit({"dos.txt": b"one\r\ntwo\r\n", "plain.txt": "1\n"})
     world.git("config", "core.autocrlf", "true")
@@ -165,6 +167,7 @@ def test_carriage_returns_of_the_base_stay_under_autocrlf(world: World) -> None:
     assert raw == "1\t1\tdos.txt"
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "locale",
@@ -178,6 +181,7 @@ def test_an_odd_locale_changes_nothing(ready: World, locale: dict[str, str | Non
     assert_lands(ready, env=locale)
 
 
+@pytest.mark.variant
 def test_under_an_ascii_locale_names_and_contents_stay_utf_8(world: World) -> None:
     env = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     world.task("p/01-b", whole={"ünï.txt": "wörld ✓\n"}, validation="grep -q wörld ünï.txt")
@@ -187,6 +191,7 @@ def test_under_an_ascii_locale_names_and_contents_stay_utf_8(world: World) -> No
     assert world.minitask("show", "p/01-b", env=env).code == 0
 
 
+@pytest.mark.variant
 def test_git_variables_that_point_elsewhere_are_not_obeyed(ready: World, tmp_path: Path) -> None:
     other = World(tmp_path / "other")
     other.init()

@@ -48,6 +48,7 @@ def test_a_clone_gets_what_another_one_shared(world: World, remote: Path, tmp_pa
     assert other.has("1.txt")
 
 
+@pytest.mark.variant
 def test_two_ledgers_merge_as_a_union(world: World, remote: Path, tmp_path: Path) -> None:
     for number in (1, 2, 3):
         task(world, number)

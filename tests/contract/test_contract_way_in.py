@@ -54,6 +54,7 @@ def set_up(world: World, origin: str) -> dict[str, str]:
     return env
 
 
+@pytest.mark.variant
 def test_a_new_user_needs_two_commands_and_edits_nothing(app: World) -> None:
     app.write({"staged.txt": "mine\n", "app2.py": "mine\n"})
     app.git("add", "staged.txt")
@@ -91,6 +92,7 @@ def test_a_new_user_needs_two_commands_and_edits_nothing(app: World) -> None:
     assert after == f"{before}\n?? minitask.yaml", "staged and untracked work is as it was"
 
 
+@pytest.mark.variant
 def test_only_what_is_missing_is_asked_for(app: World) -> None:
     ollama = Ollama(plans=("check: grep -q hello app.py\nedit: a.txt\n",))
     with scripted_server(ollama) as server:
@@ -166,6 +168,7 @@ def test_a_change_that_fails_stays_on_its_branch_and_the_printed_command_goes_on
     assert "✓ do/01-say-hello: merged" in again.stdout, again.text
 
 
+@pytest.mark.variant
 def test_a_kept_change_waits_to_be_merged(app: World) -> None:
     with scripted_server(Ollama()) as server:
         env = set_up(app, server.origin)
@@ -421,6 +424,7 @@ def shell(world: World, commands: list[str], env: dict[str, str]) -> Any:
     return run(("bash", "-c", script), cwd=world.root, env={**env, "PATH": path})
 
 
+@pytest.mark.variant
 def test_readmes_first_spec_merges_in_any_repository_as_it_stands(world: World) -> None:
     spec = re.search(r"^````markdown\n(.*?)^````$", README, re.DOTALL | re.MULTILINE)
     place = re.search(r"Save it as `(.+?)`", README)
@@ -432,6 +436,7 @@ def test_readmes_first_spec_merges_in_any_repository_as_it_stands(world: World) 
     assert world.show("HELLO.md") == "Hello from minitask.\n"
 
 
+@pytest.mark.variant
 def test_readmes_two_commands_merge_a_change(world: World) -> None:
     world.commit({"app.py": "print('Hello')\n"})
     greeting = "```python path=app.py\nimport sys\n\nprint('Hello', *sys.argv[1:])\n```\n"

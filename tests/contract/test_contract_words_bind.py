@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from executors.model_server import scripted_server
 from world import World, model_settings
 
@@ -52,6 +54,7 @@ def reply(text: str) -> str:
     return f"```python path=core/agents/todoist/base.py\n{text}```\n"
 
 
+@pytest.mark.variant
 def test_one_line_where_400_are_wanted_fails_and_is_told_why(world: World) -> None:
     with scripted_server([reply("class TodoistAgent: pages = 1\n"), reply(LONG)]) as server:
         world.configure(**model_settings(server.base_url), checks=["test -e README.md"])

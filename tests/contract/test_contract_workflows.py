@@ -99,6 +99,7 @@ def test_plan_big_execute_small_verify_big(world: World) -> None:
     assert Decimal(found["totals"]["cost_usd"]) == Decimal("0.582")
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("applies", [True, False], ids=["by itself", "by the cheap model"])
 def test_draft_review_apply(world: World, *, applies: bool) -> None:
     """A free draft, 55k/5k of review, and 60k/1k to apply at worst: $0.26, where writing it takes $0.77."""

@@ -157,6 +157,7 @@ def test_an_agent_gets_its_base_url_as_its_program_wants_it(kind: str, base_url:
     assert agent_url(ExecutorSetting("a", kind, base_url=base_url)) == wanted
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize(
     ("tongue", "kind", "variable"),
     [

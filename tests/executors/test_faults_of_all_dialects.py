@@ -150,6 +150,7 @@ def test_resets_that_go_on_are_a_transport_failure(tongue):
     assert (run.requests, run.kind, run.failed.retryable) == (3, FailureKind.TRANSPORT, True)
 
 
+@pytest.mark.variant
 def test_a_drip_is_left_at_the_deadline(tongue):
     run = Run(tongue, drip(tongue.speak(GOOD), seconds_per_byte=0.01), timeout_seconds=0.3)
     assert (run.requests, run.kind) == (1, FailureKind.TRANSPORT)

@@ -269,6 +269,7 @@ def test_describe_says_that_a_key_is_missing():
     assert not described.key_set
 
 
+@pytest.mark.variant
 def test_a_limit_under_a_name_that_the_server_refuses_is_sent_under_the_other_and_remembered():
     said = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
     with scripted_server([error(400, said), WHOLE, WHOLE]) as server:

@@ -74,6 +74,7 @@ def test_a_server_that_is_not_there_is_a_transport_failure():
     assert "base_url" in caught.value.hint
 
 
+@pytest.mark.variant
 def test_a_server_that_drips_its_headers_is_left_at_the_deadline_and_a_slow_one_is_waited_for():
     reply = completion(GOOD, headers={"x-filler": "y" * 2000})
     run = Run(OPENAI, drip(reply, seconds_per_byte=0.003), timeout_seconds=0.4)

@@ -118,6 +118,7 @@ def test_no_token_goes_where_no_setting_says_a_forge_is(
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.variant
 @given(st.text(max_size=80))
 def test_no_remote_url_breaks_the_reader(url: str) -> None:
     host, path = parse_remote(url)
@@ -278,6 +279,7 @@ def test_a_private_repository_asks_for_a_token(forge: ScriptedForge) -> None:
         dialect(forge, token="").issue(7)
 
 
+@pytest.mark.variant
 def test_commands_that_need_no_forge_import_none() -> None:
     names = ("exec", "merge", "plan", "review", "run", "status", "sync")
     code = f"import sys; from importlib import import_module as load; [load('minitask.cli.' + n) for n in {names}]"

@@ -82,6 +82,7 @@ def by_git(repository: Repository, files: Files) -> str:
     return done.stdout.decode().strip()
 
 
+@pytest.mark.variant
 @given(before=TREES, after=TREES)
 def test_a_changed_tree_is_the_one_that_git_makes(
     repository: Repository,
@@ -96,6 +97,7 @@ def test_a_changed_tree_is_the_one_that_git_makes(
     assert changed_tree(database.objects, first, changes) == by_git(repository, new)
 
 
+@pytest.mark.variant
 @given(before=TREES, after=TREES)
 def test_differences_are_those_that_git_finds(
     repository: Repository,

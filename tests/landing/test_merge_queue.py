@@ -87,6 +87,7 @@ def proven(world: World, *, culprit: int | None = None) -> None:
     assert {task["verdict"] for task in outcome.json["tasks"]} == {"ready"}, outcome.text
 
 
+@pytest.mark.variant
 def test_sixteen_proven_tasks_land_on_one_run(world: World, runs: list[int]) -> None:
     proven(world)
     landed = land_all(world)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -93,6 +94,7 @@ def test_the_order_of_records_plays_no_part(given: list[Record], random: Any) ->
     assert summary(*shuffled) == summary(*given)
 
 
+@pytest.mark.variant
 @given(st.lists(records, max_size=12))
 def test_each_token_is_in_one_class(given: list[Record]) -> None:
     found = summary(*given).totals.counts

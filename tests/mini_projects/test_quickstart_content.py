@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from worked_example import PROJECTS, apply_spec, failed_commands, load_specs, read_tree, write_tree
 
 from minitask.edits.grammar import covers, parse_script
@@ -46,6 +47,7 @@ def test_the_page_tells_how_to_make_the_file_that_the_specs_work_on():
     assert "\n".join(lines) in page
 
 
+@pytest.mark.variant
 def test_the_first_task_needs_no_model_and_proves_itself(tmp_path: Path):
     spec, _ = load_specs("quickstart")
     script = parse_script(spec.snippets, source=spec.path)
@@ -55,6 +57,7 @@ def test_the_first_task_needs_no_model_and_proves_itself(tmp_path: Path):
     assert failed_commands(spec, write_tree(result, tmp_path / "after")) == []
 
 
+@pytest.mark.variant
 def test_the_second_task_needs_a_model_and_can_be_proven(tmp_path: Path):
     first, second = load_specs("quickstart")
     assert parse_script(second.snippets, source=second.path).edits == ()

@@ -153,6 +153,7 @@ def test_every_right_task_fails_before_it_and_passes_after_it_and_the_wrong_one_
     assert run_tests(write_tree(present, tmp_path / "landed")).returncode == 0
 
 
+@pytest.mark.variant
 def test_the_extractions_give_one_result_in_any_order(original: Contents):
     first = ("01-create-package", "02-extract-base")
     forwards = split(original, *first, *sorted(ANY_ORDER), "08-export-public-api")
@@ -160,6 +161,7 @@ def test_the_extractions_give_one_result_in_any_order(original: Contents):
     assert forwards == backwards
 
 
+@pytest.mark.variant
 def test_the_wrong_task_passes_once_its_range_is_corrected(original: Contents, tmp_path: Path):
     present = split(original, "01-create-package", "02-extract-base")
     spec = load_spec(FOLDER / f"{WRONG}.md", replace=(":2025-2515 ->", ":2025-2533 ->"))

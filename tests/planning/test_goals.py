@@ -270,6 +270,7 @@ def test_no_damage_breaks_a_folder(names: Iterable[str], data: st.DataObject) ->
     holds(read_backlog([(name, data.draw(TEXTS)) for name in names]))
 
 
+@pytest.mark.variant
 @given(rows=ROWS)
 def test_no_odd_json_breaks_a_reader(rows: list[object]) -> None:
     import json

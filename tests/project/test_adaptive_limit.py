@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from executors.model_server import Received, ScriptedReply, error, scripted_server
 from minitask.project.call_pool import AdaptiveLimit
 from world import World, model_settings
@@ -27,6 +29,7 @@ def test_one_caller_is_always_let_in():
         assert throttle.allowed == 1
 
 
+@pytest.mark.variant
 def test_a_busy_server_is_asked_less_at_once_and_all_tasks_are_done(world: World) -> None:
     inside, most, lock = 0, [0], threading.Lock()
 

@@ -133,6 +133,7 @@ def explore(examples: int, steps: int) -> None:
     )
 
 
+@pytest.mark.variant
 def test_a_few_orders() -> None:
     explore(2, 6)
 

@@ -88,6 +88,7 @@ def small_disk(ready: World, folder: Path, *, scene: str, room: Sequence[int]) -
         assert first or "error" in done.stdout
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("scene", ["main", "other", "checkout"])
 def test_a_full_disk_is_an_error_and_harms_nothing(

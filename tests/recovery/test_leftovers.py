@@ -83,6 +83,7 @@ def leave_drafts(world: World) -> None:
     (world.root / ".git" / "minitask/lock").write_text("1 killed\n")
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "leave",

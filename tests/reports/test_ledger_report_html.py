@@ -398,6 +398,7 @@ def test_in_a_browser_it_fits_every_width_and_has_names_for_everything(tmp_path:
         assert browser.complaints == []
 
 
+@pytest.mark.variant
 def test_in_a_browser_hostile_records_run_nothing_and_it_reads_without_scripts(
     tmp_path: Path,
 ) -> None:

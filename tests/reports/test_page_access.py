@@ -66,6 +66,7 @@ def open_all(browser: Browser) -> None:
     browser.wait(f'{PARTS}.every((part) => part.querySelector("pre")?.textContent)')
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.sampled(1)
 def test_axe_finds_nothing(report: LedgerReport, scheme: str, tmp_path: Path) -> None:
@@ -79,6 +80,7 @@ def test_axe_finds_nothing(report: LedgerReport, scheme: str, tmp_path: Path) ->
         assert browser.complaints == []
 
 
+@pytest.mark.variant
 def test_axe_would_find_something(report: LedgerReport, tmp_path: Path) -> None:
     with headless(tmp_path) as browser:
         browser.open(written(report, tmp_path))
@@ -90,6 +92,7 @@ def test_axe_would_find_something(report: LedgerReport, tmp_path: Path) -> None:
         }
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("width", [390, 768, 1280, 1920, 3840])
 @pytest.mark.sampled(2)
 def test_no_width_makes_the_page_scroll_sideways(
@@ -102,6 +105,7 @@ def test_no_width_makes_the_page_scroll_sideways(
         assert browser.value(WIDEST) <= width
 
 
+@pytest.mark.variant
 def test_the_keyboard_alone_opens_a_task_and_its_diff(report: LedgerReport, tmp_path: Path) -> None:
     focused = "document.activeElement"
     with headless(tmp_path) as browser:

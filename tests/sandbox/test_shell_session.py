@@ -431,6 +431,7 @@ def test_stopping_waits_for_the_verdict_on_the_output(run, workspace: Path) -> N
     assert not (workspace / "second").exists()
 
 
+@pytest.mark.variant
 def test_each_result_is_told_as_soon_as_it_is_known(run, workspace: Path) -> None:
     told: list[tuple[str, bool]] = []
 
@@ -460,6 +461,7 @@ def test_a_daemon_that_left_the_session_does_not_outlive_it(each: Sandbox, run) 
     assert eventually(lambda: not alive(words), seconds=5)
 
 
+@pytest.mark.variant
 def test_under_bubblewrap_everything_is_gone_when_the_session_returns(
     sandboxes: dict[str, Sandbox], run
 ) -> None:
@@ -480,6 +482,7 @@ def test_under_bubblewrap_everything_is_gone_when_the_session_returns(
     assert seen == [True] * 3
 
 
+@pytest.mark.variant
 def test_a_shell_that_lingers_at_its_end_fails_nothing(run) -> None:
     result = run("trap 'sleep 6000' EXIT", "true")
     assert result.passed

@@ -167,6 +167,7 @@ def test_nothing_that_folds_to_dot_git_is_accepted(path: str) -> None:
     assert not (dangerous and check_path(path) == "")
 
 
+@pytest.mark.variant
 @given(_paths.filter(lambda path: "\0" not in path and path.isprintable()))
 @example("a/.git")
 @example("a\\.git")

@@ -69,6 +69,7 @@ def test_a_copy_serves_where_no_layer_can_be_mounted(
     assert run(cache, slot, later, adds=False) == ["anew"]
 
 
+@pytest.mark.variant
 def test_a_file_is_newer_than_all_in_the_cache(
     world: World, cache: BuildCache, slot: IncrementalCheckout
 ) -> None:

@@ -330,6 +330,7 @@ def test_of_many_files_names_and_folders_are_looked_at(
     check(world, held, world.tip())
 
 
+@pytest.mark.variant
 @needs_inotify
 def test_a_file_is_watched_by_whatever_name_it_is_reached(world: World) -> None:
     second = world.root.parent / "second"
@@ -405,6 +406,7 @@ def test_reading_is_no_change(world: World, held: Counting) -> None:
     assert held.checkouts == 1
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "special",
@@ -482,6 +484,7 @@ def test_what_is_to_be_shared_and_is_not_there_is_no_obstacle(world: World) -> N
     assert held.checkouts == 1
 
 
+@pytest.mark.variant
 def test_without_the_kernels_word_git_does_it_all(
     world: World, held: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -541,6 +544,7 @@ TREE = st.dictionaries(
 )
 
 
+@pytest.mark.variant
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -75,6 +75,7 @@ def test_a_report_cut_off_anywhere_never_counts_more_than_the_whole(case):
         assert (cut.usage.input_tokens or 0) <= full
 
 
+@pytest.mark.variant
 @given(st.text(), st.text(), st.integers(-20, 300) | st.none(), st.booleans())
 def test_no_text_makes_a_program_raise(stdout, stderr, code, timed_out):
     output = printed(
