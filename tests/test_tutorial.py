@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from markdown_it import MarkdownIt
 
 from contract.test_contract_way_in import Ollama
@@ -50,6 +51,7 @@ def pattern(shown: str) -> str:
     return "".join(rows)
 
 
+@pytest.mark.variant
 def test_what_the_tutorial_shows_happens(tmp_path: Path) -> None:
     folder = tmp_path
     with scripted_server(Ollama(REPLY)) as server:

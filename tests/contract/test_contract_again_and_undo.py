@@ -30,6 +30,7 @@ def test_exec_of_a_landed_task_runs_nothing_says_so_and_exits_with_0(landed: Wor
     assert len(landed.records("p/01-b")) == 1
 
 
+@pytest.mark.variant
 def test_a_landed_task_spends_nothing_a_second_time(world: World) -> None:
     with scripted_server(["```text path=b.txt\nb\n```\n"]) as server:
         world.configure(**model_settings(server.base_url))
@@ -40,6 +41,7 @@ def test_a_landed_task_spends_nothing_a_second_time(world: World) -> None:
     assert (again.code, again.json["verdict"], again.json["attempts"]) == (0, "merged", [])
 
 
+@pytest.mark.variant
 def test_landed_is_read_from_ancestry_and_not_from_a_flag(landed: World) -> None:
     landed.git("reset", "-q", "--hard", "HEAD^1")
     outcome = landed.exec("p/01-b")
@@ -169,6 +171,7 @@ def test_undo_a_second_time_is_bad_usage(landed: World) -> None:
     assert landed.tip() == tip
 
 
+@pytest.mark.variant
 def test_a_failed_task_runs_again_as_a_new_attempt(world: World) -> None:
     path = world.task("p/01-b", whole={"b.txt": "x\n"}, validation=VALIDATION)
     assert world.exec("p/01-b").code == 1

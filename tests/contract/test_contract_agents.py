@@ -257,6 +257,7 @@ def test_what_git_ignores_is_no_part_of_its_change(world: World, agent: Agent) -
     assert world.git("diff", "--name-only", "main^1", "main") == "b.txt"
 
 
+@pytest.mark.variant
 def test_a_question_is_answered_with_the_end_of_the_input(world: World, agent: Agent) -> None:
     agent('read -r -p "Go on? [y/n] " answer && exit 9\n[ -t 0 ] || [ -t 1 ] || echo b > b.txt')
     task(world)
@@ -331,6 +332,7 @@ def test_the_key_is_in_a_variable_and_in_nobodys_arguments(
     assert key not in json.dumps(world.records("p/01-b"))
 
 
+@pytest.mark.variant
 def test_a_failed_validation_goes_back_with_the_message_and_the_earlier_change(
     world: World, agent: Agent
 ) -> None:
@@ -348,6 +350,7 @@ def test_a_failed_validation_goes_back_with_the_message_and_the_earlier_change(
     assert outcome.json["usage"]["input_tokens"] == 10
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_one_whose_minitask_is_ended_does_not_outlive_the_next_command(
     world: World, agent: Agent, mark: str, end: signal.Signals

@@ -143,6 +143,7 @@ def test_a_result_that_is_damaged_is_fetched_again(world: World, kind: str) -> N
     assert Decimal(outcome.json["cost_usd"]) == 2 * HALF[kind]
 
 
+@pytest.mark.variant
 def test_a_result_that_is_lost_is_not_paid_for_again_unasked(world: World, kind: str) -> None:
     batches = KINDS[kind](scripted(t1=[DAMAGED]))
     with scripted_server(batches) as server:

@@ -49,6 +49,7 @@ UNSEEN = {
 """Of each variable, what its tool does not follow: C, and what a plugin imports."""
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("variable", UNSEEN)
 def test_a_tool_that_would_miss_changes_is_left_cold(world: World, variable: str) -> None:
     in_strength(world, "strong", workspace={"build_cache": True}, grade="off")
@@ -97,6 +98,7 @@ TOOLS = {
 CONTENT = {"y.py": ("def f() -> str: return ''\n", "def f() -> int: return 10\n")}
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("tool", "strength"),

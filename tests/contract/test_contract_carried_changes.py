@@ -107,6 +107,7 @@ def test_commits_are_not_there_twice_after_a_pull_with_rebase(world: World, tmp_
     assert subjects(world).count("mine") == 1
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("command", ["exec", "run"])
 def test_a_base_that_was_amended_while_the_validation_ran_stays_away(
     world: World, command: str

@@ -156,6 +156,7 @@ def test_ready_has_its_own_verdict_in_json_and_leaves_merge_null(overlapping: Wo
     assert (overlapping.root / "a.txt").read_text() == "mine\n"
 
 
+@pytest.mark.variant
 def test_a_merge_in_progress_is_left_alone(overlapping: World) -> None:
     overlapping.git("checkout", "-q", "-b", "side")
     overlapping.commit({"side.txt": "s\n"})
@@ -175,6 +176,7 @@ def test_it_runs_from_a_folder_below_the_root(world: World) -> None:
     assert (world.root / "b.txt").exists()
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("blocked", [1, 3, 5])

@@ -142,6 +142,7 @@ def test_ten_similar_specs_are_delegated(world: World) -> None:
     assert last["source"] == "specs: 10 of 10 are similar"
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize(("count", "verdict"), [(4, "big model"), (5, "delegate")])
 def test_a_few_atomic_specs_are_worth_it_from_five_on(
     world: World, count: int, verdict: str
@@ -153,6 +154,7 @@ def test_a_few_atomic_specs_are_worth_it_from_five_on(
     assert f"{count} of {count} are atomic" in outcome.json["path"][-1]["source"]
 
 
+@pytest.mark.variant
 def test_broken_specs_are_not_well_defined_and_vague_ones_need_exploring(world: World) -> None:
     new_task(world, 1, title="Improve some files as needed")
     world.task("p/02-b", writes=["b.txt"], reads=["absent.txt"], validation="test -e b.txt")

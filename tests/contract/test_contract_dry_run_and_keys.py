@@ -63,6 +63,7 @@ def test_a_dry_run_says_that_a_key_is_missing_and_exits_with_0(world: World) -> 
     assert "not set" in outcome.text.lower()
 
 
+@pytest.mark.variant
 def test_a_dry_run_of_a_script_needs_no_executor(world: World) -> None:
     world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
     before = world.refs()
@@ -127,6 +128,7 @@ def test_a_refused_key_comes_with_one_next_step(world: World) -> None:
     assert "what its spec left open" not in log, "no spec is at fault"
 
 
+@pytest.mark.variant
 def test_a_validation_does_not_see_the_key(world: World) -> None:
     with scripted_server([REPLY]) as server:
         prepare(world, server, validation=f'grep -qx b b.txt\nenv\ntest -z "${{{VARIABLE}-}}"')

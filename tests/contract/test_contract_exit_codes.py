@@ -91,6 +91,7 @@ def test_2_where_no_executor_is_configured(world: World) -> None:
     assert world.refs("refs/minitask/attempts") == {}
 
 
+@pytest.mark.variant
 def test_a_missing_key_is_named_and_nothing_was_sent(world: World) -> None:
     with scripted_server([REPLY]) as server:
         settings = model_settings(server.base_url)
@@ -159,6 +160,7 @@ def test_4_where_the_budget_is_nothing_and_a_model_would_have_to_be_paid(world: 
     assert world.has("c.txt")
 
 
+@pytest.mark.variant
 def test_4_where_a_specs_own_limit_would_be_passed_and_nothing_is_sent(world: World) -> None:
     with scripted_server([REPLY]) as server:
         world.configure(**model_settings(server.base_url))

@@ -151,6 +151,7 @@ def test_a_watched_status_follows_a_task(world: World) -> None:
         assert any("merged" in line for line in lines)
 
 
+@pytest.mark.variant
 def test_a_watched_validation_follows_a_spec(world: World) -> None:
     path = world.task("p/01-b", whole={"b.txt": "b\n"}, validation="test -f b.txt")
     good = world.show(path)

@@ -172,6 +172,7 @@ def test_two_calls_at_once_both_end(world: World) -> None:
     assert verdicts == dict.fromkeys(names, "merged")
 
 
+@pytest.mark.variant
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
 def test_a_cancelled_call_ends_its_command(world: World, tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path, "b.txt")
@@ -215,6 +216,7 @@ def test_a_cancelled_call_ends_its_command(world: World, tmp_path: Path) -> None
     talk(world, conversation)
 
 
+@pytest.mark.variant
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("number", [None, signal.SIGINT, signal.SIGTERM])

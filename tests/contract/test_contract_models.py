@@ -100,6 +100,7 @@ def test_a_reply_cut_off_at_its_token_limit_is_never_applied(world: World) -> No
     assert outcome.json["usage"]["requests"] >= 1
 
 
+@pytest.mark.variant
 def test_a_reply_is_applied_whole_or_not_at_all(world: World) -> None:
     with scripted_server(lambda request: GOOD + "\n" + MALFORMED) as server:
         prepare(world, server.base_url)
@@ -133,6 +134,7 @@ def test_a_transport_failure_that_stays_is_an_error_with_a_record(world: World) 
     assert world.refs("refs/heads/minitask") == {}
 
 
+@pytest.mark.variant
 def test_a_change_that_fails_the_validation_does_not_land_and_is_paid(world: World) -> None:
     with scripted_server(lambda request: RED) as server:
         prepare(world, server.base_url)
@@ -159,6 +161,7 @@ def test_a_model_and_a_tier_may_be_named_on_the_command_line(world: World) -> No
     assert named["attempts"][0]["model"] == "other"
 
 
+@pytest.mark.variant
 def test_an_edit_script_is_done_without_a_model(world: World) -> None:
     with scripted_server([]) as server:
         world.configure(**model_settings(server.base_url))

@@ -120,6 +120,7 @@ def test_a_change_is_not_blamed_for_a_refused_host(world: World, outside: Script
     assert "wanted pypi.org:443: add it to `network`" in shown.stdout
 
 
+@pytest.mark.variant
 def test_a_change_is_blamed_for_a_host_that_it_brings_in(world: World) -> None:
     reply = "```python path=b.py\nimport urllib.request\nurllib.request.urlopen('https://evil.org')\n```\n"
     with scripted_server(lambda _request: reply) as server:

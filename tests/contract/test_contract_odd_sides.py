@@ -189,6 +189,7 @@ def test_paths_are_those_from_where_the_user_stands(world: World) -> None:
     assert rows[0]["path"] == path
 
 
+@pytest.mark.variant
 def test_odd_names_work_in_every_command(world: World) -> None:
     path = world.task(
         "pröj #1/01-ä b", whole={"ü #1.txt": "b\n"}, validation="grep -qx b 'ü #1.txt'"

@@ -138,6 +138,7 @@ def test_exec_and_run_warn_of_an_anchor_that_a_typo_fix_moved(world: World) -> N
         assert f"anchor: {before}" in outcome.stderr
 
 
+@pytest.mark.variant
 def test_exec_and_run_warn_of_what_nothing_checks(world: World) -> None:
     check = "if grep -q x b.txt; then echo OK; else echo FAIL; fi"
     script = f"grep -q b b.txt\n{check}\nls -la b.txt  # Should be ~10 KB"
@@ -181,6 +182,7 @@ def test_projects_with_odd_names_are_called_by_them(world: World, project: str) 
     assert errors(world, str(folder)) == {f"{project}/02-b": ["E203"]}
 
 
+@pytest.mark.variant
 def test_a_spec_of_a_squash_is_refused_where_its_lines_cannot_be_told(world: World) -> None:
     world.commit({"a.txt": TEN})
     world.git("checkout", "--quiet", "-b", "plan")

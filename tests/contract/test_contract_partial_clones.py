@@ -45,6 +45,7 @@ def clone(origin: World, tmp_path: Path, name: str) -> World:
     return cloned
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", CLONES)
 def test_tasks_of_a_clone_land_and_are_undone(origin: World, tmp_path: Path, name: str) -> None:

@@ -97,6 +97,7 @@ def test_each_task_is_a_call_and_its_specs_come_after_those_that_it_depends_on(
     assert three.git("status", "--porcelain") == "?? mini-projects/"
 
 
+@pytest.mark.variant
 def test_every_call_is_on_record_and_the_sum_is_what_it_cost(three: World) -> None:
     outcome = plan(three, Planner())
     assert Decimal(outcome.json["cost_usd"]) == Decimal("0.0135")

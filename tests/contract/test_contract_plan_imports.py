@@ -109,6 +109,7 @@ def planned(world: World) -> World:
     return world
 
 
+@pytest.mark.variant
 def test_the_schema_and_preset_tasks_of_a_plan_run_as_they_are(planned: World) -> None:
     world = planned
     document = imported(world, "docs/plans/routing.md")

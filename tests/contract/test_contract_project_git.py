@@ -23,6 +23,7 @@ git config --global init.defaultBranch trunk && git init -q $d/e && git -C $d/e 
 cd $d && git config user.name Own && git commit -q --allow-empty -m y && git log -1 --format=%an | grep -qx Own"""
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(1)
 @EACH
 def test_a_validation_sees_branches_tags_and_an_identity(world: World, strength: str) -> None:

@@ -132,6 +132,7 @@ def test_a_remote_that_cannot_be_reached_loses_no_proof(world: World, name: str)
     assert world.minitask("merge", "p/01-b").code == 0
 
 
+@pytest.mark.variant
 def test_a_hook_on_refs_here_stops_no_landing(world: World, remote: World) -> None:
     """git ends with an error where it refuses to note what the remote took; the remote took it all the same."""
     task(world, "01-b")

@@ -363,6 +363,7 @@ def test_a_reviewing_model_ticks_boxes_and_its_cost_counts(
     assert "- Model: `cheap-model`, tier `cheap`, attempt 1" in body
 
 
+@pytest.mark.variant
 def test_what_a_person_made_of_the_branch_is_proven_first(
     world: World, forge: ScriptedForge, remote: World
 ) -> None:

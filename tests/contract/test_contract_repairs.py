@@ -37,6 +37,7 @@ def roles(request: Received) -> list[str]:
     return [message["role"] for message in request.json["messages"]]
 
 
+@pytest.mark.variant
 def test_a_failed_validation_goes_back_once_as_a_continued_conversation(world: World) -> None:
     with scripted_server([RED, GOOD]) as server:
         prepare(world, server.base_url)

@@ -99,6 +99,7 @@ def test_the_document_has_what_the_design_says_and_adds_up(worked: World) -> Non
             assert sum(each[name] for each in groups) == totals[name], (key, name)
 
 
+@pytest.mark.variant
 def test_the_records_and_the_log_add_up_to_the_same(worked: World) -> None:
     rows = list(csv.DictReader(io.StringIO(worked.minitask("report", "--format", "csv").stdout)))
     lines = worked.minitask("report", "--format", "jsonl").stdout.splitlines()

@@ -75,6 +75,7 @@ def texts_of(browser: Browser, task: str) -> dict[str, str]:
     return found
 
 
+@pytest.mark.variant
 def test_a_row_opens_to_its_spec_diff_output_reply_and_cost(page: Browser) -> None:
     texts = texts_of(page, "p/02-b")
     assert texts["Spec"].startswith("---\ndepends_on:")

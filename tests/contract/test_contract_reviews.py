@@ -379,6 +379,7 @@ def test_a_review_that_cannot_be_paid_keeps_the_paid_work(world: World) -> None:
     assert [phase for phase, _ in asked] == ["implement", "review"]
 
 
+@pytest.mark.variant
 def test_a_kill_during_the_review_loses_neither_the_work_nor_the_cost(world: World) -> None:
     held, go = threading.Event(), threading.Event()
     asked, answer = answering(implement=B, review=PASS)

@@ -240,6 +240,7 @@ HANGS = UNIT + (
 )
 
 
+@pytest.mark.variant
 def test_failing_tests_that_do_not_end_are_stopped_and_that_is_said(world: World) -> None:
     world.commit({"calc.py": WRONG, "test_calc.py": HANGS})
     with scripted_server([f"```python path=calc.py\n{RIGHT}```"]) as server:

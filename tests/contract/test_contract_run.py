@@ -31,6 +31,7 @@ def merged_order(world: World) -> list[str]:
     return lines.splitlines()
 
 
+@pytest.mark.variant
 def test_tasks_run_after_what_they_depend_on(world: World) -> None:
     add(world, "01-last", after=("02-middle",))
     add(world, "02-middle", after=("03-first",))
@@ -189,6 +190,7 @@ def test_line_numbers_stay_right_while_earlier_tasks_take_parts_of_the_file_away
     assert len(world.show("long.txt").splitlines()) == 15
 
 
+@pytest.mark.variant
 def test_cited_lines_that_changed_since_are_refused_and_told(world: World) -> None:
     world.commit({"long.txt": "".join(f"line {n}\n" for n in range(1, 11))})
     world.task(

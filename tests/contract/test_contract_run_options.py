@@ -8,6 +8,8 @@ import pty
 import re
 import subprocess
 
+import pytest
+
 from executors.model_server import scripted_server
 from world import MINITASK, World, environment, model_settings
 
@@ -24,6 +26,7 @@ def verdicts(world: World, *arguments: str) -> dict[str, str]:
     return {task["task"]: task["verdict"] for task in outcome.json["tasks"]}
 
 
+@pytest.mark.variant
 def test_only_the_tasks_named_are_run(world: World) -> None:
     prepare(world)
     assert verdicts(world, "--only", "03-x", "--only", "p/01-x") == {

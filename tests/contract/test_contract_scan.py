@@ -379,6 +379,7 @@ def test_a_detached_head_is_scanned_as_it_is(world: World) -> None:
     assert outcome.code == 0, outcome.text
 
 
+@pytest.mark.variant
 def test_a_repositorys_own_template_is_used(world: World) -> None:
     with_scripts(world, a=4)
     assert world.minitask("init", "--templates").code == 0

@@ -72,6 +72,7 @@ def test_a_package_installed_in_place_is_the_commits(world: World, sandbox: str)
     assert outcome.json["verdict"] == "merged", outcome.text
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(2)
 @SANDBOXES
 @pytest.mark.parametrize("bring", ["share", "copy"])

@@ -78,6 +78,7 @@ def descendants(pid: int, name: str) -> list[int]:
     return found
 
 
+@pytest.mark.variant
 def test_git_may_tidy_up_beside_a_run(world: World, tmp_path: Path) -> None:
     world.configure(sandbox="none")
     checkpoint = Checkpoint(tmp_path / "checkpoint", only_with="a.md")

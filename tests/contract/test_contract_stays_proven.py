@@ -28,6 +28,7 @@ def test_a_task_that_breaks_what_landed_before_does_not_land_unless_it_builds_on
     assert world.has("y.txt") == (second == "merged")
 
 
+@pytest.mark.variant
 def test_with_several_jobs_what_landed_is_validated_once_more_at_the_end(world: World) -> None:
     """The model of the second answers once the others have landed; none takes up another's work."""
 

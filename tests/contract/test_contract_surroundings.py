@@ -81,6 +81,7 @@ def test_a_file_system_monitor_program_does_not_run(ready: World, marks: Path) -
     assert (marks / "monitor").exists()
 
 
+@pytest.mark.variant
 def test_external_diffs_text_conversions_and_pagers_do_not_run(ready: World, marks: Path) -> None:
     program = make_program(marks.parent / "program", f"touch '{marks}/program'; cat")
     ready.commit({".gitattributes": "*.txt diff=evil merge=evil\n"})

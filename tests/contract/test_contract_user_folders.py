@@ -51,6 +51,7 @@ def assert_right_passes_and_wrong_fails(
         assert outcome.json["verdict"] == verdict, outcome.text
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(1)
 @pytest.mark.skipif(not HAS_CARGO, reason="cargo is not installed")
 @EACH
@@ -108,6 +109,7 @@ def test_go_finds_the_modules_that_were_fetched(
     run(("go", "clean", "-modcache"), cwd=world.root)
 
 
+@pytest.mark.variant
 @CONFINING
 def test_a_path_that_the_settings_name_can_be_read_and_not_written(
     world: World, tmp_path: Path, home: Path, strength: str

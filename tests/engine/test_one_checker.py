@@ -123,6 +123,7 @@ def is_scripted(task: Task) -> bool:
     return not (options.tier or options.executor or options.model or task.spec.commands)
 
 
+@pytest.mark.variant
 def test_what_validate_calls_an_error_is_refused_and_nothing_else(sets: Sets) -> None:
     different: list[tuple[str, str, object, object]] = []
     errors = sets.errors

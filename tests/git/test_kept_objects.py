@@ -80,6 +80,7 @@ def test_what_a_prune_takes_that_began_before_comes_back(store: World) -> None:
     store.git("cat-file", "-e", f"{merged}:one/b.txt")
 
 
+@pytest.mark.variant
 def test_what_is_lost_after_the_end_comes_back_with_the_next_command(store: World) -> None:
     with open_database(opened(store)) as database:
         commit(database, store, "one")

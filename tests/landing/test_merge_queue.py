@@ -112,6 +112,7 @@ def test_one_culprit_among_sixteen_is_found_by_bisection(
     assert world.has("00.txt") or f"p/{culprit:02d}-x" not in wrong
 
 
+@pytest.mark.variant
 def test_a_flaky_command_puts_nobody_out(world: World, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
     flaky = f"test -f 1.txt\nif [ -e 0.txt ] && [ ! -e {flag} ]; then touch {flag}; false; fi"

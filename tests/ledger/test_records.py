@@ -81,6 +81,7 @@ PLAIN = Attempt(
 )
 
 
+@pytest.mark.variant
 @given(attempts, st.sampled_from(["attempt", "landing"]))
 def test_a_record_survives_json_and_fits_its_schema(attempt: Attempt, kind: str) -> None:
     document = record_document(record(attempt, kind=kind))

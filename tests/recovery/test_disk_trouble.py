@@ -61,6 +61,7 @@ def test_a_read_only_repository_is_an_error_that_names_it(ready: World, scene: S
     aftermath.check_completion(ready.root.parent / "clones")
 
 
+@pytest.mark.variant
 def test_a_read_only_checkout_leaves_the_target_where_it_was(ready: World) -> None:
     """The git folder can be written to, the files of the checkout cannot."""
     aftermath = Aftermath.before(ready, MAIN)

@@ -273,6 +273,7 @@ def test_a_journal_that_makes_no_sense_is_dropped(broken: Broken, text: str) -> 
     broken.forward()
 
 
+@pytest.mark.variant
 def test_a_journal_of_commits_that_are_gone_is_dropped(broken: Broken) -> None:
     gone = Broken(
         broken.world, broken.repository, TargetMove("refs/heads/main", broken.step.old, "1" * 40)

@@ -104,6 +104,7 @@ def crash_at_call(template: World, folder: Path, scene: Scene, call: str, at: in
     return crash
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize(("call", "at"), OWN)
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
@@ -125,6 +126,7 @@ def test_a_task_killed_at_any_change_of_the_toolkits_own_completes(
             break
 
 
+@pytest.mark.variant
 def test_a_checkout_that_was_half_written_is_mended(template: World, tmp_path: Path) -> None:
     world = copy(template, tmp_path / "repository")
     aftermath = Aftermath.before(world, MAIN)
@@ -142,6 +144,7 @@ def test_a_checkout_that_was_half_written_is_mended(template: World, tmp_path: P
     aftermath.check_completion(tmp_path / "clones")
 
 
+@pytest.mark.variant
 def test_a_git_call_that_outlives_the_kill_is_waited_for(tmp_path: Path) -> None:
     """It would check the base out again, in the middle of the next command's validation of the result."""
     world = build(
@@ -154,6 +157,7 @@ def test_a_git_call_that_outlives_the_kill_is_waited_for(tmp_path: Path) -> None
     aftermath.check_completion(tmp_path / "clones")
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("sandbox", ["auto", "none"])
 def test_a_validation_that_outlives_the_kill_cannot_spoil_the_next(

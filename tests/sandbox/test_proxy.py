@@ -360,6 +360,7 @@ def test_a_sandbox_without_a_network_of_its_own_stays_shut(tmp_path: Path, outsi
     assert "reach everything" in Sandbox(Strength.NONE).cannot_list(listed)
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 @pytest.mark.sampled(2)
 def test_nothing_is_left_of_a_session_that_is_killed(

@@ -222,6 +222,7 @@ def test_a_file_larger_than_the_limit_cannot_be_written(each: Sandbox, inside) -
     assert inside(each, script, limits=Limits(file_bytes=102400)).stdout == b"102400\n"
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(2)
 def test_memory_over_the_limit_is_refused(each: Sandbox, inside) -> None:
     script = "python3 -c 'x = bytearray(400 << 20); print(len(x))'"
@@ -378,6 +379,7 @@ def test_other_processes_cannot_be_seen_or_ended(strong: Sandbox, none: Sandbox,
         assert victim.wait(timeout=5) == -9
 
 
+@pytest.mark.variant
 def test_unix_sockets_of_the_machine_cannot_be_reached(
     mounting: Sandbox, none: Sandbox, inside, workspace: Path
 ) -> None:
@@ -473,6 +475,7 @@ def test_roots_commands_read_no_password_hashes(strong: Sandbox, none: Sandbox, 
     assert inside(strong, "cat /etc/passwd").stdout
 
 
+@pytest.mark.variant
 def test_git_reads_a_repository_whose_objects_are_borrowed(
     strong: Sandbox, inside, workspace: Path, tmp_path: Path
 ) -> None:

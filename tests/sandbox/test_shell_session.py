@@ -447,6 +447,7 @@ def test_each_result_is_told_as_soon_as_it_is_known(run, workspace: Path) -> Non
     ]
 
 
+@pytest.mark.variant
 def test_a_daemon_that_left_the_session_does_not_outlive_it(each: Sandbox, run) -> None:
     words = f"sleep 6543{os.getpid()}"
     seen: list[bool] = []

@@ -54,6 +54,7 @@ def run(
         return found
 
 
+@pytest.mark.variant
 def test_a_copy_serves_where_no_layer_can_be_mounted(
     world: World, cache: BuildCache, slot: IncrementalCheckout
 ) -> None:

@@ -115,6 +115,7 @@ def test_only_what_differs_is_written(world: World, held: Counting) -> None:
     assert (found.st_ino, found.st_ctime_ns) == (kept.st_ino, kept.st_ctime_ns)
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(4)
 @needs_inotify
 @pytest.mark.parametrize(
@@ -290,6 +291,7 @@ TOUCHES = [
 ]
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(10)
 @pytest.mark.parametrize("touch", TOUCHES)
 def test_what_a_command_did_is_known_and_undone(
@@ -439,6 +441,7 @@ def test_a_submodule_is_gits_to_see_to(world: World, held: Counting) -> None:
         assert not held.is_changed()
 
 
+@pytest.mark.variant
 def test_what_is_copied_is_copied_anew(world: World) -> None:
     world.commit({".gitignore": ".env\n"})
     world.write({".env": "A=1"})
@@ -472,6 +475,7 @@ def test_what_is_shared_stays(world: World) -> None:
         assert (held.tree / "node_modules/x.js").read_text() == "x"
 
 
+@pytest.mark.variant
 @needs_inotify
 def test_what_is_to_be_shared_and_is_not_there_is_no_obstacle(world: World) -> None:
     there = commit(world, FileWrite("d.txt", b"d\n"))
