@@ -109,6 +109,8 @@ def test_the_records_and_the_log_add_up_to_the_same(worked: World) -> None:
     whole = worked.minitask("ledger", "export").stdout.splitlines()
     assert [line for line in whole if json.loads(line)["kind"] != "landing"] == lines
     assert sum(Decimal(json.loads(line)["attempt"]["cost_usd"] or 0) for line in whole) == 6 * COST
+    mistyped = worked.minitask("ledger", "export", "--project", "qq")
+    assert (mistyped.code, mistyped.stdout, "did you mean q?" in mistyped.stderr) == (2, "", True)
     narrowed = worked.minitask("ledger", "export", "--format", "csv", "--project", "q").stdout
     assert {row["task"] for row in csv.DictReader(io.StringIO(narrowed))} == {"q/02-d"}
     assert sum(Decimal(row["cost_usd"] or 0) for row in rows) == 6 * COST

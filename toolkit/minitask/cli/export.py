@@ -61,8 +61,10 @@ def command(
     merged = _made_from(session, target, graph, texts) if target and not force else {}
     if form == ISSUES and not merged:
         raise UsageError(
-            "none of these specs was planned from that file" if target else "a plan is needed",
-            hint="name the plan that they were made from: --output .beads/issues.jsonl",
+            "none of these specs was planned from that file"
+            if target
+            else f"{ISSUES} is for the issues that specs were planned from",
+            hint="name their file: --output .beads/issues.jsonl",
         )
     if form == BACKLOG and not (target and merged):
         return _write_backlog(graph, target, force=force)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from minitask.cli.session import moment, start
+from minitask.cli.session import check_project, moment, project_name, start
 from minitask.cli.streams import say
 from minitask.words import counted
 
@@ -48,9 +48,10 @@ def export(
     from minitask.reports.record_lines import render_csv, render_jsonl
 
     begin = moment(since, option="--since") if since else ""
-    name = project.strip("/").removeprefix("mini-projects/")
+    name = project_name(project)
     session = start(ctx)
     with session.engine("ledger", quiet=True, looks_only=True) as engine:
+        check_project(engine, name)
         head = engine.objects.commit(refs.LEDGER)
         ledger = read_ledger(engine.objects, head, below=name, evidence=True)
     records = [record for record in ledger.records if record.started_at >= begin]

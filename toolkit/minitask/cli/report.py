@@ -11,7 +11,7 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.cli.session import Session, moment, start
+from minitask.cli.session import Session, check_project, moment, project_name, start
 from minitask.cli.streams import say
 from minitask.engine.attempt_texts import DETAILED, newest_texts
 from minitask.engine.context import Context
@@ -27,7 +27,7 @@ from minitask.reports.ledger_report import (
     render_report_text,
     report_document,
 )
-from minitask.words import did_you_mean, json_text
+from minitask.words import json_text
 
 if TYPE_CHECKING:
     from minitask.project.task_graph import TaskGraph
@@ -141,10 +141,10 @@ def command(
     if not serve and (open_it or port is not None):
         raise UsageError("--open and --port go with --serve", hint="run `minitask report --serve`")
     begin = moment(since, option="--since") if since else ""
-    choice = Choice(begin, project.strip("/").removeprefix("mini-projects/"), by or "")
+    choice = Choice(begin, project_name(project), by or "")
     session = start(ctx)
     with session.engine("report", quiet=True, looks_only=True) as engine:
-        _check_project(engine, choice.project)
+        check_project(engine, choice.project)
         if serve:
             return _serve(session, engine, choice, port=port or 0, open_it=open_it)
         with uncollected():
@@ -155,20 +155,6 @@ def command(
     else:
         Path(session.folder, output).write_bytes(content)
     return _reached(report, fail_under)
-
-
-def _check_project(engine: Context, project: str) -> None:
-    """Raise `UsageError` for a project that has neither attempts nor specs."""
-    from minitask.engine.find_tasks import recorded_names
-    from minitask.engine.tasks import PROJECTS
-
-    top = engine.repository.top
-    if not project or (top is not None and (top / PROJECTS / project).is_dir()):
-        return
-    projects = {name.partition("/")[0] for name in recorded_names(engine)}
-    if project not in projects:
-        hint = did_you_mean(project, sorted(projects)) if projects else "run a task of it first"
-        raise UsageError(f"no project {project}", hint=hint)
 
 
 def _reached(report: LedgerReport, fail_under: float | None) -> int:

@@ -158,6 +158,26 @@ def print_json(document: object) -> None:
     click.echo(msgspec.json.format(content, indent=2))
 
 
+def project_name(text: str) -> str:
+    """Return the project that a name or a path below mini-projects/ means."""
+    return text.strip("/").removeprefix("mini-projects/")
+
+
+def check_project(engine: Context, project: str) -> None:
+    """Raise `UsageError` for a project that has neither attempts nor specs."""
+    from minitask.engine.find_tasks import recorded_names
+    from minitask.engine.tasks import PROJECTS
+    from minitask.words import did_you_mean
+
+    top = engine.repository.top
+    if not project or (top is not None and (top / PROJECTS / project).is_dir()):
+        return
+    projects = {name.partition("/")[0] for name in recorded_names(engine)}
+    if project not in projects:
+        hint = did_you_mean(project, sorted(projects)) if projects else "run a task of it first"
+        raise UsageError(f"no project {project}", hint=hint)
+
+
 def moment(text: str, *, option: str) -> str:
     """Return a date or time as records hold it; where it names no zone it is UTC."""
     try:
