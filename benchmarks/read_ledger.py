@@ -2,8 +2,8 @@
 
 The ledger is written by one `git fast-import`: 200 tasks with 50 attempts each, of about 2.4 KB. Every read is the
 first of a fresh interpreter, and its time holds the start of git and the walk of the trees, but not Python's own start.
-The commands are whole processes in two repositories that differ in nothing but the ledger. The report's page is
-measured by the CPU time and memory of the process and its children.
+The commands are whole processes in two repositories that differ in nothing but the ledger. They and the report's page
+are measured by the CPU time of the process and its children, which does not depend on what else runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -162,7 +162,7 @@ def _read_once(repository: Path, *, evidence: bool) -> int:
 
 
 def _start_up(stage: Stage, name: str, *, cold: bool, rounds: int) -> bool:
-    """Print how much longer a command takes for the ledger; whether that is too long."""
+    """Print how much more of the processor a command takes for the ledger; whether that is too much."""
     added = []
     for round_ in range(rounds):
         places = (stage.full, stage.empty) if round_ % 2 else (stage.empty, stage.full)
@@ -174,7 +174,7 @@ def _start_up(stage: Stage, name: str, *, cold: bool, rounds: int) -> bool:
     verdict = "TOO SLOW" if missed else "ok"
     spread = f"{low:+.3f} to {high:+.3f}"
     print(
-        f"  {told:40} {middle:+.3f} s  ({spread})  {verdict} (at most +{START_LIMIT_SECONDS:g})",
+        f"  {told:40} {middle:+.3f} s of CPU  ({spread})  {verdict} (at most +{START_LIMIT_SECONDS:g})",
         flush=True,
     )
     return missed
@@ -183,14 +183,10 @@ def _start_up(stage: Stage, name: str, *, cold: bool, rounds: int) -> bool:
 def _page(stage: Stage, *, rounds: int) -> bool:
     """Print what the report's page takes; whether that is too much."""
     argv = (minitask(), "report", "--format", "html", "--output", str(stage.folder / "page.html"))
-    seconds = []
-    for _ in range(rounds):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        timed(argv, cwd=stage.full, env=stage.env)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    seconds = [_cpu_seconds(argv, stage.full, stage.env) for _ in range(rounds)]
     low, middle, high = statistics.quantiles(seconds, n=4, method="inclusive")
-    megabytes = after.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    megabytes = largest / (1 << 20 if sys.platform == "darwin" else 1 << 10)
     missed = middle > PAGE_LIMIT_SECONDS or megabytes > PAGE_LIMIT_MB
     print(
         f"\nminitask report --format html: {middle:.2f} s of CPU ({low:.2f} to {high:.2f}), at most {megabytes:.0f} MB"
@@ -202,7 +198,15 @@ def _page(stage: Stage, *, rounds: int) -> bool:
 def _seconds(stage: Stage, place: Path, words: Sequence[str], *, cold: bool) -> float:
     if cold:
         shutil.rmtree(place / ".git" / "minitask" / "cache", ignore_errors=True)
-    return timed((minitask(), *words), cwd=place, env=stage.env)
+    return _cpu_seconds((minitask(), *words), place, stage.env)
+
+
+def _cpu_seconds(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> float:
+    """What a program and its children take of the processor."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    timed(argv, cwd=cwd, env=env)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _build(stage: Stage, count: int) -> None:
