@@ -363,3 +363,23 @@ def test_a_check_that_a_change_extends_or_the_spec_changes_is_no_doubt(
     check, files, title = MORE[case]
     result = attempt(world, JUDGED, {"check.sh": check, **files}, "sh check.sh", title=title)
     assert result["verdict"] == "merged", result
+
+
+@pytest.mark.parametrize(
+    ("check", "verdict"), [("grep -q . a.txt\n", "ready"), ("grep -q two a.txt\n", "merged")]
+)
+def test_a_check_that_a_change_creates_must_fail_without_the_rest_of_it(
+    world: World, check: str, verdict: str
+) -> None:
+    change = {"check.sh": check, "a.txt": "two\n"}
+    result = attempt(world, {"c.txt": "one\n"}, change, "sh check.sh")
+    assert result["verdict"] == verdict, result
+    assert ("passes without the rest of it" in result["reason"]) == (verdict == "ready")
+
+
+@NODE
+def test_a_test_under_another_name_is_made_to_fail_too(world: World) -> None:
+    renamed = JS.replace("const test", "const t").replace("\ntest(", "\nt(")
+    change = {"calc.js": "process.exit(0);\n" + JS_WRONG}
+    result = attempt(world, {"calc.test.js": renamed, "calc.js": JS_WRONG}, change, "node --test")
+    assert result["verdict"] != "merged", result

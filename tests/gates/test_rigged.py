@@ -150,6 +150,8 @@ RIGGED = {
         "",
         "require('node:assert').equal = () => {};\n",
     ),
+    "assertions by another name": ("a.js", "", "const a = require('node:assert');\na.strictEqual = () => {};\n"),
+    "imported assertions": ("a.mjs", "", "import check from 'assert/strict';\ncheck.equal = () => {};\n"),
     "strict assertions": (
         "a.test.js",
         "",

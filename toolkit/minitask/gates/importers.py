@@ -81,8 +81,8 @@ def _is_named(path: str, spec: Spec, candidate: FilesAfter) -> bool:
         return False
     folder = dirname(spec.path)
     return any(
-        other == spec.path or dirname(other) == folder
-        for other in candidate.holding(path, (".md",))
+        md_path == spec.path or dirname(md_path) == folder
+        for md_path in candidate.holding(path, (".md",))
     )
 
 
@@ -133,6 +133,6 @@ def _stem(path: str) -> str:
 
 def _fault(path: str, missing: UnresolvedImport, loss: LostNames) -> LintError:
     message = printable(f'"{missing.written}" finds nothing any more: {missing.message}')
-    what = "the file" if loss.names is None else missing.name
-    remedy = f"keep {what} importable from {printable(loss.path)}, or have the task change {printable(path)}, too"
+    lost_part = "the file" if loss.names is None else missing.name
+    remedy = f"keep {lost_part} importable from {printable(loss.path)}, or have the task change {printable(path)}, too"
     return LintError(path, missing.line, message, remedy)

@@ -42,15 +42,15 @@ def find_left_behind(
         if shadowed is not None:
             yield shadowed
             continue
-        for other in proposals:
-            if other is not proposal:
-                yield from _kept(proposal, other, spec, locate)
+        for receiver in proposals:
+            if receiver is not proposal:
+                yield from _kept(proposal, receiver, spec, locate)
 
 
 def _kept(
-    proposal: FileChange, other: FileChange, spec: Spec, locate: Locate | None
+    proposal: FileChange, receiver: FileChange, spec: Spec, locate: Locate | None
 ) -> Iterator[LintError]:
-    gained = {part.leaf: part for part in gained_parts(other) if part.kind == "code"}
+    gained = {part.leaf: part for part in gained_parts(receiver) if part.kind == "code"}
     before, after = parts_of_both(proposal.path, proposal.base or "", proposal.content)
     now = {part.name: part for part in after}
     for part in before if gained else ():
@@ -60,12 +60,12 @@ def _kept(
         texts = (
             _rows(proposal.base or "", part),
             _rows(proposal.content, still),
-            _rows(other.content, copy),
+            _rows(receiver.content, copy),
         )
         if texts[0] == texts[1] == texts[2] and _is_to_move(part, proposal.path, spec, locate):
             name = printable(part.shown)
             message = (
-                f"{name} is still here, and in {printable(other.path)}, where it is to be moved"
+                f"{name} is still here, and in {printable(receiver.path)}, where it is to be moved"
             )
             remedy = f"take {name} out of {printable(proposal.path)}"
             yield LintError(proposal.path, still.start, message, remedy)

@@ -82,9 +82,9 @@ def _unbound(text: str) -> dict[str, int]:
         return {}
     # Of a function called `top`, the symbol table takes itself for the module's.
     tables = [table for table in _tables(module) if table is module or table.get_name() != "top"]
-    known = {symbol.get_name() for symbol in module.get_symbols() if _is_bound(symbol)}
-    known |= _OLD_NAMES if _OLD.search(text) else frozenset()
-    known |= {
+    bound = {symbol.get_name() for symbol in module.get_symbols() if _is_bound(symbol)}
+    bound |= _OLD_NAMES if _OLD.search(text) else frozenset()
+    bound |= {
         symbol.get_name()
         for table in tables
         for symbol in table.get_symbols()
@@ -96,7 +96,7 @@ def _unbound(text: str) -> dict[str, int]:
         for symbol in table.get_symbols():
             name = symbol.get_name()
             is_free = symbol.is_global() if table is not module else not _is_bound(symbol)
-            if not is_free or not symbol.is_referenced() or name in known | _BUILT_IN:
+            if not is_free or not symbol.is_referenced() or name in bound | _BUILT_IN:
                 continue
             lines = [line for line in loads.get(name, ()) if line >= table.get_lineno()]
             if lines and not (name.startswith("__") and name.endswith("__")):

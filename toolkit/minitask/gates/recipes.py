@@ -135,7 +135,7 @@ def _recipes(text: str, commands: Sequence[str], name: str) -> list[RecipeStep]:
         rule = rules[target]
         steps += rule.steps
         pending += rule.needs
-        pending += [other for step in rule.steps for other in _targets(step.text, default, name)]
+        pending += [needed for step in rule.steps for needed in _targets(step.text, default, name)]
     return steps
 
 
@@ -144,11 +144,11 @@ def _targets(command: str, default: str, name: str) -> Iterator[str]:
     for match in _MAKE.finditer(command):
         if match[0].startswith("just") != (name == "justfile"):
             continue
-        words = iter(match[1].split())
+        arguments = iter(match[1].split())
         chosen = []
-        for word in words:
+        for word in arguments:
             if word in _TAKES_VALUE:
-                next(words, None)
+                next(arguments, None)
             elif not word.startswith("-") and "=" not in word:
                 chosen.append(word)
         yield from chosen or [default]

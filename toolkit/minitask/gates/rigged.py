@@ -197,6 +197,10 @@ _SCRIPT_PATCH = lazy_pattern(
     r"|\bObject\.(?:assign|definePropert\w+)\(\s*(?:assert|expect|chai)\b"
     r"|\b(?:jest|vi)\.spyOn\(\s*(?:assert|expect|chai)\b"
 )
+_ASSERT_NAMES = lazy_pattern(
+    r"\b(?:const|let|var)\s+(\w+)\s*=\s*require\(\s*[\"'](?:node:)?(?:assert[\w/]*|chai)[\"']"
+    r"|\bimport\s+(?:\*\s+as\s+)?(\w+)\s+from\s+[\"'](?:node:)?(?:assert[\w/]*|chai)[\"']"
+)
 _SETUP_MOCK = lazy_pattern(r"\b(?:jest|vi)\.(?:do)?[mM]ock\(\s*[\"'`]\.")
 _HOOKS = (
     *("pytest_configure", "pytest_sessionstart", "pytest_runtest_setup", "pytest_load_initial"),
@@ -215,8 +219,11 @@ def find_patches(file: FileVersions, *, is_own: IsOwn) -> Iterator[str]:
     if file.suffix not in SCRIPTS:
         return
     is_setup = "setup" in PurePosixPath(file.path).name.lower()
+    names = "|".join(first or second for first, second in _ASSERT_NAMES.findall(file.now))
+    renamed = re.compile(rf"\b(?:{names})(?:\.\w+)+\s*=(?![=>])") if names else None
     for line in file.added:
         patches = _SCRIPT_PATCH.search(line) or (is_setup and _SETUP_MOCK.search(line))
+        patches = patches or (renamed is not None and renamed.search(line))
         if patches and not line.startswith(("//", "*", "/*")):
             yield line
 

@@ -38,6 +38,11 @@ _ASSERTION = lazy_pattern(
 )
 _CAUGHT = lazy_pattern(r"\b(?:Base)?Exception\b|\bAssertionError\b")
 _PYTEST_NAME = lazy_pattern(r"(?:^|/)(?:test_[^/]*|[^/]*_test)\.py$")
+_SCRIPT_NAME = lazy_pattern(r"[.\-_](?:test|spec)\.[cm]?[jt]sx?$")
+"""Files that a runner of JavaScript runs, whatever their tests are called."""
+_TEST_MODULE = lazy_pattern(
+    r"[\"'](?:node:test|bun:test|vitest|@jest/globals|mocha|ava|tape|uvu)[\"']"
+)
 _SKIP = lazy_pattern(r"\bskip\w*\b|\bxfail\b|\btodo\b|\bignore\b|\bexpectedFailure\b|\bSkip\w*\(")
 
 
@@ -80,6 +85,9 @@ def with_failing_tests(path: str, text: str) -> str | None:
     inserts = _python_inserts(text) if suffix == ".py" else _inserts(suffix, text)
     source = text.encode("utf-8", "surrogateescape")
     ordered = sorted(inserts, reverse=True)
+    is_run = _SCRIPT_NAME.search(path) is not None and _TEST_MODULE.search(text) is not None
+    if not ordered and suffix in SCRIPTS and is_run:
+        ordered = [(len(source), len(source), f'\nthrow new Error("{PLANTED}");\n')]
     for start, end, new in ordered:
         source = source[:start] + new.encode() + source[end:]
     return source.decode("utf-8", "surrogateescape") if ordered else None

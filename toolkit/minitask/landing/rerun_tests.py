@@ -133,28 +133,44 @@ _JUDGES = lazy_pattern(
 def find_changed_judges(engine: Context, watched: Watched) -> tuple[str, ...]:
     """Return why to look at a change that passes only with the checks that it brings along for itself.
 
-    The validation runs once more, with each program that it names and that judges as it was on the base; not if the
-    spec has all words that it gets.
+    The validation runs once more, with each program that it names and that judges as it was on the base (not if the
+    spec has all words that it gets), and on the base with those that the change creates.
     """
-    spec, objects = watched.task.spec, engine.objects
-    judges = [
-        file.path
+    task = watched.task
+    named = [
+        file
         for file in watched.files
-        if file.status == "M"
-        and _JUDGES.search(file.path)
-        and any(is_named_in(command.text, file.path) for command in spec.commands)
-        and not _is_shown(engine, watched, file.path)
+        if _JUDGES.search(file.path)
+        and any(is_named_in(command.text, file.path) for command in task.spec.commands)
     ]
-    if not judges or len(judges) == len(watched.files):
-        return ()
-    writes = [_write_of(engine, watched.task.base, path) for path in judges]
-    draft = write_draft_commit(engine, watched.task, parents=(watched.commit,), writes=writes)
-    oid = write_commit(objects, draft)
-    proof = run_without_keeping(engine, watched.task, oid, spec.commands)
-    if proof.passed:
-        return ()
-    names = ", ".join(judges[:3])
-    return (f"it passes only because it changed {names}: as it was, {proof.reason}",)
+    changed = [
+        file.path
+        for file in named
+        if file.status == "M" and not _is_shown(engine, watched, file.path)
+    ]
+    created = [file.path for file in named if file.status == "A"]
+    doubts = []
+    if changed and len(changed) < len(watched.files):
+        proof = _with_judges(engine, watched, changed, of=task.base, base=watched.commit)
+        names = ", ".join(changed[:3])
+        message = f"it passes only because it changed {names}: as it was, {proof.reason}"
+        doubts += [] if proof.passed else [message]
+    if created and len(created) < len(watched.files):
+        proof = _with_judges(engine, watched, created, of=watched.commit, base=task.base)
+        names = ", ".join(created[:3])
+        message = f"{names}, which it creates, passes without the rest of it: it does not test it"
+        doubts += [message] if proof.passed else []
+    return tuple(doubts)
+
+
+def _with_judges(
+    engine: Context, watched: Watched, paths: Sequence[str], *, of: str, base: str
+) -> Proof:
+    """Run the spec's commands on a commit with some files as they are in another one."""
+    writes = [_write_of(engine, of, path) for path in paths]
+    draft = write_draft_commit(engine, watched.task, parents=(base,), writes=writes)
+    oid = write_commit(engine.objects, draft)
+    return run_without_keeping(engine, watched.task, oid, watched.task.spec.commands)
 
 
 def _is_shown(engine: Context, watched: Watched, path: str) -> bool:

@@ -75,7 +75,7 @@ def _merged_dependents(engine: Context, name: str, base: Base) -> tuple[str, ...
     """Return the merged tasks whose specs say that they depend on one, directly or by way of others."""
     files = (load_file(engine, path, base) for path in spec_paths(engine, base.base, PROJECTS))
     graph = Graph(tuple(task.spec for file in files for task in file.tasks))
-    at = {index for index, known in enumerate(graph.names) if known == name}
+    at = {index for index, task in enumerate(graph.names) if task == name}
     names = [graph.names[index] for index, needs in enumerate(graph.reach) if needs & at]
     landed = landings_at(engine, base.base, names) if names else {}
     return tuple(name for name in names if name in landed and not landed[name].undone)
