@@ -102,7 +102,8 @@ def _covers(path: str, part: NamedPart, cited: LineRange, locate: Locate | None)
 def _shadowed(proposal: FileChange) -> LintError | None:
     """Return a definition that the file had and keeps, and of which it imports one of the same name now."""
     ending = splitext(proposal.path)[1].lower()
-    if ending not in {".py", *SCRIPTS}:
+    imports = {row for row in proposal.content.split("\n") if "import" in row}
+    if ending not in {".py", *SCRIPTS} or imports <= set((proposal.base or "").split("\n")):
         return None
     names_of = _python_names if ending == ".py" else _script_names
     imported, defined = names_of(proposal.path, proposal.content)

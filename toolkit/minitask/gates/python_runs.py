@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -42,27 +42,32 @@ _OLD_NAMES = frozenset(
 _KNOWN = lazy_pattern(r"#.*(?:noqa|type: ?ignore|pyright: ?ignore|undefined-variable|E0602)")
 _DEBUGS = lazy_pattern(r"\bdebug\w*|\bbreakpoints?\b|\bpdb\b", re.IGNORECASE)
 _DEBUGGERS = frozenset({"pdb", "ipdb", "pudb", "rpdb", "remote_pdb"})
+Find = Callable[[str], Iterator[tuple[int, str]]]
 _LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 
 
 def find_dead_ends(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     """Yield what a change adds to a file that fails or stops when it is run, or that never is."""
-    path, text = proposal.path, proposal.content
+    path, text, base = proposal.path, proposal.content, proposal.base or ""
     rows = text.split("\n")
-    before = _unbound(proposal.base or "")
-    for name, line in _unbound(text).items():
+    unbound = _unbound(text)
+    before = _unbound(base) if unbound else {}
+    for name, line in unbound.items():
         if name not in before and not _KNOWN.search(rows[line - 1]) and not _says(spec, name):
             message = f"nothing defines or imports {printable(name)}"
             yield LintError(path, line, message, "define or import it, or use what is there")
-    had = {shown for _, shown in _unreached(proposal.base or "")}
-    for line, shown in _unreached(text):
-        if shown not in had:
-            yield LintError(path, line, "it is never reached", "take out one of the two")
+    for line, _ in _fresh(_unreached, text, base):
+        yield LintError(path, line, "it is never reached", "take out one of the two")
     if not _DEBUGS.search(f"{spec.title}\n{spec.task}"):
-        had = {shown for _, shown in _breakpoints(proposal.base or "")}
-        for line, shown in _breakpoints(text):
-            if shown not in had:
-                yield LintError(path, line, f"it stops in a debugger: {shown}", "take it out")
+        for line, call in _fresh(_breakpoints, text, base):
+            yield LintError(path, line, f"it stops in a debugger: {call}", "take it out")
+
+
+def _fresh(find: Find, text: str, base: str) -> list[tuple[int, str]]:
+    """Return the places in a text, each with what stands there, of which the base has none the same."""
+    places = list(find(text))
+    had = {source for _, source in find(base)} if places else set()
+    return [(line, source) for line, source in places if source not in had]
 
 
 def _says(spec: Spec, name: str) -> bool:

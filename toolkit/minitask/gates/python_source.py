@@ -71,6 +71,7 @@ def parsed_python(text: str) -> ast.Module | None:
     return python_tree(text) if len(text) <= LARGEST else None
 
 
+@lru_cache(maxsize=8)
 def python_tree(text: str) -> ast.Module | None:
     """The tree of a file of any size; None where it does not parse."""
     try:
