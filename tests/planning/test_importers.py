@@ -318,6 +318,25 @@ def test_spec_kit_ids_ranges_repeats_and_an_unclosed_fence() -> None:
     assert any("second task of that id" in note for note in plan.notes)
 
 
+CHECKS = "**Acceptance**:\n\n- [ ] FR-001: It works\n- [ ] All links work\n\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        (f"- [ ] T001 A\n- [ ] B\n- [ ] T003 C\n- [ ] T004 D\n\n{CHECKS}", ["T001", "line-2", "T003", "T004"]),
+        (f"{CHECKS}## Phase 1: X\n\n- [ ] T001 A\n- [ ] T002 B\n- [ ] T003 C\n", ["T001", "T002", "T003"]),
+        ("## A\n\n- [ ] A1 A\n- [ ] A2 B\n\n## B\n\n- [ ] B1 C\n", ["A1", "A2", "B1"]),
+        ("- [ ] T001 A\n\n## More\n\n- [ ] B in b.py\n- [ ] C in c.py\n", ["T001", "line-2", "line-3"]),
+    ],
+)  # fmt: skip
+def test_a_checklist_beside_tasks_with_ids_is_no_task(text: str, labels: list[str]) -> None:
+    plan = read_speckit(text)
+    assert [task.label for task in plan.tasks] == labels
+    checklists = [note for note in plan.notes if "in lists without a task's id" in note]
+    assert len(checklists) == (CHECKS in text)
+
+
 @pytest.mark.parametrize(
     ("line", "file"),
     [

@@ -5,6 +5,7 @@ A document is a flat list of headings, texts, list items and fences, whatever th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _LINE = lazy_pattern(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_LETTER, _NUMBER = lazy_pattern(r"[A-Z]"), lazy_pattern(r"[\da-z.]+$")
 MOST_TASKS = 1_000
 """A plan with more tasks is refused."""
 
@@ -116,6 +118,21 @@ def unique_labels(labels: list[str]) -> list[str]:
 def split_lines(text: str) -> list[str]:
     """Return the lines that `normalise` would give, each with its own end; joined they are the text."""
     return _LINE.findall(text)
+
+
+def task_lists(boxes: Sequence[tuple[str, int]]) -> frozenset[int]:
+    """Return the lists that hold tasks, given the id of each box (may be empty) and the list that it is in.
+
+    These are all, unless most boxes have ids of one form, such as `T001`: then a list without any is a checklist.
+    """
+    forms = [_LETTER.sub("A", _NUMBER.sub("", label)) for label, _ in boxes]
+    form, count = next(iter(Counter(filter(None, forms)).most_common(1)), ("", 0))
+    is_one = form and 2 * count > len(boxes)
+    return frozenset(
+        number
+        for (_, number), box_form in zip(boxes, forms, strict=True)
+        if not is_one or box_form == form
+    )
 
 
 HEADING, TEXT, ITEM, FENCE = "heading", "text", "item", "fence"

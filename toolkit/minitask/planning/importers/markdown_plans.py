@@ -25,13 +25,14 @@ from minitask.planning.importers.foreign_plan import (
     PlanTask,
     left_out_section,
     parse_nodes,
+    task_lists,
     unique_labels,
 )
 from minitask.planning.importers.plan_files import file_remark, mentions, unfit_path
 from minitask.planning.importers.plan_tasks import read_tasks
 from minitask.spec.markdown import find_label, strip_marks
 from minitask.spec.model import FileAction
-from minitask.words import one_line
+from minitask.words import counted, one_line
 
 _TASK = lazy_pattern(
     r"[^\w#]*Task\s+(?P<number>\d+(?:\.\d+)*[a-z]?)(?:\s*[:—–.)-]\s*|\s+|$)(?P<title>.*)",
@@ -181,6 +182,8 @@ class _Line(Struct, frozen=True):
     is_parallel: bool
     named_ids: tuple[str, ...]
     row: int = 0
+    task_id: str = ""
+    list_number: int = 0
 
 
 def read_speckit(text: str) -> ForeignPlan:
@@ -208,21 +211,31 @@ def task_lines(nodes: Sequence[MarkdownNode]) -> tuple[list[_Line], list[str]]:
     lines: list[_Line] = []
     about: list[str] = []
     left_out: list[str] = []
-    phase, owner = 0, ""
+    phase, owner, list_number = 0, "", 0
     for node in nodes:
+        list_number += node.kind == HEADING or not node.level
         if node.kind == HEADING and node.level <= 2:
             is_phase = _PHASE.match(node.text) is not None
             phase, about = phase + is_phase, [one_line(strip_marks(node.text))] if is_phase else []
             owner = node.text
             left_out += [] if is_phase or node.level == 1 else [node.text]
         elif node.kind == ITEM and (line := _line(node, phase, about, len(lines))):
-            lines.append(line)
+            lines.append(replace(line, list_number=list_number))
             left_out = [title for title in left_out if title != owner]
         elif lines and node.level > (node.kind == ITEM) and node.kind != HEADING:
             lines[-1] = _with_detail(lines[-1], node)
         elif node.kind not in (FENCE, HEADING):
             about += list(_kept(node.text))
-    return lines, list(map(left_out_section, left_out))
+    numbers = task_lists([(line.task_id, line.list_number) for line in lines])
+    tasks = [line for line in lines if line.list_number in numbers]
+    others = [line.row for line in lines if line.list_number not in numbers]
+    checklists = [_checklists(others)] if others else []
+    return tasks, [*map(left_out_section, left_out), *checklists]
+
+
+def _checklists(rows: Sequence[int]) -> str:
+    boxes = counted(len(rows), "box", "boxes")
+    return f"{boxes} in lists without a task's id, the first in line {rows[0]}: not imported"
 
 
 def _kept(text: str) -> Iterator[str]:
@@ -256,7 +269,7 @@ def _line(node: MarkdownNode, phase: int, about: Sequence[str], count: int) -> _
         is_done=match["box"] in ("x", "X"),
         missing=missing,
     )
-    return _Line(task, phase, "P" in tags, named_ids, node.line)
+    return _Line(task, phase, "P" in tags, named_ids, node.line, match["id"] or "")
 
 
 def _with_detail(line: _Line, node: MarkdownNode) -> _Line:
