@@ -324,7 +324,7 @@ CHECKS = "**Acceptance**:\n\n- [ ] FR-001: It works\n- [ ] All links work\n\n"
 @pytest.mark.parametrize(
     ("text", "labels"),
     [
-        (f"- [ ] T001 A\n- [ ] B\n- [ ] T003 C\n- [ ] T004 D\n\n{CHECKS}", ["T001", "line-2", "T003", "T004"]),
+        (f"- [ ] T1 A\n- [ ] B\n- [ ] T3 C\n- [ ] T4 D\n- [ ] T5 E\n\n{CHECKS}", ["T1", "line-2", "T3", "T4", "T5"]),
         (f"{CHECKS}## Phase 1: X\n\n- [ ] T001 A\n- [ ] T002 B\n- [ ] T003 C\n", ["T001", "T002", "T003"]),
         ("## A\n\n- [ ] A1 A\n- [ ] A2 B\n\n## B\n\n- [ ] B1 C\n", ["A1", "A2", "B1"]),
         ("- [ ] T001 A\n\n## More\n\n- [ ] B in b.py\n- [ ] C in c.py\n", ["T001", "line-2", "line-3"]),
