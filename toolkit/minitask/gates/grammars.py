@@ -96,7 +96,9 @@ _CLOSING = frozenset(_OPENING.values())
 def find_grammar_flaw(text: str, grammar: Grammar) -> SyntaxFlaw | None:
     """The first place where the text is not of the language; None where it is, or where there is no telling."""
     root = parsed(text, grammar)
-    if root is None or not root.has_error or (grammar.foreign and grammar.foreign.search(text)):
+    if root is not None and not root.has_error:
+        return _other_flaw(root, text, grammar)
+    if root is None or (grammar.foreign and grammar.foreign.search(text)):
         return None
     bracket = _odd_bracket(root)
     if grammar.gaps is not None and grammar.gaps.search(text):
@@ -106,6 +108,24 @@ def find_grammar_flaw(text: str, grammar: Grammar) -> SyntaxFlaw | None:
         return None
     message = bracket.message if bracket else _said(first)
     return SyntaxFlaw(first.start_point.row + 1, message)
+
+
+_QUOTES = lazy_pattern("[\u2018-\u201f]")
+
+
+def _other_flaw(root: Node, text: str, grammar: Grammar) -> SyntaxFlaw | None:
+    """Return what a grammar takes and no compiler does: typographic quotes in names, Go without its package."""
+    if grammar.name == "Go" and text.strip():
+        kinds = {child.type for child in root.children}
+        if "package_clause" not in kinds and kinds - {"comment"}:
+            return SyntaxFlaw(1, "it does not say its package")
+    waiting = [root] if _QUOTES.search(text) else []
+    while waiting:
+        node = waiting.pop()
+        if node.type.endswith("identifier") and _QUOTES.search((node.text or b"").decode()):
+            return SyntaxFlaw(node.start_point.row + 1, "a typographic quote is no quote of code")
+        waiting += node.children
+    return None
 
 
 def parsed(text: str, grammar: Grammar) -> Node | None:
@@ -207,7 +227,7 @@ def _leaves(root: Node) -> Iterator[Node]:
 
 JUDGED = frozenset(
     {
-        *(".json", ".ipynb", ".geojson", ".webmanifest", ".mk"),
+        *(".json", ".ipynb", ".geojson", ".webmanifest", ".mk", ".svg", ".xml"),
         *(".py", ".pyi", ".toml", ".yaml", ".yml", *GRAMMARS),
     }
 )

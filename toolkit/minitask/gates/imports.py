@@ -17,6 +17,7 @@ from msgspec import Struct
 from minitask.edits.script_model import Change, Reader
 from minitask.gates.grammars import GRAMMARS, SCRIPTS, parsed
 from minitask.gates.python_imports import find_missing_python, python_wants
+from minitask.gates.requested_removals import says_name
 from minitask.gates.result import (
     EntryKind,
     FileChange,
@@ -143,7 +144,7 @@ def is_in_spec(missing: UnresolvedImport, spec: Spec) -> bool:
     module = missing.written.rsplit(" import ", 1)[0]
     dotted = missing.target.removeprefix("src/").replace("/", ".")
     spellings = (module, dotted, missing.target.removeprefix("src/"))
-    return any(re.search(rf"(?<![\w.]){re.escape(word)}(?!\w)", text) for word in spellings)
+    return any(says_name(text, word) for word in spellings)
 
 
 def _text(spec: Spec) -> str:

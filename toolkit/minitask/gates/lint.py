@@ -109,7 +109,7 @@ def _only_from_others(
         for fault in _unfinished(proposal, spec, base_lines):
             if (fault.path, fault.line) not in reported:
                 yield fault
-        yield from _dead_ends(proposal, spec)
+        yield from _dead_ends(proposal, spec, base_lines)
         shrunk = _shrinkage(proposal, proposals, spec)
         if shrunk is not None:
             yield shrunk
@@ -117,14 +117,14 @@ def _only_from_others(
             yield from _rewritten(proposal, proposals, spec, explanation)
 
 
-def _dead_ends(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
+def _dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Iterator[LintError]:
     suffix = suffix_of(proposal.path)
     if proposal.content == proposal.base or suffix not in JUDGED:
         return
     if suffix == ".py":
         from minitask.gates.python_runs import find_dead_ends
 
-        yield from find_dead_ends(proposal, spec)
+        yield from find_dead_ends(proposal, spec, base_lines)
     else:
         from minitask.gates.declared_twice import find_declared_twice
 

@@ -15,7 +15,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from minitask.gates.python_source import BODIES, bound_names, parsed_python, python_symbols
-from minitask.gates.result import FileChange, LintError, printable
+from minitask.gates.requested_removals import says_name
+from minitask.gates.result import BaseLines, FileChange, LintError, printable
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
@@ -42,14 +43,22 @@ _OLD_NAMES = frozenset(
 _KNOWN = lazy_pattern(r"#.*(?:noqa|type: ?ignore|pyright: ?ignore|undefined-variable|E0602)")
 _DEBUGS = lazy_pattern(r"\bdebug\w*|\bbreakpoints?\b|\bpdb\b", re.IGNORECASE)
 _DEBUGGERS = frozenset({"pdb", "ipdb", "pudb", "rpdb", "remote_pdb"})
+_WITHOUT_CODE = lazy_pattern(
+    r"__init__\.py|conftest\.py|\b(?:comment\w*|licen[cs]e|copyright|header|empty|stub|placeholder|docstring)\b",
+    re.IGNORECASE,
+)
 Find = Callable[[str], Iterator[tuple[int, str]]]
 _LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 
 
-def find_dead_ends(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
+def find_dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Iterator[LintError]:
     """Yield what a change adds to a file that fails or stops when it is run, or that never is."""
     path, text, base = proposal.path, proposal.content, proposal.base or ""
     rows = text.split("\n")
+    if not base and _says_nothing(text) and not _may_say_nothing(proposal, spec, base_lines):
+        yield LintError(
+            path, 1, "it holds no code", "write the code itself, not a remark or a string"
+        )
     unbound = _unbound(text)
     before = _unbound(base) if unbound else {}
     for name, line in unbound.items():
@@ -63,6 +72,23 @@ def find_dead_ends(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
             yield LintError(path, line, f"it stops in a debugger: {call}", "take it out")
 
 
+def _says_nothing(text: str) -> bool:
+    """Return True for comments alone, and for a whole file that is written as a string on one line."""
+    tree = parsed_python(text)
+    if tree is None or not text.strip():
+        return False
+    is_string = ast.get_docstring(tree, clean=False) is not None and len(tree.body) == 1
+    return not tree.body or (is_string and "\\n" in text and "\n" not in text.strip())
+
+
+def _may_say_nothing(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> bool:
+    """Return True if a file may well be without code: by its name, by the task, or since its lines only moved."""
+    if _WITHOUT_CODE.search(f"{proposal.path}\n{spec.title}\n{spec.task}"):
+        return True
+    lines = filter(None, map(str.strip, proposal.content.split("\n")))
+    return base_lines().issuperset(lines)
+
+
 def _fresh(find: Find, text: str, base: str) -> list[tuple[int, str]]:
     """Return the places in a text, each with what stands there, of which the base has none the same."""
     places = list(find(text))
@@ -72,8 +98,9 @@ def _fresh(find: Find, text: str, base: str) -> list[tuple[int, str]]:
 
 def _says(spec: Spec, name: str) -> bool:
     fences = (fence.content for fence in spec.snippets)
-    text = "\n".join((spec.title, spec.task, spec.context, spec.snippets_text, *fences))
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
+    if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for text in fences):
+        return True
+    return says_name(f"{spec.title}\n{spec.task}\n{spec.context}\n{spec.snippets_text}", name)
 
 
 @lru_cache(maxsize=32)

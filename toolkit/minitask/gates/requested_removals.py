@@ -100,6 +100,16 @@ def code_spans(sentence: str) -> tuple[str, ...]:
     return tuple(next(filter(None, match.groups()), "") for match in _SPAN.finditer(sentence))
 
 
+def says_name(text: str, name: str) -> bool:
+    """Return True if a text has a name: as code, or in its prose where it could be no other word."""
+    if not re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text):
+        return False
+    if not _PLAIN_WORD.fullmatch(name):
+        return True
+    code = (*(match[0] for match in FENCED.finditer(text)), *code_spans(FENCED.sub("", text)))
+    return any(_has_word(part, name) for part in code)
+
+
 def has_loss_word(sentence: str) -> bool:
     """Return True if a sentence asks for something to go, to be replaced or to be empty."""
     plain = _SPAN.sub(" ", sentence)

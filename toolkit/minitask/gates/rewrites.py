@@ -70,7 +70,7 @@ def find_rewrite_faults(
 def _unclosed(proposal: FileChange) -> LintError | None:
     """Return a brace that nothing closes, in a file whose braces were all closed."""
     ending = splitext(proposal.path)[1].lower()
-    if ending not in _BRACED or not proposal.base or not _is_closed(proposal.base):
+    if ending not in (_BRACED if proposal.base else STYLES) or not _is_closed(proposal.base or ""):
         return None
     if _is_closed(proposal.content):
         return None

@@ -195,7 +195,7 @@ def _empty(ref: FileRef, spec: Spec, work: Work) -> str:
     if file_change.content.strip() or may_be_empty(spec, ref.path):
         return ""
     base = work.read(file_change.mode_from or ref.path) or ""
-    if ref.action is FileAction.CREATE and not ref.optional and not file_change.content:
+    if ref.action is FileAction.CREATE and not ref.optional and not file_change.content.strip():
         return f"{ref.path}, a file to create, is empty"
     if not base.strip() or _may_be_emptied(ref.path, base, spec, work.changes):
         return ""

@@ -105,6 +105,21 @@ def find_yaml_flaw(text: str) -> SyntaxFlaw | None:
     return None
 
 
+def find_xml_flaw(text: str) -> SyntaxFlaw | None:
+    """The first place that is not well-formed; None for what has a document type, which may define anything."""
+    from xml.parsers import expat
+
+    if "<!DOCTYPE" in text or not text.strip():
+        return None
+    try:
+        expat.ParserCreate("utf-8").Parse(text.removeprefix(_BOM).strip().encode("utf-8"), True)
+    except expat.ExpatError as error:
+        return SyntaxFlaw(error.lineno, expat.ErrorString(error.code))
+    except ValueError:
+        return None
+    return None
+
+
 def _load_json(text: str) -> None:
     """Read JSON; numbers stay text, since they may be longer than Python turns into one."""
     import json
@@ -208,8 +223,10 @@ _CHECKS: dict[str, tuple[str, Check]] = {
     ".mk": ("make", find_make_flaw),
     ".py": ("Python", find_python_flaw),
     ".pyi": ("Python", find_python_flaw),
+    ".svg": ("XML", find_xml_flaw),
     ".toml": ("TOML", find_toml_flaw),
     ".webmanifest": ("JSON", find_json_flaw),
+    ".xml": ("XML", find_xml_flaw),
     ".yaml": ("YAML", find_yaml_flaw),
     ".yml": ("YAML", find_yaml_flaw),
 }
