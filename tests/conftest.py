@@ -37,7 +37,7 @@ MEMORY = Path("/dev/shm")
 MEMORY_BYTES_MIN = 4 << 30
 MOST_OF_A_WORLD = 1
 """How many cases of a test that has a repository run always."""
-PROCESSOR_MINUTES = 10
+PROCESSOR_MINUTES = 6
 """What a plain run takes of one processor."""
 GIT_CONFIG = """\
 [user]

@@ -24,6 +24,8 @@ from world import MINITASK, World, environment, model_settings
 TASKS = 30
 ANSWER_SECONDS = 0.15
 LONGEST_SECONDS = 2.5
+SOON_SECONDS = 20
+INTERRUPTED = 130
 RUN = ("run", "p", "--jobs", "2")
 
 
@@ -66,8 +68,11 @@ def disturbed_world(folder: Path) -> Iterator[tuple[World, ScriptedServer]]:
         yield world, server
 
 
-def run_and_kill(world: World, after_seconds: float) -> bool:
-    """Begin the run and kill its group after a while; whether it ended by itself before."""
+def run_and_kill(world: World, after_seconds: float, number: signal.Signals) -> bool:
+    """Begin the run and end it after a while; whether it ended by itself before.
+
+    SIGKILL goes to all of the group, any other signal to the command alone, which then ends soon.
+    """
     quiet = subprocess.DEVNULL
     argv = (*MINITASK, *RUN)
     with subprocess.Popen(
@@ -76,8 +81,13 @@ def run_and_kill(world: World, after_seconds: float) -> bool:
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=after_seconds)
             return True
+        if number is not signal.SIGKILL:
+            process.send_signal(number)
+            code = process.wait(timeout=SOON_SECONDS)
+            assert code in (INTERRUPTED, -number, 1), "interrupted, not begun, or over already"
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+            assert number is signal.SIGKILL, "nothing that it started is left in its group"
     return False
 
 
@@ -117,24 +127,30 @@ def check_end(world: World, server: ScriptedServer) -> None:
     assert asked >= len(server.requests), "every call is on record, be it as lost"
 
 
-def sweep(folder: Path, *, kills: int, seed: int) -> None:
+def sweep(folder: Path, *, kills: int, seed: int, number: signal.Signals) -> None:
     dice = random.Random(seed)
     with disturbed_world(folder) as (world, server):
         for _ in range(kills):
-            ended = run_and_kill(world, dice.uniform(0.1, LONGEST_SECONDS))
+            ended = run_and_kill(world, dice.uniform(0.1, LONGEST_SECONDS), number)
             check_target(world)
             if ended:
                 break
         check_end(world, server)
 
 
+ENDS = pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+
+
 @pytest.mark.variant
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_run_that_is_killed_at_random_completes(tmp_path: Path, seed: int) -> None:
-    sweep(tmp_path / "repository", kills=4, seed=seed)
+@ENDS
+def test_a_run_that_is_ended_at_random_completes(tmp_path: Path, number: signal.Signals) -> None:
+    sweep(tmp_path / "repository", kills=4, seed=number, number=number)
 
 
 @pytest.mark.sweep
-@pytest.mark.parametrize("seed", range(100, 140))
-def test_runs_that_are_killed_at_random_complete(tmp_path: Path, seed: int) -> None:
-    sweep(tmp_path / "repository", kills=5, seed=seed)
+@ENDS
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_runs_that_are_ended_at_random_complete(
+    tmp_path: Path, seed: int, number: signal.Signals
+) -> None:
+    sweep(tmp_path / "repository", kills=5, seed=seed, number=number)

@@ -8,15 +8,13 @@ import signal
 import sys
 import traceback
 from io import TextIOWrapper
-from types import FrameType
-from typing import NoReturn
 
 import click
 
 from minitask.cli.terminal import show
 from minitask.errors import Ended, MinitaskError
 from minitask.patterns import lazy_pattern
-from minitask.system.signals import wake_on_signals
+from minitask.system.signals import raise_on_signals
 from minitask.words import did_you_mean
 
 ASCII = {
@@ -115,14 +113,14 @@ def open_closed_streams() -> None:
 
 def end_by_signals() -> None:
     """Have SIGTERM and SIGHUP end the command as an interrupt does, unless whoever started it has them ignored."""
-
-    def end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - as `signal` calls it
-        raise Ended
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, end)
-    wake_on_signals()
+    exceptions: dict[int, type[BaseException]] = {
+        number: Ended
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is signal.SIG_DFL
+    }
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        exceptions[signal.SIGINT] = KeyboardInterrupt
+    raise_on_signals(exceptions)
 
 
 def say(text: str) -> None:

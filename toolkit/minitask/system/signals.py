@@ -10,34 +10,58 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
 NUDGES_SECONDS = (0.005, 0.05, 0.5)
 """How long after a signal the main thread is woken up, in case it waits."""
+IMPORT_FRAME = "<frozen importlib"
 
 
-def wake_on_signals() -> None:
-    """Have every signal end the main thread's wait.
+def raise_on_signals(exceptions: Mapping[int, type[BaseException]]) -> None:
+    """Raise an exception in the main thread when a signal arrives, wherever it waits; call it once, there.
 
-    Python runs handlers between instructions; one that comes after the last look and before a system call would be
-    seen at that call's end. A thread hears of each signal by a pipe and interrupts the call by SIGURG, which does
-    nothing else.
+    Python runs handlers between instructions. A signal after the last look and before a system call would be seen at
+    that call's end: a thread reads of each signal from a pipe and interrupts the call by SIGURG, which does nothing
+    else. While a module is imported nothing is raised: the exception could be lost in a weak reference's callback and
+    leave the lock of all imports held. The signal is sent again a little later.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
+    postponed: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if _imports(frame):
+            postponed.append(number)
+            os.write(writer, bytes([number]))
+        else:
+            raise exceptions[number]
+
+    for number in exceptions:
+        signal.signal(number, handle)
     signal.signal(signal.SIGURG, lambda *_: None)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    main = threading.get_ident()
-    threading.Thread(target=_wake, args=(reader, main), daemon=True).start()
+    waker = threading.Thread(
+        target=_wake, args=(reader, threading.get_ident(), postponed), daemon=True
+    )
+    waker.start()
 
 
-def _wake(reader: int, main: int) -> None:
+def _imports(frame: FrameType | None) -> bool:
+    """Return True if a frame is part of an import."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(IMPORT_FRAME):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _wake(reader: int, main: int, postponed: list[int]) -> None:
     while numbers := os.read(reader, 100):
         if any(number != signal.SIGURG for number in numbers):
             for seconds in NUDGES_SECONDS:
                 time.sleep(seconds)
-                signal.pthread_kill(main, signal.SIGURG)
+                signal.pthread_kill(main, postponed.pop() if postponed else signal.SIGURG)
 
 
 _HANDLED: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
