@@ -136,6 +136,14 @@ def test_what_cannot_run_as_it_stands_is_a_fault(case: str) -> None:
 
 
 RIGHT = {
+    "what runs the file binds names": ("conf.py", "tags.has('a')\n", "tags.has('a')\nother.b()\n"),
+    "a script of a workflow": ("a.py", None, "print(snakemake.input[0])\n"),
+    "rust, one of two by the system": (
+        "a.rs",
+        None,
+        "#[cfg(unix)]\n/// Here.\nfn f() {}\n\n#[cfg(windows)]\n// There.\nfn f() {}\n",
+    ),
+    "rust, a type and a function": ("a.rs", None, "trait f {}\n\nfn f() {}\n"),
     "built-ins": ("a.py", None, "print(len(__file__), __name__, Exception, _('a'))\n"),
     "bound later": ("a.py", None, "def f():\n    return g()\n\n\ndef g():\n    return 1\n"),
     "bound by a loop, a with, a walrus": (

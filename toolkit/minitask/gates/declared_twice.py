@@ -95,18 +95,23 @@ def _of_go(scope: Node) -> Names:
             yield from filter(None, map(_name, node.named_children))
 
 
-_RUST = frozenset({"function_item", "struct_item", "enum_item", "trait_item", "type_item"})
+_RUST_TYPES = frozenset({"struct_item", "enum_item", "trait_item", "type_item"})
+_RUST = _RUST_TYPES | {"function_item"}
 
 
 def _of_rust(scope: Node) -> Names:
-    """Yield the items of a scope, but for those with attributes: `#[cfg]` may choose between them."""
+    """Yield the items of a scope, but for those with attributes: `#[cfg]` may choose between them.
+
+    Types have names of their own, apart from those of functions.
+    """
     if scope.parent is not None and scope.parent.type not in {"mod_item", "impl_item"}:
         return
     has_attribute = False
     for node in scope.named_children:
         if node.type in _RUST and not has_attribute and (name := _name(node)) is not None:
-            yield name
-        has_attribute = node.type == "attribute_item"
+            yield (f"type\0{name[0]}", name[1]) if node.type in _RUST_TYPES else name
+        if not node.type.endswith("comment"):
+            has_attribute = node.type == "attribute_item"
 
 
 def _in_json(text: str, _ending: str) -> Names:

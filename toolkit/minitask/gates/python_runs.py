@@ -1,7 +1,8 @@
 """Python that certainly fails where it is run, or is never run: names that nothing binds, statements behind a `return`.
 
 Scopes are those of the compiler. What a file may get from outside (a star import, `globals()`, a caught `NameError`) is
-not judged, nor a name that the spec has, nor what the base has already.
+not judged, nor a name that the spec has, nor a file whose base reads unbound names already: whatever runs it may bind
+them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
     from symtable import Symbol, SymbolTable
 
 _BUILT_IN = frozenset((*dir(builtins), "WindowsError", "reveal_type", "reveal_locals", "_"))
+_OF_HOSTS = frozenset(
+    [
+        *("get_ipython", "display", "get_config", "spark", "dbutils", "snakemake", "profile"),
+        *("Import", "Export", "ngettext", "pgettext", "npgettext"),
+    ]
+)
+"""Names that notebooks, Snakemake, SCons, profilers and gettext bind for the files that they run."""
 _ELSEWHERE = lazy_pattern(r"\bNameError\b|\bexec\s*\(|\bimport\s+\*|\b(?:vars|locals|globals)\s*\(")
 _OLD = lazy_pattern(r"\bversion_info\b|\bPY[23]\b")
 _OLD_NAMES = frozenset(
@@ -60,9 +68,9 @@ def find_dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> I
             path, 1, "it holds no code", "write the code itself, not a remark or a string"
         )
     unbound = _unbound(text)
-    before = _unbound(base) if unbound else {}
-    for name, line in unbound.items():
-        if name not in before and not _KNOWN.search(rows[line - 1]) and not _says(spec, name):
+    has_a_host = bool((unbound and _unbound(base)) or unbound.keys() & _OF_HOSTS)
+    for name, line in unbound.items() if not has_a_host else ():
+        if not _KNOWN.search(rows[line - 1]) and not _says(spec, name):
             message = f"nothing defines or imports {printable(name)}"
             yield LintError(path, line, message, "define or import it, or use what is there")
     for line, _ in _fresh(_unreached, text, base):
