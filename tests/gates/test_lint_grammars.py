@@ -168,6 +168,7 @@ VALID = {
     "a.mjs": JAVASCRIPT,
     "a.cjs": "'use strict';\nmodule.exports = { a: require('a'), 'b-c': /[)]/ };\n",
     "a.jsx": "export default () => <A b={1}>it's {x}</A>;\n",
+    "text.jsx": "export default () => (\n  <p>\n    Drag & drop\n  </p>\n);\nconst b = <A>&nbsp;C & D {x}</A>;\n",
     "flow.js": "// @flow\nfunction f(x: ?number): void { (x: any); }\n",
     "a.ts": TYPESCRIPT,
     "a.mts": "export const a: number = 1\n",

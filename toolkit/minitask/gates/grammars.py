@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 
 _EVERYTHING = lazy_pattern("")
 # Names that JavaScript keeps, exported under themselves (`catch_ as catch`); attributes behind `export * from`;
-# phases of imports; `accessor` fields; escapes that only a tagged template may have.
+# phases of imports; `accessor` fields; escapes that only a tagged template may have; `&` in the text of an element.
 _JAVASCRIPT_GAPS = lazy_pattern(
     r"\bas\s+(?:break|case|catch|class|const|continue|debugger|delete|do|else|enum|export|extends|false|finally|for|"
     r"function|if|import|in|instanceof|new|null|return|super|switch|this|throw|true|try|typeof|var|void|while|with)\b"
     r"|\bexport\s*\*[^;\n]{0,300}\bwith\s*\{"
     r"|\bimport\s+(?:defer|source)\s|\baccessor\s+[\w#\[]|\\[ux](?![0-9a-fA-F{])"
+    r"|(?<!&)&\s[^;{}()=<]{0,300}(?:</|<\w|\{)"
 )
 # Flow: types in a .js file, announced by a pragma or by how they are imported.
 _FLOW = lazy_pattern(r"@(?:no)?flow\b|^(?:import|export)\s+(?:type|typeof|opaque)\b", re.MULTILINE)
