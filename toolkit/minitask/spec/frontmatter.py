@@ -287,7 +287,7 @@ def import_command(form: str, path: str) -> str:
 
 def _find_name(text: str, path: PurePosixPath) -> str | None:
     if path.suffix in (".json", ".jsonl") or text.lstrip()[:1] == "{":
-        return _in_json(text)
+        return _in_json(text, path)
     normal = normalise(text)
     if path.suffix != ".md" and _YAML_LIST.search(normal) and _YAML_TASKS.search(normal):
         return YAML
@@ -296,8 +296,9 @@ def _find_name(text: str, path: PurePosixPath) -> str | None:
     return _in_markdown(_without_fences(normal), path)
 
 
-def _in_json(text: str) -> str | None:
-    if '"issue_type"' in text:
+def _in_json(text: str, path: PurePosixPath) -> str | None:
+    is_log = path.name == "issues.jsonl" or ".beads" in path.parts
+    if '"issue_type"' in text or (is_log and '"title"' in text):
         return BEADS
     return TASK_MASTER if '"tasks"' in text and '"title"' in text else None
 
