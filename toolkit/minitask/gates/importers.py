@@ -49,13 +49,17 @@ def find_broken_imports(
         is_python = loss.path.endswith(".py")
         endings = (".py",) if is_python else tuple(sorted(SCRIPTS))
         for path in candidate.holding(basename(loss.target), endings):
-            if path == loss.path or is_sample(path) or _is_named(path, spec, candidate):
+            if path == loss.path or is_sample(path):
                 continue
             text = candidate.read(path) or ""
-            broken = _of_python if is_python else _of_javascript
-            for missing in broken(path, text, loss, candidate):
-                if not is_excused_line(text, missing.line) and not is_in_spec(missing, spec):
-                    yield _fault(path, missing, loss)
+            find = _of_python if is_python else _of_javascript
+            broken = [
+                missing
+                for missing in find(path, text, loss, candidate)
+                if not is_excused_line(text, missing.line) and not is_in_spec(missing, spec)
+            ]
+            if broken and not _is_named(path, spec, candidate):  # which searches all specs
+                yield from (_fault(path, missing, loss) for missing in broken)
 
 
 def _loss(change: Change, read: Reader) -> LostNames | None:

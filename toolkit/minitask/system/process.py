@@ -30,7 +30,7 @@ START_SECONDS = 2.0
 """How long the start of a program is waited for before it is ended."""
 
 
-class Stops(Struct):
+class _Stops(Struct):
     """What may not start any more: programs that are optional, and those of all threads but one (0: of none)."""
 
     optional: bool = False
@@ -161,7 +161,7 @@ _optional: set[int] = set()
 
 _starts: set[int] = set()
 """The threads that are about to start a program."""
-_stops = Stops()
+_stops = _Stops()
 
 
 def end_optional() -> None:
@@ -179,7 +179,8 @@ def allow_optional() -> None:
 
 
 def end_started_by(thread: int) -> None:
-    """Kill the programs that a thread (by its `get_ident`) has started."""
+    """Kill the programs that a thread (by its `get_ident`) has started, or is starting."""
+    _wait_for_starts()
     for pid, child in list(_running.items()):
         if _starters.get(pid) == thread:
             end_group(child)
