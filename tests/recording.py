@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minitask.git import commits
-from minitask.git.commits import NewCommit
-from minitask.git.database import open_database
+from minitask.git.commits import NewCommit, open_database
 from minitask.git.repository import discover
 from minitask.git.run_git import Git
 

@@ -6,7 +6,7 @@ import pytest
 
 from minitask.edits.script_model import Change
 from minitask.gates.scope import check_paths, check_scope, starts_programs
-from minitask.git.merge_tree import TreeChange
+from minitask.git.trees import TreeChange
 from minitask.spec.model import FileAction, FileRef, Spec
 
 OID = "1" * 40

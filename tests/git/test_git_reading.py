@@ -10,11 +10,10 @@ import pytest
 from minitask.errors import MachineError, UsageError
 from minitask.git import history, refs
 from minitask.git.commits import FileWrite, NewCommit
-from minitask.git.identity import Signature, signature
-from minitask.git.merge_tree import merge_tree, tree_changes
 from minitask.git.objects import open_objects
-from minitask.git.repository import committer, discover
+from minitask.git.repository import Signature, committer, discover, signature
 from minitask.git.run_git import Git
+from minitask.git.trees import merge_tree, tree_changes
 from minitask.spec.model import LineRange
 from minitask.system.cache import Cache
 from minitask.workspace.checkout import SharedPaths, Workspace

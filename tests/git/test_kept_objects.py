@@ -11,12 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from minitask.git.commits import FileWrite, NewCommit, write_commits
-from minitask.git.database import Database, open_database
-from minitask.git.identity import Signature
+from minitask.git.commits import Database, FileWrite, NewCommit, open_database, write_commits
 from minitask.git.kept_objects import KEPT_SECONDS
-from minitask.git.merge_tree import merge_tree
-from minitask.git.repository import Repository, discover
+from minitask.git.repository import Repository, Signature, discover
+from minitask.git.trees import merge_tree
 from world import World, run
 
 WHO = Signature("A", "a@b", "1 +0000")

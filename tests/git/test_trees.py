@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 
 from minitask.errors import MachineError
 from minitask.git import loose, run_git
-from minitask.git.database import Database, open_database
+from minitask.git.commits import Database, open_database
 from minitask.git.loose import LooseStore, object_id
-from minitask.git.merge_tree import merge_apart, merge_tree, tree_changes
 from minitask.git.objects import Entry, Objects
 from minitask.git.refs import Move
 from minitask.git.repository import Repository, discover
-from minitask.git.trees import changed_tree, differences
+from minitask.git.trees import changed_tree, differences, merge_apart, merge_tree, tree_changes
 from world import World
 
 Files = dict[str, Entry]

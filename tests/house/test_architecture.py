@@ -36,7 +36,6 @@ LAYERS = (
     "settings",
     "presets",
     "concurrency",
-    "background",
     "values",
     "words",
     "patterns",

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from minitask.git import refs
 from minitask.git.commits import FileWrite, NewCommit
-from minitask.git.identity import Signature
 from minitask.git.objects import CHUNK_BYTES, Objects, open_objects
+from minitask.git.repository import Signature
 from minitask.git.run_git import Git
 from minitask.ledger.record import Attempt, Record, Verdict
 from minitask.ledger.record_json import record_document

@@ -17,8 +17,8 @@ from minitask import resources
 from minitask.errors import MachineError
 from minitask.git import refs
 from minitask.git.commits import FileWrite
-from minitask.git.identity import Signature
 from minitask.git.objects import open_objects
+from minitask.git.repository import Signature
 from minitask.git.run_git import Git
 from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Record, Verdict, money
 from minitask.ledger.record_json import parse_record, record_document, render_document

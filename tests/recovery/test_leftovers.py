@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from crashes import MAIN, Aftermath, build, copy
 
-from minitask.system import locks
+from minitask.system import files
 from world import World
 
 HOLDER = """\
 import os, subprocess, sys, time
 from pathlib import Path
-from minitask.system import locks
-with locks.hold(Path(sys.argv[1]), on_wait=print) as held:
+from minitask.system import files
+with files.hold(Path(sys.argv[1]), on_wait=print) as held:
     held.claim("a test")
     if "child" in sys.argv:
         subprocess.Popen(["sleep", "1"], pass_fds=[held.fd], stdout=subprocess.DEVNULL)
@@ -124,7 +124,7 @@ def hold(lock: Path, *words: str) -> subprocess.Popen[str]:
 def is_abandoned(lock: Path) -> bool:
     """Whether the last holder was killed, asked once the lock is free; that changes nothing for the next who asks."""
     waited: list[str] = []
-    with locks.hold(lock, on_wait=waited.append) as held:
+    with files.hold(lock, on_wait=waited.append) as held:
         return held.abandoned
 
 
@@ -144,6 +144,6 @@ def test_a_lock_is_held_as_long_as_a_child_of_the_killed_holder_lives(tmp_path: 
     with hold(lock, "wait", "child") as process:
         os.kill(process.pid, signal.SIGKILL)
     waited: list[str] = []
-    with locks.hold(lock, on_wait=waited.append) as held:
+    with files.hold(lock, on_wait=waited.append) as held:
         assert held.abandoned
     assert waited == [f"{process.pid} a test"]

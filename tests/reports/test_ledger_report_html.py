@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from minitask.engine.attempt_texts import AttemptTexts, key_of
+from minitask.engine.task_records import AttemptTexts, key_of
 from minitask.engine.task_status import State, TaskStatus
 from minitask.engine.tasks import Task
 from minitask.ledger.evidence import RecordedDecision

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from minitask.engine.attempt_texts import AttemptTexts, key_of
+from minitask.engine.task_records import AttemptTexts, key_of
 from minitask.engine.task_status import State, TaskStatus
 from minitask.engine.tasks import Task
 from minitask.ledger.evidence import RecordedDecision

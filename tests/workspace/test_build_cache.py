@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from minitask.git.database import open_database
+from minitask.git.commits import open_database
 from minitask.git.repository import discover
 from minitask.sandbox.policy import Strength
 from minitask.sandbox.sandbox import Sandbox

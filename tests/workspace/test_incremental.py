@@ -13,11 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from minitask.git.commits import FileWrite, NewCommit
-from minitask.git.database import open_database
-from minitask.git.identity import Signature
+from minitask.git.commits import FileWrite, NewCommit, open_database
 from minitask.git.index import parse_index
-from minitask.git.repository import discover
+from minitask.git.repository import Signature, discover
 from minitask.sandbox.policy import Strength
 from minitask.system import inotify
 from minitask.workspace import incremental

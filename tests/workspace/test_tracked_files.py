@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from minitask.git.database import open_database
+from minitask.git.commits import open_database
 from minitask.git.repository import discover
 from minitask.sandbox.policy import Strength
 from minitask.workspace.checkout import SharedPaths, Workspace

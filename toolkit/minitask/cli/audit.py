@@ -13,7 +13,7 @@ from minitask.cli.completion import complete_tasks
 from minitask.cli.session import json_option, landed_of, moment, print_json, start
 from minitask.cli.terminal import show
 from minitask.engine.tasks import Base
-from minitask.git.landing_log import LandedTask
+from minitask.git.history import LandedTask
 from minitask.landing.audit import audit, statement
 from minitask.reports.audit import audit_document, render_audit
 

@@ -8,7 +8,7 @@ from minitask.cli.completion import complete_tasks
 from minitask.cli.session import json_option, print_json, start
 from minitask.cli.terminal import show, show_diff
 from minitask.engine.find_tasks import full_name
-from minitask.engine.task_changes import changes_of
+from minitask.engine.task_records import changes_of
 
 
 @click.command("diff")

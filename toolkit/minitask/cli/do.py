@@ -215,7 +215,7 @@ def _result(engine: Context, shot: OneShot, base: Base, *, merge: bool) -> TaskR
 
 def _change(engine: Context, result: TaskResult, base: Base) -> str:
     """Return the diff of the latest candidate; empty where there is none."""
-    from minitask.git.merge_tree import patch
+    from minitask.git.trees import patch
 
     return patch(engine.repository.git, base.base, result.commit) if result.commit else ""
 

@@ -9,7 +9,7 @@ import click
 from minitask.cli.completion import complete_tasks
 from minitask.cli.session import json_option, landed_of, print_json, start
 from minitask.cli.terminal import show
-from minitask.git.landing_log import commits_of
+from minitask.git.history import commits_of
 from minitask.reports.log import log_document, render_log
 
 

@@ -13,9 +13,8 @@ from msgspec.structs import replace
 
 from minitask.cli.session import Session, check_project, moment, project_name, start
 from minitask.cli.streams import say
-from minitask.engine.attempt_texts import DETAILED, newest_texts
 from minitask.engine.context import Context
-from minitask.engine.task_records import landed_states, ledger_of
+from minitask.engine.task_records import DETAILED, landed_states, ledger_of, newest_texts
 from minitask.errors import MinitaskError, UsageError
 from minitask.git import refs
 from minitask.ledger.store import uncollected

@@ -16,7 +16,7 @@ from minitask.engine.task_records import all_records_of, latest_record, task_at
 from minitask.engine.tasks import Base
 from minitask.errors import UsageError
 from minitask.git import refs
-from minitask.git.merge_tree import patch
+from minitask.git.trees import patch
 from minitask.ledger.record_json import result_document
 from minitask.planning.verify_project import verify_project
 from minitask.policy.budget import Budget

@@ -22,7 +22,7 @@ from minitask.words import json_text
 if TYPE_CHECKING:
     from minitask.engine.context import Context
     from minitask.engine.tasks import Base
-    from minitask.git.landing_log import LandedTask
+    from minitask.git.history import LandedTask
     from minitask.git.repository import Repository
     from minitask.ledger.record import TaskResult
     from minitask.settings import Settings
@@ -96,7 +96,7 @@ class Session(Struct, frozen=True):
 def landed_of(engine: Context, base: Base, words: Sequence[str]) -> Iterator[LandedTask]:
     """Return what landed of the projects and tasks that words name, or of all, newest first."""
     from minitask.engine.find_tasks import list_tasks
-    from minitask.git.landing_log import landed_tasks
+    from minitask.git.history import landed_tasks
 
     landed = landed_tasks(engine.repository.git, base.base)
     if not words:
@@ -119,8 +119,7 @@ def start(ctx: click.Context) -> Session:
 def open_session(folder: str, environ: Mapping[str, str]) -> Session:
     """Return the repository around a folder and its settings."""
     from minitask.engine.repository_settings import load_settings
-    from minitask.git.repository import discover
-    from minitask.git.shared_modes import share_modes
+    from minitask.git.repository import discover, share_modes
 
     path = _folder(folder)
     repository = discover(path, environ)

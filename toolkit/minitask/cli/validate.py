@@ -123,7 +123,7 @@ def _repository(folder: object) -> Repository | None:
     """Return the repository around; None outside of one, where only the files themselves are checked."""
     from pathlib import Path
 
-    from minitask.git.shared_modes import share_modes
+    from minitask.git.repository import share_modes
 
     try:
         repository = discover(Path(str(folder)), environment())

@@ -15,7 +15,7 @@ from minitask.engine.grounds import CommitGround, CommittedFiles
 from minitask.engine.repository_settings import check_filters, check_route
 from minitask.engine.tasks import PROJECTS, Base, Task, load_file
 from minitask.errors import MinitaskError, RefusedError, UsageError
-from minitask.git.hand_merges import all_landings
+from minitask.git.history import all_landings
 from minitask.spec.checks import check_anchor
 from minitask.spec.model import Diagnostic, Spec
 

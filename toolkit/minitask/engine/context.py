@@ -15,18 +15,15 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from minitask.background import BackgroundCall
+from minitask.concurrency import BackgroundCall
 from minitask.engine.workspace_pool import WorkspacePool
 from minitask.errors import MinitaskError, NoBranchError, UsageError
 from minitask.executors.quota import ReachedLimits
 from minitask.git import history, refs, update_target
-from minitask.git.commits import NewCommit, write_tree
-from minitask.git.database import Database, open_database
+from minitask.git.commits import Database, NewCommit, Signer, open_database, write_tree
 from minitask.git.history import Landing
-from minitask.git.identity import Signature
 from minitask.git.objects import Objects
-from minitask.git.repository import Repository, committer, head_branch
-from minitask.git.signing import Signer
+from minitask.git.repository import Repository, Signature, committer, head_branch
 from minitask.ledger.record import TaskResult
 from minitask.patterns import lazy_pattern
 from minitask.sandbox.allow_list import Grant, granted
@@ -37,7 +34,7 @@ from minitask.sandbox.shared_layers import Layer
 from minitask.settings import Settings
 from minitask.spec.model import Options
 from minitask.spec.paths import check_path
-from minitask.system import locks
+from minitask.system import files
 from minitask.system.cache import Cache
 from minitask.workspace import checkout, places
 from minitask.workspace.build_cache import BuildCache, open_build_cache
@@ -191,7 +188,7 @@ class Context(Struct):
         """Return True if a folder can get a private layer; found out by trying, and kept."""
         if not self.sandbox.has_private_mounts:
             return False
-        from minitask.sandbox.overlay import can_overlay
+        from minitask.sandbox.shared_layers import can_overlay
 
         def wrap(command: Sequence[str], layer: Layer) -> Wrapped:
             return replace(self.sandbox, layers=(layer,)).wrap(
@@ -307,7 +304,7 @@ def open_context(
             emit(Progress("", "waiting", text))
 
         try:
-            lock = stack.enter_context(locks.hold(home / "lock", on_wait=waiting))
+            lock = stack.enter_context(files.hold(home / "lock", on_wait=waiting))
             locked = repository.locked(lock.fd)
             recover(locked, abandoned=lock.abandoned)
             places.claim(locked)

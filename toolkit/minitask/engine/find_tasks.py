@@ -9,7 +9,14 @@ from unicodedata import normalize
 from msgspec import Struct
 
 from minitask.engine.context import Context, Progress
-from minitask.engine.given_names import SHOWN, choose_fitting, commit_command, fits, unknown_name
+from minitask.engine.spec_files import (
+    SHOWN,
+    choose_fitting,
+    commit_command,
+    fits,
+    is_spec_name,
+    unknown_name,
+)
 from minitask.engine.tasks import PROJECTS, Base, LoadedFile, Task, checkout_bytes, load_file
 from minitask.errors import RefusedError, UsageError
 from minitask.git import refs
@@ -140,11 +147,6 @@ def _markdown(engine: Context, tree: str, folder: PurePosixPath) -> list[str]:
         elif is_spec_name(name) and entry.mode in FILE_MODES:
             paths.append(str(folder / name))
     return paths
-
-
-def is_spec_name(name: str) -> bool:
-    """Return True if a file of a project is taken for a spec."""
-    return name.endswith(".md") and not name.upper().startswith("README")
 
 
 def _named(engine: Context, word: str, base: Base) -> tuple[list[Task], dict[str, LoadedFile]]:

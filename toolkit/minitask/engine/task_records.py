@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.tasks import Base, Task, parse
-from minitask.errors import UsageError
+from minitask.errors import MachineError, UsageError
 from minitask.git import history, refs
-from minitask.git.merge_tree import is_ancestor
+from minitask.git.objects import Objects, open_objects
+from minitask.git.run_git import Git
+from minitask.git.trees import TreeChange, is_ancestor, patch, patches, tree_changes
 from minitask.ledger.exchange import Exchange, read_exchange
 from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
 from minitask.ledger.store import Ledger, read_newest, read_records
+from minitask.patterns import lazy_pattern
 from minitask.spec.dependency_graph import task_names
 
 
@@ -180,3 +185,120 @@ def next_number(engine: Context, task: str, heads: Mapping[str, str] | None = No
     if entry is not None:
         numbers += [int(name.split("-")[0]) for name in engine.objects.entries(entry.oid)]
     return 1 + max(numbers, default=0)
+
+
+class TaskChanges(Struct, frozen=True):
+    """The change from one commit to another, as files and as a unified diff, and the attempt that it is of."""
+
+    attempt: int
+    base: str
+    commit: str
+    files: tuple[TreeChange, ...]
+    patch: str
+
+
+def changes_of(engine: Context, name: str, number: int | None) -> TaskChanges:
+    """Return the change of an attempt, the latest that made one for None; raise `UsageError` if there is none."""
+    git = engine.repository.git
+    record = attempt_record(engine, name, number)
+    if number is None and record.candidate is None:
+        made = [past for past in records_of(engine, name) if past.candidate is not None]
+        record = made[-1] if made else record
+    commit = record.candidate
+    if commit is None:
+        raise UsageError(
+            f"attempt {record.attempt.n} of {name} made no commit: {record.attempt.reason}",
+            hint=f"`minitask show {name}` has its report",
+        )
+    tip = engine.objects.commit(refs.branch(name)) if number is None else None
+    if tip is not None and is_ancestor(git, ancestor=commit, of=tip):
+        commit = tip
+    return TaskChanges(
+        record.attempt.n,
+        record.base,
+        commit,
+        tree_changes(git, record.base, commit),
+        patch(git, record.base, commit),
+    )
+
+
+DETAILED = 1000
+"""Records that are shown in detail, the newest."""
+MOST_LINES = 200_000
+"""Changed lines of all diffs that are made."""
+_ID = lazy_pattern(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+class AttemptTexts(Struct, frozen=True):
+    """An attempt's spec, diff and reply; each is empty where there is none."""
+
+    spec: str = ""
+    diff: str = ""
+    reply: str = ""
+
+
+Key = tuple[str, int, str]
+"""What tells a record from all others: its task, its number, and when it was started."""
+
+
+def key_of(record: Record) -> Key:
+    """Return a record's key."""
+    return record.task, record.attempt.n, record.started_at
+
+
+def newest_texts(engine: Context, records: Iterable[Record]) -> Mapping[Key, AttemptTexts]:
+    """Return the texts of the newest records; a diff is left out where the newer ones have too many lines.
+
+    Nothing is fetched for it: a partial clone that lacks one of them has none.
+    """
+    newest = heapq.nlargest(DETAILED, records, key=lambda record: record.started_at)
+    git = engine.repository.git.with_setting("protocol.allow", "never")
+    try:
+        with open_objects(git) as objects:
+            return _texts(git, objects, newest)
+    except MachineError:
+        return {}
+
+
+def _texts(git: Git, objects: Objects, records: list[Record]) -> Mapping[Key, AttemptTexts]:
+    head = objects.commit(refs.LEDGER)
+    specs = _blobs(objects, {record.spec_blob for record in records})
+    trees = list(_trees(objects, records))
+    diffs = patches(git, [pair for pair in trees if pair])
+    texts = {}
+    for record, pair in zip(records, trees, strict=True):
+        exchange = read_exchange(objects, head, record)
+        texts[key_of(record)] = AttemptTexts(
+            specs.get(record.spec_blob, ""),
+            diffs.get(pair, "") if pair else "",
+            exchange.reply if exchange else "",
+        )
+    return texts
+
+
+def _blobs(objects: Objects, oids: Iterable[str]) -> Mapping[str, str]:
+    """Return the text of each blob that is there."""
+    known = sorted(oid for oid in oids if _ID.fullmatch(oid))
+    contents = zip(known, objects.read_many(known), strict=True)
+    return {oid: content.decode("utf-8", "replace") for oid, content in contents if content}
+
+
+def _trees(objects: Objects, records: Iterable[Record]) -> Iterator[tuple[str, str] | None]:
+    """Yield the trees before and after each attempt's change; None where no diff is to be made."""
+    room = MOST_LINES
+    for record in records:
+        size = sum((file.added or 0) + (file.removed or 0) for file in record.attempt.files)
+        pair = _tree_pair(objects, record) if record.kind == ATTEMPT and size <= room else None
+        room -= size if pair else 0
+        yield pair
+
+
+def _tree_pair(objects: Objects, record: Record) -> tuple[str, str] | None:
+    commits = (record.base, record.candidate or "")
+    if not all(map(_ID.fullmatch, commits)):
+        return None
+    try:
+        before, after = map(objects.tree_of, commits)
+    except MachineError:  # as where the ledger was fetched without its branches
+        return None
+    return before, after

@@ -14,9 +14,8 @@ from minitask.engine.refusals import find_refusal
 from minitask.engine.task_summaries import TaskSummary, task_summaries
 from minitask.engine.tasks import Base, Task
 from minitask.git import history, refs
-from minitask.git.hand_merges import all_landings, brought_by_hand
-from minitask.git.history import Landing
-from minitask.git.merge_tree import TreeChange
+from minitask.git.history import Landing, all_landings, brought_by_hand
+from minitask.git.trees import TreeChange
 
 
 class State(StrEnum):

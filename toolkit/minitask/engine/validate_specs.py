@@ -19,7 +19,7 @@ from minitask.engine.spec_files import Sources, spec_files
 from minitask.engine.tasks import PROJECTS, parse_once
 from minitask.git import history
 from minitask.git.filters import attribute_sources
-from minitask.git.hand_merges import all_landings
+from minitask.git.history import all_landings
 from minitask.git.objects import Objects, blob_id, open_objects
 from minitask.git.repository import Repository
 from minitask.settings import Settings

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minitask.background import BackgroundCall
+from minitask.concurrency import BackgroundCall
 from minitask.workspace.build_cache import BuildCache, CachingSession
 from minitask.workspace.incremental import IncrementalCheckout
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from minitask.executors.chat import (
     Ask,
@@ -25,9 +24,6 @@ from minitask.executors.request import (
 )
 from minitask.executors.response import NO_TOKENS
 from minitask.spec.dependency_graph import task_names
-
-if TYPE_CHECKING:
-    pass
 
 
 class ScriptedExecutor:

@@ -21,10 +21,10 @@ from minitask.forge.pull_request_text import (
 )
 from minitask.forge.rest import TakenError
 from minitask.git import refs
-from minitask.git.merge_tree import is_ancestor
 from minitask.git.remotes import is_changed, remote_tip
+from minitask.git.trees import is_ancestor
 from minitask.landing.candidate_commits import Candidate, Landed
-from minitask.landing.push import push_commit
+from minitask.landing.join import push_commit
 from minitask.ledger.record import Record, TaskResult, Verdict
 from minitask.task.merge_later import merge_task
 from minitask.words import counted

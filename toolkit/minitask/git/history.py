@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
 
+from minitask.git import refs
+from minitask.git.objects import Objects
 from minitask.git.run_git import Git
+from minitask.git.trees import differences
 
 REVERTED = re.compile(r"^This reverts commit ([0-9a-f]{40,64})", re.MULTILINE)
 HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
@@ -162,3 +165,94 @@ def hunks(git: Git, old_blob: str, new_blob: str) -> tuple[tuple[int, int, int, 
             )
             ranges.append((old, old_count, new, new_count))
     return tuple(ranges)
+
+
+KEYS = ("Minitask", "Minitask-Undo", "Minitask-Tier", "Minitask-Model", "Minitask-Cost")
+
+
+class LandedTask(Struct, frozen=True):
+    """A merge of a task, or the commit that took one back (`undone`); `date` is the committer's, in ISO 8601."""
+
+    task: str
+    commit: str
+    date: str
+    subject: str
+    tier: str
+    model: str
+    cost: str
+    undone: bool
+
+
+def landed_tasks(git: Git, tip: str) -> Iterator[LandedTask]:
+    """Yield the tasks that landed or were undone on the first-parent line, newest first."""
+    fields = ("%H", "%cI", "%s", *map(trailer_field, KEYS))
+    for commit, date, subject, task, undone, tier, model, cost in landing_rows(git, tip, fields):
+        yield LandedTask(
+            task or undone, commit, date, subject, tier, model, cost, undone=bool(undone)
+        )
+
+
+def commits_of(git: Git, landed: LandedTask) -> tuple[tuple[str, str], ...]:
+    """Return the commits that a merge brought in, newest first, as `(id, subject)`; none for an undo."""
+    if landed.undone:
+        return ()
+    rows = git.line("log", "--format=%H%x00%s", f"{landed.commit}^1..{landed.commit}").splitlines()
+    pairs = (row.partition("\0") for row in rows)
+    return tuple((oid, subject) for oid, _, subject in pairs if oid != landed.commit)
+
+
+def all_landings(
+    git: Git, objects: Objects, tip: str, tasks: Collection[str] | None = None
+) -> dict[str, Landing]:
+    """Return the newest landing or undo of each task, or of these, by the toolkit's commits or by hand.
+
+    By hand it is known as long as the task has its branch.
+    """
+    landed = landings(git, tip)
+    if tasks is not None:
+        landed = {task: landed[task] for task in tasks if task in landed}
+        if len(landed) == len(tasks):
+            return landed
+    for name, candidate in refs.snapshot(git, refs.BRANCHES).items():
+        task = name.removeprefix(f"{refs.BRANCHES}/")
+        if task not in landed and (tasks is None or task in tasks):
+            landing = brought_by_hand(git, objects, tip, task, candidate)
+            if landing is not None:
+                landed[task] = landing
+    return landed
+
+
+def brought_by_hand(
+    git: Git, objects: Objects, tip: str, task: str, candidate: str
+) -> Landing | None:
+    """Return how a person brought a task's branch to a tip; None if they did not."""
+    base = objects.commit(f"{candidate}^1")
+    if base is None:
+        return None
+    paths = _paths_there(objects, tip, base=base, candidate=candidate)
+    merge = merge_of(git, candidate, tip)
+    if merge is None and not paths:
+        return None
+    spec = _spec_of(git, candidate, task)
+    if spec is None or (merge is not None and trailer(git, merge, "Minitask")):
+        return None
+    if merge is not None:
+        return Landing(merge, spec, undone=False)
+    commit = introduced_by(git, tip, paths[0])
+    return Landing(commit, spec, undone=False, whole=False) if commit else None
+
+
+def _spec_of(git: Git, candidate: str, task: str) -> str | None:
+    """Return the spec, as `PATH@BLOB`, of the task's newest commit on a branch; None if that is another task's."""
+    commit = latest_with_spec(git, candidate)
+    if commit is None or trailer(git, commit, "Minitask") != task:
+        return None
+    return trailer(git, commit, "Minitask-Spec")
+
+
+def _paths_there(objects: Objects, tip: str, *, base: str, candidate: str) -> list[str]:
+    """Return the paths of a candidate's change if a tip holds all of it, and came to hold it after the base."""
+    changes = list(differences(objects, objects.tree_of(base), objects.tree_of(candidate)))
+    if not all(objects.entry(tip, change.path) == change.new for change in changes):
+        return []
+    return [change.path for change in changes]

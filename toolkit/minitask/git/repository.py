@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.errors import MachineError, UsageError
-from minitask.git.identity import Signature, signature
 from minitask.git.loose import LooseStore
 from minitask.git.run_git import Git, clean_environment
 from minitask.system import process
@@ -153,3 +153,81 @@ def _not_found(start: Path, message: str) -> UsageError:
             f"{start} is not in a git repository", hint="run `git init`, or name one with -C DIR"
         )
     return UsageError(f"git cannot open the repository at {start}: {message.strip()}")
+
+
+def create_repository(
+    folder: Path, files: Mapping[str, str], *, message: str, environ: Mapping[str, str]
+) -> None:
+    """Make a repository with one commit on `main` that holds the files; its committer is the toolkit."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    git_dir = folder / ".git"
+    git_dir.mkdir()
+    Git(git_dir, environ).output("init", "-q", "--template=", "--initial-branch=main")
+    git = Git(git_dir, environ, work_tree=folder)
+    git.output("config", "core.bare", "false")
+    git.output("config", "user.name", "minitask demo")
+    git.output("config", "user.email", "demo@minitask.invalid")
+    git.output("add", "--all")
+    git.output("commit", "-q", "--no-verify", "-m", message)
+
+
+class Signature(Struct, frozen=True):
+    """A person and a time: `stamp` is `SECONDS TIMEZONE`, as git writes it."""
+
+    name: str
+    email: str
+    stamp: str
+
+    def __str__(self) -> str:
+        """Return the form of a commit header."""
+        return f"{self.name} <{self.email}> {self.stamp}"
+
+
+def signature(ident: str) -> Signature:
+    """Parse `Name <email> SECONDS ZONE`."""
+    name, _, remainder = ident.rpartition(" <")
+    email, _, stamp = remainder.partition("> ")
+    if not stamp:
+        raise MachineError(f"git returned an unreadable identity: {ident!r}")
+    return Signature(_header(name), _header(email), stamp)
+
+
+def _header(text: str) -> str:
+    return "".join(char for char in text if char not in "<>\n\0").strip()
+
+
+GROUP, ALL = 0o070, 0o075
+RIGHTS = {"group": GROUP, "true": GROUP, "1": GROUP, "yes": GROUP, "on": GROUP}
+RIGHTS |= {"all": ALL, "world": ALL, "everybody": ALL, "2": ALL}
+SET_GROUP = 0o2000
+
+
+def share_modes(repository: Repository) -> None:
+    """Have this process, from now on, make files that those may use who share the repository."""
+    value = _shared(repository)
+    if value in RIGHTS:
+        os.umask(os.umask(0o077) & ~RIGHTS[value])
+    elif value.isdigit() and int(value, 8) >= 0o600:  # the very rights of a file
+        rights = int(value, 8)
+        os.umask(0o777 & ~(rights | (rights & 0o444) >> 2))
+    else:
+        return
+    with suppress(OSError):
+        repository.home.mkdir()
+        repository.home.chmod(repository.home.stat().st_mode | SET_GROUP)
+
+
+def _shared(repository: Repository) -> str:
+    """Return `core.sharedRepository`; nothing where it is not set."""
+    try:
+        text = (repository.common_dir / "config").read_bytes()
+    except OSError:
+        return ""
+    if b"sharedrepository" not in text.lower():  # no need to start git
+        return ""
+    finished = repository.git.run("config", "core.sharedRepository")
+    return finished.stdout.decode("utf-8", "replace").strip().lower()

@@ -11,9 +11,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.errors import MachineError
-from minitask.git.merge_tree import TreeChange, tree_changes
 from minitask.git.repository import Repository
 from minitask.git.run_git import Git
+from minitask.git.trees import TreeChange, tree_changes
 from minitask.system import orphans
 
 LOCK_GRACE_SECONDS = 1.0

@@ -1,15 +1,17 @@
-"""Trees as values: what differs between two, and a tree with some paths changed.
-
-Only what differs is read, and only what changes is written.
-"""
+"""Trees as values: what differs between two, some paths changed, and merges without a checkout."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
+from minitask.git.kept_objects import keeping
 from minitask.git.objects import TREE, Entry, Objects
+from minitask.git.run_git import Git, GitProcess, failure
+from minitask.patterns import lazy_pattern
 
 Edits = dict[str, "Edits | Entry | None"]
 """Names in a folder: what is to stand there, nothing (None), or what is to change below."""
@@ -81,3 +83,182 @@ def _edited(objects: Objects, tree: str, edits: Edits) -> str:
         else:
             entries.pop(name, None)
     return objects.write_tree(entries) if entries else ""
+
+
+class MergeResult(Struct, frozen=True):
+    """The merge's tree id; None, and the paths in conflict, where it is not clean."""
+
+    tree: str | None
+    conflicts: tuple[str, ...] = ()
+
+
+def merge_tree(git: Git, *, ours: str, theirs: str) -> MergeResult:
+    """Merge two commits, in memory."""
+    args = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs)
+    with keeping(git) as aside:
+        finished = aside.run(*args)
+    parts = finished.stdout.decode("utf-8", "surrogateescape").rstrip("\0").split("\0")
+    if finished.exit_code == 0:
+        return MergeResult(parts[0])
+    # A bad revision exits with 1 as well, but prints no tree.
+    if finished.exit_code == 1 and parts[0]:
+        return MergeResult(None, tuple(dict.fromkeys(parts[1:])))
+    raise failure(args, finished)
+
+
+def merge_apart(objects: Objects, *, base: str, ours: str, theirs: str) -> str | None:
+    """Return the merged tree where whatever theirs changed is in ours as it was in the base: no content is to be
+    merged.
+
+    All are trees, and `base` is that of the merge base of two commits. None if git must look closer: both sides
+    touched a path, or one may have moved a folder that the other put something into.
+    """
+    changes: dict[str, Entry | None] = {}
+    for difference in differences(objects, base, theirs):
+        base_entry, our_entry = (
+            objects.entry_below(tree, difference.path) for tree in (base, ours)
+        )
+        if base_entry != our_entry or not _has_place(
+            objects, difference.path, (base, ours, theirs)
+        ):
+            return None
+        changes[difference.path] = difference.new
+    return changed_tree(objects, ours, changes)
+
+
+def _has_place(objects: Objects, path: str, trees: tuple[str, str, str]) -> bool:
+    """Return True if each folder above a path is one in ours too, and untouched there where theirs has it no more."""
+    parts = path.split("/")
+    for count in range(1, len(parts)):
+        above = "/".join(parts[:count])
+        base, ours, theirs = (_folder(objects.entry_below(tree, above)) for tree in trees)
+        if (base or theirs) and ours == FILE:
+            return False
+        if base and (not ours or (not theirs and base != ours)):
+            return False
+    return True
+
+
+def _folder(entry: Entry | None) -> str:
+    """Return the tree that stands there, `FILE` for anything else, nothing for nothing."""
+    return "" if entry is None else entry.oid if entry.mode == TREE else FILE
+
+
+class TreeChange(Struct, frozen=True):
+    """One path that differs between two trees: git's status letter, both modes and blob ids, lines added and removed.
+
+    The counts are None if the content is not text.
+    """
+
+    status: str
+    path: str
+    old_mode: str
+    new_mode: str
+    old_oid: str
+    new_oid: str
+    added: int | None = None
+    removed: int | None = None
+
+
+FILE = "file"
+DIFF = (
+    "diff-tree",
+    *("-r", "-z", "--raw", "--numstat", "--no-renames", "--no-commit-id", "--no-abbrev"),
+)
+
+
+def tree_changes(git: Git, old: str, new: str) -> tuple[TreeChange, ...]:
+    """Every path that differs, renames as a deletion and an addition."""
+    return _parse_changes(git.fields(*DIFF, old, new))
+
+
+class TreeDiffs:
+    """`tree_changes` through one process that stays open. Safe to share between threads."""
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+        self._dialogue = GitProcess(git, *DIFF, "--stdin")
+        self._mark = f"end-{os.urandom(16).hex()}\n".encode()
+
+    def changes(self, old: str, new: str) -> tuple[TreeChange, ...]:
+        """Every path that differs between two trees, given by their ids.
+
+        A line that names no object comes back as it is, and git sends what it holds back with it.
+        """
+        head = f"{old} {new}\n".encode()
+        answer = self._dialogue.ask(head + self._mark, end=self._mark)
+        if answer is None or not answer.startswith(head):
+            return tree_changes(self._git, old, new)
+        text = answer[len(head) : -len(self._mark)].decode("utf-8", "surrogateescape")
+        return _parse_changes(text.rstrip("\0").split("\0") if text else [])
+
+    def close(self) -> None:
+        """End the process."""
+        self._dialogue.close()
+
+
+def _parse_changes(fields: Sequence[str]) -> tuple[TreeChange, ...]:
+    """Return what `DIFF` printed: first the raw entries, then the counts of lines."""
+    end = next(
+        (at for at in range(0, len(fields), 2) if not fields[at].startswith(":")), len(fields)
+    )
+    raw, counted = fields[:end], fields[end:]
+    counts = dict(_counts(field) for field in counted)
+    changes = []
+    for header, path in zip(raw[::2], raw[1::2], strict=True):
+        old_mode, new_mode, old_oid, new_oid, status = header.lstrip(":").split(" ")
+        added, removed = counts.get(path, (None, None))
+        change = (status[0], path, old_mode, new_mode, old_oid, new_oid, added, removed)
+        changes.append(TreeChange(*change))
+    return tuple(changes)
+
+
+def _counts(field: str) -> tuple[str, tuple[int | None, int | None]]:
+    """One line of `--numstat`; a binary file has dashes for its counts."""
+    added, removed, path = field.split("\t", 2)
+    return path, (int(added), int(removed)) if added != "-" else (None, None)
+
+
+def is_ancestor(git: Git, *, ancestor: str, of: str) -> bool:
+    """Return True if one commit is reachable from another."""
+    finished = git.run("merge-base", "--is-ancestor", ancestor, of)
+    if finished.exit_code not in (0, 1):
+        raise failure(("merge-base",), finished)
+    return finished.exit_code == 0
+
+
+def merge_base(git: Git, first: str, second: str) -> str | None:
+    """Return the best common ancestor of two commits; None if they have none."""
+    finished = git.run("merge-base", first, second)
+    return finished.stdout.decode().strip() or None
+
+
+_PAIR = lazy_pattern(r"^([0-9a-f]{40,64}) ([0-9a-f]{40,64})\n", re.MULTILINE)
+PATCH = (
+    "diff-tree",
+    *("-r", "-p", "--find-renames", "--unified=3", "--no-color", "--no-commit-id", "--full-index"),
+    *("--no-ext-diff", "--no-textconv"),
+)
+
+
+def patch(git: Git, old: str, new: str, *, paths: tuple[str, ...] = ()) -> str:
+    """Return the difference between two commits as a unified diff, renames found; of some paths alone where they
+    are named.
+    """
+    scope = ("--", *paths) if paths else ()
+    return git.output(*PATCH, old, new, *scope).decode("utf-8", "replace")
+
+
+def patches(git: Git, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return the unified diff between the trees of each pair, by one process; what git cannot read is left out.
+
+    A file of more than a megabyte counts as binary.
+    """
+    lines = "".join(f"{old} {new}\n" for old, new in dict.fromkeys(pairs)).encode()
+    small = git.with_setting("core.bigFileThreshold", "1m")
+    output = small.run(*PATCH, "--stdin", stdin=lines).stdout if lines else b""
+    _, *parts = _PAIR.split(output.decode("utf-8", "replace"))
+    return {
+        (old, new): diff
+        for old, new, diff in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+    }

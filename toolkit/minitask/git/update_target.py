@@ -16,7 +16,6 @@ from msgspec import Struct, to_builtins
 
 from minitask.errors import MachineError, MinitaskError
 from minitask.git import refs
-from minitask.git.merge_tree import is_ancestor
 from minitask.git.repository import Repository, head_branch
 from minitask.git.restore_checkout import (
     FAST_FORWARD,
@@ -29,6 +28,7 @@ from minitask.git.restore_checkout import (
     restore,
 )
 from minitask.git.run_git import Git, failure
+from minitask.git.trees import is_ancestor
 from minitask.system.files import write_json
 
 JOURNAL = "advance.json"

@@ -15,10 +15,10 @@ from minitask.errors import EditError
 from minitask.gates.scope import starts_programs
 from minitask.git import refs
 from minitask.git.commits import FileWrite, NewCommit, write_commits
-from minitask.git.identity import Signature
 from minitask.git.loose import object_id
-from minitask.git.merge_tree import TreeChange
 from minitask.git.objects import TREE, Objects
+from minitask.git.repository import Signature
+from minitask.git.trees import TreeChange
 from minitask.landing.proof import Proof
 from minitask.ledger.record import Attempt, FileRecord, Verdict, money
 from minitask.ledger.usage import Usage

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.background import BackgroundCall
+from minitask.concurrency import BackgroundCall
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.errors import MinitaskError

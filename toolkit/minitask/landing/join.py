@@ -14,18 +14,18 @@ from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
-from minitask.errors import RefusedError
+from minitask.errors import MinitaskError, RefusedError
 from minitask.gates.result import GateResult
 from minitask.gates.scope import check_scope
 from minitask.git import refs
 from minitask.git.commits import NewCommit, write_commit, write_commits
 from minitask.git.filters import filtered_paths
-from minitask.git.merge_tree import MergeResult, TreeChange, merge_tree
+from minitask.git.remotes import Pushed, choose_remote, is_changed, push
 from minitask.git.restore_checkout import TargetMove
-from minitask.git.update_target import TargetUpdate
-from minitask.landing.candidate_commits import Candidate, candidate_commit
-from minitask.landing.merge import leads_back, merged
-from minitask.landing.push import advance
+from minitask.git.trees import MergeResult, TreeChange, merge_apart, merge_tree
+from minitask.git.update_target import TargetUpdate, update_target
+from minitask.landing.candidate_commits import Candidate, Landed, candidate_commit
+from minitask.ledger.record import Verdict
 
 CARRIED = "Minitask-Carried"
 """The trailer of a candidate that was made again: the commit whose change it carries."""
@@ -169,3 +169,80 @@ def _check_filters(engine: Context, changes: Sequence[TreeChange], tip: str) -> 
         reason = f"it writes {path}, which has the git filter {name}"
         return GateResult("scope", passed=False, reason=reason, refused=True)
     return GateResult("scope", passed=True)
+
+
+def merged(engine: Context, candidate: str, *, tip: str) -> MergeResult:
+    """Return the tree of the merge of a candidate, which has one parent, into a tip; or the paths that conflict."""
+    tree = None
+    base = engine.objects.commit(f"{candidate}^1")
+    if base is not None and leads_back(engine, tip, base):
+        base, ours, theirs = map(engine.objects.tree_of, (base, tip, candidate))
+        tree = merge_apart(engine.objects, base=base, ours=ours, theirs=theirs)
+    if tree is not None:
+        return MergeResult(tree)
+    return merge_tree(engine.repository.git, ours=tip, theirs=candidate)
+
+
+def leads_back(engine: Context, tip: str, base: str) -> bool:
+    """Return True if merges made by this very process alone lead from a base to a tip.
+
+    Then the base is the merge base of the tip and of whatever was made on the base since.
+    """
+    at: str | None = tip
+    while at is not None and at != base:
+        at = engine.built_on.get(at)
+    return at is not None
+
+
+def advance(engine: Context, step: TargetMove) -> TargetUpdate:
+    """Move the target, on the remote first if it is to be pushed."""
+    remote = engine.settings.push
+    if not remote:
+        return update_target(engine.repository, step)
+    answer = push_commit(engine, remote, step.target, step.new, runs_hook=True)
+    reason = answer.refused.get(step.target)
+    if reason is not None:
+        return TargetUpdate(done=False, reason=reason, declined=True, is_behind=is_changed(reason))
+    moved = update_target(engine.repository, step)
+    if moved.done or moved.moved_meanwhile:
+        return moved
+    return replace(moved, reason=f"{moved.reason} (it is on {remote} already)")
+
+
+def left_on_branch(engine: Context, task: Task, commit: str, moved: TargetUpdate) -> Landed:
+    """Return the outcome of a proven candidate whose target the remote declined: its branch is pushed."""
+    remote, target, branch = (
+        engine.settings.push,
+        task.target.removeprefix("refs/heads/"),
+        refs.branch(task.name).removeprefix("refs/heads/"),
+    )
+    again = f"minitask merge {task.name}"
+    why = f"passed, but {remote} does not take {target}: {moved.reason}"
+    if moved.is_behind:
+        return Landed(Verdict.READY, reason=why, next_step=f"git pull {remote} {target} && {again}")
+    pushed = push_commit(engine, remote, refs.branch(task.name), commit)
+    refusal = pushed.refused.get(refs.branch(task.name))
+    if refusal is None:
+        step = pushed.link or f"git request-pull {target} {remote} {branch}"
+        return Landed(Verdict.READY, reason=f"{why}; {branch} is pushed there", next_step=step)
+    step = f"git push --force-with-lease {remote} {branch}" if is_changed(refusal) else again
+    reason = f"{why}; {branch} could not be pushed: {refusal}"
+    return Landed(Verdict.READY, reason=reason, next_step=step)
+
+
+def push_commit(
+    engine: Context,
+    remote: str,
+    ref: str,
+    commit: str,
+    *,
+    runs_hook: bool = False,
+    replaced: str = "",
+) -> Pushed:
+    """Return the remote's answer; a remote that cannot be reached refuses, too."""
+    try:
+        chosen = choose_remote(engine.repository, remote)
+        moves = {ref: commit}
+        return push(engine.repository, chosen, moves, runs_hook=runs_hook, replaced=replaced)
+    except MinitaskError as error:
+        return Pushed({ref: error.message})

@@ -11,9 +11,8 @@ from minitask.errors import NoBranchError, RefusedError
 from minitask.git.commits import write_commits
 from minitask.git.update_target import TargetUpdate
 from minitask.landing.candidate_commits import Candidate, Landed, merge_commit, write_draft_commit
-from minitask.landing.join import Joint, join, move_target
+from minitask.landing.join import Joint, join, left_on_branch, move_target
 from minitask.landing.proof import Proof, prove
-from minitask.landing.push import left_on_branch
 from minitask.ledger.record import Verdict
 
 ROUNDS = 8

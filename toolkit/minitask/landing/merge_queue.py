@@ -22,7 +22,7 @@ from minitask.engine.tasks import Task
 from minitask.git.commits import write_commits
 from minitask.landing.candidate_commits import Candidate, Landed, merge_commit
 from minitask.landing.guards import Guards
-from minitask.landing.join import check_merge, join, move_target
+from minitask.landing.join import check_merge, join, merged, move_target
 from minitask.landing.land import (
     ROUNDS,
     land_alone,
@@ -31,7 +31,6 @@ from minitask.landing.land import (
     out_of_scope,
     together_red,
 )
-from minitask.landing.merge import merged
 from minitask.landing.proof import Proof, is_proven, prove_together
 from minitask.landing.speculative import SpeculativeProofs
 from minitask.ledger.record import Verdict

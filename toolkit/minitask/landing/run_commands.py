@@ -15,7 +15,7 @@ from minitask.gates.grammars import may_run_tests
 from minitask.ledger.evidence import SuiteCounts
 from minitask.ledger.record import CommandRecord
 from minitask.sandbox import shell_session
-from minitask.sandbox.session_result import CommandResult
+from minitask.sandbox.command_result import CommandResult
 from minitask.spec.model import Command
 from minitask.workspace.incremental import IncrementalCheckout
 

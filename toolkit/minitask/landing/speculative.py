@@ -17,14 +17,13 @@ from functools import partial
 
 from msgspec import Struct
 
-from minitask.background import BackgroundCall
-from minitask.concurrency import CpuPool
+from minitask.concurrency import BackgroundCall, CpuPool
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.errors import MinitaskError
 from minitask.git.commits import write_commit
 from minitask.landing.candidate_commits import write_draft_commit
-from minitask.landing.merge import merged
+from minitask.landing.join import merged
 from minitask.landing.proof import Proof, prove
 from minitask.system import process
 

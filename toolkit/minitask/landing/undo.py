@@ -12,10 +12,10 @@ from minitask.engine.tasks import PROJECTS, Base, load_file
 from minitask.errors import MachineError, UsageError
 from minitask.git import refs
 from minitask.git.commits import NewCommit, write_commits
-from minitask.git.merge_tree import merge_tree
 from minitask.git.restore_checkout import TargetMove
+from minitask.git.trees import merge_tree
+from minitask.landing.join import advance
 from minitask.landing.proof import prove_checks
-from minitask.landing.push import advance
 from minitask.ledger.record import Verdict
 from minitask.spec.dependency_graph import Graph
 from minitask.system.files import force_remove

@@ -22,8 +22,8 @@ from msgspec import Struct
 
 from minitask.git import refs
 from minitask.git.commits import FileWrite, NewCommit
-from minitask.git.identity import Signature
 from minitask.git.objects import TREE, Objects
+from minitask.git.repository import Signature
 from minitask.ledger.exchange import ENDING
 from minitask.ledger.record import FORMAT, Record
 from minitask.ledger.record_json import parse_record, record_document, render_document

@@ -16,7 +16,7 @@ from minitask.executors.request import ExecutorFailure
 from minitask.gates import verification
 from minitask.gates.review import LONGEST_DIFF
 from minitask.gates.verification import TaskVerdict
-from minitask.git.merge_tree import patch
+from minitask.git.trees import patch
 from minitask.ledger.record import GOAL, REVIEW, Attempt, Verdict
 from minitask.planning.plan import (
     ANSWER_TOKENS,

@@ -22,8 +22,7 @@ from minitask.engine.task_records import all_records_of, task_at
 from minitask.engine.tasks import Base, Task
 from minitask.errors import MachineError
 from minitask.git import refs
-from minitask.git.identity import Signature
-from minitask.git.repository import Repository, discover
+from minitask.git.repository import Repository, Signature, discover
 from minitask.git.run_git import clean_environment
 from minitask.ledger.record import Record, Verdict
 from minitask.ledger.record_json import parse_record, record_document

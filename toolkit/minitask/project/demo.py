@@ -17,8 +17,7 @@ from minitask.engine.repository_settings import load_settings
 from minitask.engine.tasks import PROJECTS, Base
 from minitask.errors import MachineError
 from minitask.git.branches import BranchView, merges, task_branches
-from minitask.git.init_repository import create_repository
-from minitask.git.repository import discover
+from minitask.git.repository import create_repository, discover
 from minitask.ledger.record import TaskResult
 from minitask.policy.route import RouteOverrides
 from minitask.project.call_pool import ThreadCallPool

@@ -15,7 +15,7 @@ from minitask.engine.check_specs import (
 )
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import FoundTasks
-from minitask.engine.given_names import SHOWN, fits
+from minitask.engine.spec_files import SHOWN, fits
 from minitask.engine.task_status import State, task_statuses
 from minitask.engine.tasks import Base, Task
 from minitask.errors import UsageError

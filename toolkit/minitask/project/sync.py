@@ -15,8 +15,8 @@ from minitask.engine.context import Context, Progress
 from minitask.errors import MachineError
 from minitask.git import refs
 from minitask.git.commits import NewCommit, write_commits
-from minitask.git.merge_tree import is_ancestor
 from minitask.git.remotes import TRACKED, fetch, is_changed, merge_ledgers, push
+from minitask.git.trees import is_ancestor
 
 ROUNDS = 8
 

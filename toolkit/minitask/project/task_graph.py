@@ -13,7 +13,7 @@ from minitask.engine.task_status import State, TaskStatus, task_statuses
 from minitask.engine.tasks import Base, Task
 from minitask.errors import MinitaskError, UsageError
 from minitask.git import refs
-from minitask.git.merge_tree import merge_tree
+from minitask.git.trees import merge_tree
 from minitask.routing.route_task import route_of
 from minitask.spec.dependency_graph import Graph, order
 from minitask.spec.file_dependencies import (

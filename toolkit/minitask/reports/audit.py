@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from minitask.git.landing_log import LandedTask
+from minitask.git.history import LandedTask
 from minitask.landing.audit import AuditedMerge
 from minitask.reports.results import render_command
 from minitask.words import counted

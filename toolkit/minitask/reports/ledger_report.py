@@ -19,7 +19,7 @@ from minitask.reports.text_tables import aligned
 from minitask.words import counted, one_line
 
 if TYPE_CHECKING:
-    from minitask.engine.attempt_texts import AttemptTexts, Key
+    from minitask.engine.task_records import AttemptTexts, Key
     from minitask.project.task_graph import TaskGraph
 
 HEADINGS = ("attempts", "tasks", "requests", "input", "cached", "output", "cost")

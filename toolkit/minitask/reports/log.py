@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from minitask.git.landing_log import LandedTask
+from minitask.git.history import LandedTask
 from minitask.reports.results import dollars
 from minitask.words import one_line
 

@@ -8,7 +8,7 @@ import shlex
 import zlib
 from collections.abc import Mapping
 
-from minitask.engine.attempt_texts import AttemptTexts, Key, key_of
+from minitask.engine.task_records import AttemptTexts, Key, key_of
 from minitask.ledger.record import Record
 from minitask.words import one_line, plain_text
 

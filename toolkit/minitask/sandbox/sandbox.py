@@ -30,10 +30,9 @@ from minitask.sandbox.policy import (
     spellings,
     tasks_of_user,
 )
-from minitask.sandbox.python_environments import find_environments
 from minitask.sandbox.shared_layers import Layer
 from minitask.sandbox.toolchain import Toolchain, find_toolchain
-from minitask.sandbox.user_folders import UV_KEEPS, user_folders
+from minitask.sandbox.user_folders import UV_KEEPS, find_environments, user_folders
 from minitask.system import orphans
 from minitask.system.files import force_remove
 

@@ -7,17 +7,22 @@ into the workspace: else a package linked there would be tested as the user has 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 from msgspec import Struct, msgpack
 
+from minitask.errors import MachineError
+from minitask.system import process
 from minitask.system.files import force_remove
 
 TEXTS = ("*.pth", "*.egg-link", "__editable__*.py", "direct_url.json", "pyvenv.cfg")
@@ -217,3 +222,46 @@ def _folders(text: str, checkout: str) -> Iterator[str]:
         folder = Path(checkout, name)
         is_package = (folder / "__init__.py").exists() or folder.is_file()
         yield name.rpartition("/")[0] if is_package else name
+
+
+PROBE_SECONDS = 20
+
+
+class Ready(Protocol):
+    """A command that can be started."""
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """Its words."""
+        ...
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Its whole environment."""
+        ...
+
+
+Wrap = Callable[[Sequence[str], Layer], AbstractContextManager[Ready]]
+"""A command in the sandbox, with a layer, standing in the folder that the layer's target is in."""
+
+
+def can_overlay(folder: Path, wrap: Wrap) -> bool:
+    """Return True if the sandbox can have layers whose files lie in a folder."""
+    target = folder / f"probe-{os.urandom(8).hex()}"
+    names = ("source", "target", "upper", "work")
+    layer = Layer(*(target / name for name in names))
+    try:
+        for name in names:
+            (target / name).mkdir(parents=True)
+        (layer.source / "told").touch()
+        command = ("bash", "-c", "test -e target/told && echo n > target/new")
+        with wrap(command, layer) as wrapped:
+            finished = process.run(
+                wrapped.argv, cwd=target, env=wrapped.env, timeout_seconds=PROBE_SECONDS
+            )
+        return finished.ok and (layer.upper / "new").exists()
+    except (OSError, MachineError):
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            force_remove(target)

@@ -17,9 +17,16 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from minitask.errors import MachineError
-from minitask.sandbox.exit_status import Status, find_fault, read_status
+from minitask.sandbox.command_result import (
+    CommandResult,
+    SessionResult,
+    Status,
+    find_fault,
+    read_status,
+    tail,
+    unlisted_text,
+)
 from minitask.sandbox.policy import SHELL, Strength
-from minitask.sandbox.session_result import CommandResult, SessionResult, tail, unlisted_text
 from minitask.sandbox.shell_wrapper import DRIVER, wrapper_program
 from minitask.system import pipes, process
 

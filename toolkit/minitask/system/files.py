@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from msgspec import Struct
 
 from minitask.errors import EditError
 
@@ -144,3 +147,43 @@ def _is_link(folder: int, part: str) -> bool:
 
 def _changed(name: str, kind: str) -> EditError:
     return EditError(f"{name} is {kind} now", hint="change regular files alone")
+
+
+class Held(Struct, frozen=True):
+    """A lock that is held: its descriptor, for children to inherit; `abandoned` where the last holder was killed."""
+
+    fd: int
+    abandoned: bool
+
+    def claim(self, purpose: str) -> None:
+        """Name this process as the holder, once what the last one left is fixed."""
+        name = f"{os.getpid()} {purpose}\n".encode()
+        os.pwrite(self.fd, name, 0)
+        os.ftruncate(self.fd, len(name))
+
+
+@contextmanager
+def hold(path: Path, *, on_wait: Callable[[str], None]) -> Iterator[Held]:
+    """Hold the lock, waiting for it if need be.
+
+    A child that inherits it keeps the lock while it lives, so that nobody fixes what it is still writing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        _acquire(fd, on_wait)
+        lock = Held(fd, abandoned=os.fstat(fd).st_size > 0)
+        try:
+            yield lock
+        finally:
+            os.ftruncate(fd, 0)
+    finally:
+        os.close(fd)
+
+
+def _acquire(fd: int, on_wait: Callable[[str], None]) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        on_wait(os.pread(fd, 200, 0).decode("utf-8", "replace").strip() or "another process")
+        fcntl.flock(fd, fcntl.LOCK_EX)

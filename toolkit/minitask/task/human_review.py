@@ -14,7 +14,7 @@ from minitask.engine.task_status import latest_landing
 from minitask.engine.tasks import Base, Task
 from minitask.errors import UsageError
 from minitask.git import history, refs
-from minitask.git.merge_tree import is_ancestor
+from minitask.git.trees import is_ancestor
 from minitask.landing.join import CARRIED
 from minitask.ledger.record import ATTEMPT, PERSON, REVIEW, Record, Verdict
 from minitask.ledger.usage import NO_USAGE

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from minitask.engine.context import Context
 from minitask.engine.task_records import all_records_of, next_number, records_of
 from minitask.git import history, refs
-from minitask.git.merge_tree import is_ancestor
+from minitask.git.trees import is_ancestor
 from minitask.landing.candidate_commits import Landed
 from minitask.landing.join import CARRIED, UNRECORDED, note_recorded
 from minitask.ledger.record import ATTEMPT, Attempt, Record, Verdict

@@ -28,8 +28,8 @@ from minitask.task.finish import (
     stopped_later,
 )
 from minitask.task.human_review import needs_approval
-from minitask.task.implement import blame_outage, implement
 from minitask.task.judge import judge
+from minitask.task.phases import blame_outage, implement
 from minitask.task.prepare import prepare
 from minitask.task.resume import latest_made, take_proven
 from minitask.task.state import NotAskedError, RunOptions, TaskState, UnservedError
@@ -147,7 +147,7 @@ def _classify_and_outline(engine: Context, state: TaskState, call: Call) -> Task
     is_made = state.draft.work is not None
     if is_made or state.draft.route.executor == SCRIPT or not engine.settings.gates:
         return state
-    from minitask.task.classify_and_outline import classify_and_outline
+    from minitask.task.phases import classify_and_outline
 
     return classify_and_outline(engine, state, call)
 
@@ -180,7 +180,7 @@ def _review(engine: Context, state: TaskState, call: Call) -> TaskState:
 def _write_message(engine: Context, state: TaskState, call: Call) -> TaskState:
     if not state.draft.verdict.is_good or MESSAGE not in engine.settings.gates:
         return state
-    from minitask.task.commit_message import write_message
+    from minitask.task.phases import write_message
 
     return write_message(engine, state, call)
 

@@ -12,7 +12,7 @@ from minitask.engine.task_status import latest_landing
 from minitask.engine.tasks import Base, Task, load_file
 from minitask.errors import UsageError
 from minitask.git import history
-from minitask.git.merge_tree import is_ancestor, merge_base
+from minitask.git.trees import is_ancestor, merge_base
 from minitask.landing.candidate_commits import Candidate, Landed
 from minitask.landing.land import land_alone
 from minitask.landing.proof import prove

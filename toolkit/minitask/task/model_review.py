@@ -16,7 +16,7 @@ from minitask.executors.reply_request import request_of
 from minitask.executors.request import ExecutorFailure, ExecutorRequest, ExecutorResult, FailureKind
 from minitask.gates import review
 from minitask.gates.review import Review
-from minitask.git.merge_tree import patch
+from minitask.git.trees import patch
 from minitask.ledger.evidence import APPLY
 from minitask.ledger.record import REVIEW, Verdict
 from minitask.ledger.usage import NO_USAGE

@@ -12,7 +12,7 @@ from minitask.engine.tasks import Task
 from minitask.executors.request import ExecutorResult
 from minitask.gates.result import GateResult
 from minitask.git import refs
-from minitask.git.merge_tree import is_ancestor, tree_changes
+from minitask.git.trees import is_ancestor, tree_changes
 from minitask.landing.candidate_commits import Candidate
 from minitask.landing.land import Landings, land
 from minitask.ledger.evidence import RESUME

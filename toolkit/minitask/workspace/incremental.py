@@ -23,14 +23,14 @@ from minitask.spec.paths import check_path
 from minitask.system.files import replace_file
 from minitask.system.inotify import CLOSE_WRITE, Watch, open_watch
 from minitask.workspace.checkout import Workspace
-from minitask.workspace.tracked_files import Tracked
-from minitask.workspace.tree_writer import TreeWriter, path_bytes
-from minitask.workspace.verify_checkout import (
+from minitask.workspace.tracked_files import (
     ExpectedFiles,
+    Tracked,
     expected_files,
     find_deviation,
     is_unchanged,
 )
+from minitask.workspace.tree_writer import TreeWriter, path_bytes
 
 if TYPE_CHECKING:
     from minitask.sandbox.sandbox import Sandbox

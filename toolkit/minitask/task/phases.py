@@ -1,7 +1,4 @@
-"""Questions to models before a task starts, where the config's gates say so: its kind, and its steps.
-
-Both only help: where no model gives an answer that can be used, the task goes on without.
-"""
+"""The phases of a task that call a model: classify it, outline its steps, implement it, write its commit message."""
 
 from __future__ import annotations
 
@@ -9,10 +6,10 @@ from msgspec.structs import replace
 
 from minitask.engine.context import Context, Progress
 from minitask.errors import BudgetError, UsageError
-from minitask.executors.request import ExecutorFailure
+from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.gates import task_questions
-from minitask.ledger.record import CLASSIFY, PLAN, Verdict
-from minitask.policy.route import TIERS, Route
+from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, Verdict
+from minitask.policy.route import SCRIPT, TIERS, Route
 from minitask.routing.route_task import resolve_model, route_of
 from minitask.spec.model import Spec, Tier
 from minitask.task import call_journal
@@ -26,7 +23,7 @@ from minitask.task.questions import (
     route_to,
     with_call,
 )
-from minitask.task.state import NotAskedError, TaskState
+from minitask.task.state import AttemptState, NotAskedError, TaskState
 
 
 def classify_and_outline(engine: Context, state: TaskState, call: Call) -> TaskState:
@@ -137,3 +134,114 @@ def _key(prompt: QuestionPrompt) -> str:
 
 def _void(_value: object) -> None:
     """Return nothing, so that a parser can be used as a check."""
+
+
+def implement(engine: Context, state: TaskState, call: Call) -> TaskState:
+    """Return the state with the executor's change, or with why there is none.
+
+    A change that is at hand (one on record, or a reviewer's own edits) needs no call. Raises `NotAskedError` where
+    nobody was asked.
+    """
+    if state.draft.work is not None:
+        return state
+    is_script = state.call.route.executor == SCRIPT
+    outcome = state.call.perform(engine) if is_script else call(state.call)
+    if isinstance(outcome, Answered):
+        return replace(state, draft=_with_work(state.draft, outcome), failure=None)
+    if isinstance(outcome, ExecutorFailure):
+        return replace(state, draft=_with_failure(state, outcome), failure=outcome)
+    call_journal.settle(engine.repository.home, state.call.key)
+    raise NotAskedError(state, outcome)
+
+
+def _with_work(draft: AttemptState, outcome: Answered) -> AttemptState:
+    work = outcome.work
+    return replace(
+        draft,
+        work=work,
+        usage=work.usage,
+        cost_usd=outcome.cost_usd,
+        pricing=outcome.pricing,
+        malformed=work.malformed,
+    )
+
+
+def _with_failure(state: TaskState, failure: ExecutorFailure) -> AttemptState:
+    meter = state.call.meter
+    draft = replace(
+        state.draft,
+        usage=failure.usage,
+        cost_usd=meter.spent_usd,
+        pricing=meter.pricing,
+        malformed=failure.malformed,
+        reply=failure.reply,
+        transport=failure.kind in (FailureKind.TRANSPORT, FailureKind.MISSING),
+    )
+    if failure.kind is FailureKind.OUT_OF_SCOPE:
+        return draft.failed(Verdict.REFUSED, "scope", str(failure))
+    if failure.kind is FailureKind.UNLISTED:
+        return draft.failed(Verdict.FAILED, "scope", str(failure))
+    verdict = Verdict.FAILED if failure.exit_code == 1 else Verdict.ERROR
+    verdict = Verdict.SKIPPED if failure.kind is FailureKind.QUOTA else verdict
+    return draft.failed(verdict, "implement", f"{failure.kind}: {failure}")
+
+
+def blame_outage(draft: AttemptState) -> AttemptState:
+    """Give the provider's failure as the reason where a change that it broke off does not pass."""
+    outage = draft.work.outage if draft.work else ""
+    if not outage or draft.verdict.is_good:
+        return draft
+    judged = f"its partial change fails at {draft.ruling.gate}: {draft.ruling.reason}"
+    limited = outage.startswith(f"{FailureKind.QUOTA}:")
+    verdict = Verdict.SKIPPED if limited else Verdict.ERROR
+    failed = draft.failed(verdict, "implement", f"{outage}\n{judged}")
+    return replace(failed, transport=outage.startswith(FailureKind.TRANSPORT))
+
+
+def write_message(engine: Context, state: TaskState, call: Call) -> TaskState:
+    """Give a proven change its message: by the tier that the config names and no other, else by the template."""
+    draft = state.draft
+    if MESSAGE not in engine.settings.gates or not draft.verdict.is_good or draft.message:
+        return state
+    template = task_questions.template_message(state.task.spec, draft.files)
+    state = replace(state, draft=replace(draft, message=template))
+    route = _route(engine)
+    if route is None:
+        return state
+    prompt = QuestionPrompt(
+        MESSAGE,
+        task_questions.MESSAGE_SYSTEM,
+        task_questions.message_prompt(state.task.spec, draft.files),
+        _check,
+        max_output_tokens=512,
+    )
+    state, question, outcome = ask_for_task(engine, state, prompt, route, call=call)
+    if isinstance(outcome, Answered):
+        text = task_questions.parse_message(outcome.work.reply)
+        attempt = record_question(
+            engine, question, outcome, verdict=Verdict.READY, reason=question.route.reason
+        )
+        written = replace(state, draft=replace(state.draft, message=text))
+        return with_call(written, MESSAGE, attempt)
+    if isinstance(outcome, ExecutorFailure):
+        reason = f"using the template: {outcome}"
+        attempt = record_question(engine, question, outcome, verdict=Verdict.FAILED, reason=reason)
+        return with_call(state, MESSAGE, attempt)
+    call_journal.settle(engine.repository.home, question.key)
+    return state
+
+
+def _route(engine: Context) -> Route | None:
+    tier = engine.settings.routing.entry[MESSAGE]
+    entry = engine.settings.tiers.get(tier)
+    if entry is None:
+        return None
+    try:
+        route = Route(Tier(tier), entry.executor, entry.model, f"messages start at tier {tier}")
+        return resolve_model(engine, route)
+    except (ExecutorFailure, UsageError):
+        return None
+
+
+def _check(text: str) -> None:
+    task_questions.parse_message(text)
