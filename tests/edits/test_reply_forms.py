@@ -403,6 +403,8 @@ THOUGHT = f"Maybe:\n\n{F}css path=a.css\nwrong\n{F}\n\nNo.\n"
         ("<think>\n", "</think>\n"),
         ("", "</think>\n"),
         ("<thinking>", "</thinking>"),
+        ("<antThinking>\n", "</antThinking>\n"),
+        ("<reasoning_content>", "</reasoning_content>"),
         ("[THINK]", "[/THINK]\n"),
         ("", "[/THINK]"),
         ("◁think▷", "◁/think▷"),
@@ -638,6 +640,10 @@ SECOND = f"{F}css path=a.css\n<<<<<<< SEARCH\n  color: red;\n=======\n  color: b
         "Wait, actually the margin need not change; ignore the above.",
         "Scratch that. Final answer:",
         "Hmm, no, wait: only the colour is asked for.",
+        "Alternatively, keep it as it was:",
+        "### Option B",
+        "Or, if you prefer it without a margin:",
+        "或者，你也可以：",
         "The margin is fine. Please disregard that edit.",
         "Actually, that is wrong.",
         "Oops.",
@@ -651,6 +657,8 @@ def test_a_reply_that_takes_an_edit_back_goes_back(words: str) -> None:
     "words",
     [
         "Then wait for the colour.",
+        "No alternative is needed.",
+        "Either option works; you can keep both.",
         "The colour is the actual change.",
         "Now the colour; ignore case there.",
         "I do not ignore errors here.",
@@ -661,3 +669,15 @@ def test_words_that_take_nothing_back_are_prose(words: str) -> None:
     assert read(f"Wait, let me see.\n\n{FIRST}\n{words}\n\n{SECOND}\nOops, done.\n", TWO_EDITS) == {
         "a.css": after
     }
+
+
+def test_an_edit_inside_of_a_tag_and_one_outside_cannot_both_be_meant() -> None:
+    draft = f"<plan>\n\n{whole('a.css', CSS.replace('red', 'green'))}\n</plan>\n\n"
+    block = "<<<<<<< SEARCH\n  margin: 0;\n=======\n  margin: 1;\n>>>>>>> REPLACE\n"
+    assert "inside <plan>" in error_of(draft + whole("a.css", block), CSS_TASK)
+    answer = f'<file path="a.css">\n\n{whole("a.css", BLUE)}\n</file>\n'
+    assert read(answer, CSS_TASK) == {"a.css": BLUE}
+
+
+def test_a_label_in_another_language_names_the_file() -> None:
+    assert read(f"文件：`a.css`\n\n{F}css\n{BLUE}{F}\n", CSS_TASK) == {"a.css": BLUE}

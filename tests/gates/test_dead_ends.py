@@ -27,6 +27,12 @@ def body(text: str) -> str:
 
 
 WRONG = {
+    "dots among statements": (
+        "a.py",
+        OLD,
+        body("...\n    return w * h * 2"),
+        "a.py:5: `...` stands for code that is left out",
+    ),
     "a name": (
         "a.py",
         OLD,
@@ -144,6 +150,7 @@ RIGHT = {
         "#[cfg(unix)]\n/// Here.\nfn f() {}\n\n#[cfg(windows)]\n// There.\nfn f() {}\n",
     ),
     "rust, a type and a function": ("a.rs", None, "trait f {}\n\nfn f() {}\n"),
+    "a stub": ("a.py", None, 'def f(a):\n    """A."""\n    ...\n\nclass A:\n    x: int\n    ...\n', "1. Add a stub."),
     "built-ins": ("a.py", None, "print(len(__file__), __name__, Exception, _('a'))\n"),
     "bound later": ("a.py", None, "def f():\n    return g()\n\n\ndef g():\n    return 1\n"),
     "bound by a loop, a with, a walrus": (
@@ -193,7 +200,14 @@ RIGHT = {
 
 @pytest.mark.parametrize("case", RIGHT)
 def test_what_may_run_passes(case: str) -> None:
-    assert not ruling(*RIGHT[case])
+    path, base, content, *task = RIGHT[case]
+    assert not ruling(path, base, content, task="".join(task) or "1. Do it.")
+
+
+def test_a_name_that_the_function_had_is_lost_whatever_the_task_says_of_it() -> None:
+    base = body("total = w * h\n    return total")
+    told = ruling("a.py", base, body("return round(total, 2)"), task="1. Return `round(total, 2)`.")
+    assert "nothing defines or imports total" in told
 
 
 def test_names_and_stops_that_the_task_has_are_meant() -> None:

@@ -214,5 +214,39 @@ def test_a_comment_in_any_language_counts(path: str) -> None:
     assert "stands for code" in lint(path, COMMENTS[path])
 
 
+LONG = "def f(rows):\n    total = 0\n    for row in rows:\n        total += row\n    print(total)\n    return total\n"
+ELSEWHERE = [
+    "# 其余代码保持不变",
+    "# 以下は変更なし",
+    "# 나머지 코드는 동일",
+    "# остальной код без изменений",
+    "# el resto del código sin cambios",
+    "# o restante do código permanece igual",
+    "# le reste du code est inchangé",
+    "# Rest des Codes unverändert",
+    "# kodun geri kalanı aynı",
+    "# ... бла",
+    "# [snip]",
+]
+
+
+@pytest.mark.parametrize("line", ELSEWHERE)
+def test_a_comment_where_more_code_went_than_came_may_stand_for_it(line: str) -> None:
+    gone = LONG.replace("    for row in rows:\n        total += row\n", f"    {line}\n")
+    change = Change("a.py", gone, explicit=True)
+    assert "stands for code" in check_lint([change], read={"a.py": LONG}.get, spec=SPEC).reason
+    more = LONG.replace("    return total\n", f"    {line}\n    total += 1\n    return total\n")
+    assert not lint("a.py", more, LONG)
+
+
+def test_a_comment_that_says_what_the_code_does_now_stands_for_nothing() -> None:
+    for line in ("# nur eine Summe", "# 求和", "# same total as before the loop"):
+        now = LONG.replace(
+            "    for row in rows:\n        total += row\n", f"    {line}\n    total = sum(rows)\n"
+        )
+        change = Change("a.py", now, explicit=True)
+        assert check_lint([change], read={"a.py": LONG}.get, spec=SPEC).passed
+
+
 def test_a_line_that_is_both_is_named_once() -> None:
     assert lint("a.py", "import os\n... rest of the file unchanged ...\n").count("\n") == 0

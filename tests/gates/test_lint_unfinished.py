@@ -7,6 +7,8 @@ import pytest
 
 from minitask.edits.script_model import Change
 from minitask.gates.lint import check_lint
+from minitask.gates.result import FileVersions
+from minitask.gates.unfinished import find_only_comments
 from minitask.spec.model import Criterion, Fence, FileAction, FileRef, Spec
 
 
@@ -146,3 +148,22 @@ def test_the_specs_own_edit_script_may_leave_what_it_will() -> None:
     change = [Change("a.py", "def f(x):\n    pass\n")]
     assert check_lint(change, read={}.get, spec=spec, scripted=True).passed
     assert not check_lint(change, read={}.get, spec=spec).passed
+
+
+REMARKS = {
+    "a.py": ("def f():\n    return 1\n", "def f():\n    # total = 1\n    return 1\n"),
+    "a.js": ("f(1); // old\n", "/* total = 1 */\nf(1);\n"),
+    "a.go": ("package a\n", "package a\n\n// total = 1\n"),
+}
+
+
+@pytest.mark.parametrize("path", REMARKS)
+def test_a_change_of_comments_alone_is_doubted_unless_the_task_is_about_them(path: str) -> None:
+    base, now = REMARKS[path]
+    spec = Spec("p.md", "1", "Set the total", task="1. Set `total` to 1.")
+    assert "only comments" in "".join(find_only_comments([FileVersions(path, base, now)], spec))
+    code = FileVersions("b.py", "x = 1\n", "x = 2  # so\n")
+    assert not find_only_comments([FileVersions(path, base, now), code], spec)
+    assert not find_only_comments([FileVersions(path, None, now)], spec)
+    told = Spec("p.md", "1", "Explain the total", task="1. Say in a comment what it is.")
+    assert not find_only_comments([FileVersions(path, base, now)], told)

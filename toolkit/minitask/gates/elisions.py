@@ -1,7 +1,8 @@
 """Recognise lines that stand for code that was left out: "... rest of the file unchanged".
 
 Only a whole line counts, read as one short phrase. Without dots around it, the phrase must be about code and say that
-something happens to none of it; with dots, less will do. Anything longer, or about anything else, is prose.
+something happens to none of it; with dots, less will do. Anything longer, or about anything else, is prose. Where more
+lines of code went than came, a comment in another language that has a word for each will do, or any after dots.
 """
 
 from __future__ import annotations
@@ -65,6 +66,25 @@ _WORDS = r"(?: [\w./-]+){0,3}?"
 _AND = rf"(?:(?:,| and| &| /|/) ?(?:[\w./-]+ ){{0,2}}{_ANY})*"
 
 _CLAUSE = r"(?:if|when|while|where|unless|until|whether|since|because|for|but|so) "
+
+
+# Stems of words for what is left of a file, and for what is said of it; `_` is a space.
+_LEFT = """
+其他 其余 其它 余下 剩下 剩余 以下 以上 原有 现有 其餘 剩餘 残り 以降 既存 上記 その他 나머지 기존 이하 остальн
+остаток прежн решт інш rest ostatní reste suite demais demás existent übrig bestehend overig övrig zbytek zbyl pozosta
+kalan diğer mevcut còn_lại sisa lainnya बाकी शेष بقية باقي بقیه שאר יתר υπόλοιπ többi maradék loput muu
+"""
+_ALIKE = """
+不变 不變 省略 相同 一样 原样 无变化 保持 変更なし 同じ そのまま 동일 변경 그대로 유지 생략 без_измен без_змін
+не_измен не_менял опущен sin_cambio sin_modific igual mism sem_altera sem_mudan permanec inalterad omitid inchangé
+identique sans_modif sans_chang omis unverändert gleich wie_zuvor wie_vorher wie_bisher weggelassen gekürzt invariat
+immutat uguale omess come_prima onveranderd ongewijzigd hetzelfde blijft oförändra samma uendret uændret bez_zmian
+niezmienion beze_změn stejn aynı değişm giữ_nguyên không_đổi không_thay tetap sama tidak_berubah वही समान अपरिवर्तित
+कोई_बदलाव كما دون_تغيير بدون_تغيير بدون_تغییر همان ללא_שינוי αμετάβλητ ίδι neschimbat változatlan ennallaan
+"""
+_ALONE = lazy_pattern(
+    r"snip(?:ped)?|cut|idem|ditto|etc|omitted|unchanged|same|see above|as above|同上|略|省略|以下略|中略|생략|dito"
+)
 
 
 def _any_of(*patterns: str) -> re.Pattern[str]:
@@ -133,6 +153,23 @@ def is_note(line: str) -> bool:
         return False
     bare = line.strip()
     return is_elision(line) or (not _CODELIKE.search(bare) and _tells(bare, plain=True))
+
+
+def may_replace_code(line: str) -> bool:
+    """Return True for a comment that stands for code if less code came than went where it is."""
+    inner = comment_text(line) if len(line) <= LONGEST else None
+    if not inner:
+        return False
+    text = inner.casefold().strip(" -=~#!:;,()[]<>*_`")
+    if _DOTS.match(text) or _ALONE.fullmatch(text.strip(".…")):
+        return True
+    return all(pattern.search(text) for pattern in _words_abroad())
+
+
+@cache
+def _words_abroad() -> tuple[re.Pattern[str], ...]:
+    stems = (words.casefold().split() for words in (_LEFT, _ALIKE))
+    return tuple(_any_of(*(stem.replace("_", " ") for stem in words)) for words in stems)
 
 
 def comment_text(line: str) -> str | None:

@@ -197,7 +197,7 @@ def _said(node: Node) -> str:
 def _odd_bracket(root: Node) -> SyntaxFlaw | None:
     """The first bracket that closes nothing, or else the last that nothing closes."""
     opened: list[tuple[str, int]] = []
-    for node in _leaves(root):
+    for node in leaves(root):
         kind, line = node.type, node.start_point.row + 1
         if kind in _OPENING:
             opened.append((kind, line))
@@ -212,7 +212,7 @@ def _odd_bracket(root: Node) -> SyntaxFlaw | None:
     return SyntaxFlaw(line, f'the "{kind}" in line {line} is never closed')
 
 
-def _leaves(root: Node) -> Iterator[Node]:
+def leaves(root: Node) -> Iterator[Node]:
     """The tokens that are really there, in the text's order."""
     cursor = root.walk()
     while True:
@@ -242,7 +242,9 @@ SUFFIXES_BY_NAME = {
 # A word or mark that every phrase has which stands for code that is left out.
 _ELISION = lazy_pattern(
     r"\.\.\.|…|\. \. \.|rest\b|remain|\bother|existing|previous|original|current|same|unchanged|untouched|unmodified|"
-    r"omitted|elided|snipped|not shown|intact|identical|as before|as it was|changes",
+    r"omitted|elided|snip|not shown|intact|identical|as before|as it was|changes|(?-i:[^\x00-\x7f])"
+    r"|\b(?:cut|idem|ditt?o|etc|see|as above|rest[eo]|restante?|demais|suite|existent|bestehend"
+    r"|overig|pozosta|reszta|zbyl|kalan|mevcut|sisa|lainnya|loput|muu)\b",
     re.IGNORECASE,
 )
 _PYTHON_IMPORT = lazy_pattern(r"^[ \t]*(?:from|import)[ \t]", re.MULTILINE)
@@ -281,14 +283,8 @@ _SETTINGS = frozenset(
         *("package.json", ".npmrc", ".taprc", ".mocharc.json", ".mocharc.js", ".mocharc.yml"),
         *("pyproject.toml", "tox.ini", "setup.cfg", "makefile", "gnumakefile", "justfile"),
         *("mypy.ini", ".mypy.ini", "ruff.toml", ".ruff.toml", ".flake8", ".pylintrc", "biome.json"),
-        *(
-            ".eslintrc",
-            ".eslintrc.json",
-            ".eslintrc.js",
-            ".eslintrc.cjs",
-            ".eslintignore",
-            ".golangci.yml",
-        ),
+        *(".eslintrc", ".eslintrc.json", ".eslintrc.js", ".eslintrc.cjs", ".eslintignore"),
+        ".golangci.yml",
     }
 )
 

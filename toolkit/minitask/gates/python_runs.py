@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from minitask.gates.python_source import BODIES, bound_names, parsed_python, python_symbols
+from minitask.gates.python_source import BODIES, bound_names, is_dots, parsed_python, python_symbols
 from minitask.gates.requested_removals import says_name
 from minitask.gates.result import BaseLines, FileChange, LintError, printable
 from minitask.patterns import lazy_pattern
@@ -70,11 +70,13 @@ def find_dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> I
     unbound = _unbound(text)
     has_a_host = bool((unbound and _unbound(base)) or unbound.keys() & _OF_HOSTS)
     for name, line in unbound.items() if not has_a_host else ():
-        if not _KNOWN.search(rows[line - 1]) and not _says(spec, name):
+        if not _KNOWN.search(rows[line - 1]) and (_lost(name, text, base) or not _says(spec, name)):
             message = f"nothing defines or imports {printable(name)}"
             yield LintError(path, line, message, "define or import it, or use what is there")
     for line, _ in _fresh(_unreached, text, base):
         yield LintError(path, line, "it is never reached", "take out one of the two")
+    for line, _ in _fresh(_dots_beside_code, text, base) if "..." in text else ():
+        yield LintError(path, line, "`...` stands for code that is left out", "write that code")
     if not _DEBUGS.search(f"{spec.title}\n{spec.task}"):
         for line, call in _fresh(_breakpoints, text, base):
             yield LintError(path, line, f"it stops in a debugger: {call}", "take it out")
@@ -109,6 +111,25 @@ def _says(spec: Spec, name: str) -> bool:
     if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for text in fences):
         return True
     return says_name(f"{spec.title}\n{spec.task}\n{spec.context}\n{spec.snippets_text}", name)
+
+
+def _lost(name: str, text: str, base: str) -> bool:
+    """Return True if a function that reads a name has bound it in the base, and does no more."""
+    bound = {table.get_name() for table in _readers(base, name) if _is_bound(table.lookup(name))}
+    return any(
+        table.get_name() in bound
+        for table in _readers(text, name)
+        if table.lookup(name).is_global()
+    )
+
+
+def _readers(text: str, name: str) -> Iterator[SymbolTable]:
+    """Yield the functions that read a name."""
+    module = python_symbols(text)
+    for table in _tables(module) if module is not None else ():
+        is_function = table.get_type() == "function" and name in table.get_identifiers()
+        if is_function and table.lookup(name).is_referenced():
+            yield table
 
 
 @lru_cache(maxsize=32)
@@ -172,12 +193,31 @@ def _loads(tree: ast.Module) -> dict[str, list[int]]:
 def _unreached(text: str) -> Iterator[tuple[int, str]]:
     """Yield the line and text of each statement right behind one that leaves its block; not what makes a generator."""
     tree = parsed_python(text)
-    for node in ast.walk(tree) if tree is not None else ():
+    for _, statements in _bodies(tree) if tree is not None else ():
+        for first, second in pairwise(statements):
+            if isinstance(first, _LEAVES) and not _yields(second):
+                yield second.lineno, ast.unparse(second)
+
+
+def _bodies(tree: ast.Module) -> Iterator[tuple[ast.AST, list[ast.stmt]]]:
+    """Yield each node of a tree with each list of statements that it holds."""
+    for node in ast.walk(tree):
         for body in (getattr(node, name, None) for name in BODIES):
-            statements = body if isinstance(body, list) else []
-            for first, second in pairwise(statements):
-                if isinstance(first, _LEAVES) and not _yields(second):
-                    yield second.lineno, ast.unparse(second)
+            if isinstance(body, list):
+                yield node, body
+
+
+def _is_constant(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _dots_beside_code(text: str) -> Iterator[tuple[int, str]]:
+    """Yield each `...` among other statements of a function, with the first of these."""
+    tree = parsed_python(text)
+    for node, statements in _bodies(tree) if tree is not None else ():
+        code = [part for part in statements if not _is_constant(part)]
+        if code and not isinstance(node, ast.ClassDef | ast.Module):
+            yield from ((dots.lineno, ast.unparse(code[0])) for dots in filter(is_dots, statements))
 
 
 def _yields(node: ast.AST) -> bool:

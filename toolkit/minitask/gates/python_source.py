@@ -278,7 +278,7 @@ def _does_nothing(function: Function) -> str:
         return ""
     if len(body) == 1 and isinstance(body[0], ast.Pass):
         return "`pass`"
-    if len(body) == 1 and _is_dots(body[0]):
+    if len(body) == 1 and is_dots(body[0]):
         return "`...`"
     raises = isinstance(body[-1], ast.Raise) and _last(body[-1].exc) == "NotImplementedError"
     results = any(
@@ -287,7 +287,8 @@ def _does_nothing(function: Function) -> str:
     return "`raise NotImplementedError`" if raises and not results else ""
 
 
-def _is_dots(node: ast.stmt) -> bool:
+def is_dots(node: ast.AST) -> bool:
+    """Return True for the statement `...`."""
     value = node.value if isinstance(node, ast.Expr) else None
     return isinstance(value, ast.Constant) and value.value is ...
 
@@ -312,7 +313,7 @@ def _is_excused(
 
 def _is_empty_class(node: ast.ClassDef) -> bool:
     """Return True for a class with nothing in it that it could have from elsewhere, and no word of what it is for."""
-    only = len(node.body) == 1 and (isinstance(node.body[0], ast.Pass) or _is_dots(node.body[0]))
+    only = len(node.body) == 1 and (isinstance(node.body[0], ast.Pass) or is_dots(node.body[0]))
     return only and not node.bases and not node.keywords and not node.decorator_list
 
 

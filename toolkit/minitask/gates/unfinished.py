@@ -5,8 +5,10 @@ Only what the change adds counts, and nothing that the spec itself says or shows
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
 from functools import lru_cache
 from pathlib import PurePosixPath
 from posixpath import basename, splitext
@@ -14,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from minitask.gates.elisions import comment_text, is_elision, is_note
-from minitask.gates.grammars import GRAMMARS, parsed
-from minitask.gates.python_source import find_unfinished_python, python_comments
-from minitask.gates.result import BaseLines, FileChange, LintError, quoted
+from minitask.gates.elisions import comment_text, is_elision, is_note, may_replace_code
+from minitask.gates.grammars import GRAMMARS, leaves, parsed
+from minitask.gates.python_source import find_unfinished_python, python_comments, python_tree
+from minitask.gates.result import BaseLines, FileChange, FileVersions, LintError, quoted
 from minitask.gates.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import node_text
@@ -181,6 +183,43 @@ def _line_comments(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
             yield number, trailing[1]
 
 
+_REMARKS = lazy_pattern(
+    r"comment|doc|\btypos?\b|spell|header|licen[cs]e|copyright|spdx|todo|fixme|\bnotes?\b|expla|annotat|noqa|ignore|lint|disabl|supp?ress"
+    r"|pragma|directive|shebang|region|deprecat|mention|wording|phras|descri|sentence|remark|refer|link|url|attribut|format|style|space"
+    r"|indent|blank|#|//|/\*|--|tag\b",
+    re.IGNORECASE,
+)
+"""Words of a task that may well be about comments alone."""
+
+
+def find_only_comments(files: Sequence[FileVersions], spec: Spec) -> tuple[str, ...]:
+    """Return why to look at a change that leaves all code as it is, unless the spec may be about comments."""
+    criteria = (criterion.text for criterion in spec.criteria)
+    spec_text = "\n".join((spec.title, spec.task, *criteria, *(ref.note for ref in spec.files)))
+    if not files or _REMARKS.search(spec_text) or not all(map(_is_same_code, files)):
+        return ()
+    return (f"only comments of {files[0].path} change, and the spec asks for none",)
+
+
+def _is_same_code(file: FileVersions) -> bool:
+    base, now = file.base, file.now
+    if base is None or base == now or max(len(base), len(now)) > LARGEST:
+        return False
+    if file.suffix in _PYTHON:
+        trees = filter(None, map(python_tree, (base, now)))
+        return len({ast.dump(tree) for tree in trees}) == 1 and python_tree(now) is not None
+    codes = [_code(text, file.suffix) for text in (base, now)]
+    return codes[0] is not None and codes[0] == codes[1]
+
+
+def _code(text: str, suffix: str) -> list[bytes] | None:
+    """Return the tokens of a text without its comments; None where they cannot be told."""
+    root = parsed(text, GRAMMARS[suffix]) if suffix in GRAMMARS else None
+    if root is None or root.has_error:
+        return None
+    return [node.text or b"" for node in leaves(root) if "comment" not in node.type]
+
+
 _PYTHON = frozenset({".py", ".pyi"})
 _LITERAL = ("string", "template", "text_block")
 """Parts of the names that grammars give to literals."""
@@ -192,7 +231,7 @@ _WRITE_IT_OUT = (
 def find_placeholders(proposal: FileChange, *, base_lines: BaseLines) -> Iterator[LintError]:
     """The lines that stand for code, that the base does not have, and that are no part of a string."""
     lines = proposal.content.split("\n")
-    elisions = [(number, line) for number, line in _candidates(proposal.path, lines)]
+    elisions = sorted({*_candidates(proposal.path, lines), *_in_place_of_code(proposal, lines)})
     if not elisions:
         return
     old_lines = frozenset(map(str.strip, (proposal.base or "").split("\n")))
@@ -213,6 +252,25 @@ def _candidates(path: str, lines: list[str]) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(lines, 1):
         if is_elision(line) or (number in ends and is_note(line)):
             yield number, line
+
+
+def _in_place_of_code(proposal: FileChange, lines: list[str]) -> Iterator[tuple[int, str]]:
+    """Yield the comments that stand where more lines of code went than came, and may stand for them."""
+    rows = (proposal.base or "").split("\n")
+    had = frozenset(map(str.strip, rows))
+    fresh = [
+        n for n, line in enumerate(lines) if line.strip() not in had and may_replace_code(line)
+    ]
+    if not fresh or not proposal.base:
+        return
+    matcher = SequenceMatcher(None, rows, lines, autojunk=False)
+    for _, start, end, first, last in matcher.get_opcodes():
+        went, came = (
+            sum(comment_text(row) is None and any(map(str.isalnum, row)) for row in part)
+            for part in (rows[start:end], lines[first:last])
+        )
+        if went > came:
+            yield from ((n + 1, lines[n]) for n in fresh if first <= n < last)
 
 
 def _ends(lines: list[str]) -> tuple[int, ...]:

@@ -38,6 +38,7 @@ from minitask.gates.test_files import (
     may_hold_tests,
     with_failing_tests,
 )
+from minitask.gates.unfinished import find_only_comments
 from minitask.git.commits import FileWrite, NewCommit, write_commit
 from minitask.git.objects import FILE_MODES, TREE
 from minitask.landing.candidate_commits import write_draft_commit
@@ -121,7 +122,8 @@ def find_rigged_lines(engine: Context, watched: Watched) -> tuple[str, ...]:
         for file in watched.files
     )
     files = [FileVersions(path, base, now) for path, base, now in texts if now is not None]
-    return find_rigged(files, spec=task.spec, is_own=is_own)
+    rigged = find_rigged(files, spec=task.spec, is_own=is_own)
+    return rigged or find_only_comments(files, task.spec)
 
 
 _JUDGES = lazy_pattern(

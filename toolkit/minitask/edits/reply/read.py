@@ -116,22 +116,52 @@ _TAKES_BACK = lazy_pattern(
     r"(?:^|[.!?]\s+)\W*(?:(?:oh|hm+|but|no)\W+)*(?:wait\b(?!\s+(?:for|until|till|on|at|a)\b)"
     r"|scratch that\b|on second thoughts?\b|oops\b|actually,?\s+(?:that|this|it|i|the (?:above|first|previous|last))\b"
     r"|(?:please\s+)?(?:ignore|disregard|forget)\s+(?:(?:the|that|this|my|what)\s+)?(?:above|previous|earlier|last"
-    r"|first|edit|block|change|it|that|is)\b)",
+    r"|first|edit|block|change|it|that|is)\b"
+    r"|(?:or,?\s+)?(?:alternativ(?:ely|ement|amente)\b|as an alternative\b|(?:或者|また(?:は|、))[，、,:：])"
+    r"|alternativ\w*(?:\s+\w+)?\W*(?::|$)|or,?\s+(?:if you (?:prefer|like|want)|you (?:can|could)|simply)\b"
+    r"|(?:another|a second|the other) (?:option|approach|way|solution|possibility)\b"
+    r"|(?:option|approach|alternative|variant|solution) (?:[b-e]|[2-9]|two)\b\W*(?:[:(\u2013\u2014-]|$))",
     re.IGNORECASE,
 )
+_TAG = lazy_pattern(r"\s*<(/?)([A-Za-z][\w:-]*)(?:\s[^<>]*)?>\s*")
 
 
 def _check_meant(script: EditScript, prose: str) -> None:
-    """Raise where a line between two edits takes one back: which of them is meant cannot be told."""
+    """Raise where a line between two edits takes one back, or tags set edits of a file apart: which one is meant?"""
     placed_lines = [edit.line for edit in script.edits]
     if len(placed_lines) < 2:
         return
+    tags = _tags_around(prose.split("\n"))
+    parents: dict[str, str] = {}
+    for edit in script.edits:
+        for path in paths_written(EditScript((edit,))):
+            tag = tags.get(edit.line, "")
+            if parents.setdefault(path, tag) != tag:
+                message = (
+                    f"an edit of {path} is inside <{tag or parents[path]}>, and another is not"
+                )
+                hint = "reply with the edits that count, and no others"
+                raise EditError(message, hint=hint, where=f"{SOURCE}:{edit.line}")
     lines = prose.split("\n")[: max(placed_lines)]
     for number, line in enumerate(lines[min(placed_lines) :], min(placed_lines) + 1):
         if _TAKES_BACK.search(line):
             message = f"`{line.strip()[:60]}` takes back an edit above it"
             hint = "reply with the edits that count, and no others"
             raise EditError(message, hint=hint, where=f"{SOURCE}:{number}")
+
+
+def _tags_around(lines: Sequence[str]) -> dict[int, str]:
+    """Return the outermost tag around each line that has one, of tags alone on their lines."""
+    around: dict[int, str] = {}
+    start, name = 0, ""
+    for number, line in enumerate(lines, 1):
+        tag = _TAG.fullmatch(line)
+        if tag and not tag[1] and not name:
+            start, name = number, tag[2]
+        elif tag and tag[1] and tag[2] == name:
+            around |= dict.fromkeys(range(start, number), name)
+            name = ""
+    return around
 
 
 def _is_named(fence: Fence, request: ReplyContext) -> bool:

@@ -100,7 +100,8 @@ _KEY = lazy_pattern(
 _LANGUAGE_PATH = lazy_pattern(r"[A-Za-z0-9_+#.-]*:(?P<path>\S.*)")
 _LABEL = lazy_pattern(
     r"(?:\d+[.)]\s*|[-*+•]\s+)?(?:(?:the\s+)?(?:new |updated |modified |edited |full |complete )*"
-    r"(?:file(?:\s?name|\s?path)?|path|create|update|edit|modify|updated|created|modified)\s*(?:[:=]|\s)\s*)?",
+    r"(?:file(?:\s?name|\s?path)?|path|create|update|edit|modify|updated|created|modified|文件(?:名|路径)?|路径|檔案|ファイル名?|파일"
+    r"|файл|datei|pfad|fichier|chemin|archivo|ruta|arquivo|percorso|bestand|plik)\s*(?:[:=]|\s)\s*)?",
     re.IGNORECASE,
 )
 _REMARK = lazy_pattern(
@@ -267,6 +268,7 @@ def _name_for(written: str, request: ReplyContext, *, literal: bool = False) -> 
 
 
 def _from_lead(lead: str, request: ReplyContext) -> Name | None:
+    lead = lead.replace("\uff1a", ": ").strip()
     bare = _undressed(lead)
     if not bare:
         return None

@@ -24,7 +24,10 @@ from minitask.spec.model import Fence
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NAMES = r"think|thinking|thought|thoughts|reasoning|reflection|scratchpad|seed:think|analysis"
+_NAMES = (
+    r"think|thinking|thought|thoughts|reasoning(?:_content)?|reflection|scratchpad|seed:think|analysis"
+    r"|ant:?thinking|(?:inner|internal)_(?:monologue|thoughts)|brainstorm(?:ing)?|chain_of_thought"
+)
 _OPENING = lazy_pattern(
     rf"[ \t]*(?:<({_NAMES})>|\[(THINK)\]|◁(think)▷|<\|begin_of_(thought)\|>)", re.IGNORECASE
 )
