@@ -12,6 +12,7 @@ from minitask.ledger.evidence import RecordedDecision
 from minitask.ledger.record import Attempt, Record, Verdict
 from minitask.ledger.summary import summarize
 from minitask.ledger.usage import NO_USAGE, Usage
+from minitask.reports.ledger_export import render_log
 from minitask.reports.ledger_report import (
     LedgerReport,
     render_report_markdown,
@@ -19,7 +20,6 @@ from minitask.reports.ledger_report import (
     report_document,
 )
 from minitask.reports.ledger_report_html import render_report_html
-from minitask.reports.project_log import render_log
 from minitask.reports.results import RunSummary, render_batch, render_run, run_document
 from reports import pages
 

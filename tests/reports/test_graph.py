@@ -21,8 +21,7 @@ from minitask.reports.graph import (
     render_mermaid,
     render_text,
 )
-from minitask.reports.graph_svg import render_svg
-from minitask.reports.state_colors import tone_of
+from minitask.reports.graph_svg import render_svg, tone_of
 from minitask.spec.model import Spec
 
 NASTY = 'a "quoted" \\N & <b>]]> --> | #35; `x` ${y} {z} %% \x1b[31m\x07\ud800 数据 1. _é_'

@@ -20,6 +20,7 @@ from minitask.ledger.evidence import RecordedDecision
 from minitask.ledger.record import CommandRecord, FileRecord, Verdict
 from minitask.ledger.summary import summarize
 from minitask.project.task_graph import Edge, Node, TaskGraph
+from minitask.reports.ledger_export import render_csv, render_jsonl, render_log
 from minitask.reports.ledger_report import (
     LedgerReport,
     marked,
@@ -30,13 +31,13 @@ from minitask.reports.ledger_report import (
 from minitask.reports.ledger_report_html import FOLDER, render_report_html
 from minitask.reports.page_tasks import (
     ALL_OUTPUT_CHARS,
+    ALL_TEXT_CHARS,
     OUTPUT_CHARS,
+    TEXT_CHARS,
+    TextBlocks,
     task_rows,
     tasks_document,
 )
-from minitask.reports.page_texts import ALL_TEXT_CHARS, TEXT_CHARS, TextBlocks
-from minitask.reports.project_log import render_log
-from minitask.reports.record_lines import render_csv, render_jsonl
 from minitask.spec.model import Spec
 from minitask.words import plain_text
 from reports.chromium import headless

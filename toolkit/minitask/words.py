@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from minitask.patterns import lazy_pattern
 
@@ -19,6 +19,24 @@ def one_line(text: str, *, longest: int | None = None) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """`1 task`, `2,000 tasks`; a noun that takes no `s` names its plural."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def display_width(text: str) -> int:
+    """Return how many columns of a terminal a text takes; wide letters take two."""
+    from unicodedata import east_asian_width
+
+    return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the rows of a table as lines: the first column is flush left, the others flush right."""
+    widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
+
+    def padded(column: int, cell: str) -> str:
+        space = " " * (widths[column] - display_width(cell))
+        return space + cell if column else cell + space
+
+    return ["  ".join(padded(*item) for item in enumerate(row)).rstrip() for row in rows]
 
 
 def fence_of(text: str) -> str:

@@ -15,7 +15,7 @@ from minitask.cli.terminal import show
 from minitask.engine.tasks import Base
 from minitask.git.history import LandedTask
 from minitask.landing.audit import audit, statement
-from minitask.reports.audit import audit_document, render_audit
+from minitask.reports.task_lists import audit_document, render_audit
 
 
 @click.command("audit")

@@ -14,7 +14,7 @@ from minitask.engine.context import Progress
 from minitask.errors import UsageError
 from minitask.ledger.record import Verdict
 from minitask.project.demo import PROJECT, run_demo
-from minitask.reports.demo import render_demo
+from minitask.reports.results import render_demo
 
 
 @click.command("demo")

@@ -150,7 +150,7 @@ def _stop_on_errors(engine: Context, shot: OneShot) -> None:
 
 def _summary(shot: OneShot, preview: RunPreview | None) -> str:
     """Return what is about to run: the spec, the files, the check, who does it, and the price."""
-    from minitask.reports.dry_runs import preview_line
+    from minitask.reports.forecasts import preview_line
 
     wanted = shot.wanted
     files = [f"edit {path}" for path in wanted.edits]
@@ -163,7 +163,7 @@ def _summary(shot: OneShot, preview: RunPreview | None) -> str:
 
 
 def _print_dry_run(shot: OneShot, preview: RunPreview | None, *, as_json: bool) -> int:
-    from minitask.reports.dry_runs import preview_document
+    from minitask.reports.forecasts import preview_document
 
     if as_json:
         outlook = preview_document(preview) if preview else {}

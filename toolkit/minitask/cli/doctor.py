@@ -25,7 +25,7 @@ from minitask.git.repository import OLDEST_GIT, Repository, committer, discover,
 from minitask.landing.base_proof import try_check
 from minitask.planning.survey import CHECKS, missing, survey
 from minitask.presets import AUTO
-from minitask.reports.doctor import CheckResult, Health, health_document, render_health
+from minitask.reports.diagnostics import CheckResult, Health, health_document, render_health
 from minitask.sandbox.allow_list import granted
 from minitask.sandbox.choose_sandbox import choose_sandbox, how_to_strengthen
 from minitask.sandbox.sandbox import Strength

@@ -180,7 +180,7 @@ def _print(result: TaskResult, *, as_json: bool) -> None:
 def _dry_run(
     engine: Context, task: Task, run_options: RunOptions, waits: TaskResult | None, *, as_json: bool
 ) -> int:
-    from minitask.reports.dry_runs import dry_run_document, render_dry_run
+    from minitask.reports.forecasts import dry_run_document, render_dry_run
     from minitask.task.prepare import preview_task
 
     if waits is not None and waits.verdict == "refused":

@@ -17,7 +17,7 @@ from minitask.planning.importers.boxes import boxes_key, origin_of, tick
 from minitask.planning.importers.goal_source import done_status
 from minitask.planning.importers.json_goals import tick_issues, tick_tasks
 from minitask.project.task_graph import TaskGraph, task_graph
-from minitask.reports.boards import BOARDS, WRITTEN_BY, backlog_files
+from minitask.reports.graph import BOARDS, WRITTEN_BY, backlog_files
 from minitask.system.files import rewrite_file
 from minitask.words import counted
 

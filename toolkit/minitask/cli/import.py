@@ -8,7 +8,7 @@ from minitask.cli.session import json_option, print_json, start
 from minitask.cli.terminal import show
 from minitask.errors import UsageError
 from minitask.planning.importers.import_plan import READERS, import_plan
-from minitask.reports.imported_plans import imported_document, render_imported
+from minitask.reports.plans import imported_document, render_imported
 from minitask.words import did_you_mean
 
 

@@ -45,7 +45,7 @@ def export(
     """
     from minitask.git import refs
     from minitask.ledger.store import read_ledger
-    from minitask.reports.record_lines import render_csv, render_jsonl
+    from minitask.reports.ledger_export import render_csv, render_jsonl
 
     begin = moment(since, option="--since") if since else ""
     name = project_name(project)

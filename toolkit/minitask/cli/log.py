@@ -10,7 +10,7 @@ from minitask.cli.completion import complete_tasks
 from minitask.cli.session import json_option, landed_of, print_json, start
 from minitask.cli.terminal import show
 from minitask.git.history import commits_of
-from minitask.reports.log import log_document, render_log
+from minitask.reports.task_lists import log_document, render_log
 
 
 @click.command("log")

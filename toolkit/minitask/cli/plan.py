@@ -18,7 +18,7 @@ from minitask.planning.plan import Planned, plan, planning_question, project_nam
 from minitask.planning.plan_prompt import READ_TOKENS, Goal
 from minitask.policy.budget import Budget
 from minitask.policy.route import MODEL_TIERS, Route
-from minitask.reports.planning import planned_document, render_planned
+from minitask.reports.plans import planned_document, render_planned
 from minitask.task.questions import route_to
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _plan_tasks(
 ) -> int:
     """Have the tasks of a plan planned, or say what that would take."""
     from minitask.planning import plan_from
-    from minitask.reports.planned_goals import goals_document, render_goals
+    from minitask.reports.plans import goals_document, render_goals
 
     dry_run, as_json = options["dry_run"], options["as_json"]
     template = _goal(text, project_name(plan_source.plan.name, options["project"]), options)
@@ -170,7 +170,8 @@ def _route_if_any(engine: Context, options: dict[str, Any]) -> Route | None:
 
 def _print_estimate(session: Session, goal: Goal, options: dict[str, Any]) -> int:
     from minitask.planning.plan_from import estimate_call
-    from minitask.reports.planned_goals import estimate_document, estimate_text, who_plans
+    from minitask.reports.forecasts import estimate_document
+    from minitask.reports.plans import estimate_text, who_plans
 
     with session.engine("plan", quiet=True, looks_only=True) as engine:
         route = _route_if_any(engine, options)

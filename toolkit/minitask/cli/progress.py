@@ -57,7 +57,7 @@ def _live(budget_usd: Decimal | None) -> Iterator[Emit]:
     from rich.live import Live
     from rich.text import Text
 
-    from minitask.reports.live import RunView
+    from minitask.reports.task_lists import RunView
 
     view, lock = RunView(budget_usd), threading.Lock()
     console = Console(stderr=True, no_color=not is_colored(sys.stderr))
@@ -81,7 +81,7 @@ def _plain(event: Progress) -> None:
 
 def _event(event: Progress) -> None:
     """One JSON object a line."""
-    from minitask.reports.live import event_document
+    from minitask.reports.task_lists import event_document
 
     click.echo(json.dumps(event_document(event), ensure_ascii=True), err=True)
 

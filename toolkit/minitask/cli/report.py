@@ -43,19 +43,19 @@ def _html(report: LedgerReport) -> str:
 
 
 def _log(report: LedgerReport) -> str:
-    from minitask.reports.project_log import render_log
+    from minitask.reports.ledger_export import render_log
 
     return render_log(report)
 
 
 def _jsonl(report: LedgerReport) -> str:
-    from minitask.reports.record_lines import render_jsonl
+    from minitask.reports.ledger_export import render_jsonl
 
     return render_jsonl(report.records)
 
 
 def _csv(report: LedgerReport) -> str:
-    from minitask.reports.record_lines import render_csv
+    from minitask.reports.ledger_export import render_csv
 
     return render_csv(report.records)
 

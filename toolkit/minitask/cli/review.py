@@ -21,14 +21,9 @@ from minitask.ledger.record_json import result_document
 from minitask.planning.verify_project import verify_project
 from minitask.policy.budget import Budget
 from minitask.policy.route import MODEL_TIERS
+from minitask.reports.plans import render_verified, verified_document
 from minitask.reports.results import render_result
-from minitask.reports.reviews import (
-    Reviewed,
-    render_reviewed,
-    render_verified,
-    reviewed_document,
-    verified_document,
-)
+from minitask.reports.task_report import Reviewed, render_reviewed, reviewed_document
 from minitask.task import human_review
 from minitask.task.merge_later import merge_task
 from minitask.task.questions import route_to

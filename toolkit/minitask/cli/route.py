@@ -9,7 +9,7 @@ from minitask.cli.session import json_option, print_json, start
 from minitask.cli.terminal import show
 from minitask.engine.find_tasks import list_tasks
 from minitask.policy.route import RouteOverrides
-from minitask.reports.routes import render_routes, routes_document
+from minitask.reports.forecasts import render_routes, routes_document
 from minitask.routing.route_task import route_of
 
 

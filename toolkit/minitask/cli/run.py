@@ -262,7 +262,7 @@ def _names(names: object) -> tuple[str, ...]:
 
 
 def _dry_run(prospects: Sequence[RunPreview], project: str, *, as_json: bool) -> int:
-    from minitask.reports.dry_runs import outlook_document, render_outlook
+    from minitask.reports.forecasts import outlook_document, render_outlook
 
     if as_json:
         print_json(outlook_document(project, prospects))

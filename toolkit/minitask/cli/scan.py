@@ -16,7 +16,7 @@ from minitask.errors import UsageError
 from minitask.git.repository import head_branch
 from minitask.planning.linter import DEFAULT, Linted, read_report, run_linter
 from minitask.planning.scan import Scan, ScanOptions, narrow, scan
-from minitask.reports.scan import render_scan, scan_document
+from minitask.reports.plans import render_scan, scan_document
 from minitask.spec.findings import FindingReport, Recheck, check_template, ruff_words
 
 COUNT = click.IntRange(min=1)

@@ -15,7 +15,7 @@ from minitask.engine.task_records import ledger_of
 from minitask.errors import UsageError
 from minitask.policy.model_stats import ModelStats, parse_table, stats_of
 from minitask.policy.simulate import parse_policy, replay, usual_outcomes
-from minitask.reports.simulate import render_simulation, simulation_document
+from minitask.reports.forecasts import render_simulation, simulation_document
 from minitask.words import did_you_mean
 
 TABLES = "simulate"

@@ -14,7 +14,7 @@ from minitask.engine.find_tasks import list_tasks
 from minitask.engine.task_status import TaskStatus, task_statuses
 from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
-from minitask.reports.status import Requests, render_status, status_document
+from minitask.reports.task_lists import Requests, render_status, status_document
 
 
 @click.command("status")

@@ -33,7 +33,7 @@ def command(ctx: click.Context, remote: str | None, *, opens: bool, as_json: boo
     """
     from minitask.git.remotes import choose_remote
     from minitask.project.sync import sync
-    from minitask.reports.sync import render_sync, sync_document
+    from minitask.reports.task_lists import render_sync, sync_document
 
     session = start(ctx)
     forge = _forge(session, remote) if opens else None

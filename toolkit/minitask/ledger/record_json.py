@@ -153,7 +153,7 @@ def result_document(result: TaskResult) -> dict[str, Any]:
     where one was opened or updated.
     """
     step = result.next_step
-    calls = [_call_document(phase, call) for phase, call in result.calls]
+    calls = [{"phase": phase, **call_document(call)} for phase, call in result.calls]
     return {
         "task": result.task,
         "spec": {"path": result.spec_path, "blob": result.spec_blob},
@@ -174,10 +174,11 @@ def result_document(result: TaskResult) -> dict[str, Any]:
     }
 
 
-def _call_document(phase: str, call: Attempt) -> dict[str, Any]:
+def call_document(call: Attempt) -> dict[str, Any]:
+    """Return a call beside the attempts as JSON."""
     names = ("tier", "executor", "model", "verdict", "reason", "usage", "cost_usd", "seconds")
-    whole = attempt_document(call)
-    return {"phase": phase, **{name: whole[name] for name in names}}
+    document = attempt_document(call)
+    return {name: document[name] for name in names}
 
 
 def parse_record(document: dict[str, Any]) -> Record:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
 from typing import cast
@@ -10,10 +11,10 @@ from typing import cast
 from msgspec import Struct
 
 from minitask.ledger.record import ATTEMPT, CALLS, LANDING, LOST, Record
-from minitask.ledger.units import units_of
 from minitask.ledger.usage import Usage, classes
 
-HUNDRED = Decimal(100)
+Unit = tuple[str, str]
+"""A task and the blob of its spec: one statement of what is to be done."""
 
 
 class Savings(Struct, frozen=True):
@@ -50,7 +51,15 @@ class Savings(Struct, frozen=True):
         """Return the difference in percent of the baseline, to a tenth."""
         if self.saved_usd is None or not self.baseline_cost_usd:
             return None
-        return round(float(self.saved_usd / self.baseline_cost_usd * HUNDRED), 1)
+        return round(float(self.saved_usd / self.baseline_cost_usd * 100), 1)
+
+
+def units_of(records: Iterable[Record]) -> Mapping[Unit, list[Record]]:
+    """Return the records of each task at each version of its spec, in the order given."""
+    records_by_unit: defaultdict[Unit, list[Record]] = defaultdict(list)
+    for record in records:
+        records_by_unit[record.task, record.spec_blob].append(record)
+    return records_by_unit
 
 
 def savings_of(records: Sequence[Record], model: str) -> Savings:

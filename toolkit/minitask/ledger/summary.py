@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -13,8 +14,7 @@ from msgspec import Struct
 from minitask.ledger.accuracy import CostError, EstimateError, cost_error, estimate_error
 from minitask.ledger.evidence import APPLY, CORRECT, REPAIR, Grade, grade_total
 from minitask.ledger.record import ATTEMPT, LANDING, LOST, SUBSCRIPTION, Attempt, Record, Verdict
-from minitask.ledger.savings import Savings, Tally, TallyLine, line_of, savings_of, tally
-from minitask.ledger.units import units_of
+from minitask.ledger.savings import Savings, Tally, TallyLine, line_of, savings_of, tally, units_of
 from minitask.spec.model import Tier
 
 IMPLEMENT, LAND = "implement", "land"
@@ -199,3 +199,37 @@ def _first_tries(attempts: Iterable[Record]) -> FirstTries:
     for record in attempts:
         first.setdefault(record.task, record.attempt)
     return FirstTries(len(first), sum(attempt.verdict.is_good for attempt in first.values()))
+
+
+GAP_SECONDS = 1800
+"""A run ends at a pause longer than this."""
+
+
+class Span(Struct, frozen=True):
+    """The start and end of an attempt or a call, in Unix time."""
+
+    begin: float
+    end: float
+    record: Record
+
+
+def runs_of(records: Iterable[Record]) -> list[list[Span]]:
+    """Return the spans of each run, oldest first; records whose time cannot be read are left out."""
+    runs: list[list[Span]] = []
+    end = -math.inf
+    for span in sorted(_spans(records), key=lambda span: span.begin):
+        if span.begin - end > GAP_SECONDS:
+            runs.append([])
+        runs[-1].append(span)
+        end = max(end, span.end)
+    return runs
+
+
+def _spans(records: Iterable[Record]) -> Iterator[Span]:
+    for record in records:
+        try:
+            begin = datetime.fromisoformat(record.started_at).timestamp()
+        except (ValueError, OverflowError):
+            continue
+        seconds = record.attempt.seconds
+        yield Span(begin, begin + (seconds if 0 <= seconds < math.inf else 0), record)

@@ -14,7 +14,7 @@ from minitask.engine.context import Context
 from minitask.engine.tasks import Base, Task
 from minitask.errors import MinitaskError
 from minitask.executors.request import ExecutorFailure
-from minitask.policy.route import SCRIPT, Route
+from minitask.policy.route import SCRIPT, CallEstimate, Route
 from minitask.project.task_graph import check_order, implications, ordered
 from minitask.routing.requests import make_order
 from minitask.routing.route_task import resolve_model, route_of
@@ -23,7 +23,7 @@ from minitask.task.finish import landed_result
 
 
 class RunPreview(Struct, frozen=True):
-    """One task's outlook; tokens and cost are estimates, None if nobody can say.
+    """The forecast of one task; the estimate is None if it is unknown.
 
     `problem` is why it would not run; `merge` is the commit by which it has landed already, which costs nothing.
     """
@@ -31,17 +31,20 @@ class RunPreview(Struct, frozen=True):
     task: Task
     wave: int
     route: Route | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cost_usd: Decimal | None = None
+    estimate: CallEstimate | None = None
     problem: str = ""
     merge: str = ""
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """Return the estimated cost; None if it is unknown."""
+        return self.estimate.cost_usd if self.estimate else None
 
 
 def preview_run(
     engine: Context, tasks: Sequence[Task], base: Base, *, again: bool
 ) -> tuple[RunPreview, ...]:
-    """Return the outlook of each task, wave by wave; `again` is whether those that have landed would run again.
+    """Return the forecast of each task, wave by wave; `again` is whether those that have landed would run again.
 
     A task is in a later wave than all that it depends on, and all that it comes after by the files of both. What a run
     would refuse as a whole is a `UsageError`.
@@ -62,28 +65,21 @@ def preview_run(
 def prospect(
     engine: Context, task: Task, wave: int = 1, *, again: bool, problem: str = ""
 ) -> RunPreview:
-    """Return the outlook of one task."""
+    """Return the forecast of one task."""
     if problem:
         return RunPreview(task, wave, problem=problem)
     try:
         landed = None if again else landed_result(engine, task)
         if landed is not None:
-            return RunPreview(
-                task, wave, None, 0, 0, Decimal(0), problem=landed.reason, merge=landed.merge or ""
-            )
+            free = CallEstimate(0, 0, Decimal(0))
+            merge = landed.merge or ""
+            return RunPreview(task, wave, None, free, problem=landed.reason, merge=merge)
         route = route_of(engine, task)
-        if route.executor == SCRIPT:
-            return RunPreview(task, wave, route, 0, 0, Decimal(0))
-        with suppress(
-            ExecutorFailure
-        ):  # a server that does not answer is for the real run to report
-            route = resolve_model(engine, route)
-        make_order(engine, task, Anchor(engine.repository.git, engine.objects, task), route=route)
+        if route.executor != SCRIPT:
+            with suppress(ExecutorFailure):  # the real run reports a server that does not answer
+                route = resolve_model(engine, route)
+            anchor = Anchor(engine.repository.git, engine.objects, task)
+            make_order(engine, task, anchor, route=route)
     except MinitaskError as error:
         return RunPreview(task, wave, problem=str(error))
-    estimate = route.estimate
-    if estimate is None:
-        return RunPreview(task, wave, route)
-    return RunPreview(
-        task, wave, route, estimate.input_tokens, estimate.output_tokens, estimate.cost_usd
-    )
+    return RunPreview(task, wave, route, route.estimate)

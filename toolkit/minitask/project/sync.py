@@ -22,7 +22,7 @@ ROUNDS = 8
 
 
 class Synced(Struct, frozen=True):
-    """The refs fetched and pushed, by name; `kept` are those that differ on both sides and stayed."""
+    """The refs fetched and pushed, by name; `kept` are those that differ on both sides and did not move."""
 
     remote: str
     fetched: tuple[str, ...]

@@ -1,12 +1,14 @@
-"""Diagnostics as text, JSON, SARIF and GitHub annotations: a function a format, in a table."""
+"""Diagnostics of specs as text, JSON, SARIF and GitHub annotations; and the findings of `doctor`."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from typing import Any
 from urllib.parse import quote
+
+from msgspec import Struct, field, to_builtins
 
 from minitask import __version__
 from minitask.errors import UsageError
@@ -27,10 +29,7 @@ _GITHUB_LEVELS = {
 
 
 def render_diagnostics(diagnostics: Sequence[Diagnostic], *, form: str, spec_count: int) -> str:
-    """Return the diagnostics in the named format, with a newline at the end where there is text at all.
-
-    `spec_count` is how many specs were judged; an unknown format is a `UsageError`.
-    """
+    """Return the diagnostics of so many specs in the named format; raise `UsageError` for an unknown format."""
     renderer = FORMATS.get(form)
     if renderer is None:
         raise UsageError(
@@ -40,48 +39,35 @@ def render_diagnostics(diagnostics: Sequence[Diagnostic], *, form: str, spec_cou
 
 
 def render_text(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
-    """Return `PATH:LINE: CODE MESSAGE` with the hint below it for each diagnostic, and a line that counts."""
+    """Return `PATH:LINE: CODE MESSAGE` for each diagnostic, its hint below it, and a line of counts."""
     lines: list[str] = []
     for diagnostic in diagnostics:
         location = f"{diagnostic.path}:{diagnostic.line}" if diagnostic.line else diagnostic.path
         lines.append(_visible(f"{location}: {diagnostic.code} {diagnostic.message}"))
         if diagnostic.hint:
             lines.append(_visible(f"  fix: {diagnostic.hint}"))
-    return "\n".join([*lines, summarize(diagnostics, spec_count)]) + "\n"
+    counts = Counter(diagnostic.severity for diagnostic in diagnostics)
+    parts = [counted(counts[severity], severity.value) for severity in Severity if counts[severity]]
+    lines.append(f"{', '.join(parts) or 'no errors'} in {counted(spec_count, 'spec')}")
+    return "\n".join(lines) + "\n"
 
 
 def render_json(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
     """Return a JSON list with an object a diagnostic."""
     del spec_count
-    rows = [
-        {
-            "path": diagnostic.path,
-            "line": diagnostic.line,
-            "code": diagnostic.code,
-            "severity": diagnostic.severity.value,
-            "message": diagnostic.message,
-            "hint": diagnostic.hint,
-        }
-        for diagnostic in diagnostics
-    ]
-    return json.dumps(rows, indent=2) + "\n"
+    return json.dumps(to_builtins(diagnostics), indent=2) + "\n"
 
 
 def render_sarif(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
     """Return a SARIF 2.1.0 log with one run, and the rules that its results cite."""
     del spec_count
     codes = sorted({diagnostic.code for diagnostic in diagnostics})
-    indices = {code: index for index, code in enumerate(codes)}
-    driver = {
-        "name": "minitask",
-        "semanticVersion": __version__,
-        "rules": [_sarif_rule(code) for code in codes],
-    }
+    rules = [_sarif_rule(code) for code in codes]
     run = {
-        "tool": {"driver": driver},
+        "tool": {"driver": {"name": "minitask", "semanticVersion": __version__, "rules": rules}},
         "columnKind": "unicodeCodePoints",
         "results": [
-            _sarif_result(diagnostic, rule_index=indices[diagnostic.code])
+            _sarif_result(diagnostic, rule_index=codes.index(diagnostic.code))
             for diagnostic in diagnostics
         ],
     }
@@ -95,33 +81,23 @@ def render_github(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
     return "".join(f"{_github_command(diagnostic)}\n" for diagnostic in diagnostics)
 
 
-FORMATS: Mapping[str, Renderer] = MappingProxyType(
-    {
-        "text": render_text,
-        "json": render_json,
-        "sarif": render_sarif,
-        "github": render_github,
-    }
-)
-
-
-def summarize(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
-    """Return `2 errors, 1 warning in 9 specs`; severities that do not occur are left out."""
-    counts = Counter(diagnostic.severity for diagnostic in diagnostics)
-    parts = [counted(counts[severity], severity.value) for severity in Severity if counts[severity]]
-    return f"{', '.join(parts) or 'no errors'} in {counted(spec_count, 'spec')}"
+FORMATS: Mapping[str, Renderer] = {
+    "text": render_text,
+    "json": render_json,
+    "sarif": render_sarif,
+    "github": render_github,
+}
 
 
 def _visible(text: str) -> str:
-    """Return the text on one line, with what could steer a terminal written out."""
+    """Return the text on one line, with control characters written out."""
     return "".join(char if char.isprintable() else _escape(char) for char in text)
 
 
 def _escape(char: str) -> str:
-    code = ord(char)
-    if code <= 0xFF:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+    if char.isascii():
+        return f"\\x{ord(char):02x}"
+    return char.encode("ascii", "backslashreplace").decode()
 
 
 def _sarif_rule(code: str) -> dict[str, object]:
@@ -141,36 +117,30 @@ def _sarif_rule(code: str) -> dict[str, object]:
 
 
 def _sarif_result(diagnostic: Diagnostic, *, rule_index: int) -> dict[str, object]:
-    physical: dict[str, object] = {
-        "artifactLocation": {"uri": _uri(diagnostic.path), "uriBaseId": "%SRCROOT%"}
-    }
+    uri = quote(diagnostic.path.encode("utf-8", "surrogateescape"))
+    physical: dict[str, object] = {"artifactLocation": {"uri": uri, "uriBaseId": "%SRCROOT%"}}
     if diagnostic.line:
         physical["region"] = {"startLine": diagnostic.line}
-    text = (
-        f"{diagnostic.message}\nfix: {diagnostic.hint}" if diagnostic.hint else diagnostic.message
-    )
     return {
         "ruleId": diagnostic.code,
         "ruleIndex": rule_index,
         "level": diagnostic.severity.value,
-        "message": {"text": text},
+        "message": {"text": _message(diagnostic)},
         "locations": [{"physicalLocation": physical}],
     }
 
 
-def _uri(path: str) -> str:
-    """Return the path as a relative URI reference; a colon in its first part would read as a scheme."""
-    return quote(path.encode("utf-8", "surrogateescape"), safe="/")
+def _message(diagnostic: Diagnostic) -> str:
+    fix = f"\nfix: {diagnostic.hint}" if diagnostic.hint else ""
+    return f"{diagnostic.message}{fix}"
 
 
 def _github_command(diagnostic: Diagnostic) -> str:
     line = {"line": str(diagnostic.line)} if diagnostic.line else {}
     properties = {"file": diagnostic.path, **line, "title": diagnostic.code}
     joined = ",".join(f"{key}={_github_property(value)}" for key, value in properties.items())
-    text = (
-        f"{diagnostic.message}\nfix: {diagnostic.hint}" if diagnostic.hint else diagnostic.message
-    )
-    return f"::{_GITHUB_LEVELS[diagnostic.severity]} {joined}::{_github_data(text)}"
+    level = _GITHUB_LEVELS[diagnostic.severity]
+    return f"::{level} {joined}::{_github_data(_message(diagnostic))}"
 
 
 def _github_data(text: str) -> str:
@@ -179,3 +149,51 @@ def _github_data(text: str) -> str:
 
 def _github_property(text: str) -> str:
     return _github_data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+class CheckResult(Struct, frozen=True):
+    """The result of a check: its state is `ok`, `note` or `bad`; the hint says how to fix it."""
+
+    area: str
+    state: str
+    text: str
+    hint: str = ""
+
+
+class Health(Struct, frozen=True):
+    """The findings, and the settings with their sources."""
+
+    findings: tuple[CheckResult, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_good(self) -> bool:
+        """Return True if nothing necessary is missing."""
+        return all(finding.state != "bad" for finding in self.findings)
+
+
+def health_document(health: Health) -> dict[str, Any]:
+    """Return the findings as JSON."""
+    return {
+        "ok": health.is_good,
+        "findings": to_builtins(health.findings),
+        "settings": health.settings,
+        "sources": health.sources,
+    }
+
+
+def render_health(health: Health) -> str:
+    """Return a line a finding, then the settings that are not defaults."""
+    marks = {"ok": "✓", "note": "·", "bad": "✗"}
+    lines = []
+    for finding in health.findings:
+        lines.append(f"{marks[finding.state]} {finding.area:11} {finding.text}")
+        if finding.hint:
+            lines.append(f"  {'':11} {finding.hint}")
+    changed = {key: source for key, source in health.sources.items() if source != "default"}
+    for key, source in sorted(changed.items()):
+        lines.append(f"· {'setting':11} {key}, from {source}")
+    if not changed:
+        lines.append(f"· {'settings':11} all at their defaults; `minitask config show` prints them")
+    return "\n".join(lines)

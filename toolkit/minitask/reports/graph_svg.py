@@ -1,30 +1,29 @@
-"""The graph of a project as SVG, laid out here: waves are columns, tasks boxes, and arrows lead from left to right.
+"""The graph of a project as SVG: waves are columns, tasks are boxes in the colours of their states.
 
-As a document it needs nothing beside itself, in a page `graph_style`. Both follow the reader's light or dark theme.
+As a document it needs nothing else, in a page `graph_style`. Both follow the reader's light or dark theme.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from html import escape
-from unicodedata import east_asian_width
 
 from msgspec import Struct
 
+from minitask.engine.task_status import State
 from minitask.project.task_graph import Node, TaskGraph
-from minitask.reports.state_colors import TONES, tone_of
-from minitask.words import counted, one_line
+from minitask.words import counted, display_width, one_line
 
 WIDTH, HEIGHT = 220, 62
 ACROSS, DOWN = 90, 22
 MARGIN, TOP = 20, 48
 LETTERS = 30
-"""Letters of a title that surely fit into a box."""
+"""The columns of text that fit into a box."""
 NAMESPACE = "http://www.w3.org/2000/svg"
 
 
 class Arrow(Struct, frozen=True):
-    """From one task's box to another's; `path` is what implies it, empty if it is declared."""
+    """An arrow from task to task; `path` is the file or kind that implies it, empty if it is declared."""
 
     before: str
     after: str
@@ -33,7 +32,7 @@ class Arrow(Struct, frozen=True):
 
 
 Spots = Mapping[str, tuple[int, int]]
-"""Column and row of every task, from 0."""
+"""The column and row of each task, from 0."""
 
 
 def render_svg(graph: TaskGraph) -> str:
@@ -43,7 +42,7 @@ def render_svg(graph: TaskGraph) -> str:
 
 
 def render_figure(graph: TaskGraph, *, number: int, linked: Collection[str]) -> str:
-    """Return the graph for a page; the boxes of the `linked` tasks lead to `#tasks`. `number` tells it from others."""
+    """Return the graph for a page that holds several; the boxes of the `linked` tasks lead to `#tasks`."""
     name = _attribute(_name(graph))
     return _svg(graph, f'role="group" aria-label="{name}"', [], number=number, linked=linked)
 
@@ -126,6 +125,7 @@ def _middle(names: Iterable[str], spots: Spots) -> float:
 
 
 def _corner(spot: tuple[int, int]) -> tuple[int, int]:
+    """Return the upper left corner of a box."""
     column, row = spot
     return MARGIN + column * (WIDTH + ACROSS), TOP + row * (HEIGHT + DOWN)
 
@@ -137,17 +137,15 @@ def _headings(columns: int) -> Iterator[str]:
 
 
 def _line(arrow: Arrow, spots: Spots, chain: set[tuple[str, str]], number: int) -> str:
-    (before_x, before_y), (after_x, after_y) = (
-        _corner(spots[arrow.before]),
-        _corner(spots[arrow.after]),
-    )
-    x, y, end, down = before_x + WIDTH, before_y + HEIGHT // 2, after_x, after_y + HEIGHT // 2
+    before_x, before_y = _corner(spots[arrow.before])
+    end, after_y = _corner(spots[arrow.after])
+    x, y, down = before_x + WIDTH, before_y + HEIGHT // 2, after_y + HEIGHT // 2
     bend = ACROSS // 2
-    classes = ["line", *(["dotted"] if arrow.dotted else [])]
-    classes += ["chain"] if (arrow.before, arrow.after) in chain else []
+    classes = "line" + (" dotted" if arrow.dotted else "")
+    classes += " chain" if (arrow.before, arrow.after) in chain else ""
     title = f"{arrow.before} → {arrow.after}" + (f": {arrow.path}" if arrow.path else "")
     return (
-        f'<path class="{" ".join(classes)}" marker-end="url(#head{number})" '
+        f'<path class="{classes}" marker-end="url(#head{number})" '
         f'd="M{x} {y}C{x + bend} {y} {end - bend} {down} {end} {down}">'
         f"<title>{_text(title)}</title></path>"
     )
@@ -181,10 +179,10 @@ def _attribute(text: str) -> str:
 
 
 def _cut(text: str, letters: int) -> str:
-    """Return the text, or as much of it as fits; wide letters count for two."""
+    """Return the text, cut to so many columns."""
     width = 0
     for index, char in enumerate(text):
-        width += 2 if east_asian_width(char) in "WF" else 1
+        width += display_width(char)
         if width > letters:
             return text[: max(index - 1, 0)] + "…"
     return text
@@ -220,3 +218,33 @@ def graph_style() -> str:
     ]
     day, night = ("".join(f".graph {rule}" for rule in rules) for rules in (light, dark))
     return f"{day}@media screen and (prefers-color-scheme:dark){{{night}}}"
+
+
+class Tone(Struct, frozen=True):
+    """The fill and edge of a box, on light paper and on dark."""
+
+    fill: str
+    stroke: str
+    dark_fill: str
+    dark_stroke: str
+
+
+TONES: Mapping[str, Tone] = {
+    "idle": Tone("#f6f8fa", "#6e7781", "#21262d", "#8b949e"),
+    "ready": Tone("#ddf4ff", "#0969da", "#0c2d6b", "#58a6ff"),
+    "good": Tone("#dafbe1", "#1a7f37", "#033a16", "#3fb950"),
+    "bad": Tone("#ffebe9", "#cf222e", "#490202", "#f85149"),
+    "stale": Tone("#fff8c5", "#9a6700", "#3b2300", "#d29922"),
+}
+_TONE_OF_STATE: Mapping[State, str] = {
+    **dict.fromkeys((State.NEW, State.SKIPPED), "idle"),
+    State.READY: "ready",
+    State.MERGED: "good",
+    **dict.fromkeys((State.FAILED, State.REFUSED, State.CONFLICT, State.ERROR), "bad"),
+    **dict.fromkeys((State.CHANGED, State.UNDONE), "stale"),
+}
+
+
+def tone_of(state: State) -> str:
+    """Return the name of a state's tone."""
+    return _TONE_OF_STATE[state]

@@ -1,22 +1,20 @@
-"""The output of `report`: sums over all attempts as JSON, and as tables for a terminal, for Markdown and for a page."""
+"""The output of `report`: sums over all attempts as JSON, and as tables in text and Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from types import MappingProxyType
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from minitask.ledger.accuracy import CLOSE, CostError, EstimateError
-from minitask.ledger.evidence import Grade
 from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, Record, money
 from minitask.ledger.savings import CLASSES, USAGE, Savings, Tally
 from minitask.ledger.summary import Groups, Summary
 from minitask.reports.results import dollars, known_dollars, percent
-from minitask.reports.text_tables import aligned
-from minitask.words import counted, one_line
+from minitask.words import aligned, counted, one_line
 
 if TYPE_CHECKING:
     from minitask.engine.task_records import AttemptTexts, Key
@@ -29,10 +27,10 @@ MARKUP = str.maketrans({char: f"\\{char}" for char in r"\|`*_<>[]"})
 
 
 class LedgerReport(Struct, frozen=True):
-    """A summary, and what it is of: records since a time (empty: all), of a project (empty: all).
+    """A summary of the records since a time and of a project; empty: of all.
 
-    `by` is the only grouping to show; empty: all. `states` are of tasks whose landing or undo is on their target.
-    `texts` are of the newest records, `graphs` of the projects worked on last; both are there for the page alone.
+    `by` is the only grouping to show; empty: all. `states` are those of tasks whose landing or undo is on their target.
+    `texts` belong to the newest records, `graphs` to the latest projects; only the page shows them.
     """
 
     summary: Summary
@@ -48,7 +46,7 @@ class LedgerReport(Struct, frozen=True):
 
 
 class Table(Struct, frozen=True):
-    """Rows of cells, the first one a name; `total` is the last row where the others add up to it."""
+    """Rows of cells, the first one a name; `total` is the sum of the rows, empty if they do not add up."""
 
     title: str
     headings: tuple[str, ...]
@@ -61,10 +59,13 @@ def report_document(report: LedgerReport) -> dict[str, Any]:
     summary = report.summary
     return {
         "totals": _tally_document(summary.totals),
-        **{f"by_{name}": _groups_document(groups_of(summary)) for name, groups_of in BY.items()},
+        **{
+            f"by_{by}": {name: _tally_document(tally) for name, tally in groups_of(summary).items()}
+            for by, groups_of in BY.items()
+        },
         "savings": _savings_document(summary.savings),
         "first_try_rate": summary.first_tries.rate,
-        "first_tries": {"tasks": summary.first_tries.tasks, "proven": summary.first_tries.proven},
+        "first_tries": to_builtins(summary.first_tries),
         "grade": {"planted": summary.grade.planted, "noticed": summary.grade.noticed},
         "failures_by_gate": dict(summary.failures_by_gate),
         "escalations": summary.escalations,
@@ -98,13 +99,15 @@ def report_document(report: LedgerReport) -> dict[str, Any]:
 def render_report_text(report: LedgerReport) -> str:
     """Return the report for a terminal."""
     lines = [f"{heading_of(report)}: {span_of(report)}"]
-    rows = facts(report)
+    rows = list(facts(report))
     width = max((len(name) for name, _ in rows), default=0)
     lines += ["", *(f"  {name:{width}}  {text}" for name, text in rows)] if rows else []
     for table in tables(report):
-        lines += ["", *_aligned(table)]
+        total = [table.total] if table.total else []
+        lines += ["", *aligned([(table.title, *table.headings), *table.rows, *total])]
     note_lines = [f"note: {note}" for note in notes(report)]
-    return "\n".join([*lines, *([""] if note_lines else []), *note_lines]) + "\n"
+    lines += ["", *note_lines] if note_lines else []
+    return "\n".join(lines) + "\n"
 
 
 def render_report_markdown(report: LedgerReport) -> str:
@@ -121,13 +124,13 @@ def render_report_markdown(report: LedgerReport) -> str:
 
 
 def heading_of(report: LedgerReport) -> str:
-    """Return what the report is of."""
+    """Return the title of the report."""
     project = f" for {one_line(report.project)}" if report.project else ""
     return f"minitask report{project}"
 
 
 def span_of(report: LedgerReport) -> str:
-    """Return how much it holds, and from when."""
+    """Return the number of attempts and tasks, and their days."""
     if not (days := days_of(report)):
         return f"no attempts since {one_line(report.since)[:10]}" if report.since else NOTHING
     span = f"from {days[0]} to {days[1]}" if days[1:] else f"on {days[0]}"
@@ -136,86 +139,72 @@ def span_of(report: LedgerReport) -> str:
 
 
 def days_of(report: LedgerReport) -> tuple[str, ...]:
-    """Return the days of the first and the last attempt; one where they are the same, none without any."""
+    """Return the days of the first and the last attempt, once if they are the same; empty without attempts."""
     moments = (report.summary.first_at, report.summary.last_at)
     return tuple(dict.fromkeys(one_line(moment)[:10] for moment in moments if moment is not None))
 
 
-def facts(report: LedgerReport) -> tuple[tuple[str, str], ...]:
-    """Return the few things that a reader wants to know first; nothing if there are no records."""
+def facts(report: LedgerReport) -> Iterator[tuple[str, str]]:
+    """Yield the most important figures with their names; none if there are no records."""
     summary = report.summary
+    tries, grade = summary.first_tries, summary.grade
     if not summary.totals.records:
-        return ()
-    tries = summary.first_tries
+        return
+    yield "spent", cost(summary.totals)
+    yield "baseline", baseline(summary.savings)
+    yield "saved", saved(summary.savings)
     first = "no tasks were attempted"
     if tries.rate is not None:
         rate = f"{100 * tries.rate:.0f} %"
         first = f"{tries.proven:,} of {counted(tries.tasks, 'task')} proven ({rate})"
-    later = f"{counted(summary.repairs, 'repair')}, {counted(summary.escalations, 'escalation')}"
-    return (
-        ("spent", cost(summary.totals)),
-        ("baseline", baseline(summary.savings)),
-        ("saved", saved(summary.savings)),
-        ("first try", first),
-        ("later tries", later),
-        ("outages", f"{summary.outages:,} (provider or program failures, not counted as tries)"),
-        *((("subscription", windows(summary)),) if summary.windows else ()),
-        *((("checks", graded(summary.grade)),) if summary.grade.planted else ()),
-        *((("estimates", estimates(summary.estimates)),) if summary.estimates.tasks else ()),
-        *((("estimated cost", stated_costs(summary.costs)),) if summary.costs.tasks else ()),
-    )
+    yield "first try", first
+    yield "later tries", later_tries(summary)
+    yield "outages", f"{summary.outages:,} (provider or program failures, not counted as tries)"
+    if summary.windows:
+        reached = f"a limit was reached {counted(summary.limits_reached, 'time')}"
+        yield "subscription", f"{counted(summary.windows, 'window')} of five hours; {reached}"
+    if grade.planted:
+        planted = f"{counted(grade.planted, 'planted fault')} ({grade.percent:.0f} %)"
+        yield "checks", f"notice {grade.noticed:,} of {planted}"
+    if summary.estimates.tasks:
+        yield "estimates", estimates(summary.estimates)
+    if summary.costs.tasks:
+        yield "estimated cost", stated_costs(summary.costs)
 
 
-def windows(summary: Summary) -> str:
-    """Return how many windows of a subscription were used, and how often its limit was reached."""
-    reached = counted(summary.limits_reached, "time")
-    return f"{counted(summary.windows, 'window')} of five hours; a limit was reached {reached}"
-
-
-def graded(grade: Grade) -> str:
-    """Return how well the validations noticed faults planted in the changes that they proved."""
-    share = f"{grade.percent:.0f} %"
-    return f"notice {grade.noticed:,} of {counted(grade.planted, 'planted fault')} ({share})"
+def later_tries(summary: Summary) -> str:
+    """Return the numbers of repairs and escalations."""
+    return f"{counted(summary.repairs, 'repair')}, {counted(summary.escalations, 'escalation')}"
 
 
 def tables(report: LedgerReport) -> Iterator[Table]:
-    """Yield the groups, and the failures; nothing if there is nothing to show."""
+    """Yield the groupings and the failures as tables."""
     summary = report.summary
-    shown = groupings(summary)
-    if report.by:
-        shown = ((f"By {report.by}", BY[report.by](summary)),)
-    for title, groups in shown:
+    by = report.by
+    for title, groups in [(f"By {by}", BY[by](summary))] if by else groupings(summary):
         rows = tuple((one_line(name), *_cells(tally)) for name, tally in groups.items())
         if rows:
             yield Table(title, HEADINGS, rows, ("all", *_cells(summary.totals)) if rows[1:] else ())
     failures = tuple(
         (one_line(gate), f"{count:,}") for gate, count in summary.failures_by_gate.items()
     )
-    if failures and not report.by:
+    if failures and not by:
         yield Table("Failures by gate", ("failures",), failures)
 
 
-BY: Mapping[str, Callable[[Summary], Groups]] = MappingProxyType(
-    {
-        "tier": lambda summary: summary.by_tier,
-        "model": lambda summary: summary.by_model,
-        "phase": lambda summary: summary.by_phase,
-        "project": lambda summary: summary.by_project,
-        "day": lambda summary: summary.by_day,
-    }
-)
-"""What a report can be grouped by."""
+BY: Mapping[str, Callable[[Summary], Groups]] = {
+    name: attrgetter(f"by_{name}") for name in ("tier", "model", "phase", "project", "day")
+}
+"""The groupings of a report."""
 
 
-def groupings(summary: Summary) -> tuple[tuple[str, Groups], ...]:
-    """Return every grouping with its title; phases only where there is more than one."""
-    phases = (("By phase", summary.by_phase),) if len(summary.by_phase) > 1 else ()
-    return (
-        ("By tier", summary.by_tier),
-        ("By model", summary.by_model),
-        *phases,
-        ("By project", summary.by_project),
-    )
+def groupings(summary: Summary) -> Iterator[tuple[str, Groups]]:
+    """Yield the groupings to show with their titles; phases only where there is more than one."""
+    yield "By tier", summary.by_tier
+    yield "By model", summary.by_model
+    if len(summary.by_phase) > 1:
+        yield "By phase", summary.by_phase
+    yield "By project", summary.by_project
 
 
 def notes(report: LedgerReport) -> Iterator[str]:
@@ -235,57 +224,57 @@ def notes(report: LedgerReport) -> Iterator[str]:
 
 
 def cost(tally: Tally) -> str:
-    """Return what is known to have been spent, and how many have no price."""
+    """Return the known costs, and the number of attempts without a price."""
     return known_dollars(tally.cost_usd, tally.unpriced)
 
 
 def baseline(savings: Savings) -> str:
-    """Return what the frontier model would have cost."""
+    """Return the estimated cost with the frontier model, and what it consists of."""
     model = one_line(savings.baseline_model)
     if not savings.tasks and not savings.left_out:
         return "none: no task is proven yet"
     if savings.baseline_cost_usd is None:
         return f"unknown: {model} has no known price"
     once = f"{model} once for each of {counted(savings.tasks, 'proven task')}"
-    besides = f", and {shared(savings)}" if savings.shared_phases else ""
-    return f"about {dollars(savings.baseline_cost_usd)}, estimated: {once}{besides}"
-
-
-def shared(savings: Savings) -> str:
-    """Return what counts the same on both sides: in what was spent, and in the baseline."""
-    phases = ", ".join(PHASES[phase] for phase in savings.shared_phases)
-    return f"{phases} as spent ({dollars(savings.shared_usd)})"
+    if savings.shared_phases:
+        phases = ", ".join(PHASES[phase] for phase in savings.shared_phases)
+        once += f", and {phases} as spent ({dollars(savings.shared_usd)})"
+    return f"about {dollars(savings.baseline_cost_usd)}, estimated: {once}"
 
 
 def stated_costs(error: CostError) -> str:
-    """Return what specs cost beside the **Estimated Cost** that they state."""
+    """Return the costs of specs beside the **Estimated Cost** that they state."""
     share = f" ({percent(error.percent)})" if error.percent is not None else ""
     sums = f"{dollars(error.actual_usd)} spent of {dollars(error.stated_usd)} stated{share}"
     return f"{sums} by {counted(error.tasks, 'proven spec')}, {error.over:,} of them above"
 
 
 def saved(savings: Savings) -> str:
-    """Return what was saved, or spent on top."""
-    amount, percent = savings.saved_usd, savings.saved_percent
-    if amount is None:
+    """Return the savings in dollars and percent; negative if more was spent."""
+    if savings.saved_usd is None:
         return "unknown"
-    share = "" if percent is None else f" ({signed(Decimal(str(percent)))} %)"
-    return f"{'-' if amount < 0 else ''}{dollars(abs(amount))}{share}"
+    share = savings.saved_percent
+    return signed_dollars(savings.saved_usd) + ("" if share is None else f" ({tenths(share)})")
+
+
+def signed_dollars(amount: Decimal) -> str:
+    """Return US dollars with a sign if they are negative."""
+    return f"{'-' if amount < 0 else ''}{dollars(abs(amount))}"
+
+
+def tenths(share: float) -> str:
+    """Return a percentage to a tenth, with thousands apart."""
+    return f"{Decimal(str(share)):,.1f} %"
 
 
 def estimates(error: EstimateError) -> str:
-    """Return how far calls were off what was expected of them, and whether or how many of them came close."""
+    """Return how far tokens were off their estimates, and how many estimates were close."""
     sides = (("input", error.input_percent), ("output", error.output_percent))
     off = [f"{side} {percent(share)}" for side, share in sides if share is not None]
-    count = (
-        f"{error.close:,} of {error.tasks:,} " if error.tasks > 1 else "not " * (not error.close)
-    )
-    return ", ".join([*off, f"{count}within {100 * CLOSE:.0f} %"])
-
-
-def signed(number: Decimal) -> str:
-    """Return a number to a tenth, with thousands apart."""
-    return f"{number:,.1f}"
+    close = f"{error.close:,} of {error.tasks:,} "
+    if error.tasks == 1:
+        close = "" if error.close else "not "
+    return ", ".join([*off, f"{close}within {100 * CLOSE:.0f} %"])
 
 
 def _tally_document(tally: Tally) -> dict[str, Any]:
@@ -300,10 +289,6 @@ def _tally_document(tally: Tally) -> dict[str, Any]:
         "uncounted": tally.uncounted,
         "seconds": round(tally.seconds, 3),
     }
-
-
-def _groups_document(groups: Groups) -> dict[str, Any]:
-    return {name: _tally_document(tally) for name, tally in groups.items()}
 
 
 def _savings_document(savings: Savings) -> dict[str, Any]:
@@ -323,15 +308,8 @@ def _savings_document(savings: Savings) -> dict[str, Any]:
 
 
 def _cells(tally: Tally) -> tuple[str, ...]:
-    counts = map(tally.counts.__getitem__, USAGE)
-    shown = ("unknown" if count is None else f"{count:,}" for count in counts)
+    shown = ("unknown" if (n := tally.counts[name]) is None else f"{n:,}" for name in USAGE)
     return (f"{tally.attempts:,}", f"{tally.tasks:,}", *shown, cost(tally))
-
-
-def _aligned(table: Table) -> list[str]:
-    return aligned(
-        [(table.title, *table.headings), *table.rows, *([table.total] if table.total else [])]
-    )
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -339,5 +317,5 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def marked(text: str) -> str:
-    """Return the text on one line, with nothing in it that Markdown or a terminal would take for its own."""
+    """Return the text on one line, with the syntax of Markdown escaped."""
     return one_line(text).translate(MARKUP)

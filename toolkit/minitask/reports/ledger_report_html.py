@@ -1,7 +1,7 @@
-"""The ledger's report as one page: whole in itself, read without a script, filtered with one, light, dark and on paper.
+"""The ledger's report as one page that loads nothing else and is readable without its script.
 
-The files in `page/` are its template, its style and its script. Jinja2 escapes all that a record holds, the script sets
-text alone, and the policy in the page's head lets nothing else run or load.
+The files in `page/` are its template, style and script. Jinja2 escapes the text of records, the script only sets text,
+and the policy in the page's head lets nothing else run or load.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from minitask.ledger.record import money
-from minitask.ledger.savings import CLASSES, EXACT, Savings, Tally
+from minitask.ledger.savings import CLASSES, EXACT, USAGE, Savings, Tally
 from minitask.ledger.summary import Groups, Summary
 from minitask.reports.graph_svg import graph_style, render_figure
 from minitask.reports.ledger_report import (
@@ -26,15 +26,16 @@ from minitask.reports.ledger_report import (
     estimates,
     groupings,
     heading_of,
+    later_tries,
     notes,
     saved,
-    signed,
+    signed_dollars,
     span_of,
     stated_costs,
+    tenths,
 )
 from minitask.reports.page_charts import day_chart, run_chart, scatter
-from minitask.reports.page_tasks import embedded_json, task_rows, tasks_document
-from minitask.reports.page_texts import TextBlocks
+from minitask.reports.page_tasks import TextBlocks, embedded_json, task_rows, tasks_document
 from minitask.reports.results import dollars
 from minitask.words import counted, one_line
 
@@ -133,8 +134,10 @@ def _policy(style: str, script: str, *, live: bool) -> str:
 
 
 def _figures(report: LedgerReport) -> Mapping[str, Any]:
-    """Return what the template shows of the summary."""
+    """Return the figures for the template."""
     summary = report.summary
+    failures = summary.failures_by_gate
+    most = max(failures.values(), default=1)
     return {
         "empty": not summary.totals.records,
         "cards": list(_cards(summary)),
@@ -144,7 +147,10 @@ def _figures(report: LedgerReport) -> Mapping[str, Any]:
         "groups": [(title, _rows(groups, summary.totals)) for title, groups in groupings(summary)],
         "days": _days(summary),
         "day_chart": day_chart(summary),
-        "failures": _failures(summary.failures_by_gate),
+        "failures": [
+            Row(one_line(gate), ((f"{count:,}", count),), 100 * count / most)
+            for gate, count in failures.items()
+        ],
         "scatter": scatter(report.records),
         "estimates": estimates(summary.estimates),
         "run": run_chart(report.records),
@@ -160,43 +166,37 @@ def _cards(summary: Summary) -> Iterator[Card]:
     yield Card("Spent", dollars(totals.cost_usd), spent, money(totals.cost_usd))
     amount, percent = savings.saved_usd, savings.saved_percent
     tone = "" if amount is None else "bad" if amount < 0 else "good"
-    figure = saved(savings) if percent is None else f"{signed(Decimal(str(percent)))} %"
-    dollars_saved = saved(savings).partition(" (")[0]
+    figure = saved(savings) if percent is None else tenths(percent)
+    dollars_saved = "unknown" if amount is None else signed_dollars(amount)
     of = f"{dollars_saved} against {one_line(savings.baseline_model)}"
     yield Card("Saved, estimated", figure, of, money(amount), tone)
     rate = "–" if tries.rate is None else f"{100 * tries.rate:.0f} %"
     proven = f"{tries.proven:,} of {counted(tries.tasks, 'task')}"
     yield Card("Proven at the first try", rate, proven, tries.rate)
-    later = f"{counted(summary.repairs, 'repair')}, {counted(summary.escalations, 'escalation')}"
-    yield Card("Attempts", f"{totals.attempts:,}", later, totals.attempts)
-    yield from _estimate_cards(summary)
-
-
-def _estimate_cards(summary: Summary) -> Iterator[Card]:
+    yield Card("Attempts", f"{totals.attempts:,}", later_tries(summary), totals.attempts)
     error, costs = summary.estimates, summary.costs
     if error.tasks:
         share = f"{error.close:,} of {error.tasks:,}"
         yield Card("Estimates that were close", share, estimates(error), error.close)
     if costs.tasks:
-        figure = "–" if costs.percent is None else f"{signed(Decimal(str(costs.percent)))} %"
+        figure = "–" if costs.percent is None else tenths(costs.percent)
         name = "Cost against the specs' estimates"
         yield Card(name, figure, stated_costs(costs), costs.percent)
 
 
 def _versus(savings: Savings) -> Iterator[tuple[str, str, str, float]]:
-    """Yield what was spent beside what the frontier model would have cost: name, tone, amount, share."""
+    """Yield the name, tone, amount and share of what was spent, and of the baseline."""
     if savings.baseline_cost_usd is None or savings.cost_usd is None:
         return
     most = max(savings.baseline_cost_usd, savings.cost_usd)
-    for name, amount, tone in (
-        ("spent, with every failure", savings.cost_usd, "good"),
-        (one_line(savings.baseline_model), savings.baseline_cost_usd, "rest"),
-    ):
+    bars = ("spent, with every failure", "good", savings.cost_usd)
+    baseline_bar = (one_line(savings.baseline_model), "rest", savings.baseline_cost_usd)
+    for name, tone, amount in (bars, baseline_bar):
         yield name, tone, dollars(amount), _share(amount, most)
 
 
 def _tokens(totals: Tally) -> tuple[int, list[tuple[str, int, float, float, str]]]:
-    """Return the sum of all tokens, and of each class: name, count, where its bar begins, its share, its tone."""
+    """Return the number of tokens, and for each class its name, count, start of its bar, share and tone."""
     counts = [(name, totals.counts[name] or 0, f"c{index}") for index, name in enumerate(CLASSES)]
     whole = sum(count for _, count, _ in counts)
     at, parts = 0.0, []
@@ -209,8 +209,12 @@ def _tokens(totals: Tally) -> tuple[int, list[tuple[str, int, float, float, str]
 
 def _rows(groups: Groups, totals: Tally) -> tuple[list[Row], Row | None]:
     """Return a grouping's rows and their total; bars are of costs, or of tokens where nothing cost anything."""
-    by_cost = any(tally.cost_usd for tally in groups.values())
-    sizes = [_size(tally, by_cost=by_cost) for tally in groups.values()]
+    costs = [tally.cost_usd or Decimal(0) for tally in groups.values()]
+    tokens = [
+        Decimal((tally.counts["input_tokens"] or 0) + (tally.counts["output_tokens"] or 0))
+        for tally in groups.values()
+    ]
+    sizes = costs if any(costs) else tokens
     most = max(sizes, default=Decimal(0))
     rows = [
         Row(one_line(name), _cells(tally), _share(size, most))
@@ -219,50 +223,31 @@ def _rows(groups: Groups, totals: Tally) -> tuple[list[Row], Row | None]:
     return rows, Row("all", _cells(totals)) if len(rows) > 1 else None
 
 
-def _size(tally: Tally, *, by_cost: bool) -> Decimal:
-    if by_cost:
-        return tally.cost_usd or Decimal(0)
-    counts = tally.counts
-    return Decimal((counts["input_tokens"] or 0) + (counts["output_tokens"] or 0))
-
-
 def _cells(tally: Tally) -> tuple[tuple[str, object], ...]:
-    names = ("requests", "input_tokens", "cached_input_tokens", "output_tokens")
-    counts = (tally.attempts, tally.tasks, *(tally.counts[name] for name in names))
+    counts = (tally.attempts, tally.tasks, *(tally.counts[name] for name in USAGE))
     shown = tuple(("unknown" if count is None else f"{count:,}", count) for count in counts)
     return (*shown, (cost(tally), money(tally.cost_usd)))
 
 
 def _days(summary: Summary) -> list[Row]:
-    """Return what each day took, cost and saved."""
+    """Return the attempts, cost, baseline and savings of each day."""
     rows = []
     baselines = summary.savings.baseline_by_day
     for day in sorted({*summary.by_day, *baselines}):
         total, once = summary.by_day.get(day), baselines.get(day, Decimal(0))
         spent = (total.cost_usd if total else None) or Decimal(0)
         difference = EXACT.subtract(once, spent)
-        sign = "-" if difference < 0 else ""
+        attempts = total.attempts if total else 0
         cells = (
-            (f"{total.attempts:,}", total.attempts) if total else ("0", 0),
-            (
-                cost(total) if total else dollars(Decimal(0)),
-                money(total.cost_usd if total else spent),
-            ),
+            (f"{attempts:,}", attempts),
+            (cost(total), money(total.cost_usd)) if total else (dollars(spent), money(spent)),
             (dollars(once), money(once)),
-            (f"{sign}{dollars(abs(difference))}", money(difference)),
+            (signed_dollars(difference), money(difference)),
         )
         rows.append(Row(one_line(day), cells))
     return rows
 
 
-def _failures(failures: Mapping[str, int]) -> list[Row]:
-    most = max(failures.values(), default=1)
-    return [
-        Row(one_line(gate), ((f"{count:,}", count),), 100 * count / most)
-        for gate, count in failures.items()
-    ]
-
-
 def _share(part: Decimal, whole: Decimal) -> float:
-    """Return a part in percent, enough to be seen where it is not nothing."""
+    """Return a part in percent, at least 0.6 so that it is visible, unless it is 0."""
     return max(float(100 * part / whole), 0.6) if part and whole else 0.0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,9 +16,8 @@ from msgspec import Struct
 
 from minitask.ledger.accuracy import is_close, token_pair
 from minitask.ledger.record import ATTEMPT, LOST, Record
-from minitask.ledger.summary import Summary, is_outage, model_of
+from minitask.ledger.summary import Summary, is_outage, model_of, runs_of
 from minitask.reports.results import dollars
-from minitask.reports.runs import runs_of
 from minitask.words import one_line
 
 DAYS = 90
@@ -31,7 +31,7 @@ WIDTH = 1000
 
 
 class DayBars(Struct, frozen=True):
-    """One day's place, in units across, and how high its bars are, in percent of the highest."""
+    """The position of a day, and the heights of its bars in percent of the highest."""
 
     at: float
     width: float
@@ -41,7 +41,7 @@ class DayBars(Struct, frozen=True):
 
 
 class DayChart(Struct, frozen=True):
-    """The days that something is known of; `most` is what the highest bar stands for."""
+    """The days with records; `most` is the amount of the highest bar."""
 
     bars: tuple[DayBars, ...]
     first: str
@@ -50,7 +50,7 @@ class DayChart(Struct, frozen=True):
 
 
 class Point(Struct, frozen=True):
-    """Where one or several attempts stand in the scatter; `close`: within 20 % of the estimate."""
+    """One or several attempts in the scatter; `close`: within 20 % of the estimate."""
 
     x: float
     y: float
@@ -67,7 +67,7 @@ class Scatter(Struct, frozen=True):
 
 
 class RunBar(Struct, frozen=True):
-    """One attempt in the picture of a run, in units across; `lane` counts from 0."""
+    """An attempt in the chart of a run; `lane` counts from 0."""
 
     x: float
     width: float
@@ -77,7 +77,7 @@ class RunBar(Struct, frozen=True):
 
 
 class RunChart(Struct, frozen=True):
-    """The attempts of the latest run; those of a lane came one after another, several lanes ran side by side."""
+    """The attempts of the latest run; those of a lane are sequential, lanes are parallel."""
 
     bars: tuple[RunBar, ...]
     lanes: int
@@ -86,10 +86,11 @@ class RunChart(Struct, frozen=True):
 
 
 def day_chart(summary: Summary) -> DayChart | None:
-    """Return what each day cost, beside the frontier model; None where nothing cost anything."""
+    """Return the cost and the baseline of each day; None without costs."""
     baselines = summary.savings.baseline_by_day
-    days = sorted({*summary.by_day, *baselines})[-DAYS:]
-    sums = [(day, _cost_of(summary, day), baselines.get(day, Decimal(0))) for day in days]
+    costs = {day: tally.cost_usd or Decimal(0) for day, tally in summary.by_day.items()}
+    days = sorted({*costs, *baselines})[-DAYS:]
+    sums = [(day, costs.get(day, Decimal(0)), baselines.get(day, Decimal(0))) for day in days]
     most = max((max(spent, baseline) for _, spent, baseline in sums), default=Decimal(0))
     if not most:
         return None
@@ -107,17 +108,11 @@ def day_chart(summary: Summary) -> DayChart | None:
     return DayChart(bars, one_line(days[0]), one_line(days[-1]), dollars(most))
 
 
-def _cost_of(summary: Summary, day: str) -> Decimal:
-    tally = summary.by_day.get(day)
-    return tally.cost_usd or Decimal(0) if tally else Decimal(0)
-
-
 def scatter(records: Iterable[Record]) -> Scatter | None:
-    """Return the tokens of single calls against their estimates; None if there is none to compare."""
+    """Return the tokens of single calls against their estimates; None if there are none to compare."""
     tries = (record for record in records if record.kind == ATTEMPT and not is_outage(record))
-    pairs = [pair for pair in map(token_pair, tries) if pair is not None]
-    totals = [(sum(expected), sum(actual)) for expected, actual in pairs]
-    totals = [(expected, actual) for expected, actual in totals if expected > 0 < actual]
+    sums = [(sum(pair[0]), sum(pair[1])) for pair in map(token_pair, tries) if pair]
+    totals = [(expected, actual) for expected, actual in sums if expected > 0 < actual]
     if not totals:
         return None
     low = math.floor(math.log10(min(map(min, totals))))
@@ -127,10 +122,9 @@ def scatter(records: Iterable[Record]) -> Scatter | None:
     def place(tokens: int) -> float:
         return round((math.log10(tokens) - low) * scale / CELL) * CELL
 
-    counts: dict[tuple[float, float, bool], int] = {}
-    for expected, actual in totals:
-        key = (place(expected), place(actual), is_close(actual, expected))
-        counts[key] = counts.get(key, 0) + 1
+    counts = Counter(
+        (place(expected), place(actual), is_close(actual, expected)) for expected, actual in totals
+    )
     points = (
         Point(x, SIDE - y, min(2.5 + math.log2(count), 9), close)
         for (x, y, close), count in counts.items()
@@ -140,7 +134,7 @@ def scatter(records: Iterable[Record]) -> Scatter | None:
 
 
 def run_chart(records: Iterable[Record]) -> RunChart | None:
-    """Return the attempts since the last long pause; None if there is none."""
+    """Return the attempts since the last long pause; None without attempts."""
     tries = [record for record in records if record.kind in (ATTEMPT, LOST)]
     latest = heapq.nlargest(RUN_ATTEMPTS, tries, key=lambda record: record.started_at)
     runs = runs_of(latest)
@@ -157,12 +151,12 @@ def run_chart(records: Iterable[Record]) -> RunChart | None:
         lanes[lane:] = [span.end, *lanes[lane + 1 :]]
         width = max((span.end - span.begin) * scale, 3)
         x = min((span.begin - start) * scale, WIDTH - width)
-        bars.append(RunBar(x, width, lane, tone_of_attempt(span.record), _title(span.record)))
+        bars.append(RunBar(x, width, lane, _tone(span.record), _title(span.record)))
     return RunChart(tuple(bars), len(lanes), _clock(start), _clock(end))
 
 
-def tone_of_attempt(record: Record) -> str:
-    """Return how an attempt ended, in one of three tones: good, bad, rest."""
+def _tone(record: Record) -> str:
+    """Return the tone of an attempt's result: good, bad or rest."""
     if record.attempt.verdict.is_good:
         return "good"
     return "rest" if is_outage(record) else "bad"
@@ -171,10 +165,8 @@ def tone_of_attempt(record: Record) -> str:
 def _title(record: Record) -> str:
     attempt = record.attempt
     ended = attempt.verdict.value if attempt.verdict.is_good else attempt.gate or attempt.verdict
-    who = model_of(record)
-    return one_line(
-        f"{record.task}, attempt {attempt.n} by {who}: {ended}, {attempt.seconds:.1f} s"
-    )
+    who = f"{record.task}, attempt {attempt.n} by {model_of(record)}"
+    return one_line(f"{who}: {ended}, {attempt.seconds:.1f} s")
 
 
 def _clock(seconds: float) -> str:

@@ -1,29 +1,32 @@
-"""The tasks of the report's page: one row each, and what its attempts did, as values and as JSON for its script."""
+"""The tasks of the report's page: rows, attempts, and the long texts (specs, diffs, replies) in compressed blocks."""
 
 from __future__ import annotations
 
+import base64
 import json
+import shlex
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec.json
 from msgspec import Struct
 
+from minitask.engine.task_records import AttemptTexts, Key, key_of
 from minitask.ledger.record import ATTEMPT, LOST, CommandRecord, Record
 from minitask.ledger.savings import total
 from minitask.ledger.summary import model_of, phase_of
-from minitask.reports.page_texts import TextBlocks
 from minitask.reports.results import dollars, known_dollars
 from minitask.words import one_line, plain_text
 
 OUTPUT_CHARS = 2000
-"""The end of one command's output that the page holds."""
+"""The page holds the end of a command's output."""
 ALL_OUTPUT_CHARS = 4_000_000
-"""The output that one page holds, of the newest attempts; `show --output` has the rest."""
+"""The limit for all output of a page, newest attempts first; `show --output` has the rest."""
 
 
 class TaskRow(Struct, frozen=True):
-    """One task: where it stands, how its last attempt ended, and what all of its records cost."""
+    """A task: its state, the result of its last attempt, and the cost of all its records."""
 
     name: str
     state: str
@@ -74,7 +77,7 @@ def _row(task: str, records: Sequence[Record], state: str) -> TaskRow | None:
 def tasks_document(
     rows: Iterable[TaskRow], blocks: TextBlocks | None = None
 ) -> list[dict[str, Any]]:
-    """Return the tasks for the page's script; what is empty is left out of an attempt."""
+    """Return the tasks as JSON for the page's script; empty fields of attempts are left out."""
     room = ALL_OUTPUT_CHARS
     blocks = blocks or TextBlocks({})
     documents = []
@@ -85,14 +88,14 @@ def tasks_document(
         tries = []
         for record in row.records:
             attempt, used = _attempt(record, room)
-            tries.append({**attempt, **blocks.said_in(record)})
+            tries.append({**attempt, **blocks.diff_and_reply(record)})
             room -= used
         documents.append({**document, "tries": tries})
     return documents
 
 
 def _attempt(record: Record, room: int) -> tuple[dict[str, Any], int]:
-    """Return an attempt, and how many characters of output it holds."""
+    """Return an attempt as JSON, and the length of the output in it."""
     attempt, usage = record.attempt, record.attempt.usage
     commands = [_command(command, room) for command in attempt.commands]
     document = {
@@ -121,7 +124,7 @@ def _attempt(record: Record, room: int) -> tuple[dict[str, Any], int]:
 
 
 def _command(command: CommandRecord, room: int) -> dict[str, Any]:
-    """Return a command and the end of its output; `left` characters before that end are left out."""
+    """Return a command and the end of its output; `left` counts the characters left out before it."""
     size = min(OUTPUT_CHARS, len(command.output_tail), max(room, 0))
     return {
         "command": plain_text(command.command),
@@ -135,7 +138,7 @@ def _command(command: CommandRecord, room: int) -> dict[str, Any]:
 
 
 def embedded_json(values: Iterable[object]) -> str:
-    """Return a list as JSON in ASCII without `<`, so that no text in it can end the element `script` that it is in."""
+    """Return a list as JSON in ASCII without `<`, so that no text in it can end its `script` element."""
     return f"[{','.join(map(_ascii_json, values))}]".replace("<", "\\u003c")
 
 
@@ -144,3 +147,64 @@ def _ascii_json(value: object) -> str:
         return msgspec.json.encode(value).decode("ascii")
     except UnicodeError:  # four times slower
         return json.dumps(value, separators=(",", ":"))
+
+
+TEXT_CHARS = 30_000
+"""The page holds the beginning of a text."""
+ALL_TEXT_CHARS = 8_000_000
+BLOCK_CHARS = 250_000
+
+Place = tuple[int, int]
+"""The block of a text, and its number there."""
+
+
+class TextBlocks:
+    """The texts of records, each once, up to a limit for all."""
+
+    def __init__(self, texts: Mapping[Key, AttemptTexts]) -> None:
+        self._texts = texts
+        self._places: dict[str, Place] = {}
+        self._blocks: list[list[str]] = []
+        self._room, self._filled = ALL_TEXT_CHARS, BLOCK_CHARS
+
+    def spec_of(self, record: Record) -> Place | None:
+        """Return the place of a record's spec; None if there is no room for it."""
+        texts = self._texts.get(key_of(record))
+        return self._hold(texts.spec, f"git cat-file -p {record.spec_blob[:12]}") if texts else None
+
+    def diff_and_reply(self, record: Record) -> dict[str, Place]:
+        """Return the places of a record's diff and reply, if there is room for them."""
+        texts = self._texts.get(key_of(record))
+        if texts is None:
+            return {}
+        attempt = f"{shlex.quote(one_line(record.task))} --attempt {record.attempt.n}"
+        places = {
+            "diff": self._hold(texts.diff, f"minitask diff {attempt}"),
+            "reply": self._hold(texts.reply, f"minitask show {attempt} --reply"),
+        }
+        return {name: place for name, place in places.items() if place}
+
+    def packed(self) -> list[str]:
+        """Return the blocks as compressed JSON in base64."""
+        return [
+            base64.b64encode(zlib.compress(json.dumps(block).encode(), 1)).decode()
+            for block in self._blocks
+        ]
+
+    def _hold(self, text: str, command: str) -> Place | None:
+        shown = plain_text(text[:TEXT_CHARS])
+        if len(text) > TEXT_CHARS:
+            left = len(text) - TEXT_CHARS
+            shown += f"\n[… {left:,} more characters: `{command}` prints all]"
+        if not text or shown in self._places:
+            return self._places.get(shown)
+        if len(shown) > self._room:
+            return None
+        if self._filled + len(shown) > BLOCK_CHARS:
+            self._blocks.append([])
+            self._filled = 0
+        self._filled += len(shown)
+        self._room -= len(shown)
+        self._places[shown] = len(self._blocks) - 1, len(self._blocks[-1])
+        self._blocks[-1].append(shown)
+        return self._places[shown]

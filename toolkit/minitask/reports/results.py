@@ -1,11 +1,12 @@
-"""The output of `exec`, `run` and `merge`."""
+"""The output of `exec`, `run`, `merge` and `demo`: the results of tasks, with amounts and tokens as text."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -13,8 +14,12 @@ from minitask.errors import FIX
 from minitask.ledger.accuracy import CLOSE, BatchTokens
 from minitask.ledger.record import Attempt, CommandRecord, TaskResult, Verdict, money, whole
 from minitask.ledger.record_json import result_document, usage_document
-from minitask.ledger.usage import NO_USAGE, plus
+from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.words import counted, plain
+
+if TYPE_CHECKING:
+    from minitask.policy.route import CallEstimate
+    from minitask.project.demo import DemoResult
 
 MARKS = {
     Verdict.MERGED: "✓",
@@ -28,7 +33,7 @@ MARKS = {
 
 
 class RunSummary(Struct, frozen=True):
-    """A run's results, in the order in which the tasks ran; seconds of wall time; tokens by wave, for people."""
+    """A run's results in the order of the tasks, its wall time, and its tokens by wave, which only the text shows."""
 
     project: str
     target: str
@@ -44,12 +49,12 @@ class RunSummary(Struct, frozen=True):
     @property
     def baseline_cost_usd(self) -> Decimal | None:
         """Return the sum of the known estimates; None if there is none."""
-        costs = [
-            result.baseline_cost_usd
-            for result in self.results
-            if result.baseline_cost_usd is not None
-        ]
+        costs = _known(result.baseline_cost_usd for result in self.results)
         return sum(costs, Decimal(0)) if costs else None
+
+
+def _known(amounts: Iterable[Decimal | None]) -> list[Decimal]:
+    return [amount for amount in amounts if amount is not None]
 
 
 def run_document(summary: RunSummary) -> dict[str, Any]:
@@ -67,32 +72,33 @@ def run_document(summary: RunSummary) -> dict[str, Any]:
 
 
 def render_result(result: TaskResult) -> str:
-    """Return one task's outcome: the verdict, why, what was changed and run, what it cost, what is next."""
-    lines = [f"{MARKS[result.verdict]} {result.task}: {result.verdict.value}{_reason(result)}"]
-    for attempt in result.attempts:
-        if len(result.attempts) > 1:
-            why = f": {_one_line(attempt.reason)}" if attempt.reason else ""
-            lines.append(f"  try {attempt.n}  {attempt.verdict.value}, {_who(attempt)}{why}")
-        if attempt is not result.attempts[-1]:
-            continue
-        lines += render_attempt(attempt)
+    """Return a task's result: the verdict, the reason, the changes, the commands, the cost and the next step."""
+    return "\n".join(_result_lines(result))
+
+
+def _result_lines(result: TaskResult) -> Iterator[str]:
+    reason = without_fix(result.reason, result.next_step)
+    yield f"{MARKS[result.verdict]} {result.task}: {result.verdict.value}{_after_colon(reason)}"
+    for attempt in result.attempts if len(result.attempts) > 1 else ():
+        why = _after_colon(_first_line(attempt.reason))
+        yield f"  try {attempt.n}  {attempt.verdict.value}, {_who(attempt)}{why}"
+    for attempt in result.attempts[-1:]:
+        yield from render_attempt(attempt)
         if attempt.sandbox != "strong":
-            lines.append(f"  NOTE   the sandbox was {attempt.sandbox}; `minitask doctor` says why")
+            yield f"  NOTE   the sandbox was {attempt.sandbox}; `minitask doctor` says why"
     for phase, call in result.calls:
-        reason = _one_line(call.reason)
-        lines.append(f"  {phase:8} {_who(call)}, {dollars(call.cost_usd)}: {reason}")
+        yield f"  {phase:8} {_who(call)}, {dollars(call.cost_usd)}: {_first_line(call.reason)}"
     if result.attempts:
-        lines.append(
-            f"  cost   {dollars(result.cost_usd)}{baseline_text(result.baseline_cost_usd)}"
-        )
+        yield f"  cost   {dollars(result.cost_usd)}{baseline_text(result.baseline_cost_usd)}"
     if result.branch:
-        lines.append(
-            f"  branch {result.branch}"
-            + (f", merged as {result.merge[:12]}" if result.merge else "")
-        )
+        merge = f", merged as {result.merge[:12]}" if result.merge else ""
+        yield f"  branch {result.branch}{merge}"
     if result.next_step:
-        lines.append(f"  next   {result.next_step}")
-    return "\n".join(lines)
+        yield f"  next   {result.next_step}"
+
+
+def _after_colon(text: str) -> str:
+    return f": {text}" if text else ""
 
 
 def render_attempt(attempt: Attempt, *, with_output: bool = False) -> list[str]:
@@ -105,29 +111,24 @@ def render_attempt(attempt: Attempt, *, with_output: bool = False) -> list[str]:
     for command in attempt.commands:
         lines += render_command(command, with_output=with_output)
     lines += [f"  note   {note}" for note in attempt.unknown_imports]
-    return lines + render_grade(attempt)
+    return [*lines, *_grade_lines(attempt)]
 
 
-def render_grade(attempt: Attempt) -> list[str]:
-    """Return how well the checks notice faults planted in the change, with those that they missed; nothing to say
-    of none.
-    """
+def _grade_lines(attempt: Attempt) -> Iterator[str]:
+    """Yield how well the checks notice faults planted in the change, and the faults that they missed."""
     grade = attempt.grade
     if grade is None or not (grade.planted or attempt.files):
-        return []
+        return
     more = f" ({grade.note})" if grade.planted and grade.note else ""
-    lines = [f"  grade  {grade}{more}"]
-    lines += [
-        f"         missed {missed.path}:{missed.line} {missed.mutant}"
-        for missed in grade.missed[:3]
-    ]
+    yield f"  grade  {grade}{more}"
+    for missed in grade.missed[:3]:
+        yield f"         missed {missed.path}:{missed.line} {missed.mutant}"
     if grade.missed[3:]:
-        lines.append(f"         and {len(grade.missed) - 3} more")
-    return lines
+        yield f"         and {len(grade.missed) - 3} more"
 
 
 def render_command(command: CommandRecord, *, with_output: bool = False) -> list[str]:
-    """Return a command with its result; where it failed, the end of what it printed, `with_output` all on record."""
+    """Return a command with its result, and the end of its output if it failed; all of it `with_output`."""
     first, _, more_lines = command.command.partition("\n")
     shown = f"{first} …" if more_lines else first
     mark = "ok" if command.passed else "FAILED"
@@ -142,44 +143,42 @@ def render_command(command: CommandRecord, *, with_output: bool = False) -> list
 
 
 def render_run(summary: RunSummary, *, lists_tasks: bool = True) -> str:
-    """Return a run: a line a task unless they are on the screen, a line a batch that called models, and the sums."""
+    """Return a run: a line a task if `lists_tasks`, a line a batch that called models, and the sums."""
     width = max((len(result.task) for result in summary.results), default=0)
     lines = []
     for result in summary.results if lists_tasks else ():
         mark = f"{MARKS[result.verdict]} {result.task:{width}}  {result.verdict.value:8}"
-        lines.append(f"{mark} {dollars(result.cost_usd):>9}  {_tail(result)}".rstrip())
+        tail = _first_line(result.reason)
+        if not result.reason:
+            tail = f"{result.seconds:.2f} s"
+        elif result.next_step:
+            tail += f"; next: {result.next_step}"
+        lines.append(f"{mark} {dollars(result.cost_usd):>9}  {tail}".rstrip())
     lines += map(render_batch, summary.batches)
     landed = sum(result.verdict is Verdict.MERGED for result in summary.results)
     lines.append(
         f"{landed} of {len(summary.results)} on {summary.target} in {summary.seconds:.1f} s, "
         f"cost {_cost(summary)}{baseline_text(summary.baseline_cost_usd)}"
     )
-    return "\n".join(lines + _limits(summary))
-
-
-def _limits(summary: RunSummary) -> list[str]:
-    """Return a line for each executor whose limit is reached, and the command that goes on."""
     limits = {
-        result.limited: _one_line(result.reason) for result in summary.results if result.limited
+        result.limited: _first_line(result.reason) for result in summary.results if result.limited
     }
-    if not limits:
-        return []
-    command = f"minitask run {summary.project.replace(', ', ' ')}"
-    lines = [f"{executor} has reached its limit: {words}" for executor, words in limits.items()]
-    return [*lines, f"next: {command}, when it is over; with --wait it waits"]
+    lines += [f"{executor} has reached its limit: {reason}" for executor, reason in limits.items()]
+    if limits:
+        command = f"minitask run {summary.project.replace(', ', ' ')}"
+        lines.append(f"next: {command}, when it is over; with --wait it waits")
+    return "\n".join(lines)
 
 
 def _cost(summary: RunSummary) -> str:
-    """Return what a run cost; where some of it has no price, what is known, and that no limit counts the rest."""
-    costs = [result.cost_usd for result in summary.results]
-    known_costs = [cost for cost in costs if cost is not None]
-    unknown = len(costs) - len(known_costs)
+    """Return the cost of a run: what is known, and the number of tasks without a price, which no limit counts."""
+    costs = _known(result.cost_usd for result in summary.results)
+    amount = dollars(sum(costs, Decimal(0)))
+    unknown = len(summary.results) - len(costs)
     if not unknown:
-        return dollars(summary.cost_usd)
+        return amount
     unpriced = f"unknown for {counted(unknown, 'task')}, which no limit counts"
-    return (
-        f"{dollars(sum(known_costs, Decimal(0)))}, and {unpriced}" if any(known_costs) else unpriced
-    )
+    return f"{amount}, and {unpriced}" if any(costs) else unpriced
 
 
 def render_batch(batch: BatchTokens) -> str:
@@ -198,9 +197,7 @@ def percent(share: float) -> str:
 
 
 def _off(batch: BatchTokens) -> str:
-    """Return how far a batch is off its plan; beyond the mark it is rounded away from zero, so as not to read as
-    the mark.
-    """
+    """Return how far a batch is off its plan; beyond the mark, rounded away from zero so as not to equal it."""
     off, mark = batch.percent, f"{100 * CLOSE:.0f} %"
     if off is None:
         return "" if batch.is_close else f" (beyond {mark})"
@@ -210,7 +207,7 @@ def _off(batch: BatchTokens) -> str:
 
 
 def dollars(amount: Decimal | None) -> str:
-    """Return US dollars: to the cent from a dollar on, to four digits below; None as `unpriced`."""
+    """Return US dollars: two decimals from a dollar on, four below; None as `unpriced`."""
     if amount is None:
         return "unpriced"
     if amount == 0:
@@ -219,15 +216,19 @@ def dollars(amount: Decimal | None) -> str:
 
 
 def known_dollars(amount: Decimal | None, unpriced: int) -> str:
-    """Return a sum of what is known, and how many amounts are not in it."""
+    """Return a sum of known amounts, and how many amounts have no price."""
     if amount is None or not unpriced:
         return dollars(amount)
     return f"{dollars(amount)} + {unpriced:,} unpriced"
 
 
-def tokens_text(tokens: int | None) -> str:
-    """Return a number such as `1,200`, or `unknown`."""
-    return "unknown" if tokens is None else f"{tokens:,}"
+def tokens_text(counts: Usage | CallEstimate, noun: str = "") -> str:
+    """Return `1,200 in, 80 out`, or `1,200 tokens in, 80 out` with the noun `tokens`."""
+    tokens_in, tokens_out = (
+        "unknown" if count is None else f"{count:,}"
+        for count in (counts.input_tokens, counts.output_tokens)
+    )
+    return f"{tokens_in}{noun and ' '}{noun} in, {tokens_out} out"
 
 
 def _who(attempt: Attempt) -> str:
@@ -235,28 +236,58 @@ def _who(attempt: Attempt) -> str:
 
 
 def baseline_text(amount: Decimal | None) -> str:
-    """Return what it would have cost with a frontier model, by estimate; "" where that is not known."""
+    """Return the estimated cost with a frontier model; empty if it is unknown."""
     return "" if amount is None else f" (est. {dollars(amount)} with a frontier model)"
 
 
-def _one_line(text: str) -> str:
+def _first_line(text: str) -> str:
     return text.partition("\n")[0]
 
 
-def _reason(result: TaskResult) -> str:
-    reason = without_fix(result.reason, result.next_step)
-    return f": {reason}" if reason else ""
-
-
 def without_fix(reason: str, step: str) -> str:
-    """Return a reason; the fix in it is left out where the next step says it too."""
+    """Return a reason without its fix if the next step repeats it."""
     first, _, more = reason.partition(FIX)
     fix = more.partition("\n")[0]
     return first if fix and fix in step else reason
 
 
-def _tail(result: TaskResult) -> str:
-    if result.reason:
-        first = result.reason.splitlines()[0]
-        return f"{first}; next: {result.next_step}" if result.next_step else first
-    return f"{result.seconds:.2f} s"
+def render_demo(shown: DemoResult) -> str:
+    """Return the demo's tasks, the module's sizes, the branches and merges, the costs, and where to look."""
+    from minitask.project.demo import PROJECT
+
+    failed = next((result for result in shown.results if result.verdict is Verdict.FAILED), None)
+    lines = [
+        render_run(RunSummary(PROJECT, "main", shown.results, shown.seconds)),
+        "",
+        "the module, in lines",
+        *_sizes(shown.lines_before, shown.lines_after),
+        "",
+        "branches, one per task, passed or not",
+        *(f"  {entry.commit}  {entry.text}" for entry in shown.branches),
+        "",
+        "merges on main, each tree validated before main moved",
+        *(f"  {entry.commit}  {entry.text}" for entry in shown.merges),
+        "",
+        "cost",
+        "  this run                 $0: every spec carries its own edit script",
+        *(
+            f"  {shown.models[kind]:24} about {dollars(amount)} for the same edits, one call per task (estimated)"
+            for kind, amount in shown.estimates_usd.items()
+        ),
+        "",
+        "look around",
+        f"  cd {shown.folder}",
+        "  git log --graph --oneline main",
+        "  minitask status",
+    ]
+    if failed is not None:
+        lines.append(f"  minitask show {failed.task}    # fails on purpose; it did not merge")
+    return "\n".join(lines)
+
+
+def _sizes(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
+    changed = sorted({name for name, _ in before.items() ^ after.items()})
+    width = max((len(name) for name in changed), default=0)
+    return [
+        f"  {name:{width}}  {before.get(name, 0):5} -> {after.get(name, 0):5}" for name in changed
+    ]

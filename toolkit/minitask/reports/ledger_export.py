@@ -1,15 +1,17 @@
-"""A project's log in Markdown: tokens and costs by phase and task, savings, projections, and what the data say."""
+"""A project's log in Markdown, and the records of a ledger as JSON lines and as a spreadsheet."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 
-from minitask.ledger.record import ATTEMPT, GOAL, LANDING, Record, Verdict
+from minitask.ledger.record import ATTEMPT, GOAL, LANDING, Record, Verdict, money
+from minitask.ledger.record_json import record_document
 from minitask.ledger.savings import Tally, TallyLine, line_of, tally
-from minitask.ledger.summary import IMPLEMENT, is_outage, model_of, phase_of
+from minitask.ledger.summary import IMPLEMENT, is_outage, model_of, phase_of, runs_of
 from minitask.reports.ledger_report import (
     LedgerReport,
     baseline,
@@ -19,12 +21,11 @@ from minitask.reports.ledger_report import (
     heading_of,
     marked,
     saved,
+    signed_dollars,
     span_of,
     stated_costs,
 )
-from minitask.reports.results import dollars
-from minitask.reports.runs import runs_of
-from minitask.words import counted, one_line
+from minitask.words import counted, json_text, one_line, plain_text
 
 TITLES = {
     "plan": "Planning",
@@ -41,11 +42,11 @@ MONTH_DAYS, YEAR_DAYS = 30, 365
 
 
 def render_log(report: LedgerReport) -> str:
-    """Return the log."""
+    """Return the log of a project in Markdown."""
     lines = [f"# {marked(heading_of(report))}", ""]
     lines += [f"**{name}**: {marked(text)}  " for name, text in _header(report)]
     for title, rows in _sections(report):
-        lines += ["", f"## {title}", "", *(rows or ("- nothing on record",))]
+        lines += ["", f"## {title}", "", *(list(rows) or ["- nothing on record"])]
     return "\n".join(lines) + "\n"
 
 
@@ -61,20 +62,20 @@ def _header(report: LedgerReport) -> Iterator[tuple[str, str]]:
     yield "Attempts", f"{totals.attempts:,} at {counted(totals.tasks, 'task')}"
 
 
-def _sections(report: LedgerReport) -> Iterator[tuple[str, tuple[str, ...]]]:
-    yield "Tokens and costs", tuple(_phases(report))
-    yield "Comparison (estimated)", tuple(_comparison(report))
-    yield "Tiers", tuple(_tiers(report))
-    yield "Models", tuple(_named(report.summary.by_model))
-    yield "Runs", tuple(_runs(report))
-    yield "By day", tuple(_named(report.summary.by_day))
-    yield "Estimates against actuals", tuple(_estimates(report))
-    yield "At this rate (estimated)", tuple(_projections(report))
-    yield "Learnings", tuple(_lessons(report))
+def _sections(report: LedgerReport) -> Iterator[tuple[str, Iterator[str]]]:
+    yield "Tokens and costs", _phases(report)
+    yield "Comparison (estimated)", _comparison(report)
+    yield "Tiers", _tiers(report)
+    yield "Models", _named(report.summary.by_model)
+    yield "Runs", _runs(report)
+    yield "By day", _named(report.summary.by_day)
+    yield "Estimates against actuals", _estimates(report)
+    yield "At this rate (estimated)", _projections(report)
+    yield "Learnings", _lessons(report)
 
 
 def _phases(report: LedgerReport) -> Iterator[str]:
-    """Yield each phase with its sum, and below the implementation each task."""
+    """Yield each phase with its sum, and the tasks of the implementation."""
     for phase, total in report.summary.by_phase.items():
         yield f"- **{TITLES.get(phase, marked(phase))}**: {_spent(total)}"
         if phase == IMPLEMENT:
@@ -95,10 +96,11 @@ def _tasks(records: Sequence[Record]) -> Iterator[str]:
 
 
 def _spent(total: Tally) -> str:
-    counts = (total.counts["input_tokens"], total.counts["output_tokens"])
-    sides = (f"{'unknown' if count is None else f'{count:,}'}" for count in counts)
-    tokens = " + ".join(f"{count} {side}" for count, side in zip(sides, ("in", "out"), strict=True))
-    return f"{tokens} tokens, {cost(total)}"
+    tokens_in, tokens_out = (
+        "unknown" if (count := total.counts[name]) is None else f"{count:,}"
+        for name in ("input_tokens", "output_tokens")
+    )
+    return f"{tokens_in} in + {tokens_out} out tokens, {cost(total)}"
 
 
 def _comparison(report: LedgerReport) -> Iterator[str]:
@@ -123,7 +125,7 @@ def _named(groups: Mapping[str, Tally]) -> Iterator[str]:
 
 
 def _runs(report: LedgerReport) -> Iterator[str]:
-    """Yield the latest stretches of work: how long each took by the clock, and the tokens of each model."""
+    """Yield the latest runs: their attempts, wall time, and the tokens of each model."""
     runs = runs_of(record for record in report.records if record.kind != LANDING)
     if len(runs) > MOST_RUNS:
         yield f"- {counted(len(runs) - MOST_RUNS, 'earlier run')} left out"
@@ -146,7 +148,7 @@ def _clock(seconds: float) -> str:
 
 
 def _estimates(report: LedgerReport) -> Iterator[str]:
-    """Yield how far tokens and costs were off what was estimated, where something was."""
+    """Yield how far tokens and costs were off their estimates."""
     summary = report.summary
     if summary.costs.tasks:
         yield f"- **Cost**: {stated_costs(summary.costs)}"
@@ -155,25 +157,21 @@ def _estimates(report: LedgerReport) -> Iterator[str]:
 
 
 def _projections(report: LedgerReport) -> Iterator[str]:
-    """Yield what was spent and saved for each day between the first record and the last, both counted."""
+    """Yield the mean cost and savings a day, from the first record to the last, and what follows for longer."""
     summary = report.summary
     if summary.first_at is None or summary.last_at is None:
         return
     first, last = (datetime.fromisoformat(at).date() for at in (summary.first_at, summary.last_at))
     days = (last - first).days + 1
+    spans = ((1, "a day"), (MONTH_DAYS, "a month"), (YEAR_DAYS, "a year"))
     figures = (("spent", summary.totals.cost_usd), ("saved", summary.savings.saved_usd))
     for name, amount in figures:
-        if amount is None:
-            yield f"- {name}: unknown"
-            continue
-        rates = ((1, "a day"), (MONTH_DAYS, "a month"), (YEAR_DAYS, "a year"))
-        yield f"- {name}: " + ", ".join(
-            f"{_signed(amount * span / days)} {unit}" for span, unit in rates
-        )
-
-
-def _signed(amount: Decimal) -> str:
-    return f"{'-' if amount < 0 else ''}{dollars(abs(amount))}"
+        rates = [
+            f"{signed_dollars(amount * span / days)} {unit}"
+            for span, unit in spans
+            if amount is not None
+        ]
+        yield f"- {name}: {', '.join(rates) or 'unknown'}"
 
 
 def _lessons(report: LedgerReport) -> Iterator[str]:
@@ -194,3 +192,50 @@ def _lessons(report: LedgerReport) -> Iterator[str]:
         yield f"- the token estimates of {close} tasks were close"
     if summary.grade.planted:
         yield f"- the validations noticed {summary.grade.noticed:,} of {summary.grade.planted:,} planted faults"
+
+
+COLUMNS = (
+    *("started_at", "task", "kind", "n", "tier", "executor", "model", "verdict", "gate", "reason"),
+    *("requests", "input_tokens", "cached_input_tokens", "output_tokens"),
+    *("cost_usd", "baseline_cost_usd", "seconds", "base", "candidate", "merge"),
+)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The first characters of formulas in spreadsheets, also in full width."""
+
+
+def render_jsonl(records: Iterable[Record]) -> str:
+    """Return a JSON document a line, in the form of schemas/record.schema.json."""
+    lines = (json_text(record_document(record)) for record in records)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def render_csv(records: Iterable[Record]) -> str:
+    """Return a spreadsheet with a row a record."""
+    return spreadsheet(COLUMNS, map(_row, records))
+
+
+def _row(record: Record) -> Sequence[object]:
+    attempt, usage = record.attempt, record.attempt.usage
+    return (
+        *(record.started_at, record.task, record.kind, attempt.n, attempt.tier, attempt.executor),
+        *(attempt.model, attempt.verdict.value, attempt.gate, attempt.reason),
+        *(usage.requests, usage.input_tokens, usage.cached_input_tokens, usage.output_tokens),
+        *(money(attempt.cost_usd), money(record.baseline_cost_usd), round(attempt.seconds, 3)),
+        *(record.base, record.candidate, record.merge),
+    )
+
+
+def spreadsheet(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return rows as CSV without control characters; an apostrophe precedes texts that look like formulas."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return stream.getvalue()
+
+
+def _cell(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = plain_text(value)
+    return f"'{text}" if value.startswith(_FORMULA) else text
