@@ -10,7 +10,7 @@ from orders import FILES, SPEC, order
 
 from minitask.edits.script_model import Change
 from minitask.errors import EditError
-from minitask.executors.edit_script import ScriptExecutor, has_script
+from minitask.executors.registry import ScriptExecutor, has_script
 from minitask.executors.request import Description
 from minitask.ledger.usage import NO_USAGE
 from minitask.spec.model import Fence, FileAction, FileRef, LineRange, Spec

@@ -13,8 +13,7 @@ from minitask.executors.endpoint import Call
 from minitask.executors.http import HttpResponse
 from minitask.executors.ollama import OllamaDialect
 from minitask.executors.openai import OpenAiDialect
-from minitask.executors.response import Wire, text_of
-from minitask.executors.tool_calls import text_of_calls
+from minitask.executors.response import Wire, text_of, text_of_calls
 
 CALL = Call("m", (Message("system", "s"), Message("user", "u")), 100, prompt_tokens=10)
 WIRE = Wire("s", "host", "sk-0123456789", 1_800_000_000.0)

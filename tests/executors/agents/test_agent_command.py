@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minitask.errors import UsageError
-from minitask.executors.agents.command import CommandProgram
+from minitask.executors.agents.programs import CommandProgram
 from minitask.executors.request import FailureKind
 from minitask.ledger.usage import Usage
 

@@ -14,8 +14,8 @@ from agent_outputs import printed
 from minitask.executors.agents.adapter import AgentReport, Output, without_flags
 from minitask.executors.agents.faults import OutageWatch, believed, read_limits, unknown_flags
 from minitask.executors.agents.programs import PROGRAMS
-from minitask.executors.quota import find_reset
 from minitask.executors.request import FailureKind
+from minitask.executors.retry import find_reset
 from minitask.ledger.usage import Usage
 
 QUOTA, TRANSPORT = FailureKind.QUOTA, FailureKind.TRANSPORT

@@ -11,11 +11,8 @@ from agent_outputs import CAPTURED, captured, printed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitask.executors.agents.faults import clean, find_kind
-from minitask.executors.agents.programs import PROGRAMS
-from minitask.executors.agents.reading import (
+from minitask.executors.agents.adapter import (
     amount,
-    count,
     free_or_unknown,
     is_whole,
     last_value,
@@ -24,7 +21,10 @@ from minitask.executors.agents.reading import (
     total,
     trailing_object,
 )
+from minitask.executors.agents.faults import clean, find_kind
+from minitask.executors.agents.programs import PROGRAMS
 from minitask.executors.request import FailureKind
+from minitask.executors.response import count
 from minitask.ledger.usage import Usage
 
 CASES = sorted(path.name.removesuffix(".rc") for path in CAPTURED.glob("*.rc"))

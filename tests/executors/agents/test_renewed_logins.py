@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from minitask.executors.agents.programs import lend_login, take_login_back
+from minitask.executors.agents.run_program import lend_login, take_login_back
 
 EVIL = {"mcpServers": {"x": {"command": "/tmp/evil"}}}
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from minitask.concurrency import BackgroundCall
 from minitask.engine.workspace_pool import WorkspacePool
 from minitask.errors import MinitaskError, NoBranchError, UsageError
-from minitask.executors.quota import ReachedLimits
+from minitask.executors.retry import ReachedLimits
 from minitask.git import history, refs, update_target
 from minitask.git.commits import Database, NewCommit, Signer, open_database, write_tree
 from minitask.git.history import Landing

@@ -15,11 +15,10 @@ from msgspec import Struct
 
 from minitask.errors import MachineError
 from minitask.executors.address import DEFAULTS, find_base_url
-from minitask.executors.agents.adapter import VERSION_SECONDS
+from minitask.executors.agents.adapter import VERSION_SECONDS, version
 from minitask.executors.agents.faults import reason_of
-from minitask.executors.agents.logins import PROBES, has_key, has_login, tells_login
 from minitask.executors.agents.programs import OLDEST_RUN, PROGRAMS
-from minitask.executors.agents.reading import version
+from minitask.executors.agents.setups import PROBES, has_key, has_login, tells_login
 from minitask.executors.ollama import OllamaExecutor
 from minitask.executors.request import ExecutorFailure
 from minitask.sandbox import shell_session
@@ -144,7 +143,7 @@ def agents_installed(environ: Mapping[str, str], folder: Path) -> tuple[Installe
 
 def _installed(kind: str, path: str, environ: Mapping[str, str], folder: Path) -> InstalledAgent:
     program = PROGRAMS[kind]
-    started = _print(path, program.version_argv[1:], environ, folder)
+    started = _print(path, (program.version_flag,), environ, folder)
     text = version(started.stdout)
     if not started.ok:
         problem = reason_of(started.text) or f"exit code {started.exit_code}"

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from minitask import config, settings
 from minitask.errors import RefusedError, UsageError
-from minitask.executors.edit_script import has_script
+from minitask.executors.registry import has_script
 from minitask.git.filters import filtered_paths
 from minitask.git.objects import Objects
 from minitask.git.repository import Repository

@@ -5,7 +5,7 @@ Nothing that it says of its success counts. What it committed, stashed or config
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from minitask.edits.script_model import Change
+from minitask.edits.script_model import Change, Reader
 from minitask.errors import EditError, MachineError, StoppedError, UsageError
 from minitask.executors.address import agent_url
-from minitask.executors.agent_files import agent_changes
 from minitask.executors.agents.adapter import AgentProgram, AgentReport, Job
 from minitask.executors.agents.faults import believed, read_limits
 from minitask.executors.agents.run_program import (
@@ -26,31 +25,32 @@ from minitask.executors.agents.run_program import (
     run_program,
     setup_of,
 )
-from minitask.executors.completion import (
+from minitask.executors.agents.setups import home_of
+from minitask.executors.http import find_absence
+from minitask.executors.prompt import agent_prompt
+from minitask.executors.request import (
     UNREADABLE,
+    AgentFolders,
     Check,
     Completion,
     CompletionRequest,
-    as_edit_error,
-)
-from minitask.executors.hosts import find_absence
-from minitask.executors.prompt import agent_prompt
-from minitask.executors.request import (
-    AgentFolders,
     Description,
     ExecutorFailure,
     ExecutorRequest,
     ExecutorResult,
     FailureKind,
     Meter,
+    as_edit_error,
     is_outage,
 )
 from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.patterns import lazy_pattern
 from minitask.policy.agent_usage import expected_usage
 from minitask.policy.task_features import LIKELY_OUTPUT_TOKENS
 from minitask.policy.tokens import estimate_tokens
 from minitask.settings import ExecutorSetting
-from minitask.spec.model import FileAction
+from minitask.spec.model import FileAction, Spec
+from minitask.spec.notes import may_be_empty
 from minitask.words import one_line
 
 if TYPE_CHECKING:
@@ -59,17 +59,14 @@ if TYPE_CHECKING:
 _UNUSABLE = "An earlier answer could not be used:\n{problem}\nAnswer again, corrected and complete."
 SHOWN = 300
 """Characters of what a program said that a message may hold."""
+_SAYS_LINE_ENDS = lazy_pattern(r"\bcrlf\b|line[- ]end|newlines|\bdos2unix\b|\bLF\b")
 
 
 class AgentExecutor:
-    """Runs an agent program; `environ` is the caller's, of which it is given what its adapter and the config name."""
+    """Runs an agent program, which is given those variables of `environ` that its adapter and the config name."""
 
     def __init__(
-        self,
-        program: AgentProgram,
-        setting: ExecutorSetting,
-        *,
-        environ: Mapping[str, str],
+        self, program: AgentProgram, setting: ExecutorSetting, *, environ: Mapping[str, str]
     ) -> None:
         self.name = setting.name
         self._program = program
@@ -82,13 +79,15 @@ class AgentExecutor:
         with _opened(order.workplace, self.name) as workspace:
             for past in order.history:
                 workspace.put(past.changes)
-            report = self._reported(
-                workspace, order.meter, partial(self._job, order), order.expected
-            )
+            report = self._reported(workspace, order.meter, self._order_job(order), order.expected)
             changes = self._changes(workspace, order, report)
             version = self._version(workspace)
-        if report.problem is not None and not _is_work(changes):
-            raise self._failure(report.problem, report.message, report)
+        outage = ""
+        if report.problem is not None:
+            failure = self._failure(report.problem, report.message, report)
+            if all(change.content == "" for change in changes):  # some make empty files first
+                raise failure
+            outage = f"{failure.kind}: {failure.message}" if is_outage(failure.kind) else ""
         if not changes:
             raise self._failure(
                 FailureKind.MALFORMED, "it changed nothing", report, hint=report.message
@@ -100,7 +99,7 @@ class AgentExecutor:
             report.final_message,
             report.cost_usd,
             version=version,
-            outage=self._outage(report),
+            outage=outage,
         )
 
     def advise(self, question: CompletionRequest, check: Check) -> Completion:
@@ -112,16 +111,14 @@ class AgentExecutor:
         spent, malformed, inquiry = NO_USAGE, 0, question
         while True:
             with _opened(question.workplace, self.name) as workspace:
-                report = self._reported(
-                    workspace,
-                    question.meter,
-                    partial(self._inquiry, inquiry),
-                    self._expected(inquiry),
-                )
+                job = partial(self._job, inquiry, inquiry.text)
+                expected = self._expected(inquiry)
+                report = self._reported(workspace, question.meter, job, expected)
                 version = self._version(workspace)
             spent = plus(spent, report.usage)
+            report = replace(report, usage=spent)  # a failure counts what all rounds took
             if report.problem is not None:
-                raise self._unanswered(report.problem, report.message, report, spent, malformed)
+                raise self._failure(report.problem, report.message, report, malformed=malformed)
             try:
                 check(report.final_message)
             except (EditError, *UNREADABLE) as error:
@@ -129,24 +126,16 @@ class AgentExecutor:
                 problem = str(as_edit_error(error))
                 if malformed > question.repairs_or(0):
                     kind = FailureKind.MALFORMED
-                    raise self._unanswered(kind, problem, report, spent, malformed) from error
+                    raise self._failure(kind, problem, report, malformed=malformed) from error
                 prompt = f"{question.prompt}\n\n{_UNUSABLE.format(problem=problem)}"
                 inquiry = replace(question, prompt=prompt)
             else:
                 answer = report.final_message.strip()
                 return Completion(answer, spent, version=version, malformed=malformed)
 
-    def _unanswered(
-        self, kind: FailureKind, message: str, report: AgentReport, spent: Usage, malformed: int
-    ) -> ExecutorFailure:
-        """Return a failure that counts what all rounds took."""
-        failure = self._failure(kind, message, report)
-        failure.usage, failure.malformed = spent, malformed
-        return failure
-
     def describe(self, order: ExecutorRequest) -> Description:
         """Return the command line, and the prompt."""
-        job = self._job(order, workspace=Path("WORKSPACE"), home=Path("HOME"))
+        job = self._order_job(order)(workspace=Path("WORKSPACE"), home=Path("HOME"))
         return Description(
             executor=self.name,
             url=self._setting.base_url,
@@ -155,9 +144,7 @@ class AgentExecutor:
             key_variable=self._setting.api_key_env,
             key_set=bool(self._environ.get(self._setting.api_key_env)),
             command=self._program.invocation(job).argv,
-            brought=setup_of(
-                self._setting, Path(self._environ.get("HOME", "/nonexistent"))
-            ).brought,
+            brought=setup_of(self._setting, home_of(self._environ)).brought,
         )
 
     def _expected(self, question: CompletionRequest) -> Usage:
@@ -174,9 +161,8 @@ class AgentExecutor:
         self, workspace: AgentWorkspace, meter: Meter, job: JobMaker, expected: Usage
     ) -> AgentReport:
         """Return what the program reports of a job; it is paid for, whatever resulted."""
-        settle = meter.reserve(
-            expected, capped=self._program.caps_cost and not self._setting.base_url
-        )
+        capped = self._program.caps_cost and not self._setting.base_url
+        settle = meter.reserve(expected, capped=capped)
         try:
             output = run_program(
                 self._program,
@@ -196,12 +182,15 @@ class AgentExecutor:
     def _check(self) -> None:
         """Raise `ExecutorFailure` where the program, its key or its server is not there."""
         self._find()
-        self._check_key()
-        fault = find_absence(self._setting.base_url) if self._setting.base_url else ""
-        if fault:
+        variable, url = self._setting.api_key_env, self._setting.base_url
+        if variable and not self._environ.get(variable):
+            raise ExecutorFailure(
+                FailureKind.AUTH, f"{self.name}: {variable} is not set", hint=f"export {variable}=…"
+            )
+        if url and (fault := find_absence(url)):
             raise ExecutorFailure(
                 FailureKind.TRANSPORT,
-                f"{self.name}: {self._setting.base_url} cannot be reached ({fault})",
+                f"{self.name}: {url} cannot be reached ({fault})",
                 hint="check base_url, and that the server runs",
             )
 
@@ -215,43 +204,32 @@ class AgentExecutor:
             )
         return path
 
-    def _check_key(self) -> None:
-        variable = self._setting.api_key_env
-        if variable and not self._environ.get(variable):
-            raise ExecutorFailure(
-                FailureKind.AUTH, f"{self.name}: {variable} is not set", hint=f"export {variable}=…"
-            )
+    def _order_job(self, order: ExecutorRequest) -> JobMaker:
+        writes = tuple(ref.path for ref in order.spec.writes())
+        reads = tuple(ref.path for ref in order.spec.files if ref.action is FileAction.READ)
+        return partial(self._job, order, agent_prompt(order), writes=writes, reads=reads)
 
     def _job(
-        self, order: ExecutorRequest, *, workspace: Path, home: Path, sandboxed: bool = False
+        self,
+        about: ExecutorRequest | CompletionRequest,
+        prompt: str,
+        *,
+        workspace: Path,
+        home: Path,
+        sandboxed: bool = False,
+        writes: tuple[str, ...] = (),
+        reads: tuple[str, ...] = (),
     ) -> Job:
-        spec = order.spec
+        """Return the job that an order or a question is; it may spend what is left by then."""
         return Job(
-            prompt=agent_prompt(order),
-            model=order.model,
+            prompt=prompt,
+            model=about.model,
             workspace=workspace,
             home=home,
-            seconds=order.timeout_seconds,
-            writes=tuple(ref.path for ref in spec.writes()),
-            reads=tuple(ref.path for ref in spec.files if ref.action is FileAction.READ),
-            max_cost_usd=order.meter.left_usd,
-            base_url=agent_url(self._setting),
-            key=self._environ.get(self._setting.api_key_env, ""),
-            extra_args=self._setting.args,
-            sandboxed=sandboxed,
-        )
-
-    def _inquiry(
-        self, question: CompletionRequest, *, workspace: Path, home: Path, sandboxed: bool = False
-    ) -> Job:
-        """Return the job of answering a question: no file may be changed."""
-        return Job(
-            prompt=question.text,
-            model=question.model,
-            workspace=workspace,
-            home=home,
-            seconds=question.timeout_seconds,
-            max_cost_usd=question.meter.left_usd,
+            seconds=about.timeout_seconds,
+            writes=writes,
+            reads=reads,
+            max_cost_usd=about.meter.left_usd,
             base_url=agent_url(self._setting),
             key=self._environ.get(self._setting.api_key_env, ""),
             extra_args=self._setting.args,
@@ -267,31 +245,32 @@ class AgentExecutor:
             changes = workspace.changes(litter=self._program.litter, listed=paths)
         except EditError as error:
             raise self._failure(FailureKind.OUT_OF_SCOPE, str(error), report) from error
-        return agent_changes(changes, spec=order.spec, read=order.read)
+        return _agent_changes(changes, order.spec, order.read)
 
     def _failure(
-        self, kind: FailureKind, message: str, report: AgentReport, *, hint: str = ""
+        self,
+        kind: FailureKind,
+        message: str,
+        report: AgentReport,
+        *,
+        hint: str = "",
+        malformed: int = 0,
     ) -> ExecutorFailure:
-        return ExecutorFailure(
+        failure = ExecutorFailure(
             kind,
             f"{self.name}: {one_line(message, longest=SHOWN) or 'it failed'}",
             hint=one_line(hint, longest=SHOWN),
             usage=report.usage,
             reply=report.final_message,
         )
-
-    def _outage(self, report: AgentReport) -> str:
-        """Return what the provider broke a draft off with; empty if it did not."""
-        if report.problem is None or not is_outage(report.problem):
-            return ""
-        return f"{report.problem}: {self._failure(report.problem, report.message, report).message}"
+        failure.malformed = malformed
+        return failure
 
     def _version(self, workspace: AgentWorkspace) -> str:
-        """Return what the program says of its version, asked once a process."""
-        if not self._program.version_argv:
-            return ""
+        """Return what the program says of its version; empty where it is not to be asked, or does not start."""
+        flag = self._program.version_flag
         try:
-            return program_version(self._program.version_argv, self._find(), workspace)
+            return program_version(flag, self._find(), workspace) if flag else ""
         except MachineError:
             return ""
 
@@ -302,6 +281,38 @@ def _opened(workplace: AgentFolders | None, name: str) -> AbstractContextManager
     return workplace.open()
 
 
-def _is_work(changes: tuple[Change, ...]) -> bool:
-    """Return True if a program that reports a problem did something anyway; some first make empty files."""
-    return any(change.content != "" for change in changes)
+def _agent_changes(changes: Iterable[Change], spec: Spec, read: Reader) -> tuple[Change, ...]:
+    """Return the changes that are the agent's work.
+
+    An empty file was made when the agent started, unless the spec wants it so. Line ends that changed in all of a file
+    are put back, unless the spec speaks of them.
+    """
+    criteria = (criterion.text for criterion in spec.criteria)
+    keeps_line_ends = not any(map(_SAYS_LINE_ENDS.search, (spec.title, spec.task, *criteria)))
+    own_changes = []
+    for change in changes:
+        base = read(change.path)
+        if base is None and change.content == "" and not may_be_empty(spec, change.path):
+            continue
+        restored = _with_line_ends(change, base) if keeps_line_ends else change
+        if restored.content != base or restored.executable:
+            own_changes.append(restored)
+    return tuple(own_changes)
+
+
+def _with_line_ends(change: Change, base: str | None) -> Change:
+    """Return the change with the line ends of its base, where all of them are others."""
+    if base is None or change.content is None:
+        return change
+    old, new = _line_end(base), _line_end(change.content)
+    if not old or not new or old == new:
+        return change
+    return replace(change, content=change.content.replace(new, old))
+
+
+def _line_end(text: str) -> str:
+    """Return what ends every line of a text; empty for none, or for more than one form."""
+    every, windows = text.count("\n"), text.count("\r\n")
+    if not every or "\0" in text:
+        return ""
+    return "\r\n" if windows == every else "" if windows else "\n"

@@ -15,19 +15,20 @@ from minitask.executors.chat import ChatReply, Message
 from minitask.executors.endpoint import Call, ChatExecutor
 from minitask.executors.http import HttpResponse
 from minitask.executors.response import (
+    ENDED,
     Ending,
     Wire,
     believable,
     check_ending,
     count,
     error_in_success,
+    joined,
     mapping,
     no_content,
     parse_answer,
     served_model,
     text_of,
 )
-from minitask.executors.tool_calls import ENDED, joined
 from minitask.ledger.usage import Usage
 from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS, estimate_tokens
 

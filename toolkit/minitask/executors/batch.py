@@ -7,7 +7,8 @@ code reads it. Keys go to the executor's own host alone: addresses in answers ar
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from msgspec import Struct
@@ -17,8 +18,9 @@ from minitask.executors.endpoint import ChatExecutor
 from minitask.executors.http import HttpRequest, HttpResponse
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.executors.response import UNKNOWN_TOKENS, count, mapping, parse_answer
-from minitask.executors.server_errors import STATUS_OF, Object
+from minitask.executors.server_errors import STATUS_OF, Object, unix_seconds
 from minitask.ledger.usage import NO_USAGE
+from minitask.patterns import lazy_pattern
 
 CALL_SECONDS = 120.0
 LISTED = 100
@@ -26,6 +28,7 @@ FETCH_PAUSES = (1.0, 5.0)
 """Seconds before results are fetched again if some are missing."""
 UNANSWERED = 504
 """The status that a request gets which the provider did not come to: it may be sent again."""
+_ID = lazy_pattern(r"[\w-]+")
 
 Bodies = Mapping[str, Mapping[str, object]]
 """Requests' JSON by custom id (letters, digits, `-` and `_`; at most 64)."""
@@ -72,15 +75,14 @@ class _Calls:
     def __init__(self, executor: ChatExecutor) -> None:
         self._executor = executor
 
-    def get(self, path: str) -> HttpResponse:
-        """Return a GET, whatever its status."""
-        return self._send(
-            HttpRequest(self._url(path), headers=self._executor.headers(), method="GET")
-        )
-
     def get_json(self, path: str) -> Object:
         """Return the JSON object at a path; raises `ExecutorFailure`."""
-        return parse_answer(self.get(path), self._executor.wire(self._url(path)))
+        return parse_answer(self._get(path), self._executor.wire(self._url(path)))
+
+    def rows(self, path: str) -> list[Object]:
+        """Return the objects in the list at a path; raises `ExecutorFailure`."""
+        listed = self.get_json(path).get("data")
+        return [mapping(row) for row in listed] if isinstance(listed, list) else []
 
     def post_json(self, path: str, body: object) -> Object:
         """Return what a POST of JSON is answered with; raises `ExecutorFailure`."""
@@ -93,16 +95,21 @@ class _Calls:
         answer = self._send(HttpRequest(self._url(path), content, every))
         return parse_answer(answer, self._executor.wire(self._url(path)))
 
-    def lines(self, path: str) -> Iterator[Object]:
-        """Yield the JSON objects of a file of lines; a damaged line is passed over."""
-        answer = self.get(path)
+    def lines(self, path: str) -> Iterator[tuple[str, Object]]:
+        """Yield the JSON objects of a file of lines, by custom id; a damaged line is passed over."""
+        answer = self._get(path)
         if not 200 <= answer.status < 300:
             parse_answer(answer, self._executor.wire(self._url(path)))
         for line in answer.body.splitlines():
-            try:
-                yield mapping(json.loads(line))
-            except (ValueError, RecursionError):
-                continue
+            with suppress(ValueError, RecursionError):
+                parsed = mapping(json.loads(line))
+                request_id = parsed.get("custom_id")
+                if isinstance(request_id, str):
+                    yield request_id, parsed
+
+    def _get(self, path: str) -> HttpResponse:
+        request = HttpRequest(self._url(path), headers=self._executor.headers(), method="GET")
+        return self._send(request)
 
     def _send(self, request: HttpRequest) -> HttpResponse:
         return self._executor.send(request, timeout_seconds=CALL_SECONDS)
@@ -130,23 +137,18 @@ class AnthropicBatches:
 
     def find(self, *, name: str, size: int, since: float) -> str | None:  # noqa: ARG002
         """Return the only batch of that size since then, if there is just one."""
-        listed = self._calls.get_json(f"/messages/batches?limit={LISTED}").get("data")
-        rows = [mapping(row) for row in listed] if isinstance(listed, list) else []
+        rows = self._calls.rows(f"/messages/batches?limit={LISTED}")
         fitting = [
             row
             for row in rows
-            if _seconds(row.get("created_at")) >= since and self._read(row).size == size
+            if (unix_seconds(row.get("created_at")) or 0) >= since and self._read(row).size == size
         ]
         return _id(fitting[0]) if len(fitting) == 1 else None
 
     def answers(self, batch_id: str) -> dict[str, HttpResponse]:
         """Return what each request got."""
-        answers = {}
-        for line in self._calls.lines(f"/messages/batches/{batch_id}/results"):
-            request_id, result = line.get("custom_id"), mapping(line.get("result"))
-            if isinstance(request_id, str):
-                answers[request_id] = _anthropic_answer(result)
-        return answers
+        lines = self._calls.lines(f"/messages/batches/{batch_id}/results")
+        return {request_id: _anthropic_answer(line) for request_id, line in lines}
 
     def _read(self, parsed: Object) -> BatchState:
         counts = mapping(parsed.get("request_counts"))
@@ -185,23 +187,20 @@ class OpenAiBatches:
 
     def find(self, *, name: str, size: int, since: float) -> str | None:  # noqa: ARG002
         """Return the batch of that name."""
-        listed = self._calls.get_json(f"/batches?limit={LISTED}").get("data")
-        rows = [mapping(row) for row in listed] if isinstance(listed, list) else []
+        rows = self._calls.rows(f"/batches?limit={LISTED}")
         matching = [row for row in rows if mapping(row.get("metadata")).get("minitask") == name]
         return _id(matching[0]) if matching else None
 
     def answers(self, batch_id: str) -> dict[str, HttpResponse]:
         """Return what each request got, from the file of answers and the file of errors."""
         parsed = self._calls.get_json(f"/batches/{batch_id}")
-        answers = {}
-        for key in ("output_file_id", "error_file_id"):
-            file_id = parsed.get(key)
-            if isinstance(file_id, str) and file_id:
-                for line in self._calls.lines(f"/files/{file_id}/content"):
-                    request_id = line.get("custom_id")
-                    if isinstance(request_id, str):
-                        answers[request_id] = _openai_answer(line)
-        return answers
+        file_ids = [parsed.get(key) for key in ("output_file_id", "error_file_id")]
+        return {
+            request_id: _openai_answer(line)
+            for file_id in file_ids
+            if isinstance(file_id, str) and file_id
+            for request_id, line in self._calls.lines(f"/files/{file_id}/content")
+        }
 
     def _read(self, parsed: Object) -> BatchState:
         status = parsed.get("status")
@@ -263,7 +262,8 @@ def unanswered(why: str) -> HttpResponse:
     return _error(UNANSWERED, {"message": why})
 
 
-def _anthropic_answer(result: Object) -> HttpResponse:
+def _anthropic_answer(line: Object) -> HttpResponse:
+    result = mapping(line.get("result"))
     kind = result.get("type")
     if kind == "succeeded":
         return HttpResponse(200, {}, json.dumps(result.get("message")).encode())
@@ -298,11 +298,7 @@ def _first_error(parsed: Object) -> str:
 def _id(parsed: Object) -> str:
     """Return the id of a batch or file, which becomes a part of paths; raises `ExecutorFailure` if it is none."""
     identifier = parsed.get("id")
-    if (
-        isinstance(identifier, str)
-        and identifier
-        and all(c.isalnum() or c in "-_" for c in identifier)
-    ):
+    if isinstance(identifier, str) and _ID.fullmatch(identifier):
         return identifier
     raise ExecutorFailure(FailureKind.TRANSPORT, "the response names no batch or file")
 
@@ -319,26 +315,11 @@ def _form(name: str, content: bytes) -> tuple[bytes, str]:
     return whole, f"multipart/form-data; boundary={edge}"
 
 
-def _seconds(moment: object) -> float:
-    """Return an RFC 3339 time as Unix seconds; the beginning of time where it is none."""
-    from datetime import datetime
-
-    try:
-        return datetime.fromisoformat(str(moment).replace("Z", "+00:00")).timestamp()
-    except ValueError:
-        return 0.0
-
-
 def batches_of(executor: object) -> BatchApi | None:
     """Return the batches of an executor's provider; None if it has none."""
     from minitask.executors.anthropic import AnthropicExecutor
     from minitask.executors.openai import OpenAiExecutor
 
-    kinds: Sequence[tuple[type[ChatExecutor], type[AnthropicBatches] | type[OpenAiBatches]]] = (
-        (AnthropicExecutor, AnthropicBatches),
-        (OpenAiExecutor, OpenAiBatches),
-    )
-    for kind, api in kinds:
-        if isinstance(executor, kind):
-            return api(executor)
-    return None
+    if isinstance(executor, AnthropicExecutor):
+        return AnthropicBatches(executor)
+    return OpenAiBatches(executor) if isinstance(executor, OpenAiExecutor) else None

@@ -6,51 +6,56 @@ What every chat API has in common; the wire format of each is a module of its ow
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from minitask.edits.grammar import script_of
+from minitask.edits.lines import split_lines
 from minitask.edits.reply.check_changes import check_characters
 from minitask.edits.reply.read import changes_of
+from minitask.edits.reply.reply_context import Citation, ListedFile, ReplyContext
 from minitask.edits.reply.reply_fences import answer_of
+from minitask.edits.script_model import Operation, WholeFile
 from minitask.errors import BudgetError, EditError, MachineError, UnlistedError
-from minitask.executors.completion import (
-    UNREADABLE,
-    Check,
-    Completion,
-    CompletionRequest,
-    as_edit_error,
-)
 from minitask.executors.prompt import (
     amend_prompt,
+    is_numbered,
     repair_prompt,
     shared_start,
     system_prompt,
     user_prompt,
 )
-from minitask.executors.reply_request import find_earlier_reply, request_of
 from minitask.executors.request import (
+    UNREADABLE,
+    Check,
+    Completion,
+    CompletionRequest,
     ExecutorFailure,
     ExecutorRequest,
     ExecutorResult,
     FailureKind,
-    Meter,
+    as_edit_error,
 )
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS, estimate_tokens
+from minitask.spec.model import LineRange
+from minitask.spec.notes import may_stay
 from minitask.words import whole_characters
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from minitask.edits.reply.amend import EarlierReply
-    from minitask.edits.reply.reply_context import ReplyContext
-    from minitask.edits.script_model import Change
+    from minitask.edits.script_model import Change, Edit
+    from minitask.executors.request import Excerpt
+    from minitask.spec.model import FileRef
 
 
 class Message(Struct, frozen=True):
-    """One turn; `role` is `system`, `user` or `assistant`. So many characters at its start are `shared`: other tasks
-    are sent them, too.
-    """
+    """One turn; `role` is `system`, `user` or `assistant`. Other tasks, too, are sent its first `shared` characters."""
 
     role: str
     text: str
@@ -71,6 +76,7 @@ class ChatReply(Struct, frozen=True):
 
 _MORE_ROOM = 4
 """Factor by which the limit grows for a reply that was cut off at it."""
+Subject = ExecutorRequest | CompletionRequest
 Messages = tuple[Message, ...]
 Ask = Callable[[Messages, int | None], ChatReply]
 """Sends messages, with the most tokens that the reply may have, each request metered by itself.
@@ -89,38 +95,12 @@ def opening(order: ExecutorRequest) -> Messages:
     ]
     request = request_of(order) if order.history else None
     for number, past in enumerate(order.history, 1):
-        earlier = request and find_earlier_reply(order, request, rounds=number)
-        following = (
-            amend_prompt(past.problem, order.reply_format)
-            if earlier
-            else repair_prompt(past.problem)
-        )
-        messages += [Message("assistant", past.reply), Message("user", following)]
+        if request and _find_earlier(order, request, rounds=number):
+            prompt = amend_prompt(past.problem, order.reply_format)
+        else:
+            prompt = repair_prompt(past.problem)
+        messages += [Message("assistant", past.reply), Message("user", prompt)]
     return tuple(messages)
-
-
-class Subject(Protocol):
-    """The subject of a conversation as needed for sending: an order or a question."""
-
-    @property
-    def model(self) -> str:
-        """Return who is asked."""
-        ...
-
-    @property
-    def meter(self) -> Meter:
-        """Return what it may cost."""
-        ...
-
-    @property
-    def context_tokens(self) -> int | None:
-        """Return how many tokens the model takes; None: unknown."""
-        ...
-
-    @property
-    def token_scale(self) -> float:
-        """Return how many tokens the model counts for one of ours."""
-        ...
 
 
 def metered_reply(
@@ -150,17 +130,22 @@ def request_change(order: ExecutorRequest, ask: Ask, *, repairs: int) -> Executo
     """
     changes: tuple[Change, ...] = ()
     request = request_of(order)
-    earlier = find_earlier_reply(order, request)
+    earlier = _find_earlier(order, request)
 
     def check(text: str) -> None:
         nonlocal changes, request
         try:
-            changes = _changes(text, request, earlier)
+            if earlier is None:
+                changes = changes_of(text, request)
+            else:
+                from minitask.edits.reply.amend import amended
+
+                changes = amended(text, request, earlier)
         except EditError as error:
             request = replace(request, extra_text=f"{request.extra_text}\n{error}")
             raise
 
-    talk = _Talk(order, ask, opening(order), order.max_output_tokens)
+    talk = _Talk(ask, opening(order), order.max_output_tokens)
     reply = talk.usable_reply(check, repairs=repairs)
     return ExecutorResult(
         changes,
@@ -174,15 +159,6 @@ def request_change(order: ExecutorRequest, ask: Ask, *, repairs: int) -> Executo
     )
 
 
-def _changes(text: str, request: ReplyContext, earlier: EarlierReply | None) -> tuple[Change, ...]:
-    """Return the change against the base: of a reply by itself, or of an earlier one that it corrects."""
-    if earlier is None:
-        return changes_of(text, request)
-    from minitask.edits.reply.amend import amended
-
-    return amended(text, request, earlier)
-
-
 def request_completion(
     question: CompletionRequest, ask: Ask, *, repairs: int, check: Check
 ) -> Completion:
@@ -191,7 +167,7 @@ def request_completion(
     Raises `ExecutorFailure`, whose usage covers every round.
     """
     messages = (Message("system", question.system), Message("user", question.prompt))
-    talk = _Talk(question, ask, messages, question.max_output_tokens)
+    talk = _Talk(ask, messages, question.max_output_tokens)
     reply = talk.usable_reply(lambda text: check(answer_of(text)), repairs=repairs)
     return Completion(
         answer_of(reply.text).strip(),
@@ -203,9 +179,8 @@ def request_completion(
 
 
 class _Talk(Struct):
-    """A conversation so far: what was said, what it took, and how long a reply may be."""
+    """A conversation so far: its messages, what it took, and how long a reply may be."""
 
-    about: Subject
     ask: Ask
     messages: Messages
     limit: int | None
@@ -215,7 +190,7 @@ class _Talk(Struct):
     _has_more_room: bool = False
 
     def usable_reply(self, check: Check, *, repairs: int) -> ChatReply:
-        """Return the first reply that passes a check; what it says of the others goes back, so often."""
+        """Return the first reply that passes a check; up to `repairs` others go back with its objection."""
         while True:
             raw_reply = self.next_reply()
             reply = replace(raw_reply, text=whole_characters(raw_reply.text))
@@ -227,12 +202,13 @@ class _Talk(Struct):
                 problem = as_edit_error(error)
                 if self.malformed > repairs:
                     raise self.failure(_malformed(problem, reply=reply.text)) from error
-                self.messages = (*self.messages, *_repair_turns(reply.text, str(problem)))
+                repair = Message("user", repair_prompt(str(problem)))
+                self.messages = (*self.messages, Message("assistant", reply.text), repair)
             else:
                 return reply
 
     def next_reply(self) -> ChatReply:
-        """Return the next complete reply; what it took is added up, whether it came or not."""
+        """Return the next complete reply; count what it took, whether it came or not."""
         while True:
             try:
                 reply = self.ask(self.messages, self.limit)
@@ -261,16 +237,96 @@ class _Talk(Struct):
         return failure
 
 
-def _repair_turns(reply: str, problem: str) -> Messages:
-    return (Message("assistant", reply), Message("user", repair_prompt(problem)))
-
-
 def _malformed(error: EditError, *, reply: str) -> ExecutorFailure:
     message = f"{error.where}: {error.message}" if error.where else error.message
-    unlisted = isinstance(error, UnlistedError)
     return ExecutorFailure(
-        FailureKind.UNLISTED if unlisted else FailureKind.MALFORMED,
+        FailureKind.UNLISTED if isinstance(error, UnlistedError) else FailureKind.MALFORMED,
         f"the model's reply cannot be used: {message}",
         hint=error.hint,
         reply=reply,
     )
+
+
+def request_of(order: ExecutorRequest) -> ReplyContext:
+    """Return what a reply to an order is read against: the files, what the prompt shows, the spec's own words."""
+    spec = order.spec
+    script = script_of(spec).edits
+    whole_files = frozenset(
+        (edit.path, edit.content) for edit in script if isinstance(edit, WholeFile)
+    )
+    fences = (fence.content for fence in spec.snippets)
+    criteria = (criterion.text for criterion in spec.criteria)
+    demanded = (spec.title, spec.context, spec.task, spec.snippets_text, *fences, *criteria)
+    rounds = (text for past in order.history for text in (past.reply, past.problem))
+    return ReplyContext(
+        tuple(_listed(ref, order, script) for ref in spec.files),
+        order.read,
+        order.root,
+        "\n".join(demanded),
+        whole_files,
+        "\n".join((order.shared, order.plan, order.feedback, *rounds)),
+    )
+
+
+def _find_earlier(
+    order: ExecutorRequest, request: ReplyContext, *, rounds: int | None = None
+) -> EarlierReply | None:
+    """Return what the replies of so many rounds, or of all, made, if another can correct it; None if not."""
+    history = order.history[:rounds]
+    if not history:
+        return None
+    from minitask.edits.reply.amend import find_earlier
+
+    return find_earlier([past.reply for past in history], history[-1].changes, request)
+
+
+def _listed(ref: FileRef, order: ExecutorRequest, script: Sequence[Edit]) -> ListedFile:
+    excerpts = [excerpt for excerpt in order.excerpts if excerpt.path == ref.path]
+    shown = tuple(_range(excerpt) for excerpt in excerpts if not excerpt.ends_only)
+    return ListedFile(
+        ref.path,
+        ref.action,
+        optional=may_stay(ref),
+        shown=shown,
+        whole=_is_whole(ref.path, excerpts, shown, order),
+        numbered=any(is_numbered(excerpt, order) for excerpt in excerpts),
+        cited=tuple(_citations(ref.path, order, script)),
+        ends=tuple(_range(excerpt) for excerpt in excerpts if excerpt.ends_only),
+    )
+
+
+def _range(excerpt: Excerpt) -> LineRange:
+    size = max(len(split_lines(excerpt.text)), 1)
+    return LineRange(excerpt.first_line, excerpt.first_line + size - 1)
+
+
+def _is_whole(
+    path: str, excerpts: Sequence[Excerpt], shown: Sequence[LineRange], order: ExecutorRequest
+) -> bool:
+    """Return True if the excerpts together show every line of a file."""
+    if any(excerpt.whole and not excerpt.ends_only for excerpt in excerpts):
+        return True
+    base = order.read(path) if shown else None
+    if base is None:
+        return False
+    lines = {number for part in shown for number in range(part.start, part.end + 1)}
+    return lines.issuperset(range(1, len(split_lines(base)) + 1))
+
+
+def _citations(path: str, order: ExecutorRequest, script: Sequence[Edit]) -> Iterator[Citation]:
+    """Yield the ranges that the spec's list and its edit script cite of a file, and that have moved since."""
+    cited = [
+        line_range for ref in order.spec.files if ref.path == path for line_range in ref.ranges
+    ]
+    operations = (edit for edit in script if isinstance(edit, Operation))
+    cited += [
+        source.range
+        for edit in operations
+        for source in edit.sources
+        if source.path == path and source.range is not None
+    ]
+    for written in dict.fromkeys(cited):
+        with suppress(EditError):
+            now = order.locate(path, written) if order.locate else written
+            if now != written:
+                yield Citation(written, now)

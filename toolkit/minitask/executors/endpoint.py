@@ -24,9 +24,11 @@ from minitask.executors.chat import (
     request_change,
     request_completion,
 )
-from minitask.executors.completion import Check, Completion, CompletionRequest
 from minitask.executors.http import HttpFault, HttpRequest, HttpResponse, Post, post
 from minitask.executors.request import (
+    Check,
+    Completion,
+    CompletionRequest,
     Description,
     ExecutorFailure,
     ExecutorRequest,
@@ -64,11 +66,6 @@ class Call(Struct, frozen=True):
     prompt_tokens: int
     context_tokens: int | None = None
     host: str = ""
-
-    @property
-    def system(self) -> str:
-        """Return the system's text."""
-        return "\n\n".join(message.text for message in self.messages if message.role == "system")
 
     @property
     def is_first(self) -> bool:
@@ -241,35 +238,31 @@ class ChatExecutor:
         payload = renamed(
             self.dialect.body(call), _LIMIT_NAMES.get((self.address.root, call.model))
         )
-        refused = NO_USAGE
-        for _ in range(_AMENDMENTS):
+        refused, amendments = NO_USAGE, 0
+        while True:
             try:
                 reply = self._sent(payload, call, about, deadline)
                 return replace(reply, usage=plus(refused, reply.usage))
             except ExecutorFailure as failure:
-                amended_payload = None
-                if failure.kind is FailureKind.BAD_REQUEST:
-                    amended_payload = amended(
-                        payload, failure.message, prompt_tokens=call.prompt_tokens
-                    )
-                if amended_payload is None:
-                    failure.usage = plus(refused, failure.usage)
+                refused = failure.usage = plus(refused, failure.usage)
+                if failure.kind is not FailureKind.BAD_REQUEST or amendments == _AMENDMENTS:
                     raise
-                payload, refused = amended_payload, plus(refused, failure.usage)
+                tokens = call.prompt_tokens
+                amended_payload = amended(payload, failure.message, prompt_tokens=tokens)
+                if amended_payload is None:
+                    raise
+                payload, amendments = amended_payload, amendments + 1
                 _LIMIT_NAMES[self.address.root, call.model] = limit_name(payload)
-        reply = self._sent(payload, call, about, deadline)
-        return replace(reply, usage=plus(refused, reply.usage))
 
     def _sent(
         self, payload: Mapping[str, object], call: Call, about: Subject, deadline: float
     ) -> ChatReply:
         """Send one request, again where that may help and the budget pays for it."""
         body = json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace")
-        attempt = partial(self._call, body, call)
 
         def metered(timeout_seconds: float) -> ChatReply:
             limit = call.max_output_tokens
-            send = partial(attempt, timeout_seconds)
+            send = partial(self._call, body, call, timeout_seconds)
             return metered_reply(about, call.messages, limit=limit, send=send)
 
         return call_with_retries(metered, deadline=deadline, patience=self._patience)

@@ -1,5 +1,4 @@
-"""The one door to HTTP: a request that ends by its deadline, within a size, wherever the server goes
-wrong.
+"""The one door to HTTP: a request that ends by its deadline, within a size, wherever the server goes wrong.
 
 Redirects are not followed (a key goes to the host that the user named, and nowhere else). A
 connection is kept for the next call to the same place, and serves one call at a time, so that a
@@ -10,6 +9,7 @@ hold a worker for ever.
 from __future__ import annotations
 
 import functools
+import ipaddress
 import socket
 import threading
 import time
@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 
 from msgspec import field
 
-from minitask.executors.hosts import is_loopback
 from minitask.values import Redacted
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     import httpx
+
 
 MAX_BYTES = 32 * 1024 * 1024
 _CONNECT_SECONDS = 15.0
@@ -57,7 +57,7 @@ class HttpResponse(Redacted, frozen=True):
 
 
 class Stage(StrEnum):
-    """The stage that a call reached before it failed: an unanswered one was not billed, nor one without a connection.
+    """The stage that a call reached before it failed: without a connection or an answer, nothing was billed.
 
     `STOPPED` was not made at all.
     """
@@ -116,7 +116,7 @@ class Http:
         """Cut off every call that is under way; each fails at once."""
         with self._lock:
             for line in self._busy:
-                line.bite(_Cut.CANCELLED)
+                line.bite(Stage.CANCELLED)
 
     def stop(self) -> None:
         """Cut off every call, end every pause, and let no call begin until `resume`."""
@@ -162,26 +162,19 @@ class Http:
                 line.client.close()
 
 
-class _Cut(StrEnum):
-    """The reason why a call was cut off."""
-
-    LATE = "late"
-    CANCELLED = "cancelled"
-
-
 class _Connection:
-    """One connection at a time, and what it takes to cut it off."""
+    """One connection at a time, and what it takes to cut it off; `cut` says why it was."""
 
     def __init__(self, client: httpx.Client) -> None:
         self.client = client
-        self.cut: _Cut | None = None
+        self.cut: Stage | None = None
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
 
     @contextmanager
     def watched(self, timeout_seconds: float) -> Iterator[None]:
         """Within the block, the call is cut off at its deadline."""
-        timer = threading.Timer(max(0.0, timeout_seconds), self.bite, [_Cut.LATE])
+        timer = threading.Timer(max(0.0, timeout_seconds), self.bite, [Stage.TIMEOUT])
         timer.daemon = True
         timer.start()
         try:
@@ -189,7 +182,7 @@ class _Connection:
         finally:
             timer.cancel()
 
-    def bite(self, why: _Cut) -> None:
+    def bite(self, why: Stage) -> None:
         """Shut the sockets down; the call under way fails."""
         with self._lock:
             self.cut = self.cut or why
@@ -197,7 +190,7 @@ class _Connection:
                 _shut(open_socket)
 
     def trace(self, event: str, info: Mapping[str, object]) -> None:
-        """Learn of a socket as soon as the library has connected it."""
+        """Note a socket as soon as the library has connected it."""
         if not event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             return
         new_socket = info["return_value"].get_extra_info("socket")  # type: ignore[attr-defined]
@@ -209,8 +202,8 @@ class _Connection:
                 _shut(new_socket)
 
     def fault(self, timeout_seconds: float) -> HttpFault:
-        """Return what being cut off means for the call."""
-        if self.cut is _Cut.CANCELLED:
+        """Return the fault of the call that was cut off."""
+        if self.cut is Stage.CANCELLED:
             return HttpFault(Stage.CANCELLED, "it had not answered yet")
         return HttpFault(Stage.TIMEOUT, f"no complete response within {timeout_seconds:.3g} s")
 
@@ -222,25 +215,12 @@ def _shut(open_socket: socket.socket) -> None:
 
 SHARED = Http()
 """The connections of this process."""
+post, pause = SHARED.send, SHARED.pause
 
 
 def warm_up() -> None:
-    """Get ready to send, in a thread of its own: what that takes can be had while other things are waited for."""
-    threading.Thread(target=_prepare, daemon=True).start()
-
-
-def _prepare() -> None:
-    _client("http://127.0.0.1").close()
-
-
-def post(request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
-    """Return the answer to `request`, over the process's own connections; raises `HttpFault`."""
-    return SHARED.send(request, timeout_seconds=timeout_seconds)
-
-
-def pause(seconds: float) -> None:
-    """Wait between two calls; no longer than until the process's calls are stopped."""
-    SHARED.pause(seconds)
+    """Get ready to send, in a thread, while the caller waits for other things."""
+    threading.Thread(target=lambda: _client("http://127.0.0.1").close(), daemon=True).start()
 
 
 def _exchange(
@@ -308,7 +288,7 @@ def _read(response: httpx.Response, *, max_bytes: int) -> HttpResponse:
 
 
 def _decoder(encoding: str, max_bytes: int) -> Callable[[bytes], bytes]:
-    """Decode chunk by chunk, never to more than a byte past the limit: a bomb does not go off."""
+    """Return what decodes a chunk, to no more than a byte past the limit, so that a bomb does not go off."""
     if encoding in {"", "identity"}:
         return bytes
     if encoding not in {"gzip", "x-gzip"}:
@@ -322,3 +302,30 @@ def _decoder(encoding: str, max_bytes: int) -> Callable[[bytes], bytes]:
             raise HttpFault(Stage.BODY, f"the response is damaged gzip ({error})") from error
 
     return inflate
+
+
+def find_absence(url: str, *, seconds: float = 5.0) -> str:
+    """Return why nothing listens at a URL; empty if something does, or only a proxy could tell."""
+    parts = urlsplit(url)
+    if not is_loopback(url):
+        from urllib.request import getproxies
+
+        if {parts.scheme, "all"} & set(getproxies()):
+            return ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=seconds).close()
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+def is_loopback(url: str) -> bool:
+    """Return True if `url` names this very machine."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

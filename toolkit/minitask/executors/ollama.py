@@ -19,12 +19,12 @@ from minitask.executors.response import (
     check_ending,
     count,
     error_in_success,
+    joined,
     no_content,
     parse_answer,
     served_model,
     text_of,
 )
-from minitask.executors.tool_calls import joined
 from minitask.ledger.usage import Usage
 from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS
 

@@ -13,20 +13,20 @@ from minitask.executors.chat import ChatReply
 from minitask.executors.endpoint import LIST_SECONDS, Call, ChatExecutor, bearer, chat_messages
 from minitask.executors.http import HttpResponse
 from minitask.executors.response import (
+    ENDED,
     Ending,
     Wire,
     believable,
     check_ending,
     count,
-    error_in_choice,
     error_in_success,
+    joined,
     mapping,
     no_content,
     parse_answer,
     served_model,
     text_of,
 )
-from minitask.executors.tool_calls import ENDED, joined
 from minitask.ledger.usage import Usage
 
 _MOST_OF_A_REQUEST = 20_000_000
@@ -73,8 +73,9 @@ class OpenAiDialect:
             raise error_in_success(parsed, wire, usage=usage)
         choices = parsed.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
-        if failure := error_in_choice(choice, wire, usage=usage):
-            raise failure
+        for part in (mapping(choice), mapping(mapping(choice).get("message"))):
+            if part.get("error"):
+                raise error_in_success(part, wire, usage=usage)
         if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
             raise no_content(parsed, wire, "choices", usage=usage)
         message = choice["message"]

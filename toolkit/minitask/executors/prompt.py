@@ -8,15 +8,16 @@ prompt cache can hit. Every token here is paid for on every task; the instructio
 
 from __future__ import annotations
 
+import re
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from minitask.edits.lines import bodies, split_lines
 from minitask.errors import EditError
-from minitask.executors.cited_lines import renumbered
+from minitask.patterns import lazy_pattern
 from minitask.policy.task_features import ReplyFormat
 from minitask.spec.expectations import render_expectation
-from minitask.spec.model import ExpectationKind, FileAction
+from minitask.spec.model import ExpectationKind, FileAction, FileRef, LineRange
 from minitask.words import fence_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from minitask.edits.script_model import Locate
     from minitask.executors.request import Excerpt, ExecutorRequest
-    from minitask.spec.model import Command, Fence, FileRef, LineRange, Spec
+    from minitask.spec.model import Command, Spec
+
 
 _ALL_NUMBERED = 80
 _END_LINES = 3
@@ -53,6 +55,9 @@ new lines
 arrow), `delete FILE:A-B`, `rename FILE -> FILE`
 Prefer operations to retyping. A number and tab before a line are not its text; \
 bare lines count on."""
+_RANGE = r"(?P<start>\d{1,6})(?:(?P<dash>\s?(?:[-–—]|\bto\b)\s?L?)(?P<end>\d{1,6}))?"
+_WORDED = lazy_pattern(rf"(?P<before>\b(?:lines?|rows?|L)\s?){_RANGE}(?![\w-])", re.IGNORECASE)
+_PATH = lazy_pattern(r"[\w.@+/-]*\w\.[A-Za-z]\w{0,5}\b")
 
 
 def system_prompt(reply_format: ReplyFormat = ReplyFormat.EDITS, *, shared: str = "") -> str:
@@ -76,16 +81,15 @@ def user_prompt(order: ExecutorRequest) -> str:
 
 def shared_start(order: ExecutorRequest) -> str:
     """Return the start of the user's prompt that other tasks of the run are sent, too; "" where there is none."""
-    return _sendable(
-        "\n\n".join(_shown(excerpt, order) for excerpt in _context(order) if excerpt.shared)
-    )
+    shared = [_shown(excerpt, order) for excerpt in _context(order) if excerpt.shared]
+    return _sendable("\n\n".join(shared))
 
 
 def _context(order: ExecutorRequest) -> list[Excerpt]:
-    """Return the lines that are only to be read, in the same order for all tasks, what they share first."""
+    """Return the lines that are only to be read, in the same order for all tasks, shared ones first."""
     written = {ref.path for ref in order.spec.writes()}
     context = (excerpt for excerpt in order.excerpts if excerpt.path not in written)
-    return sorted(context, key=lambda each: (not each.shared, each.path, each.first_line))
+    return sorted(context, key=lambda lines: (not lines.shared, lines.path, lines.first_line))
 
 
 def agent_prompt(order: ExecutorRequest) -> str:
@@ -118,9 +122,7 @@ def amend_prompt(problem: str, reply_format: ReplyFormat) -> str:
 
 
 def _spec_parts(order: ExecutorRequest) -> list[str]:
-    """Return the spec's substance, and all that the result is judged by: its boilerplate is for people and for the
-    toolkit.
-    """
+    """Return the spec's substance and all that the result is judged by; the rest is for people and for minitask."""
     spec, locate = order.spec, order.locate
     sections = [
         _section("Context", spec.context),
@@ -141,10 +143,8 @@ def _section(title: str, text: str) -> str:
 
 
 def _file_line(ref: FileRef, locate: Locate | None) -> str:
-    """Return what is to be done with a file, and where its cited lines are by now if they moved."""
-    location = ref.path
-    if ref.ranges and not ref.note:
-        location += f":{_listed(ref.ranges)}"
+    """Return what to do with a file, and where its cited lines are by now if they moved."""
+    location = f"{ref.path}:{_listed(ref.ranges)}" if ref.ranges and not ref.note else ref.path
     now = _carried(ref, locate)
     moved = f"its lines are now {_listed(now)}" if now and now != ref.ranges else ""
     changed = "" if now is not None else "these lines have changed since"
@@ -155,12 +155,10 @@ def _file_line(ref: FileRef, locate: Locate | None) -> str:
 
 def _carried(ref: FileRef, locate: Locate | None) -> tuple[LineRange, ...] | None:
     """Return the cited lines' present numbers; None if some that are only to be read have changed."""
+    if locate is None:
+        return ref.ranges
     try:
-        return (
-            tuple(locate(ref.path, line_range) for line_range in ref.ranges)
-            if locate
-            else ref.ranges
-        )
+        return tuple(locate(ref.path, line_range) for line_range in ref.ranges)
     except EditError:
         if ref.action is not FileAction.READ:
             raise
@@ -176,31 +174,25 @@ def _snippets(spec: Spec) -> str:
     if spec.snippets_text.strip():
         return spec.snippets_text
     unseen = (fence for fence in spec.snippets if fence.content not in spec.task)
-    return "\n".join(_fenced(fence) for fence in unseen)
-
-
-def _fenced(fence: Fence) -> str:
-    ticks = fence_of(fence.content)
-    return f"{ticks}{fence.info}\n{fence.content}{ticks}"
+    fences = ((fence_of(fence.content), fence) for fence in unseen)
+    return "\n".join(f"{ticks}{fence.info}\n{fence.content}{ticks}" for ticks, fence in fences)
 
 
 def _commands(spec: Spec, checks: Sequence[str]) -> str:
-    """Return the commands that judge the result, each with what is expected of it: the spec's, then the project's
-    own.
-    """
+    """Return the commands that judge the result, each with its expectation: the spec's, then the project's."""
     spec_commands = [_command(command) for command in spec.commands]
     return "\n".join((*spec_commands, *(check for check in checks if check not in spec_commands)))
 
 
 def _command(command: Command) -> str:
-    expected = [
-        expectation
+    expected = "; ".join(
+        render_expectation(expectation)
         for expectation in command.expectations
         if expectation.kind is not ExpectationKind.FAILS_BEFORE
-    ]
+    )
     if not expected:
         return command.text
-    comment = f"# expect: {'; '.join(map(render_expectation, expected))}"
+    comment = f"# expect: {expected}"
     return f"{comment}\n{command.text}" if "\n" in command.text else f"{command.text}  {comment}"
 
 
@@ -227,21 +219,17 @@ def _ends(location: str, lines: Sequence[str], first_line: int) -> str:
 
 
 def is_numbered(excerpt: Excerpt, order: ExecutorRequest) -> bool:
-    """Return whether numbers stand before the lines of an excerpt."""
-    return order.reply_format is ReplyFormat.EDITS and _is_movable(excerpt, order.spec)
-
-
-def _is_movable(excerpt: Excerpt, spec: Spec) -> bool:
-    """Return True if range operations on these lines make sense; mere context saves the numbers."""
-    return any(ref.path == excerpt.path for ref in spec.files if ref in spec.writes() or ref.ranges)
+    """Return True if numbers stand before the lines of an excerpt, which its task may move or change."""
+    writes = order.spec.writes()
+    movable = (ref.path for ref in order.spec.files if ref in writes or ref.ranges)
+    return order.reply_format is ReplyFormat.EDITS and excerpt.path in movable
 
 
 def numbered_lines(lines: Sequence[str], first_line: int) -> list[str]:
-    """Lines after their number and a tab, which merges with indentation into one token.
+    """Return lines after their number and a tab, which merges with indentation into one token.
 
-    Empty lines stay bare. Of many lines only those have a number which begin or end a block, and
-    every fifth: a range starts and ends there, and all numbers would cost a fifth of the text
-    itself.
+    Empty lines stay bare. Of many lines only every fifth has a number, and those that begin or end a block, where
+    ranges start and end: all numbers would cost a fifth of the text itself.
     """
     sparse = len(lines) > _ALL_NUMBERED
     borders = _borders(lines) if sparse else frozenset(range(len(lines)))
@@ -258,5 +246,64 @@ def _borders(lines: Sequence[str]) -> frozenset[int]:
 
 
 def _sendable(text: str) -> str:
-    """`text` with bytes that are no UTF-8 shown as the replacement character."""
+    """Return a text with the replacement character for bytes that are no UTF-8."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def renumbered(text: str, files: Sequence[FileRef], locate: Locate | None) -> str:
+    """Return the text with the ranges that it cites of the listed files as they are now.
+
+    So cited lines in a prompt have one numbering, that of the base.
+    """
+    cited: dict[str, tuple[LineRange, ...]] = {}
+    for ref in files:
+        if ref.ranges:
+            cited[ref.path] = (*cited.get(ref.path, ()), *ref.ranges)
+    pairs = [(path, line_range) for path, ranges in cited.items() for line_range in ranges]
+    if locate is None or all(_now(*pair, locate) in (pair[1], None) for pair in pairs):
+        return text
+    return "\n".join(_line(line, cited, locate) for line in text.split("\n"))
+
+
+def _now(path: str, cited: LineRange, locate: Locate) -> LineRange | None:
+    try:
+        return locate(path, cited)
+    except EditError:
+        return None
+
+
+def _line(line: str, cited: dict[str, tuple[LineRange, ...]], locate: Locate) -> str:
+    paths = [path for path in cited if path in line]
+    for path in paths:
+        pattern = rf"(?P<before>(?<![\w./-]){re.escape(path)}`?:)L?{_RANGE}(?![\w])"
+        line = re.sub(pattern, lambda match, path=path: _rewritten(match, path, locate), line)  # type: ignore[misc]
+
+    others = _PATH.sub(lambda match: "" if match[0] in cited else match[0], line)
+
+    def worded(match: re.Match[str]) -> str:
+        meant = paths or [path for path, ranges in cited.items() if _holds(ranges, _range(match))]
+        is_clear = len(meant) == 1 and not _PATH.search(others)
+        return _rewritten(match, meant[0], locate) if is_clear else match[0]
+
+    return _WORDED.sub(worded, line)
+
+
+def _holds(ranges: Sequence[LineRange], inner: LineRange | None) -> bool:
+    return inner is not None and any(
+        outer.start <= inner.start and inner.end <= outer.end for outer in ranges
+    )
+
+
+def _range(match: re.Match[str]) -> LineRange | None:
+    start, end = int(match["start"]), int(match["end"] or match["start"])
+    return LineRange(start, end) if 1 <= start <= end else None
+
+
+def _rewritten(match: re.Match[str], path: str, locate: Locate) -> str:
+    """Return the match with the range as it is now; as it stands where that is not known."""
+    line_range = _range(match)
+    now = _now(path, line_range, locate) if line_range else None
+    if now is None:
+        return match[0]
+    end = f"{match['dash']}{now.end}" if match["end"] else ""
+    return f"{match['before']}{now.start}{end}"

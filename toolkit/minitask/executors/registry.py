@@ -1,15 +1,23 @@
-"""The executors by type: one line each."""
+"""The executors by type, one line each; and the one that asks no model, the spec's own edit script."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from minitask.errors import UsageError
-from minitask.executors.completion import CompletionExecutor
-from minitask.executors.edit_script import ScriptExecutor
-from minitask.executors.request import Executor
+from minitask.edits.apply_script import apply_script
+from minitask.edits.grammar import covers, parse_script
+from minitask.errors import EditError, UsageError
+from minitask.executors.request import (
+    CompletionExecutor,
+    Description,
+    Executor,
+    ExecutorRequest,
+    ExecutorResult,
+)
+from minitask.ledger.usage import NO_USAGE
 from minitask.policy.route import SCRIPT
 from minitask.settings import ExecutorSetting, Settings
 from minitask.values import Redacted
@@ -18,6 +26,7 @@ from minitask.words import did_you_mean
 if TYPE_CHECKING:
     from minitask.executors.endpoint import ChatExecutor
     from minitask.executors.http import Post
+    from minitask.spec.model import Spec
 
 
 class ExecutorContext(Redacted, frozen=True):
@@ -29,10 +38,6 @@ class ExecutorContext(Redacted, frozen=True):
     environ: Mapping[str, str]
     http: Post | None = None
 
-    def key(self, setting: ExecutorSetting) -> str | None:
-        """Return the secret that a setting names."""
-        return self.environ.get(setting.api_key_env) if setting.api_key_env else None
-
 
 Maker = Callable[[ExecutorSetting, ExecutorContext], Executor]
 
@@ -40,9 +45,7 @@ Maker = Callable[[ExecutorSetting, ExecutorContext], Executor]
 def make_executor(
     name: str, settings: Settings, environ: Mapping[str, str], *, http: Post | None = None
 ) -> Executor:
-    """Return the executor that the config calls `name`; `http` sends its requests, if not over the process's
-    connections.
-    """
+    """Return the executor that the config calls `name`; `http` sends its requests instead of the usual connections."""
     if name == SCRIPT:
         return ScriptExecutor()
     setting = settings.executors.get(name)
@@ -70,7 +73,7 @@ def _chat(kind: type[ChatExecutor], setting: ExecutorSetting, means: ExecutorCon
     return kind(
         setting.base_url or DEFAULTS[setting.type],
         name=setting.name,
-        key=means.key(setting),
+        key=means.environ.get(setting.api_key_env),
         key_variable=setting.api_key_env,
         repairs=means.settings.repairs,
         headers=Headers(setting.headers, means.environ),
@@ -119,3 +122,40 @@ MAKERS: Mapping[str, Maker] = {
 """The function that makes an executor of each type; any other type is an agent program's."""
 WITH_BATCHES = frozenset({"openai", "anthropic"})
 """The types whose requests can be sent in batches: those of which `batch.batches_of` knows how."""
+
+
+def has_script(spec: Spec) -> bool:
+    """Return True if the spec's edit script covers every file that the spec must write.
+
+    A script that cannot be parsed covers nothing; checking the spec is what reports it.
+    """
+    needed = tuple(ref.path for ref in spec.writes() if not ref.optional)
+    try:
+        script = parse_script(spec.snippets, source=spec.path)
+    except EditError:
+        return False
+    return bool(script.edits) and covers(script, needed)
+
+
+class ScriptExecutor:
+    """Applies the edit script of the spec."""
+
+    def __init__(self, name: str = "script") -> None:
+        self.name = name
+
+    def work(self, order: ExecutorRequest) -> ExecutorResult:
+        """Return the script's change.
+
+        Raises `EditError`, not `ExecutorFailure`, where the script does not apply: the spec is at
+        fault, and no other executor would fix it.
+        """
+        spec = order.spec
+        script = parse_script(spec.snippets, source=spec.path)
+        changes = apply_script(script, read=order.read, locate=order.locate, source=spec.path)
+        return ExecutorResult(
+            changes=changes, usage=NO_USAGE, model="", reply="", cost_usd=Decimal(0)
+        )
+
+    def describe(self, order: ExecutorRequest) -> Description:  # noqa: ARG002 - nothing of it is sent
+        """Return the name alone: nothing is sent."""
+        return Description(executor=self.name)

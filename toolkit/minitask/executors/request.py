@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
-from minitask.errors import MinitaskError
+from minitask.errors import EditError, MinitaskError
 from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.policy.task_features import ReplyFormat
+from minitask.words import one_line
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from minitask.edits.script_model import Change, Locate, Reader
     from minitask.spec.model import Spec
     from minitask.workspace.agent_workspace import AgentWorkspace
@@ -272,3 +272,70 @@ class Executor(Protocol):
 
 
 Clock = Callable[[], float]
+
+
+UNREADABLE = (ValueError, RecursionError)
+"""Unforeseen errors of parsing an answer: it was paid for, and counts as one that cannot be used."""
+Check = Callable[[str], None]
+"""Raises `EditError`, fit to be sent back, where an answer cannot be used."""
+
+
+def as_edit_error(error: Exception) -> EditError:
+    """Return why an answer cannot be used, fit to be sent back."""
+    if isinstance(error, EditError):
+        return error
+    return EditError(f"the answer cannot be read: {one_line(str(error), longest=200)}")
+
+
+class CompletionRequest(Struct, frozen=True):
+    """A question to a model. `system` never changes for a phase, so that prompt caches hit.
+
+    `name` tells questions apart, as in `api/01-routes.review`. `timeout_seconds` bounds all rounds together.
+    `workplace` is where a program can look around that is no chat model. `repairs` is how often an answer that cannot
+    be used goes back; None: as often as the config says.
+    """
+
+    name: str
+    phase: str
+    system: str
+    prompt: str
+    model: str
+    timeout_seconds: float
+    max_output_tokens: int | None = None
+    context_tokens: int | None = None
+    token_scale: float = 1.0
+    meter: Meter = field(default_factory=Unmetered)
+    workplace: AgentFolders | None = None
+    repairs: int | None = None
+
+    def repairs_or(self, usual: int) -> int:
+        """Return how often an answer goes back."""
+        return usual if self.repairs is None else self.repairs
+
+    @property
+    def text(self) -> str:
+        """All of it, for a program that takes one prompt."""
+        return f"{self.system}\n\n{self.prompt}\n"
+
+
+class Completion(Struct, frozen=True):
+    """An answer, and what it took; `cost_usd` is what the executor itself knows, None leaves it to the price list."""
+
+    text: str
+    usage: Usage
+    cost_usd: Decimal | None = None
+    served: str = ""
+    version: str = ""
+    malformed: int = 0
+    throttled: int = 0
+
+
+@runtime_checkable
+class CompletionExecutor(Protocol):
+    """An executor that answers questions; `name` is the one in the config. Safe to share between threads."""
+
+    name: str
+
+    def advise(self, question: CompletionRequest, check: Check) -> Completion:
+        """Return an answer that passes the check, or raise `ExecutorFailure`."""
+        ...

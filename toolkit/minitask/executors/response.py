@@ -1,4 +1,4 @@
-"""Shared parts of model servers' answers: the receiver, counts, and the failures that a run can act on.
+"""Shared parts of model servers' answers: text, tool calls, counts, and the failures that a run can act on.
 
 Pure: an answer goes in, a value or an `ExecutorFailure` comes out. Whatever a server may say, the
 key never gets into a message, and a count that makes no sense is unknown rather than believed.
@@ -6,26 +6,34 @@ key never gets into a message, and a count that makes no sense is unknown rather
 
 from __future__ import annotations
 
-from typing import ClassVar
+import json
+from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from minitask.edits.fences import path_info, render_block, render_fence
+from minitask.edits.script_model import SearchReplace
 from minitask.executors.http import HttpFault, HttpResponse, Stage
 from minitask.executors.request import ExecutorFailure, FailureKind
-from minitask.executors.retry import advised_seconds, should_retry
+from minitask.executors.retry import reset_words
 from minitask.executors.server_errors import (
     Complaint,
     Object,
+    advised_seconds,
     parse_body,
     read_complaint,
-    reset_words,
     says_error,
+    should_retry,
 )
 from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.patterns import lazy_pattern
 from minitask.values import Redacted
 from minitask.words import one_line, whole_characters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
 
 _MOST_TOKENS = 1_000_000_000
 _SHOWN = 300
@@ -34,13 +42,15 @@ _BUSY = frozenset({429, 529})
 """The statuses by which a server asks for fewer requests."""
 NO_TOKENS = Usage(1, 0, 0, 0, 0, 0, 0)
 UNKNOWN_TOKENS = Usage(1)
+_USAGE_AFTER = {Stage.STOPPED: NO_USAGE, Stage.UNANSWERED: NO_TOKENS}
 _TEXT_PARTS = frozenset({"text", "output_text", "input_text"})
 """The types of the parts of a message that are its text."""
 
 
 class Wire(Redacted, frozen=True):
-    """The URL that was asked, the key and other secrets to keep out of messages, the Unix time of the answer, how base
-    URLs look, and where the key comes from.
+    """What is needed to judge an answer: who was asked, at which Unix time, and the secrets to keep out of messages.
+
+    `base_hint` says how base URLs look, `key_hint` where the key comes from.
     """
 
     HIDDEN: ClassVar[tuple[str, ...]] = ("key", "secrets")
@@ -54,13 +64,13 @@ class Wire(Redacted, frozen=True):
     secrets: tuple[str, ...] = ()
 
     def clean(self, text: str) -> str:
-        """`text` without the key and with nothing that could steer a terminal."""
+        """Return a text without the secrets and without what could steer a terminal."""
         for secret in filter(None, (self.key, *self.secrets)):
             text = text.replace(secret, "***")
         return one_line(text, longest=_SHOWN)
 
     def redact(self, text: str) -> str:
-        """`text` as it is, except for the key; a key too short to be a secret is left alone."""
+        """Return a text without the secrets; a key too short to be one is left alone."""
         for secret in (self.key, *self.secrets):
             text = text.replace(secret, "***") if len(secret) >= 8 else text
         return text
@@ -90,15 +100,14 @@ class Wire(Redacted, frozen=True):
 
 def read_fault(fault: HttpFault, wire: Wire) -> ExecutorFailure:
     """Return a call without an answer; one that was cut short may have been billed, others were not."""
-    lost = fault.stage in {Stage.TIMEOUT, Stage.BODY, Stage.CANCELLED}
-    unsent = fault.stage is Stage.CONNECT
-    stopped = fault.stage is Stage.STOPPED
-    is_ended = stopped or fault.stage is Stage.CANCELLED
+    if fault.stage is Stage.CONNECT:
+        hint = "check base_url, and that the server runs"
+        return wire.failure(FailureKind.TRANSPORT, f"cannot be reached ({fault})", hint=hint)
+    is_ended = fault.stage in {Stage.STOPPED, Stage.CANCELLED}
     return wire.failure(
         FailureKind.INTERRUPTED if is_ended else FailureKind.TRANSPORT,
-        f"cannot be reached ({fault})" if unsent else str(fault),
-        hint="check base_url, and that the server runs" if unsent else "",
-        usage=NO_USAGE if stopped else UNKNOWN_TOKENS if lost else NO_TOKENS,
+        str(fault),
+        usage=_USAGE_AFTER.get(fault.stage, UNKNOWN_TOKENS),
         retryable=not is_ended,
     )
 
@@ -128,15 +137,6 @@ def error_in_success(parsed: Object, wire: Wire, *, usage: Usage) -> ExecutorFai
     )
 
 
-def error_in_choice(choice: object, wire: Wire, *, usage: Usage) -> ExecutorFailure | None:
-    """Return the failure that stands in a choice or its message in place of a reply, or None."""
-    fields = mapping(choice)
-    for part in (fields, mapping(fields.get("message"))):
-        if part.get("error"):
-            return error_in_success(part, wire, usage=usage)
-    return None
-
-
 def no_content(parsed: Object, wire: Wire, part: str, *, usage: Usage) -> ExecutorFailure:
     """Return the failure of an answer that lacks what every answer has; asking again may help."""
     if says_error(parsed):
@@ -147,7 +147,7 @@ def no_content(parsed: Object, wire: Wire, part: str, *, usage: Usage) -> Execut
 
 
 class Ending(Struct, frozen=True):
-    """The end of a reply: the server's word for it, and which words mean what."""
+    """The end of a reply: the server's word for it in a field, and which words mean what."""
 
     reason: object
     ended: frozenset[str]
@@ -155,28 +155,22 @@ class Ending(Struct, frozen=True):
     refused: frozenset[str]
     field: str
 
-    @property
-    def word(self) -> str:
-        """Return the reason in lower case; empty if it is no text."""
-        return self.reason.lower() if isinstance(self.reason, str) else ""
-
 
 def check_ending(ending: Ending, *, text: str, usage: Usage, wire: Wire, refusal: str = "") -> None:
-    """Let a reply through only where it is known to be complete."""
-    if ending.word in ending.refused or (refusal and not text):
-        kind, message, hint = FailureKind.REFUSED, refusal or "the reply was filtered", ""
-    elif ending.word in ending.cut_off:
+    """Raise `ExecutorFailure` unless a reply is known to be complete."""
+    word = ending.reason.lower() if isinstance(ending.reason, str) else ""
+    hint = ""
+    if word in ending.refused or (refusal and not text):
+        kind, message = FailureKind.REFUSED, refusal or "the reply was filtered"
+    elif word in ending.cut_off:
         kind, message = FailureKind.CUT_OFF, "the reply was cut off at its token limit"
         hint = "allow more output tokens, or split the task"
-    elif ending.word in ending.ended:
+    elif word in ending.ended:
         if text.strip() or usage.output_tokens:
             return
-        kind, message, hint = FailureKind.TRANSPORT, "the reply is empty", ""
+        kind, message = FailureKind.TRANSPORT, "the reply is empty"
     else:  # the server failed to say how the reply ended: no model can be blamed for that
-        kind, hint = (
-            FailureKind.TRANSPORT,
-            "the server or a gateway cut the reply off",
-        )
+        kind, hint = FailureKind.TRANSPORT, "the server or a gateway cut the reply off"
         message = f"the reply may be incomplete: its {ending.field} is {ending.reason!r}"
     raise wire.failure(kind, message, hint=hint, usage=usage, reply=text)
 
@@ -204,9 +198,7 @@ def mapping(value: object) -> Object:
 
 
 def text_of(content: object) -> str:
-    """Return a message's text, whether it comes as one string or in parts; parts that hold thoughts are none of
-    it.
-    """
+    """Return a message's text, whether it comes as one string or in parts, without those that hold thoughts."""
     if isinstance(content, list):
         return "".join(text_of(_text_of_part(part)) for part in content)
     return content if isinstance(content, str) else ""
@@ -250,7 +242,7 @@ def _refusal(answer: HttpResponse, parsed: Object | None, wire: Wire) -> Executo
     advised = advised_seconds(answer.headers, now=wire.now)
     failure = wire.failure(
         kind,
-        f"HTTP {answer.status}" + (f": {complaint.message}" if complaint.message else ""),
+        f"HTTP {answer.status}: {complaint.message}".removesuffix(": "),
         hint=_hint(answer, kind, complaint, wire),
         retryable=not final and should_retry(answer.status, answer.headers),
         retry_after_seconds=complaint.wait_seconds if advised is None else advised,
@@ -283,3 +275,70 @@ def _reset_hint(complaint: Complaint) -> str:
     if when:
         return f"run the same command again when the limit resets ({when}), or use another executor"
     return "the account has no credit left: add some, or use another executor"
+
+
+ENDED = frozenset({"tool_calls", "tool_call", "function_call", "tool_use"})
+"""Finish reasons of replies that end with a tool call."""
+_PATHS = ("path", "file_path", "filepath", "filename", "file", "target_file", "absolute_path")
+_CONTENTS = ("content", "contents", "file_text", "file_content", "text", "code", "new_content")
+_OLD = ("old_string", "old_str", "old_text", "old", "search", "find")
+_NEW = ("new_string", "new_str", "new_text", "new", "replace", "replacement")
+_BEGIN = "*** Begin Patch"
+
+
+def text_of_calls(calls: object) -> str:
+    """Return a message's calls of tools that nobody offered, as a reply; empty if there are none.
+
+    One that can mean only one edit is written as that edit; any other is shown, so that it goes back to the model.
+    """
+    listed = calls if isinstance(calls, list) else [calls]
+    return "\n".join(_render(call) for call in listed if isinstance(call, dict))
+
+
+def joined(text: str, calls: object) -> str:
+    """Return a message's text and its calls, as one reply."""
+    return "\n\n".join(filter(None, (text, text_of_calls(calls))))
+
+
+def _render(call: Mapping[str, object]) -> str:
+    function = mapping(call.get("function")) or call
+    raw_arguments = next(filter(None, map(function.get, ("arguments", "input", "parameters"))), {})
+    arguments = _arguments(raw_arguments)
+    patch = next((text for text in _texts(arguments.values()) if _BEGIN in text), None)
+    if patch is not None:
+        return render_fence("patch", patch[patch.index(_BEGIN) :])
+    path, content = _first(arguments, _PATHS), _first(arguments, _CONTENTS)
+    old, new = _first(arguments, _OLD), _first(arguments, _NEW)
+    if path and old and new is not None and content is None:
+        block = SearchReplace(path, _ended(old), _ended(new))
+        return render_fence(path_info(path), render_block(block))
+    if path and content is not None and old is None:
+        return render_fence(path_info(path), content)
+    shown = raw_arguments if isinstance(raw_arguments, str) else json.dumps(raw_arguments)
+    return f"(a call of the tool {function.get('name')}, which there is not: {shown})"
+
+
+def _arguments(raw_arguments: object) -> Mapping[str, object]:
+    if isinstance(raw_arguments, str):
+        try:
+            parsed = json.loads(raw_arguments)
+        except (ValueError, RecursionError):
+            return {"input": raw_arguments}
+        return mapping(parsed) or {"input": parsed}
+    return mapping(raw_arguments)
+
+
+def _texts(values: Iterable[object]) -> Iterable[str]:
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list):
+            yield from (text for text in value if isinstance(text, str))
+
+
+def _first(arguments: Mapping[str, object], keys: Iterable[str]) -> str | None:
+    return next((value for value in map(arguments.get, keys) if isinstance(value, str)), None)
+
+
+def _ended(text: str) -> str:
+    return text if not text or text.endswith("\n") else f"{text}\n"

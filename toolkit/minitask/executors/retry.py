@@ -1,13 +1,16 @@
-"""Decide whether a failed call is worth repeating, and after how long.
+"""When a server may be asked again: after a failed call, and once a plan or an account that is used up resets.
 
-What a server says of waiting is believed only where it fits: a value that is negative, unreadable
-or past the deadline gives way to our own backoff.
+What a server says of waiting holds only where it fits: one that is negative, unreadable or past the deadline gives way
+to our own backoff.
 """
 
 from __future__ import annotations
 
 import math
+import re
+import threading
 import time
+from datetime import datetime, timedelta, tzinfo
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -21,18 +24,75 @@ from minitask.ledger.usage import NO_USAGE, plus
 from minitask.patterns import lazy_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from minitask.executors.chat import ChatReply
 
 
-_REMAINING = lazy_pattern(
-    r"(?:x-ratelimit-remaining-|anthropic-ratelimit-)(?P<what>requests|tokens|input-tokens|output-tokens)(?:-remaining)?"
+UNKNOWN_SECONDS = 900.0
+"""After this time an executor is asked again whose limit names no end."""
+GRACE_SECONDS = 3.0
+"""Added to the end that a provider names."""
+SKEW = timedelta(minutes=10)
+"""An hour that has just passed is today's: clocks differ."""
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_EPOCH = lazy_pattern(r"\|(\d{10})\b")
+_TAIL = lazy_pattern(
+    r"\b(?:resets?|again|ends) (?:at |on |after |its |your )?(?P<tail>[^\n]{1,60})", re.IGNORECASE
 )
-"""Headers with the remainder of a rate limit: `x-ratelimit-remaining-X` (OpenAI), `anthropic-ratelimit-X-remaining`."""
-_PART = lazy_pattern(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
-_DURATION = lazy_pattern(rf"(?:{_PART.pattern})+")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_ISO = lazy_pattern(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?")
+_NAMED_DATE = lazy_pattern(
+    rf"\b({'|'.join(_MONTHS)})[a-z]*\.? (\d{{1,2}})(?:st|nd|rd|th)?(?:,? (\d{{4}}))?", re.IGNORECASE
+)
+_SLASHED_DATE = lazy_pattern(r"\b(\d{1,2})/(\d{1,2})/(\d{4})\b")
+_DAY = lazy_pattern(rf"\b({'|'.join(_DAYS)})[a-z]*\b", re.IGNORECASE)
+_CLOCK = lazy_pattern(r"\b(\d{1,2})(?::(\d\d))?(?::\d\d)? ?([ap])\.?m\b|\b(\d{1,2}):(\d\d)\b", 2)
+_ZONE = lazy_pattern(r"\(([A-Za-z]+(?:/[\w+-]+)*)\)|\b(UTC|GMT)\b")
+_PLANS = (
+    r"usage|quota|session|spend(?:ing)?|credits?|messages?|requests?|hourly|daily|weekly|monthly|plan|subscription"
+    r"|\d+-hour|opus|sonnet"
+)
+_GONE = r"reached|hit|exceeded|exhausted|used up"
+_SPENT = lazy_pattern(
+    r"insufficient[_ ]quota"
+    r"|exceeded your (?:current|monthly|daily) quota"
+    r"|quota (?:exceeded|exhausted|reached)"
+    r"|exhausted your (?:daily|monthly|capacity|quota|free)"
+    r"|(?<!not your )usage limits?\b|usage exceeded"
+    r"|BudgetExceededError|budget (?:has been )?exceeded"
+    rf"|(?:{_PLANS}) ?-?(?:usage )?(?:limits?|cap) (?:(?:has been|was|is|already) )*(?:{_GONE})"
+    rf"|(?:{_GONE}|out of|used all of) (?:your|the|its|all)\b[^\n.]{{0,40}}?(?:{_PLANS}|quota|free|fast)\b"
+    r"|(?:specified )?api usage limits"
+    r"|out of (?:credits?|tokens|messages|extra usage|fast requests)"
+    r"|credit balance is too low|insufficient (?:credits?|balance|funds)|no credits? (?:left|remaining)"
+    r"|billing_|payment required|upgrade (?:to|your plan)"
+    r"|limit[^\n]{0,120}?\breset(?:s|ting)?\b|\breset(?:s|ting)?\b[^\n]{0,120}?limit",
+    re.IGNORECASE,
+)
+"""Messages which say that nothing more can be had before a date, a payment or an upgrade.
+
+The last one takes every wording that names a limit and its reset.
+"""
+_NOTICE = lazy_pattern(
+    rf"limit (?:has been |was |is )?(?:{_GONE})"
+    rf"|(?:{_GONE}|out of) (?:your|the) [^\n]{{0,40}}(?:limit|quota|usage|credit)"
+    r"|limit[^\n]{0,80}\bresets?\b|quota (?:exceeded|exhausted)|balance is too low|out of (?:extra usage|credits)",
+    re.IGNORECASE,
+)
+_PER_MINUTE = lazy_pattern(r"per[ -](?:second|minute|min)\b|\b[rt]pm\b|/min\b", re.IGNORECASE)
+_UNIT = "ms|milliseconds?|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s|days?|d"
+_WAIT = lazy_pattern(
+    r"(?:(?:try|retry) again|retry(?:ing)?|wait|resets?(?= (?:in|after)))(?: in| after| for)?:? *"
+    rf"(?P<parts>(?:\d+(?!\d)(?:\.\d+(?!\d))? *(?:{_UNIT})?(?![a-z:]) *(?:and |, *)?)+)",
+    re.IGNORECASE,
+)
+_PART = lazy_pattern(r"(\d+(?:\.\d+)?) *([a-z]*)", re.IGNORECASE)
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+SOON_SECONDS = 600.0
+_RESET = lazy_pattern(
+    r"(?:resets?(?: at| in| on)?|try again (?:at|in|on|after))\s+[^\n.;)]{1,40}", re.IGNORECASE
+)
 
 
 def _dice() -> float:
@@ -52,7 +112,7 @@ class RetryPolicy(Struct, frozen=True):
     longest_seconds: float = 8.0
     clock: Clock = time.monotonic
     now: Clock = time.time
-    sleep: Callable[[float], None] = pause
+    sleep: Callable[[float], object] = pause
     jitter: Clock = _dice
 
     def wait_seconds(
@@ -107,71 +167,133 @@ def call_with_retries(
     raise AssertionError("unreachable")
 
 
-def should_retry(status: int, headers: Mapping[str, str]) -> bool:
-    """Return True if an answer of this status may be followed by a better one; the server's word wins."""
-    header = headers.get("x-should-retry", "").strip().lower()
-    if header in {"true", "false"}:
-        return header == "true"
-    return status in {408, 409, 429} or status >= 500
+def is_spent(text: str) -> bool:
+    """Return True if a text says that a plan, an account or a session is used up."""
+    wait = wait_seconds(text)
+    passes_soon = _PER_MINUTE.search(text) or (wait is not None and wait <= SOON_SECONDS)
+    return bool(_SPENT.search(text)) and not passes_soon
 
 
-def advised_seconds(headers: Mapping[str, str], *, now: float) -> float | None:
-    """Return the wait that `retry-after-ms` or `retry-after` (seconds or a date) asks for, unchecked.
-
-    Without either, the longest wait until a rate limit that is used up starts again.
-    """
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after")
-    if value is None:
-        return _until_reset(headers, now=now)
-    seconds = _number(value)
-    return _date(value, now=now) if seconds is None else seconds
+def is_notice(text: str) -> bool:
+    """Return True if a text is one line that tells of a reached limit."""
+    return "\n" not in text and bool(_NOTICE.search(text)) and is_spent(text)
 
 
-def _date(value: str, *, now: float) -> float | None:
-    from email.utils import parsedate_to_datetime
+def wait_seconds(text: str) -> float | None:
+    """Return how long a text such as `try again in 1m30s` asks to wait; None if it does not say."""
+    match = _WAIT.search(text)
+    if match is None:
+        return None
+    parts = ((float(number), unit.lower()) for number, unit in _PART.findall(match["parts"]))
+    return sum(
+        number * (0.001 if unit.startswith(("ms", "milli")) else _UNITS.get(unit[:1], 1.0))
+        for number, unit in parts
+    )
 
+
+def reset_words(text: str) -> str:
+    """Return what a text says of when a limit starts again, such as `resets 3pm`; empty if it says nothing."""
+    match = _RESET.search(text)
+    return match[0].strip() if match else ""
+
+
+def find_reset(text: str, now: datetime) -> datetime | None:
+    """Return when a limit ends by the words of its notice; None if they do not say. `now` is aware of its zone."""
+    if epoch := _EPOCH.search(text):
+        return datetime.fromtimestamp(int(epoch[1]), now.tzinfo)
     try:
-        return parsedate_to_datetime(value).timestamp() - now
-    except (TypeError, ValueError, OverflowError):
+        if iso := _ISO.search(text):
+            at = datetime.fromisoformat(iso[0])
+            return at if at.tzinfo else at.replace(tzinfo=now.tzinfo)
+        seconds = wait_seconds(text)
+        if seconds is not None and not _CLOCK.search(_tail(text)):
+            return now + timedelta(seconds=seconds)
+        return _find_date(_tail(text), now)
+    except (ValueError, OverflowError):  # no such date
         return None
 
 
-def _until_reset(headers: Mapping[str, str], *, now: float) -> float | None:
-    """Return the seconds by OpenAI's headers (such as `6m0s`) or Anthropic's (RFC 3339 times); None without any."""
-    waits = []
-    for name, value in headers.items():
-        limit = _REMAINING.fullmatch(name)
-        if limit is None or _number(value) != 0:
-            continue
-        openai = headers.get(f"x-ratelimit-reset-{limit['what']}")
-        anthropic = headers.get(f"anthropic-ratelimit-{limit['what']}-reset")
-        waits += [_duration(openai)] if openai else []
-        waits += [_moment(anthropic, now=now)] if anthropic else []
-    known_waits = [wait for wait in waits if wait is not None]
-    return max(known_waits) if known_waits else None
+def _tail(text: str) -> str:
+    found = list(_TAIL.finditer(text))
+    return found[-1]["tail"] if found else ""
 
 
-def _duration(text: str) -> float | None:
-    """Seconds in a duration such as `12ms`, `1.5s` or `6m0s`."""
-    if not text or _DURATION.fullmatch(text) is None:
-        return _number(text)
-    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+def _find_date(text: str, now: datetime) -> datetime | None:
+    """Return the next time that a date, a weekday or an hour in a text means; raises `ValueError` for no such date."""
+    clock = _CLOCK.search(text)
+    zoned = now.astimezone(_zone(text) or now.tzinfo)
+    hour, minute = _hour(clock) if clock else (0, 0)
+    if hour > 23 or minute > 59:
+        return None
+    start = zoned.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    if named := _NAMED_DATE.search(text):
+        month, day = _MONTHS.index(named[1].lower()[:3]) + 1, int(named[2])
+        at = start.replace(int(named[3] or start.year), month, day)
+        return at if named[3] or at > zoned else at.replace(at.year + 1)
+    if slashed := _SLASHED_DATE.search(text):
+        return start.replace(int(slashed[3]), int(slashed[1]), int(slashed[2]))
+    if day_name := _DAY.search(text):
+        ahead = (_DAYS.index(day_name[1].lower()[:3]) - start.weekday()) % 7
+        at = start + timedelta(days=ahead)
+        return at if at > zoned else at + timedelta(days=7)
+    if clock is None:
+        return None
+    return start if start > zoned - SKEW else start + timedelta(days=1)
 
 
-def _moment(text: str, *, now: float) -> float | None:
-    from datetime import datetime
+def _hour(clock: re.Match[str]) -> tuple[int, int]:
+    """Return the hour, of 24, and the minute."""
+    if clock[4]:
+        return int(clock[4]), int(clock[5])
+    return int(clock[1]) % 12 + (12 if clock[3].lower() == "p" else 0), int(clock[2] or 0)
 
+
+def _zone(text: str) -> tzinfo | None:
+    from zoneinfo import ZoneInfo
+
+    named = _ZONE.search(text)
     try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() - now
-    except ValueError:
+        return ZoneInfo(named[1] or "UTC") if named else None
+    except (ValueError, OSError, KeyError):
         return None
 
 
-def _number(value: str | None) -> float | None:
-    try:
-        return None if value is None else float(value)
-    except ValueError:
-        return None
+class LimitReachedError(BudgetError):
+    """An executor was not asked, because its limit is reached."""
+
+    def __init__(self, executor: str, words: str) -> None:
+        super().__init__(f"quota: {words}")
+        self.executor = executor
+
+
+class ReachedLimit(Struct, frozen=True):
+    """A limit that was reached: the provider's words, and when it may be asked again, in seconds of the epoch."""
+
+    words: str
+    until: float
+
+
+class ReachedLimits:
+    """The executors whose limit is reached, by name. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._limits: dict[str, ReachedLimit] = {}
+        self._lock = threading.Lock()
+
+    def note(self, executor: str, words: str, now: float) -> None:
+        """Keep that an executor has just said that its limit is reached."""
+        reset = find_reset(words, datetime.fromtimestamp(now).astimezone())
+        until = now + UNKNOWN_SECONDS if reset is None else reset.timestamp() + GRACE_SECONDS
+        with self._lock:
+            self._limits[executor] = ReachedLimit(words, max(until, now + GRACE_SECONDS))
+
+    def find(self, executor: str, now: float) -> ReachedLimit | None:
+        """Return the limit of an executor that is not to be asked now; None if it may be."""
+        limit = self._limits.get(executor)
+        return None if limit is None or limit.until <= now else limit
+
+    def check(self, executor: str, now: float) -> None:
+        """Raise `LimitReachedError` if an executor is not to be asked now."""
+        limit = self.find(executor, now)
+        if limit is not None:
+            raise LimitReachedError(executor, limit.words)

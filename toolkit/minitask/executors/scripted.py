@@ -14,8 +14,10 @@ from minitask.executors.chat import (
     request_change,
     request_completion,
 )
-from minitask.executors.completion import Check, Completion, CompletionRequest
 from minitask.executors.request import (
+    Check,
+    Completion,
+    CompletionRequest,
     Description,
     ExecutorFailure,
     ExecutorRequest,

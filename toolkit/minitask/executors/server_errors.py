@@ -1,4 +1,4 @@
-"""Parse a server's error, in any of its forms: its message, its codes, and how long it asks to wait.
+"""Parse a server's error in any of its forms: its message, its codes, how long it asks to wait, the request it wants.
 
 Pure. An error comes as an object, as a string, in a list, inside a choice, or as JSON inside another error's text.
 """
@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from itertools import islice
 
 from msgspec import Struct
 
 from minitask.executors.request import FailureKind
+from minitask.executors.retry import SOON_SECONDS, is_spent, wait_seconds
 from minitask.patterns import lazy_pattern
 
 Object = Mapping[str, object]
@@ -46,8 +48,26 @@ STATUS_OF = {
 """The status that goes with an error's type, where an error comes without one of its own."""
 _MESSAGES = ("message", "detail", "msg", "error_description", "errorMessage")
 _CODES = ("code", "type", "status", "error_code", "reason")
+_STATUS = lazy_pattern(r"[45]\d\d", re.ASCII)
 _DEPTH = 5
 _NODES = 200
+_REMAINING = lazy_pattern(
+    r"(?:x-ratelimit-remaining-|anthropic-ratelimit-)(?P<what>requests|tokens|input-tokens|output-tokens)(?:-remaining)?"
+)
+"""Headers with the remainder of a rate limit: `x-ratelimit-remaining-X` (OpenAI), `anthropic-ratelimit-X-remaining`."""
+NAMES = ("max_tokens", "max_completion_tokens")
+LEAST_TOKENS = 256
+"""An answer that may not even be this long is of no use."""
+_UNSUPPORTED = lazy_pattern(
+    r"unsupported|not supported|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|no such"
+)
+_CONTEXT = lazy_pattern(
+    r"(?:context (?:length|window|size)|maximum sequence length)\D{0,20}([\d,_]{3,9})"
+)
+_MOST = lazy_pattern(
+    r"(?:at most|maximum(?: allowed)?(?: (?:value|number|limit))?(?: (?:is|of))?|up to|"
+    r"less than or equal to|<=|≤|range of [\w ]{0,30}\[\d+, ?|> )\D{0,3}([\d,_]{3,9})"
+)
 
 
 class Complaint(Struct, frozen=True):
@@ -58,21 +78,21 @@ class Complaint(Struct, frozen=True):
     wait_seconds: float | None = None
 
     def status(self, otherwise: int) -> int:
-        """Return the HTTP status that the codes stand for, an unlisted one giving way to `otherwise`."""
-        statuses = [STATUS_OF[code] for code in sorted(self.codes) if code in STATUS_OF]
-        statuses += [int(code) for code in sorted(self.codes) if _is_status(code)]
+        """Return the HTTP status that the codes stand for; `otherwise` where they stand for none."""
+        codes = sorted(self.codes)
+        statuses = [STATUS_OF[code] for code in codes if code in STATUS_OF]
+        statuses += [int(code) for code in codes if _STATUS.fullmatch(code)]
         return next(iter(statuses), otherwise)
 
     def kind(self, status: int) -> FailureKind:
-        """Return what an error under this status is; a gateway's 5xx may wrap a provider's word on the key or the
-        account.
-        """
+        """Return what an error of this status means; a gateway's 5xx may wrap a provider's 401, 402 or 403."""
         inner = self.status(status)
         status = inner if status >= 500 and inner in {401, 402, 403} else status
         if self.codes & NO_MONEY or status == 402:
             return FailureKind.QUOTA
-        if is_spent(self.message) and not (status == 429 and self._passes_soon):
-            return FailureKind.QUOTA
+        passes_soon = self.wait_seconds is not None and self.wait_seconds <= SOON_SECONDS
+        if is_spent(self.message) and not (status == 429 and passes_soon):
+            return FailureKind.QUOTA  # else a rate limit, in the words of a quota
         if status in {401, 403} or self.codes & _REJECTED_KEY:
             return FailureKind.AUTH
         if status == 400 and _KEY_WORDS.search(self.message.lower()):
@@ -80,11 +100,6 @@ class Complaint(Struct, frozen=True):
         if status in {408, 409, 425, 429} or status >= 500:
             return FailureKind.TRANSPORT
         return FailureKind.BAD_REQUEST
-
-    @property
-    def _passes_soon(self) -> bool:
-        """Return True if the server names a wait of minutes: a rate limit, in the words of a quota."""
-        return self.wait_seconds is not None and self.wait_seconds <= 600
 
 
 def parse_body(body: bytes) -> Object | None:
@@ -170,107 +185,66 @@ def _is_code(value: object) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool) and bool(value)
 
 
-def _is_status(code: str) -> bool:
-    return code.isdecimal() and len(code) == 3 and 400 <= int(code) < 600
+def should_retry(status: int, headers: Mapping[str, str]) -> bool:
+    """Return True if an answer of this status may be followed by a better one; the server's word wins."""
+    header = headers.get("x-should-retry", "").strip().lower()
+    if header in {"true", "false"}:
+        return header == "true"
+    return status in {408, 409, 429} or status >= 500
 
 
-_PLANS = (
-    r"usage|quota|session|spend(?:ing)?|credits?|messages?|requests?|hourly|daily|weekly|monthly|plan|subscription"
-    r"|\d+-hour|opus|sonnet"
-)
-_GONE = r"reached|hit|exceeded|exhausted|used up"
-SPENT = (
-    r"insufficient[_ ]quota",
-    r"exceeded your (?:current|monthly|daily) quota",
-    r"quota (?:exceeded|exhausted|reached)",
-    r"exhausted your (?:daily|monthly|capacity|quota|free)",
-    r"(?<!not your )usage limits?\b|usage exceeded",
-    r"BudgetExceededError|budget (?:has been )?exceeded",
-    rf"(?:{_PLANS}) ?-?(?:usage )?(?:limits?|cap) (?:(?:has been|was|is|already) )*(?:{_GONE})",
-    rf"(?:{_GONE}|out of|used all of) (?:your|the|its|all)\b[^\n.]{{0,40}}?(?:{_PLANS}|quota|free|fast)\b",
-    r"(?:specified )?api usage limits",
-    r"out of (?:credits?|tokens|messages|extra usage|fast requests)",
-    r"credit balance is too low|insufficient (?:credits?|balance|funds)|no credits? (?:left|remaining)",
-    r"billing_|payment required|upgrade (?:to|your plan)",
-    r"limit[^\n]{0,120}?\breset(?:s|ting)?\b|\breset(?:s|ting)?\b[^\n]{0,120}?limit",
-)
-"""Messages which say that nothing more can be had before a date, a payment or an upgrade.
+def advised_seconds(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Return the wait that `retry-after-ms` or `retry-after` (seconds or a date) asks for, unchecked.
 
-The last one takes every wording that names a limit and its reset.
-"""
-_SPENT = lazy_pattern("|".join(SPENT), re.IGNORECASE)
-_NOTICE = lazy_pattern(
-    rf"limit (?:has been |was |is )?(?:{_GONE})"
-    rf"|(?:{_GONE}|out of) (?:your|the) [^\n]{{0,40}}(?:limit|quota|usage|credit)"
-    r"|limit[^\n]{0,80}\bresets?\b|quota (?:exceeded|exhausted)|balance is too low|out of (?:extra usage|credits)",
-    re.IGNORECASE,
-)
-_PER_MINUTE = lazy_pattern(r"per[ -](?:second|minute|min)\b|\b[rt]pm\b|/min\b", re.IGNORECASE)
-_UNIT = "ms|milliseconds?|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s|days?|d"
-_WAIT = lazy_pattern(
-    r"(?:(?:try|retry) again|retry(?:ing)?|wait|resets?(?= (?:in|after)))(?: in| after| for)?:? *"
-    rf"(?P<parts>(?:\d+(?!\d)(?:\.\d+(?!\d))? *(?:{_UNIT})?(?![a-z:]) *(?:and |, *)?)+)",
-    re.IGNORECASE,
-)
-_PART = lazy_pattern(r"(\d+(?:\.\d+)?) *([a-z]*)", re.IGNORECASE)
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_SOON_SECONDS = 600.0
-_RESET = lazy_pattern(
-    r"(?:resets?(?: at| in| on)?|try again (?:at|in|on|after))\s+[^\n.;)]{1,40}", re.IGNORECASE
-)
+    Without either, the longest wait until a rate limit that is used up starts again.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    if value is None:
+        return _until_reset(headers, now=now)
+    seconds = _number(value)
+    if seconds is not None:
+        return seconds
+    from email.utils import parsedate_to_datetime
 
-
-def is_spent(text: str) -> bool:
-    """Return True if a text says that a plan, an account or a session is used up."""
-    return bool(_SPENT.search(text)) and not (_PER_MINUTE.search(text) or _passes_soon(text))
-
-
-def is_notice(text: str) -> bool:
-    """Return True if a text is one line that tells of a limit which was reached, and nothing else."""
-    return "\n" not in text and bool(_NOTICE.search(text)) and is_spent(text)
-
-
-def wait_seconds(text: str) -> float | None:
-    """Return how long a text such as `try again in 1m30s` asks to wait; None if it does not say."""
-    match = _WAIT.search(text)
-    if match is None:
+    try:
+        return parsedate_to_datetime(value).timestamp() - now
+    except (TypeError, ValueError, OverflowError):
         return None
-    total = 0.0
-    for number, unit in _PART.findall(match["parts"]):
-        word = unit.lower()
-        milli = word == "ms" or word.startswith("milli")
-        total += float(number) * (0.001 if milli else _UNITS.get(word[:1], 1.0))
-    return total
 
 
-def reset_words(text: str) -> str:
-    """Return what a text says of when a limit starts again, such as `resets 3pm`; empty if it says nothing."""
-    match = _RESET.search(text)
-    return match[0].strip() if match else ""
+def _until_reset(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Return the seconds by OpenAI's headers (such as `6m0s`) or Anthropic's (RFC 3339 times); None without any."""
+    waits: list[float | None] = []
+    for name, value in headers.items():
+        limit = _REMAINING.fullmatch(name)
+        if limit is None or _number(value) != 0:
+            continue
+        openai = headers.get(f"x-ratelimit-reset-{limit['what']}")
+        anthropic = headers.get(f"anthropic-ratelimit-{limit['what']}-reset")
+        reset = unix_seconds(anthropic)
+        waits += [wait_seconds(f"wait {openai}"), None if reset is None else reset - now]
+    return max((wait for wait in waits if wait is not None), default=None)
 
 
-def _passes_soon(text: str) -> bool:
-    wait = wait_seconds(text)
-    return wait is not None and wait <= _SOON_SECONDS
+def unix_seconds(moment: object) -> float | None:
+    """Return an RFC 3339 time as Unix seconds; None where it is none."""
+    try:
+        return datetime.fromisoformat(str(moment)).timestamp()
+    except ValueError:
+        return None
 
 
-Payload = Mapping[str, object]
-NAMES = ("max_tokens", "max_completion_tokens")
-LEAST_TOKENS = 256
-"""An answer that may not even be this long is of no use."""
-_UNSUPPORTED = lazy_pattern(
-    r"unsupported|not supported|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|no such"
-)
-_CONTEXT = lazy_pattern(
-    r"(?:context (?:length|window|size)|maximum sequence length)\D{0,20}([\d,_]{3,9})"
-)
-_MOST = lazy_pattern(
-    r"(?:at most|maximum(?: allowed)?(?: (?:value|number|limit))?(?: (?:is|of))?|up to|"
-    r"less than or equal to|<=|≤|range of [\w ]{0,30}\[\d+, ?|> )\D{0,3}([\d,_]{3,9})"
-)
+def _number(value: str | None) -> float | None:
+    try:
+        return None if value is None else float(value)
+    except ValueError:
+        return None
 
 
-def amended(payload: Payload, message: str, *, prompt_tokens: int) -> Payload | None:
+def amended(payload: Object, message: str, *, prompt_tokens: int) -> Object | None:
     """Return the request in the form that a refusal asks for; None if it is about something else."""
     name = limit_name(payload)
     if not name:
@@ -284,20 +258,17 @@ def amended(payload: Payload, message: str, *, prompt_tokens: int) -> Payload | 
     return None
 
 
-def limit_name(payload: Payload) -> str:
-    """Return what the limit of the answer is called in a request; empty if it has none."""
+def limit_name(payload: Object) -> str:
+    """Return the name of the answer's limit in a request; empty if it has none."""
     return next((name for name in NAMES if name in payload), "")
 
 
-def renamed(payload: Payload, name: str | None) -> Payload:
+def renamed(payload: Object, name: str | None) -> Object:
     """Return the request with its limit under another name."""
     old = limit_name(payload)
     if not name or not old or old == name:
         return payload
-    return {
-        **{field: value for field, value in payload.items() if field != old},
-        name: payload[old],
-    }
+    return {name if field == old else field: value for field, value in payload.items()}
 
 
 def _shorter(limit: object, text: str, prompt_tokens: int) -> int | None:
@@ -306,13 +277,11 @@ def _shorter(limit: object, text: str, prompt_tokens: int) -> int | None:
         return None
     context = _CONTEXT.search(text)
     if context is not None:
-        most = _number(context[1]) - int(1.25 * prompt_tokens)
+        most = _whole_number(context[1]) - int(1.25 * prompt_tokens)
     else:
-        limits = [_number(number) for number in _MOST.findall(text)]
-        most = min(limits, default=limit)
+        most = min(map(_whole_number, _MOST.findall(text)), default=limit)
     return most if LEAST_TOKENS <= most < limit else None
 
 
-def _number(digits: str) -> int:
-    bare = digits.replace(",", "").replace("_", "")
-    return int(bare) if bare else 0
+def _whole_number(digits: str) -> int:
+    return int(digits.replace(",", "").replace("_", "") or 0)

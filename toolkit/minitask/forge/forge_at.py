@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from minitask.errors import UsageError
-from minitask.executors.hosts import is_loopback
+from minitask.executors.http import is_loopback
 from minitask.forge.forge import Forge
 from minitask.forge.rest import RestApi
 from minitask.git.remotes import choose_remote

@@ -10,14 +10,13 @@ from msgspec import Struct
 
 from minitask.edits.reply.check_changes import is_excused
 from minitask.edits.script_model import Change, Reader
-from minitask.executors.agent_files import may_be_empty
 from minitask.gates.requested_removals import takes_away, task_sentences
 from minitask.gates.result import FilesAfter, GateResult, find_kind, holds, printable
 from minitask.git.objects import FILE_MODES
 from minitask.git.trees import TreeChange
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import FileAction, FileRef, Spec
-from minitask.spec.notes import may_stay
+from minitask.spec.notes import may_be_empty, may_stay
 from minitask.spec.paths import find_hidden, find_nested, find_twin, fold, is_protected
 
 ALLOWED = {

@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from minitask.errors import MinitaskError
 from minitask.executors.address import DEFAULTS, find_base_url
-from minitask.executors.agents.logins import has_login
 from minitask.executors.agents.programs import PROGRAMS
-from minitask.executors.hosts import is_loopback
+from minitask.executors.agents.setups import has_login
+from minitask.executors.http import is_loopback
 from minitask.policy.route import MODEL_TIERS
 from minitask.presets import PHASES, PRESETS
 from minitask.routing.route_task import pick, text_models

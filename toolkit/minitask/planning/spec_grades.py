@@ -12,7 +12,7 @@ from minitask.engine.anchors import Anchor
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.errors import MinitaskError
-from minitask.executors.edit_script import has_script
+from minitask.executors.registry import has_script
 from minitask.landing import candidate_commits
 from minitask.landing.grading import Graded, grade
 from minitask.landing.proof import prove

@@ -58,7 +58,7 @@ def meet_unpriced(engine: Context, task: str, model: str) -> None:
 
 
 def _is_here(base_url: str, model: str) -> bool:
-    from minitask.executors.hosts import is_loopback
+    from minitask.executors.http import is_loopback
 
     return (not base_url or is_loopback(base_url)) and not model.endswith("-cloud")
 

@@ -9,9 +9,8 @@ from msgspec.structs import replace
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.errors import UsageError
-from minitask.executors.edit_script import has_script
-from minitask.executors.hosts import is_loopback
-from minitask.executors.registry import make_executor
+from minitask.executors.http import is_loopback
+from minitask.executors.registry import has_script, make_executor
 from minitask.policy.route import Route, RouteOverrides, find_script_route
 from minitask.presets import AUTO
 from minitask.spec.model import Spec

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from posixpath import basename
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.model import FileAction, FileRef, LineRange
+from minitask.spec.model import FileAction, FileRef, LineRange, Spec
 
 DASH = r"(?:[-–—−]|â€[“”]|‚Ä[ìî])"  # the last two are dashes whose bytes were misread
 DETAILS = "; "
@@ -63,6 +64,16 @@ _IF_NEEDED = lazy_pattern(
 _EXECUTABLE = lazy_pattern(
     r"[\s(\[*_]*(?:(?:make\s+(?:it\s+)?)?executable(?:\s+(?:script|file))?|(?:chmod\s+)?\+x|mode\s+0?755)[\s)\]*_.!]*",
     re.IGNORECASE,
+)
+_EMPTY_NAMES = frozenset(
+    {
+        *("__init__.py", "__init__.pyi", ".gitkeep", ".keep", ".nojekyll", "py.typed"),
+        *("conftest.py", ".npmignore"),
+    }
+)
+"""Files that are there for their name alone."""
+_SAYS_EMPTY = lazy_pattern(
+    r"\b(?:empty|blank|touch|zero[- ]byte|placeholder|stub|marker)\b", re.IGNORECASE
 )
 _ACTIONS = {
     **dict.fromkeys(("create", "creates", "new", "add"), FileAction.CREATE),
@@ -156,6 +167,15 @@ def _head(note: str) -> str:
 def may_stay(ref: FileRef) -> bool:
     """Return True if a listed file need not change: it is optional, or its note says `if needed`."""
     return ref.optional or _IF_NEEDED.search(_head(ref.note)) is not None
+
+
+def may_be_empty(spec: Spec, path: str) -> bool:
+    """Return True if a created file may well have nothing in it."""
+    if basename(path) in _EMPTY_NAMES:
+        return True
+    notes = (ref.note for ref in spec.files if ref.path == path)
+    criteria = (criterion.text for criterion in spec.criteria)
+    return any(map(_SAYS_EMPTY.search, (spec.title, spec.task, *criteria, *notes)))
 
 
 def find_cited(note: str) -> Iterator[re.Match[str]]:

@@ -12,7 +12,7 @@ from minitask.engine.context import Context, Progress
 from minitask.engine.task_status import as_it_stands, landed_by_hand
 from minitask.engine.tasks import Task
 from minitask.errors import BudgetError, EditError, MinitaskError, RefusedError, StoppedError
-from minitask.executors.quota import LimitReachedError
+from minitask.executors.retry import LimitReachedError
 from minitask.git import refs
 from minitask.landing.candidate_commits import Candidate
 from minitask.landing.land import land

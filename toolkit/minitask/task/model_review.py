@@ -11,9 +11,9 @@ from minitask.edits.reply.reply_context import ListedFile, ReplyContext
 from minitask.edits.script_model import Change, Reader
 from minitask.engine.context import Context, Progress
 from minitask.errors import BudgetError, EditError, StoppedError, UsageError
-from minitask.executors.quota import LimitReachedError
-from minitask.executors.reply_request import request_of
+from minitask.executors.chat import request_of
 from minitask.executors.request import ExecutorFailure, ExecutorRequest, ExecutorResult, FailureKind
+from minitask.executors.retry import LimitReachedError
 from minitask.gates import review
 from minitask.gates.review import Review
 from minitask.git.trees import patch

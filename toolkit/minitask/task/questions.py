@@ -18,9 +18,14 @@ from minitask.engine.agent_workspaces import AgentWorkspaces
 from minitask.engine.context import Context, Progress
 from minitask.engine.task_records import next_number
 from minitask.errors import UsageError
-from minitask.executors.completion import Check, CompletionRequest
 from minitask.executors.registry import WITH_BATCHES, make_advisor
-from minitask.executors.request import ExecutorFailure, ExecutorResult, FailureKind
+from minitask.executors.request import (
+    Check,
+    CompletionRequest,
+    ExecutorFailure,
+    ExecutorResult,
+    FailureKind,
+)
 from minitask.ledger.evidence import RecordedDecision
 from minitask.ledger.exchange import Exchange
 from minitask.ledger.record import MESSAGE, Attempt, Record, Verdict

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.executors import http
-from minitask.executors.quota import ReachedLimit
+from minitask.executors.retry import ReachedLimit
 from minitask.ledger.record import TaskResult, whole
 from minitask.ledger.usage import plus
 from minitask.policy.route import SCRIPT, Route

@@ -1,39 +1,48 @@
-"""The interface to agent programs: the instructions, the command line, and the parsed output."""
+"""The interface to agent programs, and what their adapters share: arguments, variables, and the parsing of outputs.
+
+No parser here raises, whatever the text: what cannot be read is absent, and a number that cannot be true is unknown.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
+import json
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from functools import reduce
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 from msgspec import Struct, field
 
 from minitask.executors.request import FailureKind
-from minitask.ledger.usage import Usage
+from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.patterns import lazy_pattern
 from minitask.values import Redacted
+from minitask.words import one_line
 
-LITELLM_KEYS = (
-    "OPENAI_API_KEY",
-    "OPENAI_API_BASE",
-    "ANTHROPIC_API_KEY",
-    "GEMINI_API_KEY",
-    "DEEPSEEK_API_KEY",
-    "OPENROUTER_API_KEY",
-)
-"""Variables that programs read which reach every provider by way of LiteLLM."""
+Object = Mapping[str, object]
+
 VERSION_SECONDS = 20.0
 """Time that a program may take to print its version."""
+PROMPT_FILE = "prompt.md"
+"""The prompt's path below the home, for agents that read it from a file."""
+NO_KEY = "unused"
+"""In place of a key for an endpoint of the config's that has none: the user's own key is not for it."""
+_BY_NAME = (("claude", "ANTHROPIC"), ("gemini", "GEMINI"), ("deepseek", "DEEPSEEK"))
+_MOST = 1_000_000_000
+_VERSION_CHARACTERS = 80
+_VERSION = lazy_pattern(r"\d+\.\d+")
+_TRIES = 100
+"""Starts of an object that are tried, so that a hostile output cannot delay its reader."""
 
 
 class Job(Redacted, frozen=True):
     """One task for an agent program.
 
-    `prompt` is all that it is told. `workspace` holds the base's files. `writes` are the paths (relative,
-    `/`-separated) that it may create, edit or delete, `reads` those that it should look at. `home` is an empty home of
-    its own, and `seconds` is when it is killed. `base_url` and `key` are the endpoint and its secret where the config
-    names them. `extra_args` are the user's own additions to the command line.
-    `sandboxed`: it runs in a sandbox already, in which none of its own can start.
+    `workspace` holds the base's files, `writes` the paths (relative, `/`-separated) that it may create, edit or
+    delete, `reads` those that it should look at. `home` is an empty home of its own, and it is killed after `seconds`.
+    `base_url` and `key` are the config's endpoint and its secret, if any, `extra_args` the user's additions to the
+    command line. `sandboxed`: it runs in a sandbox, in which none of its own can start.
     """
 
     HIDDEN: ClassVar[tuple[str, ...]] = ("key",)
@@ -53,11 +62,11 @@ class Job(Redacted, frozen=True):
 
 
 class Invocation(Redacted, frozen=True):
-    """The command that starts the program: arguments, its standard input, and variables on top of the harmless ones.
+    """The command that starts the program, its standard input, and its variables.
 
-    `files` are written below `home` first (relative path to text). `outputs` names files below `home` that the program
-    writes and `report` wants to read. `optional` are flags that an older version may not know, with the number of their
-    values: the program is started without them then.
+    `files` are written below `home` first (relative path to text). `outputs` names files below `home` that `report`
+    wants to read. `optional` are flags that an older version may not know, with the number of their values: the
+    program is then started without them.
     """
 
     HIDDEN: ClassVar[tuple[str, ...]] = ("env", "files")
@@ -80,11 +89,15 @@ class Output(Struct, frozen=True):
     timed_out: bool = False
 
 
+Problem = tuple[FailureKind | None, str]
+"""The last two fields of a report."""
+
+
 class AgentReport(Struct, frozen=True):
     """The parsed output: tokens, the program's own cost (None: it names none), its final message.
 
     `problem` is set where the provider or the program failed, so that no change can be expected; `message` says how.
-    An agent that merely could not do the task has no problem here: its diff, or the lack of one, says so.
+    An agent that could not do the task has no problem here: its diff, or the lack of one, says so.
     """
 
     usage: Usage
@@ -95,21 +108,24 @@ class AgentReport(Struct, frozen=True):
 
 
 class AgentProgram(Protocol):
-    """One agent program.
+    """One agent program; `name` is its type in the config.
 
-    `name` is its type in the config, `program` what is started, `version_argv` the command line that prints its version
-    (empty if there is none). `litter` are glob patterns of what it leaves in the workspace for itself. `credentials`
-    are files below the user's home that hold its login, and `variables` the names of environment variables that it may
-    be given. `caps_cost`: it keeps within `max_cost_usd` by itself.
+    `version_flag` makes it print its version (empty: none does). `litter` are glob patterns of what it leaves in the
+    workspace for itself. `credentials` are files below the user's home that hold its login, `variables` the
+    environment variables that it may be given. `caps_cost`: it keeps within `max_cost_usd` by itself.
     """
 
     name: str
-    program: str
-    version_argv: tuple[str, ...]
-    litter: tuple[str, ...]
-    credentials: tuple[str, ...]
-    variables: tuple[str, ...]
-    caps_cost: bool
+    version_flag: str = "--version"
+    litter: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    caps_cost: bool = False
+
+    @property
+    def program(self) -> str:
+        """Return the program that is started."""
+        return self.name
 
     def invocation(self, job: Job) -> Invocation:
         """Return how to start it for a job."""
@@ -118,13 +134,6 @@ class AgentProgram(Protocol):
     def report(self, output: Output) -> AgentReport:
         """Return what its output says; never raises, whatever was printed."""
         ...
-
-
-PROMPT_FILE = "prompt.md"
-"""The prompt's path below the home, for the agents that read it from a file."""
-NO_KEY = "unused"
-"""In place of a key for an endpoint of the config's own that has none: the user's key is not for it."""
-_BY_NAME = (("claude", "ANTHROPIC"), ("gemini", "GEMINI"), ("deepseek", "DEEPSEEK"))
 
 
 def prompt_bytes(job: Job) -> bytes:
@@ -138,12 +147,12 @@ def prompt_path(job: Job) -> str:
 
 
 def plain(path: str) -> str:
-    """Return a path as an argument: never to be taken for an option."""
+    """Return a path as an argument that is never taken for an option."""
     return f"./{path}" if path.startswith("-") else path
 
 
 def without_flags(argv: tuple[str, ...], flags: Mapping[str, int]) -> tuple[str, ...]:
-    """Return a command line without some flags and so many values of each."""
+    """Return a command line without some flags and their values, whose number is given."""
     kept, skip = [], 0
     for part in argv:
         if not skip and part in flags:
@@ -156,35 +165,19 @@ def without_flags(argv: tuple[str, ...], flags: Mapping[str, int]) -> tuple[str,
 
 
 def unless_given(job: Job, flag: str, value: str) -> tuple[str, ...]:
-    """Return a flag and its value, except for a user who gives that flag in `extra_args`."""
+    """Return a flag and its value, unless the user gives that flag in `extra_args`."""
     overridden = any(arg == flag or arg.startswith(f"{flag}=") for arg in job.extra_args)
     return () if overridden else (flag, value)
 
 
 def endpoint_variables(job: Job, *, url: str, key: str) -> dict[str, str]:
-    """Return the variables `url` and `key` name, for a program with one provider.
+    """Return the variables named `url` and `key`, for a program with one provider.
 
-    Where the config names an endpoint of its own without a key, the key is set to a word: a key that the user has for
-    the provider itself must not go there.
+    An endpoint of the config's without a key gets a word as its key: the user's key for the provider must not go there.
     """
     if job.base_url:
         return {url: job.base_url, key: job.key or NO_KEY}
     return {key: job.key} if job.key else {}
-
-
-def litellm_model(job: Job) -> str:
-    """Return the model as LiteLLM names it: one at an endpoint of the config's own is spoken to as OpenAI's."""
-    is_custom = job.base_url and not job.model.startswith("openai/")
-    return f"openai/{job.model}" if is_custom else job.model
-
-
-def litellm_variables(job: Job) -> dict[str, str]:
-    """Return the endpoint and its key for what is built on LiteLLM, and its price list as it was shipped."""
-    key = "OPENAI_API_KEY" if job.base_url else key_variable(job.model)
-    return {
-        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        **endpoint_variables(job, url="OPENAI_API_BASE", key=key),
-    }
 
 
 def key_variable(model: str) -> str:
@@ -194,3 +187,102 @@ def key_variable(model: str) -> str:
         return f"{provider.upper().replace('-', '_')}_API_KEY"
     vendor = next((name for start, name in _BY_NAME if model.startswith(start)), "OPENAI")
     return f"{vendor}_API_KEY"
+
+
+def parse(text: str) -> object:
+    """Return the value of a JSON text, its decimals exact; None if it is no JSON."""
+    try:
+        value: object = json.loads(text, parse_float=_decimal, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def _decimal(text: str) -> Decimal | None:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
+
+
+def version(output: bytes) -> str:
+    """Return the last line that may name a version, cut short; empty if none does."""
+    lines = output.decode("utf-8", "replace").strip().splitlines()
+    named = [line for line in lines if _VERSION.search(line)]
+    return one_line(named[-1], longest=_VERSION_CHARACTERS).strip() if named else ""
+
+
+def records(text: str) -> tuple[Object, ...]:
+    """Return all JSON objects of an output: itself, the items of its array, or those that fill a line."""
+    whole = parse(text)
+    if isinstance(whole, dict):
+        whole = [whole]
+    candidates = whole if isinstance(whole, list) else map(parse, full_lines(text))
+    return tuple(item for item in candidates if isinstance(item, dict))
+
+
+def of_type(kind: str, objects: Iterable[Object]) -> list[Object]:
+    """Return the objects whose `type` is this one."""
+    return [item for item in objects if item.get("type") == kind]
+
+
+def is_whole(text: str) -> bool:
+    """Return True if the last line that holds anything is a JSON object: the output was not cut off there."""
+    return bool(lines := full_lines(text)) and isinstance(parse(lines[-1]), dict)
+
+
+def trailing_object(text: str) -> Object:
+    """Return the JSON object that a text ends with, over however many lines; empty if there is none."""
+    end, tries = len(text), 0
+    while end > 0 and tries < _TRIES:
+        start = text.rfind("\n{", 0, end) + 1
+        if text.startswith("{", start) and isinstance(value := parse(text[start:]), dict):
+            return value
+        end, tries = start - 1, tries + 1
+    return {}
+
+
+def last_value(text: str) -> object:
+    """Return the output as one JSON value, else its last line that is JSON; None without either."""
+    values = map(parse, (text, *reversed(full_lines(text))))
+    return next((value for value in values if value is not None), None)
+
+
+def full_lines(text: str) -> list[str]:
+    """Return the lines that hold anything."""
+    return [line for line in text.split("\n") if line.strip()]
+
+
+def items(value: object) -> list[object]:
+    """Return a JSON array, or an empty one in place of anything else."""
+    return value if isinstance(value, list) else []
+
+
+def string(value: object) -> str:
+    """Return a JSON string, or an empty one in place of anything else."""
+    return value if isinstance(value, str) else ""
+
+
+def amount(value: object) -> Decimal | None:
+    """Return an amount of dollars; None for anything else, a negative or an absurd one."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    return Decimal(value) if 0 <= value <= _MOST else None
+
+
+def total(counts: Iterable[int | None]) -> int | None:
+    """Return the sum; unknown if one of the counts is."""
+    numbers = list(counts)
+    known_numbers = [item for item in numbers if item is not None]
+    return sum(known_numbers) if len(known_numbers) == len(numbers) else None
+
+
+def summed(usages: Iterable[Usage]) -> Usage:
+    """Return the sum of some usages; unknown in all where there is none."""
+    all_usages = list(usages)
+    return reduce(plus, all_usages, NO_USAGE) if all_usages else Usage()
+
+
+def free_or_unknown(cost: Decimal | None, usage: Usage) -> Decimal | None:
+    """Return a program's cost; a 0 for tokens that were used means that the model's price is not known."""
+    return cost if cost or (usage.input_tokens, usage.output_tokens) == (0, 0) else None

@@ -8,20 +8,16 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.executors.agents.adapter import AgentReport, Output
+from minitask.executors.agents.adapter import AgentReport, Output, Problem, full_lines
 from minitask.executors.request import FailureKind
-from minitask.executors.server_errors import is_notice, is_spent
+from minitask.executors.retry import is_notice, is_spent
 from minitask.ledger.usage import Usage
 from minitask.patterns import lazy_pattern
 from minitask.words import one_line
-
-_Words = Mapping[FailureKind, str]
-"""Patterns of error messages, in the order in which they are tried."""
 
 _SHOWN = 300
 _TAIL_LINES = 12
@@ -32,25 +28,24 @@ _STATUS = lazy_pattern(
 _UNKNOWN_FLAG = r"(?:unknown|unexpected|unrecogni[sz]ed|invalid) (?:options?|arguments?|flags?)\b|no such option"
 _REASON = lazy_pattern(rf"^\W*(?:\w*Error|fatal)\b|{_UNKNOWN_FLAG}", re.IGNORECASE)
 """The start of a line that says why a program gave up, wherever it stands among a page of help."""
-_FIRST_WORDS: _Words = {
-    FailureKind.AUTH: (
-        r"AuthenticationError|PermissionDeniedError|unauthori[sz]ed|not authori[sz]ed|forbidden|not logged in"
-        r"|log ?in required|run /login|invalid auth|(?:invalid|incorrect|missing) (?:x-)?api[ -]?key"
-        r"|api[ _-]?key (?:not valid|is missing|not found|is invalid|is required)|failed to authenticate"
-    ),
-}
-_LAST_WORDS: _Words = {
-    FailureKind.TRANSPORT: (
-        r"RateLimitError|rate.?limit|too many requests|overloaded|high demand|Service ?Unavailable|InternalServerError"
-        r"|BadGatewayError|APIConnectionError|litellm\.(?:APIError|Timeout)|connection (?:error|refused|reset)"
-        r"|timed out|disconnected|ECONN|ENOTFOUND|EAI_AGAIN|fetch failed|error sending request|network error"
-    ),
-    FailureKind.BAD_REQUEST: (
-        r"BadRequestError|NotFoundError|ContextWindowExceededError|UnprocessableEntityError"
-        r"|UnsupportedParamsError|invalid_request|too long|model[^\n]{0,60}not (?:found|exist|supported)"
-        rf"|{_UNKNOWN_FLAG}"
-    ),
-}
+_NO_ACCESS = lazy_pattern(
+    r"AuthenticationError|PermissionDeniedError|unauthori[sz]ed|not authori[sz]ed|forbidden|not logged in"
+    r"|log ?in required|run /login|invalid auth|(?:invalid|incorrect|missing) (?:x-)?api[ -]?key"
+    r"|api[ _-]?key (?:not valid|is missing|not found|is invalid|is required)|failed to authenticate",
+    re.IGNORECASE,
+)
+_PASSING = lazy_pattern(
+    r"RateLimitError|rate.?limit|too many requests|overloaded|high demand|Service ?Unavailable|InternalServerError"
+    r"|BadGatewayError|APIConnectionError|litellm\.(?:APIError|Timeout)|connection (?:error|refused|reset)"
+    r"|timed out|disconnected|ECONN|ENOTFOUND|EAI_AGAIN|fetch failed|error sending request|network error",
+    re.IGNORECASE,
+)
+_WRONG_REQUEST = lazy_pattern(
+    r"BadRequestError|NotFoundError|ContextWindowExceededError|UnprocessableEntityError"
+    r"|UnsupportedParamsError|invalid_request|too long|model[^\n]{0,60}not (?:found|exist|supported)"
+    rf"|{_UNKNOWN_FLAG}",
+    re.IGNORECASE,
+)
 _ABSENT = lazy_pattern(
     r"ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|connection (?:error|refused)|cannot connect"
     r"|could not connect|failed to connect|name or service not known|no route to host|error sending request"
@@ -61,19 +56,13 @@ _ABSENT = lazy_pattern(
 _RETRIES = lazy_pattern(
     r"\b(?:error|fatal|retry|retrying|retries|reconnect\w*|attempt)\b|\b429\b", re.IGNORECASE
 )
-_LIMIT_WORDS = 200
+_LIMIT_LENGTH = 200
 """Most characters of an answer that is only a limit's notice."""
-
-
-class AgentProblem(Struct, frozen=True):
-    """The problem for a report: no kind where neither the provider nor the program is at fault."""
-
-    kind: FailureKind | None = None
-    message: str = ""
+_OUTAGES = frozenset({FailureKind.TRANSPORT, FailureKind.AUTH, FailureKind.QUOTA})
 
 
 def clean(text: str) -> str:
-    """`text` on one line, cut short, with nothing that could steer a terminal or looks like a key."""
+    """Return a text on one line, cut short, without what could steer a terminal or looks like a key."""
     return one_line(_SECRET.sub("***", text[: 4 * _SHOWN]), longest=_SHOWN)
 
 
@@ -92,66 +81,65 @@ def kind_of_status(status: int | None) -> FailureKind | None:
 
 def find_kind(text: str) -> FailureKind | None:
     """Return what an error's text says it is; None if it says nothing that is known."""
+    if is_spent(text):
+        return FailureKind.QUOTA
+    if _NO_ACCESS.search(text):
+        return FailureKind.AUTH
     status = _STATUS.search(text)
-    return (
-        _spent_kind(text)
-        or _by_words(text, _FIRST_WORDS)
-        or kind_of_status(int(status[1]) if status else None)
-        or _by_words(text, _LAST_WORDS)
-    )
+    if kind := kind_of_status(int(status[1]) if status else None):
+        return kind
+    if _PASSING.search(text):
+        return FailureKind.TRANSPORT
+    return FailureKind.BAD_REQUEST if _WRONG_REQUEST.search(text) else None
 
 
-def provider_problem(output: Output, error: str, *, status: int | None = None) -> AgentProblem:
-    """Return the problem that a program's own error message is; what it does not explain may pass by itself."""
+def provider_problem(output: Output, error: str, *, status: int | None = None) -> Problem:
+    """Return the problem that a program's error message names; what it does not explain may pass by itself."""
     if output.timed_out:
         return _stuck(output, error)
-    kind = _spent_kind(error) or kind_of_status(status) or find_kind(error)
-    return AgentProblem(kind or FailureKind.TRANSPORT, clean(error))
+    status_kind = None if is_spent(error) else kind_of_status(status)
+    return status_kind or find_kind(error) or FailureKind.TRANSPORT, clean(error)
 
 
-def exit_problem(output: Output) -> AgentProblem:
-    """Return the problem that the way a program ended is, where its output names none.
+def exit_problem(output: Output) -> Problem:
+    """Return the problem that a program's exit means, where its output names none.
 
     One that was killed may do better later; one that gave up without a known reason will give up again.
     """
     if output.timed_out:
         return _stuck(output)
     if output.exit_code == 0:
-        return AgentProblem()
+        return None, ""
     lines = (output.stderr.strip() or output.stdout.strip()).split("\n")
     reasons = [line for line in lines if _REASON.search(line)][-1:]
     lines = lines[-_TAIL_LINES:]
     killed = output.exit_code is None or not 0 < output.exit_code < 128
     unknown = FailureKind.TRANSPORT if killed else FailureKind.BAD_REQUEST
     kind = find_kind("\n".join(lines)) or find_kind(" ".join(reasons)) or unknown
-    told = reasons if reasons and reasons[0] not in lines[-3:] else lines[-3:]
-    return AgentProblem(kind, clean(f"exit code {output.exit_code}: {' '.join(told)}"))
+    shown = reasons if reasons and reasons[0] not in lines[-3:] else lines[-3:]
+    return kind, clean(f"exit code {output.exit_code}: {' '.join(shown)}")
 
 
 def reason_of(printed: str) -> str:
     """Return the line that says why a program gave up, else its last one."""
-    lines = [line for line in printed.split("\n") if line.strip()]
+    lines = full_lines(printed)
     reasons = [line for line in lines if _REASON.search(line)] or lines
     return clean(reasons[-1]) if reasons else ""
 
 
 def unknown_flags(stderr: str, argv: Iterable[str]) -> tuple[str, ...]:
     """Return the flags of a command line that a program says it does not know."""
-    refused = next(
-        (line for line in stderr.split("\n") if re.search(_UNKNOWN_FLAG, line, re.IGNORECASE)), ""
-    )
-    names = set(re.findall(r"[\w-]*\w", refused))
+    refused = re.search(rf".*(?:{_UNKNOWN_FLAG}).*", stderr, re.IGNORECASE)
+    names = set(re.findall(r"[\w-]*\w", refused[0])) if refused else set()
     return tuple(
         part for part in argv if part.startswith("--") and names & {part, part.removeprefix("--")}
     )
 
 
 def failed_report(output: Output) -> AgentReport:
-    """All that can be said of a program that left no account of its work."""
-    problem = exit_problem(output)
-    return AgentReport(
-        Usage(), problem=problem.kind, message=problem.message or "it printed no result"
-    )
+    """Return the report on a program that left no account of its work."""
+    kind, message = exit_problem(output)
+    return AgentReport(Usage(), problem=kind, message=message or "it printed no result")
 
 
 def read_limits(report: AgentReport, output: Output) -> AgentReport:
@@ -162,11 +150,10 @@ def read_limits(report: AgentReport, output: Output) -> AgentReport:
     may_be_limit = report.problem in (None, FailureKind.TRANSPORT, FailureKind.BAD_REQUEST)
     if not may_be_limit or output.timed_out:
         return report
-    final_message = report.final_message.strip()
-    notice = (
-        final_message if len(final_message) <= _LIMIT_WORDS and is_notice(final_message) else ""
-    )
-    notice = notice or _spent_line(output.stderr)
+    notice = report.final_message.strip()
+    if len(notice) > _LIMIT_LENGTH or not is_notice(notice):
+        lines = reversed(full_lines(output.stderr)[-_TAIL_LINES:])
+        notice = next(filter(is_spent, lines), "")
     return replace(report, problem=FailureKind.QUOTA, message=clean(notice)) if notice else report
 
 
@@ -176,11 +163,6 @@ def believed(report: AgentReport) -> AgentReport:
     if report.problem is not None or report.cost_usd or counts != (0, 0):
         return report
     return replace(report, usage=Usage(report.usage.requests), cost_usd=None)
-
-
-def _spent_line(stderr: str) -> str:
-    lines = [line for line in stderr.split("\n") if line.strip()][-_TAIL_LINES:]
-    return next((line for line in reversed(lines) if is_spent(line)), "")
 
 
 class OutageWatch:
@@ -196,7 +178,7 @@ class OutageWatch:
     def __call__(self, data: bytes) -> float:
         """Return the seconds that are left."""
         now = time.monotonic()
-        lines = [line for line in data.decode("utf-8", "replace").split("\n") if line.strip()]
+        lines = full_lines(data.decode("utf-8", "replace"))
         if lines and _ABSENT.search(lines[-1]):
             self._since = now if self._since is None else self._since
         elif lines and not _RETRIES.search(lines[-1]):
@@ -206,34 +188,15 @@ class OutageWatch:
         return max(0.0, self._patience - (now - self._since))
 
 
-def _stuck(output: Output, error: str = "") -> AgentProblem:
-    """Return the problem of a program that was killed at its time: its provider's, where its last words name one."""
-    shown = error or _last_lines(output.stderr) or _last_lines(output.stdout)
-    kind = find_kind(error or _last_lines(output.stderr) or _retries(output.stdout))
+def _stuck(output: Output, error: str = "") -> Problem:
+    """Return the problem of a program that was killed at its time: its provider's, where its last words name one.
+
+    Of its standard output only errors and retries count: the rest may be a model's words.
+    """
+    last_words = error or " ".join(map(str.strip, full_lines(output.stderr)[-3:]))
+    printed = [line.strip() for line in full_lines(output.stdout)[-3:]]
+    kind = find_kind(last_words or " ".join(filter(_RETRIES.search, printed)))
     blamed = kind if kind in _OUTAGES else None
-    why = "stopped: its provider does not answer" if blamed else _TIME_UP
-    return AgentProblem(blamed or FailureKind.STUCK, clean(f"{why}: {shown}" if shown else why))
-
-
-_TIME_UP = "killed: time limit reached"
-_OUTAGES = frozenset({FailureKind.TRANSPORT, FailureKind.AUTH, FailureKind.QUOTA})
-
-
-def _last_lines(text: str) -> str:
-    return " ".join([line.strip() for line in text.split("\n") if line.strip()][-3:])
-
-
-def _retries(text: str) -> str:
-    """Return the last lines that tell of an error or of another try; a model's own words are not looked at."""
-    lines = [line for line in text.split("\n") if line.strip()][-3:]
-    return " ".join(line for line in lines if _RETRIES.search(line))
-
-
-def _spent_kind(text: str) -> FailureKind | None:
-    return FailureKind.QUOTA if is_spent(text) else None
-
-
-def _by_words(text: str, table: _Words) -> FailureKind | None:
-    return next(
-        (kind for kind, pattern in table.items() if re.search(pattern, text, re.IGNORECASE)), None
-    )
+    why = "stopped: its provider does not answer" if blamed else "killed: time limit reached"
+    shown = last_words or " ".join(printed)
+    return blamed or FailureKind.STUCK, clean(f"{why}: {shown}" if shown else why)

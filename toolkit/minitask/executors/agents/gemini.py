@@ -1,33 +1,41 @@
-"""Google's gemini: a prompt on standard input, one JSON object on standard output, or on the other where it failed."""
+"""Google's gemini, and qwen, which began as a copy of it: a prompt on standard input, JSON at the end."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from minitask.executors.agents.adapter import (
+    AgentProgram,
     AgentReport,
     Invocation,
     Job,
+    Object,
     Output,
+    Problem,
     endpoint_variables,
+    of_type,
     prompt_bytes,
+    records,
+    string,
+    summed,
+    total,
+    trailing_object,
+    unless_given,
 )
 from minitask.executors.agents.faults import (
-    AgentProblem,
     clean,
     exit_problem,
-    kind_of_status,
+    find_kind,
     provider_problem,
 )
-from minitask.executors.agents.reading import count, mapping, string, summed, total, trailing_object
 from minitask.executors.request import FailureKind
+from minitask.executors.response import count, mapping
 from minitask.ledger.usage import Usage
 
-if TYPE_CHECKING:
-    from minitask.executors.agents.reading import Object
-
-_SETTINGS = ".gemini/settings.json"
+_QUIET = {
+    "general": {"enableAutoUpdate": False},
+    "privacy": {"usageStatisticsEnabled": False},
+}
 _TURN_LIMIT = 53
 _OWN_CODES = {
     41: FailureKind.AUTH,
@@ -36,35 +44,27 @@ _OWN_CODES = {
     52: FailureKind.BAD_REQUEST,
 }
 """gemini's own exit codes: no login, bad input, no sandbox, bad settings."""
+_MAX_TOOL_CALLS = "200"
+_LIMIT_EXITS = (53, 55)
+"""qwen's exit codes at a limit."""
 
 
-class GeminiProgram:
+class GeminiProgram(AgentProgram):
     """`gemini`, all of whose tools are approved: it has no rules for single files."""
 
     name = "gemini"
-    program = "gemini"
-    caps_cost = False
-    version_argv: tuple[str, ...] = ("gemini", "--version")
-    litter: tuple[str, ...] = ()
-    credentials: tuple[str, ...] = (".gemini/oauth_creds.json", ".gemini/google_accounts.json")
-    variables: tuple[str, ...] = (
-        "GEMINI_API_KEY",
-        "GOOGLE_API_KEY",
-        "GOOGLE_GENAI_USE_GCA",
-        "GOOGLE_GENAI_USE_VERTEXAI",
-        "GOOGLE_CLOUD_PROJECT",
-        "GOOGLE_CLOUD_LOCATION",
+    credentials = (".gemini/oauth_creds.json", ".gemini/google_accounts.json")
+    variables = (
+        *("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENAI_USE_GCA", "GOOGLE_GENAI_USE_VERTEXAI"),
+        *("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"),
     )
 
     def invocation(self, job: Job) -> Invocation:
-        """Return the prompt on standard input; settings that keep it quiet, and to its key where it has one.
+        """Return the prompt on standard input, and settings that keep it quiet.
 
-        With an endpoint of the config's own it does not find out by itself that it is to use a key.
+        Where there is a key or an endpoint, they tell it to use a key: it does not find that out by itself.
         """
-        settings: dict[str, object] = {
-            "general": {"enableAutoUpdate": False},
-            "privacy": {"usageStatisticsEnabled": False},
-        }
+        settings: dict[str, object] = dict(_QUIET)
         if job.key or job.base_url:
             settings["security"] = {"auth": {"selectedType": "gemini-api-key"}}
         return Invocation(
@@ -75,24 +75,24 @@ class GeminiProgram:
             stdin=prompt_bytes(job),
             optional={"--skip-trust": 0},
             env=endpoint_variables(job, url="GOOGLE_GEMINI_BASE_URL", key="GEMINI_API_KEY"),
-            files={_SETTINGS: json.dumps(settings)},
+            files={".gemini/settings.json": json.dumps(settings)},
         )
 
     def report(self, output: Output) -> AgentReport:
-        """Return the sum over all models that took part, its helpers' too."""
+        """Return the sum over all models that took part, its helpers' too; a failure may be on the other stream."""
         parsed = trailing_object(output.stdout) or trailing_object(output.stderr)
-        models = mapping(mapping(parsed.get("stats")).get("models"))
-        problem = _problem(output, mapping(parsed.get("error")))
-        return AgentReport(
-            summed(_usage(mapping(model)) for model in models.values()),
-            final_message=string(parsed.get("response")),
-            problem=problem.kind,
-            message=problem.message,
-        )
+        usage = summed(map(_gemini_usage, _models(parsed)))
+        problem = _gemini_problem(output, mapping(parsed.get("error")))
+        return AgentReport(usage, None, string(parsed.get("response")), *problem)
 
 
-def _usage(model: Object) -> Usage:
-    """One model: `prompt` includes what was cached, `candidates` no thoughts."""
+def _models(parsed: Object) -> list[Object]:
+    """Return the statistics of each model."""
+    return [mapping(item) for item in mapping(mapping(parsed.get("stats")).get("models")).values()]
+
+
+def _gemini_usage(model: Object) -> Usage:
+    """Return the usage of one model: `prompt` includes what was cached, `candidates` no thoughts."""
     tokens = mapping(model.get("tokens"))
     thoughts = count(tokens.get("thoughts"))
     return Usage(
@@ -104,14 +104,82 @@ def _usage(model: Object) -> Usage:
     )
 
 
-def _problem(output: Output, error: Object) -> AgentProblem:
+def _gemini_problem(output: Output, error: Object) -> Problem:
     """Classify an error, whose code is an HTTP status or one of gemini's own exit codes."""
     if not error:
         return exit_problem(output)
     message, code = string(error.get("message")), count(error.get("code"))
     if code == _TURN_LIMIT:
-        return AgentProblem(message=clean(message))
+        return None, clean(message)
     if code in _OWN_CODES and not output.timed_out:
-        return AgentProblem(_OWN_CODES[code], clean(message))
-    status = code if kind_of_status(code) else None
-    return provider_problem(output, message, status=status)
+        return _OWN_CODES[code], clean(message)
+    return provider_problem(output, message, status=code)
+
+
+class QwenProgram(AgentProgram):
+    """`qwen` against an OpenAI-compatible endpoint, all of whose tools are approved."""
+
+    name = "qwen"
+    credentials = (".qwen/oauth_creds.json",)
+    variables = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+
+    def invocation(self, job: Job) -> Invocation:
+        """Return the prompt on standard input; it stops itself when its time is up."""
+        return Invocation(
+            (
+                *(self.program, "--auth-type", "openai", "-m", job.model),
+                *("--approval-mode", "yolo", "-o", "json"),
+                *unless_given(job, "--max-wall-time", f"{max(1, int(job.seconds))}s"),
+                *(*unless_given(job, "--max-tool-calls", _MAX_TOOL_CALLS), *job.extra_args),
+            ),
+            stdin=prompt_bytes(job),
+            files={".qwen/settings.json": json.dumps({**_QUIET, "telemetry": {"enabled": False}})},
+            optional={"--max-wall-time": 1, "--max-tool-calls": 1},
+            env={
+                "QWEN_CODE_SUPPRESS_YOLO_WARNING": "1",
+                **endpoint_variables(job, url="OPENAI_BASE_URL", key="OPENAI_API_KEY"),
+            },
+        )
+
+    def report(self, output: Output) -> AgentReport:
+        """Return the result's usage, which is the sum of all messages'; lost where a limit ended it."""
+        results = of_type("result", records(output.stdout))
+        result: Object = results[-1] if results else {}
+        usage = _qwen_usage(result) if result else Usage()
+        return AgentReport(
+            usage, None, string(result.get("result")), *_qwen_problem(output, result)
+        )
+
+
+def _qwen_usage(result: Object) -> Usage:
+    """Return the usage, whose input includes what was cached, its output the thoughts: their number is elsewhere."""
+    used, models = mapping(result.get("usage")), _models(result)
+
+    def over_models(group: str, name: str) -> int | None:
+        counts = [count(mapping(model.get(group)).get(name)) for model in models]
+        return total(counts) if counts else None
+
+    return Usage(
+        requests=over_models("api", "totalRequests"),
+        input_tokens=count(used.get("input_tokens")),
+        cached_input_tokens=count(used.get("cache_read_input_tokens")),
+        output_tokens=count(used.get("output_tokens")),
+        reasoning_tokens=over_models("tokens", "thoughts"),
+    )
+
+
+def _qwen_problem(output: Output, result: Object) -> Problem:
+    """Return the failure of an API or a timeout; a reached limit or a loop has no kind: those are the task's own."""
+    if output.timed_out:
+        return exit_problem(output)
+    error = string(mapping(result.get("error")).get("message"))
+    if not result:
+        error = string(mapping(trailing_object(output.stderr).get("error")).get("message"))
+        if output.exit_code in _LIMIT_EXITS:
+            stuck = FailureKind.STUCK if "wall" in error.lower() else None
+            return stuck, clean(error or f"exit code {output.exit_code}: a limit")
+    if not error:
+        return exit_problem(output)
+    if "API Error" in error or find_kind(error):
+        return provider_problem(output, error)
+    return None, clean(error)

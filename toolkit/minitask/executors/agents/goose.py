@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from minitask.executors.agents.adapter import (
     NO_KEY,
     PROMPT_FILE,
+    AgentProgram,
     AgentReport,
     Invocation,
     Job,
+    Object,
     Output,
-    key_variable,
-    prompt_path,
-    unless_given,
-)
-from minitask.executors.agents.faults import AgentProblem, clean, exit_problem, provider_problem
-from minitask.executors.agents.reading import (
+    Problem,
     amount,
-    count,
     free_or_unknown,
     items,
-    mapping,
+    key_variable,
+    prompt_path,
     string,
     trailing_object,
+    unless_given,
 )
+from minitask.executors.agents.faults import clean, exit_problem, provider_problem
+from minitask.executors.response import count, mapping
 from minitask.ledger.usage import Usage
-
-if TYPE_CHECKING:
-    from minitask.executors.agents.reading import Object
 
 _MAX_TURNS = "60"
 _READ = ("cache_read_tokens", "cache_read_input_tokens", "cached_input_tokens")
@@ -37,26 +33,21 @@ _WRITTEN = ("cache_write_tokens", "cache_write_input_tokens", "cache_creation_in
 _FINE = ("", "completed", "success")
 
 
-class GooseProgram:
+class GooseProgram(AgentProgram):
     """`goose run`; a model is called `PROVIDER/NAME`, or just `NAME` at an endpoint of the config's own."""
 
     name = "goose"
-    program = "goose"
-    caps_cost = False
-    version_argv: tuple[str, ...] = ("goose", "--version")
-    litter: tuple[str, ...] = ()
-    credentials: tuple[str, ...] = (".config/goose/config.yaml", ".config/goose/secrets.yaml")
-    variables: tuple[str, ...] = (
-        "GOOSE_PROVIDER",
-        "OPENAI_API_KEY",
-        "ANTHROPIC_API_KEY",
-        "GOOGLE_API_KEY",
+    credentials = (".config/goose/config.yaml", ".config/goose/secrets.yaml")
+    variables = (
+        *("GOOSE_PROVIDER", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY"),
         "OPENROUTER_API_KEY",
     )
 
     def invocation(self, job: Job) -> Invocation:
         """Return the prompt in a file; no keyring is asked for a key."""
-        provider, _, model = _named(job)
+        provider, model = ("openai", job.model) if job.base_url else ("", job.model)
+        if not job.base_url and "/" in job.model:
+            provider, _, model = job.model.partition("/")
         return Invocation(
             (
                 *(self.program, "run", "--no-session", "-q", "-i", prompt_path(job)),
@@ -69,29 +60,16 @@ class GooseProgram:
         )
 
     def report(self, output: Output) -> AgentReport:
-        """Return the usage in its metadata; that of older versions has only a total, which is of no use."""
+        """Return the usage in its metadata; older versions give only a total, which is of no use."""
         parsed = trailing_object(output.stdout)
         metadata = mapping(parsed.get("metadata"))
         usage = Usage() if output.timed_out else _usage(metadata)
-        problem = _problem(output, metadata)
-        return AgentReport(
-            usage,
-            free_or_unknown(amount(metadata.get("cost_usd")), usage),
-            final_message=_last_message(parsed),
-            problem=problem.kind,
-            message=problem.message,
-        )
-
-
-def _named(job: Job) -> tuple[str, str, str]:
-    """Provider, slash and model."""
-    if job.base_url:
-        return "openai", "/", job.model
-    return job.model.partition("/") if "/" in job.model else ("", "", job.model)
+        cost = free_or_unknown(amount(metadata.get("cost_usd")), usage)
+        return AgentReport(usage, cost, _last_message(parsed), *_problem(output, metadata))
 
 
 def _endpoint(job: Job) -> dict[str, str]:
-    """Return where others want one URL, goose wants a host and a path."""
+    """Return the variables of an endpoint, whose URL goose takes as a host and a path."""
     if not job.base_url:
         if not job.key:
             return {}
@@ -126,15 +104,11 @@ def _last_message(parsed: Object) -> str:
     return "".join(string(mapping(part).get("text")) for part in parts)
 
 
-def _problem(output: Output, metadata: Object) -> AgentProblem:
+def _problem(output: Output, metadata: Object) -> Problem:
     """Classify a failure; older versions exit with 0 after one, and name it in their status alone."""
-    problem = exit_problem(output)
+    kind, message = exit_problem(output)
     status, error = string(metadata.get("status")), string(metadata.get("error"))
-    if problem.kind or status.lower() in _FINE:
-        return problem
+    if kind or status.lower() in _FINE:
+        return kind, message
     message = error or output.stderr.strip()
-    return (
-        provider_problem(output, message)
-        if message
-        else AgentProblem(message=clean(f"status {status}"))
-    )
+    return provider_problem(output, message) if message else (None, clean(f"status {status}"))

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import json
-import os
-import threading
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING
+import shlex
+from collections.abc import Mapping
 
-from minitask.errors import EditError
-from minitask.executors.agents.adapter import AgentProgram
-from minitask.executors.agents.aider import AiderProgram
-from minitask.executors.agents.claude import ClaudeProgram
-from minitask.executors.agents.codex import CodexProgram
-from minitask.executors.agents.command import CommandProgram
-from minitask.executors.agents.cursor import CursorProgram
-from minitask.executors.agents.gemini import GeminiProgram
+from minitask.errors import UsageError
+from minitask.executors.agents.adapter import (
+    PROMPT_FILE,
+    AgentProgram,
+    AgentReport,
+    Invocation,
+    Job,
+    Output,
+    amount,
+    endpoint_variables,
+    last_value,
+    plain,
+    prompt_bytes,
+    prompt_path,
+)
+from minitask.executors.agents.claude import ClaudeProgram, CursorProgram
+from minitask.executors.agents.event_agents import CodexProgram, OpencodeProgram
+from minitask.executors.agents.faults import exit_problem
+from minitask.executors.agents.gemini import GeminiProgram, QwenProgram
 from minitask.executors.agents.goose import GooseProgram
-from minitask.executors.agents.mini import MiniProgram
-from minitask.executors.agents.opencode import OpencodeProgram
-from minitask.executors.agents.qwen import QwenProgram
+from minitask.executors.agents.litellm_agents import AiderProgram, MiniProgram
+from minitask.executors.response import count
+from minitask.ledger.usage import Usage
+from minitask.patterns import lazy_pattern
 from minitask.settings import ExecutorSetting
-
-if TYPE_CHECKING:
-    from minitask.workspace.agent_workspace import AgentWorkspace
 
 PROGRAMS: Mapping[str, AgentProgram] = {
     "codex": CodexProgram(),
@@ -38,8 +42,6 @@ PROGRAMS: Mapping[str, AgentProgram] = {
     "mini": MiniProgram(),
     "cursor-agent": CursorProgram(),
 }
-
-
 OLDEST_RUN: Mapping[str, str] = {
     "codex": "0.169.0",
     "claude": "2.1.197",
@@ -50,6 +52,9 @@ OLDEST_RUN: Mapping[str, str] = {
     "mini": "2.4.6",
 }
 """The oldest version of each that was run on a task; one that is not listed never was."""
+_FIELD = lazy_pattern(r"\{(prompt_file|workspace|model|files)\}")
+_INDEX = lazy_pattern(r"0|[1-9][0-9]{0,8}")
+_SHOWN = 200_000
 
 
 def make_program(setting: ExecutorSetting) -> AgentProgram:
@@ -61,86 +66,91 @@ def make_program(setting: ExecutorSetting) -> AgentProgram:
     )
 
 
-OUTPUT_BYTES = 8 << 20
-"""Of each file that a program leaves in its home."""
-LOGIN_KEYS: Mapping[str, tuple[str, ...]] = {
-    ".claude.json": ("oauthAccount", "primaryApiKey"),
-    ".cursor/cli-config.json": ("authInfo",),
-    ".config/goose/config.yaml": (),
-    ".config/mini-swe-agent/.env": (),
-    ".aider/oauth-keys.env": (),
-}
-"""Files that hold settings beside a login, some of which start programs: the keys that are kept of a renewed one."""
-_LOGIN = threading.Lock()
-"""Held by whoever reads or renews a login of the user's."""
+class CommandProgram(AgentProgram):
+    """A program of the user's own.
 
-
-def lend_login(own_home: Path, workspace: AgentWorkspace, names: Iterable[str]) -> dict[str, bytes]:
-    """Copy the files of the user's login into the program's own home; return what was lent, by name."""
-    lent = {}
-    for name in names:
-        source = own_home / name
-        if source.is_file():
-            target = workspace.home / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.touch(mode=0o600)
-            with _LOGIN:
-                lent[name] = source.read_bytes()
-            target.write_bytes(lent[name])
-    return lent
-
-
-def take_login_back(own_home: Path, workspace: AgentWorkspace, lent: Mapping[str, bytes]) -> None:
-    """Keep a login that the program renewed: the old one may not be good any more.
-
-    One that somebody else renewed in the meantime stays, and so does one that the program left half-written.
+    `template` is its command line: `{prompt_file}`, `{workspace}`, `{model}` and `{files}` are filled in, and `{files}`
+    as an argument by itself becomes one for each file to write. `usage_pointers` are JSON pointers (RFC 6901) to the
+    count of a field of `Usage` in what it prints, `cost_pointer` to its cost in US dollars. It is not asked for a
+    version: nobody knows what it would do.
     """
-    for name, before in lent.items():
-        renewed = read_output(workspace, name)
-        kept = _kept(name, before, renewed) if renewed else before
-        if kept != before:
-            with _LOGIN, suppress(OSError):
-                _renew(own_home / name, before, kept)
+
+    name = "command"
+    version_flag = ""
+
+    def __init__(
+        self,
+        *,
+        template: tuple[str, ...],
+        usage_pointers: Mapping[str, str] | None = None,
+        cost_pointer: str = "",
+    ) -> None:
+        """Keep what the config says; raises `UsageError` if that names no program."""
+        if not template or not template[0]:
+            raise UsageError(
+                "an executor of type command has no program",
+                hint="give it `command: [program, arguments…]`",
+            )
+        self._template = template
+        self._usage_pointers = usage_pointers or {}
+        self._cost_pointer = cost_pointer
+
+    @property
+    def program(self) -> str:
+        """Return the program that the template starts."""
+        return self._template[0]
+
+    def invocation(self, job: Job) -> Invocation:
+        """Return the prompt in a file where the command line names it, and on standard input where it does not.
+
+        An endpoint and its key are in the variables that most programs know, `OPENAI_BASE_URL` and `OPENAI_API_KEY`.
+        """
+        in_file = any("{prompt_file}" in part for part in self._template)
+        argv = [argument for part in self._template for argument in _filled(part, job)]
+        return Invocation(
+            (*argv, *job.extra_args),
+            stdin=b"" if in_file else prompt_bytes(job),
+            env=endpoint_variables(job, url="OPENAI_BASE_URL", key="OPENAI_API_KEY"),
+            files={PROMPT_FILE: job.prompt} if in_file else {},
+        )
+
+    def report(self, output: Output) -> AgentReport:
+        """Return the counts that the pointers lead to; one that leads nowhere is unknown."""
+        printed = last_value(output.stdout)
+        counts = {
+            name: count(_pointed(printed, pointer))
+            for name, pointer in self._usage_pointers.items()
+            if name in Usage.__struct_fields__
+        }
+        cost = amount(_pointed(printed, self._cost_pointer)) if self._cost_pointer else None
+        text = output.stdout[-_SHOWN:].strip()
+        return AgentReport(Usage(**counts), cost, text, *exit_problem(output))
 
 
-def read_output(workspace: AgentWorkspace, name: str) -> bytes | None:
-    """Return what a file in the program's home holds; None for none, or one that is not to be trusted."""
-    from minitask.system.files import read_regular_file
+def _filled(part: str, job: Job) -> list[str]:
+    """Return one part of the template as arguments; placeholders in a value are not filled in."""
+    files = [plain(path) for path in job.writes]
+    if part == "{files}":
+        return files
+    values = {
+        "prompt_file": prompt_path(job),
+        "workspace": str(job.workspace),
+        "model": job.model,
+        "files": shlex.join(files),
+    }
+    return [_FIELD.sub(lambda match: values[match[1]], part)]
 
-    try:
-        return read_regular_file(workspace.home, name, limit=OUTPUT_BYTES)
-    except EditError:
+
+def _pointed(value: object, pointer: str) -> object:
+    """Return what a JSON pointer leads to; None if it leads nowhere."""
+    if pointer and not pointer.startswith("/"):
         return None
-
-
-def _kept(name: str, before: bytes, renewed: bytes) -> bytes:
-    """Return a login as it is to be from now on: the renewed one, if it was written to its end; of settings, its keys
-    alone.
-    """
-    keys = LOGIN_KEYS.get(name)
-    if not (name.endswith(".json") or keys is not None):
-        return renewed
-    if keys == ():
-        return before
-    try:
-        new = json.loads(renewed)
-        old = json.loads(before) if keys else {}
-    except ValueError:
-        return before
-    if keys is None:
-        return renewed
-    if not (isinstance(new, dict) and isinstance(old, dict)):
-        return before
-    changed = {key: new[key] for key in keys if key in new and new[key] != old.get(key)}
-    return json.dumps({**old, **changed}, indent=2).encode() if changed else before
-
-
-def _renew(login_path: Path, before: bytes, renewed: bytes) -> None:
-    """Replace the user's login, unless it is another one by now."""
-    if login_path.read_bytes() != before:
-        return
-    draft = login_path.with_name(f"{login_path.name}.{os.urandom(4).hex()}.minitask")
-    draft.touch(mode=0o600)
-    draft.write_bytes(renewed)
-    draft.chmod(login_path.stat().st_mode & 0o777)
-    draft.replace(login_path)
+    for step in pointer.split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and _INDEX.fullmatch(name) and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    return value

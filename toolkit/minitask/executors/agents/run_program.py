@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from minitask.errors import EditError
 from minitask.executors.agents.adapter import (
     VERSION_SECONDS,
     AgentProgram,
     Invocation,
     Job,
     Output,
+    version,
     without_flags,
 )
 from minitask.executors.agents.faults import OutageWatch, unknown_flags
-from minitask.executors.agents.programs import lend_login, read_output, take_login_back
-from minitask.executors.agents.reading import version
 from minitask.executors.agents.setups import (
     HELPER,
     KEY_FILE,
     NO_SETUP,
     Setup,
     find_setup,
+    home_of,
     merged,
 )
 from minitask.executors.request import ExecutorFailure, FailureKind
@@ -31,16 +36,29 @@ from minitask.sandbox.toolchain import locate_program
 from minitask.settings import ExecutorSetting
 
 if TYPE_CHECKING:
-    from minitask.system.process import Finished
     from minitask.workspace.agent_workspace import AgentWorkspace
 
 
 HELPER_SECONDS = 60.0
 """Time that a user's command may take to print a key."""
+OUTPUT_BYTES = 8 << 20
+"""Of each file that a program leaves in its home."""
+LOGIN_KEYS: Mapping[str, tuple[str, ...]] = {
+    ".claude.json": ("oauthAccount", "primaryApiKey"),
+    ".cursor/cli-config.json": ("authInfo",),
+    ".config/goose/config.yaml": (),
+    ".config/mini-swe-agent/.env": (),
+    ".aider/oauth-keys.env": (),
+}
+"""Files that hold settings beside a login, some of which start programs: the keys that are kept of a renewed one."""
+_LOGIN = threading.Lock()
+"""Held by whoever reads or renews a login of the user's."""
+_VERSIONS: dict[str, str] = {}
+"""The version of each program, by its path; each is asked once a process."""
 
 
 class JobMaker(Protocol):
-    """Makes a job for a place to work in."""
+    """Makes a job for a folder to work in."""
 
     def __call__(self, *, workspace: Path, home: Path, sandboxed: bool = False) -> Job:
         """Return the job."""
@@ -61,61 +79,66 @@ def run_program(
     workspace: AgentWorkspace,
     environ: Mapping[str, str],
 ) -> Output:
-    """Return what the program printed, and the files that it left for us; a login that it renewed is kept."""
+    """Return what the program printed, and the files that it left for us; keep a login that it renewed."""
     sandboxed = setting.sandbox and workspace.is_sandboxed
     job = make_job(workspace=workspace.folder, home=workspace.home, sandboxed=sandboxed)
     start = program.invocation(job)
-    own_home = Path(environ.get("HOME", "/nonexistent"))
+    own_home = home_of(environ)
     lent = lend_login(own_home, workspace, program.credentials)
     setup = setup_of(setting, own_home)
-    _write_files(workspace, setup, start)
-    if setup.helper:
-        _write_key(workspace, setup.helper, environ)
-    place = locate_program(executable, home=str(own_home))
+    for name, text in _files(setup, start, environ).items():
+        _write(workspace.home / name, text.encode("utf-8", "surrogateescape"))
+    located = locate_program(executable, home=str(own_home))
     names = (*program.variables, *setting.env, *setup.names)
     variables = {name: environ[name] for name in names if name in environ}
     argv = without_flags(start.argv, setup.drops)
     while True:
         finished = workspace.run(
-            (place.path, *argv[1:]),
+            (located.path, *argv[1:]),
             stdin=start.stdin,
             env={**setup.env, **variables, **start.env},
             seconds=job.seconds,
             sandboxed=setting.sandbox,
-            readable=place.readable,
+            readable=located.readable,
             patience=OutageWatch(),
         )
         if finished.exit_code <= 0 or finished.stdout:  # it was at work, so what it took is billed
             break
-        unknown = unknown_flags(finished.stderr.decode("utf-8", "replace"), argv)
+        unknown = unknown_flags(_text(finished.stderr), argv)
         given_up = {flag: start.optional[flag] for flag in unknown if flag in start.optional}
         if not given_up:
             break
         argv = without_flags(argv, given_up)
     if not finished.timed_out:
         take_login_back(own_home, workspace, lent)
-    return _output(finished, {name: _text(workspace, name) for name in start.outputs})
+    outputs = {name: _read_output(workspace, name) for name in start.outputs}
+    return Output(
+        finished.exit_code,
+        _text(finished.stdout),
+        _text(finished.stderr),
+        {name: _text(content) for name, content in outputs.items() if content is not None},
+        finished.timed_out,
+    )
 
 
 def setup_of(setting: ExecutorSetting, own_home: Path) -> Setup:
-    """Return what the user has set up for an agent; nothing where the config names an endpoint or a key of its own."""
-    is_own = setting.base_url or setting.api_key_env
-    return NO_SETUP if is_own else find_setup(setting.type, own_home)
+    """Return what the user has set up for an agent; nothing where the config names an endpoint or a key."""
+    from_config = setting.base_url or setting.api_key_env
+    return NO_SETUP if from_config else find_setup(setting.type, own_home)
 
 
-def _write_files(workspace: AgentWorkspace, setup: Setup, start: Invocation) -> None:
+def _files(setup: Setup, start: Invocation, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the files that the program's home is to hold; raises `ExecutorFailure` where a key is not printed."""
     files = dict(setup.files)
     for name, text in start.files.items():
         files[name] = merged(files[name], text) if name in files else text
-    for name, text in files.items():
-        path = workspace.home / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(text, "utf-8", "surrogateescape")
+    if setup.helper:
+        files[KEY_FILE] = _printed_key(setup.helper, environ)
+    return files
 
 
-def _write_key(workspace: AgentWorkspace, helper: str, environ: Mapping[str, str]) -> None:
-    """Ask the user's own command for a key, as the agent would in the user's terminal; raise `ExecutorFailure`."""
+def _printed_key(helper: str, environ: Mapping[str, str]) -> str:
+    """Return the key that the user's own command prints, as it would for the agent in the user's terminal."""
     from minitask.system import process
 
     asked = process.run(
@@ -124,48 +147,101 @@ def _write_key(workspace: AgentWorkspace, helper: str, environ: Mapping[str, str
         env=environ,
         timeout_seconds=HELPER_SECONDS,
     )
-    key = asked.stdout.decode("utf-8", "replace").strip()
+    key = _text(asked.stdout).strip()
     if not asked.ok or not key:
         raise ExecutorFailure(
             FailureKind.AUTH,
             f"{HELPER} of ~/.claude/settings.json printed no key (exit code {asked.exit_code})",
             hint=f"run it yourself: {helper}",
         )
-    path = workspace.home / KEY_FILE
+    return key
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that nobody else may read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
-    path.write_text(key, "utf-8")
+    path.write_bytes(content)
 
 
-_VERSIONS: dict[str, str] = {}
-"""The version of each program, by its path; each is asked once a process."""
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "replace")
 
 
-def program_version(argv: tuple[str, ...], executable: str, workspace: AgentWorkspace) -> str:
-    """Return what a program says of its version, asked in the workspace; raises `MachineError`."""
+def program_version(flag: str, executable: str, workspace: AgentWorkspace) -> str:
+    """Return what a program says of its version, asked in the workspace once a process; raises `MachineError`."""
     if executable not in _VERSIONS:
-        place = locate_program(executable, home=workspace.environ.get("HOME", ""))
+        located = locate_program(executable, home=workspace.environ.get("HOME", ""))
         finished = workspace.run(
-            (place.path, *argv[1:]),
+            (located.path, flag),
             stdin=b"",
             env={},
             seconds=VERSION_SECONDS,
-            readable=place.readable,
+            readable=located.readable,
         )
         _VERSIONS[executable] = version(finished.stdout)
     return _VERSIONS[executable]
 
 
-def _output(finished: Finished, files: Mapping[str, str | None]) -> Output:
-    return Output(
-        exit_code=finished.exit_code,
-        stdout=finished.stdout.decode("utf-8", "replace"),
-        stderr=finished.stderr.decode("utf-8", "replace"),
-        files={name: text for name, text in files.items() if text is not None},
-        timed_out=finished.timed_out,
-    )
+def lend_login(own_home: Path, workspace: AgentWorkspace, names: Iterable[str]) -> dict[str, bytes]:
+    """Copy the files of the user's login into the program's own home; return what was lent, by name."""
+    lent = {}
+    for name in names:
+        if (own_home / name).is_file():
+            with _LOGIN:
+                lent[name] = (own_home / name).read_bytes()
+            _write(workspace.home / name, lent[name])
+    return lent
 
 
-def _text(workspace: AgentWorkspace, name: str) -> str | None:
-    content = read_output(workspace, name)
-    return None if content is None else content.decode("utf-8", "replace")
+def take_login_back(own_home: Path, workspace: AgentWorkspace, lent: Mapping[str, bytes]) -> None:
+    """Keep a login that the program renewed: the old one may not be good any more.
+
+    One that somebody else renewed in the meantime stays, and so does one that the program left half-written.
+    """
+    for name, before in lent.items():
+        renewed = _read_output(workspace, name)
+        login = _renewed_login(name, before, renewed) if renewed else before
+        if login != before:
+            with _LOGIN, suppress(OSError):
+                _renew(own_home / name, before, login)
+
+
+def _read_output(workspace: AgentWorkspace, name: str) -> bytes | None:
+    """Return what a file in the program's home holds; None for none, or one that is not to be trusted."""
+    from minitask.system.files import read_regular_file
+
+    try:
+        return read_regular_file(workspace.home, name, limit=OUTPUT_BYTES)
+    except EditError:
+        return None
+
+
+def _renewed_login(name: str, before: bytes, renewed: bytes) -> bytes:
+    """Return a login as it is to be from now on: the renewed one, if complete; of settings, its keys alone."""
+    keys = LOGIN_KEYS.get(name)
+    if keys is None and not name.endswith(".json"):
+        return renewed
+    if keys == ():
+        return before
+    try:
+        new = json.loads(renewed)
+        old = json.loads(before) if keys else {}
+    except ValueError:
+        return before
+    if keys is None:
+        return renewed
+    if not (isinstance(new, dict) and isinstance(old, dict)):
+        return before
+    changed = {key: new[key] for key in keys if key in new and new[key] != old.get(key)}
+    return json.dumps({**old, **changed}, indent=2).encode() if changed else before
+
+
+def _renew(login_path: Path, before: bytes, renewed: bytes) -> None:
+    """Replace the user's login, unless it is another one by now."""
+    if login_path.read_bytes() != before:
+        return
+    draft = login_path.with_name(f"{login_path.name}.{os.urandom(4).hex()}.minitask")
+    _write(draft, renewed)
+    draft.chmod(login_path.stat().st_mode & 0o777)
+    draft.replace(login_path)

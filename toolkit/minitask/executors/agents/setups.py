@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from msgspec import field
 
+from minitask.executors.agents.adapter import AgentProgram
 from minitask.patterns import lazy_pattern
 from minitask.values import Redacted
 
@@ -29,17 +31,36 @@ _AIDER = lazy_pattern(
     r"[\w-]*api-key|openai-(?:api-(?:base|type|version|deployment-id)|organization-id)|set-env|verify-ssl"
 )
 _CODEX = ("model_provider", "openai_base_url", "chatgpt_base_url", "forced_login_method")
+_GEMINI = ("selectedAuthType", "modelProviders")
 _OPENCODE = ("provider", "enabled_providers", "disabled_providers")
 HELPER = "apiKeyHelper"
 KEY_FILE = ".claude/key"
 KEY_COMMAND = f'cat "$HOME/{KEY_FILE}"'
 
 
+MARKS: Mapping[str, str] = {
+    ".claude.json": "oauthAccount|primaryApiKey",
+    ".codex/auth.json": r'access_token|"OPENAI_API_KEY": *"',
+    ".config/goose/config.yaml": "GOOSE_PROVIDER",
+    ".cursor/cli-config.json": "authInfo",
+}
+"""What a file holds once there is a login; any other file of a login is there only then."""
+SECRETS = ("_KEY", "_TOKEN")
+PROBES: Mapping[str, tuple[str, ...]] = {
+    "claude": ("auth", "status"),
+    "codex": ("login", "status"),
+}
+"""Arguments with which a program says whether it is logged in, without asking a model."""
+_LOGIN = lazy_pattern(r"^logged in|\"loggedIn\": *true", re.IGNORECASE | re.MULTILINE)
+_NO_LOGIN = lazy_pattern(r"not logged in|\"loggedIn\": *false", re.IGNORECASE)
+_SETS_LOGIN = lazy_pattern(r"key|token|provider|auth", re.IGNORECASE)
+
+
 class Setup(Redacted, frozen=True):
     """What is brought into an agent's home: `files` by path below it, and variables.
 
-    `names` are variables of the user's that these files refer to, `drops` flags (with the number of their values) that
-    would hide them. `helper` is the user's command that prints a key. `brought` says it all, without a secret.
+    `names` are the user's variables that these files refer to, `drops` flags (with the number of their values) that
+    would hide them. `helper` is the user's command that prints a key. `brought` lists all of it, without a secret.
     """
 
     HIDDEN: ClassVar[tuple[str, ...]] = ("files", "env")
@@ -72,18 +93,21 @@ def _over(below: Any, above: Any) -> Any:
     return {**below, **{name: _over(below.get(name), value) for name, value in above.items()}}
 
 
+def home_of(environ: Mapping[str, str]) -> Path:
+    """Return the user's home; a folder that is not there where HOME is not set."""
+    return Path(environ.get("HOME", "/nonexistent"))
+
+
 def _claude(home: Path) -> Setup:
     settings = _json(home / ".claude/settings.json")
     env = _of_provider(settings.get("env"))
     helper = settings.get(HELPER)
-    kept: dict[str, Any] = {"env": env} if env else {}
-    if isinstance(helper, str) and helper:
-        kept[HELPER] = KEY_COMMAND
-    if not kept:
+    helper = helper if isinstance(helper, str) else ""
+    if not env and not helper:
         return NO_SETUP
-    brought = f"~/.claude/settings.json: {', '.join([*env, *([HELPER] if HELPER in kept else [])])}"
-    files = {".claude/settings.json": json.dumps(kept)}
-    return Setup(files, helper=str(helper) if HELPER in kept else "", brought=(brought,))
+    parts = {**({"env": env} if env else {}), **({HELPER: KEY_COMMAND} if helper else {})}
+    brought = f"~/.claude/settings.json: {', '.join([*env, *([HELPER] if helper else [])])}"
+    return Setup({".claude/settings.json": json.dumps(parts)}, helper=helper, brought=(brought,))
 
 
 def _codex(home: Path) -> Setup:
@@ -91,17 +115,17 @@ def _codex(home: Path) -> Setup:
         settings = tomllib.loads((home / ".codex/config.toml").read_text("utf-8"))
     except (OSError, ValueError):
         return NO_SETUP
-    kept: dict[str, Any] = {name: settings[name] for name in _CODEX if name in settings}
-    name = str(kept.get("model_provider", ""))
+    parts: dict[str, Any] = {name: settings[name] for name in _CODEX if name in settings}
+    name = str(parts.get("model_provider", ""))
     provider = _table(_table(settings.get("model_providers")).get(name))
     if provider:
-        kept["model_providers"] = {name: provider}
-    if not kept:
+        parts["model_providers"] = {name: provider}
+    if not parts:
         return NO_SETUP
-    text = "".join(f"{json.dumps(key)} = {_toml(value)}\n" for key, value in kept.items())
+    text = "".join(f"{json.dumps(key)} = {_toml(value)}\n" for key, value in parts.items())
     headers = _table(provider.get("env_http_headers"))
     names = tuple(map(str, filter(None, [provider.get("env_key"), *headers.values()])))
-    brought = f"~/.codex/config.toml: {', '.join(kept)}"
+    brought = f"~/.codex/config.toml: {', '.join(parts)}"
     drops = {"--ignore-user-config": 0}
     return Setup({".codex/config.toml": text}, names=names, drops=drops, brought=(brought,))
 
@@ -110,48 +134,37 @@ def _opencode(home: Path) -> Setup:
     folder = home / ".config/opencode"
     for name in ("opencode.json", "opencode.jsonc", "config.json"):
         settings = _json(folder / name)
-        kept = {key: settings[key] for key in _OPENCODE if key in settings}
-        if kept:
-            text = _FILE_NAME.sub(
-                lambda match: json.dumps(_text(folder, home, match[1]))[1:-1], json.dumps(kept)
-            )
-            brought = f"~/.config/opencode/{name}: {', '.join(kept)}"
+        parts = {key: settings[key] for key in _OPENCODE if key in settings}
+        if parts:
+            text = _FILE_NAME.sub(lambda match: _text(folder, home, match[1]), json.dumps(parts))
+            brought = f"~/.config/opencode/{name}: {', '.join(parts)}"
             names = tuple(_ENV_NAME.findall(text))
             return Setup({f".config/opencode/{name}": text}, names=names, brought=(brought,))
     return NO_SETUP
 
 
 def _text(folder: Path, home: Path, name: str) -> str:
+    """Return what a file holds that a setting names, as part of a JSON string."""
     path = home / name[2:] if name.startswith("~/") else folder / name
     try:
-        return path.read_text("utf-8").strip()
+        return json.dumps(path.read_text("utf-8").strip())[1:-1]
     except (OSError, ValueError):
         return ""
 
 
-def _google(home: Path, *, folder: str) -> Setup:
+def _google(folder: str, home: Path) -> Setup:
     """Return the set-up of gemini, and of qwen, which began as a copy of it."""
     settings = _json(home / folder / "settings.json")
     auth = _table(settings.get("security")).get("auth")
-    kept: dict[str, Any] = {"security": {"auth": auth}} if auth else {}
-    kept |= {
-        name: settings[name] for name in ("selectedAuthType", "modelProviders") if name in settings
-    }
+    parts: dict[str, Any] = {"security": {"auth": auth}} if auth else {}
+    parts |= {name: settings[name] for name in _GEMINI if name in settings}
     env = {**_of_provider(settings.get("env")), **_dotenv(home, f"{folder}/.env", ".env")}
-    brought = [f"~/{folder}/settings.json: {', '.join(kept)}"] if kept else []
+    brought = [f"~/{folder}/settings.json: {', '.join(parts)}"] if parts else []
     brought += [f"~/{folder}: {', '.join(env)}"] if env else []
-    files = {f"{folder}/settings.json": json.dumps(kept)} if kept else {}
+    files = {f"{folder}/settings.json": json.dumps(parts)} if parts else {}
     chosen = _table(auth).get("selectedType", "")
     drops = {"--auth-type": 1} if chosen not in ("", "openai") else {}
     return Setup(files, env, drops=drops, brought=tuple(brought))
-
-
-def _gemini(home: Path) -> Setup:
-    return _google(home, folder=".gemini")
-
-
-def _qwen(home: Path) -> Setup:
-    return _google(home, folder=".qwen")
 
 
 def _aider(home: Path) -> Setup:
@@ -161,20 +174,20 @@ def _aider(home: Path) -> Setup:
         settings = yaml.safe_load((home / ".aider.conf.yml").read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         settings = None
-    kept = {name: value for name, value in _table(settings).items() if _AIDER.fullmatch(str(name))}
+    parts = {name: value for name, value in _table(settings).items() if _AIDER.fullmatch(str(name))}
     env = _dotenv(home, ".env")
-    brought = [f"~/.aider.conf.yml: {', '.join(map(str, kept))}"] if kept else []
+    brought = [f"~/.aider.conf.yml: {', '.join(map(str, parts))}"] if parts else []
     brought += [f"~/.env: {', '.join(env)}"] if env else []
-    files = {".aider.conf.yml": yaml.safe_dump(kept)} if kept else {}
+    files = {".aider.conf.yml": yaml.safe_dump(parts)} if parts else {}
     return Setup(files, env, brought=tuple(brought))
 
 
-_FINDERS = {
+_FINDERS: Mapping[str, Callable[[Path], Setup]] = {
     "claude": _claude,
     "codex": _codex,
     "opencode": _opencode,
-    "gemini": _gemini,
-    "qwen": _qwen,
+    "gemini": partial(_google, ".gemini"),
+    "qwen": partial(_google, ".qwen"),
     "aider": _aider,
 }
 
@@ -201,21 +214,47 @@ def _dotenv(home: Path, *names: str) -> dict[str, str]:
     """Return what the first of some files that is there sets."""
     for name in names:
         try:
-            found = _DOTENV.findall((home / name).read_text("utf-8"))
+            pairs = _DOTENV.findall((home / name).read_text("utf-8"))
         except (OSError, ValueError):
             continue
-        return _of_provider({key: value.strip("\"'") for key, value in found})
+        return _of_provider({key: value.strip("\"'") for key, value in pairs})
     return {}
 
 
 def _toml(value: object) -> str:
     """Return a value as TOML on one line; a JSON string is a TOML string."""
     if isinstance(value, dict):
-        return f"{{{', '.join(_pairs(value))}}}"
+        pairs = (f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items())
+        return f"{{{', '.join(pairs)}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
     return json.dumps(value)
 
 
-def _pairs(table: Mapping[str, object]) -> Iterator[str]:
-    return (f"{json.dumps(key)} = {_toml(value)}" for key, value in table.items())
+def has_login(program: AgentProgram, environ: Mapping[str, str]) -> bool:
+    """Return True if a login or a key is where the program looks for one."""
+    home = home_of(environ)
+    if any(map(_SETS_LOGIN.search, find_setup(program.name, home).brought)):
+        return True
+    return has_key(program, environ) or any(
+        _holds_login(home / name, MARKS.get(name, ".")) for name in program.credentials
+    )
+
+
+def has_key(program: AgentProgram, environ: Mapping[str, str]) -> bool:
+    """Return True if a key is in a variable that the program reads."""
+    return any(environ.get(name) for name in program.variables if name.endswith(SECRETS))
+
+
+def tells_login(printed: str) -> bool | None:
+    """Return whether a program says that it is logged in; None if it says nothing of that."""
+    if _NO_LOGIN.search(printed):
+        return False
+    return True if _LOGIN.search(printed) else None
+
+
+def _holds_login(path: Path, mark: str) -> bool:
+    try:
+        return re.search(mark, path.read_text("utf-8", "replace")) is not None
+    except OSError:
+        return False
