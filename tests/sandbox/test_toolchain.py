@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -23,6 +24,8 @@ def found(home: Path, *entries: Path | str) -> Toolchain:
 
 
 def folders_of(home: Path, *entries: Path | str, **variables: str) -> UserFolders:
+    """Return what is there now: folders are looked for again where a variable differs, or after a second."""
+    variables["ATTEMPT"] = uuid4().hex
     environ = {"HOME": str(home), "PATH": ":".join(map(str, entries)), **variables}
     return user_folders(SandboxPolicy(home / "workspace", environ))
 

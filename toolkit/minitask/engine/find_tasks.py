@@ -136,16 +136,16 @@ def spec_paths(engine: Context, base: str, folder: str) -> list[str]:
     tree = engine.objects.tree_of(base) if not folder else (entry.oid if entry else None)
     if tree is None or (entry is not None and entry.mode != TREE):
         return []
-    return sorted(_markdown(engine, tree, PurePosixPath(folder)))
+    return sorted(_markdown(engine, tree, f"{folder.rstrip('/')}/" if folder else ""))
 
 
-def _markdown(engine: Context, tree: str, folder: PurePosixPath) -> list[str]:
+def _markdown(engine: Context, tree: str, above: str) -> list[str]:
     paths: list[str] = []
     for name, entry in engine.objects.entries(tree).items():
         if entry.mode == TREE:
-            paths += _markdown(engine, entry.oid, folder / name) if name != "base" else []
+            paths += _markdown(engine, entry.oid, f"{above}{name}/") if name != "base" else []
         elif is_spec_name(name) and entry.mode in FILE_MODES:
-            paths.append(str(folder / name))
+            paths.append(above + name)
     return paths
 
 

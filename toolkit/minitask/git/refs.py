@@ -57,14 +57,14 @@ def shown(git: Git, common_dir: Path) -> bytes:
 
 def shown_state(common_dir: Path) -> str:
     """Return what changes whenever a ref that a validation sees does."""
-    paths = [common_dir / "packed-refs", common_dir / REFTABLE, *_loose_folders(common_dir)]
+    files = (f"{common_dir}/{name}" for name in ("packed-refs", REFTABLE))
     state = []
-    for path in paths:
+    for path in (*files, *_loose_folders(common_dir)):
         try:
-            status = path.stat()
+            status = os.stat(path)  # noqa: PTH116 - before every session
         except OSError:
             continue
-        state.append((str(path), status.st_ino, status.st_size, status.st_mtime_ns))
+        state.append((path, status.st_ino, status.st_size, status.st_mtime_ns))
     return repr(state)
 
 
@@ -87,7 +87,7 @@ def _loose(common_dir: Path) -> dict[str, str]:
     """Return the refs that have a file of their own; one that names another ref is left out."""
     found = {}
     for folder in _loose_folders(common_dir):
-        for path in folder.iterdir():
+        for path in Path(folder).iterdir():
             try:
                 text = path.read_text("ascii").strip()
             except (OSError, ValueError):
@@ -97,14 +97,14 @@ def _loose(common_dir: Path) -> dict[str, str]:
     return found
 
 
-def _loose_folders(common_dir: Path) -> Iterator[Path]:
+def _loose_folders(common_dir: Path) -> Iterator[str]:
     """Yield the folders of the refs that a validation sees."""
     for kind in SHOWN:
-        for folder, names, _ in os.walk(common_dir / kind):
+        for folder, names, _ in os.walk(f"{common_dir}/{kind}"):
             if folder == f"{common_dir}/refs/heads" and "minitask" in names:
                 names.remove("minitask")
             names.sort()
-            yield Path(folder)
+            yield folder
 
 
 class Move(Struct, frozen=True):

@@ -32,7 +32,7 @@ from minitask.sandbox.policy import (
 )
 from minitask.sandbox.shared_layers import Layer
 from minitask.sandbox.toolchain import Toolchain, find_toolchain
-from minitask.sandbox.user_folders import UV_KEEPS, find_environments, user_folders
+from minitask.sandbox.user_folders import UserFolders, user_folders
 from minitask.system import orphans
 from minitask.system.files import force_remove
 
@@ -202,9 +202,10 @@ class Sandbox(Struct, frozen=True):
 
     def enclose(self, argv: Sequence[str], room: SandboxPolicy) -> Wrapped:
         """Return the same as `wrap`, for a room that was put together before."""
-        environments = find_environments(self.checkout, room)
-        path = os.pathsep.join((room.path, *(f"{folder}/bin" for folder in environments.values())))
-        tools = self._tools(room, path, environments)
+        folders = user_folders(room, self.checkout)
+        programs = (f"{folder}/bin" for folder in folders.environments.values())
+        path = os.pathsep.join((room.path, *programs))
+        tools = self._tools(room, path, folders)
         if self.strength is Strength.STRONG:
             return self._in_bubblewrap(argv, room, path, tools=tools)
         private = private_directory(self.scratch)
@@ -220,13 +221,11 @@ class Sandbox(Struct, frozen=True):
             inner = (*launch(*self._rules(room, tools, private=private)), *inner)
         return Wrapped(inner, env, private, orphans.now(), room.pass_fds)
 
-    def _tools(self, room: SandboxPolicy, path: str, environments: Mapping[str, str]) -> Toolchain:
+    def _tools(self, room: SandboxPolicy, path: str, folders: UserFolders) -> Toolchain:
         """Return what the programs of a path need, and what else is to be read."""
         tools = find_toolchain(path, home=room.home)
-        folders = user_folders(room)
         roots = [*tools.roots, *folders.roots, *map(str, self.readable)]
-        env = {**folders.env, **environments}
-        env |= UV_KEEPS if "UV_PROJECT_ENVIRONMENT" in env else {}
+        env = {**folders.env, **folders.environments}
         return Toolchain(room.home, roots=list(dict.fromkeys(roots)), env=env)
 
     def _replaced_checkout(self) -> Path | None:
@@ -321,7 +320,7 @@ def private_directory(scratch: Path) -> Path:
             scratch.mkdir(parents=True, exist_ok=True)
             private.mkdir(mode=0o700)
         for name in PRIVATE:
-            (private / name).mkdir()
+            os.mkdir(f"{private}/{name}")  # noqa: PTH102 - before every session
     except OSError as error:
         raise MachineError(
             f"cannot make {private}: {error}", hint="free some disk space, or set TMPDIR"

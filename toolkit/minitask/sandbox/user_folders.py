@@ -10,7 +10,9 @@ import base64
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from glob import escape, glob
 from pathlib import Path
 
@@ -20,8 +22,7 @@ from minitask.patterns import lazy_pattern
 from minitask.sandbox.policy import SandboxPolicy, lies_in
 
 # This runs before every session, and strings are several times faster.
-# ruff: noqa: PTH110, PTH113, PTH123
-
+# ruff: noqa: PTH110, PTH113, PTH119, PTH120, PTH123, PTH207
 
 VERSION_MANAGERS = {
     "RUSTUP_HOME": ".rustup",
@@ -76,17 +77,47 @@ CACHES = (
     PackageCache("", ".m2/repository"),
 )
 """Maven finds the user's home by itself. npm, pip and uv write to their caches: what they installed can be shared."""
+MARKS = ("pyvenv.cfg", "conda-meta")
+CONDA_ROOTS = ("miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba", ".conda")
+ENVIRONMENT_FILES = ("environment.yml", "environment.yaml")
+_NAME = lazy_pattern(r"^name:\s*[\"']?([\w.-]+)", re.MULTILINE)
+_MINOR = r"\[{}\]\s*minor\s*=\s*\"([\d.]+)\""
+"""What poetry notes of the Python that `poetry env use` chose for an environment."""
+LOOKED_SECONDS = 1.0
+"""How long it counts what was looked for: a run starts many sessions a second."""
 
 
 class UserFolders(Struct, frozen=True):
-    """Folders and files that can be read, and the variables that name them."""
+    """Folders and files that can be read, and the variables that name them; Python environments by theirs."""
 
     roots: tuple[str, ...]
     env: Mapping[str, str]
+    environments: Mapping[str, str] = {}
 
 
-def user_folders(room: SandboxPolicy) -> UserFolders:
-    """Return what there is for a session; nothing that is the home, or above it."""
+def user_folders(room: SandboxPolicy, checkout: Path | None = None) -> UserFolders:
+    """Return what there is for a session on a checkout; nothing that is the home, or above it."""
+    return _look(
+        room.workspace,
+        tuple(room.environ.items()),
+        checkout=checkout,
+        has_venv=(room.workspace / ".venv").is_dir(),
+        has_network=bool(room.network or room.listeners),
+        moment=int(time.monotonic() / LOOKED_SECONDS),
+    )
+
+
+@lru_cache(maxsize=64)
+def _look(
+    workspace: Path,
+    environ: tuple[tuple[str, str], ...],
+    *,
+    checkout: Path | None,
+    has_venv: bool,
+    has_network: bool,
+    moment: int,  # noqa: ARG001 - what was found is forgotten with it
+) -> UserFolders:
+    room = SandboxPolicy(workspace, dict(environ))
     roots: list[str] = []
     env: dict[str, str] = {}
     for variable, folder in _managers(room):
@@ -99,10 +130,11 @@ def user_folders(room: SandboxPolicy) -> UserFolders:
         if present:
             roots += present
             env |= {cache.variable: folder} if cache.variable else {}
-            env |= {} if room.network or room.listeners else cache.offline
-    if (room.workspace / ".venv").is_dir():
+            env |= {} if has_network else cache.offline
+    environments = _environments(str(checkout), room, has_venv=has_venv) if checkout else {}
+    if has_venv or "UV_PROJECT_ENVIRONMENT" in environments:
         env |= UV_KEEPS
-    return UserFolders(tuple(roots), env)
+    return UserFolders(tuple(roots), env, environments)
 
 
 def _managers(room: SandboxPolicy) -> Iterator[tuple[str, str]]:
@@ -132,28 +164,14 @@ def _holds_key(path: str) -> bool:
         return True
 
 
-# This runs before every session, and strings are several times faster.
-# ruff: noqa: PTH110, PTH119, PTH120, PTH123, PTH207
-
-
-MARKS = ("pyvenv.cfg", "conda-meta")
-CONDA_ROOTS = ("miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba", ".conda")
-ENVIRONMENT_FILES = ("environment.yml", "environment.yaml")
-_NAME = lazy_pattern(r"^name:\s*[\"']?([\w.-]+)", re.MULTILINE)
-_MINOR = r"\[{}\]\s*minor\s*=\s*\"([\d.]+)\""
-"""What poetry notes of the Python that `poetry env use` chose for an environment."""
-
-
-def find_environments(place: Path | None, room: SandboxPolicy) -> dict[str, str]:
+def _environments(checkout: str, room: SandboxPolicy, *, has_venv: bool) -> dict[str, str]:
     """Return the environments outside a checkout that its commands use, by the variables that tell tools of them.
 
     One that the user has activated or named comes first; the workspace's own `.venv` before one that was looked for.
     """
-    if place is None:
-        return {}
-    checkout, home, environ = str(place), room.home, room.environ
+    home, environ = room.home, room.environ
     virtual = [environ.get("VIRTUAL_ENV", "")]
-    if not (room.workspace / ".venv").is_dir():
+    if not has_venv:
         virtual += _of_poetry(checkout, home, environ)
         virtual += _of_pipenv(checkout, home, environ)
     named = {

@@ -62,7 +62,7 @@ class Cache(Struct, frozen=True):
         digest = hashlib.sha256(
             f"{__version__}\0{key}".encode("utf-8", "surrogateescape")
         ).hexdigest()
-        return self.folder / digest[:2] / f"{digest[2:]}.{kind}"
+        return Path(f"{self.folder}/{digest[:2]}/{digest[2:]}.{kind}")
 
     def _write(self, path: Path, content: bytes) -> None:
         draft = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")
