@@ -161,6 +161,9 @@ DENIALS = {
     "python3 -c 'import b; print(b.x == 10)'": "False",
     "python3 -c '\nimport b\ntry:\n    assert b.x == 10\nexcept AssertionError:\n    print(\"FAIL\")'": "FAIL",
     "test -f b.py && if grep -q 10 b.py; then echo OK; else echo 'FAIL: no 10'; fi": "FAIL: no 10",
+    "test -f b.py\ngrep -q 10 b.py && echo PASS || echo FAIL": "FAIL",
+    "test -f b.py\nif grep -q 10 b.py; then echo OK; else echo 'not there'; fi": "not there",
+    "test -f b.py\npython3 -c \"print('ok' if '10' in open('b.py').read() else 'bad') if 1 else 0\"": "bad",
 }
 
 

@@ -21,6 +21,14 @@ _BROKEN = lazy_pattern(
 )
 _FAIL = lazy_pattern(r"(?:FAIL(?:ED|URE)?|NOT OK)\b.*|[✗✘❌].*")
 
+_WRITES = lazy_pattern(
+    r"(?:\b(?:echo|printf|print|puts|log)\b(?:\s+-\w+)*[\s(]*|\belse\s+(?=[\"']))(?P<quote>[\"']?)(?P<text>[^\"';|&)\n]*)"
+)
+_GOOD = lazy_pattern(
+    r"(?:all\s+)?(?:ok(?:ay)?|pass(?:ed)?|yes|good|success(?:ful)?|valid|correct|right|✓|✔|✅)\b.*",
+    re.IGNORECASE,
+)
+
 
 def find_denials(
     before: Sequence[CommandRecord], after: Sequence[CommandRecord], commands: Sequence[Command]
@@ -58,5 +66,15 @@ def _denials(record: CommandRecord, old: CommandRecord | None) -> Iterator[str]:
     elif _FALSE.fullmatch(last):
         if (_COMPARES if was_red else _EQUAL).search(record.command):
             yield last
-    elif was_red and _FAIL.fullmatch(last) and last.split()[0] in record.command:
-        yield one_line(last, longest=80)
+    elif _FAIL.fullmatch(last) and last.split()[0] in record.command:
+        if was_red or _writes(record.command, last):
+            yield one_line(last, longest=80)
+    elif _writes(record.command, last) and not _GOOD.match(last):
+        texts = (match["text"].strip() for match in _WRITES.finditer(record.command))
+        if any(map(_GOOD.match, texts)):
+            yield one_line(last, longest=80)
+
+
+def _writes(command: str, line: str) -> bool:
+    """Return True if the line is one that the command itself writes, as it does for either outcome."""
+    return any(line == match["text"].strip() for match in _WRITES.finditer(command))

@@ -1,24 +1,202 @@
-"""Find comparisons in a command's inline Python program that nothing asserts."""
+"""Find checks of a command that decide nothing: comparisons that an inline Python program drops, shell tests that
+hold whatever is compared, and checks within a loop or a group whose failure nothing sees.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 import shlex
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from posixpath import basename
+from typing import TYPE_CHECKING
 
 from minitask.patterns import lazy_pattern
+from minitask.spec.bash import UnreadableError, node_text, parse_tree
+from minitask.spec.model import Spec
+from minitask.spec.rules import Problem
+from minitask.words import one_line
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
 _INLINE = lazy_pattern(r"\b(?:python|pypy)[\d.]*\b")
 _HEREDOC = lazy_pattern(r"\bpython[\d.]*\b[^\n]*<<-?\s*(['\"]?)(\w+)\1[^\n]*\n(.*?)^\s*\2\s*$", 24)
 
 
-def find_dropped(text: str) -> str:
-    """Return the first comparison of an inline Python program that decides nothing; or ""."""
-    if not _INLINE.search(text):
-        return ""
-    return next((code for program in _programs(text) for code in program), "")
+_QUOTE = 60
+_PREDICATES = frozenset(
+    [
+        *("isinstance", "issubclass", "hasattr", "all", "any", "bool"),
+        *("exists", "isfile", "isdir", "is_file", "is_dir", "startswith", "endswith", "issubset"),
+    ]
+)
+_TESTS = lazy_pattern(r"(?:^|[\s;&|({!])(?:test|\[\[?)\s")
+_BLOCKS = lazy_pattern(r"(?:^|[\s;)])(?:do|then|else|\{)\s|(?:^|[\s;&|])\(", re.MULTILINE)
+_ENDS_AT_ERRORS = lazy_pattern(r"\bset\s+-\w*e|errexit")
+_COUNTS = lazy_pattern(r"(?:wc\b|(?:e|f|git )?grep\b.*\s(?:-\w*c\w*|--count)\b)[^|]*")
+_JUDGES = lazy_pattern(
+    r"(?:(?:npx|uv run|poetry run|pnpm exec|bunx)\s+)?(?:(?:test|cmp)(?=\s)"
+    r"|(?:zgrep|[ef]?grep|rg|git grep)\b.*\s(?:-\w*q\w*|--quiet)\b|diff\b.*\s(?:-\w*q\w*|--brief|--quiet)\b"
+    r"|python[\d.]*\s+-m\s+(?:py_compile|compileall|pytest|unittest|mypy)\b|pytest\b|mypy\b|ruff\s+check\b"
+    r"|(?:ba|z|da)?sh\s+-n\b|node\s+(?:--check|-c|--test)\b|(?:npm|yarn|pnpm|bun)\s+(?:run\s+)?test\b"
+    r"|go\s+(?:test|vet|build)\b|cargo\s+(?:test|check|build|clippy)\b|tsc\b|eslint\b|shellcheck\b|jest\b|vitest\b"
+    r"|make\s+(?:test|check)\b|git\s+diff\b.*\s--(?:exit-code|quiet)\b).*"
+)
+"""Commands of a shell that are there for their exit code."""
+_LOOPS = frozenset({"for_statement", "while_statement", "c_style_for_statement"})
+_HOLDERS = frozenset({"do_group", "compound_statement", "subshell", "else_clause", "case_item"})
+
+
+def find_dropped_checks(spec: Spec) -> Iterator[Problem]:
+    """Yield an error for each command with a check that decides nothing."""
+    is_strict = any(_ENDS_AT_ERRORS.search(command.text) for command in spec.commands)
+    for command in spec.commands:
+        line = command.line or spec.line_of("validation")
+        dropped = "" if command.expectations else _find_dropped(command.text)
+        unseen = "" if dropped or is_strict else _find_unseen(command.text)
+        if dropped:
+            message = f"a comparison that nothing asserts: {one_line(dropped, longest=_QUOTE)}"
+            hint = "assert it, so that the command fails where it is wrong"
+            yield Problem(line, "E421", message, hint)
+        elif unseen:
+            message = f"nothing sees whether this fails: {one_line(unseen, longest=_QUOTE)}"
+            hint = "add `|| exit 1` behind it, or join it to what follows by `&&`"
+            yield Problem(line, "E421", message, hint)
+
+
+def _find_dropped(text: str) -> str:
+    """Return the first comparison of a command that decides nothing; or ""."""
+    if _INLINE.search(text):
+        code = next((code for program in _programs(text) for code in program), "")
+        if code:
+            return code
+    root = _tree(text) if _TESTS.search(text) else None
+    return next((node_text(node) for node in _nodes(root) if _always_holds(node)), "")
+
+
+def _find_unseen(text: str) -> str:
+    """Return the first check within a loop, a group or a function whose failure nothing sees; or ""."""
+    root = _tree(text) if _BLOCKS.search(text) else None
+    return next((node_text(node) for node in _nodes(root) if _is_unseen(node)), "")
+
+
+def _tree(text: str) -> Node | None:
+    try:
+        return parse_tree(text)
+    except UnreadableError:
+        return None
+
+
+def _nodes(root: Node | None) -> Iterator[Node]:
+    """Yield the nodes of a tree, but for what only gives its output."""
+    waiting = [root] if root is not None else []
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if node.type not in {"command_substitution", "process_substitution"}:
+            waiting += reversed(node.children)
+
+
+def _always_holds(node: Node) -> bool:
+    """Return True for a shell test of one word that is never empty, or that sends its output to a number."""
+    parent = node.parent
+    if node.type == "test_command":
+        operands, single = node.named_children, node_text(node).startswith("[ ")
+        if parent is not None and parent.type in _LOOPS:
+            return False
+        if [child.type for child in operands] == ["binary_expression"]:
+            return single and any(child.type in {"<", ">"} for child in operands[0].children)
+        if [child.type for child in operands] == ["unary_expression"]:
+            operands = operands[0].named_children
+    elif node.type == "command" and node_text(node.child_by_field_name("name")) == "test":
+        operands, single = node.named_children[1:], True
+        redirect = (
+            parent.named_children[-1] if parent and parent.type == "redirected_statement" else None
+        )
+        if (
+            redirect is not None
+            and redirect.named_children[-1:]
+            and redirect.named_children[-1].type == "number"
+        ):
+            return len(operands) == 1
+    else:
+        return False
+    if len(operands) == 2 and node_text(operands[0]) == "-n":
+        unquoted = single and operands[1].type == "command_substitution"
+        return unquoted or _is_never_empty(operands[1])
+    return len(operands) == 1 and _is_never_empty(operands[0])
+
+
+def _is_never_empty(word: Node) -> bool:
+    if word.type in {"word", "number", "raw_string"}:
+        return node_text(word).strip("'") not in {"", "!"}
+    if word.type == "concatenation":
+        return any(part.type == "word" and "=" in node_text(part) for part in word.children)
+    inner = [part for part in word.named_children if part.type != "string_content"]
+    has_text = len(inner) < len(word.named_children)
+    if word.type == "command_substitution":
+        return _COUNTS.fullmatch(node_text(word)[2:-1].strip()) is not None
+    return word.type == "string" and (has_text or any(map(_is_never_empty, inner)))
+
+
+def _is_unseen(node: Node) -> bool:
+    """Return True for a statement that is there for its exit code, where another one follows in its place."""
+    holder = node.parent
+    if holder is None or not node.is_named or not _judges(node):
+        return False
+    if holder.type == "if_statement":
+        return _is_followed(node) and node.prev_named_sibling is not None
+    if holder.type not in _HOLDERS or _handles_failure(holder):
+        return False
+    repeats = holder.type == "do_group" and not _is_single_round(holder.parent)
+    return _is_followed(node) or (repeats and not _reads_status(node))
+
+
+def _is_followed(node: Node) -> bool:
+    following = node.next_named_sibling
+    if following is None or following.type in {"elif_clause", "else_clause", "comment"}:
+        return False
+    return not _reads_status(node)
+
+
+def _reads_status(node: Node) -> bool:
+    following = node.next_named_sibling
+    return (
+        following is not None
+        and re.search(r"\$\{?(?:\?|PIPESTATUS)", node_text(following)) is not None
+    )
+
+
+def _handles_failure(holder: Node) -> bool:
+    """Return True for what runs only where something failed: `… || { …; }`."""
+    parent = holder.parent
+    return parent is not None and parent.type == "list" and parent.children[-2].type == "||"
+
+
+def _is_single_round(loop: Node | None) -> bool:
+    if loop is None or loop.type != "for_statement":
+        return False
+    items = loop.named_children[1:-1]
+    return (
+        len(items) == 1
+        and items[0].type in {"word", "string"}
+        and not re.search(r"[*?\[{$]", node_text(items[0]))
+    )
+
+
+def _judges(node: Node) -> bool:
+    """Return True for a statement that is there for its exit code alone."""
+    if node.type == "test_command":
+        return True
+    if node.type == "command":
+        return _JUDGES.fullmatch(" ".join(node_text(node).split())) is not None
+    if node.type == "list" and node.children[-2].type == "||":
+        return _judges(node.children[0]) and _judges(node.children[-1])
+    if node.type in {"negated_command", "pipeline", "list", "subshell"}:
+        return bool(node.named_children) and _judges(node.named_children[-1])
+    return node.type == "redirected_statement" and _judges(node.named_children[0])
 
 
 def _programs(text: str) -> Iterator[Iterator[str]]:
@@ -70,6 +248,13 @@ def _in_python(code: str, *, optimized: bool) -> Iterator[str]:
 
 def _compares(node: ast.expr) -> bool:
     if isinstance(node, ast.BoolOp):
-        return all(map(_compares, node.values))
+        return _compares(node.values[0]) and all(
+            _compares(part) or _is_call(part, {"print"}) for part in node.values
+        )
     inner = node.operand if isinstance(node, ast.UnaryOp) else node
-    return isinstance(inner, ast.Compare)
+    return isinstance(inner, ast.Compare) or _is_call(inner, _PREDICATES)
+
+
+def _is_call(node: ast.expr, names: Collection[str]) -> bool:
+    called = node.func if isinstance(node, ast.Call) else None
+    return getattr(called, "id", getattr(called, "attr", None)) in names

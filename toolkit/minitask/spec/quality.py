@@ -8,7 +8,7 @@ from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.dropped_comparisons import find_dropped
+from minitask.spec.dropped_comparisons import find_dropped_checks
 from minitask.spec.filelists import bullets, is_table
 from minitask.spec.filerefs import looks_like_path, parse_refs
 from minitask.spec.markdown import (
@@ -86,16 +86,7 @@ def _check_validation(spec: Spec) -> Iterator[Problem]:
             hint = "add a `bash` fence under `## Validation`, or waive it with `proof: none`"
             yield Problem(line, "E401", "the spec has no validation command", hint)
         return
-    for command in spec.commands:
-        dropped = find_dropped(command.text) if needs_proof and not command.expectations else ""
-        if dropped:
-            message = f"a comparison that nothing asserts: {_start(dropped)}"
-            yield Problem(
-                command.line or line,
-                "E421",
-                message,
-                "assert it, so that the command fails where it is wrong",
-            )
+    yield from find_dropped_checks(spec) if needs_proof else ()
     worth = [(command, strength(command)) for command in spec.commands]
     if not proves_nothing(spec):
         hint = "drop the `|| …`, the pipe or the whole command, or add an `# expect:` comment"

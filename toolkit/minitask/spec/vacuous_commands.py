@@ -38,6 +38,17 @@ _OPERATORS = frozenset({"&&", "||", ";", "&", "|", "|&"})
 _COMPOUND = frozenset({"if", "for", "while", "until", "case", "select", "function", "{"})
 _VOID = frozenset({"true", ":", "echo", "printf"})
 _SHOW = frozenset({"date", "pwd", "whoami", "sleep", "env", "wc"})
+_NEVER_FAILS = _VOID | {"date", "pwd", "sleep", "whoami"}
+_INERT = lazy_pattern(
+    r"make\b.* (?:-[Bkrsw]*[in][Bkinrsw]*|--(?:dry-run|just-print|recon|ignore-errors))(?= |$).*"
+    r"|(?:ruff|flake8|pylint)\b.* --exit-zero\b.*|\S+ (?:--version|--help)"
+    r"|find (?:\. )?-(?:name|iname|path|type) (?!.* -(?:exec|execdir|ok|delete)\b).*"
+)
+"""Commands that end well whatever they look at."""
+_WRITERS = lazy_pattern(
+    r"(?:black|isort|gofmt -w|ruff format|prettier (?:--write|-w)|\S+ .*--fix)\b(?!.* (?:--check|--diff|-c)\b).*"
+)
+"""Commands that mend what they find, and so do not judge it."""
 _SESSION = frozenset({"cd", "pushd", "popd", "export", "declare", "readonly", "set", "shopt"})
 _FILES = frozenset({"mkdir", "touch", "rm", "cp", "mv"})
 _SETUP = _SESSION | _FILES | {"source", ".", "unset", "alias", "trap", "umask", "kill", "wait"}
@@ -99,7 +110,9 @@ def _node_outcomes(node: Node) -> frozenset[bool]:
         return _sequence_outcomes(node.children)
     if node.type == "if_statement":
         return _if_outcomes(node)
-    if node.type in _LOOPS:
+    if (
+        node.type in _LOOPS and node.children[0].type != "until"
+    ):  # one that waits can run out of time
         bodies = (child for child in node.children if child.type in _GROUPS)
         return _SUCCEEDS.union(*map(_node_outcomes, bodies))
     if node.type == "list":
@@ -151,6 +164,10 @@ def _simple_strength(tokens: list[str]) -> CommandStrength:
     if not plain:
         return CommandStrength.SETUP
     name, arguments = plain[0], [word for word in plain[1:] if not word.startswith("-")]
+    if _INERT.fullmatch(" ".join(plain)):
+        return CommandStrength.VOID
+    if _WRITERS.fullmatch(" ".join(plain)):
+        return CommandStrength.SETUP
     if name in _VOID or plain == ["exit", "0"]:
         return CommandStrength.SETUP if redirected else CommandStrength.VOID
     if name in _SETUP:
@@ -241,7 +258,7 @@ def _single_can_fail(part: list[str]) -> bool:
     plain, _ = plain_words(part)
     if plain[:1] in (["exit"], ["return"]):
         return plain[1:] != ["0"]
-    return bool(plain) and plain[0] not in _VOID
+    return bool(plain) and plain[0] not in _NEVER_FAILS
 
 
 def plain_words(tokens: list[str]) -> tuple[list[str], bool]:
