@@ -32,6 +32,8 @@ ENFORCED = [
     ("wc -l a.py  # fewer than 700 and more than 500", "699 a.py", "500 a.py"),
     ("wc -l a.py  # Should be at least 5 lines and at most 9 lines", "5 a.py", "4 a.py"),
     ("wc -l a.py  # should be ~2,088", "2100 a.py", "88 a.py"),
+    ("wc -l a.py  # should be ~2 088 lines", "2100 a.py", "2 a.py"),
+    ("python a.py  # should print -5", "-5", "-50"),
     ("wc -l a.py  # Expected: ~600", "600 a.py", "1 a.py"),
     ("wc -l a.py  # Expected line count: 600", "600 a.py", "1 a.py"),
     ("wc -l a.py  # ~600 lines", "600 a.py", "1 a.py"),
@@ -168,6 +170,13 @@ def test_an_expect_comment_wins_over_words() -> None:
     commands, problems = split_commands(Fence("bash", script))
     assert problems == ()
     assert commands[1].expectations == (Expectation(ExpectationKind.NUMBER, 5),)
+
+
+def test_of_remarks_each_above_its_command_none_speaks_of_the_one_before() -> None:
+    script = "# Expected: 40\nwc -l a.py\n# Expected: 50\nwc -l b.py\n"
+    commands, problems = split_commands(Fence("bash", script))
+    assert problems == ()
+    assert [[e.number for e in command.expectations] for command in commands] == [[40], [50]]
 
 
 SPEC = """# Mini-Task 1: Split

@@ -99,6 +99,7 @@ def apply_remarks(
     updated = list(commands)
     stated = [_states_output(command) for command in commands]
     problems = []
+    spoken_of: set[int] = set()
     for position, part in enumerate(parts):
         problems += [unread(part.first + offset, text, inner) for text, inner in _inner(part)]
         remark = _remark(part)
@@ -112,8 +113,10 @@ def apply_remarks(
         ]
         if any(stated[index] for index in near):
             continue  # an `# expect:` comment says it already
-        if len(fits) == 1 or (fits and remark.below):
-            index, expectations = fits[0]
+        open_ = [fit for fit in fits if fit[0] not in spoken_of] or fits
+        if len(open_) == 1 or (open_ and remark.below):
+            index, expectations = open_[0]
+            spoken_of.add(index)
             updated[index] = _with(updated[index], expectations)
         elif not remark.tail:
             problems.append(unread(part.first + offset, part.text, remark))

@@ -44,7 +44,7 @@ _INTRO = lazy_pattern(
 )
 _PRINTED = frozenset({"print", "output", "say", "display"})
 _ABOUT = r"(?:~|≈|∼|about|approximately|approx\.?|around|roughly|circa|ca\.?|close\s+to|nearly|some|or\s+so)"
-_NUMBER = r"[0-9]{1,3}(?:[,_][0-9]{3})+|[0-9]+"
+_NUMBER = r"[0-9]{1,3}(?:[,_ \u00a0\u202f][0-9]{3})+(?![0-9])|[0-9]+"
 _LOWER = r"at\s+least|(?:a\s+)?minimum(?:\s+of)?|min\.?|not?\s+(?:less|fewer)\s+than|>=|≥|=>"
 _UPPER = (
     r"at\s+most|(?:a\s+)?maximum(?:\s+of)?|max\.?|not?\s+(?:more|longer)\s+than|up\s+to|within|<=|≤"
@@ -79,6 +79,7 @@ _NOTHING = lazy_pattern(
     re.IGNORECASE | re.DOTALL,
 )
 _LITERAL = lazy_pattern(r"[^\s(),;]{1,60}[.]?")
+_NEGATIVE = lazy_pattern(r"-[0-9]{1,12}[.]?")
 _WORD_ONLY = lazy_pattern(r"[a-z]+")
 _EXIT = lazy_pattern(
     r".{0,60}?\b(?:exits?|exit\s+(?:code|status)|return\s+(?:code|status))\s*(?:code|status)?\s*"
@@ -219,6 +220,9 @@ def _introduced(intro: re.Match[str], remainder: str) -> Remark | None:
     verb = (intro["verb"] or "").casefold()
     below = intro["modal"] is None
     quantity = parse_quantity(remainder)
+    if _NEGATIVE.fullmatch(remainder):
+        expectation = Expectation(ExpectationKind.NUMBER, int(remainder.rstrip(".")))
+        return Remark(expectation, bare=True, returns=verb == "return", below=below)
     if quantity is not None:
         return Remark(
             quantity.expectation,
@@ -313,7 +317,7 @@ def _tolerance(match: re.Match[str], *, low: int, high: int) -> int:
 
 
 def _integer(digits: str) -> int:
-    return int(digits.replace(",", "").replace("_", ""))
+    return int("".join(filter(str.isdigit, digits)))
 
 
 def parse_length(criterion: str) -> tuple[str, Expectation | None] | None:
