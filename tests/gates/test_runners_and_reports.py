@@ -6,8 +6,7 @@ import pytest
 
 from minitask.gates.sentinel import compare_runs
 from minitask.gates.test_runners import Runner, Suite, find_suites, is_plain, read_counts
-from minitask.ledger.evidence import SuiteCounts
-from minitask.ledger.record import CommandRecord
+from minitask.ledger.record import CommandRecord, SuiteCounts
 from minitask.spec.model import Command
 
 STARTED = {

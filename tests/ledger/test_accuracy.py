@@ -16,8 +16,7 @@ from minitask.ledger.accuracy import (
     estimate_error,
     is_close,
 )
-from minitask.ledger.evidence import RecordedDecision
-from minitask.ledger.record import REVIEW, Attempt, Record, TaskResult, Verdict
+from minitask.ledger.record import REVIEW, Attempt, Record, RecordedDecision, TaskResult, Verdict
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 
 OID = "a" * 40

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from minitask.ledger.evidence import RecordedDecision
-from minitask.ledger.record import Attempt, Record, Verdict
+from minitask.ledger.record import Attempt, Record, RecordedDecision, Verdict
 from minitask.ledger.savings import CLASSES, NAMES
 from minitask.ledger.summary import Groups, Summary, summarize
 from minitask.ledger.usage import NO_USAGE, Usage

@@ -8,8 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from minitask.ledger.accuracy import BatchTokens
-from minitask.ledger.evidence import RecordedDecision
-from minitask.ledger.record import Attempt, Record, Verdict
+from minitask.ledger.record import Attempt, Record, RecordedDecision, Verdict
 from minitask.ledger.summary import summarize
 from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.reports.ledger_export import render_log

@@ -16,8 +16,7 @@ from msgspec.structs import replace
 from minitask.engine.task_records import AttemptTexts, key_of
 from minitask.engine.task_status import State, TaskStatus
 from minitask.engine.tasks import Task
-from minitask.ledger.evidence import RecordedDecision
-from minitask.ledger.record import CommandRecord, FileRecord, Verdict
+from minitask.ledger.record import CommandRecord, FileRecord, RecordedDecision, Verdict
 from minitask.ledger.summary import summarize
 from minitask.project.task_graph import Edge, Node, TaskGraph
 from minitask.reports.ledger_export import render_csv, render_jsonl, render_log

@@ -9,8 +9,7 @@ import pytest
 from minitask.engine.task_records import AttemptTexts, key_of
 from minitask.engine.task_status import State, TaskStatus
 from minitask.engine.tasks import Task
-from minitask.ledger.evidence import RecordedDecision
-from minitask.ledger.record import CommandRecord, FileRecord, Record, Verdict
+from minitask.ledger.record import CommandRecord, FileRecord, Record, RecordedDecision, Verdict
 from minitask.project.task_graph import Node, TaskGraph
 from minitask.reports.ledger_report import LedgerReport
 from minitask.spec.model import Spec

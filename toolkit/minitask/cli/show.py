@@ -23,9 +23,9 @@ from minitask.engine.task_records import (
 from minitask.engine.task_status import TaskStatus, task_statuses
 from minitask.engine.tasks import Base
 from minitask.errors import UsageError
-from minitask.ledger.exchange import Exchange
 from minitask.ledger.record import Record
 from minitask.ledger.record_json import record_document
+from minitask.ledger.store import Exchange
 from minitask.reports.task_report import render_call, render_report, report_document
 from minitask.words import plain
 

@@ -15,9 +15,8 @@ from minitask.git import history, refs
 from minitask.git.objects import Objects, open_objects
 from minitask.git.run_git import Git
 from minitask.git.trees import TreeChange, is_ancestor, patch, patches, tree_changes
-from minitask.ledger.exchange import Exchange, read_exchange
 from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
-from minitask.ledger.store import Ledger, read_newest, read_records
+from minitask.ledger.store import Exchange, Ledger, read_exchange, read_newest, read_records
 from minitask.patterns import lazy_pattern
 from minitask.spec.dependency_graph import task_names
 

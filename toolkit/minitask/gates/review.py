@@ -21,7 +21,7 @@ from minitask.edits.reply.reply_context import ReplyContext
 from minitask.edits.reply.samples import check_unplaced
 from minitask.edits.script_model import Change, EditScript, SearchReplace
 from minitask.errors import EditError
-from minitask.ledger.evidence import Grade
+from minitask.ledger.record import Grade
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Fence, Spec

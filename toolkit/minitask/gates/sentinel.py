@@ -22,8 +22,7 @@ from minitask.gates.test_files import (
     may_hold_tests,
 )
 from minitask.gates.test_runners import Runner, find_suites, is_plain, may_mask
-from minitask.ledger.evidence import SuiteCounts
-from minitask.ledger.record import CommandRecord
+from minitask.ledger.record import CommandRecord, SuiteCounts
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command, ExpectationKind, FileAction, Spec
 from minitask.words import counted, one_line

@@ -12,7 +12,7 @@ from posixpath import basename
 from msgspec import Struct
 
 from minitask.gates.grammars import may_run_tests
-from minitask.ledger.evidence import SuiteCounts
+from minitask.ledger.record import SuiteCounts
 from minitask.patterns import lazy_pattern
 
 

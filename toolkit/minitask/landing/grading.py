@@ -24,8 +24,7 @@ from minitask.git.commits import FileWrite, write_commit
 from minitask.git.objects import FILE_MODES
 from minitask.landing.candidate_commits import write_draft_commit
 from minitask.landing.proof import run_without_keeping
-from minitask.ledger.evidence import NOTHING_PLANTED, Grade, Missed
-from minitask.ledger.record import CommandRecord, FileRecord
+from minitask.ledger.record import NOTHING_PLANTED, CommandRecord, FileRecord, Grade, Missed
 from minitask.settings import OFF, stricter_grade
 from minitask.words import counted
 

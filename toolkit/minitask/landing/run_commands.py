@@ -12,8 +12,7 @@ from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.errors import MachineError
 from minitask.gates.grammars import may_run_tests
-from minitask.ledger.evidence import SuiteCounts
-from minitask.ledger.record import CommandRecord
+from minitask.ledger.record import CommandRecord, SuiteCounts
 from minitask.sandbox import shell_session
 from minitask.sandbox.command_result import CommandResult
 from minitask.spec.model import Command

@@ -1,4 +1,4 @@
-"""The accuracy of estimates: what calls were expected to take, and what they took."""
+"""The accuracy of estimates: expected tokens and costs against the actual ones."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from minitask.ledger.record import ATTEMPT, Record, TaskResult
+from minitask.ledger.record import ATTEMPT, Record, TaskResult, whole
 from minitask.spec.model import Tier
 
 CLOSE = 0.2
-"""What counts as close: within 20 % of the estimate."""
+"""An estimate is close if the count is within 20 % of it."""
 
 
 class EstimateError(Struct, frozen=True):
-    """Of the attempts that one call was made for, and whose tokens are known and were estimated.
+    """The error of estimates of attempts of one call, whose tokens are known and were estimated.
 
-    Percentages are of the sums: +10 means that a tenth more was taken than expected. `close` is how many attempts took
-    within 20 % of what was expected, input and output together.
+    Percentages are of the sums: +10 means a tenth more than expected. `close` counts attempts within 20 % of their
+    estimate, input and output together.
     """
 
     tasks: int
@@ -28,10 +28,10 @@ class EstimateError(Struct, frozen=True):
 
 
 class CostError(Struct, frozen=True):
-    """The cost of proven specs beside their own **Estimated Cost**, of those that state one and whose cost is known.
+    """The cost of proven specs beside their own **Estimated Cost**, where both are known.
 
-    A spec's cost is all that was spent on that version of it, failures and calls beside its attempts included. `over`
-    is how many cost more than they state.
+    A spec's cost includes the failures of that version, and the calls beside its attempts. `over` counts specs that
+    cost more than they state.
     """
 
     tasks: int
@@ -41,17 +41,16 @@ class CostError(Struct, frozen=True):
 
     @property
     def percent(self) -> float | None:
-        """+10 where a tenth more was spent than stated; None where nothing was stated."""
+        """Return the error: +10 for a tenth more than stated; None if nothing was stated."""
         if not self.stated_usd:
             return None
         return round(float(100 * (self.actual_usd - self.stated_usd) / self.stated_usd), 1)
 
 
 class BatchTokens(Struct, frozen=True):
-    """Tokens that the tasks of a wave used in one run, beside the plan; input and output together.
+    """The tokens of a wave in one run, beside the plan; input and output together.
 
-    `tasks` are those of which both is known, and the sums are theirs. `left_out` called models too, but their tokens
-    were not counted, or nothing was planned for them.
+    `tasks` counts those with a known plan and usage, which the sums are of; `left_out` counts the others.
     """
 
     wave: int
@@ -62,7 +61,7 @@ class BatchTokens(Struct, frozen=True):
 
     @property
     def percent(self) -> float | None:
-        """+10 where a tenth more was taken than planned; None if none was planned."""
+        """Return the error: +10 for a tenth more than planned; None if nothing was planned."""
         return 100 * (self.actual - self.planned) / self.planned if self.planned else None
 
     @property
@@ -77,10 +76,9 @@ def batch_tokens(
     waves: Mapping[str, int],
     planned: Mapping[str, int | None],
 ) -> tuple[BatchTokens, ...]:
-    """Each wave that called a model, first to last; waves and the specs' own estimates are by task.
+    """Return the waves that called a model, in order; `planned` are the specs' own estimates by task.
 
-    Where a spec makes none, the estimate of the route that its first attempt took stands in. Everything counts that
-    the run spent on a task: its attempts and the calls beside them. Tasks that no model worked on are left out.
+    Without one, the estimate of the first attempt's route counts. The usage includes the calls beside the attempts.
     """
     groups: dict[int, list[tuple[int | None, int | None]]] = {}
     for result in results:
@@ -112,7 +110,7 @@ def estimate_error(attempts: Iterable[Record]) -> EstimateError:
 
 
 def cost_error(units: Iterable[Sequence[Record]]) -> CostError:
-    """Return the error of the costs that specs state; each unit is all records of one version of a spec."""
+    """Return the error of stated costs; a unit holds the records of one version of a spec."""
     pairs = [pair for pair in map(_costs, units) if pair is not None]
     return CostError(
         tasks=len(pairs),
@@ -128,30 +126,25 @@ def is_close(actual: int, expected: int) -> bool:
 
 
 def _costs(unit: Sequence[Record]) -> tuple[Decimal, Decimal] | None:
-    """Return what a proven spec states last, and what it cost; None where either is not known."""
+    """Return the stated and the actual cost of a proven spec; None if one of them is unknown."""
     stated = [
         record.attempt.decision.stated_cost_usd
         for record in unit
         if record.attempt.decision and record.attempt.decision.stated_cost_usd is not None
     ]
-    spent = [record.attempt.cost_usd for record in unit]
-    known_costs = [cost for cost in spent if cost is not None]
+    spent = whole(record.attempt.cost_usd for record in unit)
     is_proven = any(each.kind == ATTEMPT and each.attempt.verdict.is_good for each in unit)
-    if not stated or not is_proven or len(known_costs) < len(spent):
-        return None
-    return stated[-1], sum(known_costs, Decimal(0))
+    return (stated[-1], spent) if stated and is_proven and spent is not None else None
 
 
 def _called_a_model(result: TaskResult) -> bool:
-    """Return True if a model answered that worked on the task, or beside it before anybody had; unknown counts as
-    answered.
-    """
+    """Return True if a model answered for the task; an unknown number of requests counts as answered."""
     scripted = [attempt.tier == Tier.NONE.value for attempt in result.attempts]
     return result.usage.requests != 0 and _spent(result) != 0 and not (scripted and all(scripted))
 
 
 def _routed(result: TaskResult) -> int | None:
-    """Return what the route of the first attempt by a model was expected to take."""
+    """Return the estimated tokens of the first attempt that has an estimate."""
     for attempt in result.attempts:
         decision = attempt.decision
         if decision and decision.input_tokens is not None and decision.output_tokens is not None:
@@ -167,20 +160,16 @@ def _spent(result: TaskResult) -> int | None:
 
 
 def token_pair(record: Record) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """Return expected and actual tokens, each in and out; None where they cannot be compared."""
+    """Return the expected and actual tokens, each as input and output; None if they cannot be compared."""
     decision, usage = record.attempt.decision, record.attempt.usage
     if decision is None or usage.requests != 1 or not usage.input_tokens:
         return None
-    counts = (
-        decision.input_tokens,
-        decision.output_tokens,
-        usage.input_tokens,
-        usage.output_tokens,
-    )
-    known_counts = [count for count in counts if count is not None]
-    if len(known_counts) < len(counts):
+    if decision.input_tokens is None or decision.output_tokens is None:
         return None
-    return (known_counts[0], known_counts[1]), (known_counts[2], known_counts[3])
+    if usage.output_tokens is None:
+        return None
+    expected = (decision.input_tokens, decision.output_tokens)
+    return expected, (usage.input_tokens, usage.output_tokens)
 
 
 def _percent(actual: int, expected: int) -> float | None:

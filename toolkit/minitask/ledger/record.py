@@ -1,7 +1,7 @@
-"""Records: the evidence of one attempt, as values and as JSON (`schemas/record.schema.json`).
+"""Records: the evidence of one attempt, from its route to its cost.
 
-Money is `Decimal` US dollars, written as a decimal string; unknown is null, never 0. Times are UTC, ISO 8601. A record
-names the merge by which a task landed; whether it is on the target still is read from the target's ancestry.
+Money is `Decimal` US dollars; unknown is None, never 0. Times are UTC, ISO 8601. A record names the merge by which a
+task landed; the target's ancestry tells whether that is still on it.
 """
 
 from __future__ import annotations
@@ -12,24 +12,26 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from minitask.ledger.evidence import (
-    Grade,
-    RecordedDecision,
-    SuiteCounts,
-)
 from minitask.ledger.usage import NO_USAGE, Usage
+from minitask.words import counted
 
 FORMAT = 1
 ATTEMPT, LANDING, LOST = "attempt", "landing", "lost"
 PLAN, CLASSIFY, REVIEW, MESSAGE = "plan", "classify", "review", "message"
 SUBSCRIPTION = "subscription"
-"""As the source of a price: a plan pays for the model, and each call costs 0."""
+"""The source of a price where a plan pays for the model, and each call costs 0."""
 GOAL = "goal: "
 """The beginning of the note in a plan's record that holds its goal."""
 PERSON = "person"
-"""As an executor: somebody who approved or rejected an attempt."""
+"""The executor of records in which a person approved or rejected an attempt."""
 CALLS = (PLAN, CLASSIFY, REVIEW, MESSAGE)
-"""The kinds of records of calls that are no attempt at a change: what they cost counts, what they say is not proof."""
+"""The kinds of calls that are no attempt at a change: their costs count, their answers prove nothing."""
+
+
+FIRST, REPAIR, CLIMB, CORRECT, APPLY = "first", "repair", "climb", "correct", "apply"
+RESUME = "resume"
+"""Why an attempt is made: the first of a run; the same tier again; the next tier; a reviewer's own edits; a model that
+applies them; a change on record without a review."""
 
 
 class Verdict(StrEnum):
@@ -49,10 +51,83 @@ class Verdict(StrEnum):
         return self in (Verdict.MERGED, Verdict.READY)
 
 
-class CommandRecord(Struct, frozen=True):
-    """One command's result: `line` in the spec (0: of the config), and tracked files that it `changed`.
+class SuiteCounts(Struct, frozen=True):
+    """Counts of the tests that a runner collected, and of their results."""
 
-    `refused_hosts` is what it tried to reach and `network` does not list, where it failed.
+    collected: int
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+class Missed(Struct, frozen=True):
+    """A planted fault that no command noticed."""
+
+    path: str
+    line: int
+    mutant: str
+
+
+class Grade(Struct, frozen=True):
+    """The planted faults that the validation of a change noticed; `note` says why there are none or few."""
+
+    planted: int
+    noticed: int
+    missed: tuple[Missed, ...] = ()
+    note: str = ""
+
+    @property
+    def percent(self) -> float:
+        """Return the noticed share; 100 without planted faults."""
+        return 100 * self.noticed / self.planted if self.planted else 100.0
+
+    def __str__(self) -> str:
+        """Return one line."""
+        if not self.planted:
+            return f"not graded: {self.note}"
+        return f"its checks notice {self.noticed} of {counted(self.planted, 'fault')} planted in it"
+
+
+NOTHING_PLANTED = Grade(
+    0, 0, note="documents, tests, and lines that were moved or copied get no faults"
+)
+
+
+class WeighedFact(Struct, frozen=True):
+    """A tier of the ladder: whether to try it, and why."""
+
+    tier: str
+    use: bool
+    reason: str
+
+
+class RecordedDecision(Struct, frozen=True):
+    """The route of an attempt; `step` is why it was made.
+
+    `task_class` is the class of tasks that statistics are kept of. Tokens and cost (US dollars, None: unpriced) are the
+    estimate of one call; `stated_cost_usd` is the spec's own **Estimated Cost**. `after_failure`: another tier had
+    failed at the same spec. `settles`: the result shows what the tier can do, which neither a change that goes back for
+    a repair nor a provider's failure does.
+    """
+
+    reason: str
+    task_class: str = ""
+    review: str = ""
+    review_reason: str = ""
+    ladder: tuple[WeighedFact, ...] = ()
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    after_failure: bool = False
+    settles: bool = False
+    step: str = FIRST
+    stated_cost_usd: Decimal | None = None
+
+
+class CommandRecord(Struct, frozen=True):
+    """The result of a command: its `line` in the spec (0: of the config), and the tracked files that it `changed`.
+
+    `refused_hosts` are hosts that a failed command tried to reach and `network` does not list.
     """
 
     line: int
@@ -68,7 +143,7 @@ class CommandRecord(Struct, frozen=True):
 
 
 class FileRecord(Struct, frozen=True):
-    """One changed file: git's status letter (A, M, D) and lines added and removed (None: not text)."""
+    """A changed file: git's status letter (A, M, D), and the lines added and removed (None: not text)."""
 
     path: str
     status: str
@@ -84,12 +159,12 @@ class Pricing(Struct, frozen=True):
 
 
 class Attempt(Struct, frozen=True):
-    """One executor's try at a task, whatever resulted.
+    """One executor's try at a task.
 
-    `served` is the model that answered, `version` that of the agent program, `malformed` how many replies could not be
-    applied, `reply_format` the form that was asked for, `pricing` the rates that the cost was worked out by, `decision`
-    why it was made on this tier. `doubts` are why a person is to look at it before it lands, though it is proven;
-    `unknown_imports` are those that no package provides.
+    `served` is the model that answered, `version` that of the agent program, `malformed` the number of replies that
+    could not be applied, `reply_format` the requested format, `pricing` the rates of the cost, `decision` the reason
+    for this tier. `doubts` say why a person must look at a proven change before it lands; `unknown_imports` are those
+    that no package provides.
     """
 
     n: int
@@ -118,11 +193,10 @@ class Attempt(Struct, frozen=True):
 
 
 class Record(Struct, frozen=True):
-    """An attempt with what it was made on: the unit of the ledger.
+    """An attempt with its spec, base and candidate: the unit of the ledger.
 
-    `kind` is `attempt`, `landing` (the merge that it landed by, or why none was allowed), `lost` (killed while a call
-    was under way), or a call that is no attempt: `plan`, `classify`, `review` or `message`. Where such a call belongs
-    to no one task, its spec is empty.
+    `kind` is `attempt`, `landing` (the merge, or why none was allowed), `lost` (killed during a call), or a call that
+    is no attempt: `plan`, `classify`, `review` or `message`. The spec of a call for several tasks is empty.
     """
 
     task: str
@@ -142,22 +216,21 @@ class Record(Struct, frozen=True):
 
     @property
     def is_merged(self) -> bool:
-        """Return True if it names the merge by which an attempt landed."""
+        """Return True if it names the merge of an attempt."""
         return self.kind == LANDING and self.attempt.verdict is Verdict.MERGED
 
     @property
     def is_call(self) -> bool:
-        """Return True if it is of a call beside the attempts; what a person says of one is none."""
+        """Return True for a call beside the attempts; a person's answer is none."""
         return self.kind in CALLS and self.attempt.executor != PERSON
 
 
 class TaskResult(Struct, frozen=True):
-    """The result of a task for `exec` and `run`; `estimate` is what one call of a chat model would have taken.
+    """The result of a task for `exec` and `run`; `estimate` is one call of a chat model for the same change.
 
-    `stops_run`: every further call would fail alike, for the key is at fault. `limited` names the executor
-    whose limit is reached. `is_broken`: it merged,
-    but its commands are red with what merged after it. `calls` are those beside the attempts, with their phase; cost
-    and usage count them too. `pull_request` is the web address of the one that was opened or updated.
+    `stops_run`: the key is at fault, so all further calls would fail. `limited` names the executor whose limit is
+    reached. `is_broken`: it merged, but its commands fail with later merges. `calls` are those beside the attempts,
+    with their phase; cost and usage include them. `pull_request` is the URL of the pull request opened or updated.
     """
 
     task: str
@@ -192,7 +265,10 @@ def money(amount: Decimal | None) -> str | None:
 
 
 def whole(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """Return a sum in which one unknown amount makes all of it unknown."""
-    all_amounts = list(amounts)
-    known_amounts = [amount for amount in all_amounts if amount is not None]
-    return sum(known_amounts, Decimal(0)) if len(known_amounts) == len(all_amounts) else None
+    """Return the sum of amounts; None if one of them is unknown."""
+    total = Decimal(0)
+    for amount in amounts:
+        if amount is None:
+            return None
+        total += amount
+    return total

@@ -1,4 +1,4 @@
-"""Records as JSON documents, and back."""
+"""Records as JSON documents (`schemas/record.schema.json`), and back."""
 
 from __future__ import annotations
 
@@ -8,32 +8,31 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from msgspec import to_builtins
 
-from minitask.ledger.evidence import (
-    decision_document,
-    extras_document,
-    grade_document,
-    parse_decision,
-    parse_extras,
-    parse_grade,
-)
 from minitask.ledger.record import (
+    FIRST,
     FORMAT,
     Attempt,
     CommandRecord,
     FileRecord,
+    Grade,
+    Missed,
     Pricing,
     Record,
+    RecordedDecision,
+    SuiteCounts,
     TaskResult,
     Verdict,
+    WeighedFact,
     money,
 )
-from minitask.ledger.usage import Usage, classes
+from minitask.ledger.usage import USAGE, Usage, classes
 
 
 def render_document(document: Mapping[str, Any]) -> bytes:
-    """Return a document as the ledger keeps it: ASCII, a line a value, each level indented by a space."""
-    compact = json.dumps(document)  # fast without indents only
+    """Return a document in the ledger's format: ASCII, a line a value, indented by one space a level."""
+    compact = json.dumps(document)  # fast only without indents
     try:
         return msgspec.json.format(compact.encode("ascii"), indent=1) + b"\n"
     except msgspec.DecodeError:  # a name that is not UTF-8
@@ -41,30 +40,12 @@ def render_document(document: Mapping[str, Any]) -> bytes:
 
 
 def usage_document(usage: Usage) -> dict[str, int | None]:
-    """Token counts as JSON."""
-    return {
-        "requests": usage.requests,
-        "input_tokens": usage.input_tokens,
-        "cached_input_tokens": usage.cached_input_tokens,
-        "output_tokens": usage.output_tokens,
-    }
-
-
-def classes_document(usage: Usage) -> dict[str, int | None]:
-    """Return the tokens in disjoint classes, each counted once, as JSON."""
-    by_class = classes(usage)
-    return {
-        "fresh_input": by_class.fresh_input,
-        "cache_read": by_class.cache_read,
-        "cache_write_5m": by_class.cache_write_5m,
-        "cache_write_1h": by_class.cache_write_1h,
-        "output": by_class.output,
-        "reasoning": by_class.reasoning,
-    }
+    """Return token counts as JSON."""
+    return {name: getattr(usage, name) for name in USAGE}
 
 
 def pricing_document(pricing: Pricing | None) -> dict[str, Any] | None:
-    """Unit rates and their source as JSON."""
+    """Return rates and their source as JSON."""
     if pricing is None:
         return None
     rates = {name: money(rate) for name, rate in pricing.rates.items()}
@@ -72,22 +53,24 @@ def pricing_document(pricing: Pricing | None) -> dict[str, Any] | None:
 
 
 def command_document(command: CommandRecord) -> dict[str, Any]:
-    """Return a command as JSON."""
-    return {
-        "line": command.line,
-        "command": command.command,
-        "exit_code": command.exit_code,
-        "passed": command.passed,
-        "seconds": round(command.seconds, 4),
-        "output_tail": command.output_tail,
-        "reason": command.reason,
-        **extras_document(command.tests, command.changed, command.refused_hosts),
-    }
+    """Return a command as JSON; optional fields only if they are not empty."""
+    document: dict[str, Any] = to_builtins(command) | {"seconds": round(command.seconds, 4)}
+    for name in ("tests", "changed", "refused_hosts"):
+        value = document.pop(name)
+        if value:
+            document[name] = list(value) if isinstance(value, tuple) else value
+    return document
 
 
 def parse_command(document: Mapping[str, Any]) -> CommandRecord:
     """Return the command that `command_document` wrote."""
-    return CommandRecord(**{**document, **parse_extras(document)})
+    tests = document.get("tests")
+    optional = {
+        "tests": SuiteCounts(**tests) if tests else None,
+        "changed": tuple(document.get("changed", ())),
+        "refused_hosts": tuple(document.get("refused_hosts", ())),
+    }
+    return CommandRecord(**{**document, **optional})
 
 
 def attempt_document(attempt: Attempt) -> dict[str, Any]:
@@ -101,25 +84,50 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
         "gate": attempt.gate or None,
         "reason": attempt.reason,
         "usage": usage_document(attempt.usage),
-        "tokens": classes_document(attempt.usage),
+        "tokens": to_builtins(classes(attempt.usage)),
         "cost_usd": money(attempt.cost_usd),
         "pricing": pricing_document(attempt.pricing),
         "served": attempt.served or None,
         "version": attempt.version or None,
         "reply_format": attempt.reply_format or None,
         "malformed": attempt.malformed,
-        "route": decision_document(attempt.decision),
+        "route": _decision_document(attempt.decision),
         "seconds": round(attempt.seconds, 4),
         "sandbox": attempt.sandbox,
         "commands": [command_document(command) for command in attempt.commands],
         "before": [command_document(command) for command in attempt.before],
-        "files": [
-            {"path": file.path, "status": file.status, "added": file.added, "removed": file.removed}
-            for file in attempt.files
-        ],
+        "files": list(map(to_builtins, attempt.files)),
         **({"doubts": list(attempt.doubts)} if attempt.doubts else {}),
         **({"unknown_imports": list(attempt.unknown_imports)} if attempt.unknown_imports else {}),
-        **({"grade": grade_document(attempt.grade)} if attempt.grade else {}),
+        **({"grade": _grade_document(attempt.grade)} if attempt.grade else {}),
+    }
+
+
+def _grade_document(grade: Grade) -> dict[str, Any]:
+    missed = list(map(to_builtins, grade.missed))
+    document = {"planted": grade.planted, "noticed": grade.noticed, "missed": missed}
+    return document | ({"note": grade.note} if grade.note else {})
+
+
+def _decision_document(decision: RecordedDecision | None) -> dict[str, Any] | None:
+    if decision is None:
+        return None
+    stated = decision.stated_cost_usd
+    return {
+        "reason": decision.reason,
+        "class": decision.task_class or None,
+        "review": decision.review or None,
+        "review_reason": decision.review_reason or None,
+        "ladder": list(map(to_builtins, decision.ladder)),
+        "estimate": {
+            "input_tokens": decision.input_tokens,
+            "output_tokens": decision.output_tokens,
+            "cost_usd": None if decision.cost_usd is None else format(decision.cost_usd, "f"),
+            **({} if stated is None else {"stated_cost_usd": format(stated, "f")}),
+        },
+        "after_failure": decision.after_failure,
+        "settles": decision.settles,
+        "step": decision.step,
     }
 
 
@@ -147,10 +155,9 @@ def record_document(record: Record) -> dict[str, Any]:
 
 
 def result_document(result: TaskResult) -> dict[str, Any]:
-    """Return a task's result as JSON, the form that `exec --json` prints.
+    """Return a task's result as JSON, as `exec --json` prints it.
 
-    `calls` is there where there were any, `next_step` where what is next is no command of minitask, `pull_request`
-    where one was opened or updated.
+    Only some results have `calls`, `pull_request`, and a `next_step` that is not a command of minitask.
     """
     step = result.next_step
     calls = [{"phase": phase, **call_document(call)} for phase, call in result.calls]
@@ -182,7 +189,7 @@ def call_document(call: Attempt) -> dict[str, Any]:
 
 
 def parse_record(document: dict[str, Any]) -> Record:
-    """Return a record from its JSON; raise `ValueError`, `KeyError` or `TypeError` if damaged or of a later format."""
+    """Return the record in a document; raise `ValueError`, `KeyError` or `TypeError` if it cannot be read."""
     if document["format"] != FORMAT:
         message = f"record format {document['format']}"
         raise ValueError(message)
@@ -225,20 +232,49 @@ def _parse_attempt(document: dict[str, Any]) -> Attempt:
         malformed=document.get("malformed") or 0,
         reply_format=document.get("reply_format") or "",
         pricing=parse_pricing(document.get("pricing")),
-        decision=parse_decision(document.get("route")),
+        decision=_parse_decision(document.get("route")),
         doubts=tuple(document.get("doubts") or ()),
-        grade=parse_grade(document.get("grade")),
+        grade=_parse_grade(document.get("grade")),
         unknown_imports=tuple(document.get("unknown_imports") or ()),
     )
 
 
 def _parse_usage(usage: dict[str, Any], tokens: dict[str, Any]) -> Usage:
-    """Usage from its totals, and from those classes that are parts of them."""
+    """Return the usage by its totals, and by the classes that are parts of them."""
     return Usage(
         **usage,
         cache_write_tokens=tokens.get("cache_write_5m"),
         cache_write_1h_tokens=tokens.get("cache_write_1h"),
         reasoning_tokens=tokens.get("reasoning"),
+    )
+
+
+def _parse_grade(document: Mapping[str, Any] | None) -> Grade | None:
+    if not document:
+        return None
+    missed = tuple(Missed(**mutant) for mutant in document["missed"])
+    return Grade(document["planted"], document["noticed"], missed, document.get("note", ""))
+
+
+def _parse_decision(document: Mapping[str, Any] | None) -> RecordedDecision | None:
+    if document is None:  # the oldest records have none
+        return None
+    estimate = document["estimate"]
+    return RecordedDecision(
+        reason=document["reason"],
+        task_class=document["class"] or "",
+        review=document["review"] or "",
+        review_reason=document["review_reason"] or "",
+        ladder=tuple(
+            WeighedFact(fact["tier"], fact["use"], fact["reason"]) for fact in document["ladder"]
+        ),
+        input_tokens=estimate["input_tokens"],
+        output_tokens=estimate["output_tokens"],
+        cost_usd=parse_money(estimate["cost_usd"]),
+        after_failure=bool(document["after_failure"]),
+        settles=bool(document["settles"]),
+        step=document.get("step") or FIRST,
+        stated_cost_usd=parse_money(estimate.get("stated_cost_usd")),
     )
 
 

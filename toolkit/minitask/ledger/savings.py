@@ -1,4 +1,4 @@
-"""Savings: all that was spent, against a frontier model that does each proven task at once."""
+"""Sums of records, and savings against a frontier model that does each proven task in one call."""
 
 from __future__ import annotations
 
@@ -11,23 +11,21 @@ from typing import cast
 from msgspec import Struct
 
 from minitask.ledger.record import ATTEMPT, CALLS, LANDING, LOST, Record
-from minitask.ledger.usage import Usage, classes
+from minitask.ledger.usage import USAGE, Usage, classes
 
 Unit = tuple[str, str]
 """A task and the blob of its spec: one statement of what is to be done."""
 
 
 class Savings(Struct, frozen=True):
-    """Against the frontier model, asked once for each task that is proven: an estimate.
+    """The estimated savings against the frontier model, asked once for each proven task.
 
-    Both sides hold the same kinds of calls: what planning and verifying projects took, and one classification, review
-    and message of each task that the baseline holds, is in the baseline as it was spent. That is `shared_usd`, of the
-    phases `shared_phases`; `baseline_cost_usd` holds it.
+    The baseline includes the actual cost of planning and verifying projects, and of one classification, review and
+    message of each task in it: `shared_usd`, of the phases `shared_phases`.
 
-    `tasks` are those (a task and its spec blob) that the baseline holds, each once however many attempts it took.
-    `left_out` are proven too, but one of their attempts has no known price, or the baseline has none: they count for
-    nothing on the baseline's side. `cost_usd` is all that is known to have been spent, failures included.
-    `baseline_by_day` adds up to `baseline_cost_usd`: each task counts on the day of the first attempt that proved it.
+    `tasks` counts the tasks (with their spec blobs) in the baseline, once each. `left_out` are proven too, but one of
+    their attempts or the baseline has no known price. `cost_usd` is all that is known to have been spent, failures
+    included. `baseline_by_day` adds up to `baseline_cost_usd`; a task counts on the day of its first proven attempt.
     """
 
     baseline_model: str
@@ -41,7 +39,7 @@ class Savings(Struct, frozen=True):
 
     @property
     def saved_usd(self) -> Decimal | None:
-        """Return the difference; negative where it cost more."""
+        """Return the difference; negative if more was spent."""
         if self.baseline_cost_usd is None or self.cost_usd is None:
             return None
         return EXACT.subtract(self.baseline_cost_usd, self.cost_usd)
@@ -63,7 +61,7 @@ def units_of(records: Iterable[Record]) -> Mapping[Unit, list[Record]]:
 
 
 def savings_of(records: Sequence[Record], model: str) -> Savings:
-    """Return what the records saved against the model that their baseline costs are of."""
+    """Return the savings of records, whose baseline costs are those of a model."""
     baselines: list[tuple[str, Decimal | None]] = []
     shared = [record for record in records if record.is_call and not record.spec_blob]
     left_out = 0
@@ -80,11 +78,10 @@ def savings_of(records: Sequence[Record], model: str) -> Savings:
     unknown = left_out and not baselines
     calls = [(each.started_at[:10], each.attempt.cost_usd) for each in shared]
     besides = total(amount for _, amount in calls) or Decimal(0)
+    baseline = total([*(amount for _, amount in baselines), besides])
     return Savings(
         baseline_model=model,
-        baseline_cost_usd=None
-        if unknown
-        else total(amount for _, amount in [*baselines, ("", besides)]),
+        baseline_cost_usd=None if unknown else baseline,
         cost_usd=total([record.attempt.cost_usd for record in records]),
         tasks=len(baselines),
         left_out=left_out,
@@ -104,13 +101,12 @@ def _by_day(amounts: Iterable[tuple[str, Decimal | None]]) -> Mapping[str, Decim
 
 
 def _calls_once(unit: Sequence[Record]) -> Iterator[Record]:
-    """Yield the latest call of each phase: earlier ones were about attempts that failed, or failed themselves."""
+    """Yield the latest call of each phase; earlier ones failed, or belong to attempts that failed."""
     for phase in CALLS:
         calls = [record for record in unit if record.kind == phase and record.is_call]
         yield from calls[-1:]
 
 
-USAGE = ("requests", "input_tokens", "cached_input_tokens", "output_tokens")
 CLASSES = (
     "fresh_input",
     "cache_read",
@@ -120,7 +116,7 @@ CLASSES = (
     "output",
     "reasoning",
 )
-"""Each token is in one of them; `unsplit_input` is input of which nobody said what the cache had to do with it."""
+"""Each token is in one of them; `unsplit_input` is input without counts of the cache."""
 EXACT = Context(prec=200, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
@@ -132,12 +128,11 @@ class TallyLine(Struct, frozen=True):
 
 
 class Tally(Struct, frozen=True):
-    """The sums of some records.
+    """The sums of records.
 
-    `attempts` are the records of attempts, lost ones included; landings and calls beside them are none. Counts and
-    `cost_usd` are sums of what is known, and None if there was something to count and nothing is known; `unpriced`
-    records have no known cost, `uncounted` ones no known tokens. `tasks` is of distinct tasks, so a task on two tiers
-    is in both of their tallies. Seconds are those of the attempts.
+    `attempts` includes lost ones, but neither landings nor calls beside attempts. Counts and `cost_usd` are sums of the
+    known values, None if there are only unknown ones; `unpriced` records have no known cost, `uncounted` ones no known
+    tokens. `tasks` counts distinct tasks, so a task on two tiers is in both of their tallies.
     """
 
     records: int
@@ -151,7 +146,7 @@ class Tally(Struct, frozen=True):
 
 
 def line_of(record: Record) -> TallyLine:
-    """Return a record with its counts worked out."""
+    """Return a record with its counts."""
     usage = record.attempt.usage
     counts = (usage.requests, usage.input_tokens, usage.cached_input_tokens, usage.output_tokens)
     by_class = classes(usage)
@@ -161,14 +156,12 @@ def line_of(record: Record) -> TallyLine:
 
 
 def tally(lines: Sequence[TallyLine]) -> Tally:
-    """Return the sums of some records; the order plays no part."""
+    """Return the sums of records, whose order does not matter."""
     records = [line.record for line in lines]
     tries = [record for record in records if record.kind in (ATTEMPT, LOST)]
     spent = [record.attempt for record in records if record.kind != LANDING]
     columns = zip(*(line.counts for line in lines), strict=True) if lines else [()] * len(NAMES)
-    unknown = [
-        item for item in spent if None in (item.usage.input_tokens, item.usage.output_tokens)
-    ]
+    uncounted = sum(None in (item.usage.input_tokens, item.usage.output_tokens) for item in spent)
     return Tally(
         records=len(records),
         attempts=len(tries),
@@ -176,7 +169,7 @@ def tally(lines: Sequence[TallyLine]) -> Tally:
         counts={name: _known(column) for name, column in zip(NAMES, columns, strict=True)},
         cost_usd=total([record.attempt.cost_usd for record in records]),
         unpriced=sum(record.attempt.cost_usd is None for record in records),
-        uncounted=len(unknown),
+        uncounted=uncounted,
         seconds=math.fsum(item.seconds for item in spent),
     )
 
@@ -185,9 +178,7 @@ NAMES = USAGE + CLASSES
 
 
 def total(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """Return the exact sum of the known amounts; None if there are amounts and none is known, 0 if there are
-    none.
-    """
+    """Return the exact sum of the known amounts; None if all are unknown, 0 without amounts."""
     all_amounts = list(amounts)
     known_amounts = [amount for amount in all_amounts if amount is not None]
     if all_amounts and not known_amounts:
@@ -197,14 +188,14 @@ def total(amounts: Iterable[Decimal | None]) -> Decimal | None:
 
 
 def _known(column: Sequence[int | None]) -> int | None:
-    if None not in column:  # as it is nearly always
+    if None not in column:  # nearly always
         return sum(cast("Sequence[int]", column))
     counts = [count for count in column if count is not None]
     return sum(counts) if counts else None
 
 
 def _split_input(usage: Usage, fresh: int | None) -> tuple[int | None, ...]:
-    """Fresh, read from the cache, written for five minutes and an hour, and what is none of these for all we know."""
+    """Return input tokens by class: fresh, read from the cache, written for 5 minutes and for an hour, unsplit."""
     whole = usage.input_tokens
     parts = (usage.cached_input_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens)
     if whole is None:

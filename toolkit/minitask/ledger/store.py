@@ -1,6 +1,7 @@
 """The ledger: append-only commits on `refs/minitask/ledger`, whose tree holds a JSON file per attempt.
 
-A file is named by its task, its number and a digest of its content, so that two clones' ledgers merge as a union.
+A file is named by its task, its number and a digest of its content, so that two clones' ledgers merge as a union. The
+prompt and reply of an attempt are in a file of the same name with another ending, which reports do not read.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import heapq
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -19,17 +20,17 @@ from typing import Any
 
 import msgspec.json
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from minitask.git import refs
 from minitask.git.commits import FileWrite, NewCommit
 from minitask.git.objects import TREE, Objects
 from minitask.git.repository import Signature
-from minitask.ledger.exchange import ENDING
 from minitask.ledger.record import FORMAT, Record
 from minitask.ledger.record_json import parse_record, record_document, render_document
 
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
-"""What reading a record raises that is damaged in whatever way."""
+"""The exceptions of reading a damaged record."""
 NO_EVIDENCE: dict[str, Any] = {"commands": (), "before": (), "files": ()}
 DIGITS = 60
 TEXT = frozenset({str})
@@ -37,7 +38,7 @@ COUNT = frozenset({int, type(None)})
 
 
 class Ledger(Struct, frozen=True):
-    """Records, and how many more there are that cannot be read: `damaged` ones, and those of a `future` format."""
+    """Records, and the number of those that cannot be read: `damaged` ones, and those of a `future` format."""
 
     records: tuple[Record, ...]
     damaged: int = 0
@@ -45,7 +46,7 @@ class Ledger(Struct, frozen=True):
 
 
 class DamagedRecord(Enum):
-    """The reason why a file of the ledger is not a record."""
+    """Why a file of the ledger is not a record."""
 
     DAMAGED = auto()
     FUTURE = auto()
@@ -65,9 +66,7 @@ def append_commit(
     signature: Signature,
     files: Sequence[FileWrite] | None = None,
 ) -> NewCommit:
-    """Return the commit that appends records to the ledger as it stands at `head`; `files` are theirs, where they
-    are made.
-    """
+    """Return the commit that appends records to the ledger at `head`; `files` are those of the records, if made."""
     names = ", ".join(f"{record.task} {record.attempt.n}" for record in records)
     return NewCommit(
         ref=refs.LEDGER,
@@ -82,32 +81,31 @@ def append_commit(
 def read_ledger(
     objects: Objects, head: str | None, *, below: str = "", evidence: bool = False
 ) -> Ledger:
-    """All that the ledger holds at or below a path (`PROJECT`, `PROJECT/ID`), oldest first in each task.
+    """Return the records at or below a path (`PROJECT`, `PROJECT/ID`), oldest first in each task.
 
-    Records that are damaged or of a later format are counted, and stop nothing. Without `evidence` the commands, files
-    and rates of each attempt are left out, which takes half of the time: sums need none of them.
+    Without `evidence`, the commands, files and rates of attempts are left out, which halves the time: sums need none.
     """
     with uncollected():
-        found = list(_parsed(objects.read_many(_blobs(objects, head, below)), evidence=evidence))
-    return _ledger(found)
+        contents = objects.read_many(_blobs(objects, head, below))
+        return _ledger([_parse(content, evidence=evidence) for content in contents])
 
 
 def read_newest(objects: Objects, head: str | None, *, below: str = "", most: int) -> Ledger:
-    """The same, with the commands, files and rates of the newest records, as many as `most`."""
+    """Return the same, with the commands, files and rates of the newest records, as many as `most`."""
     with uncollected():
         contents = list(objects.read_many(_blobs(objects, head, below)))
         if most >= len(contents):
             return _ledger([_parse_best(content) for content in contents])
-        found = list(_parsed(contents, evidence=False))
-        times = ((item.started_at, at) for at, item in enumerate(found) if isinstance(item, Record))
+        items = [_parse(content, evidence=False) for content in contents]
+        times = ((item.started_at, at) for at, item in enumerate(items) if isinstance(item, Record))
         for _, at in heapq.nlargest(most, times):
-            found[at] = _parse_best(contents[at])
-    return _ledger(found)
+            items[at] = _parse_best(contents[at])
+    return _ledger(items)
 
 
-def _ledger(found: Sequence[Record | DamagedRecord]) -> Ledger:
-    flaws = Counter(item for item in found if isinstance(item, DamagedRecord))
-    records = [item for item in found if isinstance(item, Record)]
+def _ledger(items: Sequence[Record | DamagedRecord]) -> Ledger:
+    flaws = Counter(item for item in items if isinstance(item, DamagedRecord))
+    records = [item for item in items if isinstance(item, Record)]
     records.sort(key=lambda item: (item.task, item.attempt.n, item.started_at))
     return Ledger(
         tuple(records), damaged=flaws[DamagedRecord.DAMAGED], future=flaws[DamagedRecord.FUTURE]
@@ -115,17 +113,16 @@ def _ledger(found: Sequence[Record | DamagedRecord]) -> Ledger:
 
 
 def read_records(objects: Objects, head: str | None, *, below: str = "") -> Iterator[Record]:
-    """Yield the records at or below a path, oldest first in each task; what cannot be read is skipped."""
+    """Yield the readable records at or below a path, oldest first in each task."""
     yield from read_ledger(objects, head, below=below, evidence=True).records
 
 
 def read_documents(
     objects: Objects, head: str | None, *, below: str = "", since: str | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield what the ledger holds at or below a path, or has gained since an older head, as JSON and in no order.
+    """Yield the records at or below a path, or only those added since an older head, as JSON in no order.
 
-    For whoever needs a few fields of many records: making values of them takes most of the time. What is no JSON of
-    this format is skipped; the rest may be damaged anyway.
+    It is faster than `read_ledger` for a few fields of many records. The documents may be damaged.
     """
     if since is not None and head is not None:
         blobs = _added(objects, objects.tree_of(since), objects.tree_of(head))
@@ -141,19 +138,21 @@ def read_documents(
 
 
 def _blobs(objects: Objects, head: str | None, below: str) -> Iterator[str]:
-    """Return the ids of the files at or below a path of a commit."""
+    """Yield the ids of the files at or below a path of a commit."""
     if head is None:
-        return iter(())
+        return
     if not below:
-        return _added(objects, None, objects.tree_of(head))
+        yield from _added(objects, None, objects.tree_of(head))
+        return
     entry = objects.entry(head, below)
-    if entry is None:
-        return iter(())
-    return _added(objects, None, entry.oid) if entry.mode == TREE else iter((entry.oid,))
+    if entry is not None and entry.mode == TREE:
+        yield from _added(objects, None, entry.oid)
+    elif entry is not None:
+        yield entry.oid
 
 
 def _added(objects: Objects, before: str | None, tree: str) -> Iterator[str]:
-    """Yield the ids of the files below a tree that are not at the same place below another, level by level."""
+    """Yield the ids of the files of a tree that another tree does not have at the same path, level by level."""
     level: list[tuple[str | None, str]] = [(before, tree)]
     while level:
         trees = [oid for pair in level for oid in pair if oid]
@@ -172,22 +171,14 @@ def _added(objects: Objects, before: str | None, tree: str) -> Iterator[str]:
         level = deeper
 
 
-def _parsed(
-    contents: Iterable[bytes | None], *, evidence: bool
-) -> Iterator[Record | DamagedRecord]:
-    """Yield what is in each file."""
-    for content in contents:
-        yield _parse(content, evidence=evidence)
-
-
 def _parse_best(content: bytes | None) -> Record | DamagedRecord:
-    """Return the record in a file, without its evidence where that alone is damaged."""
+    """Return the record in a file, without its evidence if only that is damaged."""
     whole = _parse(content, evidence=True)
     return whole if isinstance(whole, Record) else _parse(content, evidence=False)
 
 
 def _parse(content: bytes | None, *, evidence: bool) -> Record | DamagedRecord:
-    """Return the record in a file; a file that is not there is damaged too."""
+    """Return the record in a file; a missing file is damaged too."""
     try:
         document = _document(content)
         written = document["format"]
@@ -206,7 +197,7 @@ def _parse(content: bytes | None, *, evidence: bool) -> Record | DamagedRecord:
 
 
 def _document(content: bytes | None) -> Any:
-    """Return what a file holds, by the fast reader where it is as strict as it should be."""
+    """Return the JSON in a file, by the fast reader if it accepts it."""
     try:
         return msgspec.json.decode(content or b"")
     except msgspec.DecodeError:
@@ -214,32 +205,22 @@ def _document(content: bytes | None) -> Any:
 
 
 def _is_sound(record: Record) -> bool:
-    """Return True if what records are sorted, grouped and summed by is of the type that it should be."""
-    attempt, usage = record.attempt, record.attempt.usage
+    """Return True if the fields that records are sorted, grouped and summed by have the right types."""
+    attempt = record.attempt
     texts = (record.task, record.spec_blob, record.started_at, record.kind)
     more = (attempt.tier, attempt.executor, attempt.model, attempt.gate, attempt.reason)
-    counts = (
-        attempt.n,
-        usage.requests,
-        usage.input_tokens,
-        usage.cached_input_tokens,
-        usage.output_tokens,
-        usage.cache_write_tokens,
-        usage.cache_write_1h_tokens,
-        usage.reasoning_tokens,
-    )
     amounts = (attempt.cost_usd, record.baseline_cost_usd)
     return (
         TEXT.issuperset(map(type, texts + more))
-        and COUNT.issuperset(map(type, counts))
-        and attempt.n is not None
+        and COUNT.issuperset(map(type, astuple(attempt.usage)))
+        and type(attempt.n) is int
         and is_moment(record.started_at)
         and all(amount is None or is_sum(amount) for amount in amounts)
     )
 
 
 def is_moment(text: str) -> bool:
-    """Return True if a text is a time with its zone."""
+    """Return True if a text is a time with a zone."""
     try:
         return datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
@@ -247,13 +228,13 @@ def is_moment(text: str) -> bool:
 
 
 def is_sum(amount: Decimal) -> bool:
-    """Return True if a number could be dollars: what is written out in full must not have a million digits."""
+    """Return True if a number can be an amount of dollars, whose digits are written out in full."""
     return amount.is_finite() and amount >= 0 and abs(amount.adjusted()) < DIGITS
 
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """No garbage collection meanwhile: among ten thousand records it finds nothing, and costs a third of the time."""
+    """Suspend garbage collection: among ten thousand records it finds nothing, and takes a third of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -261,3 +242,59 @@ def uncollected() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+ENDING = ".said"
+EXCHANGE_FORMAT = 1
+LONGEST_PROMPT, LONGEST_REPLY = 100_000, 200_000
+"""The most characters of a text; a longer one loses its middle."""
+_CUT = "\n[… {count:,} characters left out …]\n"
+
+
+class Exchange(Struct, frozen=True):
+    """A prompt and its reply, empty if there was none; `started_at` is the record's."""
+
+    prompt: str = ""
+    reply: str = ""
+    started_at: str = ""
+
+
+def exchange_file(exchange: Exchange, record_path: str) -> FileWrite:
+    """Return the file that holds an exchange, beside the record at `record_path`."""
+    document = {
+        "format": EXCHANGE_FORMAT,
+        "started_at": exchange.started_at,
+        "prompt": capped(exchange.prompt, LONGEST_PROMPT),
+        "reply": capped(exchange.reply, LONGEST_REPLY),
+    }
+    return FileWrite(record_path.removesuffix(".json") + ENDING, render_document(document))
+
+
+def read_exchange(objects: Objects, head: str | None, record: Record) -> Exchange | None:
+    """Return the exchange of a recorded attempt; None if the ledger does not have it."""
+    entry = objects.entry(head, record.task) if head else None
+    if entry is None or entry.mode != TREE:
+        return None
+    start = f"{record.attempt.n:04d}-"
+    blobs = (
+        child.oid
+        for name, child in sorted(objects.entries(entry.oid).items())
+        if name.startswith(start) and name.endswith(ENDING)
+    )
+    for blob in blobs:
+        try:
+            document = json.loads(objects.blob(blob))
+            fields = {name: str(document[name]) for name in ("prompt", "reply", "started_at")}
+        except (ValueError, KeyError, TypeError):
+            continue
+        if fields["started_at"] == record.started_at:
+            return Exchange(**fields)
+    return None
+
+
+def capped(text: str, most: int) -> str:
+    """Return the text, without its middle if it has more characters than `most`."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return text[:half] + _CUT.format(count=len(text) - 2 * half) + text[-half:]

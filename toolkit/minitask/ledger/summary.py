@@ -1,4 +1,4 @@
-"""The summary of a ledger: sums and groups that add up, how tasks fared, and what it would have cost otherwise."""
+"""The summary of a ledger: totals, groups, success rates, savings; and the runs that its records belong to."""
 
 from __future__ import annotations
 
@@ -12,24 +12,34 @@ from itertools import pairwise
 from msgspec import Struct
 
 from minitask.ledger.accuracy import CostError, EstimateError, cost_error, estimate_error
-from minitask.ledger.evidence import APPLY, CORRECT, REPAIR, Grade, grade_total
-from minitask.ledger.record import ATTEMPT, LANDING, LOST, SUBSCRIPTION, Attempt, Record, Verdict
+from minitask.ledger.record import (
+    APPLY,
+    ATTEMPT,
+    CORRECT,
+    LANDING,
+    LOST,
+    REPAIR,
+    SUBSCRIPTION,
+    Attempt,
+    Grade,
+    Record,
+    Verdict,
+)
 from minitask.ledger.savings import Savings, Tally, TallyLine, line_of, savings_of, tally, units_of
 from minitask.spec.model import Tier
 
 IMPLEMENT, LAND = "implement", "land"
 WINDOW = timedelta(hours=5)
-"""How long a window of the usual plans lasts."""
+"""The length of a window of the usual plans."""
 RANKS: Mapping[str, int] = {tier.value: rank for rank, tier in enumerate(Tier)}
 
 Groups = Mapping[str, Tally]
 
 
 class FirstTries(Struct, frozen=True):
-    """Of the tasks that a model, an agent or an edit script attempted, those whose first attempt was proven.
+    """The number of tasks, and of those whose first attempt was proven (`ready` or `merged`).
 
-    The first is that of the records given, by number and time, whatever became of the spec since. Lost calls and
-    landings are no attempts. Proven is a verdict of `ready` or `merged`.
+    The first attempt is that of the given records, by number and time; lost calls and landings are no attempts.
     """
 
     tasks: int
@@ -37,21 +47,19 @@ class FirstTries(Struct, frozen=True):
 
     @property
     def rate(self) -> float | None:
-        """From 0 to 1; None if there are no tasks."""
+        """Return the proven share from 0 to 1; None without tasks."""
         return round(self.proven / self.tasks, 4) if self.tasks else None
 
 
 class Summary(Struct, frozen=True):
-    """The summary of some records; the tallies of each grouping add up to `totals`, except for their numbers of tasks.
+    """The summary of records; the tallies of each grouping add up to `totals`, except for their numbers of tasks.
 
-    A phase is `implement`, `plan`, `classify`, `review`, `message`, `lost` (killed while a call was under way) or
-    `land` (a merge that was refused: nothing spent). `escalations` are attempts at one spec blob on a higher tier than
-    the one before, `repairs` those on the same tier that go on with a change that was not proven.
-    `failures_by_gate` counts what was not proven, lost calls as `lost`.
-    `outages` are attempts that a provider, a program or the machine failed: they are
-    neither tries nor failures. `windows` are spans of five hours in which calls were made that a subscription paid for,
-    counted for each executor; `limits_reached` attempts that ended at a limit. `grade` sums the faults that were
-    planted in changes, and those noticed.
+    A phase is `implement`, `plan`, `classify`, `review`, `message`, `lost` (killed during a call) or `land` (a refused
+    merge, which costs nothing). `escalations` are attempts at a spec blob on a higher tier than the one before,
+    `repairs` those on the same tier that go on with an unproven change. `failures_by_gate` counts lost calls as `lost`.
+    `outages` are attempts in which a provider, a program or the machine failed: neither tries nor failures. `windows`
+    are spans of five hours with calls that a subscription paid for, by executor; `limits_reached` counts attempts that
+    ended at a limit. `grade` sums the planted and the noticed faults.
     """
 
     totals: Tally
@@ -77,11 +85,15 @@ class Summary(Struct, frozen=True):
 
 def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
     """Return the summary of records in any order; `baseline_model` is the model that their baseline costs are of."""
-    ordered = sorted(records, key=_place)
+    ordered = sorted(records, key=_sort_key)
     lines = [line_of(record) for record in ordered]
     made = [record for record in ordered if record.kind == ATTEMPT]
     attempts = [record for record in made if not is_outage(record)]
-    pairs = [pair for unit in units_of(attempts).values() for pair in _pairs(unit)]
+    pairs = [
+        pair
+        for unit in units_of(attempts).values()
+        for pair in pairwise(record.attempt for record in unit)
+    ]
     times = [record.started_at for record in ordered]
     return Summary(
         totals=tally(lines),
@@ -95,7 +107,7 @@ def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
         failures_by_gate=_failures(ordered),
         escalations=sum(_is_higher(before, after) for before, after in pairs),
         repairs=sum(_is_repair(before, after) for before, after in pairs),
-        grade=grade_total(record.attempt.grade for record in attempts),
+        grade=_grade_total(attempts),
         outages=len(made) - len(attempts),
         windows=_windows(ordered),
         limits_reached=sum(record.attempt.reason.startswith("quota:") for record in made),
@@ -106,8 +118,14 @@ def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
     )
 
 
+def _grade_total(attempts: Iterable[Record]) -> Grade:
+    """Return the sum of the attempts' grades, without the faults that each of them missed."""
+    grades = [record.attempt.grade for record in attempts if record.attempt.grade]
+    return Grade(sum(grade.planted for grade in grades), sum(grade.noticed for grade in grades))
+
+
 def _windows(records: Iterable[Record]) -> int:
-    """Return how many windows of a subscription the calls began; each begins with a call, and lasts five hours."""
+    """Return the number of windows of a subscription; each begins with a call, and lasts five hours."""
     starts: dict[str, datetime] = {}
     count = 0
     for record in sorted(records, key=lambda record: record.started_at):
@@ -122,24 +140,24 @@ def _windows(records: Iterable[Record]) -> int:
 
 
 def is_outage(record: Record) -> bool:
-    """Return True for an attempt in which no model is at fault: its provider or its program failed."""
+    """Return True for an attempt whose provider or program failed, so that no model is at fault."""
     attempt = record.attempt
     is_implementing = record.kind == ATTEMPT and attempt.gate == IMPLEMENT
     return is_implementing and attempt.verdict in (Verdict.ERROR, Verdict.SKIPPED)
 
 
 def model_of(record: Record) -> str:
-    """Return the model that was asked; the executor's name where it has none."""
+    """Return the model of a record; the executor if it has none."""
     return record.attempt.model or record.attempt.executor
 
 
 def phase_of(record: Record) -> str:
-    """Return what the record's tokens went into."""
+    """Return the phase of a record."""
     return {ATTEMPT: IMPLEMENT, LANDING: LAND}.get(record.kind, record.kind)
 
 
-def _place(record: Record) -> tuple[object, ...]:
-    """Return where a record stands in an order that does not depend on the one that it came in."""
+def _sort_key(record: Record) -> tuple[object, ...]:
+    """Return the sort key of a record, by which equal sets of records have the same order."""
     attempt = record.attempt
     key = (record.spec_blob, attempt.tier, model_of(record), attempt.verdict.value, attempt.gate)
     costs = (str(attempt.cost_usd), str(record.baseline_cost_usd))
@@ -162,12 +180,6 @@ def _groups(
     return {name: tallies[name] for name in sorted(tallies, key=order)}
 
 
-def _pairs(unit: Sequence[Record]) -> Iterable[tuple[Attempt, Attempt]]:
-    """Each attempt with the one before it."""
-    attempts = [record.attempt for record in unit]
-    return pairwise(attempts)
-
-
 def _is_higher(before: Attempt, after: Attempt) -> bool:
     if after.decision is not None and after.decision.step in (CORRECT, APPLY):
         return False
@@ -176,14 +188,14 @@ def _is_higher(before: Attempt, after: Attempt) -> bool:
 
 
 def _is_repair(before: Attempt, after: Attempt) -> bool:
-    """Return True if the one attempt goes on with what failed in the other; a rerun begins anew."""
+    """Return True if the second attempt goes on with the failed change of the first; a rerun begins anew."""
     if after.decision is not None and after.decision.step != REPAIR:
         return False
     return after.tier == before.tier and not before.verdict.is_good
 
 
 def _failures(records: Iterable[Record]) -> Mapping[str, int]:
-    """Gate → how often it said no, most often first; the verdict stands for a gate that has no name."""
+    """Return the number of failures by gate (by verdict without a gate), most first."""
     failures: Counter[str] = Counter()
     for record in records:
         attempt = record.attempt

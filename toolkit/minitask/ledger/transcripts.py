@@ -1,7 +1,7 @@
-"""Read transcripts of Claude Code, one JSON object a line, for the answers of models and what each took.
+"""Read transcripts of Claude Code, one JSON object a line, for the answers of models and their usage.
 
-One answer is spread over several lines that all repeat its usage, only the last with the final count of its output; a
-session that was resumed or forked may be copied into another file. So an answer is known by its ids, and counts once.
+Several lines of an answer repeat its usage; only the last has the final count of output. A session that was resumed or
+forked may be copied into another file. So an answer is identified by its ids, and counts once.
 """
 
 from __future__ import annotations
@@ -19,18 +19,17 @@ from minitask.ledger.usage import Usage
 from minitask.words import one_line
 
 SYNTHETIC = "<synthetic>"
-"""The model of lines that the program wrote itself."""
+"""The model of lines by the program itself."""
 MOST_TOKENS = 10**12
-"""More than any call takes: a larger count is a mistake."""
+"""A larger count is a mistake."""
 LONGEST = 120
 DIGEST = 10
 
 
 class TranscriptAnswer(Struct, frozen=True):
-    """One answer of a model: its ids, when it began (UTC), and what it took.
+    """An answer of a model: its ids, its start (UTC), and its usage; `is_sidechain`: of a sub-agent.
 
-    `is_sidechain`: a sub-agent's. Its usage counts reads from the cache and writes to it as parts of the input, which
-    the transcript does not.
+    Unlike in the transcript, the usage counts reads from the cache and writes to it as parts of the input.
     """
 
     message: str
@@ -43,22 +42,22 @@ class TranscriptAnswer(Struct, frozen=True):
 
     @property
     def digest(self) -> str:
-        """Return what the ledger remembers it by."""
+        """Return the id of the answer in the ledger."""
         ids = f"{self.message}\0{self.request}".encode("utf-8", "surrogatepass")
         return hashlib.sha256(ids).hexdigest()[:DIGEST]
 
 
 class Transcript(Struct, frozen=True):
-    """Answers, each once, oldest first; and how many lines could not be read."""
+    """Answers, each once, oldest first, and the number of unreadable lines."""
 
     answers: tuple[TranscriptAnswer, ...]
     damaged: int = 0
 
 
 def parse_transcript(text: str, *, session: str = "") -> Transcript:
-    """Return the answers in one file; what is no answer of a model is passed over, what is damaged is counted.
+    """Return the answers in a file; other lines are skipped, damaged ones counted.
 
-    `session` is that of the lines that name none.
+    `session` is that of lines that name none.
     """
     answers: dict[tuple[str, str], TranscriptAnswer] = {}
     damaged = 0
@@ -73,11 +72,11 @@ def parse_transcript(text: str, *, session: str = "") -> Transcript:
         if answer is not None:
             ids = (answer.message, answer.request)
             answers[ids] = _same(answer, answers.get(ids, answer))
-    return Transcript(_told_apart(answers), damaged)
+    return Transcript(_distinct(answers.values()), damaged)
 
 
 def join(transcripts: Iterable[Transcript]) -> Transcript:
-    """Return the answers of several files as one, in whatever order the files come."""
+    """Return the answers of several files, whose order does not matter."""
     answers: dict[tuple[str, str], TranscriptAnswer] = {}
     damaged = 0
     for transcript in transcripts:
@@ -86,16 +85,12 @@ def join(transcripts: Iterable[Transcript]) -> Transcript:
             ids = (answer.message, answer.request)
             fuller, lesser = sorted((answer, answers.get(ids, answer)), key=_fullness, reverse=True)
             answers[ids] = _same(fuller, lesser)
-    return Transcript(_told_apart(answers), damaged)
+    return Transcript(_distinct(answers.values()), damaged)
 
 
 def _same(answer: TranscriptAnswer, second: TranscriptAnswer) -> TranscriptAnswer:
-    """Return an answer that was met before: as it is told now, from when and where it was told first."""
-    first = min(
-        answer,
-        second,
-        key=lambda entry: (entry.at, entry.session, entry.is_sidechain),
-    )
+    """Return an answer with the time and session of the earlier of two entries."""
+    first = min(answer, second, key=lambda entry: (entry.at, entry.session, entry.is_sidechain))
     return replace(answer, at=first.at, session=first.session, is_sidechain=first.is_sidechain)
 
 
@@ -105,28 +100,18 @@ def _fullness(answer: TranscriptAnswer) -> tuple[object, ...]:
     return (*counts, usage.cache_write_tokens, usage.cache_write_1h_tokens, answer.model)
 
 
-def _told_apart(
-    answers_by_id: dict[tuple[str, str], TranscriptAnswer],
-) -> tuple[TranscriptAnswer, ...]:
-    """Oldest first, without lines that leave out the request of an answer whose other lines name it."""
-    identified = {message for message, request in answers_by_id if request}
-    answers = [
-        answer
-        for (message, request), answer in answers_by_id.items()
-        if request or message not in identified
-    ]
-    return tuple(
-        sorted(
-            answers,
-            key=lambda entry: (entry.at, entry.message, entry.request),
-        )
-    )
+def _distinct(answers: Iterable[TranscriptAnswer]) -> tuple[TranscriptAnswer, ...]:
+    """Return answers, oldest first, without those that lack the request which another entry of the message names."""
+    entries = sorted(answers, key=lambda entry: (entry.at, entry.message, entry.request))
+    identified = {entry.message for entry in entries if entry.request}
+    return tuple(entry for entry in entries if entry.request or entry.message not in identified)
 
 
 def _answer(line: str, session: str) -> TranscriptAnswer | None:
-    """Return the answer that a line is about, None if it is about none; raise `ValueError` if it is damaged."""
+    """Return the answer of a line, None without one; raise `ValueError` if it is damaged."""
     entry = json.loads(line)
-    message = entry.get("message") if _is_answer(entry) else None
+    is_answer = isinstance(entry, dict) and entry.get("type") == "assistant"
+    message = entry.get("message") if is_answer else None
     if not isinstance(message, dict) or not isinstance(message.get("usage"), dict):
         return None
     model = one_line(_text(message, "model"), longest=LONGEST)
@@ -149,16 +134,10 @@ def _answer(line: str, session: str) -> TranscriptAnswer | None:
 
 
 def parse_moment(text: str) -> datetime:
-    """Return a date or time in UTC, to the millisecond; where it names no zone it is UTC. `ValueError` where it is
-    none.
-    """
+    """Return a date or time in UTC to the millisecond; without a zone, it is UTC. Raise `ValueError` for other text."""
     moment = datetime.fromisoformat(text)
     zoned = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     return zoned.replace(microsecond=zoned.microsecond // 1000 * 1000)
-
-
-def _is_answer(entry: object) -> bool:
-    return isinstance(entry, dict) and entry.get("type") == "assistant"
 
 
 def _text(fields: dict[str, Any], name: str) -> str:
@@ -167,7 +146,7 @@ def _text(fields: dict[str, Any], name: str) -> str:
 
 
 def _usage(fields: dict[str, Any]) -> Usage:
-    """Usage as the ledger counts it; a write to the cache whose time nobody said is one for five minutes."""
+    """Return the usage as the ledger counts it; a cache write of unknown duration is one for five minutes."""
     fresh, output = _count(fields, "input_tokens"), _count(fields, "output_tokens")
     read = _count(fields, "cache_read_input_tokens", least=0)
     split = fields.get("cache_creation")
@@ -179,7 +158,7 @@ def _usage(fields: dict[str, Any]) -> Usage:
 
 
 def _count(fields: dict[str, Any], name: str, *, least: int | None = None) -> int:
-    """A count; `least` is what it is where nobody said."""
+    """Return a count; `least` is the default."""
     count = fields.get(name)
     if count is None:
         count = least

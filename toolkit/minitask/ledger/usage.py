@@ -1,20 +1,19 @@
-"""The usage that a provider counted for one or more calls.
+"""The usage that a provider counted for calls.
 
-A field is `None` where nobody said, which is never the same as 0: an unknown count makes a sum
-unknown, so that no total looks smaller than it was.
+`None` is an unknown count, which is not 0: a sum with an unknown count is unknown, so that no total looks too small.
 """
 
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 
 class Usage(Struct, frozen=True):
     """Requests sent and tokens billed; `None` is unknown.
 
-    `cached_input_tokens` (read from the provider's cache), `cache_write_tokens` (kept there for
-    five minutes) and `cache_write_1h_tokens` are parts of `input_tokens`; `reasoning_tokens` are
-    part of `output_tokens`. `classes` takes them apart.
+    `cached_input_tokens` (read from the provider's cache), `cache_write_tokens` (kept there for five minutes) and
+    `cache_write_1h_tokens` are parts of `input_tokens`; `reasoning_tokens` are part of `output_tokens`.
     """
 
     requests: int | None = None
@@ -26,8 +25,10 @@ class Usage(Struct, frozen=True):
     reasoning_tokens: int | None = None
 
 
+USAGE = ("requests", "input_tokens", "cached_input_tokens", "output_tokens")
+"""The counts that reports and records show; the others are parts of them."""
 NO_USAGE = Usage(0, 0, 0, 0, 0, 0, 0)
-"""Nothing was asked and nothing was spent: the neutral element of `plus`."""
+"""No requests, no tokens: the neutral element of `plus`."""
 
 
 class TokenClasses(Struct, frozen=True):
@@ -42,9 +43,9 @@ class TokenClasses(Struct, frozen=True):
 
 
 def classes(usage: Usage) -> TokenClasses:
-    """Usage in disjoint classes, as they are priced.
+    """Return the tokens in disjoint classes, as they are priced.
 
-    `output` is without `reasoning`; where nobody counted that, it is all output.
+    `output` excludes `reasoning`; if reasoning was not counted, `output` is all of it.
     """
     return TokenClasses(
         fresh_input=_less(
@@ -62,24 +63,13 @@ def classes(usage: Usage) -> TokenClasses:
 
 
 def plus(left: Usage, right: Usage) -> Usage:
-    """Return the sum, field by field; unknown plus anything is unknown for that field."""
-    return Usage(
-        requests=_sum(left.requests, right.requests),
-        input_tokens=_sum(left.input_tokens, right.input_tokens),
-        cached_input_tokens=_sum(left.cached_input_tokens, right.cached_input_tokens),
-        output_tokens=_sum(left.output_tokens, right.output_tokens),
-        cache_write_tokens=_sum(left.cache_write_tokens, right.cache_write_tokens),
-        cache_write_1h_tokens=_sum(left.cache_write_1h_tokens, right.cache_write_1h_tokens),
-        reasoning_tokens=_sum(left.reasoning_tokens, right.reasoning_tokens),
-    )
-
-
-def _sum(left: int | None, right: int | None) -> int | None:
-    return None if left is None or right is None else left + right
+    """Return the sum, field by field; a count that is unknown on one side is unknown in the sum."""
+    pairs = zip(astuple(left), astuple(right), strict=True)
+    return Usage(*(None if a is None or b is None else a + b for a, b in pairs))
 
 
 def _less(whole: int | None, *parts: int | None) -> int | None:
-    """Return what is left of a count without its parts; unknown if one of them is, or makes no sense."""
+    """Return a count without its parts; None if one of them is unknown, or they exceed it."""
     known_parts = [part for part in parts if part is not None]
     if whole is None or len(known_parts) < len(parts):
         return None

@@ -24,7 +24,6 @@ from minitask.errors import UsageError
 from minitask.git import refs
 from minitask.git.commits import write_commits
 from minitask.git.repository import head_branch
-from minitask.ledger.evidence import RecordedDecision
 from minitask.ledger.record import (
     CLASSIFY,
     MESSAGE,
@@ -32,6 +31,7 @@ from minitask.ledger.record import (
     REVIEW,
     Attempt,
     Record,
+    RecordedDecision,
     Verdict,
 )
 from minitask.ledger.savings import total

@@ -16,7 +16,7 @@ from minitask.executors.registry import has_script
 from minitask.landing import candidate_commits
 from minitask.landing.grading import Graded, grade
 from minitask.landing.proof import prove
-from minitask.ledger.evidence import Grade
+from minitask.ledger.record import Grade
 from minitask.spec.model import Diagnostic
 from minitask.spec.rules import Problem
 from minitask.task.finish import landed_result

@@ -30,8 +30,7 @@ from minitask.landing.land import Landings
 from minitask.landing.missing_on_base import fails_unlisted, names_in
 from minitask.landing.proof import prove, prove_only
 from minitask.landing.run_commands import Proof, first_line
-from minitask.ledger.evidence import APPLY, CORRECT, NOTHING_PLANTED
-from minitask.ledger.record import FileRecord, Verdict
+from minitask.ledger.record import APPLY, CORRECT, NOTHING_PLANTED, FileRecord, Verdict
 from minitask.policy.route import SCRIPT
 from minitask.routing.costs import baseline_cost, estimate_usage
 from minitask.routing.pass_rates import SAME_WAY, UNLISTED

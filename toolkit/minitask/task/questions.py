@@ -26,9 +26,8 @@ from minitask.executors.request import (
     ExecutorResult,
     FailureKind,
 )
-from minitask.ledger.evidence import RecordedDecision
-from minitask.ledger.exchange import Exchange
-from minitask.ledger.record import MESSAGE, Attempt, Record, Verdict
+from minitask.ledger.record import MESSAGE, Attempt, Record, RecordedDecision, Verdict
+from minitask.ledger.store import Exchange
 from minitask.ledger.usage import NO_USAGE
 from minitask.policy.budget import Budget
 from minitask.policy.named_tiers import how_to_add, nearest_tier

@@ -18,9 +18,8 @@ from minitask.git.update_target import checkout_of
 from minitask.landing import candidate_commits
 from minitask.landing.candidate_commits import Landed
 from minitask.landing.join import note_recorded
-from minitask.ledger.exchange import Exchange, exchange_file
 from minitask.ledger.record import LANDING, Attempt, Record, Verdict
-from minitask.ledger.store import append_commit, record_file
+from minitask.ledger.store import Exchange, append_commit, exchange_file, record_file
 from minitask.ledger.usage import NO_USAGE
 from minitask.task.state import AttemptState
 

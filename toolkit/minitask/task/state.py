@@ -15,8 +15,18 @@ from minitask.errors import UsageError
 from minitask.executors.request import ExecutorFailure, ExecutorRequest, ExecutorResult
 from minitask.gates.result import GateResult
 from minitask.landing.land import Landings
-from minitask.ledger.evidence import CORRECT, FIRST, Grade, RecordedDecision, WeighedFact
-from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Pricing, Verdict
+from minitask.ledger.record import (
+    CORRECT,
+    FIRST,
+    Attempt,
+    CommandRecord,
+    FileRecord,
+    Grade,
+    Pricing,
+    RecordedDecision,
+    Verdict,
+    WeighedFact,
+)
 from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.policy.budget import Budget
 from minitask.policy.route import Route, RouteOverrides

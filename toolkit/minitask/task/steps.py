@@ -11,8 +11,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from minitask.ledger.evidence import APPLY, CLIMB, CORRECT, REPAIR
-from minitask.ledger.record import REVIEW, Verdict
+from minitask.ledger.record import APPLY, CLIMB, CORRECT, REPAIR, REVIEW, Verdict
 
 FED_BACK = frozenset({"scope", "lint", "validate", REVIEW})
 """The gates whose no goes back to the executor."""
