@@ -12,7 +12,7 @@ from minitask.git.commits import write_commits
 from minitask.git.update_target import TargetUpdate
 from minitask.landing.candidate_commits import Candidate, Landed, merge_commit, write_draft_commit
 from minitask.landing.join import Joint, join, left_on_branch, move_target
-from minitask.landing.proof import Proof, prove
+from minitask.landing.proof import Proof, is_proven, prove
 from minitask.ledger.record import Verdict
 
 ROUNDS = 8
@@ -89,10 +89,11 @@ def _proven_merge(
     engine: Context, task: Task, candidate: Candidate, *, tip: str, round_: int
 ) -> Landed | tuple[str, Proof]:
     """Return the merge of the candidate into a tip, with its proof; or why it cannot land."""
-    engine.emit(Progress(task.name, "merge", f"validating the merge into {tip[:12]}"))
     joint = join(engine, task, candidate, tip=tip)
     if joint.tree is None:
         return not_joined(task, joint)
+    if not is_proven(engine, task, joint.tree):
+        engine.emit(Progress(task.name, "merge", f"validating the merge into {tip[:12]}"))
     merge_draft = write_draft_commit(engine, task, parents=(tip, joint.commit), tree=joint.tree)
     proof = prove(engine, task, write_commits(engine.database, [merge_draft], force=True)[0])
     if not proof.passed:
