@@ -140,6 +140,17 @@ def test_a_validation_that_is_green_already_is_refused_before_anything_is_spent(
     assert world.tip() == before
 
 
+def test_where_a_task_creates_a_test_the_refusal_names_it_as_an_example(world: World) -> None:
+    world.task(
+        "p/01-b",
+        whole={"tests/test_b.py": "def test_b():\n    assert True\n"},
+        validation="grep -qx one a.txt",
+    )
+    outcome = world.exec("p/01-b")
+    assert outcome.code == 1
+    assert outcome.json["reason"].endswith("for example one that runs tests/test_b.py by itself")
+
+
 def test_proof_none_waives_that_and_the_record_says_so(world: World) -> None:
     world.task("p/01-b", whole=B, validation="grep -qx one a.txt", front={"proof": "none"})
     outcome = world.exec("p/01-b")

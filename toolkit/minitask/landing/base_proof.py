@@ -13,6 +13,7 @@ from msgspec import Struct
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.errors import RefusedError
+from minitask.gates.test_files import is_test_path
 from minitask.git.objects import SUBMODULE
 from minitask.git.remotes import fill_command
 from minitask.landing.missing_on_base import CHECK, Lack, Red, Scene, find_lack
@@ -21,7 +22,7 @@ from minitask.ledger.record import CommandRecord
 from minitask.sandbox.allow_list import AllowList
 from minitask.sandbox.choose_sandbox import how_to_strengthen
 from minitask.sandbox.policy import lies_in
-from minitask.spec.model import Command, ExpectationKind, Options, Spec
+from minitask.spec.model import Command, ExpectationKind, FileAction, Options, Spec
 from minitask.spec.notes import is_executable
 from minitask.spec.paths import check_path
 
@@ -40,7 +41,7 @@ def check_fails_before(engine: Context, task: Task) -> tuple[CommandRecord, ...]
         raise RefusedError(
             f"task {task.name}: its validation passes without the change, so it proves nothing",
             where=f"{task.path}:{task.spec.line_of('validation')}",
-            hint="add a command that fails now and passes when the task is done",
+            hint=f"add a command that fails now and passes when the task is done{_example(task.spec)}",
         )
     passed = {(record.line, record.command) for record in proof.commands if record.passed}
     for command in must_fail:
@@ -51,6 +52,14 @@ def check_fails_before(engine: Context, task: Task) -> tuple[CommandRecord, ...]
                 hint="fix the command, or remove its `# expect: fails before`",
             )
     return proof.commands
+
+
+def _example(spec: Spec) -> str:
+    """Return how a new test serves as such a command: a run of all tests passes without it."""
+    maybe_new = (FileAction.CREATE, FileAction.WRITE)
+    created = (ref.path for ref in spec.files if ref.action in maybe_new)
+    test = next(filter(is_test_path, created), "")
+    return f", for example one that runs {test} by itself" if test else ""
 
 
 class CheckTrial(Struct, frozen=True):
