@@ -96,6 +96,47 @@ def test_a_listed_path_is_meant_however_it_is_spelled(opening: str) -> None:
     assert read(f"{opening}\nhello\n{F}\n", request) == {"src/new.txt": "hello\n"}
 
 
+@pytest.mark.parametrize(
+    "lead",
+    [
+        "And `src/b.txt`",
+        "And here is **src/b.txt**",
+        "And finally, the test file `src/b.txt`:",
+        "Next, the new component `src/b.txt`:",
+        "The second file is `src/b.txt`.",
+        "Und hier ist die neue Datei `src/b.txt`:",
+        "Voici le nouveau fichier `src/b.txt` :",
+        "Aquí está el archivo nuevo `src/b.txt`:",
+        "E aqui o novo arquivo `src/b.txt`:",
+        "Ecco il nuovo file `src/b.txt`:",
+        "以下是 `src/b.txt` 的完整内容:",
+    ],
+)
+def test_a_sentence_that_says_nothing_else_names_the_file_of_the_fence_below(lead: str) -> None:
+    request = asked(ListedFile("src/a.txt", CREATE), ListedFile("src/b.txt", CREATE))
+    reply = f"`src/a.txt`:\n{F}text\na\n{F}\n\n{lead}\n\n{F}text\nb\n{F}\n"
+    assert read(reply, request) == {"src/a.txt": "a\n", "src/b.txt": "b\n"}
+
+
+@pytest.mark.parametrize(
+    "lead",
+    [
+        "See `src/b.txt`",
+        "This is what uses `src/b.txt`:",
+        "Then run `src/b.txt`:",
+        "It prints what is in `src/b.txt`",
+        "`src/b.txt` is no longer needed:",
+        "Do not forget `src/b.txt`",
+        "Before, `src/b.txt` was",
+        "`src/a.txt` and `src/b.txt`:",
+    ],
+)
+def test_a_sentence_that_says_more_names_no_file(lead: str) -> None:
+    request = asked(ListedFile("src/a.txt", CREATE), ListedFile("src/b.txt", CREATE))
+    reply = f"`src/a.txt`:\n{F}text\na\n{F}\n\n{lead}\n\n{F}text\nb\n{F}\n"
+    assert "names no file" in error_of(reply, request)
+
+
 @pytest.mark.parametrize("comment", ["# src/a.py", "# file: src/a.py", "# ./src/a.py"])
 def test_a_first_comment_names_the_file_and_is_no_part_of_it(comment: str) -> None:
     request = asked(ListedFile("src/a.py", CREATE), ListedFile("src/b.py", CREATE))

@@ -117,10 +117,18 @@ _DRIVE = lazy_pattern(r"[A-Za-z]:(?=/)")
 _PATHLIKE = lazy_pattern(r"(?:[\w.@+-]+/)*[\w.@+-]*\.[A-Za-z]\w{0,9}|(?:[\w.@+-]+/)+[\w.@+-]+")
 _WORD = lazy_pattern(r"[^\s`*\"'()\[\]<>]+")
 _NEUTRAL_WORDS = """
-a and as at be becomes below call called code complete content contents create created entire file files final
-following for full here here's is it its like looks modified new now of on path replace replacing save should source
-the then this to update updated version whole will with write your
+a also and as at be becomes below call called code complete component config configuration content contents create
+created entire file files final finally first following for full here here's is it its lastly like looks modified
+module new next now of on page path replace replacing save script second should source stylesheet test tests the then
+third this to update updated version whole will with write your
+das datei der die es folgt hier inhalt ist neue neuer und vollständige
+aquí archivo completo contenido de el está es este la nuevo y
+ci-dessous complet contenu du et fichier le nouveau voici
+a aqui arquivo completo conteúdo e está o novo
+ecco il completo contenuto file nuovo
+以下是 这是 的内容 的完整内容 完整内容 内容 文件 新文件 和
 """
+"""Words around a path that say no more than that it is the file below, in the languages that specs are written in."""
 _NEUTRAL = frozenset(_NEUTRAL_WORDS.split())
 _EDGES = " \t`'\"<>*_"
 _TRAILING = ",;:"
@@ -293,9 +301,10 @@ def _undressed(lead: str) -> str:
 
 def _from_sentence(lead: str, request: ReplyContext) -> Name | None:
     """Return the file of a line such as "Here is the new `src/a.py`:", which says nothing else."""
-    if not lead.rstrip(" *_").endswith(":"):
-        return None
     tokens = [word.strip(".,:;!") for word in _WORD.findall(lead)]
+    ends_with_path = bool(tokens) and resolve(tokens[-1], request) is not None
+    if not lead.rstrip(" *_").endswith(":") and not ends_with_path:
+        return None
     meant = {path for word in tokens if word and (path := resolve(word, request))}
     others = [word.lower() for word in tokens if word and not resolve(word, request)]
     if len(meant) != 1 or not _NEUTRAL.issuperset(others):
