@@ -722,3 +722,54 @@ def test_an_edit_inside_of_a_tag_and_one_outside_cannot_both_be_meant() -> None:
 
 def test_a_label_in_another_language_names_the_file() -> None:
     assert read(f"文件：`a.css`\n\n{F}css\n{BLUE}{F}\n", CSS_TASK) == {"a.css": BLUE}
+
+
+BLOCK = SECOND.split("\n", 1)[1].rsplit(F, 1)[0]
+HALVES = {
+    "a block without a fence": BLOCK,
+    "a block in other quotes": f"'''\n{BLOCK}'''\n",
+    "an indented fence": "    " + SECOND.replace("\n", "\n    "),
+    "a fence in a comment": f"<!-- then\n{SECOND}-->\n",
+    "a patch": "*** Begin Patch\n*** Update File: a.css\n-  color: red;\n+  color: blue;\n*** End Patch\n",
+    "a hunk": "@@ -2 +2 @@\n-  color: red;\n+  color: blue;\n",
+    "elements": '<edit path="a.css"><search>red</search><replace>blue</replace></edit>\n',
+    "a call": '<tool_call>{"name": "edit", "arguments": {"path": "a.css"}}</tool_call>\n',
+    "a sentence": "Also change `color: red` to `color: blue`.\n",
+    "a promise": "I will send the second edit in the next message.\n",
+}
+
+
+@pytest.mark.parametrize("case", HALVES)
+def test_a_reply_that_goes_on_outside_of_its_fences_goes_back(case: str) -> None:
+    error_of(f"{FIRST}\n{HALVES[case]}", TWO_EDITS)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "I changed `margin: 0` to `margin: 9px`.",
+        "You could change `body` to `main`, too.",
+        "The edit is a `<<<<<<< SEARCH` block.",
+        "Run this next.",
+    ],
+)
+def test_what_is_said_of_an_edit_is_no_edit(words: str) -> None:
+    after = CSS.replace("margin: 0", "margin: 9px")
+    assert read(f"{FIRST}\n{words}\n", TWO_EDITS) == {"a.css": after}
+
+
+@pytest.mark.parametrize("tags", ["<answer>", "<edit>", "<br>", "<!-- then -->", "<a><b>"])
+def test_tags_right_above_a_fence_do_not_hide_it(tags: str) -> None:
+    after = BLUE.replace("margin: 0", "margin: 9px")
+    assert read(f"{tags}\n{FIRST}{tags}\n{SECOND}", TWO_EDITS) == {"a.css": after}
+
+
+@pytest.mark.parametrize("gap", ["", "\n"])
+def test_a_tag_above_a_fence_names_its_file(gap: str) -> None:
+    request = asked(edited("a.css"), edited("b.css"), base={"a.css": CSS, "b.css": "b {}\n"})
+    files = {"a.css": BLUE, "b.css": "i {}\n"}
+    reply = "".join(
+        f'<file path="{path}">\n{gap}{F}css\n{text}{F}\n{gap}</file>\n'
+        for path, text in files.items()
+    )
+    assert read(reply, request) == files

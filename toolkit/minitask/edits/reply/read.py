@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -19,6 +18,7 @@ from minitask.edits.reply.check_changes import (
 from minitask.edits.reply.forms import edits_of, elect_only, is_edit_by_form
 from minitask.edits.reply.numbers import with_base_ranges
 from minitask.edits.reply.other_forms import patch_of, read_patch
+from minitask.edits.reply.outside import check_meant, check_unread
 from minitask.edits.reply.reply_context import SOURCE, ReplyContext, forbidden, name_of
 from minitask.edits.reply.reply_fences import answer_of, fences_of
 from minitask.edits.reply.retyped import with_base_lines
@@ -33,7 +33,6 @@ from minitask.edits.script_model import (
     placed,
 )
 from minitask.errors import EditError, UnlistedError
-from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import normalise
 
 if TYPE_CHECKING:
@@ -70,6 +69,7 @@ def make_changes(parsed: Parsed, request: ReplyContext) -> tuple[Change, ...]:
     check_result(changes, request, literal=parsed.literal)
     check_exchanged(changes, request)
     check_complete(changes, request, prose=parsed.prose)
+    check_unread(parsed.script, parsed.prose, [change.content or "" for change in changes])
     return tuple(with_origin(change, parsed.script) for change in changes)
 
 
@@ -95,7 +95,8 @@ def parse_reply(reply: str, request: ReplyContext) -> Parsed:
         else:
             edits += fence_edits.edits
             literal |= fence_edits.literal
-    edits += _bare_patch(answer, request) if not fences else []
+    patch = None if fences else patch_of(answer)
+    edits += _bare_patch(patch, request) if patch else []
     elected = elect_only(unplaced, edits, request)
     if elected is not None:
         edits += elected
@@ -108,60 +109,9 @@ def parse_reply(reply: str, request: ReplyContext) -> Parsed:
     )
     _check_listed(script, request)
     prose = without_fences(answer, fences)
-    _check_meant(script, prose)
+    prose = prose.replace(patch[1], "\n" * patch[1].count("\n")) if patch else prose
+    check_meant(script, prose)
     return Parsed(script, frozenset(literal), tuple(unplaced), prose)
-
-
-_TAKES_BACK = lazy_pattern(
-    r"(?:^|[.!?]\s+)\W*(?:(?:oh|hm+|but|no)\W+)*(?:wait\b(?!\s+(?:for|until|till|on|at|a)\b)"
-    r"|scratch that\b|on second thoughts?\b|oops\b|actually,?\s+(?:that|this|it|i|the (?:above|first|previous|last))\b"
-    r"|(?:please\s+)?(?:ignore|disregard|forget)\s+(?:(?:the|that|this|my|what)\s+)?(?:above|previous|earlier|last"
-    r"|first|edit|block|change|it|that|is)\b"
-    r"|(?:or,?\s+)?(?:alternativ(?:ely|ement|amente)\b|as an alternative\b|(?:或者|また(?:は|、))[，、,:：])"
-    r"|alternativ\w*(?:\s+\w+)?\W*(?::|$)|or,?\s+(?:if you (?:prefer|like|want)|you (?:can|could)|simply)\b"
-    r"|(?:another|a second|the other) (?:option|approach|way|solution|possibility)\b"
-    r"|(?:option|approach|alternative|variant|solution) (?:[b-e]|[2-9]|two)\b\W*(?:[:(\u2013\u2014-]|$))",
-    re.IGNORECASE,
-)
-_TAG = lazy_pattern(r"\s*<(/?)([A-Za-z][\w:-]*)(?:\s[^<>]*)?>\s*")
-
-
-def _check_meant(script: EditScript, prose: str) -> None:
-    """Raise where a line between two edits takes one back, or tags set edits of a file apart: which one is meant?"""
-    placed_lines = [edit.line for edit in script.edits]
-    if len(placed_lines) < 2:
-        return
-    tags = _tags_around(prose.split("\n"))
-    parents: dict[str, str] = {}
-    for edit in script.edits:
-        for path in paths_written(EditScript((edit,))):
-            tag = tags.get(edit.line, "")
-            if parents.setdefault(path, tag) != tag:
-                message = (
-                    f"an edit of {path} is inside <{tag or parents[path]}>, and another is not"
-                )
-                hint = "reply with the edits that count, and no others"
-                raise EditError(message, hint=hint, where=f"{SOURCE}:{edit.line}")
-    lines = prose.split("\n")[: max(placed_lines)]
-    for number, line in enumerate(lines[min(placed_lines) :], min(placed_lines) + 1):
-        if _TAKES_BACK.search(line):
-            message = f"`{line.strip()[:60]}` takes back an edit above it"
-            hint = "reply with the edits that count, and no others"
-            raise EditError(message, hint=hint, where=f"{SOURCE}:{number}")
-
-
-def _tags_around(lines: Sequence[str]) -> dict[int, str]:
-    """Return the outermost tag around each line that has one, of tags alone on their lines."""
-    around: dict[int, str] = {}
-    start, name = 0, ""
-    for number, line in enumerate(lines, 1):
-        tag = _TAG.fullmatch(line)
-        if tag and not tag[1] and not name:
-            start, name = number, tag[2]
-        elif tag and tag[1] and tag[2] == name:
-            around |= dict.fromkeys(range(start, number), name)
-            name = ""
-    return around
 
 
 def _is_named(fence: Fence, request: ReplyContext) -> bool:
@@ -172,11 +122,8 @@ def _is_named(fence: Fence, request: ReplyContext) -> bool:
     return is_edit_by_form(fence) or (name is not None and not name.comment)
 
 
-def _bare_patch(answer: str, request: ReplyContext) -> list[Edit]:
+def _bare_patch(patch: tuple[int, str], request: ReplyContext) -> list[Edit]:
     """Return the edits of a patch that stands in no fence."""
-    patch = patch_of(answer)
-    if patch is None:
-        return []
     line, text = patch
     with placed(line, source=SOURCE):
         return read_patch(text, request, line=line)

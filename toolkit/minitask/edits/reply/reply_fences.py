@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.edits.reply.markers import Bar, bar_of, is_balanced, is_closing, is_opening
+from minitask.edits.reply.outside import check_hidden, without_tags
 from minitask.edits.reply.reply_context import SOURCE
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
@@ -159,7 +160,8 @@ IsNamed = Callable[[Fence], bool]
 
 def fences_of(answer: str, *, is_named: IsNamed) -> tuple[Fence, ...]:
     """Return the fences of an answer; raise `EditError` where one is not closed, or where a file may be cut."""
-    answer = _TICKED_PATH.sub(r'\g<bar>"\g<path>"', answer)
+    answer = without_tags(_TICKED_PATH.sub(r'\g<bar>"\g<path>"', answer))
+    longer = None
     try:
         fences = _closed_fences(answer)
         torn = _torn(fences, answer.split("\n"), is_named)
@@ -174,6 +176,7 @@ def fences_of(answer: str, *, is_named: IsNamed) -> tuple[Fence, ...]:
             message = "a file seems to end at a fence inside its own text"
             raise EditError(message, hint=_LONGER, where=f"{SOURCE}:{torn.line}")
         fences = _closed_fences(longer)
+    check_hidden(longer or answer, is_named)
     return tuple(inner for fence in fences for inner in _unwrapped(fence, is_named))
 
 

@@ -1,0 +1,185 @@
+"""What stands outside of a reply's fences: tags, words that take an edit back, and edits that nothing reads.
+
+A reply is applied whole or not at all, so an edit in a form that is not read sends all of it back.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from minitask.edits.grammar import paths_written
+from minitask.edits.reply.markers import bar_of, is_closing, is_opening
+from minitask.edits.reply.reply_context import SOURCE
+from minitask.edits.script_model import EditScript
+from minitask.errors import EditError
+from minitask.patterns import lazy_pattern
+from minitask.spec.markdown import find_fences
+from minitask.spec.model import Fence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_TAGS = lazy_pattern(r"\s*(?:</?[A-Za-z][^<>]*>\s*|<(\w+)>[^<>]*</\1>\s*|<!--.*?-->\s*)+")
+_TAG_PATH = lazy_pattern(
+    r"<\w+\b[^<>]*\s(?:path|file|file_?name|file_?path|name)=[\"']([^\"'<>]+)[\"'][^<>]*>"
+)
+_BEFORE_BAR = lazy_pattern(r"(?:[\s>]|[-*+]\s|\d+[.)]\s)*")
+
+
+def without_tags(text: str) -> str:
+    """Return an answer without the tags right above its fences, which hide these; one with a path becomes that path."""
+    lines = text.split("\n")
+    for _ in range(text.count("```") + text.count("~~~")):
+        covered, starts = _covered("\n".join(lines))
+        hidden = next(
+            (at for at, line in enumerate(lines) if at not in covered and bar_of(line)), None
+        )
+        tags = [
+            at
+            for start in (*starts, hidden)
+            if start is not None
+            for at in _tags_above(lines, start, covered)
+        ]
+        if not tags:
+            break
+        for at in tags:
+            path = _TAG_PATH.search(lines[at])
+            lines[at] = path[1] if path else ""
+    return "\n".join(lines)
+
+
+def _covered(text: str) -> tuple[set[int], list[int]]:
+    """Return the indices of the lines of all fences, and those of their first lines."""
+    fences = find_fences(text)
+    rows = (range(fence.line - 1, fence.line + fence.content.count("\n") + 1) for fence in fences)
+    return {at for row in rows for at in row}, [fence.line - 1 for fence in fences]
+
+
+def _tags_above(lines: Sequence[str], start: int, covered: set[int]) -> Iterator[int]:
+    at = start - 1
+    while at >= 0 and not lines[at].strip() and start - at <= 2:
+        at -= 1
+    while at >= 0 and at not in covered and _TAGS.fullmatch(lines[at]):
+        yield at
+        at -= 1
+
+
+def check_hidden(text: str, is_named: Callable[[Fence], bool]) -> None:
+    """Raise where a fence that is an edit is not read as one, since it is indented or in a comment."""
+    lines = text.split("\n")
+    covered, _ = _covered(text)
+    for at, line in enumerate(lines):
+        bar = None if at in covered else bar_of(_stripped(line))
+        if bar is None or not bar.info:
+            continue
+        rest = [_stripped(row) for row in lines[at + 1 :]]
+        end = next((n for n, row in enumerate(rest) if bar.is_closed_by(bar_of(row))), len(rest))
+        content = "".join(f"{row}\n" for row in rest[:end])
+        if is_named(Fence(bar.info, content, line=at + 1)):
+            message = "a fence is not read as one: it is indented, or inside of something else"
+            hint = "begin its lines without indentation, with an empty line above"
+            raise EditError(message, hint=hint, where=f"{SOURCE}:{at + 1}")
+
+
+def _stripped(line: str) -> str:
+    match = _BEFORE_BAR.match(line)
+    return line[match.end() :] if match else line
+
+
+_TAKES_BACK = lazy_pattern(
+    r"(?:^|[.!?]\s+)\W*(?:(?:oh|hm+|but|no)\W+)*(?:wait\b(?!\s+(?:for|until|till|on|at|a)\b)"
+    r"|scratch that\b|on second thoughts?\b|oops\b|actually,?\s+(?:that|this|it|i|the (?:above|first|previous|last))\b"
+    r"|(?:please\s+)?(?:ignore|disregard|forget)\s+(?:(?:the|that|this|my|what)\s+)?(?:above|previous|earlier|last"
+    r"|first|edit|block|change|it|that|is)\b"
+    r"|(?:or,?\s+)?(?:alternativ(?:ely|ement|amente)\b|as an alternative\b|(?:或者|また(?:は|、))[，、,:：])"
+    r"|alternativ\w*(?:\s+\w+)?\W*(?::|$)|or,?\s+(?:if you (?:prefer|like|want)|you (?:can|could)|simply)\b"
+    r"|(?:another|a second|the other) (?:option|approach|way|solution|possibility)\b"
+    r"|(?:option|approach|alternative|variant|solution) (?:[b-e]|[2-9]|two)\b\W*(?:[:(\u2013\u2014-]|$))",
+    re.IGNORECASE,
+)
+_NAMES = "answer output response solution result final final_answer code change changes edit edits file files"
+_NEUTRAL = frozenset(_NAMES.split())
+"""Tags around what counts."""
+_TAG = lazy_pattern(r"\s*<(/?)([A-Za-z][\w:-]*)(?:\s[^<>]*)?>\s*")
+
+
+def check_meant(script: EditScript, prose: str) -> None:
+    """Raise where a line between two edits takes one back, or tags set edits of a file apart: which one is meant?"""
+    placed_lines = [edit.line for edit in script.edits]
+    if len(placed_lines) < 2:
+        return
+    tags = _tags_around(prose.split("\n"))
+    parents: dict[str, str] = {}
+    for edit in script.edits:
+        for path in paths_written(EditScript((edit,))):
+            tag = tags.get(edit.line, "")
+            if parents.setdefault(path, tag) != tag:
+                message = (
+                    f"an edit of {path} is inside <{tag or parents[path]}>, and another is not"
+                )
+                hint = "reply with the edits that count, and no others"
+                raise EditError(message, hint=hint, where=f"{SOURCE}:{edit.line}")
+    lines = prose.split("\n")[: max(placed_lines)]
+    for number, line in enumerate(lines[min(placed_lines) :], min(placed_lines) + 1):
+        if _TAKES_BACK.search(line):
+            message = f"`{line.strip()[:60]}` takes back an edit above it"
+            hint = "reply with the edits that count, and no others"
+            raise EditError(message, hint=hint, where=f"{SOURCE}:{number}")
+
+
+def _tags_around(lines: Sequence[str]) -> dict[int, str]:
+    """Return the outermost tag around each line that has one, of tags alone on their lines."""
+    around: dict[int, str] = {}
+    start, name = 0, ""
+    for number, line in enumerate(lines, 1):
+        tag = _TAG.fullmatch(line)
+        if tag and not tag[1] and not name:
+            start, name = number, tag[2]
+        elif tag and tag[1] and tag[2] == name:
+            around |= {} if name.lower() in _NEUTRAL else dict.fromkeys(range(start, number), name)
+            name = ""
+    return around
+
+
+_CALLS = lazy_pattern(
+    r"\s*(?:<(?:tool_call|tool_use|function_calls?|invoke|function=|\|tool_call|\|python_tag)|\[TOOL_CALLS\]"
+    r"|(?:<\w[^<>]*>\s*)?<(?:search|old_?str(?:ing)?|old_?text)>"
+    r"|\{.*\"(?:arguments|old_?str(?:ing)?|new_?str(?:ing)?|search|replace)\"\s*:)",
+    re.IGNORECASE,
+)
+_PATCH = lazy_pattern(
+    r"\s*(?:@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@.*|\*\*\* (?:Begin|End) Patch|\*\*\* (?:Add|Update|Delete) File: .*)"
+)
+_GOES_ON = lazy_pattern(
+    r"\bto be continued\b|\bpart (?:1|one) of (?:\d|two|three)\b|\bleft for you\b"
+    r"|\b(?:in|with) (?:the|my) (?:next|following|second) (?:message|reply|response|answer)\b"
+    r"|\bI(?:'|\u2019)?(?:ll| will) (?:do|make|send|provide|add|write) the (?:other|second|remaining|rest|next)\b"
+    r"|\b(?:other|remaining) (?:changes?|edits?|files?) (?:must|need to|has to|have to) be (?:made|done)\b"
+    r"|\byou(?:'|\u2019)?(?:ll| will)? (?:still )?(?:need|have) to (?:make|apply|do) the (?:other|remaining|rest)\b",
+    re.IGNORECASE,
+)
+_TELLS = lazy_pattern(
+    r"(?:[-*+]\s+|\d+[.)]\s+)?(?:(?:also|then|next|now|and|finally|second(?:ly)?|please|in `[^`]+`|on line \d+),?\s+)*"
+    r"(?:change|replace|rename|update|set)\s+`(?P<old>[^`]{3,})`\s+(?:to|with|by|into)\s+`(?P<new>[^`]{3,})`[.!]?",
+    re.IGNORECASE,
+)
+
+
+def check_unread(script: EditScript, prose: str, texts: Sequence[str]) -> None:
+    """Raise where a reply goes on outside of its fences; `texts` are the files as it leaves them."""
+    if not script.edits:
+        return
+    for number, line in enumerate(prose.split("\n"), 1):
+        tells = _TELLS.fullmatch(line.strip())
+        is_left = tells is not None and _is_left(tells["old"], tells["new"], texts)
+        is_edit = is_opening(line.strip()) or is_closing(line.strip()) or _PATCH.fullmatch(line)
+        if is_edit or is_left or _CALLS.match(line) or _GOES_ON.search(line):
+            message = f"`{line.strip()[:60]}` stands outside of the fences, so not all of the change was read"
+            hint = "reply with all edits, each in a fence with `path=…`"
+            raise EditError(message, hint=hint, where=f"{SOURCE}:{number}")
+
+
+def _is_left(old: str, new: str, texts: Sequence[str]) -> bool:
+    """Return True if a replacement that a sentence tells to make was not made."""
+    return any(old in text for text in texts) and not any(new in text for text in texts)
