@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 class BackgroundCall(Generic[Result]):
-    """A call that was begun in a thread of its own; whatever it raises is raised where the result is asked for."""
+    """A call in a background thread; `result` raises what the call raised."""
 
     def __init__(self, call: Callable[[], Result]) -> None:
         self._call = call
@@ -29,7 +29,7 @@ class BackgroundCall(Generic[Result]):
         return self._done[0]
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the call is over, whatever resulted, or so long at most; whether it is over."""
+        """Wait until the call ends, at most so many seconds; return True if it has ended."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
@@ -51,7 +51,7 @@ class BackgroundCall(Generic[Result]):
 
 
 class PrioritySemaphore:
-    """Lets `width` in at once; of those who wait, the most urgent is next, and of several the first."""
+    """A semaphore for `width` threads; of those that wait, the most urgent is next, then the first."""
 
     def __init__(self, width: int) -> None:
         self._width = width
@@ -66,7 +66,7 @@ class PrioritySemaphore:
         return self._width
 
     def place(self, urgency: int = 0) -> Permit:
-        """Return a place for a `with` block, or several: waited for, and kept for as long as the block lasts."""
+        """Return a permit: each `with` block waits for a place and keeps it to its end."""
         return Permit(self, urgency)
 
     def enter(self, urgency: int) -> None:
@@ -78,7 +78,7 @@ class PrioritySemaphore:
         mine.wait()
 
     def enter_if_free(self) -> bool:
-        """Take a place that nobody waits for, if there is one, to be left by `leave`."""
+        """Take a free place if no thread waits for one; `leave` gives it back."""
         with self._lock:
             if self._waiting or self._inside >= self.allowed:
                 return False
@@ -92,7 +92,7 @@ class PrioritySemaphore:
             self._admit()
 
     def _admit(self) -> None:
-        """Let in who is next, as long as there are places; call it under the lock."""
+        """Admit waiting threads while there are places; call it under the lock."""
         while self._waiting and self._inside < self.allowed:
             self._inside += 1
             heappop(self._waiting)[2].set()
@@ -104,7 +104,7 @@ class CpuPool(PrioritySemaphore):
     def share(self, work: Callable[[], None], *, at_most: int) -> None:
         """Do some work here and, on each of at most so many cores that are free, beside it, until all of it is over.
 
-        Whatever any of it raises is raised.
+        Raise what any of it raises.
         """
         helpers: list[BackgroundCall[None]] = []
         while len(helpers) < at_most and self.enter_if_free():

@@ -41,7 +41,7 @@ class UsageError(MinitaskError):
 
 
 class NoBranchError(UsageError):
-    """The target branch does not exist, or no longer: somebody renamed or deleted it."""
+    """The target branch does not exist, or was renamed or deleted meanwhile."""
 
 
 class MachineError(MinitaskError):

@@ -1,4 +1,4 @@
-"""The one check of specs: `exec`, `run` and `plan` refuse what it calls an error, and `validate` reports the same.
+"""Check specs, the same for all commands: `exec`, `run` and `plan` refuse the errors that `validate` reports.
 
 Each spec is judged against the tree that its task will start from: the base, with what those tasks make of it that come
 before. Their edit scripts are applied; of what a model writes only the paths are known.

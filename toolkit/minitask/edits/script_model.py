@@ -1,4 +1,4 @@
-"""The values of an edit script, of the change that comes of it, and the files before and after.
+"""The values of an edit script and of the change that results: files before and after.
 
 File content is `str`, decoded from UTF-8 with `surrogateescape`, so that every byte survives. Line numbers are 1-based;
 `line` is where the edit stands in its Markdown, for messages, and takes no part in equality.

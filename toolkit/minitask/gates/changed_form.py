@@ -1,4 +1,4 @@
-"""What a rewritten file does to lines that its task does not speak of: new characters, indents, copies.
+"""Changes that a rewrite makes to lines outside its task: other characters, indents, copies.
 
 Whoever asks for one value wants no straight quotes made curly, no tabs made spaces and no line twice. Where the spec
 speaks of form, or the reply says that it is meant, nothing is judged.

@@ -1,4 +1,4 @@
-"""Remarks and settings by which a linter or type checker leaves out what it is to judge."""
+"""Remarks and settings that make a linter or type checker skip code that it is to judge."""
 
 from __future__ import annotations
 

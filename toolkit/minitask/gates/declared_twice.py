@@ -1,4 +1,4 @@
-"""What a change declares a second time where its language takes it once: names in a scope, keys of a mapping.
+"""Names of a scope and keys of a mapping that a change declares twice where its language allows one.
 
 Compilers refuse the first; of two keys the last one wins, and the other is lost in silence.
 """

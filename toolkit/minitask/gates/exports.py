@@ -1,4 +1,4 @@
-"""What a module of JavaScript or TypeScript exports, and what a file imports of its neighbours by name."""
+"""The exports of a JavaScript or TypeScript module, and the names that a file imports from its neighbours."""
 
 from __future__ import annotations
 

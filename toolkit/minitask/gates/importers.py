@@ -1,4 +1,4 @@
-"""Imports all over the repository that a change breaks: it takes away their module, or a name of it.
+"""Imports anywhere in the repository that a change breaks by removing their module or a name of it.
 
 A validation that does not run such a file passes all the same. Only what worked before, as far as can be told, and
 certainly finds nothing now counts; not in files that a spec of the project names, which may be another task's to mend.

@@ -1,4 +1,4 @@
-"""Imports that a change adds and that find nothing: modules that are not there, names that a module does not have.
+"""Imports that a change adds and that do not resolve: missing modules, and names that a module lacks.
 
 Only what is new counts: an import that the file had before is none of the change's doing, nor one that came with code
 from another file of the base, as long as the change leaves alone what it imports. What the spec itself writes or names

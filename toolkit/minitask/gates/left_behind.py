@@ -1,4 +1,4 @@
-"""Definitions that a task moves to another file and that a change leaves where they were, too.
+"""Definitions that a task moves to another file and that a change also leaves in place.
 
 Certain are lines that the task cites as those to edit, which stand unchanged in both files, a definition that a
 sentence has moved by its name, and one of which the file now imports another of the same name.

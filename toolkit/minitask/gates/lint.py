@@ -1,4 +1,4 @@
-"""The lint gate: what a proposed change must not be, told before it is committed and validated.
+"""The lint gate: reject a broken, incomplete or damaged change before it is committed and validated.
 
 It says no to code that is not of its language, to imports that find nothing, to comments in place of code, and to files
 that lost what nobody asked to lose. Its reason is written to be sent back to whoever wrote the change.

@@ -1,4 +1,4 @@
-"""What a validation runs by way of a Makefile, a justfile or the scripts of a `package.json`, before and after.
+"""Commands that a validation runs through a Makefile, a justfile or the scripts of a `package.json`, before and after.
 
 A step that is gone without another in its place, or whose failure is hidden now, lets a wrong result pass.
 """

@@ -1,4 +1,4 @@
-"""What gates share: their results, a proposed file, its faults, and the repository as it would be with a change."""
+"""Values that gates share: results, a proposed file, its faults, and the repository with a change applied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests in source files: which a change takes away, and a file in which every test fails.
+"""Tests in source files: those that a change removes, and a file in which every test fails.
 
 Python is read with `ast`; JavaScript, TypeScript, Go and Rust with their tree-sitter grammars.
 """

@@ -1,4 +1,4 @@
-"""Work that a change leaves to others: TODO and its kin in comments, bodies that do nothing, calls that only raise.
+"""Unfinished work in a change: TODO and its kin in comments, bodies that do nothing, calls that only raise.
 
 Only what the change adds counts, and nothing that the spec itself says or shows.
 """

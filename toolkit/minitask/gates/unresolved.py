@@ -1,4 +1,4 @@
-"""Imports that find nothing: what they want, what is near to that, and why it may exist all the same.
+"""Unresolved imports: the missing name, near matches, and reasons why it may exist all the same.
 
 Builds make modules, `.gitignore` hides them, templates and samples are read by other programs. Every doubt here speaks
 for the change: a right change that is refused costs more than a wrong one that the validation has to find.

@@ -124,7 +124,7 @@ def _overtaken(ref: str) -> MachineError:
 
 WAIT_SECONDS = 20.0
 ASKING = ("DISPLAY", "WAYLAND_DISPLAY", "GPG_TTY", "SSH_ASKPASS")
-"""Variables by which a program finds somebody to ask."""
+"""Variables by which a program finds a person to ask."""
 SETTINGS = ("-c", "i18n.commitEncoding=UTF-8")
 
 

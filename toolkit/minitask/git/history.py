@@ -1,4 +1,4 @@
-"""Questions about history: which commit brought a file in, what landed, how two versions of a file differ."""
+"""History: the commit that added a file, tasks that landed, hunks between two versions of a file."""
 
 from __future__ import annotations
 

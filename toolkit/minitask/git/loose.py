@@ -1,4 +1,4 @@
-"""Writing objects as git's loose files, without a git process: a fraction of a millisecond each.
+"""Write objects as git's loose files, without a git process: a fraction of a millisecond each.
 
 The format is that of gitformat-loose(5) and gitrepository-layout(5): the header `KIND SIZE NUL` and the content,
 deflated, in a file named by the hash of both. A file is written under another name first, as git does, so that one that

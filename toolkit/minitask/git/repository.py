@@ -1,4 +1,4 @@
-"""Finding the user's repository, and refusing in one line what cannot be worked on."""
+"""Find the user's repository and identity, or refuse in one line."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class Git(Struct, frozen=True):
     signs: bool = False
 
     def with_setting(self, key: str, value: str) -> Git:
-        """Return git under one more setting, whatever characters its key has."""
+        """Return git with one more setting; its key may have any characters."""
         return replace(self, settings=(*self.settings, (key, value)))
 
     def with_user_config(self, work_tree: Path | None = None) -> Git:
@@ -135,7 +135,7 @@ class Git(Struct, frozen=True):
         return variables
 
     def run(self, *args: str, stdin: bytes = b"", timeout_seconds: float = 600) -> process.Finished:
-        """Return the finished command, whatever its exit code."""
+        """Return the finished command; any exit code will do."""
         return process.run(
             self.argv(*args),
             cwd=self.work_tree or self.git_dir,

@@ -1,4 +1,4 @@
-"""Moving the target branch, and nothing else of the user's.
+"""Move the target branch, and nothing else of the user's.
 
 A branch that is checked out nowhere moves by compare-and-swap. One that is checked out moves by a fast-forward merge in
 that checkout, which refuses rather than overwrite. A journal file, written before and removed after, lets the next

@@ -1,4 +1,4 @@
-"""Versions of spec files: which commit first brought a blob in, on whichever branch, and what was there before it."""
+"""Versions of spec files: the commit that first added a blob, on any branch, and the version before it."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def _system() -> Iterator[str]:
 
 
 def _own_folders(variant: Variant) -> Iterator[str]:
-    """Private `/dev`, `/proc`, `/tmp` and home; whatever is bound below them must come later."""
+    """Yield private `/dev`, `/proc`, `/tmp` and home; binds below them must come later."""
     yield from ("--dev", "/dev", "--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys")
     for folder, size in (
         (TEMPORARY, TEMPORARY_BYTES),

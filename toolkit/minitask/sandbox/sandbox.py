@@ -1,4 +1,4 @@
-"""Which sandbox this machine has, found by running it, and a command wrapped in it.
+"""A sandbox of this machine, and commands wrapped in it.
 
 Commands come out of specs and run code that a model wrote. The strong sandbox is bubblewrap; where
 that does not start (not installed, forbidden by AppArmor or by a container), Landlock is the
@@ -329,7 +329,7 @@ def private_directory(scratch: Path) -> Path:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a directory, whatever a command did to the permissions in it."""
+    """Remove a directory, also one whose permissions a command changed."""
     with contextlib.suppress(OSError):  # most leave nothing else in it
         (folder / "home/.gitconfig").unlink(missing_ok=True)
         for name in PRIVATE:

@@ -1,4 +1,4 @@
-"""Runs shell commands in one sandboxed bash, one after another, and judges each by itself.
+"""Run shell commands in one sandboxed bash, one after another, and judges each by itself.
 
 The shell prints a mark after each command on the stream that it shares with them; only marks that
 hold the session's secret count, so what a command prints can only ever be output. A command that
@@ -341,9 +341,9 @@ def _megabytes(count: int) -> str:
 
 
 def _nothing() -> tuple[str, ...]:
-    """Nobody keeps the files."""
+    """Put no files back."""
     return ()
 
 
 def _ignore(_result: CommandResult) -> None:
-    """Nobody watches."""
+    """Ignore a result."""

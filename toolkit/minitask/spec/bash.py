@@ -1,4 +1,4 @@
-"""Bash read with tree-sitter's grammar: the top-level commands of a script, where each one stands.
+"""Bash read with tree-sitter's grammar: the top-level commands of a script, with their lines.
 
 The grammar is lax in places. What it would read wrongly without saying so is fixed or refused here: two assignments on
 a line, which it joins to the next line, and words that bash keeps for itself standing as a command.

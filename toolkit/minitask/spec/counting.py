@@ -1,4 +1,4 @@
-"""Find what the first number that a command prints stands for, and if a worded expectation can be enforced on it."""
+"""Find what the first number that a command prints counts, and whether a worded expectation can be enforced on it."""
 
 from __future__ import annotations
 

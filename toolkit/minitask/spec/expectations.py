@@ -1,4 +1,4 @@
-"""What a validation expects of its commands: `# expect:` comments, and remarks in plain words joined to their commands.
+"""Expectations of validation commands: `# expect:` comments, and remarks in plain words joined to their commands.
 
 A remark behind a command speaks of that command, one on a line of its own of the command directly above or below it.
 Where both are there, the one that prints such a number counts; where that does not tell, the remark is reported.

@@ -1,4 +1,4 @@
-"""A task as its Markdown has it, and its bold header fields understood: the model, the estimates, the files."""
+"""A task as read from Markdown, and its bold header fields parsed: the model, the estimates, the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Specs held against the published JSON schema; one mistake gives one problem, in plain words."""
+"""Check specs against the published JSON schema; one mistake gives one problem, in plain words."""
 
 from __future__ import annotations
 

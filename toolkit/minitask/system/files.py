@@ -1,4 +1,4 @@
-"""Files that must survive a crash, folders that resist removal, and files that a program owned while it ran."""
+"""Files that survive a crash, locks that end with their process, folders that resist removal."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class PipeExchange:
 
 
 def end_group(child: Child) -> None:
-    """Kill whatever is left of the program's process group; nothing if it was reaped already."""
+    """Kill the rest of the program's process group, unless the program was reaped already."""
     if child.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The one door to other programs: argument tuples, a time limit, capped output, and no survivors.
+"""Run other programs, here alone: argument tuples, a time limit, capped output, and no survivors.
 
 Every program runs in a session of its own. When the call ends, for whatever reason, its whole
 process group is killed while the leader's process id is still held, so that no stranger's group can
@@ -152,7 +152,7 @@ def spawn(
 
 
 _running: dict[int, Child] = {}
-"""The programs that run now, whichever thread waits for them."""
+"""The programs that run now, of all threads."""
 _starters: dict[int, int] = {}
 """The thread that started each of them."""
 _optional: set[int] = set()

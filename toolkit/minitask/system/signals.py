@@ -1,4 +1,4 @@
-"""Signals to this process: held back for a moment, or taken as news in place of an exception."""
+"""Signals to this process: deferred for a moment, or reported by a call instead of an exception."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls that cost money, on disk until a record holds them: what was asked, before the answer came, and the answer.
+"""The journal of paid calls: each request before it is sent, and its answer, until a record holds them.
 
 A process that is killed while a call is under way leaves a note of it; the next one puts the lost attempt on record.
 One that is killed behind the answer leaves the answer; the same order takes it instead of asking again.

@@ -1,4 +1,4 @@
-"""The end of an attempt: on record, the task's branch at its candidate, landed where it may."""
+"""End an attempt: record it, move the task's branch to its candidate, land it where allowed."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class ReviewState(Struct, frozen=True):
 
     @property
     def may_land(self) -> bool:
-        """Return True if it is proven and nobody objects, or a person approved what a model did not."""
+        """Return True if it is proven without an objection, or a person approved what a model did not."""
         if self.is_rejected:
             return False
         return self.record.attempt.verdict.is_good or (self.is_proven and self.is_approved)

@@ -1,4 +1,4 @@
-"""Record what a process that ended too early did not: calls that were under way, and merges on a target."""
+"""Record what an earlier process could not: calls that it interrupted, and merges on a target."""
 
 from __future__ import annotations
 

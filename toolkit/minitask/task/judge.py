@@ -1,4 +1,4 @@
-"""A change before the gates: its paths, its tree and scope, its form, its validation."""
+"""Judge a change by the gates: its paths, its tree and scope, its form, its validation."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def judge(
     *,
     lander: Landings | None = None,
 ) -> AttemptState:
-    """Judge the change; whatever breaks on the way is in the result, so that what was spent is recorded.
+    """Judge the change; an error becomes part of the result, so that the cost is recorded all the same.
 
     `lander` is told of a change that it is to land if that is proven.
     """
@@ -125,7 +125,7 @@ def _candidate(
 
 
 def _said(draft: AttemptState, order: ExecutorRequest) -> str | None:
-    """Return what the executor said in all rounds of an order; None where somebody else's change was corrected."""
+    """Return the executor's replies of all rounds; None where another executor's change was corrected."""
     if draft.work is None or draft.step in (CORRECT, APPLY):
         return None
     return "\n".join((*(past.reply for past in order.history), draft.work.reply))
@@ -300,7 +300,7 @@ GATES: Mapping[str, Callable[[Context, GateInput], GateResult]] = {
     "lint": _lint,
     VALIDATE: _validate,
 }
-"""The gates that judge a candidate, besides its scope, which is judged first whatever the config says."""
+"""The gates of a candidate by name. Its scope is always judged first."""
 
 
 def lint_commands(texts: Sequence[str], files: Sequence[FileRecord]) -> tuple[Command, ...]:

@@ -1,4 +1,4 @@
-"""One task's life, from top to bottom: landed or proven already? routed, proven red, implemented, judged, landed.
+"""One task from start to end: landed or proven already? Route it, prove it red, implement, judge, land.
 
 Models and agents are called by a blocking function that is passed in, and what is proven is landed by the `lander` of
 the options. Each step is a function of its own file that takes the task's frozen state and returns the next.
@@ -163,7 +163,7 @@ def _pass_gates(engine: Context, state: TaskState) -> TaskState:
 
 
 def _lander(engine: Context, state: TaskState) -> Landings | None:
-    """Return whoever lands the change once it is proven; None if somebody has a say before, or it is not to land."""
+    """Return the queue that lands the change; None if a review or a message comes first, or it is not to land."""
     if not state.options.merge or state.draft.route.review or MESSAGE in engine.settings.gates:
         return None
     return None if needs_approval(engine, state.task) else state.options.lander
@@ -186,7 +186,7 @@ def _write_message(engine: Context, state: TaskState, call: Call) -> TaskState:
 
 
 def _choose_step(engine: Context, state: TaskState) -> NextStep | None:
-    """Return what follows the judged attempt; None if the task ends by it."""
+    """Return the step after a judged attempt; None if the task ends with it."""
     draft = state.draft
     if draft.verdict.is_good or (draft.route.executor == SCRIPT and not draft.needs_no_review):
         return None

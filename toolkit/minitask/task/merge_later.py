@@ -1,4 +1,4 @@
-"""Landing later what is proven: the latest candidate of a task, or what a person made of its branch."""
+"""Merge later what is proven: the latest candidate of a task, or its branch as a person changed it."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _present_task(engine: Context, record: Record, base: Base) -> Task:
 
 
 def _objected(review: ReviewState, name: str) -> TaskResult:
-    """Return the result of a task that may not land: it is not proven, or somebody said no."""
+    """Return the result of a task that may not land: it is not proven, or a review rejected it."""
     record = review.record
     verdict = Verdict.FAILED if review.is_rejected else record.attempt.verdict
     step = f"minitask review {name}" if review.is_proven else f"minitask exec {name} --again"

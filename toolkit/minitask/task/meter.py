@@ -1,4 +1,4 @@
-"""The meter of one attempt: every call is reserved for, priced by itself, and noted on disk while it is under way."""
+"""The meter of one attempt: money is reserved for each call, which is priced by itself and journaled on disk."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class TaskMeter:
 
     @property
     def is_subscribed(self) -> bool:
-        """Return True if a plan pays, whatever an agent says of costs."""
+        """Return True if a subscription pays, so that costs which an agent reports do not count."""
         return self._tariff.is_subscribed
 
     def renewed(self, *, note: Callable[[MeterReading], None]) -> TaskMeter:

@@ -1,4 +1,4 @@
-"""The review of a task's change by a model, and what comes of it: it passes, is corrected, or goes back."""
+"""The review of a task's change by a model, and its outcome: passed, corrected, or sent back."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _wants_review(engine: Context, state: TaskState) -> bool:
 
 
 def _is_as_told(state: TaskState, work: ExecutorResult) -> bool:
-    """Return True if whoever applied a reviewer's edits did that and nothing else, and they fix all that failed."""
+    """Return True if exactly the reviewer's edits were applied, and they fix all that failed."""
     assessment, past = state.review, state.order.history[-1:]
     if assessment is None or not assessment.fixes_all or not past:
         return False
@@ -137,7 +137,7 @@ def _reviewed(
 def _without_review(
     engine: Context, state: TaskState, question: QuestionCall, error: ExecutorFailure | Unasked
 ) -> TaskState:
-    """Stop a change whose review nobody gives; it is proven, and the next run takes it up from its record."""
+    """Stop at a change that no reviewer is available for; the next run takes it up from its record."""
     if isinstance(error, ExecutorFailure):
         attempt = record_question(
             engine, question, error, verdict=Verdict.ERROR, reason=f"no review: {error}"

@@ -68,7 +68,7 @@ def begin_step(engine: Context, state: TaskState, chosen: NextStep, record: Reco
 
 
 def facts_of(engine: Context, state: TaskState) -> Facts:
-    """Return what the choice of the next step goes by."""
+    """Return the facts that decide the next step."""
     draft, rounds, routing = state.draft, state.rounds, engine.settings.routing
     return Facts(
         verdict=draft.verdict,
@@ -136,7 +136,7 @@ def _correct(
 
 
 def _repair(engine: Context, state: TaskState, record: Record) -> TaskState:
-    """Return the same order, with the change and what was wrong with it."""
+    """Return the same request, with the change and its failure."""
     draft = state.draft
     assert draft.work is not None  # noqa: S101 - there was a change
     engine.emit(Progress(state.task.name, "repair", record.attempt.reason))
@@ -150,7 +150,7 @@ def _repair(engine: Context, state: TaskState, record: Record) -> TaskState:
 
 
 def _apply(engine: Context, state: TaskState, record: Record, route: Route | None) -> TaskState:
-    """Return the order to whoever applies what the reviewer wants, with the change as it is."""
+    """Return the request to the executor that applies the reviewer's edits, with the change as it is."""
     work, review = state.draft.work, state.review
     assert route is not None  # noqa: S101 - it was looked for
     assert work is not None  # noqa: S101 - there was a change
@@ -171,7 +171,7 @@ def _apply(engine: Context, state: TaskState, record: Record, route: Route | Non
 
 
 def _escalate(engine: Context, state: TaskState, record: Record, route: Route | None) -> TaskState:
-    """Return the order to the next tier, with what was wrong with the change of the one below."""
+    """Return the request to the next tier, with the failure of the tier below."""
     assert route is not None  # noqa: S101 - it was looked for
     engine.emit(Progress(state.task.name, "escalate", f"tier {route.tier.value}: {route.reason}"))
     prepared, escalations = state.prepared, state.rounds.escalations
@@ -234,7 +234,7 @@ def _next_draft(
 
 
 def _next_route(engine: Context, state: TaskState) -> Route | None:
-    """Return the route to the next tier; None at the top, or where nobody serves it."""
+    """Return the route to the next tier; None at the top, or if no executor serves it."""
     draft, spec = state.draft, state.prepared.spec
     attempt = replace(draft, settles=_judged_by(counts_against_model, draft)).attempt(engine)
     context = routing_context(engine, state.task, spec, (attempt,))
@@ -245,7 +245,7 @@ def _next_route(engine: Context, state: TaskState) -> Route | None:
 
 
 def _written(engine: Context, state: TaskState) -> str:
-    """Return the change as a chat model would have replied it; what an agent printed tells nobody."""
+    """Return the change as a chat reply: what an agent printed does not show it."""
     work = state.draft.work
     assert work is not None  # noqa: S101 - there was a change
     first = (*(attempt.executor for attempt in state.earlier), state.draft.route.executor)[0]
@@ -272,7 +272,7 @@ def _apply_route(engine: Context) -> Route | None:
 
 
 def _served(engine: Context, route: Route) -> Route | None:
-    """Return the route with a real model's name; None if nobody serves one."""
+    """Return the route with a real model's name; None if no executor serves one."""
     try:
         return resolve_model(engine, route)
     except (ExecutorFailure, UsageError):

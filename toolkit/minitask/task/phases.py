@@ -91,7 +91,7 @@ def _question_prompt(engine: Context, phase: str, spec: Spec) -> QuestionPrompt:
 
 
 def _use(engine: Context, state: TaskState, phase: str, text: str) -> TaskState:
-    """Route the task by what it was found to be, or give whoever does it the steps."""
+    """Route the task by its classification, or add the outlined steps to its prompt."""
     task, prepared, draft = state.task, state.prepared, state.draft
     if phase == CLASSIFY:
         kind = task_questions.parse_kind(text, tags=_tags(engine))

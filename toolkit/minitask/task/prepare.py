@@ -1,4 +1,4 @@
-"""Prepare the call of an executor: refuse what must be refused, choose the route, and make the request."""
+"""Prepare the call of an executor: refuse bad tasks, choose the route, make the request."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from minitask.task.state import AttemptState, PromptInputs, RunOptions, TaskStat
 
 
 def prepare(engine: Context, task: Task, options: RunOptions, *, started: float) -> TaskState:
-    """Return the task, ready to be done; raise whatever refuses it before anything is spent."""
+    """Return the task, ready for its executor; raise what refuses it before anything is spent."""
     task = where_it_was_paid(engine, task)
     heads = _check(engine, task, options)
     route = within_limits(engine, route_of(engine, task, options.demand), options)
@@ -140,7 +140,7 @@ def where_it_was_paid(engine: Context, task: Task) -> Task:
 
 
 def feedback_before(engine: Context, task: Task) -> str:
-    """Return what a person said who rejected the latest attempt at this very spec; empty if nobody did."""
+    """Return the reason of a person who rejected the latest attempt at this very spec; else empty."""
     if engine.lessons is not None:
         return str(engine.lessons.get("feedback", ""))
     records = [record for record in records_of(engine, task.name) if record.spec_blob == task.blob]

@@ -1,4 +1,4 @@
-"""What one task waits for: its dependencies, the files and the work that other tasks are to make first."""
+"""The prerequisites of one task: its dependencies, and the files and work that other tasks make first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions to a model beside the attempts: asked, paid for and put on record in the same way whatever they are about.
+"""Questions to a model beside the attempts: one way to ask, pay and record, for all of them.
 
 An answer is data. It never names a program, a path outside the spec's files or a gate: whoever asks takes out of it
 what the phase is for, and nothing else.

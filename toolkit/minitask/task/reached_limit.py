@@ -1,4 +1,4 @@
-"""A task whose executor has reached its limit: taken up by another tier, or again once the limit ends."""
+"""A task whose executor has reached its limit: given to another tier, or tried again once the limit ends."""
 
 from __future__ import annotations
 

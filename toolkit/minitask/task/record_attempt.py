@@ -1,4 +1,4 @@
-"""Putting an attempt on record: its candidate, its record and its merge at once, then its branch."""
+"""Record an attempt: its candidate, record and merge in one step, then its branch."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _append(
 
 
 def move_branch(engine: Context, task: Task, candidate: str | None, *, old: str | None) -> str:
-    """Move the task's branch, unless somebody has it checked out; gives a note where it stayed."""
+    """Move the task's branch unless it is checked out; return a note if it did not move."""
     name = refs.branch(task.name)
     if candidate is None:
         return ""

@@ -1,4 +1,4 @@
-"""A task that is proven and has not landed: landed at no cost, or its review taken up where it stopped."""
+"""Resume a task that is proven and has not landed: land it at no cost, or continue its review."""
 
 from __future__ import annotations
 

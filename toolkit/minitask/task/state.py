@@ -121,7 +121,7 @@ class TaskState(Struct, frozen=True):
 
 
 class NotAskedError(Exception):
-    """Nobody was asked, so the task stops where it is: `state` is what was done by then, `error` says why."""
+    """The call was not made, so the task stops: `state` is how far it came, `error` says why."""
 
     def __init__(self, state: TaskState, error: Exception) -> None:
         """Keep what was done and the reason."""

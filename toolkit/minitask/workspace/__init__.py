@@ -1,4 +1,4 @@
-"""Checkouts for validations and agents, and what they get of the user's files.
+"""Checkouts for validations and agents, and the user's files that are shared with them.
 
 Start at `incremental.IncrementalCheckout` (a workspace that is brought from commit to commit), `checkout.Workspace`
 (how git makes one) and `agent_workspace.open_agent_workspace`.

@@ -1,4 +1,4 @@
-"""The build cache of a repository: what tools keep of one run for the next, and no candidate can spoil.
+"""The build cache of a repository: files that tools keep from one run to the next, and that no candidate can spoil.
 
 Only a run on a base adds to it, and only while no other run uses it. What any other run writes goes to a private layer
 and is dropped. A run sees it only if its commit contains the one whose run wrote last. Tracked files get a new time

@@ -164,7 +164,7 @@ class IncrementalCheckout:
         return [path for path in paths if index.has(path)]
 
     def is_changed(self) -> bool:
-        """Return True if anything in `tree` may differ from its commit, be it a file that git ignores."""
+        """Return True if anything in `tree` may differ from its commit, ignored files included."""
         slot = self._slot
         if slot.is_layer_written() or slot.brought().copy or slot.filled():
             return True
@@ -190,7 +190,7 @@ class IncrementalCheckout:
         return True
 
     def _is_own(self, path: bytes, event: int) -> bool:
-        """Return True if an event is that of a file's end that the toolkit wrote itself, and nobody after it.
+        """Return True for the closing of a file that only the toolkit wrote.
 
         A process that another thread starts meanwhile holds the file open for a moment: the event comes late.
         """
@@ -330,7 +330,7 @@ class IncrementalCheckout:
         self._tracked = Tracked(self._slot, self._objects, commit, index, self._is_plain)
 
     def _look(self) -> tuple[object, ...]:
-        """Return what tells that nobody else has written what the slot's git knows of the files."""
+        """Return a state that changes when another process writes the slot's git files."""
         try:
             statuses = [os.stat(path) for path in self._looked_at]  # noqa: PTH116 - several times a task
         except OSError:

@@ -23,7 +23,7 @@ WRITABLE_BY_OTHERS = 0o022
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Return where the user's files are that can be made again."""
+    """Return the toolkit's folder in the user's cache."""
     base = environ.get("XDG_CACHE_HOME") or f"{environ.get('HOME', '/tmp')}/.cache"  # noqa: S108
     return Path(base, "minitask")
 
@@ -81,7 +81,7 @@ def _is_inside(folder: Path, repository: Repository) -> bool:
 
 
 def _may_write(folder: Path) -> bool:
-    """Return True if a folder is there or can be made, and nobody else put it there."""
+    """Return True if the folder exists and is ours, or can be made."""
     existing = folder
     while not os.path.lexists(existing):
         existing = existing.parent

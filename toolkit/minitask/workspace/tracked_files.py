@@ -212,7 +212,7 @@ class Tracked(Struct, frozen=True):
             create_file(full_path, Entry(f"{mode:o}", oid), content)
 
     def _clear(self, path: bytes) -> None:
-        """Remove what stands at a path, and whatever stands where a folder above it should be."""
+        """Remove what is at a path, and any file or link in place of a folder above it."""
         parts = path.split(b"/")
         for count in range(1, len(parts)):
             parent = self._place(b"/".join(parts[:count]))

@@ -1,4 +1,4 @@
-"""Lines that a whole file only repeats: they stay as the base has them, whatever became of them on the way.
+"""Lines that a whole file only repeats: they keep the bytes of the base.
 
 A model cannot show line ends, a byte-order mark or how an accent is composed, and drops spaces at the ends of lines.
 Only a task that speaks of such things changes them.
