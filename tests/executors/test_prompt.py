@@ -9,7 +9,7 @@ from orders import FILES, SPEC, order
 from minitask.errors import EditError
 from minitask.executors.prompt import agent_prompt, repair_prompt, system_prompt, user_prompt
 from minitask.executors.request import Excerpt
-from minitask.policy.tokens import estimate_tokens
+from minitask.policy.estimates import estimate_tokens
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import (
     Command,

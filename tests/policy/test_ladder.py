@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitask.policy.ladder import ENOUGH_SAMPLES, Odds, Rung, choose_rung, posterior
+from minitask.policy.route import ENOUGH_SAMPLES, Odds, Rung, choose_rung
 
 TIERS = ("free", "cheap", "balanced", "frontier")
 
@@ -107,5 +107,5 @@ def test_an_unpriced_rung_is_kept() -> None:
 
 
 def test_the_prior_weighs_four_samples() -> None:
-    assert posterior(0.5, passed=0, samples=0) == 0.5
-    assert posterior(0.5, passed=4, samples=4) == 0.75
+    assert Odds(0.5).mean == 0.5
+    assert Odds(0.5, passed=4, samples=4).mean == 0.75

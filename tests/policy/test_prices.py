@@ -11,7 +11,7 @@ import pytest
 
 from minitask.errors import UsageError
 from minitask.ledger.usage import Usage
-from minitask.policy.prices import Rates, cost, estimate_cost, parse_rates
+from minitask.policy.prices import Rates, cost, parse_rates
 
 LISTED = "claude-haiku-4-5"
 OPENROUTER = "https://openrouter.ai/api/v1"
@@ -21,7 +21,7 @@ def test_cached_tokens_are_part_of_the_input_and_cheaper():
     priced = cost(LISTED, Usage(1, 10_000, 2_000, 1_000))
     assert priced.cost_usd == Decimal("0.0132")
     assert priced.rates == Rates(
-        Decimal(1), Decimal("0.1"), Decimal(5), Decimal("1.25"), Decimal(2)
+        Decimal(1), Decimal("0.1"), Decimal("1.25"), Decimal(2), Decimal(5)
     )
     assert priced.source.startswith("genai-prices ")
 
@@ -101,7 +101,7 @@ def test_a_model_is_found_by_its_provider_or_its_name(model, base_url):
 
 
 def test_an_estimate_is_priced_with_nothing_cached():
-    priced = estimate_cost(LISTED, input_tokens=6_000, output_tokens=1_500)
+    priced = cost(LISTED, Usage(1, 6_000, 0, 1_500))
     assert priced.cost_usd == Decimal("0.0135")
 
 

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from minitask.errors import UsageError
 from minitask.executors.registry import MAKERS
-from minitask.policy.agent_usage import CHAT_TYPES
 from minitask.policy.choice import choose
+from minitask.policy.estimates import CHAT_TYPES
 from minitask.policy.route import RouteOverrides
 from minitask.settings import SettingsLayer, resolve
 from minitask.spec.model import Options, Spec, Tier

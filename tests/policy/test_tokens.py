@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minitask.policy.tokens import estimate_tokens
+from minitask.policy.estimates import estimate_tokens
 
 PROSE = (
     "The toolkit builds the candidate from blobs, checks its scope, and validates that. "

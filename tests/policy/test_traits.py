@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from minitask.policy.routing_rules import fits, match_rules
-from minitask.policy.task_features import TaskFeatures, estimated_lines, features_of
+from minitask.policy.estimates import TaskFeatures, estimated_lines, features_of
+from minitask.policy.tier_rules import fits, match_rules
 from minitask.settings import RoutingRule
 from minitask.spec.model import Criterion, Estimate, FileAction, FileRef, LineRange, Options, Spec
 

@@ -82,7 +82,7 @@ def _drafted(
 ) -> tuple[OneShot | None, RunPreview | None]:
     """Return the spec, checked, and who would do it; None where a dry run would have to ask for more."""
     from minitask.planning.one_shot import Wanted, complete, draft, repository_path
-    from minitask.policy.budget import Budget
+    from minitask.policy.prices import Budget
     from minitask.project.preview import prospect
 
     looks_only = bool(options["dry_run"])
@@ -202,7 +202,7 @@ def _run(session: Session, shot: OneShot, options: dict[str, Any]) -> int:
 
 def _result(engine: Context, shot: OneShot, base: Base, *, merge: bool) -> TaskResult:
     from minitask.engine.find_tasks import find_tasks
-    from minitask.policy.budget import Budget
+    from minitask.policy.prices import Budget
     from minitask.policy.route import RouteOverrides
     from minitask.task.life import run_task
     from minitask.task.state import RunOptions

@@ -101,7 +101,7 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
 
 
 def _run_options(options: dict[str, object], limit_usd: Decimal | None) -> RunOptions:
-    from minitask.policy.budget import Budget
+    from minitask.policy.prices import Budget
     from minitask.policy.route import RouteOverrides
     from minitask.task.state import RunOptions
 

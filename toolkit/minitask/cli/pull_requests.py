@@ -22,7 +22,7 @@ from minitask.forge.publish import Published, publish_tasks
 from minitask.forge.pull_request_status import RequestStatus, objections_now, request_statuses
 from minitask.git.refs import branch
 from minitask.ledger.record import TaskResult
-from minitask.policy.budget import Budget
+from minitask.policy.prices import Budget
 from minitask.words import one_line
 
 MOST_ATTEMPTS = 3

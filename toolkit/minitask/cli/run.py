@@ -30,7 +30,7 @@ from minitask.errors import MinitaskError, UsageError
 from minitask.executors import http
 from minitask.executors.registry import MAKERS
 from minitask.ledger.record import TaskResult, Verdict
-from minitask.policy.budget import Budget
+from minitask.policy.prices import Budget
 from minitask.policy.route import RouteOverrides
 from minitask.project.batch_journal import token_budgets
 from minitask.project.call_pool import CallPool, ThreadCallPool

@@ -33,9 +33,9 @@ def check_route(spec: Spec, settings: Settings) -> tuple[Diagnostic, ...]:
     if options.tier is Tier.NONE or not (asks or spec.model) or not _are_known(spec, settings):
         return ()
     from minitask.policy.choice import choose
-    from minitask.policy.named_tiers import HeaderRequest, header_request
+    from minitask.policy.tier_rules import header_request
 
-    if not asks and header_request(spec, settings) == HeaderRequest():
+    if not asks and header_request(spec, settings).is_empty:
         return ()
     try:
         choose(spec, settings, demand=RouteOverrides(), scripted=has_script(spec))

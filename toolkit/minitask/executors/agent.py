@@ -45,9 +45,7 @@ from minitask.executors.request import (
 )
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.patterns import lazy_pattern
-from minitask.policy.agent_usage import expected_usage
-from minitask.policy.task_features import LIKELY_OUTPUT_TOKENS
-from minitask.policy.tokens import estimate_tokens
+from minitask.policy.estimates import LIKELY_OUTPUT_TOKENS, estimate_tokens, expected_usage
 from minitask.settings import ExecutorSetting
 from minitask.spec.model import FileAction, Spec
 from minitask.spec.notes import may_be_empty

@@ -30,7 +30,7 @@ from minitask.executors.response import (
     text_of,
 )
 from minitask.ledger.usage import Usage
-from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS, estimate_tokens
+from minitask.policy.estimates import DEFAULT_OUTPUT_TOKENS, estimate_tokens
 
 VERSION = "2023-06-01"
 _CACHED = {"type": "ephemeral"}

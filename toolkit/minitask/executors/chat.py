@@ -40,7 +40,7 @@ from minitask.executors.request import (
     as_edit_error,
 )
 from minitask.ledger.usage import NO_USAGE, Usage, plus
-from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS, estimate_tokens
+from minitask.policy.estimates import DEFAULT_OUTPUT_TOKENS, estimate_tokens
 from minitask.spec.model import LineRange
 from minitask.spec.notes import may_stay
 from minitask.words import whole_characters

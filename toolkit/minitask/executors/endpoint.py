@@ -39,7 +39,7 @@ from minitask.executors.response import Wire, mapping, parse_answer, read_fault,
 from minitask.executors.retry import RetryPolicy, call_with_retries
 from minitask.executors.server_errors import amended, limit_name, renamed
 from minitask.ledger.usage import NO_USAGE, plus
-from minitask.policy.tokens import estimate_tokens
+from minitask.policy.estimates import estimate_tokens
 
 LIST_SECONDS = 5.0
 """Time that a server may take to list its models."""

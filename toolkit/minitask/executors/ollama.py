@@ -26,7 +26,7 @@ from minitask.executors.response import (
     text_of,
 )
 from minitask.ledger.usage import Usage
-from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS
+from minitask.policy.estimates import DEFAULT_OUTPUT_TOKENS
 
 SMALLEST_CONTEXT = 4_096
 LEAST_ANSWER = 64

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from minitask.edits.lines import bodies, split_lines
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
-from minitask.policy.task_features import ReplyFormat
+from minitask.policy.estimates import ReplyFormat
 from minitask.spec.expectations import render_expectation
 from minitask.spec.model import ExpectationKind, FileAction, FileRef, LineRange
 from minitask.words import fence_of

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from minitask.errors import EditError, MinitaskError
 from minitask.ledger.usage import NO_USAGE, Usage
-from minitask.policy.task_features import ReplyFormat
+from minitask.policy.estimates import ReplyFormat
 from minitask.words import one_line
 
 if TYPE_CHECKING:

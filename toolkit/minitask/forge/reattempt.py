@@ -11,7 +11,7 @@ from minitask.forge.forge import Forge
 from minitask.forge.publish import publish_tasks
 from minitask.git import refs
 from minitask.ledger.record import TaskResult, Verdict
-from minitask.policy.budget import Budget
+from minitask.policy.prices import Budget
 from minitask.policy.route import RouteOverrides
 from minitask.task.human_review import reject
 from minitask.task.life import run_task

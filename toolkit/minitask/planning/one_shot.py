@@ -26,7 +26,7 @@ from minitask.landing.base_proof import check_fails_before
 from minitask.ledger.record import GOAL, PLAN, Attempt, Verdict
 from minitask.patterns import lazy_pattern
 from minitask.planning.plan_prompt import Goal, checkout_folder, repository_prompt
-from minitask.policy.budget import Budget
+from minitask.policy.prices import Budget
 from minitask.policy.route import Route
 from minitask.sandbox.policy import Strength
 from minitask.spec.dependency_graph import slug, task_names

@@ -29,7 +29,7 @@ from minitask.planning.plan_prompt import (
     specs_of,
     with_source,
 )
-from minitask.policy.budget import Budget
+from minitask.policy.prices import Budget
 from minitask.policy.route import Route
 from minitask.spec.dependency_graph import slug
 from minitask.spec.model import Diagnostic, Options, Tier

@@ -32,9 +32,9 @@ from minitask.planning.plan import (
     write_planned,
 )
 from minitask.planning.plan_prompt import Goal, checkout_folder
-from minitask.policy.budget import Budget
+from minitask.policy.estimates import estimate_tokens, token_scale
+from minitask.policy.prices import Budget
 from minitask.policy.route import CallEstimate, Route
-from minitask.policy.tokens import estimate_tokens, token_scale
 from minitask.routing.costs import price_of
 from minitask.spec.dependency_graph import Graph
 from minitask.spec.frontmatter import MAX_BYTES

@@ -16,7 +16,7 @@ from minitask.executors.prompt import numbered_lines
 from minitask.forge.issue_link import issue_note
 from minitask.git.repository import Repository
 from minitask.patterns import lazy_pattern
-from minitask.policy.tokens import estimate_tokens
+from minitask.policy.estimates import estimate_tokens
 from minitask.routing.requests import shared_context
 from minitask.spec.dependency_graph import Graph, slug
 from minitask.spec.frontmatter import parse_front_matter

@@ -17,7 +17,6 @@ from minitask.ledger.savings import total
 from minitask.ledger.transcripts import TranscriptAnswer
 from minitask.ledger.usage import Usage
 from minitask.patterns import lazy_pattern
-from minitask.policy.prices import pricing_of
 
 ELSEWHERE = "elsewhere"
 FREE = (Decimal(0), Pricing("subscription", {}))
@@ -85,7 +84,7 @@ def price_of(engine: Context, model: str, usage: Usage, at: datetime) -> Price:
     per_request, remainder = _shares(usage, requests)
     last = cost(name, remainder, configured, at=at)
     priced = cost(name, per_request, configured, at=at) if requests > 1 else last
-    pricing = pricing_of(last)
+    pricing = last.pricing
     if priced.cost_usd is None or last.cost_usd is None:
         return None, pricing
     return priced.cost_usd * (requests - 1) + last.cost_usd, pricing

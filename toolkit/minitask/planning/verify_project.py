@@ -26,7 +26,7 @@ from minitask.planning.plan import (
     write_planned,
 )
 from minitask.planning.plan_prompt import Goal
-from minitask.policy.budget import Budget
+from minitask.policy.prices import Budget
 from minitask.policy.route import Route
 from minitask.task.call_journal import Answered
 from minitask.task.questions import (

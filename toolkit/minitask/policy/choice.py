@@ -1,7 +1,7 @@
-"""The route of a task, by a model where it needs one.
+"""Choose the route of a task, and the next tier after a failure.
 
-What was asked for comes first, then the config's rules, then the tier that implementing starts at; from there up, the
-ladder says which tiers are worth climbing. The same ledger, config and spec always give the same route.
+Requests come first, then the config's rules, then the entry tier; from there up, the ladder tells which tiers are worth
+a try. The same ledger, config and spec always give the same route.
 """
 
 from __future__ import annotations
@@ -11,29 +11,30 @@ from decimal import Decimal
 
 from minitask.errors import UsageError
 from minitask.ledger.usage import Usage
-from minitask.policy.agent_usage import is_agent
-from minitask.policy.cap import check_cap
-from minitask.policy.ladder import Odds, Rung, TierChoice, choose_rung
-from minitask.policy.named_tiers import (
-    HeaderRequest,
-    header_request,
-    how_to_add,
-    nearest_tier,
-    review_tier,
-    tier_setting,
-)
+from minitask.policy.estimates import features_of, is_agent
 from minitask.policy.route import (
     MODEL_TIERS,
     NOTHING_KNOWN,
     TIERS,
     CallEstimate,
+    Odds,
     Route,
     RouteOverrides,
     RoutingContext,
+    Rung,
+    TierChoice,
+    choose_rung,
     find_script_route,
 )
-from minitask.policy.routing_rules import match_rules
-from minitask.policy.task_features import TaskFeatures, features_of
+from minitask.policy.tier_rules import (
+    check_cap,
+    header_request,
+    how_to_add,
+    match_rules,
+    nearest_tier,
+    review_tier,
+    tier_setting,
+)
 from minitask.presets import AUTO
 from minitask.settings import Settings, TierSetting
 from minitask.spec.model import Spec, Tier
@@ -41,9 +42,9 @@ from minitask.spec.moved_lines import moved_lines
 from minitask.words import did_you_mean, nearest
 
 PRIORS: Mapping[str, float] = {"free": 0.5, "cheap": 0.7, "balanced": 0.8, "frontier": 0.9}
-"""The probability that a first try passes, as long as the ledger has no samples."""
+"""The probability that a first try passes, without samples in the ledger."""
 AFTER_FAILURE = 0.75
-"""The factor on that probability once another tier failed: failures come together."""
+"""The factor on that probability after a failure of another tier: failures come together."""
 
 DECLINED = "declined this spec before"
 REWRITES = "an agent would write {lines:,} moved lines again"
@@ -57,21 +58,20 @@ def choose(
     scripted: bool,
     context: RoutingContext = NOTHING_KNOWN,
 ) -> Route:
-    """Return the cheapest way that fits; `scripted`: the spec's edits cover it.
+    """Return the cheapest suitable route; `scripted`: an edit script covers the spec.
 
-    Raise `UsageError` if no executor is configured for it, `RefusedError` if the spec asks for more than the cap.
+    Raise `UsageError` if no executor is configured, `RefusedError` if the spec requests more than the cap.
     """
     script = find_script_route(spec, demand, scripted=scripted)
     if script is not None:
         return script
     options = spec.options
-    has_override = demand.tier or demand.executor or demand.model
-    header = HeaderRequest() if has_override else header_request(spec, settings)
+    header = header_request(spec, settings) if demand.is_empty else RouteOverrides()
     tier = options.tier.value if options.tier else header.tier
     requested_tier = demand.tier or tier
     executor = demand.executor or options.executor
     model = demand.model or options.model or header.model
-    choice = _Choice(spec, settings, features_of(spec), context)
+    choice = _Choice(spec, settings, context)
     if executor:
         route = choice.named(executor, model, requested_tier)
     elif demand.tier or model:
@@ -85,45 +85,42 @@ def choose(
 def next_rung(
     route: Route, settings: Settings, *, context: RoutingContext, spec: Spec, why: str = "failed"
 ) -> Route | None:
-    """Return the route to the next tier to try; None if there is none, or the user chose the tier."""
+    """Return the route to the next tier of the ladder; None if there is none."""
     index = TIERS.index(route.tier.value)
     above = [step for step in route.ladder if step.use and TIERS.index(step.tier) > index]
     if not above:
         return None
-    choice = _Choice(spec, settings, features_of(spec), context)
+    choice = _Choice(spec, settings, context)
     rule_match = choice.rule_match
     start = rule_match.tier if rule_match.tier and context.failures else None
     higher = [step for step in above if start and TIERS.index(step.tier) >= TIERS.index(start)]
     step = (higher or above)[0]
-    reason = f"{route.tier.value} {why}"
+    reasons = [f"{route.tier.value} {why}"]
     if higher and rule_match.tier_reason:
-        reason += f"; {rule_match.tier_reason}"
-    skipped = [
-        rung.reason for rung in route.ladder if not rung.use and _is_between(rung, route, step)
+        reasons.append(rule_match.tier_reason)
+    reasons += [
+        rung.reason
+        for rung in route.ladder
+        if not rung.use and rung.q is not None
+        if index < TIERS.index(rung.tier) < TIERS.index(step.tier)
     ]
-    return choice.route(step.tier, "; ".join([reason, *skipped]), ladder=route.ladder)
-
-
-def _is_between(skipped: TierChoice, route: Route, step: TierChoice) -> bool:
-    low, high = TIERS.index(route.tier.value), TIERS.index(step.tier)
-    return low < TIERS.index(skipped.tier) < high and skipped.q is not None
+    return choice.route(step.tier, "; ".join(reasons), ladder=route.ladder)
 
 
 class _Choice:
     """A route being chosen."""
 
-    def __init__(
-        self, spec: Spec, settings: Settings, traits: TaskFeatures, context: RoutingContext
-    ) -> None:
+    def __init__(self, spec: Spec, settings: Settings, context: RoutingContext) -> None:
         self._spec = spec
         self._settings = settings
-        self._traits = traits
+        self._traits = features_of(spec)
         self._context = context
         self._usages: dict[tuple[str, TierSetting], Usage] = {}
-        self.rule_match = match_rules(settings.routing.rules, traits, failures=context.failures)
+        rules, failures = settings.routing.rules, context.failures
+        self.rule_match = match_rules(rules, self._traits, failures=failures)
 
     def named(self, executor: str, model: str | None, requested: str | None) -> Route:
-        """Return the route to an executor that was asked for."""
+        """Return the route to a requested executor."""
         settings = self._settings
         if requested and requested not in MODEL_TIERS:
             raise UsageError(f"unknown tier {requested}", hint=did_you_mean(requested, TIERS))
@@ -139,28 +136,25 @@ class _Choice:
         entry = settings.tiers.get(tier)
         if model is None:
             if entry is None or entry.executor != executor:
-                raise UsageError(
-                    f"no model set for executor {executor}", hint="name one with --model"
-                )
+                message = f"no model set for executor {executor}"
+                raise UsageError(message, hint="name one with --model")
             model = entry.model
-        why = f"executor {executor} requested"
-        return self.route(tier, why, to=TierSetting(executor, model))
+        return self.route(tier, f"executor {executor} requested", to=TierSetting(executor, model))
 
     def pinned(self, requested: str | None, model: str | None) -> Route:
-        """Return the route to a tier or a model that was asked for: no other is tried."""
+        """Return the route to a requested tier or model; no other is tried."""
+        tiers = self._settings.tiers
         if requested is None:
-            tiers = self._settings.tiers
             match = next((name for name, entry in tiers.items() if entry.model == model), None)
-            tier = match or self.climbed(None).tier.value
-            entry = tiers[tier]
-            why = f"model {model} requested"
-            return self.route(tier, why, to=TierSetting(entry.executor, model or entry.model))
-        entry = tier_setting(self._settings, requested)
-        to = TierSetting(entry.executor, model or entry.model)
-        return self.route(requested, f"tier {requested} requested", to=to)
+            tier, why = match or self.climbed(None).tier.value, f"model {model} requested"
+        else:
+            tier_setting(self._settings, requested)
+            tier, why = requested, f"tier {requested} requested"
+        entry = tiers[tier]
+        return self.route(tier, why, to=TierSetting(entry.executor, model or entry.model))
 
     def climbed(self, requested: str | None) -> Route:
-        """Return the first tier that is tried, from the tier that the spec, a rule or the config starts at."""
+        """Return the route to the first tier to try, from the tier that the spec, a rule or the config starts at."""
         start, why = self._start(requested)
         if requested:
             tier_setting(self._settings, requested)
@@ -173,10 +167,9 @@ class _Choice:
         if near != start:
             why += "" if why.endswith(start) else f"; tier {start}"
             why += f" is not configured; using {near}"
-        steps = self._ladder(near, is_asked=requested is not None)
-        used = [step for step in steps if step.use]
-        skipped = [_note(step) for step in steps if not step.use and _is_to_say(step)]
-        tier = used[0].tier
+        steps = self._ladder(near, is_requested=requested is not None)
+        tier = next(step.tier for step in steps if step.use)
+        skipped = [_note(step) for step in steps if not step.use and _is_notable(step)]
         notes = [why, *skipped] if tier != near else [why]
         return self.route(tier, "; ".join(notes), ladder=steps)
 
@@ -188,7 +181,7 @@ class _Choice:
         to: TierSetting | None = None,
         ladder: tuple[TierChoice, ...] = (),
     ) -> Route:
-        """Return the route to a tier, with who reviews what comes of it."""
+        """Return the route to a tier, with the reviewer and the estimate."""
         entry = to or self._settings.tiers[tier]
         review, review_reason = review_tier(self._settings, self.rule_match)
         return Route(
@@ -204,18 +197,17 @@ class _Choice:
         )
 
     def _start(self, requested: str | None) -> tuple[str, str]:
-        """Return the tier to start at, and why; no higher than the cap, no lower than what failed already."""
+        """Return the tier to start at, and why; not above the cap, and above the tiers that have failed."""
         routing = self._settings.routing
         if requested:
             start, why = requested, f"tier {requested} requested"
         elif self.rule_match.tier:
-            start, why = (
-                self.rule_match.tier,
-                f"{self.rule_match.tier_reason}: tier {self.rule_match.tier}",
-            )
+            start = self.rule_match.tier
+            why = f"{self.rule_match.tier_reason}: tier {start}"
         else:
-            start = routing.entry["implement"]
-            start, why = _model_tier(start), f"default tier {start}"
+            entry = routing.entry["implement"]
+            start = MODEL_TIERS[0] if entry == Tier.NONE.value else entry
+            why = f"default tier {entry}"
         if not requested and MODEL_TIERS.index(start) > MODEL_TIERS.index(routing.cap):
             start, why = routing.cap, f"{why}, and {routing.cap} is the cap"
         failed = [tier for tier in MODEL_TIERS if tier in self._context.failed_tiers]
@@ -226,24 +218,18 @@ class _Choice:
         return start, why
 
     def _above(self, tier: str) -> str | None:
-        """Return the next tier that may be tried to."""
+        """Return the next higher tier to which a task may escalate."""
         routing = self._settings.routing
         higher = MODEL_TIERS[MODEL_TIERS.index(tier) + 1 : MODEL_TIERS.index(routing.cap) + 1]
-        return next(
-            (
-                name
-                for name in higher
-                if name in self._settings.tiers and name in routing.escalation
-            ),
-            None,
-        )
+        allowed = self._settings.tiers.keys() & set(routing.escalation)
+        return next((name for name in higher if name in allowed), None)
 
-    def _ladder(self, start: str, *, is_asked: bool) -> tuple[TierChoice, ...]:
-        """Return a choice for every tier, cheapest first; those below the start or unfit are skipped, with a reason."""
+    def _ladder(self, start: str, *, is_requested: bool) -> tuple[TierChoice, ...]:
+        """Return a choice for every tier, cheapest first; those below the start or unsuitable are skipped."""
         served, left_out = [], []
         for tier in MODEL_TIERS:
             reason = self._why_not(tier, start)
-            if not reason and not (is_asked and tier == start):
+            if not reason and not (is_requested and tier == start):
                 reason = self._unsuited(tier)
             if reason:
                 left_out.append(TierChoice(tier, use=False, reason=reason))
@@ -282,21 +268,14 @@ class _Choice:
             return "not in routing.escalation"
         return self._too_small(tier)
 
-    def _has_declined(self, tier: str) -> bool:
-        model = self._settings.tiers[tier].model
-        declined = self._context.declined
-        return (tier, model) in declined or (
-            model == AUTO and any(tier == name for name, _ in declined)
-        )
-
     def _unsuited(self, tier: str) -> str:
-        """Return why a tier does the task only if it is asked for; empty if it may."""
-        if self._has_declined(tier):
+        """Return why a tier does the task only on request; empty if it is suited."""
+        entry = self._settings.tiers[tier]
+        declined_models = [model for name, model in self._context.declined if name == tier]
+        if entry.model in declined_models or (entry.model == AUTO and declined_models):
             return f"{tier} {DECLINED}"
-        setting = self._settings.executors.get(self._settings.tiers[tier].executor)
-        if setting is None or not is_agent(setting.type):
-            return ""
-        lines = moved_lines(self._spec)
+        setting = self._settings.executors.get(entry.executor)
+        lines = moved_lines(self._spec) if setting and is_agent(setting.type) else 0
         return REWRITES.format(lines=lines) if lines else ""
 
     def _too_small(self, tier: str) -> str:
@@ -321,7 +300,7 @@ class _Choice:
         )
 
     def _usage(self, tier: str, entry: TierSetting) -> Usage:
-        """Return what an attempt takes; a prompt is made for it, so once a tier."""
+        """Return the usage of an attempt; cached, since it takes a prompt."""
         key = tier, entry
         if key not in self._usages:
             self._usages[key] = self._context.expected(tier, entry, self._traits.output_tokens)
@@ -334,13 +313,9 @@ class _Choice:
 
 
 def _note(step: TierChoice) -> str:
-    """Return why a tier is skipped, with its name."""
+    """Return why a tier is skipped, with the name of the tier."""
     return step.reason if step.tier in step.reason else f"skipped {step.tier}: {step.reason}"
 
 
-def _is_to_say(step: TierChoice) -> bool:
+def _is_notable(step: TierChoice) -> bool:
     return step.q is not None or step.reason.endswith((DECLINED, REWRITES.partition("}")[2]))
-
-
-def _model_tier(tier: str) -> str:
-    return MODEL_TIERS[0] if tier == Tier.NONE.value else tier

@@ -1,13 +1,13 @@
-"""Decide whether work is worth delegating: a tree of six questions, and the answers that specs already give to them.
+"""Decide whether work is worth delegating: a tree of six questions, and the answers that specs already give.
 
-`decide` walks the tree with the answers there are. It ends in a verdict, or at the first question that nobody answered.
+`decide` walks the tree to a verdict, or to the first question without an answer.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import TypeAlias
@@ -18,11 +18,11 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.model import Diagnostic, Spec
 
 MANY_EDITS = 10
-"""So many similar edits are worth a pattern of their own."""
+"""So many similar edits are worth a pattern."""
 MANY_TASKS = 5
 """So many atomic tasks are worth the planning."""
 ALIKE = 0.8
-"""The share of common words from which on two tasks are the same edit at another place."""
+"""Two tasks with this share of common words, or more, are the same edit at different places."""
 VAGUE, READS_MANY = "W403", "W405"
 _BESIDE = lazy_pattern(r"^ {0,3}(`{3,}|~{3,}).*?^ {0,3}\1|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 _WORD = lazy_pattern(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -38,7 +38,7 @@ class DelegationVerdict(StrEnum):
 
 
 class Question(Struct, frozen=True):
-    """One question, with the options that answer it; `assumed` holds where nobody can be asked."""
+    """A question, with the options that answer it; `assumed` is the answer without a user to ask."""
 
     text: str
     yes_option: str
@@ -47,7 +47,7 @@ class Question(Struct, frozen=True):
 
 
 class DelegationAnswer(Struct, frozen=True):
-    """A yes or a no, and where it came from."""
+    """A yes or a no, and its source."""
 
     yes: bool
     source: str
@@ -61,7 +61,7 @@ class Leaf(Struct, frozen=True):
 
 
 class Fork(Struct, frozen=True):
-    """A question, and where its answers lead."""
+    """A question, and the nodes for its answers."""
 
     question: Question
     yes: Node
@@ -72,7 +72,7 @@ Node: TypeAlias = Fork | Leaf
 
 
 class DelegationDecision(Struct, frozen=True):
-    """The verdict, why, and each question on the way with its answer."""
+    """The verdict, the reason, and the questions on the way with their answers."""
 
     verdict: DelegationVerdict
     reason: str
@@ -103,55 +103,25 @@ ATOMIC = Question(
     "--atomic-tasks 0",
 )
 
-_UNDEFINED = Fork(
-    EXPLORATION,
-    yes=Leaf(
-        DelegationVerdict.BIG, "exploring needs a model that can reason about unfamiliar code"
-    ),
-    no=Leaf(
-        DelegationVerdict.ASK,
-        "what to change is undecided: ask the user, then decide again",
-    ),
+_DELEGATE, _BIG = DelegationVerdict.DELEGATE, DelegationVerdict.BIG
+_EXPLORE = Leaf(_BIG, "exploring needs a model that can reason about unfamiliar code")
+_ASK_USER = Leaf(
+    DelegationVerdict.ASK, "what to change is undecided: ask the user, then decide again"
 )
-_LARGE = Fork(
-    ATOMIC,
-    yes=Leaf(
-        DelegationVerdict.DELEGATE,
-        "enough small tasks to repay the planning: plan once, run cheaply",
-    ),
-    no=Leaf(DelegationVerdict.BIG, "it is large and splits into fewer than 5 independent tasks"),
+_DECIDE = Leaf(_BIG, "a cheap model has neither the context nor the authority to decide this")
+_PATTERN = Leaf(_DELEGATE, "the edits follow one pattern, which a cheap model can apply")
+_MANY = Leaf(_DELEGATE, "enough small tasks to repay the planning: plan once, run cheaply")
+_FEW = Leaf(_BIG, f"it is large and splits into fewer than {MANY_TASKS} independent tasks")
+_QUICK = Leaf(
+    DelegationVerdict.CURRENT, "a quick change: writing specs would take longer than making it"
 )
-_DEFINED = Fork(
-    REPETITIVE,
-    yes=Leaf(
-        DelegationVerdict.DELEGATE,
-        "the edits follow one pattern, which a cheap model can apply",
-    ),
-    no=Fork(
-        LARGE,
-        yes=_LARGE,
-        no=Leaf(
-            DelegationVerdict.CURRENT,
-            "a quick change: writing specs would take longer than making it",
-        ),
-    ),
-)
-TREE = Fork(
-    WELL_DEFINED,
-    yes=Fork(
-        JUDGEMENT,
-        yes=Leaf(
-            DelegationVerdict.BIG,
-            "a cheap model has neither the context nor the authority to decide this",
-        ),
-        no=_DEFINED,
-    ),
-    no=_UNDEFINED,
-)
+_SIZE = Fork(LARGE, yes=Fork(ATOMIC, yes=_MANY, no=_FEW), no=_QUICK)
+_DEFINED = Fork(JUDGEMENT, yes=_DECIDE, no=Fork(REPETITIVE, yes=_PATTERN, no=_SIZE))
+TREE = Fork(WELL_DEFINED, yes=_DEFINED, no=Fork(EXPLORATION, yes=_EXPLORE, no=_ASK_USER))
 
 
 def decide(answers: Mapping[Question, DelegationAnswer]) -> DelegationDecision | Question:
-    """Return what the answers come to, or the first question on the way that has none."""
+    """Return the decision by the answers, or the first question on the way without one."""
     node: Node = TREE
     path: list[tuple[Question, DelegationAnswer]] = []
     while isinstance(node, Fork):
@@ -169,11 +139,11 @@ def answer_atomic(count: int, source: str) -> DelegationAnswer:
 
 
 class Survey(Struct, frozen=True):
-    """Counts over the specs of the work.
+    """Counts of the specs of the work.
 
     Of the `tasks`, `validated` have a validation, `sound` have no error, `vague` leave something open, `wide` read too
-    many files, `atomic` are sound and neither; `alike` is the largest group of similar ones. `written` counts distinct
-    files that they write, `strays` errors in files that hold no task at all.
+    many files, `atomic` are sound and neither; `alike` is the size of the largest group of similar ones. `written`
+    counts the distinct files that they write, `strays` the errors in files without a task.
     """
 
     tasks: int
@@ -188,7 +158,7 @@ class Survey(Struct, frozen=True):
 
 
 def survey(specs: Sequence[Spec], diagnostics: Sequence[Diagnostic]) -> Survey:
-    """Count what bears on the tree; the diagnostics are those of `validate`."""
+    """Return the counts of specs; the diagnostics are those of `validate`."""
     by_kind: defaultdict[str, set[int]] = defaultdict(set)
     strays = 0
     for diagnostic in diagnostics:
@@ -211,10 +181,11 @@ def survey(specs: Sequence[Spec], diagnostics: Sequence[Diagnostic]) -> Survey:
 
 
 def survey_answers(counts: Survey) -> dict[Question, DelegationAnswer]:
-    """Return the answers that the specs give; whether somebody's judgement is needed they cannot say."""
+    """Return the answers by the specs; only a user can say whether judgement is necessary."""
     count = counts.tasks
     sound = f"{counts.sound} of {count} pass `minitask validate`"
     stray = f", {counts.strays} more errors in files without a task" if counts.strays else ""
+    similar = f"{counts.alike} of {count} are similar" if counts.alike > 1 else "none alike"
     open_ = f"{counts.vague} vague, {counts.wide} reading many files"
     return {
         WELL_DEFINED: DelegationAnswer(
@@ -222,12 +193,7 @@ def survey_answers(counts: Survey) -> dict[Question, DelegationAnswer]:
             f"specs: {sound}, {counts.validated} have a validation{stray}",
         ),
         EXPLORATION: DelegationAnswer(bool(counts.vague or counts.wide), f"specs: {open_}"),
-        REPETITIVE: DelegationAnswer(
-            counts.alike >= MANY_EDITS,
-            f"specs: {counts.alike} of {count} are similar"
-            if counts.alike > 1
-            else "specs: none alike",
-        ),
+        REPETITIVE: DelegationAnswer(counts.alike >= MANY_EDITS, f"specs: {similar}"),
         LARGE: DelegationAnswer(counts.written > 1, f"specs: files written: {counts.written}"),
         ATOMIC: answer_atomic(
             counts.atomic, f"specs: {counts.atomic} of {count} are atomic, {open_}"
@@ -238,33 +204,31 @@ def survey_answers(counts: Survey) -> dict[Question, DelegationAnswer]:
 def most_alike(specs: Sequence[Spec]) -> int:
     """Return the size of the largest group of specs that make the same edit at different places."""
     shapes = Counter(map(_shape, specs))
-    return max((sum(_counts_like(shape, shapes)) for shape in shapes), default=0)
+    groups = (
+        sum(count for other, count in shapes.items() if _are_alike(shape, other))
+        for shape in shapes
+    )
+    return max(groups, default=0)
 
 
 Shape: TypeAlias = tuple[frozenset[tuple[str, str]], frozenset[str]]
 
 
 def _shape(spec: Spec) -> Shape:
-    """Return what is done with what kinds of files, and the words of it without code, paths and numbers."""
+    """Return the actions with the types of their files, and the words of the task without code and numbers."""
     kinds = frozenset((ref.action.value, PurePosixPath(ref.path).suffix) for ref in spec.writes())
     plain = _BESIDE.sub(" ", f"{spec.title}\n{spec.task}")
     tokens = (part.strip(".,;:!?()[]\"'*").casefold() for part in plain.split())
     return kinds, frozenset(word for word in tokens if _WORD.fullmatch(word))
 
 
-def _counts_like(shape: Shape, shapes: Mapping[Shape, int]) -> Iterator[int]:
-    kinds, terms = shape
-    for (other_kinds, other_words), count in shapes.items():
-        if kinds == other_kinds and _is_alike(terms, other_words):
-            yield count
-
-
-def _is_alike(terms: frozenset[str], others: frozenset[str]) -> bool:
-    return len(terms & others) >= ALIKE * len(terms | others)
+def _are_alike(first: Shape, second: Shape) -> bool:
+    (kinds, terms), (other_kinds, others) = first, second
+    return kinds == other_kinds and len(terms & others) >= ALIKE * len(terms | others)
 
 
 def _owners(specs: Sequence[Spec], diagnostic: Diagnostic) -> set[int]:
-    """Return the places of the specs that a diagnostic is about: all of its file where it names no line."""
+    """Return the indices of the specs that a diagnostic concerns: all of its file if it names no line."""
     indices = [index for index, spec in enumerate(specs) if spec.path == diagnostic.path]
     if len(indices) < 2 or not diagnostic.line:
         return set(indices)

@@ -1,18 +1,23 @@
-"""The route of a task: its tier, executor, model and reviewer, each with the reason in one line.
+"""Routes: the tier, executor, model and reviewer of a task with reasons, the route of an edit script, and the ladder.
 
-The values, and the way that needs no model; `choice` has all others.
+`choose_rung` chooses the tiers that are worth a try. With q the probability that a tier passes given that the ones
+before it failed, c the price of a try, v that of its validation and L the cost of giving up, a ladder is expected to
+cost the sum of (c + v) times the product of the earlier (1 - q). Backwards, V = L behind the last tier, and V_i =
+min(V_{i+1}, c + v + (1 - q) V_{i+1}): a tier is worth it where q > (c + v) / V_{i+1}. So "one tier up" may skip one.
+
+q is the mean of a Beta posterior of the samples; below `ENOUGH_SAMPLES` it is unknown, and the whole ladder is tried.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from minitask.errors import UsageError
 from minitask.ledger.usage import Usage
-from minitask.policy.ladder import TierChoice
 from minitask.settings import TierSetting
 from minitask.spec.model import Spec, Tier
 
@@ -45,8 +50,7 @@ class CallEstimate(Struct, frozen=True):
 class Route(Struct, frozen=True):
     """The route of a task. `executor` names an entry of the config, or `script` for the spec's own edits.
 
-    `review` is the tier of the model that reviews the change, empty for none. `ladder` holds every tier, cheapest
-    first, with whether it is tried and why.
+    `review` is the tier that reviews the change, empty for none. `ladder` holds every tier, cheapest first.
     """
 
     tier: Tier
@@ -61,11 +65,11 @@ class Route(Struct, frozen=True):
 
 
 class RoutingContext(Struct, frozen=True):
-    """Facts about a task besides its spec: how it fared before, and what the ledger knows of tasks of its class.
+    """Facts about a task besides its spec: its failures so far, and statistics of the tasks of its class.
 
-    `odds` gives passes and samples at a tier, as the first one tried or after a failure. `expected` gives what an
-    attempt at a tier takes whose answer has so many tokens; `price` what that usage costs. `explores`: it is its turn
-    to. `declined` are the tiers and models that would not do this very spec.
+    `odds` gives passes and samples at a tier, as the first one tried or after a failure. `expected` gives the usage of
+    an attempt at a tier for so many tokens of output, `price` the cost of a usage. `declined` are the tiers and models
+    that declined this spec. `explores`: the task tries a tier that is not worth it.
     """
 
     failures: int = 0
@@ -85,27 +89,22 @@ NOTHING_KNOWN = RoutingContext()
 
 
 def find_script_route(spec: Spec, demand: RouteOverrides, *, scripted: bool) -> Route | None:
-    """Return the way that needs no model, where it was asked for or nothing else was; `scripted`: the spec's edits
-    cover it.
+    """Return the route of the edit script, if requested, or if there is one (`scripted`) and no other request.
 
-    Raises `UsageError` where it was asked for and they do not.
+    Raise `UsageError` if it is requested without a script that covers every file.
     """
     options = spec.options
     requested_tier = demand.tier or (options.tier.value if options.tier else None)
     executor = demand.executor or options.executor
     model = demand.model or options.model
-    if SCRIPT in (executor, requested_tier) or requested_tier == Tier.NONE.value:
-        return _script_route(scripted=scripted)
-    free = scripted and not (requested_tier or executor or model)
-    return _script_route(scripted=True) if free else None
-
-
-def _script_route(*, scripted: bool) -> Route:
-    if not scripted:
+    is_requested = SCRIPT in (executor, requested_tier) or requested_tier == Tier.NONE.value
+    if is_requested and not scripted:
         raise UsageError(
             "tier none needs an edit script that covers every file of the spec",
             hint="add one to Code Snippets, or choose another tier with --tier",
         )
+    if not is_requested and (not scripted or requested_tier or executor or model):
+        return None
     why = "the spec's edit script covers every file: no model is needed"
     return Route(
         Tier.NONE,
@@ -115,3 +114,114 @@ def _script_route(*, scripted: bool) -> Route:
         ladder=(TierChoice(Tier.NONE.value, use=True, reason=why),),
         estimate=CallEstimate(0, 0, Decimal(0)),
     )
+
+
+ENOUGH_SAMPLES = 20
+PRIOR_MASS = 4
+EXPLORED_IN = 20
+"""One task in so many tries a tier that is not worth it, so that its statistics stay current: 5 %."""
+
+
+class Odds(Struct, frozen=True):
+    """The pass rate of tries: `passed` of `samples`, and the prior probability."""
+
+    prior: float
+    passed: int = 0
+    samples: int = 0
+
+    @property
+    def mean(self) -> float:
+        """Return the mean of the posterior; the prior weighs as much as `PRIOR_MASS` samples."""
+        return (self.prior * PRIOR_MASS + self.passed) / (PRIOR_MASS + self.samples)
+
+    @property
+    def is_known(self) -> bool:
+        """Return True if there are enough samples."""
+        return self.samples >= ENOUGH_SAMPLES
+
+
+class Rung(Struct, frozen=True):
+    """A tier: the cost of a try (None: unpriced), and its odds as the first one and after a failure."""
+
+    tier: str
+    cost_usd: Decimal | None
+    first: Odds
+    after: Odds
+
+
+class TierChoice(Struct, frozen=True):
+    """The decision to try or skip a tier, with the reason; `q` must exceed `threshold`, None if they are unknown."""
+
+    tier: str
+    use: bool
+    reason: str
+    q: float | None = None
+    threshold: float | None = None
+
+
+def choose_rung(
+    rungs: Sequence[Rung],
+    *,
+    loss_usd: Decimal,
+    validation_usd: Decimal = Decimal(0),
+    explores: bool = False,
+) -> tuple[TierChoice, ...]:
+    """Return which tiers to try, cheapest first, at least one; `explores` adds one that is not worth it."""
+    left_out: list[TierChoice] = []
+    remaining = tuple(rungs)
+    while remaining:
+        steps = _climbed(remaining, loss_usd=loss_usd, validation_usd=validation_usd)
+        if steps[0].use or len(remaining) == 1:
+            break
+        left_out.append(steps[0])
+        remaining = remaining[1:]
+    if not remaining:
+        return ()
+    choices = [*left_out, *steps]
+    if not any(step.use for step in choices):
+        best = max(range(len(choices)), key=lambda index: (choices[index].q or 0.0, -index))
+        why = "no tier is worth its cost; this one is likeliest to pass"
+        choices[best] = replace(choices[best], use=True, reason=why)
+    elif explores and not all(step.use for step in choices):
+        index = next(index for index, step in enumerate(choices) if not step.use)
+        why = f"explored, like one task in {EXPLORED_IN} ({choices[index].reason})"
+        choices[index] = replace(choices[index], use=True, reason=why)
+    return tuple(choices)
+
+
+def _climbed(
+    rungs: Sequence[Rung], *, loss_usd: Decimal, validation_usd: Decimal
+) -> tuple[TierChoice, ...]:
+    """Return the choices for a ladder that starts at the first of the tiers."""
+    expected_cost = loss_usd
+    steps: list[TierChoice] = []
+    for index in range(len(rungs) - 1, -1, -1):
+        rung = rungs[index]
+        odds = rung.after if index else rung.first
+        price = (rung.cost_usd or Decimal(0)) + validation_usd
+        threshold = float(price / expected_cost) if expected_cost else 1.0
+        step = _step(rung, odds, threshold)
+        steps.append(step)
+        if step.use:
+            expected_cost = min(expected_cost, price + Decimal(1 - odds.mean) * expected_cost)
+    return tuple(reversed(steps))
+
+
+def _step(rung: Rung, odds: Odds, threshold: float) -> TierChoice:
+    q = odds.mean
+    if rung.cost_usd is None:
+        return TierChoice(rung.tier, use=True, reason="price unknown", q=q)
+    if not odds.is_known:
+        why = f"too little history ({odds.samples} of {ENOUGH_SAMPLES}), trying every tier"
+    elif q > threshold:
+        why = f"q {_short(q)} > {_short(threshold)}"
+    else:
+        why = f"skipped {rung.tier}: q {_short(q)} < {_short(threshold)}"
+    use = q > threshold or not odds.is_known
+    return TierChoice(rung.tier, use=use, reason=why, q=q, threshold=threshold)
+
+
+def _short(probability: float) -> str:
+    """Return a probability to two places, as in `.41`; a number above 1 keeps its digits."""
+    text = f"{probability:.2f}"
+    return text[1:] if text.startswith("0.") else text

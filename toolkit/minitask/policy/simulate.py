@@ -1,9 +1,9 @@
-"""Replaying routing policies over figures that are known already: no key is needed, and nothing is spent.
+"""The simulation of routing policies by known results of models: it needs no key, and costs nothing.
 
-A policy asks its models in turn until one passes. With c the bill of a model for all tasks and q the share that it
-passes, it costs the sum of c times the product of the earlier (1 - q): exact for two models, for more an estimate
-that takes failures to have nothing to do with each other. In truth hard tasks are hard for all, so that each figure
-has a limit on the other side, too: nothing is solved but what the best model of the policy solves by itself.
+A policy asks its models in turn until one passes. With c the cost of a model for all tasks and q the share that it
+passes, it costs the sum of c times the product of the earlier (1 - q): exact for two models, for more an estimate that
+assumes independent failures. Hard tasks are hard for all models, so each figure has another limit, too: at least, the
+policy solves what its best model solves alone.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from msgspec import Struct
 
 from minitask.errors import UsageError
 from minitask.ledger.savings import EXACT
-from minitask.policy.ladder import Odds, Rung, choose_rung
 from minitask.policy.model_stats import ModelRow, ModelStats
+from minitask.policy.route import Odds, Rung, choose_rung
 from minitask.words import did_you_mean, one_line
 
 ONE = Decimal(1)
 MICRO = Decimal("0.000001")
 TRIES_LOST = 10
-"""Giving a task up is taken to cost as much as so many tries of the baseline."""
+"""The cost of giving up a task, in tries of the baseline."""
 
 
 class SimulatedStep(Struct, frozen=True):
-    """One model of a policy: its bill if it were asked for all tasks, and the share that reaches it.
+    """A model of a policy: its cost for all tasks, and the share of tasks that reaches it.
 
-    `reached` takes failures to be independent; `reached_at_most` is the share if they all fall on the same tasks.
+    `reached` assumes independent failures; `reached_at_most` assumes failures on the same tasks.
     """
 
     model: ModelRow
@@ -39,7 +39,7 @@ class SimulatedStep(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """The cost and results of a policy for all tasks, beside the baseline alone."""
+    """The cost and results of a policy for all tasks, and the cost of the baseline alone."""
 
     steps: tuple[SimulatedStep, ...]
     baseline_cost_usd: Decimal
@@ -47,18 +47,18 @@ class Outcome(Struct, frozen=True):
 
     @property
     def cost_usd(self) -> Decimal:
-        """Return what is expected to be paid."""
+        """Return the expected cost."""
         return _rounded(sum((step.cost_usd * step.reached for step in self.steps), Decimal(0)))
 
     @property
     def cost_usd_at_most(self) -> Decimal:
-        """Return what is paid if all fail on the same tasks; the same as `cost_usd` for up to two models."""
+        """Return the cost if all fail on the same tasks; for up to two models, it equals `cost_usd`."""
         parts = (step.cost_usd * step.reached_at_most for step in self.steps)
         return _rounded(sum(parts, Decimal(0)))
 
     @property
     def saved_usd(self) -> Decimal:
-        """Return the difference to the baseline; negative where it costs more."""
+        """Return the difference to the baseline; negative if the policy costs more."""
         return EXACT.subtract(self.baseline_cost_usd, self.cost_usd)
 
     @property
@@ -68,24 +68,24 @@ class Outcome(Struct, frozen=True):
 
     @property
     def saved_percent_at_least(self) -> float | None:
-        """Return the same where the policy costs the most."""
+        """Return the same by the highest cost of the policy."""
         least = EXACT.subtract(self.baseline_cost_usd, self.cost_usd_at_most)
         return _percent(least, self.baseline_cost_usd)
 
     @property
     def solved_min(self) -> float:
-        """Return the share of tasks that is solved if the others solve nothing that the best one does not."""
+        """Return the share of tasks that the best model solves."""
         return float(max(step.model.q for step in self.steps))
 
     @property
     def solved_max(self) -> float:
-        """Return the share that is solved if their failures have nothing to do with each other."""
+        """Return the share of solved tasks if failures are independent."""
         last = self.steps[-1]
         return float(1 - last.reached * (1 - last.model.q))
 
 
 def replay(policy: Sequence[ModelRow], figures: ModelStats, *, is_ladder: bool = False) -> Outcome:
-    """Return what a policy comes to; the figures have a baseline."""
+    """Return the cost and results of a policy; the figures have a baseline."""
     steps = []
     reached = at_most = ONE
     for model in policy:
@@ -98,64 +98,56 @@ def replay(policy: Sequence[ModelRow], figures: ModelStats, *, is_ladder: bool =
 
 
 def usual_outcomes(figures: ModelStats, *, loss_usd: Decimal | None = None) -> tuple[Outcome, ...]:
-    """Return each model alone, each cheaper one before the baseline, and last the ladder that `choose_rung` picks."""
-    if figures.baseline is None:
-        return ()
+    """Return each model alone, each cheaper one before the baseline, and last the ladder of `choose_rung`."""
     best = figures.baseline
-    ranked = sorted(figures.models, key=lambda model: (model.price, model.name))
+    if best is None:
+        return ()
+    ranked = _ranked(figures)
     pairs = [(model, best) for model in ranked if model.price < best.price]
     policies: list[tuple[ModelRow, ...]] = [*((model,) for model in ranked), *pairs]
     outcomes = [replay(policy, figures) for policy in policies]
     return (*outcomes, replay(ladder(figures, loss_usd=loss_usd), figures, is_ladder=True))
 
 
+def _ranked(figures: ModelStats) -> list[ModelRow]:
+    return sorted(figures.models, key=lambda model: (model.price, model.name))
+
+
 def ladder(figures: ModelStats, *, loss_usd: Decimal | None = None) -> tuple[ModelRow, ...]:
-    """Return the models worth climbing, of the baseline and those that cost less; nothing dearer can be worth it."""
+    """Return the models worth a try: of those that cost less than the baseline, and the baseline."""
     best = figures.baseline
     if best is None:
         return ()
     loss = best.price * TRIES_LOST if loss_usd is None else loss_usd
-    cheaper = [model for model in figures.models if model.price < best.price]
-    candidates = (*sorted(cheaper, key=lambda model: (model.price, model.name)), best)
-    rungs = [
-        Rung(model.name, model.price, first=_odds(model), after=_odds(model))
-        for model in candidates
-    ]
+    candidates = [*(model for model in _ranked(figures) if model.price < best.price), best]
+    rungs = []
+    for model in candidates:
+        passed = round(model.q * model.tasks)
+        odds = Odds(prior=float(model.q), passed=passed, samples=model.tasks)
+        rungs.append(Rung(model.name, model.price, first=odds, after=odds))
     steps = choose_rung(rungs, loss_usd=loss)
     return tuple(model for model, step in zip(candidates, steps, strict=True) if step.use)
 
 
-def _odds(model: ModelRow) -> Odds:
-    passed = round(model.q * model.tasks)
-    return Odds(prior=float(model.q), passed=passed, samples=model.tasks)
-
-
 def parse_policy(text: str, models: Sequence[ModelRow]) -> tuple[ModelRow, ...]:
-    """Return the models that names, unique parts of names or tiers stand for, in order; raise `UsageError` if one
-    does not.
-    """
+    """Return the models of a list of names, unique parts of names or tiers; raise `UsageError` for others."""
+    subject = f'the policy "{one_line(text)}"'
     if not models:
-        raise UsageError(
-            f'no figures for the policy "{one_line(text)}"',
-            hint="no attempts recorded yet; try `--table aider-polyglot`",
-        )
+        hint = "no attempts recorded yet; try `--table aider-polyglot`"
+        raise UsageError(f"no figures for {subject}", hint=hint)
     names = [part.strip() for part in text.split(",")]
     if not all(names):
-        raise UsageError(
-            f'the policy "{one_line(text)}" lacks a name', hint='write it as "CHEAP,DEAR"'
-        )
+        raise UsageError(f"{subject} lacks a name", hint='write it as "CHEAP,DEAR"')
     policy = tuple(_find_model(name, models) for name in names)
     for model, count in Counter(model.name for model in policy).items():
         if count > 1:
-            raise UsageError(
-                f'the policy "{one_line(text)}" names {model} twice',
-                hint="name each model once; there are no figures for second tries",
-            )
+            hint = "name each model once; there are no figures for second tries"
+            raise UsageError(f"{subject} names {model} twice", hint=hint)
     return policy
 
 
 def _find_model(name: str, models: Sequence[ModelRow]) -> ModelRow:
-    """Return the model with the whole name, else by tier, else by a part of the name that only one has."""
+    """Return the model with this name, else with this tier, else with this unique part in its name."""
     folded = name.casefold()
     ways = (
         [model for model in models if model.name.casefold() == folded],
@@ -167,9 +159,8 @@ def _find_model(name: str, models: Sequence[ModelRow]) -> ModelRow:
         return matches[0]
     if matches:
         several = ", ".join(one_line(model.name) for model in matches)
-        raise UsageError(
-            f"{name} matches several models: {several}", hint="give a longer part of the name"
-        )
+        message = f"{name} matches several models: {several}"
+        raise UsageError(message, hint="give a longer part of the name")
     names = [one_line(model.name) for model in models]
     raise UsageError(f"no model named {one_line(name)}", hint=did_you_mean(name, names))
 

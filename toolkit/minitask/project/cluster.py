@@ -26,7 +26,7 @@ from minitask.landing.land import Landings, land
 from minitask.ledger.record import Record, TaskResult, Verdict, whole
 from minitask.ledger.store import append_commit
 from minitask.ledger.usage import NO_USAGE, plus
-from minitask.policy.budget import Budget
+from minitask.policy.prices import Budget
 from minitask.project.dask_worker import (
     INBOX,
     WorkerJob,

@@ -1,65 +1,57 @@
-"""Pass rates and sizes of attempts learned from the ledger, cached beside it and updated by what was added since."""
+"""Pass rates and usage of attempts by the ledger, cached and updated by new records; and what a failure tells."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from minitask.engine.context import Context
 from minitask.git import refs
 from minitask.ledger.record import ATTEMPT, Verdict
 from minitask.ledger.store import UNREADABLE, read_documents
-from minitask.policy.agent_usage import UNCOUNTED_REQUESTS
+from minitask.policy.estimates import UNCOUNTED_REQUESTS, Evidence, ReplyFormat
 from minitask.policy.route import SCRIPT, Route
-from minitask.policy.task_features import Evidence, ReplyFormat
 
 KEY = "what the ledger has learned, sizes included"
 TABLES = ("models", "cells", "sizes")
 LATEST = 25
-"""Attempts of an executor and model whose sizes are kept."""
+"""The number of attempts of an executor and model whose sizes are stored."""
 Counts = dict[str, list[int]]
-"""By name: something that happened so often, of something that was tried so often."""
+"""By name: the number of successes (or faults), and of tries."""
 Sizes = dict[str, list[list[int]]]
-"""By executor and model: the requests, input, cached and output tokens of its latest attempts."""
+"""By executor and model: the requests, input, cached and output tokens of the latest attempts."""
 
 
 def evidence(engine: Context, model: str) -> Evidence:
-    """Return how a model's replies in the form of edits have fared."""
-    malformed, replies = _learned(engine)["models"].get(model, (0, 0))
+    """Return the number of a model's replies in the form of edits, and of the malformed ones."""
+    malformed, replies = lessons(engine)["models"].get(model, (0, 0))
     return Evidence(replies, malformed)
 
 
 def odds(engine: Context, task_class: str, tier: str, after: bool) -> tuple[int, int]:
-    """Return how many tasks of a class passed at a tier, and how many were tried: first, or `after` another tier
-    failed.
-    """
-    passed, tried = _learned(engine)["cells"].get(_cell(task_class, tier, after), (0, 0))
+    """Return the passes and tries of a task class at a tier, as the first one or `after` a failure of another."""
+    passed, tried = lessons(engine)["cells"].get(_cell(task_class, tier, after), (0, 0))
     return passed, tried
 
 
 def attempt_tokens(engine: Context, executor: str, model: str) -> Sequence[Sequence[int]]:
     """Return the requests, input, cached and output tokens of the latest attempts of an executor with a model."""
-    sizes: Sequence[Sequence[int]] = (
-        _learned(engine).get("sizes", {}).get(f"{executor}|{model}", ())
-    )
+    sizes: Sequence[Sequence[int]]
+    sizes = lessons(engine).get("sizes", {}).get(f"{executor}|{model}", ())
     return sizes
 
 
 def lessons(engine: Context) -> Mapping[str, Any]:
-    """Return all that the ledger has learned, as plain values, for a process without the ledger."""
-    return _learned(engine)
-
-
-def _learned(engine: Context) -> Mapping[str, Any]:
+    """Return all statistics as plain values, which a process without the ledger gets with its job."""
     if engine.lessons is not None:
         return engine.lessons
     head = engine.objects.commit(refs.LEDGER)
+    empty: dict[str, Any] = {name: {} for name in TABLES}
     if head is None:
-        return {name: {} for name in TABLES}
+        return empty
     cached = engine.cache.peek(KEY)
-    learned = (
-        cached if isinstance(cached, dict) else {"head": None, **{name: {} for name in TABLES}}
-    )
+    learned = cached if isinstance(cached, dict) else {"head": None, **empty}
     if learned["head"] != head:
         learned = _updated(engine, learned, head)
         engine.cache.keep(KEY, learned)
@@ -67,26 +59,22 @@ def _learned(engine: Context) -> Mapping[str, Any]:
 
 
 def _updated(engine: Context, learned: dict[str, Any], head: str) -> dict[str, Any]:
-    """Return the counts with what the ledger has gained; from the start where the old head is gone."""
+    """Return the counts with the new records of the ledger; of all records if the old head is gone."""
     old = learned["head"] if learned["head"] and engine.objects.commit(learned["head"]) else None
     models, cells, sizes = (
         {name: list(counts) for name, counts in learned[table].items()} if old else {}
         for table in TABLES
     )
     for document in read_documents(engine.objects, head, since=old):
-        try:
-            _learn(document, models, cells)
-            _learn_size(document, sizes)
-        except UNREADABLE:
-            continue
+        with suppress(*UNREADABLE):
+            if document["kind"] == ATTEMPT:
+                _learn(document["attempt"], models, cells)
+                _learn_size(document["attempt"], sizes)
     return {"head": head, "models": models, "cells": cells, "sizes": sizes}
 
 
-def _learn(document: dict[str, Any], models: Counts, cells: Counts) -> None:
-    """Count what a record tells of its model, and of tasks of its class."""
-    attempt = document["attempt"]
-    if document["kind"] != ATTEMPT:
-        return
+def _learn(attempt: dict[str, Any], models: Counts, cells: Counts) -> None:
+    """Count an attempt for its model, and for tasks of its class."""
     _count(models, attempt["model"], *_replies(attempt))
     route = attempt.get("route")
     if route and route["settles"]:
@@ -94,11 +82,10 @@ def _learn(document: dict[str, Any], models: Counts, cells: Counts) -> None:
         _count(cells, cell, int(Verdict(attempt["verdict"]).is_good), 1)
 
 
-def _learn_size(document: dict[str, Any], sizes: Sizes) -> None:
-    """Keep what an attempt took, where it is known."""
-    attempt = document["attempt"]
+def _learn_size(attempt: dict[str, Any], sizes: Sizes) -> None:
+    """Store the usage of an attempt, if it is known."""
     usage = attempt["usage"]
-    if document["kind"] != ATTEMPT or not usage["input_tokens"] or usage["output_tokens"] is None:
+    if not usage["input_tokens"] or usage["output_tokens"] is None:
         return
     counts = [
         usage["requests"] or UNCOUNTED_REQUESTS,
@@ -122,7 +109,7 @@ def _cell(task_class: str, tier: str, after: bool) -> str:
 
 
 def _replies(attempt: dict[str, Any]) -> tuple[int, int]:
-    """Return how many replies in the form of edits could not be applied, and how many there were."""
+    """Return the number of malformed replies in the form of edits, and of all replies in that form."""
     if attempt.get("reply_format") != ReplyFormat.EDITS.value:
         return 0, 0
     malformed = int(attempt.get("malformed") or 0)
@@ -131,24 +118,24 @@ def _replies(attempt: dict[str, Any]) -> tuple[int, int]:
 
 
 CAPABILITY = frozenset({"scope", "lint", "validate", "review"})
-"""The gates whose no tells something of who made the change."""
+"""The gates whose failure tells something about the model of the change."""
 SAME_WAY = "fails the same way without the change"
-"""The text in the reason of a failure that the change has not caused."""
+"""A text in the reason of a failure that the change has not caused."""
 UNLISTED = "the network is at fault, not the change"
-"""The text in the reason of a failure for want of a host that the commands may not reach."""
+"""A text in the reason of a failure at a host that the commands may not reach."""
 UNABLE = ("malformed", "stuck", "out of scope")
-"""The first words of the reason if the model was unable to make any change."""
+"""The start of the reason if the model was unable to make any change."""
 UNWILLING = "refused"
-"""The first word of the reason if the model declined, or its provider filtered the reply: another may do it."""
+"""The start of the reason if the model declined, or its provider filtered the reply: another may do it."""
 
 
 def is_beyond_change(reason: str) -> bool:
-    """Return True for a failure that the change has not caused, and that no other change would mend."""
+    """Return True for a failure that the change has not caused, and that no other change can fix."""
     return SAME_WAY in reason or UNLISTED in reason
 
 
 def counts_against_model(route: Route, verdict: Verdict, gate: str, reason: str) -> bool:
-    """Return True if an outcome tells what a model can do: it passed, or failed by its own work."""
+    """Return True if an outcome shows what a model can do: it passed, or failed through its own work."""
     if route.executor == SCRIPT:
         return False
     if verdict.is_good:
@@ -159,13 +146,13 @@ def counts_against_model(route: Route, verdict: Verdict, gate: str, reason: str)
 
 
 def may_be_for_another(route: Route, verdict: Verdict, gate: str, reason: str) -> bool:
-    """Return True if another model may do what this one could not, or would not; a refusal teaches nothing."""
+    """Return True if another model may do what this one could not or would not do."""
     if counts_against_model(route, verdict, gate, reason):
         return True
     return route.executor != SCRIPT and has_declined(verdict, gate, reason)
 
 
 def has_declined(verdict: Verdict, gate: str, reason: str) -> bool:
-    """Return True if a model would not do a task, or its provider filtered the reply."""
+    """Return True if a model declined a task, or its provider filtered the reply."""
     declined = gate == "implement" and reason.startswith(f"{UNWILLING}:")
     return declined and verdict is Verdict.FAILED

@@ -1,57 +1,65 @@
-"""The route of a task, by its spec, the settings and what is known of it."""
+"""The route of a task by its spec, its history, the settings and the ledger; models named `auto`; keys over http."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
 from minitask.engine.context import Context, Progress
+from minitask.engine.task_records import records_of
 from minitask.engine.tasks import Task
 from minitask.errors import UsageError
 from minitask.executors.http import is_loopback
 from minitask.executors.registry import has_script, make_executor
-from minitask.policy.route import Route, RouteOverrides, find_script_route
+from minitask.ledger.record import ATTEMPT, Attempt, Record
+from minitask.ledger.usage import Usage
+from minitask.policy.estimates import features_of
+from minitask.policy.route import (
+    EXPLORED_IN,
+    Route,
+    RouteOverrides,
+    RoutingContext,
+    find_script_route,
+)
+from minitask.policy.tier_rules import reviewer_of
 from minitask.presets import AUTO
-from minitask.spec.model import Spec
+from minitask.routing.costs import price_of
+from minitask.routing.pass_rates import has_declined, odds
+from minitask.routing.requests import likely_order, prompt_tokens
+from minitask.settings import TierSetting
+from minitask.spec.model import Spec, Tier
 
 NO_DEMAND = RouteOverrides()
-REVIEW = "review"
 
 
 def route_of(
     engine: Context, task: Task, demand: RouteOverrides = NO_DEMAND, *, spec: Spec | None = None
 ) -> Route:
-    """Return the route of a task; `spec` stands for its own where more is known of it. A model may be named `auto`
-    still.
-    """
+    """Return the route of a task; `spec` replaces its own. The model may still be `auto`."""
     routed_spec = spec or task.spec
     script = find_script_route(routed_spec, demand, scripted=has_script(task.spec))
     if script is not None:
-        return _reviewed(engine, routed_spec, script) if REVIEW in engine.settings.gates else script
-    # Imported here: a task that needs no model needs neither the rules nor what the ledger has learned.
+        if "review" not in engine.settings.gates:
+            return script
+        review, reason = reviewer_of(routed_spec, engine.settings)
+        return replace(script, review=review, review_reason=reason)
     from minitask.policy.choice import choose
-    from minitask.routing.task_history import routing_context
 
     context = routing_context(engine, task, routed_spec)
     return choose(routed_spec, engine.settings, demand=demand, scripted=False, context=context)
 
 
-def _reviewed(engine: Context, spec: Spec, route: Route) -> Route:
-    """Return the route of a spec's own edits with who reviews them: whoever wrote the spec may be a model, too."""
-    from minitask.policy.named_tiers import reviewer_of
-
-    review, reason = reviewer_of(spec, engine.settings)
-    return replace(route, review=review, review_reason=reason)
-
-
 FOR_CODE = ("coder", "code", "devstral", "codestral")
 NO_TEXT = ("embed", "rerank", "bge-", "minilm", "whisper")
-"""Parts of the names of models that write no text."""
+"""Parts of the names of models that do not write text."""
 
 
 def resolve_model(engine: Context, route: Route) -> Route:
-    """Return the route with a real model's name; raises `ExecutorFailure` if the server cannot be asked."""
+    """Return the route with `auto` replaced by a model; raise `ExecutorFailure` if the server does not answer."""
     if route.model != AUTO:
         return route
     from minitask.executors.ollama import OllamaExecutor
@@ -73,7 +81,7 @@ def resolve_model(engine: Context, route: Route) -> Route:
 
 
 def pick(models: tuple[str, ...]) -> str | None:
-    """Return the first model made for code, else the first that writes text; None if there is none."""
+    """Return the first model for code, else the first that writes text; None without any."""
     writing = text_models(models)
     for_code = (name for name in writing if any(part in name.lower() for part in FOR_CODE))
     return next(for_code, writing[0] if writing else None)
@@ -84,8 +92,8 @@ def text_models(models: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in models if not any(part in name.lower() for part in NO_TEXT))
 
 
-_SAID: set[tuple[str, str]] = set()
-"""The variables and hosts that this process has warned of."""
+_WARNED: set[tuple[str, str]] = set()
+"""The executors and warnings that this process has printed."""
 
 
 def find_exposure(engine: Context, executor: str) -> str:
@@ -101,8 +109,82 @@ def find_exposure(engine: Context, executor: str) -> str:
 
 
 def warn_exposure(engine: Context, task: str, executor: str) -> None:
-    """Say once that an executor's key goes over plain http."""
+    """Warn once that an executor's key goes over plain http."""
     warning = find_exposure(engine, executor)
-    if warning and (executor, warning) not in _SAID:
-        _SAID.add((executor, warning))
+    if warning and (executor, warning) not in _WARNED:
+        _WARNED.add((executor, warning))
         engine.emit(Progress(task, "key", warning))
+
+
+def routing_context(
+    engine: Context, task: Task, spec: Spec, attempts: Sequence[Attempt] = ()
+) -> RoutingContext:
+    """Return the facts about a task; `attempts` are not on record yet, `spec` is the one to route."""
+    failures = [
+        *failures_before(engine, task),
+        *filter(_is_settled_failure, attempts),
+    ]
+    failed = [*(engine.lessons or {}).get("failed", ()), *(attempt.tier for attempt in failures)]
+    return RoutingContext(
+        failures=len(failed),
+        failed_tiers=frozenset(failed),
+        declined=_declined_before(engine, task),
+        expected=partial(_expected, engine, task),
+        odds=partial(odds, engine, features_of(spec).task_class),
+        price=lambda entry, usage: price_of(engine, entry.executor, entry.model, usage),
+        explores=_explores(task),
+    )
+
+
+def failures_before(engine: Context, task: Task) -> tuple[Attempt, ...]:
+    """Return the settled failures of this version of the spec since it last passed, oldest first."""
+    failures: list[Attempt] = []
+    for record in _own_records(engine, task):
+        if record.attempt.verdict.is_good:
+            failures.clear()
+        elif _is_settled_failure(record.attempt):
+            failures.append(record.attempt)
+    return tuple(failures)
+
+
+def _declined_before(engine: Context, task: Task) -> frozenset[tuple[str, str]]:
+    """Return the tiers and models that declined this version of the spec since it last passed."""
+    declined: set[tuple[str, str]] = set()
+    for record in _own_records(engine, task):
+        attempt = record.attempt
+        if attempt.verdict.is_good:
+            declined.clear()
+        elif has_declined(attempt.verdict, attempt.gate, attempt.reason):
+            declined.add((attempt.tier, attempt.model))
+    return frozenset(declined)
+
+
+def _own_records(engine: Context, task: Task) -> list[Record]:
+    return [
+        record
+        for record in records_of(engine, task.name)
+        if record.kind == ATTEMPT and record.spec_blob == task.blob
+    ]
+
+
+def _is_settled_failure(attempt: Attempt) -> bool:
+    """Return True if an attempt on record shows that its tier cannot do the task."""
+    decision = attempt.decision
+    return decision is not None and decision.settles and not attempt.verdict.is_good
+
+
+def _explores(task: Task) -> bool:
+    """Return True if the task tries a tier that is not worth it; the same for the same spec."""
+    digest = hashlib.sha256(f"{task.name}\0{task.blob}".encode("utf-8", "surrogateescape")).digest()
+    return digest[0] * 256 + digest[1] < 65_536 // EXPLORED_IN
+
+
+def _expected(
+    engine: Context, task: Task, tier: str, entry: TierSetting, output_tokens: int
+) -> Usage:
+    """Return the estimated usage of an attempt at a tier, as its model counts; `output_tokens` are the answer's."""
+    route = Route(Tier(tier), entry.executor, entry.model, "")
+    order = likely_order(engine, task, route)
+    if order.expected.requests:
+        return order.expected
+    return Usage(1, prompt_tokens(order), 0, output_tokens, 0, 0)

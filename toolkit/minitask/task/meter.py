@@ -12,8 +12,7 @@ from msgspec.structs import replace
 from minitask.executors.request import ExecutorRequest, Settle
 from minitask.ledger.record import Pricing
 from minitask.ledger.usage import NO_USAGE, Usage, plus
-from minitask.policy.budget import NOTHING, Budget
-from minitask.policy.prices import ModelPricing
+from minitask.policy.prices import NOTHING, Budget, ModelPricing
 from minitask.routing.requests import prompt_tokens
 
 
@@ -103,7 +102,7 @@ class TaskMeter:
         For one that is `capped` by whoever is called, and has no price, all that is left is set aside.
         """
         most = None
-        if self._budget.is_limited:
+        if self._budget.left_usd is not None:
             most = self._tariff.estimate(expected)
             if most is None and capped:
                 most = max(self._budget.left_usd or NOTHING, LEAST_USD)

@@ -15,15 +15,14 @@ from minitask.executors.request import ExecutorFailure, PastRound
 from minitask.git import refs
 from minitask.ledger.record import REVIEW, Record, Verdict
 from minitask.policy.choice import next_rung
-from minitask.policy.named_tiers import nearest_tier
 from minitask.policy.route import SCRIPT, Route
+from minitask.policy.tier_rules import nearest_tier
 from minitask.routing.pass_rates import (
     counts_against_model,
     is_beyond_change,
     may_be_for_another,
 )
-from minitask.routing.route_task import resolve_model
-from minitask.routing.task_history import routing_context
+from minitask.routing.route_task import resolve_model, routing_context
 from minitask.spec.model import Tier
 from minitask.task.feedback import as_reply, describe_failure
 from minitask.task.model_review import corrected, describe_review, reviewers_work

@@ -21,11 +21,11 @@ from minitask.executors.registry import WITH_BATCHES, make_executor
 from minitask.executors.request import Description, ExecutorFailure, PastRound
 from minitask.landing.base_proof import check_fails_before
 from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW
-from minitask.policy.budget import Budget
-from minitask.policy.named_tiers import nearest_tier
+from minitask.policy.prices import Budget
 from minitask.policy.route import SCRIPT, Route
+from minitask.policy.tier_rules import nearest_tier
 from minitask.routing.costs import meet_unpriced, tariff
-from minitask.routing.requests import likely_output_tokens, make_order
+from minitask.routing.requests import make_order
 from minitask.routing.route_task import find_exposure, resolve_model, route_of
 from minitask.spec.model import Tier
 from minitask.task import call_journal
@@ -95,7 +95,7 @@ def make_work_call(
     meter = TaskMeter(
         tariff(engine, route, batch=batched),
         budget,
-        likely_output_tokens=likely_output_tokens(task.spec),
+        likely_output_tokens=task.spec.estimate.output_tokens,
         note=unnoted if batched else partial(call_journal.note, engine.repository.home, key),
         unpriced=partial(meet_unpriced, engine, task.name, route.model),
     )
@@ -151,7 +151,7 @@ def feedback_before(engine: Context, task: Task) -> str:
 def lessons_for(engine: Context, task: Task) -> dict[str, Any]:
     """Return what the ledger here has learned and knows of a task, for a worker that has another one."""
     from minitask.routing.pass_rates import lessons
-    from minitask.routing.task_history import failures_before
+    from minitask.routing.route_task import failures_before
 
     failed = [attempt.tier for attempt in failures_before(engine, task)]
     return {**lessons(engine), "failed": failed, "feedback": feedback_before(engine, task)}

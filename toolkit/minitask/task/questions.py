@@ -29,10 +29,10 @@ from minitask.executors.request import (
 from minitask.ledger.record import MESSAGE, Attempt, Record, RecordedDecision, Verdict
 from minitask.ledger.store import Exchange
 from minitask.ledger.usage import NO_USAGE
-from minitask.policy.budget import Budget
-from minitask.policy.named_tiers import how_to_add, nearest_tier
+from minitask.policy.estimates import token_scale
+from minitask.policy.prices import Budget
 from minitask.policy.route import MODEL_TIERS, Route
-from minitask.policy.tokens import token_scale
+from minitask.policy.tier_rules import how_to_add, nearest_tier
 from minitask.routing.costs import meet_unpriced, tariff
 from minitask.routing.route_task import resolve_model, warn_exposure
 from minitask.spec.model import Tier

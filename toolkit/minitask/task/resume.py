@@ -17,7 +17,7 @@ from minitask.landing.candidate_commits import Candidate
 from minitask.landing.land import Landings, land
 from minitask.ledger.record import ATTEMPT, RESUME, REVIEW, Record, TaskResult, Verdict
 from minitask.ledger.usage import NO_USAGE
-from minitask.policy.budget import Budget
+from minitask.policy.prices import Budget
 from minitask.policy.route import Route
 from minitask.routing.costs import baseline_cost, estimate_usage
 from minitask.routing.route_task import route_of

@@ -28,7 +28,7 @@ from minitask.ledger.record import (
     WeighedFact,
 )
 from minitask.ledger.usage import NO_USAGE, Usage
-from minitask.policy.budget import Budget
+from minitask.policy.prices import Budget
 from minitask.policy.route import Route, RouteOverrides
 from minitask.routing.requests import ReadLines
 from minitask.spec.model import Spec
