@@ -61,7 +61,7 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
       minitask exec mini-projects/api/02-routes.md --into main
     """
     from minitask.engine.find_tasks import find_tasks
-    from minitask.engine.refusals import remember
+    from minitask.engine.task_status import remember
     from minitask.task.life import run_task
 
     session = start(ctx)
@@ -138,7 +138,7 @@ def hindrance_of(
     engine: Context, task: Task, base: Base, options: Mapping[str, object]
 ) -> TaskResult | None:
     """Return why the task is not begun, if it is not; bad specs are raised, and remembered for `status`."""
-    from minitask.engine.refusals import remember_error
+    from minitask.engine.task_status import remember_error
     from minitask.task.prerequisites import find_unmet
 
     try:

@@ -24,7 +24,7 @@ from minitask.cli.streams import INTERRUPTED, interrupted, say
 from minitask.cli.terminal import show
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import FoundTasks, find_tasks
-from minitask.engine.refusals import remember
+from minitask.engine.task_status import remember
 from minitask.engine.tasks import Base
 from minitask.errors import MinitaskError, UsageError
 from minitask.executors import http

@@ -12,7 +12,6 @@ from minitask.cli.session import json_option, print_json, start
 from minitask.cli.terminal import show
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import full_name
-from minitask.engine.refusals import Refusal, find_refusal
 from minitask.engine.task_records import (
     all_records_of,
     attempt_record,
@@ -20,7 +19,7 @@ from minitask.engine.task_records import (
     task_at,
     with_merges,
 )
-from minitask.engine.task_status import TaskStatus, task_statuses
+from minitask.engine.task_status import Refusal, TaskStatus, find_refusal, task_statuses
 from minitask.engine.tasks import Base
 from minitask.errors import UsageError
 from minitask.ledger.record import Record

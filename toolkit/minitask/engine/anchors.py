@@ -1,21 +1,26 @@
-"""Map the lines that a spec cites from its anchor commit to the base, by diff."""
+"""A spec's anchor is the commit whose line numbers it cites: diffs map the lines from there to the base.
+
+`CommitGround` and `WorkGround` hold the files that specs are checked against, with the anchors of all of them.
+"""
 
 from __future__ import annotations
 
 from msgspec import Struct, field
 
+from minitask.edits.check_script import Earlier, versions_of
 from minitask.edits.lines import LineHunk, Versions, map_lines, spread
-from minitask.engine.tasks import PROJECTS, Task
+from minitask.engine.spec_files import CheckoutFiles, CommittedFiles
+from minitask.engine.tasks import PROJECTS, Task, parse_once
 from minitask.errors import EditError, RefusedError
 from minitask.git.history import hunks
 from minitask.git.objects import Objects
 from minitask.git.run_git import Git
 from minitask.git.versions import Renames, SpecVersions, is_squash, load_versions
-from minitask.spec.model import LineRange
+from minitask.spec.model import LineRange, Spec
 
 
 class Anchor(Struct):
-    """A task's anchor, and the carrying of lines from there; the commit is looked up when it is first needed."""
+    """A task's anchor, which maps lines from there to the base; the commit is looked up at the first use."""
 
     git: Git
     objects: Objects
@@ -31,16 +36,21 @@ class Anchor(Struct):
             self._commit = self._find()
         return self._commit
 
+    @property
+    def known(self) -> str | None:
+        """Return the anchor's commit if it was looked up."""
+        return self._commit
+
     def locate(self, path: str, cited: LineRange) -> LineRange:
         """Return where cited lines are in the base; raise `EditError` if one changed or is gone."""
-        self._check_known(path, cited)
+        self._check_version(path, cited)
         versions = self._versions_of(path)
         return cited if versions is None else map_lines(cited, versions)
 
     def nearest(self, path: str, cited: LineRange, count: int) -> LineRange | None:
-        """Return the lines that came of cited ones, changed or not; None if nothing is left of them.
+        """Return the lines that cited ones became, changed or not; None if nothing is left of them.
 
-        A file that is not at the anchor has the numbers that the spec gives it, up to the `count` lines it has.
+        In a file that is not at the anchor they are the cited ones, up to the `count` lines that it has.
         """
         try:
             versions = self._versions_of(path)
@@ -58,23 +68,22 @@ class Anchor(Struct):
         return self._renames
 
     def new_name(self, path: str) -> str | None:
-        """Return what a file of the anchor is called in the base; None where it is not called otherwise."""
+        """Return the name in the base of a file that was renamed since the anchor; None if it was not."""
         if self.objects.entry(self.commit(), path) is None:
             return None
         now = self.renames.after(path)
         return now if now != path and self.objects.entry(self.task.base, now) is not None else None
 
-    @property
-    def known(self) -> str | None:
-        """Return the anchor's commit if it was needed."""
-        return self._commit
-
-    def _versions_of(self, path: str) -> Versions | None:
-        if path not in self._versions:
-            self._versions[path] = self._load(path)
-        return self._versions[path]
+    def history(self) -> SpecVersions:
+        """Return the versions of the spec's file, and of those beside it."""
+        if self._history is None:
+            path = self.task.path
+            folder = PROJECTS if path.startswith(f"{PROJECTS}/") else path
+            self._history = load_versions(self.git, self.task.base, [folder])
+        return self._history
 
     def _find(self) -> str:
+        """Return the commit that the spec names, else the first that brought it in as it is."""
         revision = self.task.spec.options.anchor
         if revision:
             commit = self.objects.commit(revision)
@@ -85,28 +94,12 @@ class Anchor(Struct):
                     hint="name an existing commit, or remove `anchor:`",
                 )
             return commit
-        if self.task.uncommitted:
-            return self.task.base
-        return self._first() or self.task.base
-
-    def _first(self) -> str | None:
-        """Return the commit that first brought in the spec as it is, even if it was removed and added again since."""
         path, base = self.task.path, self.task.base
-        entry = self.objects.entry(base, path)
-        if entry is None:
-            return None
-        return self.history().first(path, entry.oid)
+        entry = None if self.task.uncommitted else self.objects.entry(base, path)
+        return (self.history().first(path, entry.oid) if entry else None) or base
 
-    def history(self) -> SpecVersions:
-        """Return the versions of the spec's file, and of those beside it."""
-        if self._history is None:
-            path = self.task.path
-            folder = PROJECTS if path.startswith(f"{PROJECTS}/") else path
-            self._history = load_versions(self.git, self.task.base, [folder])
-        return self._history
-
-    def _check_known(self, path: str, cited: LineRange) -> None:
-        """Refuse lines whose version is not known: of history that is not here, or that one commit stands for."""
+    def _check_version(self, path: str, cited: LineRange) -> None:
+        """Refuse lines of an unknown version: the clone lacks its history, or a squash hides it."""
         commit = self.commit()
         if self.task.spec.options.anchor or self.task.uncommitted:
             return
@@ -118,14 +111,14 @@ class Anchor(Struct):
             )
         if self._changed_with_spec(path, cited) and is_squash(self.git, commit):
             raise EditError(
-                f"lines {cited} of {path} cannot be told: {commit[:12]} brought the spec in together with changes of"
-                " that file, as several commits in one",
-                hint=f"say which they are, and commit the spec: `anchor: {commit[:12]}` for the file as it was then,"
+                f"lines {cited} of {path} are ambiguous: {commit[:12]}, a squash of several commits, brought the spec"
+                " in and changed that file",
+                hint=f"commit the spec with `anchor: {commit[:12]}` for the file as it was then,"
                 f" `anchor: {(self.objects.parent_of(commit) or '')[:12]}` for the one before",
             )
 
     def _changed_with_spec(self, path: str, cited: LineRange) -> bool:
-        """Return True if the commit that brought the spec in changed what stands at the cited lines."""
+        """Return True if the commit that brought the spec in changed the cited lines."""
         parent = self.objects.parent_of(self.commit())
         old = self.objects.entry(parent, path) if parent else None
         new = self.objects.entry(self.commit(), path)
@@ -134,8 +127,13 @@ class Anchor(Struct):
         span = slice(cited.start - 1, cited.end)
         return self._lines(old.oid)[span] != self._lines(new.oid)[span]
 
+    def _versions_of(self, path: str) -> Versions | None:
+        if path not in self._versions:
+            self._versions[path] = self._load(path)
+        return self._versions[path]
+
     def _load(self, path: str) -> Versions | None:
-        """Both versions of a file; None if nothing changed, so that every line is where it was."""
+        """Return both versions of a file; None if they are the same, so that every line is where it was."""
         anchor, base = self.commit(), self.task.base
         old = self.objects.entry(anchor, path)
         new = self.objects.entry(base, path)
@@ -154,7 +152,7 @@ class Anchor(Struct):
         return Versions(path, self._lines(old.oid), self._lines(new.oid), line_hunks)
 
     def _gone(self, path: str, anchor: str) -> EditError:
-        """The refusal of a file that is not there any more, with its new name if it has one."""
+        """Return the error for a file that the base lacks, with its new name if it has one."""
         now = self.new_name(path)
         if now is None:
             return EditError(f"{path} is gone since the spec was written (at {anchor[:12]})")
@@ -170,8 +168,122 @@ class Anchor(Struct):
 
 
 def _hunk(raw: tuple[int, int, int, int]) -> LineHunk:
-    """`@@ -a,b +c,d @@` as half-open, 0-based; git names the line before where a side is empty."""
+    """Return `@@ -a,b +c,d @@` as half-open, 0-based; git names the line before where a side is empty."""
     old, old_count, new, new_count = raw
     old_start = old - 1 if old_count else old
     new_start = new - 1 if new_count else new
     return LineHunk(old_start, old_start + old_count, new_start, new_start + new_count)
+
+
+class CommitGround(Struct):
+    """A base commit, with each spec's anchor; `uncommitted` specs cite the lines of the base itself."""
+
+    git: Git
+    objects: Objects
+    base: str
+    files: CommittedFiles
+    uncommitted: frozenset[str] = frozenset()
+    _anchors: dict[int, Anchor | None] = field(default_factory=dict)
+    _trees: dict[str, CommittedFiles] = field(default_factory=dict)
+    _history: SpecVersions | None = None
+
+    def anchor_of(self, spec: Spec) -> CommittedFiles | None:
+        """Return the tree of the anchor of a spec that cites lines."""
+        commit = self.anchor_commit(spec) if any(ref.ranges for ref in spec.files) else None
+        return self._tree(commit) if commit else None
+
+    def anchor_commit(self, spec: Spec) -> str | None:
+        """Return the commit of a spec's anchor."""
+        anchor = self._anchor(spec)
+        return anchor.commit() if anchor else None
+
+    def locate(self, spec: Spec, path: str, cited: LineRange) -> LineRange:
+        """Return where lines that a spec cites are in the base."""
+        anchor = self._anchor(spec)
+        return anchor.locate(path, cited) if anchor else cited
+
+    def new_name(self, spec: Spec, path: str) -> str | None:
+        """Return the name that a file missing from the base was renamed to since the spec was written."""
+        anchor = self._anchor(spec)
+        return anchor.new_name(path) if anchor else None
+
+    def earlier(self, spec: Spec) -> Earlier | None:
+        """Return the version of a committed spec before this one, with its anchor."""
+        anchor = self._anchor(spec)
+        if anchor is None or spec.options.anchor or spec.path in self.uncommitted:
+            return None
+        history = anchor.history()
+        entry = self.files.entry(spec.path)
+        version = history.before(spec.path, entry.oid) if entry else None
+        if version is None:
+            return None
+        commit = history.first(spec.path, version.blob) or version.commit
+        text = self.objects.blob(version.blob).decode("utf-8", "surrogateescape")
+        return self.version(spec, text, commit)
+
+    def version(self, spec: Spec, text: str, commit: str) -> Earlier | None:
+        """Return the spec at the same index in another text of its file; `commit` is its anchor unless it names one."""
+        specs = parse_once(text, path=spec.path, cache=None).specs
+        earlier = next((candidate for candidate in specs if candidate.index == spec.index), None)
+        if earlier is None:
+            return None
+        at = self.objects.commit(earlier.options.anchor) if earlier.options.anchor else commit
+        return Earlier(earlier, at, self._tree(at)) if at else None
+
+    def _tree(self, commit: str) -> CommittedFiles:
+        if commit not in self._trees:
+            self._trees[commit] = CommittedFiles(self.objects, commit)
+        return self._trees[commit]
+
+    def _anchor(self, spec: Spec) -> Anchor | None:
+        """Return the anchor; None if the spec names one that does not exist, which `check_anchor` reports."""
+        if id(spec) not in self._anchors:
+            self._anchors[id(spec)] = self._make_anchor(spec)
+        return self._anchors[id(spec)]
+
+    def _make_anchor(self, spec: Spec) -> Anchor | None:
+        revision, uncommitted = spec.options.anchor, spec.path in self.uncommitted
+        if revision and self.objects.commit(revision) is None:
+            return None
+        task = Task("", spec, spec.path, "", self.base, "", uncommitted)
+        is_shared = spec.path.startswith(f"{PROJECTS}/") and not revision and not uncommitted
+        history = self._history if is_shared else None
+        anchor = Anchor(self.git, self.objects, task, _history=history)
+        if is_shared:
+            self._history = anchor.history()
+        return anchor
+
+
+class WorkGround(Struct):
+    """The files of the checkout, for specs that are not committed: they cite the lines of its files."""
+
+    files: CheckoutFiles
+    committed: CommitGround | None = None
+
+    def new_name(self, spec: Spec, path: str) -> str | None:  # noqa: ARG002 - it is new
+        """Return None: a spec that is not committed uses the present names."""
+        return None
+
+    def earlier(self, spec: Spec) -> Earlier | None:
+        """Return the committed version of an edited spec, with its anchor."""
+        head = self.committed
+        text = head.files.text(spec.path) if head else None
+        if head is None or text is None or spec.options.anchor:
+            return None
+        commit = head.anchor_commit(spec)
+        return head.version(spec, text, commit) if commit else None
+
+    def anchor_of(self, spec: Spec) -> CommittedFiles | None:
+        """Return the tree of the anchor that a spec names; None if it names none, or none that exists."""
+        head, revision = self.committed, spec.options.anchor
+        commit = head.objects.commit(revision) if head and revision else None
+        return CommittedFiles(head.objects, commit) if head and commit else None
+
+    def locate(self, spec: Spec, path: str, cited: LineRange) -> LineRange:
+        """Return where lines that a spec cites are in the checkout."""
+        anchor = self.anchor_of(spec)
+        before = anchor.text(path) if anchor else None
+        after = self.files.text(path)
+        if before is None or after is None or before == after:
+            return cited
+        return map_lines(cited, versions_of(path, before, after))

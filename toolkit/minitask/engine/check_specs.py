@@ -9,10 +9,11 @@ from msgspec import Struct
 
 from minitask.edits.checker import CheckedSpec, check_one, check_specs
 from minitask.edits.related_specs import Universe
+from minitask.engine.anchors import CommitGround
 from minitask.engine.context import Context, Progress
 from minitask.engine.find_tasks import spec_paths
-from minitask.engine.grounds import CommitGround, CommittedFiles
 from minitask.engine.repository_settings import check_filters, check_route
+from minitask.engine.spec_files import CommittedFiles
 from minitask.engine.tasks import PROJECTS, Base, Task, load_file
 from minitask.errors import MinitaskError, RefusedError, UsageError
 from minitask.git.history import all_landings

@@ -1,47 +1,63 @@
-"""From what the user names to tasks: paths, `FILE#N`, `PROJECT/ID`, projects."""
+"""From the names that the user gives to tasks: paths, `FILE#N`, `PROJECT/ID`, projects."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
 from msgspec import Struct
 
 from minitask.engine.context import Context, Progress
-from minitask.engine.spec_files import (
-    SHOWN,
-    choose_fitting,
+from minitask.engine.spec_files import is_spec_name
+from minitask.engine.tasks import (
+    PROJECTS,
+    Base,
+    LoadedFile,
+    Task,
+    check_committed,
+    checkout_bytes,
     commit_command,
-    fits,
-    is_spec_name,
-    unknown_name,
+    load_file,
 )
-from minitask.engine.tasks import PROJECTS, Base, LoadedFile, Task, checkout_bytes, load_file
 from minitask.errors import RefusedError, UsageError
 from minitask.git import refs
-from minitask.git.objects import FILE_MODES, TREE, Entry, blob_id
+from minitask.git.objects import FILE_MODES, TREE
+from minitask.patterns import lazy_pattern
+from minitask.spec.dependency_graph import normal_number
 from minitask.spec.model import SpecFile
+from minitask.words import nearest
+
+_NUMBER = lazy_pattern(r"[0-9]{1,6}[a-z]?(?![A-Za-z0-9])")
+SHOWN = 6
+FORMS = "name a spec's path, FILE#N, PROJECT/ID or a project"
 
 
 class FoundTasks(Struct, frozen=True):
-    """Tasks that are to run, and for those whose file was edited since it was committed why they may not."""
+    """Tasks to run; `refused` are those whose file was edited since it was committed."""
 
     tasks: tuple[Task, ...]
     refused: Mapping[str, RefusedError]
 
 
 def find_tasks(engine: Context, names: Sequence[str], base: Base) -> FoundTasks:
-    """Return the tasks that are meant; raise `UsageError` if a word names nothing, or a spec of theirs has errors."""
+    """Return the named tasks; raise `UsageError` if a name fits nothing, or one of their specs has errors."""
     tasks: dict[str, Task] = {}
     refused: dict[str, RefusedError] = {}
     for word in names:
         chosen, files = _named(engine, word, base)
         if _paths(engine, word, base)[0]:
-            _tell_of_no_tasks(engine, files)
+            _warn_of_no_tasks(engine, files)
         for task in chosen:
             _stop_on_errors(files[task.path].parsed)
-            _add(tasks, task)
+            earlier = tasks.setdefault(task.name, task)
+            if earlier.path != task.path:
+                raise UsageError(
+                    f"E211 two specs are named {task.name}: {earlier.path} and {task.path}",
+                    where=task.path,
+                    hint="give one of them another `id`",
+                )
             try:
                 check_committed(engine, task.path, base)
             except RefusedError as error:
@@ -49,8 +65,8 @@ def find_tasks(engine: Context, names: Sequence[str], base: Base) -> FoundTasks:
     return FoundTasks(tuple(tasks.values()), refused)
 
 
-def _tell_of_no_tasks(engine: Context, files: Mapping[str, LoadedFile]) -> None:
-    """Say which files of a project hold no task; raise `UsageError` for one that cannot be read."""
+def _warn_of_no_tasks(engine: Context, files: Mapping[str, LoadedFile]) -> None:
+    """Warn of a project's files without tasks; raise `UsageError` for one that cannot be read."""
     for path, file in files.items():
         errors = [diagnostic for diagnostic in file.parsed.diagnostics if diagnostic.is_error]
         if not file.tasks and errors:
@@ -60,27 +76,17 @@ def _tell_of_no_tasks(engine: Context, files: Mapping[str, LoadedFile]) -> None:
             engine.emit(Progress(path, "warning", text))
 
 
-def _add(tasks: dict[str, Task], task: Task) -> None:
-    earlier = tasks.setdefault(task.name, task)
-    if earlier.path != task.path:
-        raise UsageError(
-            f"E211 two specs are named {task.name}: {earlier.path} and {task.path}",
-            where=task.path,
-            hint="give one of them another `id`",
-        )
-
-
 def list_tasks(engine: Context, names: Sequence[str], base: Base) -> tuple[Task, ...]:
-    """Return the tasks that are committed, to be looked at: errors and edits in the checkout are no matter."""
+    """Return the named tasks as they are committed, whatever their errors and edits in the checkout."""
     return tuple(
         {task.name: task for word in names for task in _named(engine, word, base)[0]}.values()
     )
 
 
 def full_name(engine: Context, word: str, base: Base) -> str:
-    """Return the name `PROJECT/ID` that a word stands for; raise `UsageError` if it is none, or several.
+    """Return the name `PROJECT/ID` of the task that is meant; raise `UsageError` for none or several.
 
-    A task whose spec is gone is known by its records, and a branch of the toolkit's by its name.
+    A task whose spec is gone is known by its records, and a branch of the toolkit by its name.
     """
     name = word.removeprefix("refs/heads/")
     name = name.removeprefix("minitask/") if name.count("/") > 1 else name
@@ -105,15 +111,14 @@ def is_project(engine: Context, word: str, base: Base) -> bool:
 
 
 def recorded_names(engine: Context) -> list[str]:
-    """Return the names of all tasks that the ledger has records of."""
+    """Return the names of all tasks with records in the ledger."""
     ledger = engine.objects.commit(refs.LEDGER)
     if ledger is None:
         return []
     entries = engine.objects.entries
-    projects = entries(engine.objects.tree_of(ledger))
     return [
         f"{project}/{name}"
-        for project, entry in projects.items()
+        for project, entry in entries(engine.objects.tree_of(ledger)).items()
         if entry.mode == TREE
         for name in entries(entry.oid)
     ]
@@ -130,13 +135,14 @@ def _is_known(engine: Context, name: str) -> bool:
 
 def spec_paths(engine: Context, base: str, folder: str) -> list[str]:
     """Return the spec files at or below a path of a commit: `*.md`, but no README, and nothing in a folder `base`."""
-    entry = engine.objects.entry(base, folder) if folder else None
-    if entry is not None and entry.mode in FILE_MODES:
-        return [folder]
-    tree = engine.objects.tree_of(base) if not folder else (entry.oid if entry else None)
-    if tree is None or (entry is not None and entry.mode != TREE):
+    if not folder:
+        return sorted(_markdown(engine, engine.objects.tree_of(base), ""))
+    entry = engine.objects.entry(base, folder)
+    if entry is None:
         return []
-    return sorted(_markdown(engine, tree, f"{folder.rstrip('/')}/" if folder else ""))
+    if entry.mode == TREE:
+        return sorted(_markdown(engine, entry.oid, f"{folder.rstrip('/')}/"))
+    return [folder] if entry.mode in FILE_MODES else []
 
 
 def _markdown(engine: Context, tree: str, above: str) -> list[str]:
@@ -150,7 +156,7 @@ def _markdown(engine: Context, tree: str, above: str) -> list[str]:
 
 
 def _named(engine: Context, word: str, base: Base) -> tuple[list[Task], dict[str, LoadedFile]]:
-    """Return the tasks that a word names, and the files that were looked into: a path that exists is a path."""
+    """Return the tasks that a word names, and the files that were searched; a path that exists is a path."""
     paths, number = _paths(engine, word, base)
     if len(paths) == 1:
         engine.look_back(base.base, paths[0])
@@ -160,12 +166,11 @@ def _named(engine: Context, word: str, base: Base) -> tuple[list[Task], dict[str
         chosen = [task for task in tasks if not number or task.spec.number == number]
     else:
         chosen = [task for task in tasks if _is_called(task, word)]
-        chosen = chosen or choose_fitting(word, tasks, base)
+        chosen = chosen or _choose_fitting(word, tasks, base)
     if not chosen:
         for file in files.values():
             _stop_on_errors(file.parsed)
-        names = [task.name for task in tasks] or _all_names(engine, base)
-        raise unknown_name(engine, word, names, base)
+        raise _unknown_name(engine, word, [task.name for task in tasks], base)
     return chosen, files
 
 
@@ -180,42 +185,38 @@ def _paths(engine: Context, word: str, base: Base) -> tuple[list[str], str]:
             paths = [inside]
         if paths:
             return paths, own_number
-    if "/" not in word:
-        for name in _spellings(engine, word, base):
-            paths = spec_paths(engine, base.base, f"{PROJECTS}/{name}")
-            if paths:
-                return paths, ""
+    for name in _spellings(engine, word, base) if "/" not in word else ():
+        paths = spec_paths(engine, base.base, f"{PROJECTS}/{name}")
+        if paths:
+            return paths, ""
     return [], ""
 
 
 def _spellings(engine: Context, word: str, base: Base) -> list[str]:
-    """Return the names in the projects' folder that are a word as some keyboard or file system composes it."""
+    """Return the project folders whose names differ from a word at most in their Unicode composition."""
     folder = engine.objects.entry(base.base, PROJECTS)
     if folder is None or folder.mode != TREE:
         return []
     composed = normalize("NFC", word)
-    names = (
-        name for name, entry in engine.objects.entries(folder.oid).items() if entry.mode == TREE
-    )
-    return [name for name in names if normalize("NFC", name) == composed]
+    entries = engine.objects.entries(folder.oid).items()
+    return [
+        name for name, entry in entries if entry.mode == TREE and normalize("NFC", name) == composed
+    ]
 
 
 def _likely(engine: Context, word: str, base: Base) -> list[str]:
-    """Return the files in which a task or project of that name would be."""
+    """Return the files that may hold a task or project of that name."""
     first = word.partition("/")[0]
     project = first.partition("#")[0]
-    folders = [f"{PROJECTS}/{name}" for name in _spellings(engine, first, base)]
-    for candidate in (
-        *folders,
+    candidates = (
+        *(f"{PROJECTS}/{name}" for name in _spellings(engine, first, base)),
         f"{PROJECTS}/{project}",
         f"{PROJECTS}/{project}.md",
         f"{word}.md",
         PROJECTS,
-    ):
-        paths = spec_paths(engine, base.base, candidate)
-        if paths:
-            return paths
-    return []
+    )
+    paths = (spec_paths(engine, base.base, candidate) for candidate in candidates)
+    return next(filter(None, paths), [])
 
 
 def _is_called(task: Task, word: str) -> bool:
@@ -231,9 +232,28 @@ def _is_called(task: Task, word: str) -> bool:
     return bool(sign) and before == project and task.spec.number == number
 
 
-def _all_names(engine: Context, base: Base) -> list[str]:
-    paths = spec_paths(engine, base.base, PROJECTS)
-    return [task.name for path in paths for task in load_file(engine, path, base).tasks]
+def fits(word: str, name: str, number: str = "") -> bool:
+    """Return True if a word is the ID or the number of the task `PROJECT/ID`, with or without its project."""
+    project, _, task_id = name.partition("/")
+    given_project, _, given = word.replace("#", "/").rpartition("/")
+    if given_project not in ("", project):
+        return False
+    if given == task_id:
+        return True
+    leading = _NUMBER.match(task_id)
+    own = leading[0] if leading else number
+    return bool(own and _NUMBER.fullmatch(given)) and normal_number(given) == normal_number(own)
+
+
+def _choose_fitting(word: str, tasks: Iterable[Task], base: Base) -> list[Task]:
+    """Return the task that a word fits, of the user's own folder first; raise `UsageError` if it fits several."""
+    fitting = [task for task in tasks if fits(word, task.name, task.spec.number)]
+    near = [task for task in fitting if PurePosixPath(task.path).parent.name == base.folder.name]
+    chosen = near or fitting
+    if len(chosen) > 1:
+        names = ", ".join(task.name for task in chosen[:SHOWN])
+        raise UsageError(f"several tasks are called {word}", hint=f"name one of: {names}")
+    return chosen
 
 
 def _stop_on_errors(parsed: SpecFile) -> None:
@@ -247,46 +267,66 @@ def _stop_on_errors(parsed: SpecFile) -> None:
 
 
 def _inside(engine: Context, path: str, base: Base) -> str | None:
-    """Return a path as the user typed it, relative to the repository's root; None if it is not below it."""
+    """Return a path that the user typed, relative to the repository's root; None if it is not below it."""
     top = engine.repository.top
     if top is None:
         return path
-    joined = Path(base.folder, path)
     try:
-        inside = str(PurePosixPath(joined.resolve().relative_to(top.resolve())))
+        inside = Path(base.folder, path).resolve().relative_to(top.resolve()).as_posix()
     except (ValueError, OSError):
         return None
     return "" if inside == "." else inside
 
 
-def check_committed(engine: Context, path: str, base: Base) -> None:
-    """Refuse a spec whose file in the checkout is not the one that is committed."""
-    if base.worktree_spec:
-        return
-    present = checkout_bytes(engine, path)
-    if present is None:
-        return
-    head = engine.objects.commit("HEAD")
-    entry = engine.objects.entry(head, path) if head else None
-    if entry is None:
-        if engine.objects.entry(base.base, path) is None:
-            raise _refusal(engine, base, path, f"is not committed at {base}")
-    elif not _is_same(engine, path, present, entry):
-        raise _refusal(engine, base, path, "was edited since it was committed")
+def _unknown_name(engine: Context, word: str, names: list[str], base: Base) -> UsageError:
+    """Return the error for a word that names nothing, with where the spec is, or a similar one of the names."""
+    message = f"no project, task or spec file {word}"
+    uncommitted = _in_checkout(engine, word, base)
+    if uncommitted:
+        return UsageError(
+            f"{message}: {uncommitted} is not committed",
+            hint=commit_command(engine, uncommitted, base, word),
+        )
+    branch = _on_branch(engine, word, base)
+    if branch:
+        return UsageError(
+            f"{message} at {base}: it is on branch {branch}",
+            hint=f"git switch {shlex.quote(branch)}, or merge it",
+        )
+    if not names:
+        paths = spec_paths(engine, base.base, PROJECTS)
+        names = [task.name for path in paths for task in load_file(engine, path, base).tasks]
+    projects = {name.partition("/")[0] for name in names}
+    ids = {} if "/" in word else {name.partition("/")[2]: name for name in names}
+    near = nearest(word, [*names, *projects, *ids])
+    return UsageError(message, hint=f"did you mean {ids.get(near, near)}?" if near else FORMS)
 
 
-def _is_same(engine: Context, path: str, present: bytes, entry: Entry) -> bool:
-    """Return True if the content is the blob's, as it is or as git's own conversion of line ends would commit it."""
-    if blob_id(present, like=entry.oid) == entry.oid:
-        return True
-    git = engine.repository.git.with_user_config(engine.repository.top)
-    oid = git.output("hash-object", f"--path={path}", "--stdin", stdin=present).decode().strip()
-    return oid == entry.oid
+def _candidates(word: str) -> tuple[str, ...]:
+    path = word.partition("#")[0].strip("/")
+    inside = f"{PROJECTS}/{path.removeprefix(f'{PROJECTS}/')}"
+    return (path, f"{inside}.md", inside) if path else ()
 
 
-def _refusal(engine: Context, base: Base, path: str, reason: str) -> RefusedError:
-    name = path.removeprefix(f"{PROJECTS}/").removesuffix(".md")
-    return RefusedError(
-        f"the spec {path} {reason}: only committed specs run",
-        hint=commit_command(engine, path, base, name),
-    )
+def _in_checkout(engine: Context, word: str, base: Base) -> str:
+    """Return the spec, or folder of specs, in the checkout that a word may mean; "" for none."""
+    top = engine.repository.top
+    if top is None:
+        return ""
+    folder = base.folder.relative_to(top) if base.folder.is_relative_to(top) else Path()
+    beside = (folder / f"{word.rpartition('/')[2].removesuffix('.md')}.md").as_posix()
+    for path in (*_candidates(word), beside):
+        if (path.endswith(".md") and (top / path).is_file()) or any((top / path).glob("*.md")):
+            return path
+    specs = sorted(top.glob(f"{PROJECTS}/*/*.md"))
+    fitting = (path for path in specs if fits(word, f"{path.parent.name}/{path.stem}"))
+    return next((path.relative_to(top).as_posix() for path in fitting), "")
+
+
+def _on_branch(engine: Context, word: str, base: Base) -> str:
+    """Return another branch of the user that holds a file that a word may mean; "" for none."""
+    for ref, oid in refs.snapshot(engine.repository.git, "refs/heads").items():
+        is_other = ref != base.target and not ref.startswith(f"{refs.BRANCHES}/")
+        if is_other and any(engine.objects.entry(oid, path) for path in _candidates(word)):
+            return ref.removeprefix("refs/heads/")
+    return ""

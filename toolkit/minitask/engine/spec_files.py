@@ -1,23 +1,140 @@
-"""The spec files that words name, as they stand in the checkout."""
+"""The files of a commit and of a checkout, and the spec files that paths name in a checkout."""
 
 from __future__ import annotations
 
-import os
-import shlex
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
-from minitask.engine.context import Context
-from minitask.engine.tasks import PROJECTS, Base, Task, parse_once
+from minitask.engine.tasks import PROJECTS, parse_once
 from minitask.errors import UsageError
-from minitask.git import refs
-from minitask.patterns import lazy_pattern
-from minitask.spec.dependency_graph import normal_number, task_names
+from minitask.git.objects import FILE_MODES, SUBMODULE, SYMLINK, TREE, Entry, Objects
+from minitask.spec.dependency_graph import task_names
 from minitask.spec.frontmatter import MAX_BYTES, MAX_FILES
+from minitask.spec.model import Kind
 from minitask.words import nearest
+
+
+class CommittedFiles(Struct):
+    """A commit's files; each look is remembered, since a commit never changes."""
+
+    objects: Objects
+    commit: str
+    _counts: dict[str, int | None] = field(default_factory=dict)
+    _entries: dict[str, Entry | None] = field(default_factory=dict)
+    _tree: str | None = None
+
+    def kind(self, path: str) -> Kind | None:
+        """Return the kind of a path."""
+        entry = self.entry(path)
+        if entry is None:
+            return None
+        if entry.mode in FILE_MODES:
+            return "file"
+        return {SYMLINK: "symlink", SUBMODULE: "submodule"}.get(entry.mode, "dir")  # type: ignore[return-value]
+
+    def line_count(self, path: str) -> int | None:
+        """Return the number of lines of a file."""
+        if path not in self._counts:
+            entry = self.entry(path)
+            blob = self.objects.blob(entry.oid) if entry and entry.mode in FILE_MODES else None
+            self._counts[path] = None if blob is None else count_lines(blob)
+        return self._counts[path]
+
+    def entry(self, path: str) -> Entry | None:
+        """Return the mode and object at a path."""
+        if path not in self._entries:
+            folder, _, name = path.rpartition("/")
+            self._entries[path] = self.names(folder).get(name)
+        return self._entries[path]
+
+    def text(self, path: str) -> str | None:
+        """Return a file's content; None if there is no such file."""
+        entry = self.entry(path)
+        if entry is None or entry.mode not in FILE_MODES:
+            return None
+        return self.objects.blob(entry.oid).decode("utf-8", "surrogateescape")
+
+    def names(self, folder: str) -> dict[str, Entry]:
+        """Return the entries of a folder by name; none if it is not a folder."""
+        if not folder:
+            if self._tree is None:
+                self._tree = self.objects.tree_of(self.commit)
+            return self.objects.entries(self._tree)
+        entry = self.entry(folder)
+        return self.objects.entries(entry.oid) if entry and entry.mode == TREE else {}
+
+
+class CheckoutFiles(Struct):
+    """The files of a checkout; each look is noted, so that a later one can detect a change."""
+
+    top: Path
+    _seen: dict[str, list[Any]] = field(default_factory=dict)
+
+    def kind(self, path: str) -> Kind | None:
+        """Return the kind of a path."""
+        return self._look(path)[0]  # type: ignore[no-any-return]
+
+    def line_count(self, path: str) -> int | None:
+        """Return the number of lines of a file."""
+        content = self._read(path)
+        return None if content is None else count_lines(content)
+
+    def text(self, path: str) -> str | None:
+        """Return a file's content; None if there is no such file."""
+        content = self._read(path)
+        return None if content is None else content.decode("utf-8", "surrogateescape")
+
+    def names(self, folder: str) -> Iterable[str]:
+        """Return the entries of a folder."""
+        if self._look(f"{folder}/")[0] != "names":
+            return ()
+        return [path.name for path in (self.top / folder).iterdir() if path.name != ".git"]
+
+    def seen(self) -> list[Any]:
+        """Return each path that was looked at: `[path, kind, size, mtime_ns]`; with a final `/`, a folder's names."""
+        return [[path, *facts] for path, facts in self._seen.items()]
+
+    def holds(self, entries: list[Any]) -> bool:
+        """Return True if all paths of an earlier `seen` are unchanged."""
+        return all(self._look(path) == facts for path, *facts in entries)
+
+    def _read(self, path: str) -> bytes | None:
+        try:
+            return (self.top / path).read_bytes() if self.kind(path) == "file" else None
+        except OSError:
+            return None
+
+    def _look(self, path: str) -> list[Any]:
+        if path not in self._seen:
+            self._seen[path] = self._stat(path)
+        return self._seen[path]
+
+    def _stat(self, path: str) -> list[Any]:
+        try:
+            status = (self.top / path.rstrip("/")).lstat()
+        except (OSError, ValueError):
+            return [None, 0, 0]
+        is_folder = stat.S_ISDIR(status.st_mode)
+        if stat.S_ISLNK(status.st_mode):
+            return ["symlink", 0, 0]
+        if path.endswith("/"):
+            return ["names", 0, status.st_mtime_ns] if is_folder else [None, 0, 0]
+        if stat.S_ISREG(status.st_mode):
+            return ["file", status.st_size, status.st_mtime_ns]
+        is_submodule = is_folder and path and (self.top / path / ".git").exists()
+        return ["submodule" if is_submodule else "dir", 0, 0]
+
+
+def count_lines(content: bytes) -> int | None:
+    """Return the lines of a text, the last one with or without a newline; None if it is not text."""
+    if b"\0" in content[:8000]:
+        return None
+    return content.count(b"\n") + (not content.endswith(b"\n") and bool(content))
 
 
 class Sources(Struct, frozen=True):
@@ -31,22 +148,19 @@ class Sources(Struct, frozen=True):
     whole: frozenset[str] = frozenset()
 
     def has_whole(self, home: str) -> bool:
-        """Return True if a project's every spec is here, be it a file or a folder."""
+        """Return True if all specs of a project are here, be it a file or a folder."""
         parents = (home, *map(str, PurePosixPath(home).parents))
         return home in self.texts or not self.whole.isdisjoint(parents)
 
 
 def read_sources(top: Path, folder: Path, names: Sequence[str]) -> Sources:
-    """Return the spec files that paths name, or all below `mini-projects`; raise `UsageError` if one is not there."""
+    """Return the spec files that paths name, or all below `mini-projects`; raise `UsageError` if one does not exist."""
     texts: dict[str, str] = {}
     whole: set[str] = set()
     root = top.resolve()
-    for start in _places(top, folder, names) or [top / PROJECTS]:
+    for start in _paths_of(top, folder, names) or [top / PROJECTS]:
         if not start.exists():
-            raise UsageError(
-                f"{start} does not exist",
-                hint=_hint(top, start),
-            )
+            raise UsageError(f"{start} does not exist", hint=_hint(top, start))
         if start.is_dir() and start.resolve().is_relative_to(root):
             whole.add(start.resolve().relative_to(root).as_posix())
         for path in spec_files(start.resolve()):
@@ -54,7 +168,7 @@ def read_sources(top: Path, folder: Path, names: Sequence[str]) -> Sources:
             if not real.is_relative_to(root):
                 raise UsageError(f"{path} is outside {top}")
             name = real.relative_to(root).as_posix()
-            texts[name] = _read_spec(real).decode("utf-8", "surrogateescape")
+            texts[name] = _read_spec(real)
             if len(texts) > MAX_FILES:
                 raise UsageError(f"more than {MAX_FILES:,} spec files", hint="name fewer folders")
     sources = Sources(top, texts, frozenset(whole))
@@ -62,29 +176,27 @@ def read_sources(top: Path, folder: Path, names: Sequence[str]) -> Sources:
 
 
 def _hint(top: Path, start: Path) -> str:
-    """Return what to name in place of a path that does not exist."""
+    """Return how to correct a path that does not exist."""
     if start == top / PROJECTS:
         return "`minitask new PROJECT TITLE` writes a spec"
-    projects = (path.name.removesuffix(".md") for path in (top / PROJECTS).glob("*"))
-    near = nearest(start.name, projects)
-    return (
-        f"did you mean {near}?"
-        if near
-        else "name spec files or folders that hold them, a project or a task"
-    )
+    near = nearest(start.name, (p.name.removesuffix(".md") for p in (top / PROJECTS).glob("*")))
+    if near:
+        return f"did you mean {near}?"
+    return "name spec files or folders that hold them, a project or a task"
 
 
-def _read_spec(path: Path) -> bytes:
-    """Return a file's first bytes, as many as show that it is too large; raise `UsageError` for a pipe or a device."""
+def _read_spec(path: Path) -> str:
+    """Return the start of a file, long enough to see if it is too large; raise `UsageError` for a pipe or device."""
     if not path.is_file():
         raise UsageError(f"{path} is not a regular file", hint="name spec files or folders")
     with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
+        return file.read(MAX_BYTES + 1).decode("utf-8", "surrogateescape")
 
 
-def _places(top: Path, folder: Path, names: Sequence[str]) -> list[Path]:
-    """Return the files and folders that words name: a path that exists, from the folder or from the top, else `FILE#N`,
-    a project, or `PROJECT/ID`.
+def _paths_of(top: Path, folder: Path, names: Sequence[str]) -> list[Path]:
+    """Return the files and folders that are named.
+
+    A path that exists, from the folder or from the top, comes before `FILE#N`, a project and `PROJECT/ID`.
     """
     paths = []
     for word in names:
@@ -108,19 +220,18 @@ def _places(top: Path, folder: Path, names: Sequence[str]) -> list[Path]:
 
 
 def _files_of(top: Path, word: str) -> list[Path]:
-    """Return the spec files of a project, or of a task of it, by the names that `status` lists."""
+    """Return the spec files of a project, or of one of its tasks, by the names that `status` lists."""
     paths = []
     for path in spec_files(top / PROJECTS) if (top / PROJECTS).is_dir() else ():
         name = path.relative_to(top).as_posix()
-        text = _read_spec(path).decode("utf-8", "surrogateescape")
-        names = task_names(parse_once(text, path=name, cache=None).specs)
+        names = task_names(parse_once(_read_spec(path), path=name, cache=None).specs)
         if word in names or any(word == task_name.partition("/")[0] for task_name in names):
             paths.append(path)
     return paths
 
 
 def _completed(sources: Sources, root: Path) -> Iterator[str]:
-    """Yield the projects' folders that were not named, and of which every spec was."""
+    """Yield the folders of projects that were not named, but every spec of which was."""
     names = (name.split("/") for name in sources.texts)
     projects = {parts[1] for parts in names if len(parts) > 2 and parts[0] == PROJECTS}
     for home in (f"{PROJECTS}/{project}" for project in projects):
@@ -142,96 +253,6 @@ def spec_files(start: Path) -> list[Path]:
     )
 
 
-_NUMBER = lazy_pattern(r"[0-9]{1,6}[a-z]?(?![A-Za-z0-9])")
-SHOWN = 6
-FORMS = "name a spec's path, FILE#N, PROJECT/ID or a project"
-
-
-def fits(word: str, name: str, number: str = "") -> bool:
-    """Return True if a word is the ID or the number of the task `PROJECT/ID`, with or without its project."""
-    project, _, task_id = name.partition("/")
-    given_project, _, given = word.replace("#", "/").rpartition("/")
-    if given_project not in ("", project):
-        return False
-    if given == task_id:
-        return True
-    leading = _NUMBER.match(task_id)
-    own = leading[0] if leading else number
-    return bool(own and _NUMBER.fullmatch(given)) and normal_number(given) == normal_number(own)
-
-
-def choose_fitting(word: str, tasks: Iterable[Task], base: Base) -> list[Task]:
-    """Return the task that a word fits, of the user's own folder first; raise `UsageError` where it fits several."""
-    fitting = [task for task in tasks if fits(word, task.name, task.spec.number)]
-    near = [task for task in fitting if PurePosixPath(task.path).parent.name == base.folder.name]
-    chosen = near or fitting
-    if len(chosen) > 1:
-        names = ", ".join(task.name for task in chosen[:SHOWN])
-        raise UsageError(f"several tasks are called {word}", hint=f"name one of: {names}")
-    return chosen
-
-
-def unknown_name(engine: Context, word: str, names: Sequence[str], base: Base) -> UsageError:
-    """Return the error for a word that names nothing: where the spec is, if it is elsewhere, or what is like it."""
-    message = f"no project, task or spec file {word}"
-    uncommitted = _in_checkout(engine, word, base)
-    if uncommitted:
-        return UsageError(
-            f"{message}: {uncommitted} is not committed",
-            hint=commit_command(engine, uncommitted, base, word),
-        )
-    branch = _on_branch(engine, word, base)
-    if branch:
-        return UsageError(
-            f"{message} at {base}: it is on branch {branch}",
-            hint=f"git switch {shlex.quote(branch)}, or merge it",
-        )
-    projects = {name.partition("/")[0] for name in names}
-    ids = {} if "/" in word else {name.partition("/")[2]: name for name in names}
-    near = nearest(word, [*names, *projects, *ids])
-    return UsageError(message, hint=f"did you mean {ids.get(near, near)}?" if near else FORMS)
-
-
-def commit_command(engine: Context, path: str, base: Base, name: str) -> str:
-    """Return the command that commits a spec, to be given in the user's folder."""
-    top = engine.repository.top
-    shown = shlex.quote(os.path.relpath(top / path, base.folder) if top else path)
-    return f"git add -- {shown} && git commit -m {shlex.quote(f'spec: {name}')} -- {shown}"
-
-
-def _candidates(word: str) -> tuple[str, ...]:
-    path = word.partition("#")[0].strip("/")
-    inside = f"{PROJECTS}/{path.removeprefix(f'{PROJECTS}/')}"
-    return (path, f"{inside}.md", inside) if path else ()
-
-
-def _in_checkout(engine: Context, word: str, base: Base) -> str:
-    """Return the path of the spec, or folder of specs, in the checkout that a word may mean; "" for none."""
-    top = engine.repository.top
-    if top is None:
-        return ""
-    folder = base.folder.relative_to(top) if base.folder.is_relative_to(top) else Path()
-    beside = (folder / f"{word.rpartition('/')[2].removesuffix('.md')}.md").as_posix()
-    for path in (*_candidates(word), beside):
-        place = top / path
-        if (path.endswith(".md") and place.is_file()) or any(place.glob("*.md")):
-            return path
-    specs = sorted(top.glob(f"{PROJECTS}/*/*.md"))
-    fitting = (path for path in specs if fits(word, f"{path.parent.name}/{path.stem}"))
-    return next((path.relative_to(top).as_posix() for path in fitting), "")
-
-
-def _on_branch(engine: Context, word: str, base: Base) -> str:
-    """Return another branch of the user's that holds what a word may mean; "" for none."""
-    heads = refs.snapshot(engine.repository.git, "refs/heads")
-    for ref, oid in heads.items():
-        if ref != base.target and not ref.startswith(f"{refs.BRANCHES}/"):
-            found = (engine.objects.entry(oid, path) for path in _candidates(word))
-            if any(found):
-                return ref.removeprefix("refs/heads/")
-    return ""
-
-
 def is_spec_name(name: str) -> bool:
-    """Return True if a file of a project is taken for a spec."""
+    """Return True if a file of that name in a project is a spec."""
     return name.endswith(".md") and not name.upper().startswith("README")

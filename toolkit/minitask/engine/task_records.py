@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.engine.context import Context
-from minitask.engine.tasks import Base, Task, parse
+from minitask.engine.tasks import Base, Task, parse_once
 from minitask.errors import MachineError, UsageError
 from minitask.git import history, refs
 from minitask.git.objects import Objects, open_objects
@@ -137,7 +137,7 @@ def task_at(engine: Context, name: str, source: str, base: Base) -> Task:
     """Return the task that a `PATH@BLOB` names; raise `UsageError` if that file holds no such task."""
     path, _, blob = source.rpartition("@")
     content = engine.objects.blob(blob).decode("utf-8", "surrogateescape")
-    specs = parse(engine, content, path).specs
+    specs = parse_once(content, path=path, cache=engine.cache).specs
     for task_name, spec in zip(task_names(specs), specs, strict=True):
         if task_name == name:
             return Task(name, spec, path, blob, base.base, base.target)
@@ -163,27 +163,6 @@ def result_of(
         usage=record.attempt.usage,
         attempts=(replace(record.attempt, verdict=verdict),),
     )
-
-
-def task_refs(engine: Context, task: str) -> dict[str, str]:
-    """Return the task's branch, attempts and merges, by ref."""
-    folders = (f"{refs.ATTEMPTS}/{task}", f"{refs.LANDING}/{task}")
-    return refs.snapshot(engine.repository.git, refs.branch(task), *folders)
-
-
-def next_number(engine: Context, task: str, heads: Mapping[str, str] | None = None) -> int:
-    """Return the next attempt's number: above all in the ledger and in refs, even those of a killed process."""
-    ref_names = task_refs(engine, task) if heads is None else heads
-    below = tuple(f"{folder}/{task}/" for folder in (refs.ATTEMPTS, refs.LANDING))
-    ends = [
-        name.rpartition("/")[2].partition(".")[0] for name in ref_names if name.startswith(below)
-    ]
-    numbers = [int(end) for end in ends if end.isdecimal()]
-    ledger = engine.objects.commit(refs.LEDGER)
-    entry = engine.objects.entry(ledger, task) if ledger else None
-    if entry is not None:
-        numbers += [int(name.split("-")[0]) for name in engine.objects.entries(entry.oid)]
-    return 1 + max(numbers, default=0)
 
 
 class TaskChanges(Struct, frozen=True):

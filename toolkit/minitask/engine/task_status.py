@@ -1,21 +1,33 @@
-"""Task states, read from refs, the ledger and the target's ancestry."""
+"""The states of tasks, read from refs, the ledger and the target's ancestry; why tasks were not started."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, convert, to_builtins
 from msgspec.structs import replace
 
 from minitask.engine.context import Context
-from minitask.engine.refusals import find_refusal
-from minitask.engine.task_summaries import TaskSummary, task_summaries
 from minitask.engine.tasks import Base, Task
+from minitask.errors import MinitaskError
 from minitask.git import history, refs
 from minitask.git.history import Landing, all_landings, brought_by_hand
+from minitask.git.objects import TREE
 from minitask.git.trees import TreeChange
+from minitask.ledger.record import CALLS, LANDING, PERSON, REVIEW, TaskResult, Verdict, whole
+from minitask.ledger.record_json import parse_money
+from minitask.ledger.store import UNREADABLE, is_sum, read_documents
+
+ABSENT = ("", "")
+REFUSALS = "refusals"
+"""The folder of the reasons why tasks were not started: beside the ledger, which holds attempts alone."""
+NOT_BEGUN = frozenset({Verdict.REFUSED, Verdict.SKIPPED, Verdict.ERROR})
+SUMMARIES = "summaries of tasks"
 
 
 class State(StrEnum):
@@ -47,36 +59,18 @@ class TaskStatus(Struct, frozen=True):
 
 def task_statuses(engine: Context, tasks: Sequence[Task], base: Base) -> tuple[TaskStatus, ...]:
     """Return the state of each task."""
-    landed = landings_at(engine, base.base, [task.name for task in tasks])
+    names = [task.name for task in tasks]
+    landed = landings_at(engine, base.base, names)
     heads = refs.snapshot(engine.repository.git, refs.BRANCHES)
-    summaries = task_summaries(engine, [task.name for task in tasks])
-    statuses = [
-        _status(
-            task,
-            summaries.get(task.name),
-            landed.get(task.name),
-            heads,
-        )
-        for task in tasks
-    ]
+    summaries = _summaries(engine, names)
+    statuses = (
+        _status(task, summaries.get(task.name), landed.get(task.name), heads) for task in tasks
+    )
     return tuple(_with_refusal(engine, status) for status in statuses)
 
 
-def _with_refusal(engine: Context, status: TaskStatus) -> TaskStatus:
-    """Return the status of a task that was not begun the last time, and why, while its spec is the same."""
-    if status.state in (State.MERGED, State.READY):
-        return status
-    refusal = find_refusal(engine, status.task.name)
-    if refusal is None or refusal.spec_blob != status.task.blob:
-        return status
-    return replace(status, state=State(refusal.verdict.value), reason=refusal.reason)
-
-
 def _status(
-    task: Task,
-    summary: TaskSummary | None,
-    landing: history.Landing | None,
-    heads: dict[str, str],
+    task: Task, summary: TaskSummary | None, landing: Landing | None, heads: Mapping[str, str]
 ) -> TaskStatus:
     name = refs.branch(task.name)
     return TaskStatus(
@@ -90,36 +84,41 @@ def _status(
     )
 
 
-def _state(task: Task, summary: TaskSummary | None, landing: history.Landing | None) -> State:
-    source = f"{task.path}@{task.blob}"
-    if landing is not None and landing.spec == source and not landing.undone:
+def _state(task: Task, summary: TaskSummary | None, landing: Landing | None) -> State:
+    is_undone = landing is not None and landing.undone
+    if landing is not None and landing.spec == f"{task.path}@{task.blob}" and not is_undone:
         return State.MERGED
-    if summary is None:
-        return State.NEW if landing is None or not landing.undone else State.UNDONE
-    if summary.spec_blob != task.blob:
+    if summary is not None and summary.spec_blob != task.blob:
         return State.CHANGED
-    if landing is not None and landing.undone:
+    if is_undone:
         return State.UNDONE
-    return State(summary.verdict.value)
+    return State.NEW if summary is None else State(summary.verdict.value)
 
 
-ABSENT = ("", "")
+def _with_refusal(engine: Context, status: TaskStatus) -> TaskStatus:
+    """Return the status with the reason why the task was not started the last time, while its spec is the same."""
+    if status.state in (State.MERGED, State.READY):
+        return status
+    refusal = find_refusal(engine, status.task.name)
+    if refusal is None or refusal.spec_blob != status.task.blob:
+        return status
+    return replace(status, state=State(refusal.verdict.value), reason=refusal.reason)
 
 
 def latest_landing(engine: Context, tip: str, task: str) -> Landing | None:
-    """Return a task's newest landing or undo at a tip, as it stands there."""
+    """Return a task's newest landing or undo at a tip, by the toolkit's commits or by hand."""
     landing = history.latest_landing(engine.repository.git, tip, task=task)
     return as_it_stands(engine, landing, tip=tip) if landing else landed_by_hand(engine, tip, task)
 
 
 def landings_at(engine: Context, tip: str, tasks: Collection[str]) -> dict[str, Landing]:
-    """Return the newest landing or undo of each of these tasks at a tip, as it stands there, whoever brought it."""
+    """Return the newest landing or undo of each of these tasks at a tip, by the toolkit's commits or by hand."""
     landed = all_landings(engine.repository.git, engine.objects, tip, tasks)
     return {task: as_it_stands(engine, landing, tip=tip) for task, landing in landed.items()}
 
 
 def landed_by_hand(engine: Context, tip: str, task: str) -> Landing | None:
-    """Return how a person brought a task's branch to a tip; None if they did not, or took it back."""
+    """Return how a person brought a task's branch to a tip, undone or not; None if they did not."""
     candidate = engine.objects.commit(refs.branch(task))
     if candidate is None:
         return None
@@ -128,27 +127,23 @@ def landed_by_hand(engine: Context, tip: str, task: str) -> Landing | None:
 
 
 def as_it_stands(engine: Context, landing: Landing, *, tip: str) -> Landing:
-    """Return the landing; marked as undone where a person reverted it, or took its content back."""
+    """Return the landing; marked as undone if a person reverted it, or removed its content."""
     if landing.undone or not landing.whole or not _is_reverted(engine, landing, tip):
         return landing
     return replace(landing, undone=True)
 
 
 def _is_reverted(engine: Context, landing: Landing, tip: str) -> bool:
-    if landing.commit == tip:
-        return False
-    before = engine.objects.commit(f"{landing.commit}^1")
+    before = None if landing.commit == tip else engine.objects.commit(f"{landing.commit}^1")
     if before is None:
         return False
     trees = engine.objects.tree_of
     changes = engine.database.diffs.changes(trees(before), trees(landing.commit))
     present = [_side_at(engine, tip, change) for change in changes]
-    if not changes or all(
-        has == _side(change, new=True) for change, has in zip(changes, present, strict=True)
-    ):
+    if present == [_side(change, new=True) for change in changes]:
         return False
     git = engine.repository.git
-    if all(has == _side(change, new=False) for change, has in zip(changes, present, strict=True)):
+    if present == [_side(change, new=False) for change in changes]:
         paths = [change.path for change in changes]
         return not history.was_changed_by_task(git, landing.commit, tip, paths)
     candidate = engine.objects.commit(f"{landing.commit}^2")
@@ -166,3 +161,133 @@ def _side(change: TreeChange, *, new: bool) -> tuple[str, str]:
     if change.status == ("D" if new else "A"):
         return ABSENT
     return (change.new_mode, change.new_oid) if new else (change.old_mode, change.old_oid)
+
+
+class TaskSummary(Struct, frozen=True):
+    """A task's records in short: how many, their cost (None: one is unknown), and how the latest ended."""
+
+    attempts: int
+    cost_usd: Decimal | None
+    spec_blob: str
+    verdict: Verdict
+    reason: str
+
+
+def _summaries(engine: Context, tasks: Sequence[str]) -> Mapping[str, TaskSummary]:
+    """Return the summary of each task with records, from the cache unless the tree of its records has changed."""
+    head = engine.objects.commit(refs.LEDGER)
+    if head is None:
+        return {}
+    entries = {task: engine.objects.entry(head, task) for task in tasks}
+    trees = {task: entry.oid for task, entry in entries.items() if entry and entry.mode == TREE}
+    peeked = engine.cache.peek(SUMMARIES)
+    cached: dict[str, Any] = peeked if isinstance(peeked, dict) else {}
+    stale = [task for task, tree in trees.items() if cached.get(task, (None,))[0] != tree]
+    for task in stale:
+        summary = _summary(read_documents(engine.objects, head, below=task))
+        cached[task] = [trees[task], to_builtins(summary)]
+    if stale:
+        engine.cache.keep(SUMMARIES, cached)
+    return {task: convert(cached[task][1], TaskSummary) for task in trees if cached[task][1]}
+
+
+class _Brief(Struct, frozen=True):
+    """The fields of a record that a summary is made of."""
+
+    n: int
+    started_at: str
+    kind: str
+    is_attempt: bool
+    blob: str
+    verdict: Verdict
+    reason: str
+    cost_usd: Decimal | None
+
+
+def _summary(documents: Iterable[dict[str, Any]]) -> TaskSummary | None:
+    """Return the summary of a task's records; None if none of them is of an attempt."""
+    records = sorted(
+        filter(None, map(_brief, documents)), key=lambda record: (record.n, record.started_at)
+    )
+    attempts = [record for record in records if record.is_attempt]
+    if not attempts:
+        return None
+    latest = attempts[-1]
+    return TaskSummary(
+        attempts=sum(record.kind != REVIEW for record in attempts),
+        cost_usd=whole(record.cost_usd for record in records),
+        spec_blob=latest.blob,
+        verdict=latest.verdict,
+        reason=latest.reason,
+    )
+
+
+def _brief(document: dict[str, Any]) -> _Brief | None:
+    """Return the fields of a record; None if it is damaged."""
+    try:
+        attempt, kind = document["attempt"], str(document["kind"])
+        cost, verdict = parse_money(attempt["cost_usd"]), Verdict(attempt["verdict"])
+        if cost is not None and not is_sum(cost):
+            return None
+        is_call = kind in CALLS and attempt["executor"] != PERSON
+        is_merge = kind == LANDING and verdict is Verdict.MERGED
+        return _Brief(
+            int(attempt["n"]),
+            str(document["started_at"]),
+            kind,
+            not (is_call or is_merge),
+            str(document["spec"]["blob"] or ""),
+            verdict,
+            str(attempt["reason"]),
+            cost,
+        )
+    except UNREADABLE:
+        return None
+
+
+class Refusal(Struct, frozen=True):
+    """Why a task was not started: its spec's blob then, the verdict, the reason, and the time in seconds since 1970."""
+
+    spec_blob: str
+    verdict: Verdict
+    reason: str
+    time: float
+
+
+def remember(engine: Context, results: Sequence[TaskResult]) -> None:
+    """Keep the reasons why tasks were not started; forget those of tasks that were."""
+    for result in results:
+        if result.verdict in NOT_BEGUN and not result.attempts:
+            refusal = (result.spec_blob or "", result.verdict, result.reason)
+            _keep(engine, result.task, Refusal(*refusal, engine.clock()))
+        else:
+            _path(engine, result.task).unlink(missing_ok=True)
+
+
+def remember_error(engine: Context, task: Task, error: MinitaskError) -> None:
+    """Keep the error in a task's spec as the reason why it was not started."""
+    _keep(engine, task.name, Refusal(task.blob, Verdict.REFUSED, str(error), engine.clock()))
+
+
+def find_refusal(engine: Context, name: str) -> Refusal | None:
+    """Return why a task was not started the last time; None if it was, or was never tried."""
+    try:
+        raw = json.loads(_path(engine, name).read_bytes())
+        return Refusal(raw["spec_blob"], Verdict(raw["verdict"]), raw["reason"], raw["time"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _keep(engine: Context, name: str, refusal: Refusal) -> None:
+    path = _path(engine, name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".new")
+        draft.write_text(json.dumps(to_builtins(refusal)), "utf-8")
+        draft.replace(path)
+    except OSError:
+        return  # a full disk must not hide the refusal itself
+
+
+def _path(engine: Context, name: str) -> Path:
+    return engine.repository.home / REFUSALS / f"{name}.json"

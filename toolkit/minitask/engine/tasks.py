@@ -1,21 +1,25 @@
-"""A task: a spec at one committed version, on the commit that it starts from."""
+"""A task: a spec at one version, on the commit that it starts from; its file and its refs."""
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
 from minitask.engine.context import Context
-from minitask.errors import UsageError
+from minitask.errors import RefusedError, UsageError
 from minitask.git import history, refs
-from minitask.git.objects import FILE_MODES
+from minitask.git.objects import FILE_MODES, Entry, Objects, blob_id
 from minitask.spec.dependency_graph import task_names
 from minitask.spec.model import Spec, SpecFile
 from minitask.system.cache import Cache
 
 PROJECTS = "mini-projects"
+_KIND = "spec 6"
+"""The version of cached parsed specs; raise it whenever the parser reads more than before."""
 
 
 class Task(Struct, frozen=True):
@@ -31,9 +35,9 @@ class Task(Struct, frozen=True):
 
 
 class Base(Struct, frozen=True):
-    """The place to look for specs: a commit, the branch that it is the tip of, and where the user stands.
+    """The commit to find specs at, the branch that it is the tip of, and the user's folder.
 
-    With `worktree_spec`, specs are taken as they stand in the checkout.
+    With `worktree_spec`, specs are taken from the checkout.
     """
 
     base: str
@@ -47,7 +51,7 @@ class Base(Struct, frozen=True):
 
 
 class LoadedFile(Struct, frozen=True):
-    """A spec file at one version, parsed, and the tasks in it."""
+    """A spec file at one version, parsed, and its tasks."""
 
     parsed: SpecFile
     tasks: tuple[Task, ...]
@@ -66,9 +70,27 @@ def load_file(engine: Context, path: str, base: Base) -> LoadedFile:
     return _loaded(engine, path, entry.oid, engine.objects.blob(entry.oid), base)
 
 
-def parse(engine: Context, text: str, path: str) -> SpecFile:
-    """Parse a spec file, or remember how it parsed."""
-    return parse_once(text, path=path, cache=engine.cache)
+def _loaded(engine: Context, path: str, blob: str, content: bytes, base: Base) -> LoadedFile:
+    text = content.decode("utf-8", "surrogateescape")
+    parsed = parse_once(text, path=path, cache=engine.cache)
+    tasks = tuple(
+        Task(name, spec, path, blob, base.base, base.target, base.worktree_spec)
+        for name, spec in zip(task_names(parsed.specs), parsed.specs, strict=True)
+    )
+    return LoadedFile(parsed, tasks)
+
+
+def parse_once(text: str, *, path: str, cache: Cache | None) -> SpecFile:
+    """Return the specs of a file and its diagnostics, from the cache if the same text was parsed before."""
+
+    def read() -> SpecFile:
+        from minitask.spec.parse import parse_file
+
+        return parse_file(text, path=path)
+
+    parsed = cache.values(f"{_KIND}\0{path}\0{text}", read) if cache else read()
+    assert isinstance(parsed, SpecFile)  # noqa: S101
+    return parsed
 
 
 def checkout_bytes(engine: Context, path: str) -> bytes | None:
@@ -80,17 +102,46 @@ def checkout_bytes(engine: Context, path: str) -> bytes | None:
         return None
 
 
-def _loaded(engine: Context, path: str, blob: str, content: bytes, base: Base) -> LoadedFile:
-    parsed = parse(engine, content.decode("utf-8", "surrogateescape"), path)
-    tasks = tuple(
-        Task(name, spec, path, blob, base.base, base.target, base.worktree_spec)
-        for name, spec in zip(task_names(parsed.specs), parsed.specs, strict=True)
+def check_committed(engine: Context, path: str, base: Base) -> None:
+    """Refuse a spec whose file in the checkout differs from the committed one."""
+    present = None if base.worktree_spec else checkout_bytes(engine, path)
+    if present is None:
+        return
+    head = engine.objects.commit("HEAD")
+    entry = engine.objects.entry(head, path) if head else None
+    if entry is None:
+        if engine.objects.entry(base.base, path) is not None:
+            return
+        reason = f"is not committed at {base}"
+    elif _is_same(engine, path, present, entry):
+        return
+    else:
+        reason = "was edited since it was committed"
+    name = path.removeprefix(f"{PROJECTS}/").removesuffix(".md")
+    raise RefusedError(
+        f"the spec {path} {reason}: only committed specs run",
+        hint=commit_command(engine, path, base, name),
     )
-    return LoadedFile(parsed, tasks)
+
+
+def _is_same(engine: Context, path: str, present: bytes, entry: Entry) -> bool:
+    """Return True if the content is the blob's, as it is or with line ends converted as git would on a commit."""
+    if blob_id(present, like=entry.oid) == entry.oid:
+        return True
+    git = engine.repository.git.with_user_config(engine.repository.top)
+    oid = git.output("hash-object", f"--path={path}", "--stdin", stdin=present).decode().strip()
+    return oid == entry.oid
+
+
+def commit_command(engine: Context, path: str, base: Base, name: str) -> str:
+    """Return the command that commits a spec from the user's folder."""
+    top = engine.repository.top
+    shown = shlex.quote(os.path.relpath(top / path, base.folder) if top else path)
+    return f"git add -- {shown} && git commit -m {shlex.quote(f'spec: {name}')} -- {shown}"
 
 
 class RefSnapshot(Struct, frozen=True):
-    """Names of tasks that landed or were reverted on a target, and all refs of the toolkit's, as a run began."""
+    """The tasks that landed or were reverted on a target, and all refs of the toolkit, as a run began."""
 
     landed: frozenset[str]
     heads: Mapping[str, Mapping[str, str]]
@@ -101,35 +152,58 @@ class RefSnapshot(Struct, frozen=True):
 
 
 def snapshot_refs(engine: Context, tip: str, tasks: Iterable[str]) -> RefSnapshot:
-    """Return what is known of some tasks at a target's tip."""
-    git = engine.repository.git
-    names = frozenset(tasks)
+    """Return the refs of tasks, and the landings at a target's tip."""
+    git, names = engine.repository.git, frozenset(tasks)
     heads: dict[str, dict[str, str]] = {}
     for folder in (refs.BRANCHES, refs.ATTEMPTS, refs.LANDING):
         for ref, oid in refs.snapshot(git, folder).items():
-            for name in _tasks_of(ref.removeprefix(f"{folder}/"), names):
+            name = "/".join(ref.removeprefix(f"{folder}/").split("/")[:2])
+            if name in names:
                 heads.setdefault(name, {})[ref] = oid
     return RefSnapshot(frozenset(history.landings(git, tip)), heads)
 
 
-def _tasks_of(path: str, names: frozenset[str]) -> list[str]:
-    """Return the tasks whose ref, or a ref below it, has this name: `PROJECT/ID` or `PROJECT/ID/…`."""
-    name = "/".join(path.split("/")[:2])
-    return [name] if name in names else []
+def task_refs(engine: Context, task: str) -> dict[str, str]:
+    """Return the task's branch, attempts and merges, by ref."""
+    folders = (f"{refs.ATTEMPTS}/{task}", f"{refs.LANDING}/{task}")
+    return refs.snapshot(engine.repository.git, refs.branch(task), *folders)
 
 
-_KIND = "spec 6"
-"""The version of cached parsed specs; raise it whenever the parser reads more than before."""
+def next_number(engine: Context, task: str, heads: Mapping[str, str] | None = None) -> int:
+    """Return the next attempt's number: above all in the ledger and in refs, even those of a killed process."""
+    ref_names = task_refs(engine, task) if heads is None else heads
+    below = tuple(f"{folder}/{task}/" for folder in (refs.ATTEMPTS, refs.LANDING))
+    ends = [
+        name.rpartition("/")[2].partition(".")[0] for name in ref_names if name.startswith(below)
+    ]
+    numbers = [int(end) for end in ends if end.isdecimal()]
+    ledger = engine.objects.commit(refs.LEDGER)
+    entry = engine.objects.entry(ledger, task) if ledger else None
+    if entry is not None:
+        numbers += [int(name.split("-")[0]) for name in engine.objects.entries(entry.oid)]
+    return 1 + max(numbers, default=0)
 
 
-def parse_once(text: str, *, path: str, cache: Cache | None) -> SpecFile:
-    """Return the specs of a file and what is wrong with it, as remembered where the same text was parsed before."""
+def check_branch(task: Task, objects: Objects, heads: Mapping[str, str]) -> None:
+    """Refuse a task whose branch cannot be made or moved. `heads` are the refs of the task.
 
-    def read() -> SpecFile:
-        from minitask.spec.parse import parse_file
-
-        return parse_file(text, path=path)
-
-    parsed = cache.values(f"{_KIND}\0{path}\0{text}", read) if cache else read()
-    assert isinstance(parsed, SpecFile)  # noqa: S101
-    return parsed
+    The name may conflict with another branch, or a person may have added commits to the branch.
+    """
+    branch = refs.branch(task.name)
+    short = branch.removeprefix("refs/heads/")
+    parts = branch.split("/")
+    above = ["/".join(parts[:count]) for count in range(3, len(parts))]
+    below = [name for name in heads if name.startswith(f"{branch}/")]
+    conflicting = next((name for name in (*above, *below) if objects.commit(name)), None)
+    if conflicting is not None:
+        name = conflicting.removeprefix("refs/heads/")
+        raise RefusedError(
+            f"the branch {name} conflicts with {short}",
+            hint=f"rename it: git branch -m {name} OTHER",
+        )
+    attempts = {oid for name, oid in heads.items() if name.startswith(refs.ATTEMPTS)}
+    if branch in heads and heads[branch] not in attempts:
+        raise RefusedError(
+            f"{short} has commits that minitask did not make; a new attempt would drop them",
+            hint=f"merge them: minitask merge {task.name}; or keep them aside: git branch -m {short} OTHER",
+        )

@@ -13,9 +13,9 @@ from msgspec import Struct, field
 from minitask.edits.check_script import is_free
 from minitask.edits.checker import check_specs
 from minitask.edits.related_specs import Universe
-from minitask.engine.grounds import CheckoutFiles, CommitGround, CommittedFiles, WorkGround
+from minitask.engine.anchors import CommitGround, WorkGround
 from minitask.engine.repository_settings import check_filters, check_route
-from minitask.engine.spec_files import Sources, spec_files
+from minitask.engine.spec_files import CheckoutFiles, CommittedFiles, Sources, spec_files
 from minitask.engine.tasks import PROJECTS, parse_once
 from minitask.git import history
 from minitask.git.filters import attribute_sources

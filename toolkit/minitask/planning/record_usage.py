@@ -18,8 +18,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.engine.context import Context
-from minitask.engine.task_records import ledger_of, next_number
-from minitask.engine.tasks import PROJECTS
+from minitask.engine.task_records import ledger_of
+from minitask.engine.tasks import PROJECTS, next_number
 from minitask.errors import UsageError
 from minitask.git import refs
 from minitask.git.commits import write_commits

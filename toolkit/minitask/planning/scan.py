@@ -11,8 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.engine.context import Context
-from minitask.engine.grounds import CommittedFiles
-from minitask.engine.spec_files import Sources, read_sources
+from minitask.engine.spec_files import CommittedFiles, Sources, read_sources
 from minitask.engine.task_status import landings_at
 from minitask.engine.tasks import PROJECTS, Base, parse_once
 from minitask.engine.validate_specs import check_sources

@@ -16,8 +16,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from minitask.engine.context import Context, Progress
-from minitask.engine.task_records import next_number, result_of, task_refs
-from minitask.engine.tasks import Task
+from minitask.engine.task_records import result_of
+from minitask.engine.tasks import Task, next_number, task_refs
 from minitask.errors import BudgetError, MachineError, UsageError
 from minitask.git import refs
 from minitask.git.commits import write_commits

@@ -14,8 +14,7 @@ from minitask.engine.check_specs import (
     warn,
 )
 from minitask.engine.context import Context
-from minitask.engine.find_tasks import FoundTasks
-from minitask.engine.spec_files import SHOWN, fits
+from minitask.engine.find_tasks import SHOWN, FoundTasks, fits
 from minitask.engine.task_status import State, task_statuses
 from minitask.engine.tasks import Base, Task
 from minitask.errors import UsageError

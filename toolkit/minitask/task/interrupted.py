@@ -7,7 +7,8 @@ from functools import partial
 from msgspec.structs import replace
 
 from minitask.engine.context import Context
-from minitask.engine.task_records import all_records_of, next_number, records_of
+from minitask.engine.task_records import all_records_of, records_of
+from minitask.engine.tasks import next_number
 from minitask.git import history, refs
 from minitask.git.trees import is_ancestor
 from minitask.landing.candidate_commits import Landed

@@ -10,13 +10,12 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.engine import refusals
 from minitask.engine.agent_workspaces import AgentWorkspaces
 from minitask.engine.anchors import Anchor
 from minitask.engine.check_specs import check_alone
 from minitask.engine.context import Context, Progress
-from minitask.engine.task_records import next_number, records_of, task_refs
-from minitask.engine.tasks import Task
+from minitask.engine.task_records import records_of
+from minitask.engine.tasks import Task, check_branch, next_number, task_refs
 from minitask.executors.registry import WITH_BATCHES, make_executor
 from minitask.executors.request import Description, ExecutorFailure, PastRound
 from minitask.landing.base_proof import check_fails_before
@@ -184,7 +183,7 @@ def _check(engine: Context, task: Task, options: RunOptions) -> dict[str, str]:
     check_alone(engine, task)
     snapshot = options.known
     heads = snapshot.refs_of(task.name) if snapshot else task_refs(engine, task.name)
-    refusals.check_branch(task, engine.objects, heads)
+    check_branch(task, engine.objects, heads)
     engine.signature  # noqa: B018 - who commits must be known before anything is spent
     return heads
 
@@ -207,7 +206,7 @@ class TaskPreview(Struct, frozen=True):
 
 def preview_task(engine: Context, task: Task, options: RunOptions) -> TaskPreview:
     """Return all that can be known without running a command or calling a model; raise what would refuse the task."""
-    refusals.check_branch(task, engine.objects, task_refs(engine, task.name))
+    check_branch(task, engine.objects, task_refs(engine, task.name))
     check_alone(engine, task)
     route = route_of(engine, task, options.demand)
     with suppress(ExecutorFailure):  # a server that does not answer is for the real run to report

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from minitask.engine.agent_workspaces import AgentWorkspaces
 from minitask.engine.context import Context, Progress
-from minitask.engine.task_records import next_number
+from minitask.engine.tasks import next_number
 from minitask.errors import UsageError
 from minitask.executors.registry import WITH_BATCHES, make_advisor
 from minitask.executors.request import (

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from minitask.edits.script_model import Change
 from minitask.engine.anchors import Anchor
 from minitask.engine.context import Context, Progress
-from minitask.engine.task_records import next_number, records_of, result_of, task_refs
-from minitask.engine.tasks import Task
+from minitask.engine.task_records import records_of, result_of
+from minitask.engine.tasks import Task, next_number, task_refs
 from minitask.executors.request import ExecutorResult
 from minitask.gates.result import GateResult
 from minitask.git import refs
