@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from minitask.errors import UsageError
 from minitask.planning.importers.backlog_goals import read_backlog, tick_backlog
-from minitask.planning.importers.box_goals import read_boxes
-from minitask.planning.importers.boxes import tick
+from minitask.planning.importers.boxes import read_boxes, tick
+from minitask.planning.importers.foreign_plan import GoalPlan, PlanGoal, linked
 from minitask.planning.importers.goal_source import READERS
 from minitask.planning.importers.json_goals import (
     read_beads,
@@ -20,7 +20,6 @@ from minitask.planning.importers.json_goals import (
     tick_issues,
     tick_tasks,
 )
-from minitask.planning.importers.plan_goals import GoalPlan, PlanGoal, linked
 from minitask.planning.plan_prompt import with_dependencies
 from minitask.spec.frontmatter import parse_front_matter
 

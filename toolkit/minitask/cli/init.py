@@ -19,7 +19,7 @@ from minitask.presets import PRESETS
 from minitask.settings import FILE
 
 if TYPE_CHECKING:
-    from minitask.planning.discovery import Discovery
+    from minitask.planning.survey import Discovery
 
 NOTHING_CHOSEN = "chose    nothing: specs with an edit script run all the same"
 NOTHING = "no Ollama, no agent that is logged in, no API key"
@@ -153,7 +153,7 @@ def _found(environ: Mapping[str, str], *, dry_run: bool) -> tuple[dict[str, Any]
     if environ.get("MINITASK_PRESET") or _sets_executors(own):
         source = "MINITASK_PRESET" if environ.get("MINITASK_PRESET") else str(own)
         return {}, [f"found    {source} sets executors already; they stay in force"]
-    from minitask.planning.discovery import discover as discover_executors
+    from minitask.planning.survey import discover as discover_executors
 
     found = discover_executors(environ)
     settings = found.settings()

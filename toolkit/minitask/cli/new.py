@@ -14,8 +14,13 @@ from minitask.cli.session import environment, start_folder
 from minitask.cli.terminal import show
 from minitask.errors import MinitaskError, UsageError
 from minitask.git.repository import discover
-from minitask.planning.scaffold import new_spec, template_files
-from minitask.planning.templates import read_template, render_list, render_variables
+from minitask.planning.scaffold import (
+    new_spec,
+    read_template,
+    render_list,
+    render_variables,
+    template_files,
+)
 from minitask.words import did_you_mean
 
 STANDARD_TEMPLATE = "mini-task"
@@ -81,10 +86,8 @@ def command(
         return _list(template_files(top), template)
     if not project or not title:
         raise UsageError("name a project and a title", hint="minitask new PROJECT TITLE")
-    if top is None:
-        raise UsageError("a bare repository has no files to write to", hint="run it in a checkout")
     path = new_spec(
-        top,
+        repository.checkout(),
         project=project,
         title=title,
         template=template or STANDARD_TEMPLATE,

@@ -123,9 +123,7 @@ def _found(session: Session, options: dict[str, Any]) -> GoalSource | None:
         return None
     from minitask.planning.importers.goal_source import find_goals
 
-    top = session.repository.top
-    if top is None:
-        raise UsageError("a bare repository has no files to write to", hint="run it in a checkout")
+    top = session.repository.checkout()
     plan_source = find_goals(top, session.place(source), form, options["tag"])
     if plan_source and (options["which"] or options["prompt_only"]):
         raise UsageError("a plan is no issue and has no one prompt", hint="pass --from alone")

@@ -20,14 +20,15 @@ from minitask.ledger.transcripts import MOST_TOKENS, parse_moment
 from minitask.ledger.usage import Usage
 from minitask.planning.record_usage import (
     ANSWERS,
+    ELSEWHERE,
     RecordedUsage,
+    UsageTerms,
     is_known,
     load_transcripts,
     narrow,
     record_answers,
     record_figures,
 )
-from minitask.planning.usage_prices import ELSEWHERE, UsageTerms
 from minitask.policy.route import MODEL_TIERS
 from minitask.reports.results import dollars
 from minitask.words import counted, one_line
@@ -151,7 +152,7 @@ def _expanded(path: str) -> Path:
 
 
 def _terms(project: str, options: dict[str, Any]) -> UsageTerms:
-    from minitask.planning.plan import PROJECT_NAME
+    from minitask.planning.scaffold import PROJECT_NAME
 
     name = project.strip("/").removeprefix(f"{PROJECTS}/")
     if not PROJECT_NAME.fullmatch(name):

@@ -14,8 +14,14 @@ from minitask.engine.context import Context
 from minitask.engine.tasks import Base
 from minitask.errors import UsageError
 from minitask.git.repository import head_branch
-from minitask.planning.linter import DEFAULT, Linted, read_report, run_linter
-from minitask.planning.scan import Scan, ScanOptions, narrow, scan
+from minitask.planning.scan import (
+    DEFAULT,
+    ScanOptions,
+    narrow,
+    read_report,
+    run_linter,
+    scan,
+)
 from minitask.reports.plans import render_scan, scan_document
 from minitask.spec.findings import FindingReport, Recheck, check_template, ruff_words
 
@@ -97,30 +103,26 @@ def command(
     with session.engine(purpose, quiet=as_json, looks_only=report is not None) as engine:
         base = _base(session, engine)
         inside = narrow(engine, base, paths)
-        linted = _linted(session, engine, base, linter=linter, report=report)
+        findings, note = _linted(session, engine, base, linter=linter, report=report)
         again = ruff_words(linter or DEFAULT)
         options = ScanOptions(
             project,
             fix_from=fix_from,
             rewrite_from=rewrite_from,
             limit=limit,
-            recheck=_recheck(linted.report, template, again),
+            recheck=_recheck(findings, template, again),
             paths=inside,
             free_too=free_too,
             writes=not dry_run,
         )
-        result = scan(engine, base, linted.report, options)
-    _show(result, options, linted, fixer=" ".join(again), as_json=as_json)
-    return 2 if result.has_errors else 0
-
-
-def _show(result: Scan, options: ScanOptions, linted: Linted, *, fixer: str, as_json: bool) -> None:
-    if linted.note:
-        say(f"note: {linted.note}")
+        result = scan(engine, base, findings, options)
+    if note:
+        say(f"note: {note}")
     if as_json:
         print_json(scan_document(result))
     else:
-        show(render_scan(result, options, fixer=f"{fixer} --fix"))
+        show(render_scan(result, options, fixer=f"{' '.join(again)} --fix"))
+    return 2 if result.has_errors else 0
 
 
 def _base(session: Session, engine: Context) -> Base:
@@ -132,7 +134,8 @@ def _base(session: Session, engine: Context) -> Base:
 
 def _linted(
     session: Session, engine: Context, base: Base, *, linter: str | None, report: str | None
-) -> Linted:
+) -> tuple[FindingReport, str]:
+    """Return the findings, and a note on how the linter ended."""
     if report is None:
         return run_linter(engine, base.base, linter if linter is not None else DEFAULT)
     if report == "-":
@@ -145,7 +148,8 @@ def _linted(
                 f"the report {report} cannot be read: {getattr(error, 'strerror', None) or error}",
                 hint="name a file, or - for standard input",
             ) from None
-    return read_report(session.repository, content, name="stdin" if report == "-" else report)
+    name = "stdin" if report == "-" else report
+    return read_report(session.repository, content, name=name), ""
 
 
 def _recheck(report: FindingReport, template: str, ruff: tuple[str, ...]) -> Recheck:

@@ -111,7 +111,7 @@ def _grades(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Diagnostic, ...
     from minitask.cli.session import start
     from minitask.engine.find_tasks import list_tasks
     from minitask.engine.tasks import PROJECTS
-    from minitask.planning.spec_grades import grade_specs
+    from minitask.planning.verify_project import grade_specs
 
     session = start(ctx)
     with session.engine("validate --grade", quiet=True) as engine:

@@ -55,6 +55,13 @@ class Repository(Struct, frozen=True):
                 waiting += _borrowed(store)
         return tuple(found)
 
+    def checkout(self) -> Path:
+        """Return the top of the checkout; raise `UsageError` for a bare repository."""
+        if self.top is None:
+            message = "a bare repository has no files to write to"
+            raise UsageError(message, hint="run it in a checkout")
+        return self.top
+
     def locked(self, fd: int) -> Repository:
         """Return the same repository, whose git children keep the lock `fd` while they live, and whose new objects
         are kept.

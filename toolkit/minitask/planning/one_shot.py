@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,16 +16,16 @@ from minitask.engine.context import Context
 from minitask.engine.spec_files import Sources
 from minitask.engine.tasks import PROJECTS, Base, Task
 from minitask.engine.validate_specs import check_sources
-from minitask.errors import EditError, MachineError, MinitaskError, RefusedError, UsageError
-from minitask.executors.request import ExecutorFailure
-from minitask.git.commits import NewCommit, write_commit
+from minitask.errors import EditError, MachineError, RefusedError, UsageError
+from minitask.git.commits import FileWrite, NewCommit, write_commit
 from minitask.git.objects import TREE, blob_id
 from minitask.git.restore_checkout import TargetMove
 from minitask.git.update_target import update_target
 from minitask.landing.base_proof import check_fails_before
 from minitask.ledger.record import GOAL, PLAN, Attempt, Verdict
 from minitask.patterns import lazy_pattern
-from minitask.planning.plan_prompt import Goal, checkout_folder, repository_prompt
+from minitask.planning.plan_prompt import Goal, ask_of_project, repository_prompt
+from minitask.planning.scaffold import last_number
 from minitask.policy.prices import Budget
 from minitask.policy.route import Route
 from minitask.sandbox.policy import Strength
@@ -34,13 +34,7 @@ from minitask.spec.markdown import code_span, escape_marks
 from minitask.spec.model import Diagnostic
 from minitask.spec.parse import parse_file
 from minitask.task.call_journal import Answered
-from minitask.task.questions import (
-    QuestionPrompt,
-    QuestionSubject,
-    ask_until,
-    make_question_call,
-    record_question,
-)
+from minitask.task.questions import QuestionPrompt, record_question
 from minitask.words import fence_of, one_line
 
 PROJECT = "do"
@@ -80,6 +74,11 @@ class Wanted(Struct, frozen=True):
         lacks = {"files": not (self.edits or self.creates), "check": not self.checks}
         return tuple(name for name, is_missing in lacks.items() if is_missing)
 
+    def options(self) -> Iterator[tuple[str, str]]:
+        """Yield the options that say the same, each with a value."""
+        fields = {"edit": self.edits, "create": self.creates, "check": self.checks}
+        return ((name, value) for name, values in fields.items() for value in values)
+
 
 class OneShot(Struct, frozen=True):
     """A spec that is not written yet: what it is for, its path, its text, and the task that it will be."""
@@ -93,16 +92,16 @@ class OneShot(Struct, frozen=True):
 
 def repository_path(engine: Context, folder: Path, word: str) -> str:
     """Return a path of the user's, from where they stand, as the repository has it; raise `UsageError` outside it."""
-    top = checkout_folder(engine.repository).resolve()
-    path = os.path.normpath(folder.resolve() / word)
-    if not Path(path).is_relative_to(top) or Path(path) == top:
+    top = engine.repository.checkout().resolve()
+    path = Path(os.path.normpath(folder.resolve() / word))
+    if not path.is_relative_to(top) or path == top:
         raise UsageError(f"{word} is no file inside {top}", hint="name files of this repository")
-    return Path(path).relative_to(top).as_posix()
+    return path.relative_to(top).as_posix()
 
 
 def draft(engine: Context, base: Base, wanted: Wanted) -> OneShot:
     """Return the spec of a change, numbered after those that are there; it is not checked yet."""
-    number = 1 + max(_numbers(engine, base), default=0)
+    number = 1 + last_number(_names(engine, base))
     name = f"{number:02}-{slug(title_of(wanted.what))}".rstrip("-")
     path = f"{PROJECTS}/{PROJECT}/{name}.md"
     text = spec_text(number, wanted)
@@ -134,13 +133,13 @@ def title_of(what: str) -> str:
 
 def diagnose(engine: Context, shot: OneShot) -> tuple[Diagnostic, ...]:
     """Return what `validate` says of the spec."""
-    sources = Sources(checkout_folder(engine.repository), {shot.path: shot.text})
+    sources = Sources(engine.repository.checkout(), {shot.path: shot.text})
     return check_sources(sources, engine.repository, engine.settings).diagnostics
 
 
 def check_committed(engine: Context, shot: OneShot) -> None:
     """Raise `UsageError` for a file to edit that is in the checkout and not in the commit that the task starts from."""
-    top = checkout_folder(engine.repository)
+    top = engine.repository.checkout()
     for path in shot.wanted.edits:
         if engine.objects.entry(shot.task.base, path) is None and (top / path).is_file():
             name = shlex.quote(path)
@@ -162,17 +161,15 @@ def complete(
         max_output_tokens=ANSWER_TOKENS,
         repairs=REPAIRS,
     )
-    topic = QuestionSubject(f"{PROJECT}/@plan", base.base, base.target)
-    first = make_question_call(engine, topic, question, route, budget=budget)
-    last, outcome, failed = ask_until(engine, first, budget=budget)
+    last, outcome, failed = ask_of_project(
+        engine, base, f"{PROJECT}/@plan", question, route, budget=budget
+    )
     record = partial(record_question, engine, last)
     if isinstance(outcome, Answered):
         shot = draft(engine, base, completed(wanted, outcome.work.reply))
         notes = (f"{GOAL}{wanted.what}", shot.path)
         call = record(outcome, verdict=Verdict.READY, reason=last.route.reason, notes=notes)
         return replace(shot, calls=(*failed, call))
-    if not isinstance(outcome, ExecutorFailure):
-        raise outcome if isinstance(outcome, MinitaskError) else UsageError(str(outcome))
     record(outcome, verdict=Verdict.FAILED, reason=str(outcome))
     raise MachineError(
         f"{last.route.model} named no files and check that will do: {outcome.message}",
@@ -182,17 +179,15 @@ def complete(
 
 def completed(wanted: Wanted, answer: str) -> Wanted:
     """Return what is wanted with what an answer adds; what the user named stays as it is."""
-    found: dict[str, list[str]] = {"edit": [], "create": [], "check": []}
+    values: dict[str, dict[str, None]] = {"edit": {}, "create": {}, "check": {}}
     for key, value in _ANSWER.findall(_THOUGHTS.sub("", answer)):
-        words = found[key.lower()]
-        bare = value.strip().strip("`") if key.lower() == "check" else value.strip(" `\"'")
-        if bare and bare not in words:
-            words.append(bare)
+        is_command = key.lower() == "check"
+        bare = value.strip().strip("`") if is_command else value.strip(" `\"'")
+        values[key.lower()] |= {bare: None} if bare else {}
+    edits, creates, checks = map(tuple, values.values())
     if "files" in wanted.missing:
-        wanted = replace(wanted, edits=tuple(found["edit"]), creates=tuple(found["create"]))
-    if "check" in wanted.missing:
-        wanted = replace(wanted, checks=tuple(found["check"]))
-    return wanted
+        wanted = replace(wanted, edits=edits, creates=creates)
+    return replace(wanted, checks=checks) if "check" in wanted.missing else wanted
 
 
 def lacking_options(wanted: Wanted) -> str:
@@ -203,16 +198,12 @@ def lacking_options(wanted: Wanted) -> str:
 
 def command_with(wanted: Wanted, options: str) -> str:
     """Return the command with more options than were given, to be typed."""
-    given = [f"--edit {shlex.quote(path)}" for path in wanted.edits]
-    given += [f"--create {shlex.quote(path)}" for path in wanted.creates]
-    given += [f"--check {shlex.quote(command)}" for command in wanted.checks]
-    return " ".join(["minitask do", shlex.quote(title_of(wanted.what)), *given, options])
+    present = [f"--{name} {shlex.quote(value)}" for name, value in wanted.options()]
+    return " ".join(["minitask do", shlex.quote(title_of(wanted.what)), *present, options])
 
 
 def commit_spec(engine: Context, base: Base, shot: OneShot) -> None:
     """Commit the spec, and nothing else, on the target; raise `RefusedError` where the checkout is in the way."""
-    from minitask.git.commits import FileWrite
-
     content = shot.text.encode("utf-8", "surrogateescape")
     commit = NewCommit(
         ref=base.target,
@@ -236,25 +227,23 @@ def _task(base: Base, path: str, text: str) -> Task:
     return Task(task_names([spec])[0], spec, path, blob, base.base, base.target, uncommitted=True)
 
 
-def _numbers(engine: Context, base: Base) -> list[int]:
-    """Return the numbers of the specs in the checkout and at the base."""
+def _names(engine: Context, base: Base) -> list[str]:
+    """Return the names of the specs in the checkout and at the base."""
     folder = f"{PROJECTS}/{PROJECT}"
-    names = [path.name for path in (checkout_folder(engine.repository) / folder).glob("*.md")]
+    names = [path.name for path in (engine.repository.checkout() / folder).glob("*.md")]
     entry = engine.objects.entry(base.base, folder)
     if entry is not None and entry.mode == TREE:
         names += engine.objects.entries(entry.oid)
-    return [int(match[0]) for name in names if (match := re.match(r"\d+", name))]
+    return names
 
 
 def _prompt(engine: Context, base: Base, wanted: Wanted) -> str:
-    given = [f"edit: {path}" for path in wanted.edits]
-    given += [f"create: {path}" for path in wanted.creates]
-    given += [f"check: {command}" for command in wanted.checks]
-    asked = " and ".join(wanted.missing)
-    more = f"# Given\n{chr(10).join(given)}\n\n" if given else ""
+    rows = [f"{name}: {value}" for name, value in wanted.options()]
+    missing = " and ".join(wanted.missing)
+    more = f"# Given\n{chr(10).join(rows)}\n\n" if rows else ""
     reads = tuple(path for path in wanted.edits if engine.objects.file(base.base, path) is not None)
     goal = Goal(wanted.what, PROJECT, reads or _small_repository(engine, base))
-    return repository_prompt(engine, base, goal, f"{more}Name the {asked}.")
+    return repository_prompt(engine, base, goal, f"{more}Name the {missing}.")
 
 
 def _small_repository(engine: Context, base: Base) -> tuple[str, ...]:
@@ -270,17 +259,18 @@ def _small_repository(engine: Context, base: Base) -> tuple[str, ...]:
 
 def _judge(engine: Context, base: Base, wanted: Wanted, answer: str) -> None:
     """Raise `EditError`, fit to be sent back, unless an answer makes a spec that could run and proves something."""
-    found = completed(wanted, answer)
-    if found.missing:
+    more = completed(wanted, answer)
+    if more.missing:
         raise EditError(
-            f"the answer names no {found.missing[0]}: write lines `edit: PATH`, `check: COMMAND`"
+            f"the answer names no {more.missing[0]}: write lines `edit: PATH`, `check: COMMAND`"
         )
-    if len(found.edits) + len(found.creates) > MOST_FILES:
+    if len(more.edits) + len(more.creates) > MOST_FILES:
         raise EditError(f"name at most {MOST_FILES} files")
-    shot = draft(engine, base, found)
-    errors = [item for item in diagnose(engine, shot) if item.is_error]
+    shot = draft(engine, base, more)
+    errors = errors_of(diagnose(engine, shot))
     if errors:
-        raise EditError("; ".join(_words(item) for item in errors))
+        described = (f"{e.message} ({e.hint})" if e.hint else e.message for e in errors)
+        raise EditError("; ".join(described))
     if engine.sandbox.strength is Strength.NONE:  # a model's command, which nobody has seen yet
         return
     try:
@@ -288,10 +278,6 @@ def _judge(engine: Context, base: Base, wanted: Wanted, answer: str) -> None:
     except RefusedError as error:
         reason = error.message.removeprefix(f"task {shot.task.name}: ")
         raise EditError(f"check: {reason}; {error.hint}") from None
-
-
-def _words(item: Diagnostic) -> str:
-    return f"{item.message} ({item.hint})" if item.hint else item.message
 
 
 def errors_of(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -15,20 +15,20 @@ from minitask.engine.context import Context
 from minitask.engine.spec_files import Sources
 from minitask.engine.tasks import PROJECTS, Base
 from minitask.engine.validate_specs import check_sources
-from minitask.errors import EditError, MinitaskError, UsageError
+from minitask.errors import EditError, UsageError
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.forge.issue_link import issue_link
 from minitask.ledger.record import GOAL, PLAN, Attempt, Verdict, whole
-from minitask.patterns import lazy_pattern
 from minitask.planning.importers.boxes import MARK
 from minitask.planning.plan_prompt import (
     DraftedSpec,
     Goal,
-    checkout_folder,
+    ask_of_project,
     plan_prompt,
     specs_of,
     with_source,
 )
+from minitask.planning.scaffold import PROJECT_NAME, last_number
 from minitask.policy.prices import Budget
 from minitask.policy.route import Route
 from minitask.spec.dependency_graph import slug
@@ -37,17 +37,8 @@ from minitask.spec.parse import parse_file
 from minitask.spec.quality import proves_nothing
 from minitask.system.files import create_file
 from minitask.task.call_journal import Answered
-from minitask.task.calls import Outcome
-from minitask.task.questions import (
-    QuestionCall,
-    QuestionPrompt,
-    QuestionSubject,
-    ask_until,
-    make_question_call,
-    record_question,
-)
+from minitask.task.questions import QuestionPrompt, record_question
 
-PROJECT_NAME = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 NAME_WORDS = 5
 REPAIRS = 2
 MOST_TASKS = 30
@@ -108,10 +99,9 @@ def project_name(goal: str, name_option: str | None) -> str:
     """Return the project's name: the one given, or the goal's first words; raise `UsageError` if it is none."""
     name = name_option or "-".join(slug(goal).split("-")[:NAME_WORDS])
     if not PROJECT_NAME.fullmatch(name):
+        wrong = f"{name!r} is not a valid project name"
         raise UsageError(
-            f"{name!r} is not a valid project name"
-            if name
-            else "cannot derive a project name from the goal",
+            wrong if name else "cannot derive a project name from the goal",
             hint="name it with --project; letters, digits, dots, dashes and underscores",
         )
     return name
@@ -139,10 +129,22 @@ def plan(engine: Context, base: Base, goal: Goal, route: Route, *, budget: Budge
     """Have the goal planned, and write the specs; the planning is on record, whatever resulted."""
     _folder(engine, goal.project)
     question = planning_question(engine, base, goal)
-    topic = QuestionSubject(plan_topic(goal), base.base, base.target)
-    first = make_question_call(engine, topic, question, route, budget=budget)
-    question_call, outcome, failed = ask_until(engine, first, budget=budget)
-    return _take(engine, goal, question_call, outcome, failed)
+    question_call, outcome, failed = ask_of_project(
+        engine, base, plan_topic(goal), question, route, budget=budget
+    )
+    record = partial(record_question, engine, question_call)
+    if isinstance(outcome, Answered):
+        drafts = drafts_of(engine, goal, outcome.work.reply)
+        notes = (f"{GOAL}{goal.title or goal.text}", *_paths(goal.project, drafts))
+        answer_path = _keep(engine, goal, outcome.work.reply)
+        reason = question_call.route.reason
+        call = record(outcome, verdict=Verdict.READY, reason=reason, notes=notes)
+        planned = _written(engine, goal.project, drafts)
+        Path(answer_path).unlink(missing_ok=True)
+        return replace(planned, calls=(*failed, call))
+    planned = _salvaged(engine, goal, outcome)
+    call = record(outcome, verdict=Verdict.FAILED, reason=str(outcome))
+    return replace(planned, calls=(*failed, call))
 
 
 def write_planned(engine: Context, goal: Goal, text: str) -> Planned:
@@ -169,12 +171,10 @@ def check_answer(engine: Context, goal: Goal, text: str) -> None:
         item for item in diagnostics if item.is_error or _is_without_proof(item, goal, drafts)
     ]
     if errors:
-        shown = [_line(item) for item in errors[:SHOWN_DIAGNOSTICS]]
-        more = len(errors) - len(shown)
-        raise EditError(
-            "the specs have errors:\n"
-            + "\n".join([*shown, *([f"and {more} more"] if more else [])])
-        )
+        lines = [_line(item) for item in errors[:SHOWN_DIAGNOSTICS]]
+        if more := len(errors) - len(lines):
+            lines.append(f"and {more} more")
+        raise EditError("\n".join(("the specs have errors:", *lines)))
 
 
 def _is_without_proof(item: Diagnostic, goal: Goal, drafts: Sequence[DraftedSpec]) -> bool:
@@ -192,46 +192,14 @@ def drafts_of(engine: Context, goal: Goal, text: str) -> tuple[DraftedSpec, ...]
 
     Each keeps what the goal is taken from.
     """
-    top = checkout_folder(engine.repository)
-    drafts = specs_of(text, first=1 + _last_number(top, goal.project))
+    top = engine.repository.checkout()
+    names = (path.name for path in (top / PROJECTS / goal.project).glob("*.md"))
+    drafts = specs_of(text, first=1 + last_number(names))
     if len(drafts) > MOST_TASKS:
         raise EditError(f"the answer holds {len(drafts)} tasks, and {MOST_TASKS} are the most")
     for draft in drafts:
         _check_draft(engine, goal.project, draft)
     return with_source(drafts, goal)
-
-
-def _take(
-    engine: Context,
-    goal: Goal,
-    question_call: QuestionCall,
-    outcome: Outcome,
-    failed: tuple[Attempt, ...],
-) -> Planned:
-    if isinstance(outcome, Answered):
-        drafts = drafts_of(engine, goal, outcome.work.reply)
-        notes = (f"{GOAL}{goal.title or goal.text}", *_paths(goal.project, drafts))
-        answer_path = _keep(engine, goal, outcome.work.reply)
-        call = record_question(
-            engine,
-            question_call,
-            outcome,
-            verdict=Verdict.READY,
-            reason=question_call.route.reason,
-            notes=notes,
-        )
-        planned = _written(engine, goal.project, drafts)
-        Path(answer_path).unlink(missing_ok=True)
-        return replace(planned, calls=(*failed, call))
-    if not isinstance(outcome, ExecutorFailure):
-        if isinstance(outcome, MinitaskError):
-            raise outcome
-        raise UsageError(str(outcome))
-    planned = _salvaged(engine, goal, outcome)
-    call = record_question(
-        engine, question_call, outcome, verdict=Verdict.FAILED, reason=str(outcome)
-    )
-    return replace(planned, calls=(*failed, call))
 
 
 def _salvaged(engine: Context, goal: Goal, failure: ExecutorFailure) -> Planned:
@@ -244,9 +212,7 @@ def _salvaged(engine: Context, goal: Goal, failure: ExecutorFailure) -> Planned:
         except (EditError, UsageError):
             answer_path = _keep(engine, goal, failure.reply)
             return Planned(goal.project, (), (), problem=message, kept=answer_path, exit_code=1)
-        return Planned(
-            goal.project, planned.specs, planned.diagnostics, problem=message, exit_code=1
-        )
+        return replace(planned, problem=message, exit_code=1)
     return Planned(goal.project, (), (), problem=str(failure), exit_code=failure.exit_code)
 
 
@@ -265,7 +231,7 @@ def _paths(project: str, drafts: Sequence[DraftedSpec]) -> tuple[str, ...]:
 
 def _folder(engine: Context, project: str) -> Path:
     """Return where a project's specs are; raise `UsageError` if that is no folder of the repository."""
-    top = checkout_folder(engine.repository)
+    top = engine.repository.checkout()
     folder = top / PROJECTS / project
     inside = folder.resolve().is_relative_to(top.resolve())
     if not inside or (folder.exists() and not folder.is_dir()) or (top / PROJECTS).is_file():
@@ -278,17 +244,15 @@ def _folder(engine: Context, project: str) -> Path:
 
 def _check(engine: Context, project: str, drafts: Sequence[DraftedSpec]) -> tuple[Diagnostic, ...]:
     texts = {f"{PROJECTS}/{project}/{draft.name}": draft.text for draft in drafts}
-    return check_sources(
-        Sources(checkout_folder(engine.repository), texts), engine.repository, engine.settings
-    ).diagnostics
+    sources = Sources(engine.repository.checkout(), texts)
+    return check_sources(sources, engine.repository, engine.settings).diagnostics
 
 
 def _check_draft(engine: Context, project: str, draft: DraftedSpec) -> None:
-    path = checkout_folder(engine.repository) / PROJECTS / project / draft.name
+    path = engine.repository.checkout() / PROJECTS / project / draft.name
     if path.exists() or path.is_symlink():
-        raise EditError(
-            f"{PROJECTS}/{project}/{draft.name} already exists", hint="give it another number"
-        )
+        taken = f"{PROJECTS}/{project}/{draft.name} already exists"
+        raise EditError(taken, hint="give it another number")
     if issue_link(draft.text):
         raise EditError(f"{draft.name} names an issue", hint="leave the comment `issue:` out")
     if MARK.search(draft.text):
@@ -321,10 +285,3 @@ def _keep(engine: Context, goal: Goal, text: str) -> str:
     path = folder / f"{goal.project}-{len(present) + 1}.md"
     path.write_text(content, "utf-8", "surrogateescape")
     return str(path)
-
-
-def _last_number(top: Path, project: str) -> int:
-    folder = top / PROJECTS / project
-    names = (path.name for path in folder.glob("*.md")) if folder.is_dir() else ()
-    numbers = [int(match[0]) for name in names if (match := re.match(r"\d+", name))]
-    return max(numbers, default=0)

@@ -21,8 +21,8 @@ from minitask.errors import MinitaskError, UsageError
 from minitask.ledger.record import whole
 from minitask.ledger.usage import Usage
 from minitask.planning.importers.boxes import MARK, origin_of
+from minitask.planning.importers.foreign_plan import PlanGoal, listed
 from minitask.planning.importers.goal_source import GoalSource
-from minitask.planning.importers.plan_goals import PlanGoal, listed
 from minitask.planning.plan import (
     ANSWERS,
     Planned,
@@ -31,7 +31,7 @@ from minitask.planning.plan import (
     planning_question,
     write_planned,
 )
-from minitask.planning.plan_prompt import Goal, checkout_folder
+from minitask.planning.plan_prompt import Goal
 from minitask.policy.estimates import estimate_tokens, token_scale
 from minitask.policy.prices import Budget
 from minitask.policy.route import CallEstimate, Route
@@ -108,15 +108,16 @@ def estimated(
 ) -> PlannedGoals:
     """Return what planning would take, with no call: tokens and dollars of each task that is open."""
     present = _present(engine, template.project)
-    outcomes = []
-    for result in results:
-        if result.state == OPEN:
-            goal = _goal(result.goal, source, template, present)
-            estimate = estimate_call(engine, base, goal, route, specs=result.goal.parts)
-            outcomes.append(replace(result, estimate=estimate))
-        else:
-            outcomes.append(result)
-    return PlannedGoals(source, tuple(outcomes), Planned(template.project, (), ()), route)
+
+    def with_estimate(result: GoalResult) -> GoalResult:
+        if result.state != OPEN:
+            return result
+        goal = _goal(result.goal, source, template, present)
+        estimate = estimate_call(engine, base, goal, route, specs=result.goal.parts)
+        return replace(result, estimate=estimate)
+
+    outcomes = tuple(map(with_estimate, results))
+    return PlannedGoals(source, outcomes, Planned(template.project, (), ()), route)
 
 
 def plan_goals(
@@ -151,32 +152,20 @@ def plan_goals(
         parts.append(planned)
         stopped = planned if planned.exit_code > 1 else None
         state = PLANNED if planned.specs else OPEN if stopped else FAILED
-        outcomes.append(
-            replace(
-                result,
-                state=state,
-                reason=_problem(planned) or result.reason or _loose(result.goal, source, present),
-                specs=planned.specs,
-            )
-        )
+        problem = planned.problem
+        if planned.kept:
+            problem += f"; its answer is kept in {planned.kept}"
+        reason = problem or result.reason or _loose(result.goal, source, present)
+        outcomes.append(replace(result, state=state, reason=reason, specs=planned.specs))
     return PlannedGoals(source, tuple(outcomes), _together(template.project, parts), route)
-
-
-def _problem(planned: Planned) -> str:
-    return (
-        f"{planned.problem}; its answer is kept in {planned.kept}"
-        if planned.kept
-        else planned.problem
-    )
 
 
 def _loose(goal: PlanGoal, source: GoalSource, present: Sequence[_Present]) -> str:
     """Return which tasks a planned one depends on that have no specs, so that none of its specs comes after them."""
     origins = {spec.origin for spec in present}
     needs = [need for need in goal.needs if source.origin(need) not in origins]
-    return (
-        f"it depends on {listed(needs)}, not planned yet: add `depends_on` by hand" if needs else ""
-    )
+    missing = f"it depends on {listed(needs)}, not planned yet: add `depends_on` by hand"
+    return missing if needs else ""
 
 
 def _planned(engine: Context, base: Base, goal: Goal, route: Route, budget: Budget) -> Planned:
@@ -187,8 +176,9 @@ def _planned(engine: Context, base: Base, goal: Goal, route: Route, budget: Budg
 
 
 def _kept(engine: Context, goal: Goal) -> Planned | None:
-    """Write the specs of an answer to this very goal that is on record and kept: its process was killed, or somebody
-    has repaired it since. None if there is none, or if it is not on record: the same call gives it then.
+    """Write the specs of a kept answer to this goal: its process was killed, or somebody has repaired it since.
+
+    None if there is none, or if it is not on record: the same call gives it then.
     """
     topic = plan_topic(goal)
     if any(call.key.task == topic for call in call_journal.unused(engine.repository.home)):
@@ -235,11 +225,13 @@ def _goal(goal: PlanGoal, source: GoalSource, template: Goal, present: Sequence[
     origin = source.origin(goal.label)
     after = [name for need in goal.needs for name in _last_of(source.origin(need), present)]
     mark = f"{source.form} {quote(source.path)} task {quote(goal.label, safe='')}"
+    names = one_line(", ".join(goal.optional))
+    optional = f"Optional: {names}. Make each a spec of its own that no other depends on."
     parts = [
         template.text.strip(),
         f"Carry out task {goal.label} of a {source.form} plan, and no other task of it. {DATA}",
         fenced_data(f"{goal.title}\n\n{goal.text}".strip()),
-        _optional(goal),
+        optional if goal.optional else "",
         _so_far(origin, present),
     ]
     return replace(
@@ -251,31 +243,20 @@ def _goal(goal: PlanGoal, source: GoalSource, template: Goal, present: Sequence[
     )
 
 
-def _optional(goal: PlanGoal) -> str:
-    names = ", ".join(goal.optional)
-    return (
-        f"Optional: {one_line(names)}. Make each a spec of its own that no other depends on."
-        if goal.optional
-        else ""
-    )
-
-
 def _so_far(origin: tuple[str, str, str], present: Sequence[_Present]) -> str:
     """Return a line a spec of the project: its title and the files that it writes; of this very task marked so."""
-    lines = [
-        f"- {item.name.rpartition('/')[2]}: {one_line(spec.title, longest=100)} ({_files(spec)})"
-        + (" — for an earlier wording of this task" if item.origin == origin else "")
-        for item in present
-        for spec in item.specs
-    ]
+    lines = []
+    for item in present:
+        mark = " — for an earlier wording of this task" if item.origin == origin else ""
+        name = item.name.rpartition("/")[2]
+        for spec in item.specs:
+            paths = [ref.path for ref in spec.files if ref.action is not FileAction.READ]
+            title = one_line(spec.title, longest=100)
+            lines.append(f"- {name}: {title} ({', '.join(paths)}){mark}")
     if not lines:
         return ""
     head = "Specs that are there already. They come first: build on what they make, and do not repeat it."
     return "\n".join((head, *lines[-MOST_SHOWN:]))
-
-
-def _files(spec: Spec) -> str:
-    return ", ".join(ref.path for ref in spec.files if ref.action is not FileAction.READ)
 
 
 def _last_of(origin: tuple[str, str, str], present: Sequence[_Present]) -> Iterator[str]:
@@ -289,8 +270,7 @@ def _last_of(origin: tuple[str, str, str], present: Sequence[_Present]) -> Itera
 
 def _present(engine: Context, project: str) -> tuple[_Present, ...]:
     """Return the specs of a project's folder, in the order of their names."""
-    folder = checkout_folder(engine.repository) / PROJECTS / project
-    paths = sorted(folder.glob("*.md")) if folder.is_dir() else []
+    paths = sorted((engine.repository.checkout() / PROJECTS / project).glob("*.md"))
     return tuple(_read(path, project) for path in paths if path.is_file() and not path.is_symlink())
 
 
@@ -299,12 +279,8 @@ def _read(path: Path, project: str) -> _Present:
         text = stream.read(MAX_BYTES).decode("utf-8", "surrogateescape")
     name = f"{PROJECTS}/{project}/{path.name}"
     match = MARK.search(text)
-    return _Present(
-        name,
-        parse_file(text, path=name).specs,
-        origin_of(text),
-        match["digest"] if match else "",
-    )
+    digest = match["digest"] if match else ""
+    return _Present(name, parse_file(text, path=name).specs, origin_of(text), digest)
 
 
 def estimate_call(

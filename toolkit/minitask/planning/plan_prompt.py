@@ -1,35 +1,52 @@
-"""The prompt of a plan: the goal, the repository's paths, and the files that the goal names."""
+"""What a planner is asked, with as much of the repository as it needs, and the specs in its answer."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.tasks import PROJECTS, Base
-from minitask.errors import EditError, UsageError
+from minitask.errors import EditError, MinitaskError, UsageError
 from minitask.executors.prompt import numbered_lines
+from minitask.executors.request import ExecutorFailure
 from minitask.forge.issue_link import issue_note
-from minitask.git.repository import Repository
+from minitask.ledger.record import Attempt
 from minitask.patterns import lazy_pattern
 from minitask.policy.estimates import estimate_tokens
+from minitask.policy.prices import Budget
+from minitask.policy.route import Route
 from minitask.routing.requests import shared_context
 from minitask.spec.dependency_graph import Graph, slug
 from minitask.spec.frontmatter import parse_front_matter
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Fence, Spec
 from minitask.spec.parse import parse_file
+from minitask.task.call_journal import Answered
+from minitask.task.questions import (
+    QuestionCall,
+    QuestionPrompt,
+    QuestionSubject,
+    ask_until,
+    make_question_call,
+)
 from minitask.words import fence_of
 
 MOST_PATHS = 600
 """Paths of the tree that a planner is told; of the rest it is told how many there are."""
-
-
 READ_TOKENS = 40_000
+SUFFIX = ".md"
+RULE = "---"
+LONGEST_SLUG = 60
+FRONT_LINES = 30
+"""The most lines between a heading and the beginning of its front matter."""
+_PATH = lazy_pattern(r"(?:^|\s)path=\"?([^\"\s]+)")
+_NAME = lazy_pattern(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.md$")
 
 
 class Goal(Struct, frozen=True):
@@ -50,9 +67,33 @@ class Goal(Struct, frozen=True):
 
 
 def plan_prompt(engine: Context, base: Base, goal: Goal) -> str:
-    """Return the prompt, with as much of the repository as a planner needs."""
-    place = f"The specs are for {PROJECTS}/{goal.project}/.{_taken(engine, goal.project)}"
-    return repository_prompt(engine, base, goal, place)
+    """Return the prompt of a plan; it names the specs that the project has, so that their numbers go on."""
+    folder = engine.repository.checkout() / PROJECTS / goal.project
+    names = sorted(path.name for path in folder.glob("*.md"))
+    taken = f" It holds {', '.join(names)}; go on with the next number." if names else ""
+    more = f"The specs are for {PROJECTS}/{goal.project}/.{taken}"
+    return repository_prompt(engine, base, goal, more)
+
+
+def ask_of_project(
+    engine: Context,
+    base: Base,
+    topic: str,
+    question: QuestionPrompt,
+    route: Route,
+    *,
+    budget: Budget,
+) -> tuple[QuestionCall, Answered | ExecutorFailure, tuple[Attempt, ...]]:
+    """Ask, and the next tier up where a model could not: who was asked last, what came, and the calls that failed.
+
+    `topic` is what the records are under. Raise `MinitaskError` where no call could be made.
+    """
+    subject = QuestionSubject(topic, base.base, base.target)
+    first = make_question_call(engine, subject, question, route, budget=budget)
+    last, outcome, failed = ask_until(engine, first, budget=budget)
+    if not isinstance(outcome, Answered | ExecutorFailure):
+        raise outcome if isinstance(outcome, MinitaskError) else UsageError(str(outcome))
+    return last, outcome, failed
 
 
 def repository_prompt(engine: Context, base: Base, goal: Goal, more: str) -> str:
@@ -68,13 +109,6 @@ def repository_prompt(engine: Context, base: Base, goal: Goal, more: str) -> str
     return "\n\n".join(part for part in parts if part)
 
 
-def _taken(engine: Context, project: str) -> str:
-    """Return the specs that the project holds already, so that numbers go on."""
-    folder = checkout_folder(engine.repository) / PROJECTS / project
-    names = sorted(path.name for path in folder.glob("*.md")) if folder.is_dir() else []
-    return f" It holds {', '.join(names)}; go on with the next number." if names else ""
-
-
 def _tree(engine: Context, base: Base) -> str:
     paths = engine.repository.git.fields("ls-tree", "-r", "-z", "--name-only", base.base)
     shown = [path for path in paths if path and not path.startswith(f"{PROJECTS}/")]
@@ -85,35 +119,29 @@ def _tree(engine: Context, base: Base) -> str:
 
 def _files(engine: Context, base: Base, goal: Goal) -> str:
     """Return the files that the user named, and those that the goal names, every line with its number."""
-    texts = {path: _content(engine, base, path) for path in goal.reads}
-    for path in _mentioned(engine, base, goal.text):
-        if path not in texts:
-            texts[path] = engine.objects.file(base.base, path) or ""
+    texts = {}
+    for path in goal.reads:
+        text = engine.objects.file(base.base, path)
+        if text is None:
+            message = f"{path} is not a file of {base.base[:12]}"
+            raise UsageError(message, hint="name a committed file")
+        texts[path] = text
+    for word in re.findall(r"[\w./-]+", goal.text):
+        path = word.rstrip(".,:;")
+        is_likely = "." in path and ".." not in path and not path.startswith("/")
+        if is_likely and path not in texts and (text := engine.objects.file(base.base, path)):
+            texts[path] = text
     sizes = {path: estimate_tokens(text) for path, text in texts.items()}
-    if sum(sizes.values()) > goal.read_tokens:
-        largest = ", ".join(
-            f"{path} {sizes[path]:,}" for path in sorted(sizes, key=lambda p: -sizes[p])[:4]
-        )
+    total = sum(sizes.values())
+    if total > goal.read_tokens:
+        largest = sorted(sizes.items(), key=lambda entry: -entry[1])[:4]
+        shown = ", ".join(f"{path} {size:,}" for path, size in largest)
         raise UsageError(
-            f"the files to show take about {sum(sizes.values()):,} tokens, and {goal.read_tokens:,} are allowed"
-            f" ({largest})",
+            f"the files to show take about {total:,} tokens, and {goal.read_tokens:,} are allowed"
+            f" ({shown})",
             hint="show fewer files, or raise --read-tokens",
         )
     return "\n\n".join(_shown(path, text) for path, text in texts.items())
-
-
-def _content(engine: Context, base: Base, path: str) -> str:
-    text = engine.objects.file(base.base, path)
-    if text is None:
-        raise UsageError(f"{path} is not a file of {base.base[:12]}", hint="name a committed file")
-    return text
-
-
-def _mentioned(engine: Context, base: Base, text: str) -> list[str]:
-    """Return the files that a goal names by their path."""
-    tokens = (word.rstrip(".,:;") for word in re.findall(r"[\w./-]+", text))
-    likely = dict.fromkeys(word for word in tokens if "." in word and not word.startswith("/"))
-    return [word for word in likely if ".." not in word and engine.objects.file(base.base, word)]
 
 
 def _shown(path: str, text: str) -> str:
@@ -121,22 +149,6 @@ def _shown(path: str, text: str) -> str:
     ticks = fence_of(text)
     body = "\n".join(numbered_lines(lines, 1))
     return f"{path} ({len(lines)} lines)\n{ticks}\n{body}\n{ticks}"
-
-
-def checkout_folder(repository: Repository) -> Path:
-    """Return the top of the checkout; a bare repository is a `UsageError`."""
-    if repository.top is None:
-        raise UsageError("a bare repository has no files to write to", hint="run it in a checkout")
-    return repository.top
-
-
-SUFFIX = ".md"
-RULE = "---"
-LONGEST_SLUG = 60
-FRONT_LINES = 30
-"""The most lines between a heading and the beginning of its front matter."""
-_PATH = lazy_pattern(r"(?:^|\s)path=\"?([^\"\s]+)")
-_NAME = lazy_pattern(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.md$")
 
 
 class DraftedSpec(Struct, frozen=True):
@@ -147,34 +159,34 @@ class DraftedSpec(Struct, frozen=True):
 
 
 def specs_of(text: str, *, first: int = 1) -> tuple[DraftedSpec, ...]:
-    """Return the specs in an answer, in order; `first` numbers those that have no name. `EditError` where there
-    are none.
-    """
+    """Return the specs in an answer, in order; `first` numbers those without a name. `EditError` if there are none."""
     plain = text.replace("\r\n", "\n")
-    fenced = [fence for fence in find_fences(plain) if _is_spec(fence)]
-    drafts = (
-        [_fenced_spec(fence, number) for number, fence in enumerate(fenced, first)]
-        if fenced
-        else list(_below_each_other(plain, first))
-    )
+    fences = filter(_is_spec, find_fences(plain))
+    drafts = [_fenced_spec(fence, number) for number, fence in enumerate(fences, first)]
+    drafts = drafts or list(_below_each_other(plain, first))
     if not drafts:
         raise EditError(
             "the answer holds no mini-task",
             hint="put each spec into a fence of four backticks with `path=01-name.md` in its info string",
         )
-    _check_names(drafts)
+    names = Counter(draft.name.lower() for draft in drafts)
+    for draft in drafts:
+        if names[draft.name.lower()] > 1:
+            message = f"two specs are named {draft.name}"
+            raise EditError(message, hint="give each a unique name in `path=`")
     return tuple(drafts)
 
 
 def with_source(drafts: Sequence[DraftedSpec], goal: Goal) -> tuple[DraftedSpec, ...]:
-    """Return specs that keep what they come from: in a comment above the first heading the address of the issue, or
-    the task of another tool's plan; and those that need none of the others come after the specs that the goal does.
+    """Return specs with a comment on what they come from: the issue's address, or the task of another tool's plan.
+
+    Those that need none of the others come after the specs that the goal comes after.
     """
-    notes = (issue_note(goal.issue) if goal.issue else "", goal.mark)
-    sourced = [_with_comments(draft, [note for note in notes if note]) for draft in drafts]
+    notes = [note for note in (issue_note(goal.issue) if goal.issue else "", goal.mark) if note]
+    sourced = [_with_comments(draft, notes) for draft in drafts]
     first = _first_of(sourced) if goal.after else set()
     return tuple(
-        DraftedSpec(draft.name, with_dependencies(draft.text, goal.after))
+        replace(draft, text=with_dependencies(draft.text, goal.after))
         if draft.name in first
         else draft
         for draft in sourced
@@ -184,22 +196,18 @@ def with_source(drafts: Sequence[DraftedSpec], goal: Goal) -> tuple[DraftedSpec,
 def _with_comments(draft: DraftedSpec, comments: Sequence[str]) -> DraftedSpec:
     specs = parse_file(draft.text, path=draft.name).specs
     lines = draft.text.split("\n")
-    place = specs[0].line_of("title") - 1 if specs else 0
-    added = [line for comment in comments for line in (comment, "")]
-    return DraftedSpec(draft.name, "\n".join([*lines[:place], *added, *lines[place:]]))
+    at = specs[0].line_of("title") - 1 if specs else 0
+    lines[at:at] = [line for comment in comments for line in (comment, "")]
+    return replace(draft, text="\n".join(lines))
 
 
 def _first_of(drafts: Sequence[DraftedSpec]) -> set[str]:
     """Return the names of the drafts that depend on no other of them."""
-    paths = [f"{PROJECTS}/p/{draft.name}" for draft in drafts]
-    specs = [
-        spec
-        for path, draft in zip(paths, drafts, strict=True)
-        for spec in parse_file(draft.text, path=path).specs
-    ]
+    texts = {f"{PROJECTS}/p/{draft.name}": draft.text for draft in drafts}
+    specs = [spec for path, text in texts.items() for spec in parse_file(text, path=path).specs]
     needs = Graph(tuple(specs)).needs
     waiting = {spec.path for spec, needed in zip(specs, needs, strict=True) if needed}
-    return {path.rpartition("/")[2] for path in paths if path not in waiting}
+    return {path.rpartition("/")[2] for path in texts if path not in waiting}
 
 
 def with_dependencies(text: str, names: Sequence[str]) -> str:
@@ -231,13 +239,10 @@ def _is_spec(fence: Fence) -> bool:
 
 
 def _fenced_spec(fence: Fence, number: int) -> DraftedSpec:
-    path = _path_in(fence.info)
-    name = path.rsplit("/", 1)[-1]
-    if not _NAME.match(name):
-        lead = fence.lead.strip().strip("`*: ").rsplit("/", 1)[-1]
-        name = (
-            lead if _NAME.match(lead) else _name(parse_file(fence.content, path="").specs, number)
-        )
+    places = (_path_in(fence.info), fence.lead.strip().strip("`*: "))
+    names = (place.rpartition("/")[2] for place in places)
+    name = next(filter(_NAME.match, names), "")
+    name = name or _name(parse_file(fence.content, path="").specs, number)
     return DraftedSpec(name, fence.content.strip("\n") + "\n")
 
 
@@ -272,13 +277,3 @@ def _name(specs: Sequence[Spec], number: int) -> str:
     label = specs[0].number if specs else ""
     stated = f"{int(label):02}" if re.fullmatch(r"[0-9]{1,4}", label) else f"{number:02}"
     return f"{stated}-{slug(title)[:LONGEST_SLUG]}".rstrip("-") + SUFFIX
-
-
-def _check_names(drafts: Sequence[DraftedSpec]) -> None:
-    names: set[str] = set()
-    for draft in drafts:
-        if draft.name.lower() in names:
-            raise EditError(
-                f"two specs are named {draft.name}", hint="give each a unique name in `path=`"
-            )
-        names.add(draft.name.lower())

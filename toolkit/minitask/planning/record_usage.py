@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import reduce
 from pathlib import Path
 
 from msgspec import Struct
@@ -30,6 +31,7 @@ from minitask.ledger.record import (
     PLAN,
     REVIEW,
     Attempt,
+    Pricing,
     Record,
     RecordedDecision,
     Verdict,
@@ -38,16 +40,8 @@ from minitask.ledger.savings import total
 from minitask.ledger.store import append_commit
 from minitask.ledger.transcripts import Transcript, TranscriptAnswer, join, parse_transcript
 from minitask.ledger.usage import NO_USAGE, Usage, plus
-from minitask.planning.usage_prices import (
-    FREE,
-    SUBSCRIBED,
-    Price,
-    UsageTerms,
-    billed_price,
-    listed,
-    price_all,
-    price_of,
-)
+from minitask.patterns import lazy_pattern
+from minitask.policy.prices import cost
 from minitask.task.record_attempt import moment
 from minitask.words import counted
 
@@ -59,6 +53,33 @@ DONE: Mapping[str, str] = {
 }
 ANSWERS = "answers: "
 """Beginning of the note that lists what was recorded."""
+NO_USAGE_COUNTED = replace(NO_USAGE, reasoning_tokens=None)
+"""Nothing yet, of what a transcript tells: it never says how much was reasoning."""
+ELSEWHERE = "elsewhere"
+FREE = (Decimal(0), Pricing("subscription", {}))
+SUBSCRIBED = "a flat subscription, so no extra cost"
+DATED = lazy_pattern(r"-\d{8}$")
+Price = tuple[Decimal | None, Pricing]
+
+
+class UsageTerms(Struct, frozen=True):
+    """How usage is to be recorded: its project and phase, who did it, and whether a subscription paid.
+
+    `tier` None: that of the config whose model it is, else frontier. With `dry` nothing is written.
+    """
+
+    project: str
+    phase: str = PLAN
+    executor: str = ELSEWHERE
+    tier: str | None = None
+    note: str = ""
+    subscription: bool = False
+    dry: bool = False
+
+    @property
+    def task(self) -> str:
+        """Return the name that the records go by."""
+        return f"{self.project}/@{self.phase}"
 
 
 class RecordedUsage(Struct, frozen=True):
@@ -81,31 +102,33 @@ def is_known(engine: Context, project: str) -> bool:
     top = engine.repository.top
     if top is not None and (top / PROJECTS / project).is_dir():
         return True
-    places = (("HEAD", f"{PROJECTS}/{project}"), (refs.LEDGER, project))
-    commits = [(engine.objects.commit(name), path) for name, path in places]
+    paths = {"HEAD": f"{PROJECTS}/{project}", refs.LEDGER: project}
+    commits = [(engine.objects.commit(name), path) for name, path in paths.items()]
     return any(commit and engine.objects.entry(commit, path) for commit, path in commits)
 
 
 def record_figures(
     engine: Context, terms: UsageTerms, *, model: str, usage: Usage, billed_usd: Decimal | None
 ) -> RecordedUsage:
-    """Book what somebody counted; without a bill it is priced now, as requests of one size."""
+    """Record what somebody counted; without a bill it is priced now, as requests of one size."""
     now = engine.clock()
-    price = billed_price(billed_usd) if billed_usd is not None else None
-    if price is None:
-        at = datetime.fromtimestamp(now, UTC)
-        price = FREE if terms.subscription else price_of(engine, model, usage, at)
+    price: Price
+    if billed_usd is not None:
+        price = billed_usd, Pricing("billed", {})
+    elif terms.subscription:
+        price = FREE
+    else:
+        price = _price_of(engine, model, usage, datetime.fromtimestamp(now, UTC))
     attached = engine.settings.target or head_branch(engine.repository)
     target = engine.target(None) if attached else ""
+    attempt = _attempt(engine, terms, model, usage, price, reason="recorded by hand")
     record = _record(
         terms,
-        _attempt(engine, terms, model, usage, price, reason="recorded by hand"),
+        replace(attempt, n=next_number(engine, terms.task)),
         base=engine.tip(target or "HEAD"),
         target=target,
         started_at=moment(now),
-        notes=[],
     )
-    record = replace(record, attempt=replace(record.attempt, n=next_number(engine, terms.task)))
     _append(engine, terms, [record])
     return RecordedUsage(terms.project, (record,), new=1)
 
@@ -120,9 +143,9 @@ def load_transcripts(path: Path) -> Transcript:
         )
     transcript = join(parse_transcript(_text(file), session=file.stem) for file in files)
     if not transcript.answers:
+        damaged = f" ({transcript.damaged} lines cannot be read)" if transcript.damaged else ""
         raise UsageError(
-            f"--claude-code: no model answers in {path}"
-            + (f" ({transcript.damaged} lines cannot be read)" if transcript.damaged else ""),
+            f"--claude-code: no model answers in {path}{damaged}",
             hint="name a transcript of Claude Code: one JSON object a line",
         )
     return transcript
@@ -145,9 +168,7 @@ def narrow(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> tuple[TranscriptAnswer, ...]:
-    """Return the answers of a session and a time, both ends included; raise `UsageError` for a session that is not
-    there.
-    """
+    """Return the answers of a session and a time, both ends included; raise `UsageError` for an unknown session."""
     sessions = sorted({answer.session for answer in answers})
     if session is not None and session not in sessions:
         raise UsageError(
@@ -192,16 +213,10 @@ def _known(engine: Context) -> Counter[str]:
 def _of_session(engine: Context, terms: UsageTerms, answers: Sequence[TranscriptAnswer]) -> Record:
     """Return the record of some answers of one session and model, oldest first."""
     first, last = answers[0], answers[-1]
-    usage = NO_USAGE_COUNTED
-    for answer in answers:
-        usage = plus(usage, answer.usage)
+    usage = reduce(plus, (answer.usage for answer in answers), NO_USAGE_COUNTED)
+    price = _price_all(engine, terms, answers)
     attempt = _attempt(
-        engine,
-        terms,
-        first.model,
-        usage,
-        price_all(engine, terms, answers),
-        reason="recorded from a transcript",
+        engine, terms, first.model, usage, price, reason="recorded from a transcript"
     )
     aside = sum(answer.is_sidechain for answer in answers)
     count = counted(len(answers), "answer")
@@ -219,10 +234,6 @@ def _of_session(engine: Context, terms: UsageTerms, answers: Sequence[Transcript
     )
 
 
-NO_USAGE_COUNTED = replace(NO_USAGE, reasoning_tokens=None)
-"""Nothing yet, of what a transcript tells: it never says how much was reasoning."""
-
-
 def _stamp(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds")
 
@@ -234,7 +245,7 @@ def _record(
     base: str,
     target: str,
     started_at: str,
-    notes: Iterable[str],
+    notes: Iterable[str] = (),
 ) -> Record:
     all_notes = [*notes, *([SUBSCRIBED] if terms.subscription else []), terms.note]
     return Record(
@@ -258,14 +269,12 @@ def _record(
 def _attempt(
     engine: Context, terms: UsageTerms, model: str, usage: Usage, price: Price, *, reason: str
 ) -> Attempt:
-    """Return what was done elsewhere, as a call; its number is 1 whatever else is on record, so that two clones
-    agree.
-    """
+    """Return what was done elsewhere as a call, numbered 1 whatever else is on record, so that two clones agree."""
     tiers = {entry.model: name for name, entry in reversed(list(engine.settings.tiers.items()))}
     why = f"{reason}: {DONE[terms.phase]} elsewhere"
     return Attempt(
         n=1,
-        tier=terms.tier or tiers.get(listed(model, tiers), "frontier"),
+        tier=terms.tier or tiers.get(_listed(model, tiers), "frontier"),
         executor=terms.executor,
         model=model,
         verdict=Verdict.READY,
@@ -288,3 +297,50 @@ def _append(engine: Context, terms: UsageTerms, records: Sequence[Record]) -> No
         head = engine.objects.commit(refs.LEDGER)
         commit = append_commit(records, head=head, signature=engine.signature)
         write_commits(engine.database, [commit])
+
+
+def _listed(model: str, names: Iterable[str]) -> str:
+    """Return the name that the config has for a model: transcripts tell the day of its release, configs seldom do."""
+    short = DATED.sub("", model)
+    configured = set(names)
+    return short if model not in configured and short in configured else model
+
+
+def _price_all(engine: Context, terms: UsageTerms, answers: Sequence[TranscriptAnswer]) -> Price:
+    """Return what answers of one model cost, each by itself: prices depend on the day, and some on a prompt's size."""
+    if terms.subscription:
+        return FREE
+    prices = [_price_of(engine, answer.model, answer.usage, answer.at) for answer in answers]
+    costs = [cost for cost, _ in prices]
+    return (None if None in costs else total(costs)), prices[-1][1]
+
+
+def _price_of(engine: Context, model: str, usage: Usage, at: datetime) -> Price:
+    """Return what usage of a model cost by the config's prices, else by the list's; None if neither knows it."""
+    configured = engine.settings.prices
+    name = _listed(model, configured)
+    requests = usage.requests or 1
+    per_request, remainder = _shares(usage, requests)
+    last = cost(name, remainder, configured, at=at)
+    priced = cost(name, per_request, configured, at=at) if requests > 1 else last
+    pricing = last.pricing
+    if priced.cost_usd is None or last.cost_usd is None:
+        return None, pricing
+    return priced.cost_usd * (requests - 1) + last.cost_usd, pricing
+
+
+def _shares(usage: Usage, requests: int) -> tuple[Usage, Usage]:
+    """Return the usage of each of so many requests of one size, and of the last, which has what is left over."""
+    cached = (
+        usage.cached_input_tokens or 0,
+        usage.cache_write_tokens or 0,
+        usage.cache_write_1h_tokens or 0,
+    )
+    parts = ((usage.input_tokens or 0) - sum(cached), *cached, usage.output_tokens or 0)
+    per_request = [part // requests for part in parts]
+    remainder = [part - (requests - 1) * (part // requests) for part in parts]
+    one_request, last = (
+        Usage(1, sum(share[:4]), share[1], share[4], share[2], share[3])
+        for share in (per_request, remainder)
+    )
+    return one_request, last

@@ -1,9 +1,11 @@
-"""Starting: what `init` writes into a repository, and the next spec of a project from a template."""
+"""Starting: what `init` writes into a repository, and the next spec of a project from a template.
+
+The first comment of a template says its purpose, and its variables, each with a kind.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,9 @@ from minitask.errors import UsageError
 from minitask.patterns import lazy_pattern
 from minitask.planning.agent_guides import PlannedFile
 from minitask.planning.survey import Suggestion
-from minitask.planning.templates import check_values, read_template
 from minitask.settings import FILE
 from minitask.spec.dependency_graph import slug
+from minitask.spec.paths import check_path
 from minitask.system.files import create_file
 from minitask.words import did_you_mean
 
@@ -29,7 +31,23 @@ SUGGESTED = """\
 # Suggested by the files of this repository: remove the `# ` of what is right, then run `minitask doctor`.
 """
 SUFFIX = ".md.j2"
-NUMBERED = lazy_pattern(r"(\d+)")
+PROJECT_NAME = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NUMBERED = lazy_pattern(r"\d+")
+STANDARD = ("number", "title", "id", "project")
+"""Variables that every template is given."""
+_VARIABLE = lazy_pattern(
+    r"(?P<name>\w+)(?: \((?P<kind>\w+)\))?: (?P<meaning>.+?) \((?:default: (?P<default>.+)|always given)\)"
+)
+_TEXT = lazy_pattern(r"(?s).*")
+_KINDS = {
+    "lines": (
+        lazy_pattern(r"\d+(?:-\d+)?(?:,\s?\d+(?:-\d+)?)*"),
+        "these are not lines, such as 40-90,120",
+    ),
+    "name": (lazy_pattern(r"[^\s`'\"<>|&;]+"), "this is not one name"),
+    "number": (_NUMBERED, "this is not a number"),
+}
+"""What a value of each kind matches, and what one that does not is told."""
 
 
 def init_files(
@@ -72,13 +90,14 @@ def _suggested(suggestions: Sequence[Suggestion]) -> str:
     """Return lines that set what is suggested once their `# ` is removed."""
     if not suggestions:
         return ""
-    values: dict[str, list[str]] = {}
+    by_key: dict[str, list[Suggestion]] = {}
     for suggestion in suggestions:
-        values.setdefault(suggestion.key, []).append(suggestion.value)
-    reasons = {
-        key: "; ".join(each.reason for each in suggestions if each.key == key) for key in values
-    }
-    rows = (f"# {_row(key, each).strip()}  # {reasons[key]}\n" for key, each in values.items())
+        by_key.setdefault(suggestion.key, []).append(suggestion)
+    rows = []
+    for key, group in by_key.items():
+        reasons = "; ".join(suggestion.reason for suggestion in group)
+        values = [suggestion.value for suggestion in group]
+        rows.append(f"# {_row(key, values).strip()}  # {reasons}\n")
     return f"{SUGGESTED}{''.join(rows)}\n"
 
 
@@ -136,24 +155,19 @@ def next_spec(
 
     `UsageError` where the template or a name is unfit.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", project):
-        raise UsageError(
-            f"{project!r} is not a valid project name",
-            hint="use letters, digits, dots, dashes, underscores",
-        )
+    if not PROJECT_NAME.fullmatch(project):
+        wrong = f"{project!r} is not a valid project name"
+        raise UsageError(wrong, hint="use letters, digits, dots, dashes, underscores")
     folder = top / PROJECTS / project
-    number = 1 + ahead + max(_numbers(folder), default=0)
+    number = 1 + ahead + last_number(path.name for path in folder.glob("*.md"))
     name = f"{number:02}-{slug(title)}".rstrip("-")
-    text = render_template(
-        top,
-        template,
-        {"number": str(number), "title": title, "id": name, "project": project, **values},
-    )
-    return NextSpec(folder / f"{name}.md", text)
+    standard = dict(zip(STANDARD, (str(number), title, name, project), strict=True))
+    return NextSpec(folder / f"{name}.md", render_template(top, template, {**standard, **values}))
 
 
-STANDARD = ("number", "title", "id", "project")
-"""Variables that every template is given."""
+def last_number(names: Iterable[str]) -> int:
+    """Return the highest number that a name begins with; 0 if none does."""
+    return max((int(match[0]) for name in names if (match := _NUMBERED.match(name))), default=0)
 
 
 def render_template(top: Path | None, name: str, values: Mapping[str, str]) -> str:
@@ -171,22 +185,12 @@ def render_template(top: Path | None, name: str, values: Mapping[str, str]) -> s
         known = {*meta.find_undeclared_variables(environment.parse(text)), *STANDARD}
         unknown = next((key for key in values if key not in known), "")
         if unknown:
-            raise UsageError(
-                f"the template {name} has no variable {unknown}",
-                hint=did_you_mean(unknown, sorted(known)),
-            )
+            message = f"the template {name} has no variable {unknown}"
+            raise UsageError(message, hint=did_you_mean(unknown, sorted(known)))
         return environment.from_string(text).render(values)
     except TemplateError as error:
-        raise UsageError(
-            f"the template cannot be rendered: {error}", where=str(templates[name])
-        ) from None
-
-
-def _numbers(folder: Path) -> Iterator[int]:
-    for path in folder.glob("*.md") if folder.is_dir() else ():
-        match = NUMBERED.match(path.name)
-        if match:
-            yield int(match[1])
+        message = f"the template cannot be rendered: {error}"
+        raise UsageError(message, where=str(templates[name])) from None
 
 
 def _new_file(top: Path, name: str, text: str) -> PlannedFile:
@@ -194,3 +198,72 @@ def _new_file(top: Path, name: str, text: str) -> PlannedFile:
     if path.exists() or path.is_symlink():
         return PlannedFile(name, "kept", path)
     return PlannedFile(name, "created", path, text.encode())
+
+
+class Variable(Struct, frozen=True):
+    """A variable of a template; `default` is None where minitask gives the value."""
+
+    name: str
+    kind: str
+    meaning: str
+    default: str | None
+
+
+class Template(Struct, frozen=True):
+    """A template: its name, a sentence, and its variables in order."""
+
+    name: str
+    summary: str
+    variables: tuple[Variable, ...]
+
+
+def read_template(name: str, text: str) -> Template:
+    """Return what a template's comment says; a template without one has neither a summary nor variables."""
+    comment = text.partition("{#-")[2].partition("-#}")[0].strip()
+    summary, _, remainder = comment.partition("\n\n")
+    matches = filter(None, map(_VARIABLE.fullmatch, remainder.splitlines()))
+    variables = tuple(
+        Variable(match["name"], match["kind"] or "text", match["meaning"], match["default"])
+        for match in matches
+    )
+    return Template(name, " ".join(summary.split()), variables)
+
+
+def check_values(template: Template, values: Mapping[str, str]) -> None:
+    """Raise `UsageError` for a value that is not of its variable's kind."""
+    for variable in template.variables:
+        value = values.get(variable.name)
+        fault = _fault(variable.kind, value) if value else ""
+        if fault:
+            message = f"--set {variable.name}={value}: {fault}"
+            raise UsageError(message, hint=f"{variable.name} is {variable.meaning}")
+
+
+def _fault(kind: str, value: str) -> str:
+    """Return why a value is not of its kind; empty if it is."""
+    if kind == "path":
+        reason = check_path(value)
+        return f"this is not a path in the repository: {reason}" if reason else ""
+    pattern, fault = _KINDS.get(kind, (_TEXT, ""))
+    return "" if pattern.fullmatch(value) else fault
+
+
+def render_list(templates: Sequence[Template]) -> str:
+    """Return a line a template."""
+    width = max(len(template.name) for template in templates)
+    lines = [f"{template.name:{width}}  {template.summary}" for template in templates]
+    return "\n".join((*lines, "next: minitask new --list --template NAME, for its variables"))
+
+
+def render_variables(template: Template) -> str:
+    """Return a line a variable, and a command to copy."""
+    variables = [variable for variable in template.variables if variable.default is not None]
+    width = max((len(variable.name) for variable in variables), default=0)
+    lines = [f"{template.name}: {template.summary}"]
+    for variable in variables:
+        default = "" if variable.default == f"[{variable.name}]" else f" ({variable.default})"
+        lines.append(f"  {variable.name:{width}}  {variable.kind:7}  {variable.meaning}{default}")
+    required = [item.name for item in variables if item.default == f"[{item.name}]"]
+    pairs = " ".join(f"--set {name}=…" for name in required)
+    lines.append(f"next: minitask new PROJECT TITLE --template {template.name} {pairs}")
+    return "\n".join(lines)

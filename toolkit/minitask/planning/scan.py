@@ -1,10 +1,13 @@
-"""Scanning: a linter's findings become specs, one a file, worst files first; nothing is committed."""
+"""Scanning: a linter's findings become specs, one a file, worst files first; nothing is committed.
+
+The linter runs on a fresh checkout of a commit, in the sandbox, without network, limited as a validation is.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+import os
 from collections.abc import Sequence
-from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 
 from msgspec import Struct
@@ -15,27 +18,37 @@ from minitask.engine.spec_files import CommittedFiles, Sources, read_sources
 from minitask.engine.task_status import landings_at
 from minitask.engine.tasks import PROJECTS, Base, parse_once
 from minitask.engine.validate_specs import check_sources
-from minitask.errors import UsageError
+from minitask.errors import MachineError, MinitaskError, UsageError
+from minitask.git.repository import Repository
+from minitask.landing.run_commands import set_up
 from minitask.planning.scaffold import NextSpec, next_spec
+from minitask.sandbox.policy import SHELL
 from minitask.spec.dependency_graph import task_names
-from minitask.spec.findings import FindingReport, Recheck, cited_lines, render_findings
+from minitask.spec.findings import (
+    FindingReport,
+    Recheck,
+    cited_lines,
+    parse_report,
+    render_findings,
+)
 from minitask.spec.markdown import escape_marks
 from minitask.spec.model import Diagnostic, FileAction
 from minitask.spec.parse import parse_file
 from minitask.spec.paths import is_protected
-from minitask.spec.sarif import Finding
-from minitask.words import counted
+from minitask.spec.sarif import Finding, decode_json
+from minitask.system import process
+from minitask.words import counted, one_line
+from minitask.workspace.incremental import IncrementalCheckout
 
-
-class ScanKind(StrEnum):
-    """The kind of a spec."""
-
-    FIX = "fix"
-    REWRITE = "rewrite"
-
-
-TEMPLATES = {ScanKind.FIX: "fix-findings", ScanKind.REWRITE: "rewrite-file"}
-TITLES = {ScanKind.FIX: "Fix {path}", ScanKind.REWRITE: "Fix {path} by a rewrite"}
+DEFAULT = "ruff check --output-format json --exit-zero ."
+FOUND_NOTHING_OR_SOMETHING = (0, 1)
+"""The exit codes by which linters say so."""
+CANNOT_RUN = (126, 127)
+"""Those by which a shell says that a program is not there, or is none."""
+FIX, REWRITE = "fix", "rewrite"
+"""The kinds of specs."""
+TEMPLATES = {FIX: "fix-findings", REWRITE: "rewrite-file"}
+TITLES = {FIX: "Fix {path}", REWRITE: "Fix {path} by a rewrite"}
 
 
 class ScanOptions(Struct, frozen=True):
@@ -60,13 +73,13 @@ class ScannedFile(Struct, frozen=True):
 
     path: str
     findings: tuple[Finding, ...]
-    kind: ScanKind | None
+    kind: str | None
     spec: str | None = None
     reason: str = ""
 
 
 class Scan(Struct, frozen=True):
-    """The result of it. Of the `findings` the linter itself fixes `fixable`; `left_out` are in no committed file.
+    """The result of a scan. Of the `findings` the linter itself fixes `fixable`; `left_out` are in no committed file.
 
     `drafts` are those specs that have no validation yet.
     """
@@ -88,16 +101,14 @@ class Scan(Struct, frozen=True):
 
 def scan(engine: Context, base: Base, report: FindingReport, options: ScanOptions) -> Scan:
     """Write the specs, unless the options forbid it, and judge them as `validate` does."""
-    top = engine.repository.top
-    if top is None:
-        raise UsageError("a bare repository has no files to write to", hint="run it in a checkout")
+    top = engine.repository.checkout()
     tree = CommittedFiles(engine.objects, base.base)
     selected = [item for item in report.findings if _is_below(item.path, options.paths)]
     committed = [item for item in selected if tree.kind(item.path) == "file"]
     free = _free(committed)
     chosen = committed if options.free_too else [item for item in committed if item not in free]
-    writer = _Writer(engine, base, top, report, options)
-    files = tuple(writer.file(path, items) for path, items in _by_file(chosen))
+    writer = _Writer(engine, base, top, report.tool, options)
+    files = tuple(writer.file(path, tuple(items)) for path, items in _by_file(chosen))
     texts = {name: draft.text for name, draft in writer.drafts.items()}
     sources = Sources(top, texts)
     checked = check_sources(sources, engine.repository, engine.settings) if texts else None
@@ -116,24 +127,20 @@ def scan(engine: Context, base: Base, report: FindingReport, options: ScanOption
 
 
 def narrow(engine: Context, base: Base, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the repository's paths that the user named, `""` for all of it; raise `UsageError` for one that is not
-    committed.
-    """
-    top = engine.repository.top
-    if not names or top is None:
+    """Return the repository's paths that the user named, `""` for all; raise `UsageError` for one not committed."""
+    if not names or engine.repository.top is None:
         return ("",)
-    tree = CommittedFiles(engine.objects, base.base)
+    top, tree = engine.repository.top.resolve(), CommittedFiles(engine.objects, base.base)
     paths = []
     for word in names:
         real = Path(base.folder, word).resolve()
-        if not real.is_relative_to(top.resolve()):
-            raise UsageError(f"{word} is outside {top}", hint="name files or folders inside it")
-        path = real.relative_to(top.resolve()).as_posix()
-        path = "" if path == "." else path
+        if not real.is_relative_to(top):
+            outside = f"{word} is outside {engine.repository.top}"
+            raise UsageError(outside, hint="name files or folders inside it")
+        path = "" if real == top else real.relative_to(top).as_posix()
         if path and tree.kind(path) is None:
-            raise UsageError(
-                f"{word} is not in {base}", hint="fix the path, or commit the file first"
-            )
+            message = f"{word} is not in {base}"
+            raise UsageError(message, hint="fix the path, or commit the file first")
         paths.append(path)
     return tuple(paths)
 
@@ -142,28 +149,23 @@ class _Writer:
     """Drafts the specs of one scan, file by file."""
 
     def __init__(
-        self, engine: Context, base: Base, top: Path, report: FindingReport, options: ScanOptions
+        self, engine: Context, base: Base, top: Path, tool: str, options: ScanOptions
     ) -> None:
-        self.engine = engine
-        self.base = base
-        self.top = top
-        self.tool = report.tool
-        self.options = options
+        self.engine, self.base, self.top = engine, base, top
+        self.tool, self.options = tool, options
         self.open = open_specs(engine, base, top, options.project)
         self.drafts: dict[str, NextSpec] = {}
         self.unproven: list[str] = []
 
     def file(self, path: str, findings: tuple[Finding, ...]) -> ScannedFile:
         """Return the file, with its spec drafted where it gets one."""
-        kind = self._kind(len(findings))
-        scanned = ScannedFile(path, findings, kind)
-        if kind is None:
-            return replace(
-                scanned, reason=f"fewer than {counted(self.options.fix_from, 'finding')}"
-            )
-        reason = self._hindrance(path)
-        if reason:
-            return replace(scanned, reason=reason)
+        if len(findings) < min(self.options.fix_from, self.options.rewrite_from):
+            reason = f"fewer than {counted(self.options.fix_from, 'finding')}"
+            return ScannedFile(path, findings, None, reason=reason)
+        kind = REWRITE if len(findings) >= self.options.rewrite_from else FIX
+        scanned = ScannedFile(path, findings, kind, reason=self._hindrance(path))
+        if scanned.reason:
+            return scanned
         draft, proven = self._draft(path, kind, findings)
         name = draft.path.relative_to(self.top).as_posix()
         specs = parse_file(draft.text, path=name).specs
@@ -173,11 +175,6 @@ class _Writer:
         if not proven:
             self.unproven.append(name)
         return replace(scanned, spec=name)
-
-    def _kind(self, count: int) -> ScanKind | None:
-        if count >= self.options.rewrite_from:
-            return ScanKind.REWRITE
-        return ScanKind.FIX if count >= self.options.fix_from else None
 
     def _hindrance(self, path: str) -> str:
         """Return why a file gets no spec though it has findings enough; empty if it gets one."""
@@ -189,13 +186,11 @@ class _Writer:
             return f"over the limit of {counted(self.options.limit, 'spec')}"
         return ""
 
-    def _draft(
-        self, path: str, kind: ScanKind, findings: tuple[Finding, ...]
-    ) -> tuple[NextSpec, bool]:
+    def _draft(self, path: str, kind: str, findings: tuple[Finding, ...]) -> tuple[NextSpec, bool]:
         """Return the spec, and whether it has a validation."""
         text = self.engine.objects.file(self.base.base, path) or ""
         check = self.options.recheck.command(path, rules=(f.rule for f in findings), text=text)
-        lines = cited_lines(findings, line_count=text.count("\n")) if kind is ScanKind.FIX else ()
+        lines = cited_lines(findings, line_count=text.count("\n")) if kind == FIX else ()
         draft = next_spec(
             self.top,
             project=self.options.project,
@@ -217,19 +212,17 @@ class _Writer:
 
 def open_specs(engine: Context, base: Base, top: Path, project: str) -> dict[str, str]:
     """Return the files that a project's specs edit, each with its spec, except for those that have landed."""
-    folder = top / PROJECTS / project
-    if not folder.is_dir():
+    if not (top / PROJECTS / project).is_dir():
         return {}
     texts = read_sources(top, top, [f"{PROJECTS}/{project}"]).texts
     files = [parse_once(text, path=path, cache=engine.cache) for path, text in texts.items()]
     specs = [spec for file in files for spec in file.specs]
-    landed = landings_at(engine, base.base, task_names(specs))
+    names = task_names(specs)
+    landed = landings_at(engine, base.base, names)
     edited: dict[str, str] = {}
-    for name, spec in zip(task_names(specs), specs, strict=True):
-        entry = engine.objects.entry(base.base, spec.path)
-        landing = landed.get(name)
-        has_landed = landing is not None and not landing.undone and entry is not None
-        if has_landed and landing and entry and landing.spec == f"{spec.path}@{entry.oid}":
+    for name, spec in zip(names, specs, strict=True):
+        entry, landing = engine.objects.entry(base.base, spec.path), landed.get(name)
+        if landing and not landing.undone and entry and landing.spec == f"{spec.path}@{entry.oid}":
             continue
         for ref in spec.writes():
             if ref.action in {FileAction.EDIT, FileAction.WRITE}:
@@ -238,23 +231,119 @@ def open_specs(engine: Context, base: Base, top: Path, project: str) -> dict[str
 
 
 def _free(findings: Sequence[Finding]) -> set[Finding]:
-    """Return what the linter fixes by itself: findings of rules of which it can fix all in that file.
+    """Return what the linter fixes by itself: findings of rules that it can fix everywhere in that file.
 
-    A rule of which some are left would fail the validation as long as any is.
+    Otherwise the validation, which is by rule, would fail on the others.
     """
     stuck = {(item.path, item.rule) for item in findings if not item.fixable}
     return {item for item in findings if (item.path, item.rule) not in stuck}
 
 
-def _by_file(findings: Sequence[Finding]) -> list[tuple[str, tuple[Finding, ...]]]:
+def _by_file(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
     """Return the files with their findings, those with most first."""
-    counts = Counter(item.path for item in findings)
-    order = sorted(counts, key=lambda path: (-counts[path], path))
-    by_path: dict[str, list[Finding]] = {path: [] for path in order}
+    by_path: dict[str, list[Finding]] = {}
     for item in findings:
-        by_path[item.path].append(item)
-    return [(path, tuple(items)) for path, items in by_path.items()]
+        by_path.setdefault(item.path, []).append(item)
+    return sorted(by_path.items(), key=lambda entry: (-len(entry[1]), entry[0]))
 
 
 def _is_below(path: str, folders: Sequence[str]) -> bool:
     return any(not folder or path == folder or path.startswith(f"{folder}/") for folder in folders)
+
+
+def run_linter(engine: Context, commit: str, command: str) -> tuple[FindingReport, str]:
+    """Return what a command line reports on a commit's tree, and a note where it ended in an unusual way.
+
+    Raise `MachineError` if it does not run to its end, `UsageError` if it prints no report that can be read.
+    """
+    if not command.strip() or "\0" in command:
+        raise UsageError("--linter is empty", hint=f"name a command line, such as `{DEFAULT}`")
+    with engine.slots.take(commit) as slot:
+        set_up(engine, slot)
+        finished = _run(engine, slot, command)
+        roots = _spellings(slot.tree, engine.repository.top)
+    subject = f"the linter `{one_line(command)}`"
+    _check_end(engine, finished, subject)
+    try:
+        report = parse_report(decode_json(finished.stdout), roots=roots)
+    except UsageError as error:
+        raise _blame(finished, subject, error) from None
+    is_usual = finished.exit_code in FOUND_NOTHING_OR_SOMETHING
+    end = f"the linter {_ended(finished.exit_code)}; its report is complete and was used"
+    return report, "" if is_usual else end
+
+
+def read_report(repository: Repository, content: bytes, *, name: str) -> FindingReport:
+    """Return a report that somebody made already; `name` is what the user calls it."""
+    try:
+        return parse_report(decode_json(content), roots=_spellings(repository.top))
+    except UsageError as error:
+        raise UsageError(error.message, where=name, hint=error.hint) from None
+
+
+def _spellings(*folders: Path | None) -> tuple[str, ...]:
+    """Return the folders that there are, each as it is written and as links lead to it."""
+    pairs = [(str(folder.absolute()), os.path.realpath(folder)) for folder in folders if folder]
+    return tuple(dict.fromkeys(chain.from_iterable(pairs)))
+
+
+def _run(engine: Context, slot: IncrementalCheckout, command: str) -> process.Finished:
+    limits = engine.limits(None)
+    with engine.sandbox.wrap(
+        (*SHELL, command),
+        workspace=slot.tree,
+        limits=limits,
+        network=False,
+        environ=engine.environ,
+        readonly=slot.readonly(),
+    ) as wrapped:
+        return process.run(
+            wrapped.argv,
+            cwd=slot.tree,
+            env=wrapped.env,
+            timeout_seconds=limits.seconds,
+            max_output_bytes=limits.output_bytes,
+        )
+
+
+def _check_end(engine: Context, finished: process.Finished, subject: str) -> None:
+    """Raise `MachineError` if the report cannot be whole."""
+    limits = engine.limits(None)
+    if finished.timed_out:
+        raise MachineError(
+            f"{subject} did not finish within {limits.seconds:g} s",
+            hint="run it on fewer files, or raise `limits.seconds` in minitask.yaml",
+        )
+    if finished.truncated and len(finished.stdout) >= limits.output_bytes:
+        raise MachineError(
+            f"{subject} printed more than {limits.output_bytes >> 20} MiB",
+            hint="run it on fewer files, or raise `limits.output_mb` in minitask.yaml",
+        )
+    if finished.exit_code in CANNOT_RUN and not finished.stdout.strip():
+        raise MachineError(
+            f"{subject} cannot be run: {_last_words(finished)}",
+            hint="install it, or put its folder on PATH; the sandbox has no network, and only programs on PATH",
+        )
+
+
+def _blame(finished: process.Finished, subject: str, error: UsageError) -> MinitaskError:
+    """Return the error for a missing report: the machine's, or the user's command."""
+    printed = bool(finished.stdout.strip())
+    hint = f"{error.hint}; only its standard output is read"
+    if finished.exit_code not in FOUND_NOTHING_OR_SOMETHING or (finished.exit_code and not printed):
+        return MachineError(
+            f"{subject} {_ended(finished.exit_code)} and no report: {_last_words(finished)}",
+            hint="run it by hand in the checkout; in the sandbox it has no network and no home",
+        )
+    return UsageError(
+        f"{subject}: {error.message}" if printed else f"{subject} printed nothing", hint=hint
+    )
+
+
+def _ended(code: int) -> str:
+    return f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+
+def _last_words(finished: process.Finished) -> str:
+    lines = finished.stderr.decode("utf-8", "replace").strip().splitlines()
+    return one_line(lines[-1], longest=300) if lines else "nothing on stderr"

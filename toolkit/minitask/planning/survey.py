@@ -1,8 +1,9 @@
-"""Settings that a repository's own files suggest: what its workspaces share, its checks, its linters."""
+"""What `init` finds: settings that a repository's own files suggest, and what this machine has that can do tasks."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from minitask.errors import MinitaskError
+from minitask.executors.address import DEFAULTS, find_base_url
+from minitask.executors.http import is_loopback
 from minitask.git.repository import Repository
+from minitask.policy.route import MODEL_TIERS
+from minitask.presets import PHASES, PRESETS
 
 SHARE, CHECKS, LINT = "workspace.share", "checks", "lint"
 RUNNERS = {
@@ -40,14 +46,14 @@ def survey(repository: Repository) -> tuple[Suggestion, ...]:
     if top is None:
         return ()
     package = _json(top / "package.json")
-    found = (
+    suggestions = (
         *_shared(repository, top, package),
         *_node(top, package),
         *_python(top),
         *_compiled(top),
     )
     order = (SHARE, CHECKS, LINT)
-    return tuple(sorted(found, key=lambda suggestion: order.index(suggestion.key)))
+    return tuple(sorted(suggestions, key=lambda suggestion: order.index(suggestion.key)))
 
 
 def missing(repository: Repository) -> Iterator[tuple[str, str]]:
@@ -56,9 +62,8 @@ def missing(repository: Repository) -> Iterator[tuple[str, str]]:
     if top is None:
         return
     package = _json(top / "package.json")
-    if (package.get("dependencies") or package.get("devDependencies")) and not (
-        top / "node_modules"
-    ).is_dir():
+    needs_packages = package.get("dependencies") or package.get("devDependencies")
+    if needs_packages and not (top / "node_modules").is_dir():
         manager = _manager(top).partition(" ")[0]
         yield "package.json has dependencies, and node_modules is missing", f"{manager} install"
     for path in _submodules(top):
@@ -104,11 +109,9 @@ def _node(top: Path, package: Mapping[str, Any]) -> Iterator[Suggestion]:
     scripts = package.get("scripts")
     script = str(scripts.get("test", "")) if isinstance(scripts, dict) else ""
     if script and NO_TEST not in script:
-        yield Suggestion(
-            CHECKS, f"{_manager(top)} test", f"package.json runs `{script}` as its test"
-        )
-    name = next((name for name in ESLINT if (top / name).is_file()), "")
-    if name:
+        reason = f"package.json runs `{script}` as its test"
+        yield Suggestion(CHECKS, f"{_manager(top)} test", reason)
+    if name := next((name for name in ESLINT if (top / name).is_file()), ""):
         yield Suggestion(LINT, "npx --no-install eslint .", f"there is an {name}")
 
 
@@ -120,16 +123,15 @@ def _python(top: Path) -> Iterator[Suggestion]:
     pyproject = _toml(top / "pyproject.toml")
     tools = pyproject.get("tool")
     tables = tools if isinstance(tools, dict) else {}
-    own = next((name for name in (".venv", "venv") if (top / name / "bin/python").exists()), "")
-    python = f"{own}/bin/python" if own else "python3"
-    has_tests = any(top.glob("tests/**/test_*.py")) or any(top.glob("test_*.py"))
+    venv = next((name for name in (".venv", "venv") if (top / name / "bin/python").exists()), "")
+    python = f"{venv}/bin/python" if venv else "python3"
     if "pytest" in tables or (top / "pytest.ini").is_file():
         yield Suggestion(CHECKS, f"{python} -m pytest -q", "pytest is configured")
-    elif has_tests:
+    elif any(top.glob("tests/**/test_*.py")) or any(top.glob("test_*.py")):
         runner = "pytest -q" if "pytest" in _text(top / "pyproject.toml") else "unittest -q"
         yield Suggestion(CHECKS, f"{python} -m {runner}", "there are test_*.py files")
     if "ruff" in tables or (top / "ruff.toml").is_file():
-        program = f"{own}/bin/ruff" if own and (top / own / "bin/ruff").exists() else "ruff"
+        program = f"{venv}/bin/ruff" if venv and (top / venv / "bin/ruff").exists() else "ruff"
         yield Suggestion(LINT, f"{program} check .", "ruff is configured")
 
 
@@ -169,3 +171,116 @@ def _text(path: Path) -> str:
         return path.read_text("utf-8", "replace")
     except OSError:
         return ""
+
+
+LIST_SECONDS = 2.0
+"""Time that a server may take to list its models."""
+KEYS: Mapping[str, str] = {"ANTHROPIC_API_KEY": "anthropic", "OPENAI_API_KEY": "openai"}
+"""The preset that each key is for."""
+BETTER = ("anthropic", "openai", "claude", "codex")
+"""Presets of the paid tiers, by preference: an API is sent the listed lines alone, an agent reads more."""
+
+
+class Server(Struct, frozen=True):
+    """A model server that answered: its executor's name and type, its URL, and the models it lists that write text."""
+
+    kind: str
+    url: str
+    models: tuple[str, ...]
+
+
+class Discovery(Struct, frozen=True):
+    """What can do tasks: servers that list models, agents with and without a login, variables that hold keys."""
+
+    servers: tuple[Server, ...]
+    agents: tuple[str, ...]
+    logged_out: tuple[str, ...]
+    keys: tuple[str, ...]
+
+    @property
+    def better(self) -> str:
+        """Return the preset of the paid tiers; empty for none."""
+        listed = {server.kind for server in self.servers}
+        usable = {KEYS[key] for key in self.keys} - listed | set(self.agents)
+        return next((name for name in BETTER if name in usable), "")
+
+    def settings(self) -> dict[str, Any]:
+        """Return executors, tiers and routing for what there is; empty for nothing."""
+        executors: dict[str, Any] = {name: {"type": name} for name in self.agents}
+        tiers: dict[str, Any] = {}
+        settings: dict[str, Any] = {"executors": executors, "tiers": tiers}
+        if self.better:
+            executors |= PRESETS[self.better]["executors"]
+            tiers |= PRESETS[self.better]["tiers"]
+        for server in self.servers:
+            if server.models:
+                self._add_server(server, settings)
+        if "free" in tiers:
+            paid = [tier for tier in ("cheap", "balanced", "frontier") if tier in tiers]
+            phases = ("implement",) if paid else PHASES
+            entry = dict.fromkeys(phases, "free")
+            settings["routing"] = {"entry": entry, "escalation": ["free", *paid]}
+        settings["tiers"] = {tier: tiers[tier] for tier in MODEL_TIERS if tier in tiers}
+        return settings if executors else {}
+
+    def _add_server(self, server: Server, settings: dict[str, Any]) -> None:
+        """Add a server as the tier `free` if it is on this machine, else as `cheap`; the first one keeps its tier."""
+        from minitask.routing.route_task import pick
+
+        model = pick(server.models)
+        assert model is not None  # noqa: S101 - only servers with models are found
+        is_local = is_loopback(server.url)
+        tier = "free" if is_local or server.kind == "ollama" else "cheap"
+        settings["executors"][server.kind] = {"type": server.kind}
+        if server.kind == "openai" and "OPENAI_API_KEY" in self.keys:
+            settings["executors"][server.kind]["api_key_env"] = "OPENAI_API_KEY"
+        settings["tiers"].setdefault(tier, {"executor": server.kind, "model": model})
+        if is_local and server.kind == "openai":
+            settings["prices"] = {model: {"input": 0, "output": 0}}
+
+
+def discover(environ: Mapping[str, str]) -> Discovery:
+    """Return what can do tasks here. Nothing is spent: models are listed, logins are looked for in their files."""
+    from minitask.executors.agents.programs import PROGRAMS
+    from minitask.executors.agents.setups import has_login
+
+    installed = [
+        name
+        for name, program in PROGRAMS.items()
+        if shutil.which(program.program, path=environ.get("PATH", ""))
+    ]
+    agents = tuple(name for name in installed if has_login(PROGRAMS[name], environ))
+    return Discovery(
+        servers=tuple(filter(None, (_ollama(environ), _openai(environ)))),
+        agents=agents,
+        logged_out=tuple(name for name in installed if name not in agents),
+        keys=tuple(name for name in KEYS if environ.get(name)),
+    )
+
+
+def _ollama(environ: Mapping[str, str]) -> Server | None:
+    """Return the Ollama that OLLAMA_HOST names, else the one on this machine; None if it does not answer."""
+    from minitask.executors.ollama import OllamaExecutor
+
+    url = find_base_url("ollama", environ)[0] or DEFAULTS["ollama"]
+    return _listed("ollama", url, OllamaExecutor(url))
+
+
+def _openai(environ: Mapping[str, str]) -> Server | None:
+    """Return the server that OPENAI_BASE_URL names, unless that is OpenAI's own."""
+    from minitask.executors.openai import OpenAiExecutor
+
+    url, _ = find_base_url("openai", environ)
+    if not url or url.startswith("https://api.openai.com"):
+        return None
+    return _listed("openai", url, OpenAiExecutor(url, key=environ.get("OPENAI_API_KEY")))
+
+
+def _listed(kind: str, url: str, executor: Any) -> Server | None:
+    try:
+        models = executor.models(timeout_seconds=LIST_SECONDS)
+    except MinitaskError:
+        return None
+    from minitask.routing.route_task import text_models
+
+    return Server(kind, url, text_models(models))

@@ -1,23 +1,35 @@
-"""Verifying a project: its combined diff is read once, and what comes of it is approvals, or new specs."""
+"""Judging whole projects: before anything lands, how well its validations test; afterwards, its combined diff.
+
+The diff is read once by a model, and what comes of it is approvals, or new specs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask import resources
+from minitask.edits.apply_script import apply_script
+from minitask.edits.grammar import parse_script
+from minitask.engine.anchors import Anchor
 from minitask.engine.context import Context
 from minitask.engine.task_records import all_records_of, records_of
 from minitask.engine.task_status import landings_at
 from minitask.engine.tasks import PROJECTS, Base, Task
 from minitask.errors import EditError, MinitaskError, UsageError
+from minitask.executors.registry import has_script
 from minitask.executors.request import ExecutorFailure
 from minitask.gates import verification
 from minitask.gates.review import LONGEST_DIFF
 from minitask.gates.verification import TaskVerdict
 from minitask.git.trees import patch
-from minitask.ledger.record import GOAL, REVIEW, Attempt, Verdict
+from minitask.landing import candidate_commits
+from minitask.landing.grading import Graded, grade
+from minitask.landing.proof import prove
+from minitask.ledger.record import GOAL, REVIEW, Attempt, Grade, Verdict
 from minitask.planning.plan import (
     ANSWER_TOKENS,
     REPAIRS,
@@ -25,18 +37,19 @@ from minitask.planning.plan import (
     check_answer,
     write_planned,
 )
-from minitask.planning.plan_prompt import Goal
+from minitask.planning.plan_prompt import Goal, ask_of_project
 from minitask.policy.prices import Budget
 from minitask.policy.route import Route
-from minitask.task.call_journal import Answered
-from minitask.task.questions import (
-    QuestionPrompt,
-    QuestionSubject,
-    ask_until,
-    make_question_call,
-    record_question,
-)
+from minitask.spec.model import Diagnostic
+from minitask.spec.rules import Problem
+from minitask.task.finish import landed_result
+from minitask.task.questions import QuestionPrompt, record_question
 
+CODE = "N430"
+_THOROUGH = 100
+"""As a percentage: what is graded on purpose gets the time that a percentage would."""
+_SHOWN = 6
+"""The most lines that a diagnostic names."""
 READMES = ("README.md", "README", "GOAL.md")
 
 
@@ -68,33 +81,23 @@ def verify_project(
     start = _before(engine, base, {landed[task.name].commit for task in merged})
     names = tuple(task.name for task in merged)
     question = _question(engine, base, merged, start)
-    topic = QuestionSubject(f"{project}/@review", base.base, base.target)
-    first = make_question_call(engine, topic, question, route, budget=budget)
-    question_call, outcome, failed = ask_until(engine, first, budget=budget)
+    question_call, outcome, failed = ask_of_project(
+        engine, base, f"{project}/@review", question, route, budget=budget
+    )
+    record = partial(record_question, engine, question_call, outcome)
+    result = partial(ProjectVerification, project, start, base.base)
     if isinstance(outcome, ExecutorFailure):
-        call = record_question(
-            engine, question_call, outcome, verdict=Verdict.ERROR, reason=str(outcome)
-        )
-        code = outcome.exit_code
-        return ProjectVerification(
-            project, start, base.base, (), None, (*failed, call), str(outcome), exit_code=code
-        )
-    if not isinstance(outcome, Answered):
-        raise outcome if isinstance(outcome, MinitaskError) else UsageError(str(outcome))
+        call = record(verdict=Verdict.ERROR, reason=str(outcome))
+        return result((), None, (*failed, call), str(outcome), outcome.exit_code)
     verdicts = verification.parse_verdicts(outcome.work.reply, names)
     approved = all(verdict.approved for verdict in verdicts)
     fixes = None if approved else write_planned(engine, Goal("", project), outcome.work.reply)
-    call = record_question(
-        engine,
-        question_call,
-        outcome,
+    call = record(
         verdict=Verdict.READY if approved else Verdict.FAILED,
         reason=_reason(verdicts),
         notes=(*map(str, verdicts), *(fixes.specs if fixes else ())),
     )
-    return ProjectVerification(
-        project, start, base.base, verdicts, fixes, (*failed, call), exit_code=0 if approved else 1
-    )
+    return result(verdicts, fixes, (*failed, call), exit_code=0 if approved else 1)
 
 
 def _question(engine: Context, base: Base, tasks: Sequence[Task], start: str) -> QuestionPrompt:
@@ -134,18 +137,16 @@ def _goal(engine: Context, base: Base, project: str) -> str:
     goals = dict.fromkeys(note.removeprefix(GOAL) for note in notes if note.startswith(GOAL))
     if goals:
         return "\n\n".join(goals)
-    folder = f"{PROJECTS}/{project}"
-    readmes = (engine.objects.file(base.base, f"{folder}/{name}") for name in READMES)
+    paths = (f"{PROJECTS}/{project}/{name}" for name in READMES)
+    readmes = (engine.objects.file(base.base, path) for path in paths)
     return next((text for text in readmes if text is not None), "")
 
 
 def _printed(engine: Context, name: str) -> str:
     """Return what the commands printed that a task was last proven by."""
-    proven = (
-        record for record in reversed(records_of(engine, name)) if record.attempt.verdict.is_good
-    )
-    commands = next((record.attempt.commands for record in proven if record.attempt.commands), ())
-    return verification.what_printed(commands)
+    attempts = (record.attempt for record in reversed(records_of(engine, name)))
+    proven = (attempt.commands for attempt in attempts if attempt.verdict.is_good)
+    return verification.what_printed(next(filter(None, proven), ()))
 
 
 def check_fixes(engine: Context, project: str, text: str) -> None:
@@ -167,10 +168,56 @@ def _before(engine: Context, base: Base, commits: set[str]) -> str:
 
 def _reason(verdicts: Sequence[TaskVerdict]) -> str:
     wrong = [verdict.task for verdict in verdicts if not verdict.approved]
-    if not wrong:
-        return (
-            f"all {len(verdicts)} tasks are approved"
-            if len(verdicts) > 1
-            else "the task is approved"
-        )
-    return f"to be fixed: {', '.join(wrong)}"
+    if wrong:
+        return f"to be fixed: {', '.join(wrong)}"
+    count = len(verdicts)
+    return f"all {count} tasks are approved" if count > 1 else "the task is approved"
+
+
+def grade_specs(engine: Context, tasks: Sequence[Task]) -> Iterator[Diagnostic]:
+    """Grade the specs one after another, each on what those before it make of the base; nothing lands."""
+    tip = ""
+    for task in tasks:
+        if not has_script(task.spec) or landed_result(engine, task) is not None:
+            continue
+        try:
+            result, tip = _graded(engine, replace(task, base=tip or task.base), tip)
+        except MinitaskError as error:
+            result = f"it cannot be graded: {error.message}"
+        texts = (result, "") if isinstance(result, str) else _described(result)
+        yield Problem(task.spec.line_of("validation"), CODE, *texts).at(task.path)
+
+
+def _graded(engine: Context, task: Task, tip: str) -> tuple[Grade | str, str]:
+    """Return the grade, and the commit that the next spec is tried on."""
+    anchor = Anchor(engine.repository.git, engine.objects, task)
+    changes = apply_script(
+        parse_script(task.spec.snippets, source=task.path),
+        read=lambda path: engine.objects.file(task.base, path),
+        locate=anchor.locate,
+        source=task.path,
+    )
+    writes = candidate_commits.file_writes(changes, engine.objects, task)
+    commit = candidate_commits.write_draft(engine, task, writes)
+    trees = engine.objects.tree_of
+    changed = engine.database.diffs.changes(trees(task.base), trees(commit))
+    proof = prove(engine, task, commit)
+    if not proof.passed:
+        return f"it cannot be graded: {proof.reason}", tip
+    commands = tuple(command for command in proof.commands if command.line)
+    graded = Graded(task, commit, commands, candidate_commits.file_records(changed))
+    result = grade(engine, graded, required=_THOROUGH)
+    return result or "it cannot be graded: it has no commands", commit
+
+
+def _described(result: Grade) -> tuple[str, str]:
+    """Return the message on a grade, and the hint."""
+    more = f" ({result.note})" if result.planted and result.note else ""
+    if not result.missed:
+        return f"{result}{more}", ""
+    locations: dict[str, str] = {}
+    for missed in result.missed:
+        locations.setdefault(f"{missed.path}:{missed.line}", missed.mutant)
+    shown = [f"{location} ({fault})" for location, fault in locations.items()][:_SHOWN]
+    message = f"{result}{more}; no command tests {'; '.join(shown)}"
+    return message, "add a command that fails without these lines"

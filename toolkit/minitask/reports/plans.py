@@ -105,7 +105,7 @@ def goals_document(outcome: PlannedGoals, *, dry_run: bool) -> dict[str, Any]:
 
 def render_goals(outcome: PlannedGoals, *, dry_run: bool) -> str:
     """Return the tasks of a plan with their results as text."""
-    from minitask.planning.importers.plan_goals import listed
+    from minitask.planning.importers.foreign_plan import listed
     from minitask.planning.plan_from import FAILED, OPEN, SKIPPED
 
     planned = outcome.planned
@@ -127,7 +127,7 @@ def render_goals(outcome: PlannedGoals, *, dry_run: bool) -> str:
 
 
 def _goal_lines(result: GoalResult) -> Iterator[str]:
-    from minitask.planning.importers.plan_goals import listed
+    from minitask.planning.importers.foreign_plan import listed
 
     goal = result.goal
     after = f"  (after {listed(goal.needs)})" if goal.needs else ""
@@ -216,7 +216,7 @@ def scan_document(scan: Scan) -> dict[str, Any]:
             {
                 "path": file.path,
                 "findings": len(file.findings),
-                "kind": file.kind.value if file.kind else None,
+                "kind": file.kind,
                 "spec": file.spec,
                 "reason": file.reason,
             }
@@ -234,7 +234,7 @@ def render_scan(scan: Scan, options: ScanOptions, *, fixer: str) -> str:
     for file in scan.files:
         if file.spec and file.kind:
             draft = ", a draft without a validation" if file.spec in scan.drafts else ""
-            summary = f"{counted(len(file.findings), 'finding')}, {file.kind.value}{draft}"
+            summary = f"{counted(len(file.findings), 'finding')}, {file.kind}{draft}"
             lines.append(f"{file.spec:{width}}  {one_line(file.path)}: {summary}")
     if scan.diagnostics:
         lines.append(render_text(scan.diagnostics, len(scan.specs)).rstrip("\n"))

@@ -10,21 +10,23 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
-from minitask.planning.importers.foreign_plan import HEADING, parse_nodes, unique_labels
-from minitask.planning.importers.json_goals import repeated
-from minitask.planning.importers.plan_goals import (
+from minitask.planning.importers.foreign_plan import (
     CANCELLED,
     DEFERRED,
     DONE,
     DONE_ALREADY,
+    HEADING,
     LONGEST_LABEL,
     GoalPlan,
     PlanGoal,
     linked,
     listed,
+    parse_nodes,
+    repeated,
     skip_reason,
     text_of,
     title_of,
+    unique_labels,
 )
 from minitask.spec.frontmatter import BACKLOG
 from minitask.spec.markdown import normalise
@@ -63,16 +65,15 @@ def read_backlog(files: Sequence[NamedText]) -> GoalPlan:
     """Return the tasks of files, given by their names and texts."""
     tasks, others = _tasks(files)
     goals = [goal for goal, _ in _goals(tasks)]
-    none = [one_line(name, longest=LONGEST_LABEL) for name in others]
-    notes = [f"no task, for want of an id: {listed(none)}"] if none else []
+    names = [one_line(name, longest=LONGEST_LABEL) for name in others]
+    notes = [f"no task, for want of an id: {listed(names)}"] if names else []
     return linked(BACKLOG, goals, (*notes, *repeated(list(tasks))))
 
 
 def tick_backlog(
     files: Sequence[NamedText], merged: Mapping[tuple[str, str], bool], *, status: str
 ) -> tuple[dict[str, str], int]:
-    """Return the new texts of files whose tasks are planned in their present wording and have merged, and how many
-    tasks these are.
+    """Return the new texts of files whose tasks are planned in their present wording and have merged; how many tasks.
 
     Nothing but the status in the front matter changes, of a task and of its subtasks that are open. A criterion's box
     is for whoever knows that this one is met.
@@ -132,8 +133,16 @@ def _goals(tasks: Mapping[str, _TaskFile]) -> Iterator[tuple[PlanGoal, list[str]
     roots = {label: _root(label, tasks, find) for label in tasks}
     for label in tasks:
         if roots[label] == label:
-            parts = [part for part, root in roots.items() if root == label]
-            yield _goal(label, tasks, roots, find), parts
+            below = [part for part, root in roots.items() if root == label and part != label]
+            needs = [need for part in (label, *below) for need in tasks[part].needs if need]
+            resolved = (_find(need, find) for need in needs)
+            task = tasks[label]
+            text = "\n\n".join(filter(None, (task.text, *_subtasks(below, tasks))))
+            parents = tuple(roots.get(need, need) for need in resolved)
+            goal = PlanGoal(
+                label, task.title, text, parents, task.skipped, parts=max(1, len(below))
+            )
+            yield goal, [label, *below]
 
 
 def _task(name: str, text: str) -> _TaskFile | None:
@@ -215,25 +224,6 @@ def _root(label: str, tasks: Mapping[str, _TaskFile], find: Mapping[str, str]) -
             return root
         visited.add(above)
         root = above
-
-
-def _goal(
-    label: str, tasks: Mapping[str, _TaskFile], roots: Mapping[str, str], find: Mapping[str, str]
-) -> PlanGoal:
-    task = tasks[label]
-    below = [
-        task_label for task_label, root in roots.items() if root == label and task_label != label
-    ]
-    needs = [need for task_label in (label, *below) for need in tasks[task_label].needs]
-    resolved = [_find(need, find) for need in needs if need]
-    return PlanGoal(
-        label,
-        task.title,
-        "\n\n".join(part for part in (task.text, *_subtasks(below, tasks)) if part),
-        tuple(roots.get(need, need) for need in resolved),
-        task.skipped,
-        parts=max(1, len(below)),
-    )
 
 
 def _subtasks(labels: Sequence[str], tasks: Mapping[str, _TaskFile]) -> Iterator[str]:

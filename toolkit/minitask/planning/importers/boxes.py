@@ -1,28 +1,58 @@
-"""The check boxes of a plan that was imported: which task each belongs to, and how they are ticked."""
+"""The check boxes of a plan: how they are ticked, and Kiro's and OpenSpec's `tasks.md`, whose sections are goals.
+
+A section is what its number says: `2`, `2.1` and `2.2.1` are one, be the first a box or a heading. Boxes without a
+number belong to the box that they are in, else to the heading above them.
+"""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from urllib.parse import unquote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers import markdown_plans
-from minitask.planning.importers.box_goals import read_boxes
 from minitask.planning.importers.foreign_plan import (
+    CHECKPOINT,
+    DONE,
+    DONE_ALREADY,
+    FENCE,
+    HEADING,
     ITEM,
+    LONGEST_LABEL,
+    MOST_TASKS,
+    GoalPlan,
     MarkdownNode,
+    PlanGoal,
+    linked,
     parse_nodes,
     split_lines,
+    title_of,
     unique_labels,
 )
 from minitask.spec.frontmatter import GOALS, KIRO, OPENSPEC, SPEC_KIT, SUPERPOWERS
-from minitask.words import whole_characters
+from minitask.spec.markdown import strip_marks
+from minitask.words import fence_of, one_line, whole_characters
 
 MARK = lazy_pattern(
     r"<!-- (?:imported|planned): (?P<origin>\S+ \S+ task \S+) sha256:(?P<digest>[0-9a-f]{64}) -->"
 )
 """The comment in a spec that says what it was made from: `FORMAT PATH task LABEL`, path and label quoted."""
-_BOX = lazy_pattern(r"\[[ xX~-]?\]")
+_TICKED = lazy_pattern(r"\[[ xX~-]?\]")
+MOST_BOXES = 12
+"""A section with more boxes is planned in parts: their specs would not fit into one answer."""
+_BOX = lazy_pattern(
+    r"\\?\[(?P<mark>[^\]\n]?)\\?\](?P<optional>\s?\\?\*)?\s+(?:(?P<id>\d{1,6}(?:(?:\.\d{1,6})+|(?=\.)))\.?\s+)?"
+    r"(?P<text>.*)",
+    re.DOTALL,
+)
+_HEADING = lazy_pattern(r"(?:(?P<id>\d{1,6})(?:\.\d{1,6})*[.):]?\s+)?(?P<text>.*)")
+_PARALLEL = lazy_pattern(r"(?:^|\s)\\?\(P\\?\)(?=\s|$)")
 
 
 def origin_of(text: str) -> tuple[str, str, str] | None:
@@ -35,9 +65,7 @@ def origin_of(text: str) -> tuple[str, str, str] | None:
 
 
 def boxes_key(text: str) -> tuple[str, str] | None:
-    """Return by which format and label the boxes of a spec's task are found; of a goal only in the wording that was
-    planned.
-    """
+    """Return the format and label by which a spec's boxes are found; of a goal only in the wording that was planned."""
     origin, match = origin_of(text), MARK.search(text)
     if origin is None or match is None:
         return None
@@ -46,36 +74,27 @@ def boxes_key(text: str) -> tuple[str, str] | None:
 
 
 def tick(text: str, merged: Mapping[tuple[str, str], bool]) -> tuple[str, int]:
-    """Return a plan with the boxes of some tasks, by format and label, ticked or cleared, and how many tasks are
-    ticked; all else stays.
+    """Return a plan with the boxes of tasks, by format and label, ticked or cleared, and how many tasks are ticked.
 
     A box of a goal is never cleared: it may have been ticked before that was planned.
     """
     lines = split_lines(text)
     ticked = set()
-    for key, row in _rows(text, merged):
-        lines[row - 1] = _BOX.sub("[x]" if merged[key] else "[ ]", lines[row - 1], count=1)
-        ticked |= {key} if merged[key] else set()
+    for form in {form for form, _ in merged} & _READERS.keys():
+        for label, row in _READERS[form](text):
+            is_merged = merged.get((form, label))
+            if is_merged is None or (form in GOALS and not is_merged):
+                continue
+            lines[row - 1] = _TICKED.sub("[x]" if is_merged else "[ ]", lines[row - 1], count=1)
+            ticked |= {(form, label)} if is_merged else set()
     return "".join(lines), len(ticked)
-
-
-def _rows(
-    text: str, merged: Mapping[tuple[str, str], bool]
-) -> Iterator[tuple[tuple[str, str], int]]:
-    for form in {form for form, _ in merged}:
-        for label, row in _READERS[form](text) if form in _READERS else ():
-            if (form, label) in merged and (merged[form, label] or form not in GOALS):
-                yield (form, label), row
 
 
 def _task_lines(text: str) -> Iterator[tuple[str, int]]:
     """Yield the tasks of a task list: label, and the line of the box."""
     lines, _ = markdown_plans.task_lines(parse_nodes(text)[0])
-    yield from zip(
-        unique_labels([line.task.label for line in lines]),
-        (line.row for line in lines),
-        strict=True,
-    )
+    labels = unique_labels([line.task.label for line in lines])
+    yield from zip(labels, (line.row for line in lines), strict=True)
 
 
 def _steps(text: str) -> Iterator[tuple[str, int]]:
@@ -84,7 +103,9 @@ def _steps(text: str) -> Iterator[tuple[str, int]]:
     sections = markdown_plans.task_sections(nodes)
     labels = unique_labels([label for label, _, _ in sections])
     for label, (_, start, end) in zip(labels, sections, strict=True):
-        yield from ((label, row) for row in _boxes(nodes[start:end]))
+        for node in nodes[start:end]:
+            if node.kind == ITEM and _TICKED.match(node.text):
+                yield label, node.line
 
 
 def _sections(text: str) -> Iterator[tuple[str, int]]:
@@ -93,8 +114,155 @@ def _sections(text: str) -> Iterator[tuple[str, int]]:
         yield from ((f"{goal.label} {goal.digest}", row) for row in goal.rows)
 
 
-def _boxes(nodes: Sequence[MarkdownNode]) -> Iterator[int]:
-    return (node.line for node in nodes if node.kind == ITEM and _BOX.match(node.text))
-
-
 _READERS = {SPEC_KIT: _task_lines, SUPERPOWERS: _steps, KIRO: _sections, OPENSPEC: _sections}
+
+
+class _Box(Struct, frozen=True):
+    """A box with its section, its number in the plan (may be empty), and the nodes that belong to it."""
+
+    section: str
+    number: str
+    title: str
+    node: MarkdownNode
+    heading: str
+    is_done: bool
+    is_optional: bool
+    is_parallel: bool
+    more: str = ""
+    nodes: tuple[MarkdownNode, ...] = ()
+
+
+def read_boxes(text: str, name: str = "") -> GoalPlan:
+    """Return the sections of a task list."""
+    nodes, damage = parse_nodes(text)
+    boxes = list(_boxes(nodes))
+    runs = [tuple(run) for _, run in groupby(boxes, key=lambda box: (box.section, box.heading))]
+    parts = [part for run in runs[: MOST_TASKS + 1] for part in _parts(run)]
+    labels = unique_labels([_label(part) for part in parts])
+    goals = [_goal(part, label) for part, label in zip(parts, labels, strict=True)]
+    optional = [label for goal in goals if not goal.skipped for label in goal.optional]
+    note = f"optional, planned as specs of their own: {', '.join(optional)}"
+    notes = [*damage, note] if optional else damage
+    ordered = _in_sequence(goals, [part[0].is_parallel for part in parts])
+    return linked(name, ordered, notes)
+
+
+def _boxes(nodes: Sequence[MarkdownNode]) -> Iterator[_Box]:
+    """Yield the boxes of a document in order, each with what stands below it."""
+    heading, number = "", ""
+    above: list[_Box] = []
+    box: _Box | None = None
+    for node in nodes:
+        match = _BOX.fullmatch(node.text) if node.kind == ITEM else None
+        if node.kind == HEADING or match is not None:
+            yield from [box] if box else []
+            box = None
+        if node.kind == HEADING:
+            parts = _HEADING.fullmatch(strip_marks(node.text))
+            heading = parts["text"] if parts else node.text
+            number, above = (parts["id"] if parts else "") or "", []
+        elif match is not None:
+            above = [box_above for box_above in above if box_above.node.level < node.level]
+            box = _box(node, match, above[-1] if above else None, heading, number)
+            above.append(box)
+        elif box is not None:
+            box = replace(box, nodes=(*box.nodes, node))
+    yield from [box] if box else []
+
+
+def _box(
+    node: MarkdownNode, match: re.Match[str], outer: _Box | None, heading: str, number: str
+) -> _Box:
+    """Return a box; `outer` is the one that it is in, `number` that of the heading above it."""
+    box_id = match["id"] or ""
+    section = box_id.partition(".")[0] or (outer.section if outer else number or _short(heading))
+    first, _, more = match["text"].partition("\n")
+    if not box_id and outer:
+        heading = outer.heading
+    elif box_id and not number:
+        heading = ""
+    return _Box(
+        section or "tasks",
+        box_id,
+        one_line(whole_characters(_PARALLEL.sub(" ", first))) or f"Task {box_id or section}",
+        node,
+        heading,
+        is_done=match["mark"] in ("x", "X"),
+        is_optional=bool(match["optional"]),
+        is_parallel=bool(_PARALLEL.search(first)),
+        more=more,
+    )
+
+
+def _short(heading: str) -> str:
+    return one_line(strip_marks(heading), longest=LONGEST_LABEL)
+
+
+def _parts(run: tuple[_Box, ...]) -> Iterator[tuple[_Box, ...]]:
+    """Yield a section, or parts of about one size of one that has many boxes."""
+    count = math.ceil(len(run) / MOST_BOXES)
+    size = math.ceil(len(run) / count)
+    yield from (run[start : start + size] for start in range(0, len(run), size))
+
+
+def _label(part: Sequence[_Box]) -> str:
+    """Return the section's name; of a later part the number of its first box."""
+    first = part[0]
+    is_start = first.number in ("", first.section) or first.number.endswith(".1")
+    return first.section if is_start else first.number
+
+
+def _goal(part: Sequence[_Box], label: str) -> PlanGoal:
+    first = part[0]
+    has_top = first.number == first.section and len(part) > 1
+    needed = [box for box in (part[1:] if has_top else part) if not box.is_optional]
+    is_done = all(box.is_done for box in needed or part)
+    is_pause = first.title.casefold().startswith(
+        CHECKPOINT
+    )  # it only asks to look at what there is
+    is_named = has_top or len(part) == 1 or not first.heading
+    title = first.title if is_named else _short(first.heading)
+    optional = [box for box in part if box.is_optional]
+    return PlanGoal(
+        label,
+        title_of(title, label),
+        "\n".join(map(_text, part)),
+        skipped=DONE if is_done else CHECKPOINT if is_pause else "",
+        optional=tuple(b.number or one_line(b.title, longest=LONGEST_LABEL) for b in optional),
+        rows=tuple(box.node.line for box in part if not box.is_optional),
+        parts=max(1, len(part) - has_top),
+    )
+
+
+def _text(box: _Box) -> str:
+    number = f"{box.number} " if box.number else ""
+    optional = " (optional)" if box.is_optional else ""
+    state = DONE_ALREADY if box.is_done else ""
+    details = [box.more] if box.more else []
+    details += [_detail(node) for node in box.nodes]
+    indented = (f"  {line}".rstrip() for text in details for line in text.split("\n"))
+    return "\n".join((f"- {number}{box.title}{optional}{state}", *indented))
+
+
+def _detail(node: MarkdownNode) -> str:
+    if node.kind == FENCE and node.fence is not None:
+        ticks = fence_of(node.fence.content)
+        return f"{ticks}{node.fence.info}\n{node.fence.content.rstrip()}\n{ticks}"
+    return f"- {node.text}" if node.kind == ITEM else node.text
+
+
+def _in_sequence(goals: Sequence[PlanGoal], parallel: Sequence[bool]) -> list[PlanGoal]:
+    """Return the goals, each after the one before it; neighbours marked `(P)` after the same ones."""
+    ordered: list[PlanGoal] = []
+    before: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    was_parallel = False
+    for goal, is_parallel in zip(goals, parallel, strict=True):
+        if goal.skipped:
+            ordered.append(goal)
+            continue
+        if not (is_parallel and was_parallel):
+            before, beside = beside, ()
+        ordered.append(replace(goal, needs=before))
+        beside, was_parallel = (*beside, goal.label), is_parallel
+    return ordered

@@ -9,11 +9,10 @@ from msgspec import Struct
 
 from minitask.errors import UsageError
 from minitask.planning.importers.backlog_goals import NamedText, read_backlog
-from minitask.planning.importers.box_goals import read_boxes
-from minitask.planning.importers.foreign_plan import MOST_TASKS
+from minitask.planning.importers.boxes import read_boxes
+from minitask.planning.importers.foreign_plan import MOST_TASKS, GoalPlan, listed
 from minitask.planning.importers.import_plan import inside, read_source
 from minitask.planning.importers.json_goals import read_beads, read_task_master
-from minitask.planning.importers.plan_goals import GoalPlan, listed
 from minitask.spec.frontmatter import (
     BACKLOG,
     BEADS,
@@ -67,17 +66,15 @@ def find_goals(top: Path, location: Path, form: str | None, tag: str = "") -> Go
     if location.is_dir():
         if chosen not in (None, BACKLOG):
             raise UsageError(f"{location.name} is a folder", hint=f"name the file of {chosen}")
-        return _source(
-            BACKLOG, inside(top, location), read_backlog(list(_texts(location))), location
-        )
+        plan = read_backlog(list(_texts(location)))
+        return _source(BACKLOG, inside(top, location), plan, location)
     text, path = read_source(location), inside(top, location)
     chosen = chosen or _detected(text, path)
     if not chosen:
         return None
     if chosen == BACKLOG:
-        return _source(
-            chosen, inside(top, location.parent), read_backlog([(location.name, text)]), location
-        )
+        plan = read_backlog([(location.name, text)])
+        return _source(chosen, inside(top, location.parent), plan, location)
     try:
         plan = READERS[chosen](text, tag)
     except UsageError as error:
@@ -121,9 +118,8 @@ def _inside_folder(location: Path) -> Path:
 def _texts(folder: Path) -> Iterator[NamedText]:
     paths = sorted(path for path in folder.glob("*.md") if path.is_file())
     if not paths:
-        raise UsageError(
-            f"{folder.name} holds no task", hint="name a plan's file, or backlog/tasks"
-        )
+        message = f"{folder.name} holds no task"
+        raise UsageError(message, hint="name a plan's file, or backlog/tasks")
     for path in paths[: MOST_TASKS + 1]:
         yield path.name, read_source(path)
 
@@ -132,11 +128,9 @@ def done_status(folder: Path) -> str:
     """Return the status of a task that is done, on the board whose tasks a folder holds: the last of its statuses."""
     import yaml
 
-    for config in (
-        folder.parent / "config.yml",
-        folder.parent / "config.yaml",
-        _root_config(folder),
-    ):
+    board = folder.parent
+    configs = (board / "config.yml", board / "config.yaml", board.parent / "backlog.config.yml")
+    for config in configs:
         try:
             fields = yaml.safe_load(read_source(config))
         except (UsageError, yaml.YAMLError, ValueError, RecursionError):
@@ -147,31 +141,21 @@ def done_status(folder: Path) -> str:
     return DONE_STATUS
 
 
-def _root_config(folder: Path) -> Path:
-    return folder.parent.parent / "backlog.config.yml"
-
-
 def _source(form: str, path: str, plan: GoalPlan, location: Path) -> GoalSource:
     if not plan.goals:
-        raise UsageError(
-            f"{path} holds no task in the format {form}", hint="name the format: --format"
-        )
+        message = f"{path} holds no task in the format {form}"
+        raise UsageError(message, hint="name the format: --format")
     if len(plan.goals) > MOST_TASKS:
         raise UsageError(f"{path} holds more than {MOST_TASKS:,} tasks", hint="split the plan")
     notes = list(plan.notes)
-    beside = [
-        name for name in _BESIDE if form in (KIRO, OPENSPEC) and (location.parent / name).is_file()
-    ]
-    if beside:
+    names = _BESIDE if form in (KIRO, OPENSPEC) else ()
+    if beside := [name for name in names if (location.parent / name).is_file()]:
         folder = PurePosixPath(path).parent
         shown = " ".join(f"--read {folder / name}" for name in beside)
         notes.append(f"to show the planner what stands beside it: {one_line(shown)}")
-    long = [
-        goal.label for goal in plan.goals if len(goal.text) > MOST_CHARACTERS and not goal.skipped
-    ]
-    if long:
+    open_goals = (goal for goal in plan.goals if not goal.skipped)
+    if long := [goal.label for goal in open_goals if len(goal.text) > MOST_CHARACTERS]:
         notes.append(f"only the first {MOST_CHARACTERS:,} characters count of task {listed(long)}")
-    name = plan.name or (
-        location.parent.resolve().name if location.stem == "tasks" else location.stem
-    )
+    is_generic = location.stem == "tasks"
+    name = plan.name or (location.parent.resolve().name if is_generic else location.stem)
     return GoalSource(form, whole_characters(path), GoalPlan(name, plan.goals, tuple(notes)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.engine.spec_files import Sources
 from minitask.engine.tasks import PROJECTS
@@ -98,6 +99,12 @@ class _Planned(Struct, frozen=True):
             return "kept"
         return "unchanged" if self.existing.text == self.spec.text else "updated"
 
+    @property
+    def text(self) -> str:
+        """Return the text that the file has in the end."""
+        existing = self.existing
+        return existing.text if existing and existing.is_edited else self.spec.text
+
 
 def import_plan(
     repository: Repository,
@@ -112,9 +119,7 @@ def import_plan(
 
     Raise `UsageError` for a file of no known format, or without a task.
     """
-    top = repository.top
-    if top is None:
-        raise UsageError("a bare repository has no files to write to", hint="run it in a checkout")
+    top = repository.checkout()
     name = inside(top, source)
     text = read_source(source)
     chosen = form or _detected(text, name)
@@ -129,19 +134,16 @@ def import_plan(
     origin = f"{chosen} {quote(name)}"
     present = dict(_existing(folder))
     planned = _plan_specs(plan, origin, folder, present, lambda path: read_file(top, path))
-    texts = {f"{PROJECTS}/{home}/{item.name}.md": _final_text(item) for item in planned}
+    texts = {f"{PROJECTS}/{home}/{item.name}.md": item.text for item in planned}
     diagnostics = check_sources(Sources(top, texts), repository, settings).diagnostics
     if not dry_run:
         _write(folder, planned)
-    found: dict[str, list[Diagnostic]] = {path: [] for path in texts}
-    for item in diagnostics:
-        found.setdefault(item.path, []).append(item)
     specs = tuple(
-        _imported(item, path, found[path]) for path, item in zip(texts, planned, strict=True)
+        _imported(item, path, [each for each in diagnostics if each.path == path])
+        for path, item in zip(texts, planned, strict=True)
     )
-    return ImportedPlan(
-        chosen, home, len(plan.tasks), specs, tuple(_notes(plan, planned, present, origin))
-    )
+    notes = tuple(_notes(plan, planned, present, origin))
+    return ImportedPlan(chosen, home, len(plan.tasks), specs, notes)
 
 
 def read_source(source: Path) -> str:
@@ -190,34 +192,27 @@ def _project(plan: ForeignPlan, source: Path, form: str) -> str:
 def project_folder(top: Path, project: str) -> Path:
     """Return where a project's specs are; raise `UsageError` if that is no folder of this repository itself."""
     folder = top / PROJECTS / project
-    is_unfit = any(
-        path.is_symlink() or (path.exists() and not path.is_dir())
-        for path in (folder.parent, folder)
-    )
-    if is_unfit:
-        message = f"{PROJECTS}/{project} is not a folder of this repository"
-        raise UsageError(message, hint="name another project with --project")
+    for path in (folder.parent, folder):
+        if path.is_symlink() or (path.exists() and not path.is_dir()):
+            message = f"{PROJECTS}/{project} is not a folder of this repository"
+            raise UsageError(message, hint="name another project with --project")
     return folder
 
 
 def read_file(top: Path, path: str) -> str | None:
     """Return the text of a file of the checkout; None if it is not there, or is not one to read."""
-    place = top / path
+    location = top / path
     try:
-        if check_path(path) or place.is_symlink() or not place.is_file():
+        if check_path(path) or location.is_symlink() or not location.is_file():
             return None
-        with place.open("rb") as stream:
+        with location.open("rb") as stream:
             return stream.read(MAX_BYTES).decode("utf-8", "replace")
     except OSError:
         return None
 
 
 def _plan_specs(
-    plan: ForeignPlan,
-    origin: str,
-    folder: Path,
-    existing: Mapping[str, _Existing],
-    read: ReadFile,
+    plan: ForeignPlan, origin: str, folder: Path, existing: Mapping[str, _Existing], read: ReadFile
 ) -> tuple[_Planned, ...]:
     """Return what is to be written for each task that is not done."""
     open_tasks = [task for task in plan.tasks if not task.is_done]
@@ -229,7 +224,7 @@ def _plan_specs(
 
     planned = []
     for task in open_tasks:
-        name = names[task.label]
+        name, mark = names[task.label], _origin(origin, task.label)
         spec = render_task(
             task,
             _number(name),
@@ -237,12 +232,10 @@ def _plan_specs(
             context=plan.context,
             read=read_or_created,
         )
-        mark = _origin(origin, task.label)
-        marked = SpecText(with_mark(spec.text, mark), spec.carried, spec.missing)
+        marked = replace(spec, text=with_mark(spec.text, mark))
         planned.append(_Planned(task, name, marked, existing.get(mark)))
-        created |= {
-            code.path: code.fence.content for code in task.codes if code.is_whole and code.path
-        }
+        whole = (code for code in task.codes if code.is_whole and code.path)
+        created |= {code.path: code.fence.content for code in whole}
     return tuple(planned)
 
 
@@ -250,13 +243,9 @@ def _names(
     tasks: Sequence[PlanTask], origin: str, existing: Mapping[str, _Existing], folder: Path
 ) -> dict[str, str]:
     """Return the name of each task's spec: that of an earlier import, or the next number and the title."""
-    names = {
-        task.label: existing[mark].name
-        for task in tasks
-        if (mark := _origin(origin, task.label)) in existing
-    }
-    present = [path.stem for path in folder.glob("*.md")] if folder.is_dir() else []
-    number = max((_number(name) for name in present), default=0)
+    marks = {task.label: _origin(origin, task.label) for task in tasks}
+    names = {label: existing[mark].name for label, mark in marks.items() if mark in existing}
+    number = max((_number(path.stem) for path in folder.glob("*.md")), default=0)
     for task in tasks:
         if task.label not in names:
             number += 1
@@ -271,7 +260,7 @@ def _number(name: str) -> int:
 
 def _existing(folder: Path) -> Iterator[tuple[str, _Existing]]:
     """Yield the specs of earlier imports, each with where it came from."""
-    for path in sorted(folder.glob("*.md")) if folder.is_dir() else ():
+    for path in sorted(folder.glob("*.md")):
         if path.is_symlink() or not path.is_file():
             continue
         text = path.read_bytes()[:MAX_BYTES].decode("utf-8", "surrogateescape")
@@ -296,11 +285,6 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.strip().encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _final_text(planned: _Planned) -> str:
-    edited = planned.existing if planned.state == "kept" else None
-    return edited.text if edited else planned.spec.text
-
-
 def _write(folder: Path, planned: Sequence[_Planned]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for item in planned:
@@ -314,9 +298,8 @@ def _write(folder: Path, planned: Sequence[_Planned]) -> None:
 def _imported(planned: _Planned, path: str, diagnostics: Sequence[Diagnostic]) -> ImportedSpec:
     errors = [item for item in diagnostics if item.is_error]
     missing = () if planned.state == "kept" else planned.spec.missing
-    refused = tuple(
-        f"{item.code} {item.message}" for item in errors if item.code not in ("E212", "E401")
-    )
+    others = (item for item in errors if item.code not in ("E212", "E401"))
+    refused = (f"{item.code} {item.message}" for item in others)
     return ImportedSpec(
         path,
         planned.task.title,
@@ -329,10 +312,7 @@ def _imported(planned: _Planned, path: str, diagnostics: Sequence[Diagnostic]) -
 
 
 def _notes(
-    plan: ForeignPlan,
-    planned: Sequence[_Planned],
-    present: Mapping[str, _Existing],
-    origin: str,
+    plan: ForeignPlan, planned: Sequence[_Planned], present: Mapping[str, _Existing], origin: str
 ) -> Iterator[str]:
     """Yield what concerns the plan as a whole, or specs that it no longer has."""
     yield from plan.notes

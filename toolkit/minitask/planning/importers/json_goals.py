@@ -1,4 +1,7 @@
-"""Plans in JSON as goals: task-master's `tasks.json` in both of its shapes, and beads' `issues.jsonl`."""
+"""Plans in JSON as goals: task-master's `tasks.json` in both of its shapes, and beads' `issues.jsonl`.
+
+What is done is marked where it stands: all else of a document keeps its bytes.
+"""
 
 from __future__ import annotations
 
@@ -7,26 +10,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from minitask.errors import UsageError
-from minitask.planning.importers.foreign_plan import MOST_TASKS, split_lines, unique_labels
-from minitask.planning.importers.json_places import Place, with_texts
-from minitask.planning.importers.plan_goals import (
+from minitask.patterns import lazy_pattern
+from minitask.planning.importers.foreign_plan import (
     DONE,
     DONE_ALREADY,
+    MOST_TASKS,
     GoalPlan,
     PlanGoal,
     label_of,
     linked,
     listed,
+    repeated,
     sections,
     skip_reason,
+    split_lines,
     text_of,
     title_of,
+    unique_labels,
 )
 from minitask.spec.frontmatter import BEADS, TASK_MASTER
 from minitask.spec.markdown import normalise
 from minitask.words import did_you_mean, one_line
 
 Row = Mapping[str, Any]
+Place = tuple[str | int, ...]
+"""The keys and indexes that lead to a value."""
+_TOKEN = lazy_pattern(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 MASTER = "master"
 CLOSED = "closed"
 BLOCKING = ("blocks", "conditional-blocks", "waits-for")
@@ -73,8 +82,9 @@ def read_task_master(text: str, tag: str = "") -> GoalPlan:
 
 
 def tick_tasks(text: str, merged: Mapping[tuple[str, str], bool]) -> tuple[str, int]:
-    """Return a `tasks.json` whose tasks are done that are planned in their present wording and have merged, and how
-    many these are. Nothing but their status and that of their subtasks changes.
+    """Return a `tasks.json` with the merged tasks done that are planned in their present wording, and their number.
+
+    Nothing but their status and that of their subtasks changes.
     """
     document, ticked = parse_json(normalise(text)), 0
     statuses: dict[Place, str] = {}
@@ -89,12 +99,11 @@ def tick_tasks(text: str, merged: Mapping[tuple[str, str], bool]) -> tuple[str, 
 
 
 def _open_items(row: Row, keys: Place) -> Iterator[Place]:
-    """Yield the places of the status of a task and of its subtasks, of those that are open."""
-    items = [(row, keys)]
-    for index, item in enumerate(_list(row, "subtasks")):
-        items += [(item, (*keys, "subtasks", index))] if isinstance(item, dict) else []
+    """Yield where the status of a task stands, and that of its subtasks, of those that are open."""
+    subtasks = enumerate(_list(row, "subtasks"))
+    items = [(row, keys), *((item, (*keys, "subtasks", index)) for index, item in subtasks)]
     for item, at in items:
-        if not skip_reason(text_of(item.get("status"))):
+        if isinstance(item, dict) and not _skipped(item):
             yield (*at, "status")
 
 
@@ -123,13 +132,11 @@ def _goals(rows: Sequence[Any], tag: str) -> list[tuple[dict[str, Any], PlanGoal
 
 
 def _task(row: Row, label: str, prefix: str) -> PlanGoal:
-    subtasks = _subtasks(row)
+    subtasks = [item for item in _list(row, "subtasks") if isinstance(item, dict)]
     body = {name: row.get(key) for name, key in _FIELDS.items()}
     body["Relevant files"] = _files(row)
-    parts = [
-        sections(body),
-        *(_subtask(item, label, number) for number, item in enumerate(subtasks, 1)),
-    ]
+    numbered = enumerate(subtasks, 1)
+    parts = [sections(body), *(_subtask(item, label, number) for number, item in numbered)]
     needs = _list(row, "dependencies")
     for item in subtasks:
         needs += [need for need in _list(item, "dependencies") if "." in text_of(need)]
@@ -138,13 +145,13 @@ def _task(row: Row, label: str, prefix: str) -> PlanGoal:
         title_of(row.get("title"), label),
         "\n\n".join(part for part in parts if part),
         tuple(f"{prefix}{text_of(need).partition('.')[0]}" for need in needs if text_of(need)),
-        skip_reason(text_of(row.get("status"))),
+        _skipped(row),
         parts=max(1, len(subtasks)),
     )
 
 
 def _subtask(row: Row, label: str, number: int) -> str:
-    skipped = skip_reason(text_of(row.get("status")))
+    skipped = _skipped(row)
     if skipped and skipped != DONE:
         return ""
     name = f"{label}.{label_of(row.get('id'), number).rpartition('.')[2]}"
@@ -154,14 +161,14 @@ def _subtask(row: Row, label: str, number: int) -> str:
     return f"Subtask {name}: {title_of(row.get('title'), name)}{state}\n{sections(body)}".strip()
 
 
-def _subtasks(row: Row) -> list[dict[str, Any]]:
-    return [item for item in _list(row, "subtasks") if isinstance(item, dict)]
+def _skipped(row: Row) -> str:
+    """Return why a task is not to be planned; empty if it is."""
+    return skip_reason(text_of(row.get("status")))
 
 
 def _files(row: Row) -> list[str]:
-    files = (
-        item if isinstance(item, dict) else {"path": item} for item in _list(row, "relevantFiles")
-    )
+    entries = _list(row, "relevantFiles")
+    files = (item if isinstance(item, dict) else {"path": item} for item in entries)
     rows = ((text_of(item.get("path")), text_of(item.get("action"))) for item in files)
     return [f"{path} ({action})" if action else path for path, action in rows if path]
 
@@ -171,24 +178,17 @@ def _list(row: Row, key: str) -> list[Any]:
     return list(entries) if isinstance(entries, list) else []
 
 
-def repeated(labels: Sequence[str]) -> list[str]:
-    """Return a remark on each label that stands for a further task of one id."""
-    return [
-        f"`{label}` stands for a further task of that id" for label in labels if "#" in label[1:]
-    ]
-
-
 def read_beads(text: str) -> GoalPlan:
     """Return the issues of a JSONL file, the most urgent first. One that has open children is their context."""
-    issues, notes = _issues(text)
+    lines, notes = _issue_lines(text.split("\n"))
+    issues = {label: row for label, (_, row) in lines.items()}
     parents, blockers = _links(issues)
     children: dict[str, list[str]] = {}
     for child, parent in parents.items():
-        if not skip_reason(text_of(issues[child].get("status"))):
+        if not _skipped(issues[child]):
             children.setdefault(parent, []).append(child)
-    ranked = sorted(issues, key=lambda label: _priority(issues[label]))
     goals = []
-    for label in ranked:
+    for label in sorted(issues, key=lambda label: _priority(issues[label])):
         if label in children:
             continue
         above = _above(label, parents)
@@ -199,8 +199,9 @@ def read_beads(text: str) -> GoalPlan:
 
 
 def tick_issues(text: str, merged: Mapping[tuple[str, str], bool]) -> tuple[str, int]:
-    """Return a JSONL file whose issues are closed that are planned in their present wording and have merged, and how
-    many these are. Nothing but their status changes: beads itself adds the time.
+    """Return a JSONL file with the merged issues closed that are planned in their present wording, and their number.
+
+    Nothing but their status changes: beads itself adds the time.
     """
     lines = split_lines(text)
     issues, _ = _issue_lines([normalise(line) for line in lines])
@@ -210,19 +211,13 @@ def tick_issues(text: str, merged: Mapping[tuple[str, str], bool]) -> tuple[str,
             continue
         ticked += 1
         index, row = issues[goal.label]
-        if not skip_reason(text_of(row.get("status"))):
+        if not _skipped(row):
             lines[index] = with_texts(lines[index], {("status",): CLOSED})
     return "".join(lines), ticked
 
 
-def _issues(text: str) -> tuple[dict[str, Row], list[str]]:
-    """Return the issues by id, of those that are there twice the one that was updated last, and remarks."""
-    lines, notes = _issue_lines(text.split("\n"))
-    return {label: row for label, (_, row) in lines.items()}, notes
-
-
 def _issue_lines(lines: Sequence[str]) -> tuple[dict[str, tuple[int, Row]], list[str]]:
-    """Return the same, each issue with the index of its line."""
+    """Return the issues by id, each with the index of its line, and remarks; of two the one that was updated last."""
     issues: dict[str, tuple[int, Row]] = {}
     broken, twice = [], []
     for number, line in enumerate(lines, 1):
@@ -306,5 +301,50 @@ def _issue(
         title_of(row.get("title"), label),
         "\n\n".join(part.strip() for part in parts if part.strip()),
         tuple(needs),
-        skip_reason(text_of(row.get("status"))),
+        _skipped(row),
     )
+
+
+def with_texts(document: str, texts: Mapping[Place, str]) -> str:
+    """Return a sound JSON document with texts at some places; a key that is not there comes first in its object."""
+    spans = _spans(document.replace("\0", "\ufffd"))  # as `normalise` has it
+    edits = []
+    for keys, text in texts.items():
+        value = json.dumps(text)
+        if keys in spans:
+            edits.append((*spans[keys], value))
+            continue
+        start, end = spans[keys[:-1]]
+        rest = ", " if document[start + 1 : end - 1].strip() else ""
+        edits.append((start + 1, start + 1, f"{json.dumps(keys[-1])}: {value}{rest}"))
+    for start, end, value in sorted(edits, reverse=True):
+        document = document[:start] + value + document[end:]
+    return document
+
+
+def _spans(document: str) -> dict[Place, tuple[int, int]]:
+    """Return where each value begins and ends; of a key that an object has twice the last one counts."""
+    spans: dict[Place, tuple[int, int]] = {}
+    keys: list[str | int] = []
+    opened: list[int] = []
+    is_key = False
+    for match in _TOKEN.finditer(document):
+        part = match[0]
+        if part in "{[":
+            opened.append(match.start())
+            keys.append("" if part == "{" else 0)
+        elif part in "}]":
+            keys.pop()
+            spans[tuple(keys)] = opened.pop(), match.end()
+        elif part == "," and isinstance(keys[-1], int):
+            keys[-1] += 1
+        elif is_key:
+            keys[-1] = json.loads(part)
+            if tuple(keys) in spans:  # it comes a second time: take out all that is in the first
+                spans = {
+                    key: span for key, span in spans.items() if key[: len(keys)] != tuple(keys)
+                }
+        elif part not in ",:":
+            spans[tuple(keys)] = match.span()
+        is_key = part == "{" or (part == "," and isinstance(keys[-1], str))
+    return spans

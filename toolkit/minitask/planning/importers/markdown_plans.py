@@ -41,30 +41,48 @@ _TASK = lazy_pattern(
 _TITLE_END = lazy_pattern(r"\s*[-—–:]?\s*Implementation Plan\s*$", re.IGNORECASE)
 CONSTRAINTS = "global constraints"
 _KEPT = ("goal", "architecture", "tech stack")
+_TASK_LINE = lazy_pattern(
+    r"\\?\[(?P<box>[ xX~-]?)\\?\]\*?\s+"
+    r"(?:[*_]*(?P<id>[A-Z]{1,3}-?\d+[a-z]?(?:\.\d+)*)[*_]*(?!\w)[:.]?\s*)?(?P<text>.*)",
+    re.DOTALL,
+)
+_TAG = lazy_pattern(r"\s*\\?\[(?P<tag>P|US\d+|[A-Z][A-Za-z0-9 ,-]{0,20})\\?\]\s*")
+_PHASE = lazy_pattern(r"[^\w]*Phase\s+[\w.]+", re.IGNORECASE)
+_DEPENDS = lazy_pattern(
+    r"[(\[]?\s*\b(?:depends?\s+on|after|requires|blocked\s+by)\b:?\s+(?P<ids>[A-Z]{1,3}-?\d[^)\];.]*)[)\]]?",
+    re.IGNORECASE,
+)
+_RANGE = lazy_pattern(
+    r"(?P<head>[A-Z]{1,3}-?)(?P<first>\d+)(?P<letter>[a-z]?)(?:\s*[-–—]\s*(?:[A-Z]{1,3}-?)?(?P<last>\d+))?"
+)
+_VERBS = lazy_pattern(
+    r"(?P<verb>delete|remove|review|read|run|verify|check|validate)\b", re.IGNORECASE
+)
+_SKIPPED = lazy_pattern(r"T?X{2,3}\b|Format\b")
+_TITLE_START = lazy_pattern(r"[^\w]*Tasks?\s*[:—–-]\s*", re.IGNORECASE)
+_KEPT_LINES = ("goal", "purpose", "independent test", "checkpoint")
+LONGEST_RANGE = 200
+MOST_TAGS = 8
 
 
 def read_superpowers(text: str) -> ForeignPlan:
     """Return the plan that a text holds; of one that is none, a plan without tasks."""
     nodes, damage = parse_nodes(text)
     sections = task_sections(nodes)
-    starts, ends = [start for _, start, _ in sections], [end for _, _, end in sections]
+    labels = unique_labels([label for label, _, _ in sections])
     parts = [
         (label, _title(nodes[start]), nodes[start + 1 : end])
-        for label, start, end in zip(
-            unique_labels([label for label, _, _ in sections]), starts, ends, strict=True
-        )
+        for label, (_, start, end) in zip(labels, sections, strict=True)
     ]
-    head = nodes[: starts[0]] if starts else nodes
-    gaps = [
-        node
-        for end, start in zip(ends, [*starts, len(nodes)][1:], strict=True)
-        for node in nodes[end:start]
-    ]
+    starts = [*(start for _, start, _ in sections), len(nodes)]
+    ends = [0, *(end for _, _, end in sections)]
+    gaps = [node for end, start in zip(ends, starts, strict=True) for node in nodes[end:start]]
+    head = nodes[: starts[0]]
     return ForeignPlan(
         _plan_title(head),
         _in_order(read_tasks(parts)),
-        context=(*_header(head), *_constraints([*head, *gaps])),
-        notes=(*damage, *_left_out([*head, *gaps])),
+        context=(*_header(head), *_constraints(gaps)),
+        notes=(*damage, *_left_out(gaps)),
     )
 
 
@@ -92,8 +110,7 @@ def _title(node: MarkdownNode) -> str:
 def _end(nodes: Sequence[MarkdownNode], start: int) -> int:
     """Return where a task ends: at the next task, or at a heading that is not below the task's own."""
     level = nodes[start].level
-    for index in range(start + 1, len(nodes)):
-        node = nodes[index]
+    for index, node in enumerate(nodes[start + 1 :], start + 1):
         if node.kind == HEADING and (node.level <= level or _is_task(node)):
             return index
     return len(nodes)
@@ -123,12 +140,8 @@ def _constraints(nodes: Sequence[MarkdownNode]) -> list[str]:
 
 
 def _left_out(nodes: Sequence[MarkdownNode]) -> list[str]:
-    titles = [
-        node.text
-        for node in nodes
-        if node.kind == HEADING and node.level > 1 and node.text.strip("*: ").lower() != CONSTRAINTS
-    ]
-    return list(map(left_out_section, titles))
+    titles = [node.text for node in nodes if node.kind == HEADING and node.level > 1]
+    return [left_out_section(t) for t in titles if t.strip("*: ").lower() != CONSTRAINTS]
 
 
 def _in_order(tasks: Sequence[PlanTask]) -> tuple[PlanTask, ...]:
@@ -148,30 +161,6 @@ def _in_order(tasks: Sequence[PlanTask]) -> tuple[PlanTask, ...]:
         before.add(task.label)
         previous = (task.label,)
     return tuple(ordered)
-
-
-_TASK_LINE = lazy_pattern(
-    r"\\?\[(?P<box>[ xX~-]?)\\?\]\*?\s+"
-    r"(?:[*_]*(?P<id>[A-Z]{1,3}-?\d+[a-z]?(?:\.\d+)*)[*_]*(?!\w)[:.]?\s*)?(?P<text>.*)",
-    re.DOTALL,
-)
-_TAG = lazy_pattern(r"\s*\\?\[(?P<tag>P|US\d+|[A-Z][A-Za-z0-9 ,-]{0,20})\\?\]\s*")
-_PHASE = lazy_pattern(r"[^\w]*Phase\s+[\w.]+", re.IGNORECASE)
-_DEPENDS = lazy_pattern(
-    r"[(\[]?\s*\b(?:depends?\s+on|after|requires|blocked\s+by)\b:?\s+(?P<ids>[A-Z]{1,3}-?\d[^)\];.]*)[)\]]?",
-    re.IGNORECASE,
-)
-_RANGE = lazy_pattern(
-    r"(?P<head>[A-Z]{1,3}-?)(?P<first>\d+)(?P<letter>[a-z]?)(?:\s*[-–—]\s*(?:[A-Z]{1,3}-?)?(?P<last>\d+))?"
-)
-_VERBS = lazy_pattern(
-    r"(?P<verb>delete|remove|review|read|run|verify|check|validate)\b", re.IGNORECASE
-)
-_SKIPPED = lazy_pattern(r"T?X{2,3}\b|Format\b")
-_TITLE_START = lazy_pattern(r"[^\w]*Tasks?\s*[:—–-]\s*", re.IGNORECASE)
-_KEPT_LINES = ("goal", "purpose", "independent test", "checkpoint")
-LONGEST_RANGE = 200
-MOST_TAGS = 8
 
 
 class _Line(Struct, frozen=True):
@@ -198,12 +187,8 @@ def read_speckit(text: str) -> ForeignPlan:
     tasks = tuple(_by_phase(lines[: MOST_TASKS + 1]))
     title = next((node.text for node in nodes if node.kind == HEADING and node.level == 1), "")
     notes = [f"`{label}` stands for a second task of that id" for label in unique if "#" in label]
-    return ForeignPlan(
-        one_line(_TITLE_START.sub("", strip_marks(title))),
-        tasks,
-        (),
-        (*damage, *notes, *phase_notes),
-    )
+    title = one_line(_TITLE_START.sub("", strip_marks(title)))
+    return ForeignPlan(title, tasks, (), (*damage, *notes, *phase_notes))
 
 
 def task_lines(nodes: Sequence[MarkdownNode]) -> tuple[list[_Line], list[str]]:
@@ -229,13 +214,11 @@ def task_lines(nodes: Sequence[MarkdownNode]) -> tuple[list[_Line], list[str]]:
     numbers = task_lists([(line.task_id, line.list_number) for line in lines])
     tasks = [line for line in lines if line.list_number in numbers]
     others = [line.row for line in lines if line.list_number not in numbers]
-    checklists = [_checklists(others)] if others else []
-    return tasks, [*map(left_out_section, left_out), *checklists]
-
-
-def _checklists(rows: Sequence[int]) -> str:
-    boxes = counted(len(rows), "box", "boxes")
-    return f"{boxes} in lists without a task's id, the first in line {rows[0]}: not imported"
+    remarks = list(map(left_out_section, left_out))
+    if others:
+        boxes = f"{counted(len(others), 'box', 'boxes')} in lists without a task's id"
+        remarks.append(f"{boxes}, the first in line {others[0]}: not imported")
+    return tasks, remarks
 
 
 def _kept(text: str) -> Iterator[str]:
@@ -285,8 +268,7 @@ def _files(text: str) -> tuple[tuple[PlanFile, ...], tuple[str, ...]]:
     action = _action(strip_marks(text))
     files, missing = [], []
     for path in dict.fromkeys(mentions(text)):
-        why = unfit_path(path)
-        if why:
+        if why := unfit_path(path):
             missing.append(file_remark(path, why))
         elif "." in path.rpartition("/")[2]:
             files.append(PlanFile(path.removeprefix("./"), action))
@@ -323,18 +305,13 @@ def _by_phase(lines: Sequence[_Line]) -> Iterator[PlanTask]:
     group: list[str] = []
     last: _Line | None = None
     for line in lines:
-        joins = (
-            last is not None and last.is_parallel and line.is_parallel and last.phase == line.phase
-        )
-        if last is not None and not joins:
+        both_parallel = last is not None and last.is_parallel and line.is_parallel
+        if last is not None and not (both_parallel and last.phase == line.phase):
             before, group = group, []
-        earlier = [
-            *before,
-            *(name for name in line.named_ids if name in labels and name != line.task.label),
-        ]
+        named = [name for name in line.named_ids if name in labels and name != line.task.label]
         unknown = [name for name in line.named_ids if name not in labels]
         dropped = tuple(f"the dependency on {name}: no such task" for name in unknown)
-        needs = tuple(dict.fromkeys(earlier))
+        needs = tuple(dict.fromkeys((*before, *named)))
         yield replace(line.task, needs=needs, dropped=(*line.task.dropped, *dropped))
         group.append(line.task.label)
         last = line

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers.foreign_plan import PlanCommand
@@ -70,8 +71,7 @@ class RunLine(Struct, frozen=True):
 
 def is_shell_fence(fence: Fence) -> bool:
     """Return True for a block of shell commands; one without a language is code or output."""
-    language = shell_language(fence.info)
-    return bool(language) and language in SHELLS
+    return shell_language(fence.info) in SHELLS - {""}
 
 
 def is_commit(text: str) -> bool:
@@ -116,19 +116,15 @@ def read_runs(
                 red.setdefault(_key(text), text)
             else:
                 key = _key(text)
-                unique_key = f"{key}\0{len(green)}" if key.startswith(_SESSION) else key
-                green[unique_key] = PlanCommand(
-                    _as_check(folder, command.text, run), expected=run.expected
-                )
+                key += f"\0{len(green)}" if key.startswith(_SESSION) else ""
+                check = _as_check(folder, command.text, run)
+                green[key] = PlanCommand(check, expected=run.expected)
     dropped += [
         f"`{_shown(text)}`: it is to fail, and nothing says that it passes later"
         for key, text in red.items()
         if key not in green
     ]
-    checks = tuple(
-        PlanCommand(command.text, fails_before=key in red, expected=command.expected)
-        for key, command in green.items()
-    )
+    checks = tuple(replace(check, fails_before=key in red) for key, check in green.items())
     if not any(_can_fail(check) for check in checks):
         dropped += [f"`{_shown(check.text)}`: it only prepares something" for check in checks]
         checks = ()
@@ -173,11 +169,9 @@ def _as_check(folder: str, text: str, run: RunLine) -> str:
     if not _is_silent(run) or "\n" in text:
         return _inside(folder, text)
     if _SEARCHES.fullmatch(text):
-        if _QUIET.search(text) and not _NO_MATCH.search(run.expected):
-            return _inside(
-                folder, text
-            )  # it never prints: no output does not say that nothing matches
-        return _inside(folder, f"! {text}")
+        # one that never prints: no output does not say that nothing matches
+        says_nothing = _QUIET.search(text) and not _NO_MATCH.search(run.expected)
+        return _inside(folder, text if says_nothing else f"! {text}")
     is_check = strength(Command(text)) is CommandStrength.CHECK
     prints = text.startswith(("find ", "git ls-files", "git diff", "git status"))
     remark = "  # expect: no output" if prints or not is_check else ""

@@ -68,8 +68,7 @@ def read_bullet(label: str, text: str) -> NamedFiles:
     cited = _WORDED.search(text)
     for name in names:
         path, lines = _with_lines(name)
-        why = unfit_path(path)
-        if why:
+        if why := unfit_path(path):
             unclear.append(file_remark(path, why))
         else:
             files.append(PlanFile(path, action, lines or (cited["lines"] if cited else ""), note))
@@ -80,9 +79,8 @@ def read_bullet(label: str, text: str) -> NamedFiles:
 
 def _moved(names: list[str]) -> NamedFiles:
     source, target = _with_lines(names[0])[0], _with_lines(names[1])[0]
-    unclear = tuple(
-        file_remark(path, why) for path in (source, target) if (why := unfit_path(path))
-    )
+    reasons = {path: unfit_path(path) for path in (source, target)}
+    unclear = tuple(file_remark(path, why) for path, why in reasons.items() if why)
     if unclear:
         return NamedFiles(unclear=unclear)
     files = (PlanFile(source, FileAction.DELETE), PlanFile(target, FileAction.CREATE))
@@ -127,9 +125,9 @@ def _names(text: str) -> Iterator[str]:
     if not spans:
         words = [word.strip(",;") for word in plain.replace("→", " ").replace("->", " ").split()]
         spans = words[:2] if "→" in plain or "->" in plain else words[:1]
-    yield from (
-        name for name in spans if _looks_like_path(_with_lines(name)[0]) or _PATTERN.search(name)
-    )
+    for name in spans:
+        if _looks_like_path(_with_lines(name)[0]) or _PATTERN.search(name):
+            yield name
 
 
 def _without_brackets(text: str) -> str:

@@ -79,13 +79,16 @@ class _Task(Struct):
     def read(self, node: MarkdownNode) -> None:
         if self._starts_step(node) or self._starts_section(node):
             return
-        if (self.section and node.kind in (ITEM, FENCE)) or (self.section and node.level):
-            self._in_section(node)
-        elif node.kind == FENCE and node.fence is not None:
-            self.section = ""
+        if self.section and (node.kind in (ITEM, FENCE) or node.level):
+            if node.fence is not None:
+                self._entry(node.fence.content.rstrip("\n"))
+            else:
+                self._entry(node.text, depth=node.level)
+            return
+        self.section = ""
+        if node.fence is not None:
             self._fence(node.fence)
         else:
-            self.section = ""
             self._text(node)
 
     def _starts_step(self, node: MarkdownNode) -> bool:
@@ -121,12 +124,6 @@ class _Task(Struct):
                 self._entry(line)
         return True
 
-    def _in_section(self, node: MarkdownNode) -> None:
-        if node.kind == FENCE and node.fence is not None:
-            self._entry(node.fence.content.rstrip("\n"))
-            return
-        self._entry(node.text, depth=node.level)
-
     def _entry(self, text: str, *, depth: int = 1) -> None:
         """Read an entry of a section: a file, an interface, the tasks before, a criterion."""
         box = _BOX.fullmatch(text)
@@ -144,12 +141,12 @@ class _Task(Struct):
 
     def _file(self, text: str, depth: int) -> None:
         labelled = split_action(text)
-        if labelled is None and (depth > 1 or not self.label) and not _has_path(text, self.label):
+        label, rest = labelled or (self.label or "modify", text)
+        bullet = read_bullet(label, rest or "none")
+        if labelled is None and (depth > 1 or not self.label) and not bullet.files:
             self.context.append(one_line(text))
             return
-        label, rest = labelled or (self.label or "modify", text)
         self.label = label
-        bullet = read_bullet(label, rest) if rest else read_bullet(label, "none")
         self.files += bullet.files
         self.renames += bullet.renames
         self.missing += bullet.unclear
@@ -186,9 +183,7 @@ class _Task(Struct):
         if not text:
             self.awaits = "expected"
             return
-        title = self.steps[-1][0] if self.steps else ""
-        self.runs += [RunLine(command, text, title) for command in self.pending]
-        self.pending, self.awaits = [], ""
+        self.finish(text)
 
     def _fence(self, fence: Fence) -> None:
         title = self.steps[-1][0] if self.steps else ""
@@ -206,16 +201,15 @@ class _Task(Struct):
     def _is_code(self, fence: Fence, title: str) -> bool:
         """Return True if a shell block is the content of a file and nothing to run."""
         near = " ".join([title, *(part for part in self._body()[-1:] if isinstance(part, str))])
-        shells = [file.path for file in self.files if file.path.endswith((".sh", ".bash"))]
-        bullet = any(
-            file.path in near or file.path.rpartition("/")[2] in near for file in self.files
-        )
-        return fence.content.startswith("#!") or bullet or (bool(shells) and near.endswith(":"))
+        paths = [file.path for file in self.files]
+        is_named = any(path.rpartition("/")[2] in near for path in paths)
+        has_script = any(path.endswith((".sh", ".bash")) for path in paths)
+        return fence.content.startswith("#!") or is_named or (has_script and near.endswith(":"))
 
-    def finish(self) -> None:
-        """Keep the commands of which nothing says what they are to show."""
+    def finish(self, expected: str = "") -> None:
+        """Keep the commands that are read so far; empty: nothing says what they are to show."""
         title = self.steps[-1][0] if self.steps else ""
-        self.runs += [RunLine(command, "", title) for command in self.pending]
+        self.runs += [RunLine(command, expected, title) for command in self.pending]
         self.pending, self.awaits = [], ""
 
     def _body(self) -> list[str | Fence]:
@@ -230,7 +224,8 @@ def read_tasks(parts: Iterable[tuple[str, str, Sequence[MarkdownNode]]]) -> tupl
     `needs` are numbers of tasks as written, `?` if nothing is said of them.
     """
     tasks = [(label, title, _read(nodes)) for label, title, nodes in parts]
-    folders = _folders(file for _, _, task in tasks for file in task.files)
+    paths = [file.path.split("/")[:-1] for _, _, task in tasks for file in task.files]
+    folders = {"/".join(names[:end]) for names in paths for end in range(1, len(names) + 1)}
     return tuple(_plan_task(label, title, task, folders) for label, title, task in tasks)
 
 
@@ -246,10 +241,18 @@ def _plan_task(label: str, title: str, task: _Task, folders: Collection[str]) ->
     commands, left_out = read_runs(task.runs, folders)
     files = _unique(task.files)
     steps = tuple(_steps(task, files))
-    coded = {code.path for step in steps for code in step.body if isinstance(code, PlanCode)}
+    codes = [code for step in steps for code in step.body if isinstance(code, PlanCode)]
+    coded = {code.path for code in codes}
     files = tuple(_optional(file, coded) for file in files)
+    cuts = [
+        f"the code in line {code.fence.line}: a fence inside it ends it; use four backticks"
+        for code in codes
+        if is_cut(code.fence)
+    ]
     if task.renames:
-        steps = (*steps, _renaming(task.renames))
+        rows = "".join(f'rename "{old}" -> "{new}"\n' for old, new in task.renames)
+        script = PlanCode("", Fence("edits", rows), is_whole=True)
+        steps = (*steps, PlanStep("Rename the files", (script,)))
     return PlanTask(
         label,
         title,
@@ -260,34 +263,14 @@ def _plan_task(label: str, title: str, task: _Task, folders: Collection[str]) ->
         context=(*task.context, *(f"`{file.path}`: {file.note}" for file in files if file.note)),
         needs=("?",) if task.needs is None else tuple(task.needs),
         dropped=tuple(dict.fromkeys((*task.dropped, *left_out))),
-        missing=tuple(dict.fromkeys((*task.missing, *_cuts(steps)))),
+        missing=tuple(dict.fromkeys((*task.missing, *cuts))),
     )
-
-
-def _folders(files: Iterable[PlanFile]) -> frozenset[str]:
-    """Return all folders that hold the files, at any depth."""
-    parts = [file.path.split("/")[:-1] for file in files]
-    return frozenset("/".join(names[:end]) for names in parts for end in range(1, len(names) + 1))
-
-
-def _cuts(steps: Sequence[PlanStep]) -> list[str]:
-    """Return a remark on each block that ends too early."""
-    codes = [code for step in steps for code in step.body if isinstance(code, PlanCode)]
-    return [
-        f"the code in line {code.fence.line}: a fence inside it ends it; use four backticks"
-        for code in codes
-        if is_cut(code.fence)
-    ]
 
 
 def _optional(file: PlanFile, coded: set[str]) -> PlanFile:
     """Return a file to test with as one that may stay as it is, where the plan gives no code for it."""
     is_optional = file.action is FileAction.WRITE and bool(coded) and file.path not in coded
     return replace(file, optional=is_optional)
-
-
-def _has_path(text: str, label: str) -> bool:
-    return bool(read_bullet(label or "modify", text).files)
 
 
 def _title(text: str) -> str:
@@ -302,14 +285,9 @@ def _unique(files: Sequence[PlanFile]) -> tuple[PlanFile, ...]:
         if first is None:
             merged[file.path] = file
         elif file.lines and file.lines != first.lines:
-            lines = ", ".join(part for part in (first.lines, file.lines) if part)
+            lines = ", ".join(filter(None, (first.lines, file.lines)))
             merged[file.path] = replace(first, lines=lines)
     return tuple(merged.values())
-
-
-def _renaming(renames: Sequence[tuple[str, str]]) -> PlanStep:
-    rows = "".join(f'rename "{old}" -> "{new}"\n' for old, new in renames)
-    return PlanStep("Rename the files", (PlanCode("", Fence("edits", rows), is_whole=True),))
 
 
 def _steps(task: _Task, files: Sequence[PlanFile]) -> list[PlanStep]:

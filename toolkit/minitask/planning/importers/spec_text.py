@@ -52,6 +52,7 @@ def render_task(
     """Return the spec of a task; `context` is what all tasks of the plan must know, `read` looks at the base."""
     script = [code for code in task.codes if _is_script(code, read)]
     drafted = list(_drafted(task, script, read))
+    criteria = [f"- [ ] {_safe(one_line(text))}" for text in task.criteria]
     parts = [
         _front_matter(depends_on, task.tier),
         f"# Mini-Task {number}: {_heading(task.title)}",
@@ -59,17 +60,12 @@ def render_task(
         _section("Context", "\n".join(_within_limit([*context, *task.context]))),
         _section("Task", "\n".join(_steps(task.steps, script)).rstrip()),
         _section("Code Snippets", "\n\n".join(map(_script_fence, script))),
-        _section(
-            "Acceptance Criteria",
-            "\n".join(f"- [ ] {_safe(one_line(text))}" for text in task.criteria),
-        ),
+        _section("Acceptance Criteria", "\n".join(criteria)),
         _section("Validation", _validation(task, drafted)),
         "## On Failure\n\nStop and report.",
     ]
-    text = "\n\n".join(part for part in parts if part) + "\n"
-    return SpecText(
-        text, tuple(_carried(task, script, drafted)), tuple(_missing(task, drafted, read))
-    )
+    carried, missing = _carried(task, script, drafted), _missing(task, drafted, read)
+    return SpecText("\n\n".join(filter(None, parts)) + "\n", tuple(carried), tuple(missing))
 
 
 def _heading(title: str) -> str:
@@ -90,19 +86,14 @@ def _section(name: str, text: str) -> str:
 
 def _files(task: PlanTask, script: Sequence[PlanCode]) -> Iterator[str]:
     """Yield the lists of files, those of an edit script among the files to create."""
+    scripted = {code.path for code in script}
+    rows: dict[FileAction, list[str]] = {}
+    for file in task.files:
+        action = FileAction.CREATE if file.path in scripted else file.action
+        rows.setdefault(action, []).append(f"- {code_span(file.path)}{_note(file)}")
     for action, name in _FIELDS.items():
-        rows = [
-            f"- {code_span(file.path)}{_note(file)}"
-            for file in task.files
-            if _action(file, script) is action
-        ]
-        if rows:
-            yield "\n".join([f"**{name}**:", *rows])
-
-
-def _action(file: PlanFile, script: Sequence[PlanCode]) -> FileAction:
-    whole = any(code.path == file.path for code in script)
-    return FileAction.CREATE if whole else file.action
+        if action in rows:
+            yield "\n".join([f"**{name}**:", *rows[action]])
 
 
 def _note(file: PlanFile) -> str:
@@ -115,8 +106,7 @@ def _note(file: PlanFile) -> str:
 def _within_limit(entries: Sequence[str]) -> list[str]:
     """Return the entries; what explains the plan is left out where all would be too long for a context."""
     long = sum(len(entry.split()) for entry in entries) > MAX_CONTEXT_WORDS
-    entries_kept = [entry for entry in entries if not (long and entry.startswith(EXPLAINING))]
-    return [_entry(entry) for entry in entries_kept]
+    return [_entry(entry) for entry in entries if not (long and entry.startswith(EXPLAINING))]
 
 
 def _entry(text: str) -> str:
@@ -162,12 +152,8 @@ def _part(part: str | PlanCode, script: Sequence[PlanCode]) -> str:
     if part in script:
         name = code_span(part.path) if part.path else "the files"
         return f"The edit script in Code Snippets holds {name}."
-    return render_fence(_harmless(part.fence))
-
-
-def _harmless(fence: Fence) -> Fence:
-    """Return a block that no reader takes for an edit script."""
-    return Fence("text" if is_edit_fence(fence) else fence.info, fence.content)
+    info = "text" if is_edit_fence(part.fence) else part.fence.info  # it is no edit script
+    return render_fence(Fence(info, part.fence.content))
 
 
 def _is_script(code: PlanCode, read: ReadFile) -> bool:

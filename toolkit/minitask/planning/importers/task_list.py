@@ -55,19 +55,18 @@ def read_task_list(text: str) -> ForeignPlan:
     """Return the plan of a YAML text; raise `UsageError` for what is no YAML."""
     document = _load(text)
     top = document if isinstance(document, Mapping) else {}
-    task_rows = document if isinstance(document, list) else top.get("tasks")
-    if isinstance(task_rows, Mapping):
-        task_rows = [
-            {"id": key, **entry} for key, entry in task_rows.items() if isinstance(entry, Mapping)
-        ]
-    listed = task_rows if isinstance(task_rows, list) else []
+    rows = document if isinstance(document, list) else top.get("tasks")
+    if isinstance(rows, Mapping):
+        pairs = rows.items()
+        rows = [{"id": key, **entry} for key, entry in pairs if isinstance(entry, Mapping)]
+    listed = rows if isinstance(rows, list) else []
     entries = [entry for entry in listed if isinstance(entry, Mapping)]
-    labels = unique_labels([_label(entry, number) for number, entry in enumerate(entries, 1)])
-    known = frozenset(labels)
-    tasks = tuple(_task(entry, label, known) for entry, label in zip(entries, labels, strict=True))
+    names = (one_line(_first(entry, ("id", "key")), longest=60) for entry in entries)
+    labels = unique_labels([name or str(number) for number, name in enumerate(names, 1)])
+    tasks = tuple(_task(entry, label, labels) for entry, label in zip(entries, labels, strict=True))
     title = _first(top, ("project", "plan", *_TITLES))
-    context = [*_texts(top, _CONTEXT), *_texts(top, ("global_constraints",))]
-    return ForeignPlan(title, tasks, tuple(context))
+    context = tuple(map(one_line, _values(top, (*_CONTEXT, "global_constraints"))))
+    return ForeignPlan(title, tasks, context)
 
 
 def _load(text: str) -> Any:
@@ -82,16 +81,10 @@ def _load(text: str) -> Any:
         return yaml.load(text, Loader=loader)  # noqa: S506 - it is a safe loader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark else ""
-        message = f"the task list is not YAML{where}"
-        raise UsageError(message, hint="fix it, then import it again") from None
+        message = "the task list is not YAML" + (f" in line {mark.line + 1}" if mark else "")
     except (ValueError, RecursionError, OverflowError):
         message = "the task list is not readable YAML"
-        raise UsageError(message, hint="fix it, then import it again") from None
-
-
-def _label(entry: Mapping[Any, Any], number: int) -> str:
-    return one_line(_first(entry, ("id", "key")), longest=60) or str(number)
+    raise UsageError(message, hint="fix it, then import it again")
 
 
 def _task(entry: Mapping[Any, Any], label: str, labels: Collection[str]) -> PlanTask:
@@ -108,7 +101,7 @@ def _task(entry: Mapping[Any, Any], label: str, labels: Collection[str]) -> Plan
         steps=tuple(_steps(entry)),
         commands=commands,
         criteria=(*map(one_line, _values(entry, _CRITERIA)), *with_criteria(commands)),
-        context=tuple(_texts(entry, _CONTEXT)),
+        context=tuple(map(one_line, _values(entry, _CONTEXT))),
         needs=tuple(name for name in needs if name in labels and name != label),
         tier=tier,
         is_done=_first(entry, ("status",)).lower() in ("done", "completed"),
@@ -138,8 +131,7 @@ def _files(entry: Mapping[Any, Any]) -> tuple[tuple[PlanFile, ...], tuple[str, .
     missing = []
     for key, action in _FILES.items():
         for path in _values(entry, (key,)):
-            why = unfit_path(path)
-            if why:
+            if why := unfit_path(path):
                 missing.append(file_remark(path, why))
             else:
                 optional = key == "allowed_paths"
@@ -151,9 +143,8 @@ def _steps(entry: Mapping[Any, Any]) -> Iterator[PlanStep]:
     for key in _STEPS:
         rows = entry.get(key)
         if isinstance(rows, list):
-            yield from (
-                PlanStep(one_line(row, longest=1_000)) for row in rows if isinstance(row, str)
-            )
+            texts = (row for row in rows if isinstance(row, str))
+            yield from (PlanStep(one_line(text, longest=1_000)) for text in texts)
         elif isinstance(rows, str) and rows.strip():
             yield PlanStep(key.capitalize(), tuple(_parts(rows)))
 
@@ -179,7 +170,7 @@ def _tier(entry: Mapping[Any, Any]) -> tuple[str, tuple[str, ...]]:
 
 
 def _first(entry: Mapping[Any, Any], keys: tuple[str, ...]) -> str:
-    return next((text for text in _values(entry, keys)), "")
+    return next(_values(entry, keys), "")
 
 
 def _values(entry: Mapping[Any, Any], keys: tuple[str, ...]) -> Iterator[str]:
@@ -190,7 +181,3 @@ def _values(entry: Mapping[Any, Any], keys: tuple[str, ...]) -> Iterator[str]:
             is_text = isinstance(row, str | int | float) and not isinstance(row, bool)
             if is_text and str(row).strip():
                 yield str(row).strip()
-
-
-def _texts(entry: Mapping[Any, Any], keys: tuple[str, ...]) -> list[str]:
-    return [one_line(text) for text in _values(entry, keys)]
