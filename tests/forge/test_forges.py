@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from executors.model_server import Reply, raw, redirect, reset
 from forge.scripted_forges import REPOSITORY, TOKEN, ScriptedForge, answer
 from minitask.errors import MachineError, MinitaskError, UsageError
-from minitask.forge.forge import Forge, NewPullRequest, PullRequest
+from minitask.forge.forge import MOST_PAGES, Forge, NewPullRequest, PullRequest, RestApi
 from minitask.forge.forge_at import (
     ForgeRepository,
     ForgeSource,
@@ -25,10 +25,9 @@ from minitask.forge.forge_at import (
     find_token,
     parse_remote,
 )
+from minitask.forge.forge_text import BEGIN, END, code_span, joined
 from minitask.forge.github import GitHub
 from minitask.forge.gitlab import GitLab
-from minitask.forge.pull_request_text import BEGIN, END, code_span, joined
-from minitask.forge.rest import MOST_PAGES, RestApi
 from minitask.git.repository import discover
 from minitask.settings import ForgeSetting, SettingsLayer, resolve
 from world import World
@@ -283,7 +282,9 @@ def test_a_private_repository_asks_for_a_token(forge: ScriptedForge) -> None:
 def test_commands_that_need_no_forge_import_none() -> None:
     names = ("exec", "merge", "plan", "review", "run", "status", "sync")
     code = f"import sys; from importlib import import_module as load; [load('minitask.cli.' + n) for n in {names}]"
-    check = "assert not {'httpx', 'minitask.forge.forge', 'minitask.forge.rest'} & set(sys.modules)"
+    check = (
+        "assert not {'httpx', 'minitask.forge.forge', 'minitask.forge.forge'} & set(sys.modules)"
+    )
     subprocess.run((sys.executable, "-c", f"{code}; {check}"), check=True)
 
 

@@ -190,7 +190,7 @@ def _wanted(session: Session, text: str, options: dict[str, Any]) -> Goal:
     if not options["which"]:
         return _goal(text, project_name(text, name), options)
     from minitask.cli.pull_requests import source_of
-    from minitask.forge.issue_goal import goal_of, read_issue
+    from minitask.forge.forge_text import goal_of, read_issue
 
     issue = read_issue(source_of(session), str(options["which"]))
     project = project_name(f"issue {issue.number} {issue.title}", name)

@@ -17,9 +17,14 @@ from minitask.errors import MachineError, MinitaskError
 from minitask.executors.http import pause
 from minitask.forge.forge import Forge
 from minitask.forge.forge_at import ForgeSource, open_for_reading, open_forge
-from minitask.forge.issue_goal import comment_on_issues
-from minitask.forge.publish import Published, publish_tasks
-from minitask.forge.pull_request_status import RequestStatus, objections_now, request_statuses
+from minitask.forge.forge_text import comment_on_issues
+from minitask.forge.publish import (
+    Published,
+    RequestStatus,
+    objections_now,
+    publish_tasks,
+    request_statuses,
+)
 from minitask.git.refs import branch
 from minitask.ledger.record import TaskResult
 from minitask.policy.prices import Budget
@@ -116,7 +121,7 @@ def _objections_now(
 def _attempt_again(
     session: Session, forge: ChosenForge, name: str, how: WatchOptions, why: str, budget: Budget
 ) -> TaskResult:
-    from minitask.forge.reattempt import attempt_again
+    from minitask.forge.publish import attempt_again
 
     with session.engine(f"merge {name}", budget_usd=how.limit_usd) as engine:
         base = session.base(engine, how.into)

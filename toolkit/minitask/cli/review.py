@@ -201,7 +201,7 @@ def _objections(session: Session, engine: Context, names: tuple[str, ...], base:
     """Return what failed and was asked for in each task's pull request."""
     from minitask.cli.pull_requests import source_of
     from minitask.forge.forge_at import open_for_reading
-    from minitask.forge.pull_request_status import objections_to
+    from minitask.forge.publish import objections_to
 
     forge = open_for_reading(source_of(session))
     tips = [engine.objects.commit(refs.branch(name)) for name in names]

@@ -16,6 +16,7 @@ from minitask.errors import UsageError
 from minitask.git.repository import head_branch
 from minitask.planning.scan import (
     DEFAULT,
+    Scan,
     ScanOptions,
     narrow,
     read_report,
@@ -118,11 +119,15 @@ def command(
         result = scan(engine, base, findings, options)
     if note:
         say(f"note: {note}")
+    _show(result, options, fixer=" ".join(again), as_json=as_json)
+    return 2 if result.has_errors else 0
+
+
+def _show(result: Scan, options: ScanOptions, *, fixer: str, as_json: bool) -> None:
     if as_json:
         print_json(scan_document(result))
     else:
-        show(render_scan(result, options, fixer=f"{' '.join(again)} --fix"))
-    return 2 if result.has_errors else 0
+        show(render_scan(result, options, fixer=f"{fixer} --fix"))
 
 
 def _base(session: Session, engine: Context) -> Base:

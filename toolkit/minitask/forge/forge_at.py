@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from minitask.errors import UsageError
 from minitask.executors.http import is_loopback
-from minitask.forge.forge import Forge
-from minitask.forge.rest import RestApi
+from minitask.forge.forge import Forge, RestApi
+from minitask.forge.github import GitHub
+from minitask.forge.gitlab import GitLab
 from minitask.git.remotes import choose_remote
 from minitask.git.repository import Repository
 from minitask.patterns import lazy_pattern
@@ -77,12 +78,17 @@ def find_repository(setting: ForgeSetting, remote: str, remote_url: str) -> Forg
     """Return the forge's repository behind a remote; raise `UsageError` where nothing says which that is."""
     host, path = parse_remote(remote_url)
     own_url = _checked(setting.url)
-    if setting.repository and not (remote == "" and host):
+    if setting.repository and (remote or not host):
         kind = setting.type or GITHUB
         return ForgeRepository(kind, own_url or f"https://{kind}.com", setting.repository)
     if own_url and host and urlsplit(own_url).hostname == host:
-        known_type = HOSTS.get(host, ("", ""))[0]
-        return ForgeRepository(_type_of(setting, known_type, own_url), own_url, path)
+        kind = setting.type or HOSTS.get(host, ("", ""))[0]
+        if not kind:
+            raise UsageError(
+                f"forge.url {own_url}: the settings do not say whether it is GitHub or GitLab",
+                hint="add forge.type: github or gitlab",
+            )
+        return ForgeRepository(kind, own_url, path)
     if _is_known(host):
         if host in HOSTS:
             return ForgeRepository(*HOSTS[host], path)
@@ -122,9 +128,8 @@ class ForgeSource(Struct, frozen=True):
     def remote(self, name: str | None = None) -> str:
         """Return the remote of pull requests: the one named, that of the settings, origin or the only one."""
         settings = self.settings
-        return choose_remote(
-            self.repository, name or settings.forge.remote or settings.push or None
-        )
+        name = name or settings.forge.remote or settings.push or None
+        return choose_remote(self.repository, name)
 
     def remote_url(self, remote: str) -> str:
         """Return a remote's URL: as git rewrites it (`insteadOf`), or as written if only that is on a known host."""
@@ -165,31 +170,16 @@ def _forge(source: ForgeSource, repository: ForgeRepository) -> tuple[Forge, str
     """Return the forge, the token and the variable that holds it."""
     token, variable = find_token(source.settings.forge, repository, source.environ)
     api = RestApi(repository.api_url, token, variable)
-    if repository.type == GITLAB:
-        from minitask.forge.gitlab import GitLab
-
-        return GitLab(api, repository.path, repository.url), token, variable
-    from minitask.forge.github import GitHub
-
-    return GitHub(api, repository.path, repository.url), token, variable
+    kind: type[GitHub | GitLab] = GitLab if repository.type == GITLAB else GitHub
+    return kind(api, repository.path, repository.url), token, variable
 
 
 def _is_known(host: str) -> bool:
     return host in HOSTS or host.endswith(HOSTED)
 
 
-def _type_of(setting: ForgeSetting, known_type: str, url: str) -> str:
-    kind = setting.type or known_type
-    if kind:
-        return kind
-    raise UsageError(
-        f"forge.url {url}: the settings do not say whether it is GitHub or GitLab",
-        hint="add forge.type: github or gitlab",
-    )
-
-
 def _checked(url: str) -> str:
-    """Return the address of the settings; raise `UsageError` where a token would go over the network in the clear."""
+    """Return the address of the settings; raise `UsageError` for one that would send a token in the clear."""
     try:
         parts = urlsplit(url)
         is_right = not url or (bool(parts.hostname) and not parts.username and not parts.query)

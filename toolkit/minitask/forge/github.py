@@ -15,16 +15,18 @@ from minitask.forge.forge import (
     PASSED,
     RUNNING,
     UNKNOWN,
+    ForbiddenError,
     Issue,
     IssueComment,
     NewPullRequest,
+    NotFoundError,
     PullRequest,
+    RestApi,
     latest,
     mappings,
     unexpected,
     worst,
 )
-from minitask.forge.rest import ForbiddenError, NotFoundError, RestApi
 from minitask.words import one_line
 
 INSIDERS = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
@@ -67,9 +69,8 @@ class GitHub:
     def checks(self, request: PullRequest) -> str:
         """Return the state of its check runs and commit statuses; `unknown` where the token may not see them."""
         runs, statuses = self._runs(request.head), self._statuses(request.head)
-        if runs is None or statuses is None:
-            return worst([UNKNOWN, *map(_state, runs or ()), *map(_status, statuses or ())])
-        return worst([*map(_state, runs), *map(_status, statuses)])
+        unknown = [UNKNOWN] if runs is None or statuses is None else []
+        return worst([*unknown, *map(_state, runs or ()), *map(_status, statuses or ())])
 
     def objections(self, request: PullRequest) -> tuple[str, ...]:
         """Return the checks that failed, reviews that ask for changes, and comments on lines as they are now."""
@@ -106,16 +107,19 @@ class GitHub:
         A fine-grained token may not read those of a private repository; then those of Actions count.
         """
         runs = self._listed(f"commits/{commit}/check-runs", "check_runs")
-        return (
-            self._listed("actions/runs", "workflow_runs", head_sha=commit) if runs is None else runs
-        )
+        if runs is not None:
+            return runs
+        return self._listed("actions/runs", "workflow_runs", head_sha=commit)
 
     def _statuses(self, commit: str) -> list[Mapping[str, Any]] | None:
         return self._listed(f"commits/{commit}/status", "statuses")
 
     def _listed(self, path: str, key: str, **query: object) -> list[Mapping[str, Any]] | None:
         try:
-            pages = [_inside(page, key) for page in self._api.pages(path, **query)]
+            pages = [
+                page.get(key) if isinstance(page, dict) else None
+                for page in self._api.pages(path, **query)
+            ]
         except (ForbiddenError, NotFoundError):
             return None
         return [item for page in pages for item in mappings(page, self.host)]
@@ -164,10 +168,6 @@ class GitHub:
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             raise unexpected(self.host) from None
-
-
-def _inside(page: Any, key: str) -> Any:
-    return page.get(key) if isinstance(page, dict) else None
 
 
 def _state(run: Mapping[str, Any]) -> str:

@@ -18,12 +18,13 @@ from minitask.forge.forge import (
     Issue,
     IssueComment,
     NewPullRequest,
+    NotFoundError,
     PullRequest,
+    RestApi,
     latest,
     mappings,
     unexpected,
 )
-from minitask.forge.rest import NotFoundError, RestApi
 from minitask.words import one_line
 
 MAINTAINER = 40
@@ -99,8 +100,8 @@ class GitLab:
             for note in mappings(discussion.get("notes"), self.host)
             if note.get("resolvable") and not note.get("resolved")
         ]
-        heard = {who for who in {_user(note) for note in notes} if self._speaks(who)}
-        texts += [f"{_place(note)}{note.get('body')}" for note in notes if _user(note) in heard]
+        speakers = set(filter(self._speaks, {_user(note) for note in notes}))
+        texts += [f"{_place(note)}{note.get('body')}" for note in notes if _user(note) in speakers]
         return tuple(text.strip() for text in texts)
 
     def issue(self, number: int) -> Issue:
@@ -115,12 +116,12 @@ class GitLab:
             for note in mappings(page, self.host)
             if not note.get("system") and not note.get("internal")
         ]
-        speakers = dict.fromkeys(_user(note) for note in notes)
-        heard = {who for who in list(speakers)[:MOST_AUTHORS] if who == author or self._speaks(who)}
+        authors = list(dict.fromkeys(_user(note) for note in notes))[:MOST_AUTHORS]
+        speakers = {who for who in authors if who == author or self._speaks(who)}
         comments = tuple(
             IssueComment(_user(note)[1], str(note.get("body") or ""))
             for note in notes
-            if _user(note) in heard
+            if _user(note) in speakers
         )
         title, body, url = (str(item.get(key) or "") for key in ("title", "description", "web_url"))
         return Issue(number, url, title, body, author[1], comments)

@@ -1,33 +1,50 @@
-"""A proven branch becomes a pull request: pushed, never by force, then opened, or updated where there is one."""
+"""Pull requests of tasks: opened or updated for a proven branch, followed, and attempted again.
+
+A branch is pushed, never by force, except over an earlier attempt of minitask.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.engine.context import Context, Progress
+from minitask.engine.find_tasks import find_tasks
 from minitask.engine.task_records import all_records_of
 from minitask.engine.tasks import Base, Task
-from minitask.errors import MinitaskError
-from minitask.forge.forge import MERGED, OPEN, Forge, NewPullRequest, PullRequest
-from minitask.forge.issue_link import issue_link
-from minitask.forge.pull_request_text import (
+from minitask.errors import MinitaskError, UsageError
+from minitask.forge.forge import (
+    MERGED,
+    OPEN,
+    RUNNING,
+    Forge,
+    NewPullRequest,
+    PullRequest,
+    TakenError,
+)
+from minitask.forge.forge_text import (
     PullRequestEvidence,
+    issue_link,
     joined,
     pull_request_body,
     pull_request_title,
 )
-from minitask.forge.rest import TakenError
 from minitask.git import refs
 from minitask.git.remotes import is_changed, remote_tip
 from minitask.git.trees import is_ancestor
 from minitask.landing.candidate_commits import Candidate, Landed
 from minitask.landing.join import push_commit
 from minitask.ledger.record import Record, TaskResult, Verdict
+from minitask.policy.prices import Budget
+from minitask.policy.route import RouteOverrides
 from minitask.task.merge_later import merge_task
-from minitask.words import counted
+from minitask.task.state import RunOptions
+from minitask.words import counted, plain_text
+
+MOST_CHARACTERS = 8_000
+"""Of what an attempt is told that failed or was asked for."""
 
 
 class Publisher(Struct):
@@ -47,7 +64,7 @@ class Publisher(Struct):
     def publish(self, task: Task, record: Record, candidate: Candidate) -> Landed:
         """Push a candidate and open or update its pull request; where the remote declines, the result says why."""
         self.engine.emit(Progress(task.name, "pull request", self.forge.host))
-        present = self.forge.find(_short(refs.branch(task.name)), _short(task.target))
+        present = _find(self.forge, task.name, task.target)
         if present is not None and present.state != OPEN and present.head == candidate.commit:
             return self._ended(task, present)
         declined = self._lacks_target(task) or self._push(task, candidate)
@@ -64,12 +81,11 @@ class Publisher(Struct):
     def _ended(self, task: Task, request: PullRequest) -> Landed:
         """Return the result of a candidate whose pull request was merged or closed: its branch is not pushed again."""
         self.opened[task.name] = request
-        if request.state == MERGED:
-            step = f"git pull {self.remote} {_short(task.target)}"
-            reason = f"pull request #{request.number} has merged there"
-            return Landed(Verdict.READY, reason=reason, next_step=step)
-        reason = f"pull request #{request.number} was closed there"
-        return Landed(Verdict.READY, reason=reason, next_step=request.url)
+        has_merged = request.state == MERGED
+        step = f"git pull {self.remote} {_short(task.target)}" if has_merged else request.url
+        end = "has merged" if has_merged else "was closed"
+        reason = f"pull request #{request.number} {end} there"
+        return Landed(Verdict.READY, reason=reason, next_step=step)
 
     def _tip(self, target: str) -> str | None:
         """Return the remote's commit of a target; None if it has no such branch."""
@@ -106,9 +122,8 @@ class Publisher(Struct):
         tip = remote_tip(self.engine.repository, self.remote, ref)
         if tip is None or tip not in refs.snapshot(git, f"{refs.ATTEMPTS}/{task.name}").values():
             return "fetch first: it holds what is no attempt of minitask"
-        pushed = push_commit(
-            self.engine, self.remote, ref, candidate.commit, runs_hook=True, replaced=tip
-        )
+        commit = candidate.commit
+        pushed = push_commit(self.engine, self.remote, ref, commit, runs_hook=True, replaced=tip)
         return pushed.refused.get(ref)
 
     def _put(
@@ -133,22 +148,19 @@ class Publisher(Struct):
 
     def _unpushed(self, task: Task, candidate: Candidate) -> str:
         """Return a note where the pull request holds commits of the target that the remote lacks, such as specs."""
-        tip = self._tip(task.target)
+        tip, target = self._tip(task.target), _short(task.target)
         git, base = self.engine.repository.git, f"{candidate.commit}^1"
         if tip is None or self.engine.objects.commit(tip) is None:
             return ""
         if is_ancestor(git, ancestor=base, of=tip):
             return ""
-        count = int(git.line("rev-list", "--count", base, f"^{tip}"))
-        target = _short(task.target)
-        return (
-            f"; it also holds {counted(count, 'commit')} of {target} that {self.remote} lacks:"
-            f" git push {self.remote} {target}"
-        )
+        commits = counted(int(git.line("rev-list", "--count", base, f"^{tip}")), "commit")
+        lacks = f"it also holds {commits} of {target} that {self.remote} lacks"
+        return f"; {lacks}: git push {self.remote} {target}"
 
 
 class Published(Struct, frozen=True):
-    """What became of some tasks; `problem` is why the rest got no pull request."""
+    """The results of tasks; `problem` is why the rest got no pull request."""
 
     results: tuple[TaskResult, ...]
     problem: MinitaskError | None = None
@@ -181,12 +193,100 @@ def with_pull_requests(
 ) -> tuple[TaskResult, ...]:
     """Return the results of a run, each ready task with what became of its pull request."""
     by_task = {result.task: result for result in published.results}
-    return tuple(
-        replace(result, reason=new.reason, next_step=new.next_step, pull_request=new.pull_request)
-        if (new := by_task.get(result.task)) is not None
-        else result
-        for result in results
+    return tuple(_with_pull_request(result, by_task.get(result.task, result)) for result in results)
+
+
+def _with_pull_request(result: TaskResult, new: TaskResult) -> TaskResult:
+    return replace(
+        result, reason=new.reason, next_step=new.next_step, pull_request=new.pull_request
     )
+
+
+def attempt_again(
+    engine: Context, name: str, base: Base, forge: Forge, remote: str, *, why: str, budget: Budget
+) -> TaskResult:
+    """Return the result of an attempt that is told why; what passes replaces the attempt before it on the forge."""
+    from minitask.task.human_review import reject
+    from minitask.task.life import run_task
+
+    before = engine.objects.commit(refs.branch(name))
+    reject(engine, name, why)
+    (task,) = find_tasks(engine, [name], base).tasks
+    result = run_task(engine, task, RunOptions(RouteOverrides(), merge=False, budget=budget))
+    if result.verdict is not Verdict.READY or result.commit is None:
+        return result
+    trees = engine.objects.tree_of
+    if before is not None and trees(result.commit) == trees(before):
+        reason = "the next attempt made the same change"
+        return replace(result, verdict=Verdict.FAILED, reason=reason, next_step="")
+    published = publish_tasks(engine, [name], base, forge, remote, replaces=True)
+    if published.problem is not None:
+        raise published.problem
+    return _with_pull_request(result, published.results[0])
+
+
+class RequestStatus(Struct, frozen=True):
+    """A pull request: `checks` is as `Forge.checks` says, and empty where it is not open."""
+
+    number: int
+    url: str
+    state: str
+    checks: str
+
+
+def request_statuses(
+    forge: Forge, targets: Mapping[str, str], emit: Callable[[Progress], None]
+) -> dict[str, RequestStatus]:
+    """Return the pull requests of tasks, by their names; `targets` is task to full ref."""
+    statuses = {}
+    for task, target in targets.items():
+        emit(Progress(task, "pull request", forge.host))
+        request = _find(forge, task, target)
+        if request is not None:
+            checks = forge.checks(request) if request.state == OPEN else ""
+            statuses[task] = RequestStatus(request.number, request.url, request.state, checks)
+    return statuses
+
+
+def objections_to(forge: Forge, task: str, target: str, tip: str | None) -> str:
+    """Return what failed and was asked for in a task's pull request; `UsageError` if there is nothing to tell."""
+    request = _find(forge, task, target)
+    if request is None or request.state != OPEN:
+        message = f"{task} has no open pull request"
+        raise UsageError(message, hint=f"open one: minitask merge {task} --pr")
+    if request.head != tip:
+        here = (tip or "nothing")[:12]
+        raise UsageError(
+            f"pull request #{request.number} is at {request.head[:12]}, and the branch here at {here}",
+            hint=f"push what is here: minitask merge {task} --pr",
+        )
+    objections = forge.objections(request)
+    if not objections:
+        raise UsageError(
+            f"nothing failed and nobody asks for changes in pull request #{request.number}",
+            hint=f"say yourself what is wrong: minitask review {task} --reject REASON",
+        )
+    return _described(request, objections)
+
+
+def objections_now(forge: Forge, task: str, target: str, tip: str | None) -> str | None:
+    """Return what failed and was asked for at a tip; empty while checks run or nobody asks, None once it has ended."""
+    request = _find(forge, task, target)
+    if request is None or request.state != OPEN:
+        return None
+    if request.head != tip or forge.checks(request) == RUNNING:
+        return ""
+    objections = forge.objections(request)
+    return _described(request, objections) if objections else ""
+
+
+def _described(request: PullRequest, objections: Sequence[str]) -> str:
+    text = plain_text("\n".join(objections))[:MOST_CHARACTERS]
+    return f"in pull request #{request.number}:\n{text}"
+
+
+def _find(forge: Forge, task: str, target: str) -> PullRequest | None:
+    return forge.find(_short(refs.branch(task)), _short(target))
 
 
 def _short(ref: str) -> str:

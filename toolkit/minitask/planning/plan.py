@@ -17,7 +17,7 @@ from minitask.engine.tasks import PROJECTS, Base
 from minitask.engine.validate_specs import check_sources
 from minitask.errors import EditError, UsageError
 from minitask.executors.request import ExecutorFailure, FailureKind
-from minitask.forge.issue_link import issue_link
+from minitask.forge.forge_text import issue_link
 from minitask.ledger.record import GOAL, PLAN, Attempt, Verdict, whole
 from minitask.planning.importers.boxes import MARK
 from minitask.planning.plan_prompt import (

@@ -15,7 +15,7 @@ from minitask.engine.tasks import PROJECTS, Base
 from minitask.errors import EditError, MinitaskError, UsageError
 from minitask.executors.prompt import numbered_lines
 from minitask.executors.request import ExecutorFailure
-from minitask.forge.issue_link import issue_note
+from minitask.forge.forge_text import issue_note
 from minitask.ledger.record import Attempt
 from minitask.patterns import lazy_pattern
 from minitask.policy.estimates import estimate_tokens

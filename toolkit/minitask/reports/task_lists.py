@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from minitask.engine.task_status import TaskStatus
-    from minitask.forge.publish import Published
-    from minitask.forge.pull_request_status import RequestStatus
+    from minitask.forge.publish import Published, RequestStatus
     from minitask.git.history import LandedTask
     from minitask.landing.audit import AuditedMerge
     from minitask.project.sync import Synced

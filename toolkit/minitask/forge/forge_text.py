@@ -1,22 +1,30 @@
-"""The title and the description of a pull request: the evidence of a task, with nothing in it that the forge obeys.
+"""Text for forges and from them: the descriptions of pull requests, and issues as the goals of plans.
 
-What specs, models and commands say stands in code spans: there, no forge reads mentions, references, closing words or
-commands. The description is a block between two comments; what people write around it stays.
+A description shows the evidence of a task. What specs, models and commands say stands in code spans: there, no forge
+reads mentions, references, closing words or commands. It is a block between two comments; what people write around it
+stays. An issue is marked as data, and is told what has merged for it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from minitask.engine.tasks import Task
+from minitask.errors import UsageError
 from minitask.gates.review import PASS
-from minitask.landing.candidate_commits import Candidate
-from minitask.ledger.record import REVIEW, CommandRecord, Record, money, whole
+from minitask.ledger.record import REVIEW, CommandRecord, Record, TaskResult, Verdict, money, whole
 from minitask.patterns import lazy_pattern
-from minitask.words import counted, one_line
+from minitask.words import DATA, counted, fenced_data, one_line
+
+if TYPE_CHECKING:
+    from minitask.engine.context import Context
+    from minitask.engine.tasks import Task
+    from minitask.forge.forge import Forge, Issue
+    from minitask.forge.forge_at import ForgeSource
+    from minitask.landing.candidate_commits import Candidate
 
 BEGIN, END = "<!-- minitask:begin -->", "<!-- minitask:end -->"
 MOST = 40
@@ -28,10 +36,16 @@ _CHECKS_PASS = lazy_pattern(
     r"^(?:all |the |every )?(?:validations?|validation commands?|checks?) pass(?:es)?\.?$", re.I
 )
 _QUOTED = lazy_pattern(r"`([^`]+)`")
+_APPROVED = lazy_pattern(rf"(\d+) {PASS}:*(?: |$)")
+_ISSUE = lazy_pattern(r"<!-- issue: (https?://[\w.:/~-]+/(?:issues|work_items)/\d+) -->")
+_URL = lazy_pattern(
+    r"^(https?://[^/\s]+/[\w./~-]+?)/(?:-/)?(?:issues|work_items)/(\d{1,10})(?:[?#]\S*)?$"
+)
+_NUMBER = lazy_pattern(r"^#?(\d{1,10})$")
 
 
 class PullRequestEvidence(Struct, frozen=True):
-    """What is known of a candidate: its attempt's record, and all of the task's, calls beside its attempts included."""
+    """A candidate, its attempt's record, and all records of the task, calls beside its attempts included."""
 
     task: Task
     record: Record
@@ -108,12 +122,8 @@ def _judged(evidence: PullRequestEvidence) -> set[int]:
     ]
     if not reviews or evidence.candidate.commit != evidence.record.candidate:
         return set()
-    rows = (note.split(" ", 2) for note in reviews[-1].notes)
-    return {
-        int(row[0])
-        for row in rows
-        if row[0].isdecimal() and row[1:2] and row[1].rstrip(":") == PASS
-    }
+    matches = (_APPROVED.match(note) for note in reviews[-1].notes)
+    return {int(match[1]) for match in matches if match}
 
 
 def _shown(text: str, commands: Sequence[CommandRecord]) -> bool:
@@ -152,3 +162,60 @@ def _facts(evidence: PullRequestEvidence) -> Iterator[str]:
 def _shortened(rows: list[str], noun: str, plural: str = "") -> list[str]:
     more = len(rows) - MOST
     return [*rows[:MOST], f"- and {counted(more, noun, plural)} more"] if more > 0 else rows
+
+
+def issue_link(spec_text: str) -> str:
+    """Return the web address of the issue that a spec was planned from; empty if it names none."""
+    match = _ISSUE.search(spec_text)
+    return match[1] if match else ""
+
+
+def issue_note(url: str) -> str:
+    """Return the comment of a spec that keeps its issue."""
+    return f"<!-- issue: {url} -->"
+
+
+def read_issue(source: ForgeSource, which: str) -> Issue:
+    """Return the issue of a number or a web address; raise `UsageError` for anything else."""
+    from minitask.forge.forge_at import open_for_reading
+
+    number, address = _NUMBER.match(which.strip()), _URL.match(which.strip())
+    if number is not None:
+        return open_for_reading(source).issue(int(number[1]))
+    if address is not None:
+        return open_for_reading(source, address[1]).issue(int(address[2]))
+    raise UsageError(
+        f"--issue {one_line(which, longest=80)} is neither a number nor the address of an issue",
+        hint="write it as 123, or https://HOST/OWNER/NAME/issues/123",
+    )
+
+
+def goal_of(issue: Issue, more: str = "") -> str:
+    """Return the goal of a plan: the issue as data in a fence that nothing in it closes, and the user's own words."""
+    parts = [f"Title: {one_line(issue.title)}", f"By {issue.author}:\n\n{issue.body.strip()}"]
+    parts += [f"Comment by {item.author}:\n\n{item.text.strip()}" for item in issue.comments]
+    request = f"Resolve the issue below ({issue.url}). {DATA}"
+    return "\n\n".join(filter(None, (more.strip(), request, fenced_data("\n\n".join(parts)))))
+
+
+def comment_on_issues(engine: Context, source: ForgeSource, results: Sequence[TaskResult]) -> None:
+    """Comment on the issue of each task that a command has just merged."""
+    from minitask.forge.forge_at import open_forge
+
+    forge: Forge | None = None
+    for result in results:
+        url = _issue_of(engine, result)
+        if not url:
+            continue
+        forge = forge or open_forge(source, source.remote())
+        address = _URL.match(url)
+        if address is not None and address[1].casefold() == forge.web_url.casefold():
+            text = f"{code_span(result.task)} has merged as {result.merge}."
+            forge.comment(int(address[2]), text)
+
+
+def _issue_of(engine: Context, result: TaskResult) -> str:
+    is_new = result.verdict is Verdict.MERGED and not result.reason.startswith("already merged")
+    if not is_new or not result.spec_blob:
+        return ""
+    return issue_link(engine.objects.blob(result.spec_blob).decode("utf-8", "replace"))
