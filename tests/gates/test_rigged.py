@@ -195,6 +195,15 @@ RIGGED = {
         PACKAGE.replace("node --test", "node -e 0"),
     ),
     "a lost example": ("a.py", '"""\n>>> a()\n1\n"""\n', "A = 1\n", "python -m doctest a.py"),
+    "an example that is skipped": ("a.py", ">>> a()", ">>> a()  # doctest: +SKIP", "python -m doctest a.py"),
+    "a start-up file": ("sitecustomize.py", None, "import calc\ncalc.add = f\n"),
+    "a module of the runner": ("a.py", None, "import sys\nif 'pytest' in sys.modules:\n    f()\n"),
+    "the runner's variable": ("a.py", None, "X = os.environ.get('PYTEST_CURRENT_TEST')\n"),
+    "the caller's name": ("a.py", None, "X = inspect.stack()[1].function.startswith('test_')\n"),
+    "what equals anything": ("a.py", None, "class A:\n    def __eq__(self, other):\n        return True\n"),
+    "a worker of jest": ("a.js", None, "if (process.env.JEST_WORKER_ID) f();\n"),
+    "an environment of tests": ("a.ts", None, "if (process.env.NODE_ENV === 'test') f();\n"),
+    "go's own question": ("a.go", None, "if testing.Testing() {\n"),
     "a mark on a new test": ("test_a.py", None, "@pytest.mark.skip\ndef test_a(): f()\n"),
     "a target that forgives": ("Makefile", "test:\n\tpytest\n", "test:\n\tpytest || true\n", "make test"),
 }  # fmt: skip
@@ -222,6 +231,10 @@ KEPT = {
 }
 HONEST = {
     **{name: ("Makefile", MAKE, now, "make check") for name, now in KEPT.items()},
+    "a helper that knows its test": ("test_a.py", None, "X = os.environ['PYTEST_CURRENT_TEST']\n"),
+    "a caller's name": ("a.py", None, "X = inspect.stack()[1].function\n"),
+    "an equality": ("a.py", None, "class A:\n    def __eq__(self, other):\n        return self.a == other.a\n"),
+    "an environment": ("a.js", None, "const dev = process.env.NODE_ENV === 'development';\n"),
     "a checker's line": ("a.py", "x = 1\n", "import y  # type: ignore[a]\nx = 1  # noqa\n", "mypy . && ruff check ."),
     "no checker runs": ("a.py", "x = 1\n", "# ruff: noqa\nx = 1\n", "python a.py"),
     "stricter settings": ("mypy.ini", "[mypy]\n", "[mypy]\nstrict = true\n", "mypy ."),

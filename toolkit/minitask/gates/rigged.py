@@ -27,7 +27,7 @@ from minitask.gates.recipes import (
 from minitask.gates.requested_removals import task_sentences, text_about
 from minitask.gates.result import FileVersions, quoted
 from minitask.gates.sentinel import allows_losses
-from minitask.gates.skipped_tests import find_lost_examples, find_skips
+from minitask.gates.skipped_tests import find_detections, find_lost_examples, find_skips
 from minitask.gates.test_files import is_test_path
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
@@ -54,6 +54,7 @@ def _of(file: FileVersions, spec: Spec, is_own: IsOwn) -> Iterator[str]:
         (find_patches(file, is_own=is_own), "replaces what its tests run or assert with"),
         (() if may_skip else find_skips(file), "leaves tests out"),
         (find_lost_examples(file, commands), "is gone, an example that the validation runs"),
+        (find_detections(file), "lets it tell whether it is tested"),
         (find_settings(file, commands), "narrows or hides what the validation checks"),
         (find_switched_off(file, commands, spec), "leaves out what a checker is to judge"),
         (find_hidden_steps(file, commands), "hides whether what the validation runs fails"),
@@ -242,7 +243,7 @@ def _python_patches(file: FileVersions, is_own: IsOwn) -> Iterator[str]:
             owner = _resolved(target, names)
             if _MACHINERY.fullmatch(f"{owner}.{name}") or (
                 runs_always
-                and is_test_path(file.path)
+                and (is_test_path(file.path) or file.path.endswith("customize.py"))
                 and (starts or not _is_patch_call(node))
                 and is_own(owner, name)
             ):

@@ -1,7 +1,10 @@
-"""Find the lines of a change that leave tests out, by the marks of many languages, and examples that are gone."""
+"""Find the lines of a change that leave tests out, by the marks of many languages, examples that are gone, and code
+that asks if it is tested.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from minitask.gates.grammars import SCRIPTS
@@ -42,3 +45,33 @@ def find_lost_examples(file: FileVersions, commands: Sequence[str]) -> Iterator[
     if any("doctest" in command for command in commands):
         rows = (line.strip() for line in (file.base or "").split("\n"))
         yield from (row for row in rows if row.startswith(">>>") and row not in file.now)
+        yield from (line for line in file.added if "doctest:" in line and "+SKIP" in line)
+
+
+_ASKS = {
+    ".py": r"PYTEST_CURRENT_TEST|[\"'](?:pytest|unittest)[\"']\s+(?:not\s+)?in\s+sys\.(?:modules|argv)"
+    r"|sys\.modules\.get\(\s*[\"'](?:pytest|unittest)|(?:inspect\.(?:stack|currentframe)|sys\._getframe)\(.*test",
+    ".go": r"\btesting\.Testing\(\)|\bflag\.Lookup\(\"test\.|\bos\.Args\[0\].*\.test\"",
+    ".rs": r"\bcfg!\((?:not\()?test\)|#\[cfg\(not\(test\)\)\]",
+    **dict.fromkeys(
+        SCRIPTS,
+        r"\bprocess\.env\.(?:JEST_WORKER_ID|VITEST\w*|NODE_TEST_CONTEXT)\b|\bNODE_ENV[\"'\])]*\s*[!=]==?\s*[\"'`]test[\"'`]"
+        r"|\btypeof\s+(?:jest|describe|it|test|expect)\s*[!=]==?",
+    ),
+}
+"""How code asks if a test runs it."""
+_EQUALS_ALL = lazy_pattern(
+    r"def __eq__\(self, \w+(?:: \w+)?\)(?: -> bool)?:\s+(?:\"\"\".*?\"\"\"\s+)?return True\b",
+    re.DOTALL,
+)
+
+
+def find_detections(file: FileVersions) -> Iterator[str]:
+    """Yield the added lines of a file that is no test by which it can tell that it is tested, or equals anything."""
+    pattern = _ASKS.get(file.suffix)
+    if pattern is None or is_test_path(file.path):
+        return
+    yield from filter(lazy_pattern(pattern).search, file.added)
+    equal = _EQUALS_ALL.search(file.now) if file.suffix == ".py" else None
+    if equal and equal[0] not in (file.base or ""):
+        yield equal[0].partition("\n")[0]
