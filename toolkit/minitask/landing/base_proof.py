@@ -13,7 +13,6 @@ from msgspec import Struct
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.errors import RefusedError
-from minitask.gates.test_files import is_test_path
 from minitask.git.objects import SUBMODULE
 from minitask.git.remotes import fill_command
 from minitask.landing.missing_on_base import CHECK, Lack, Red, Scene, find_lack
@@ -56,6 +55,8 @@ def check_fails_before(engine: Context, task: Task) -> tuple[CommandRecord, ...]
 
 def _example(spec: Spec) -> str:
     """Return how a new test serves as such a command: a run of all tests passes without it."""
+    from minitask.gates.test_files import is_test_path
+
     maybe_new = (FileAction.CREATE, FileAction.WRITE)
     created = (ref.path for ref in spec.files if ref.action in maybe_new)
     test = next(filter(is_test_path, created), "")

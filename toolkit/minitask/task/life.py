@@ -29,8 +29,7 @@ from minitask.task.finish import (
 )
 from minitask.task.human_review import needs_approval
 from minitask.task.judge import judge
-from minitask.task.phases import blame_outage, implement
-from minitask.task.prepare import prepare
+from minitask.task.prepare import blame_outage, implement, prepare
 from minitask.task.resume import latest_made, take_proven
 from minitask.task.state import NotAskedError, RunOptions, TaskState, UnservedError
 

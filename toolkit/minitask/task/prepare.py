@@ -1,4 +1,4 @@
-"""Prepare the call of an executor: refuse bad tasks, choose the route, make the request."""
+"""Prepare the call of an executor and make it: refuse bad tasks, choose the route, send the request."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from minitask.engine.context import Context, Progress
 from minitask.engine.task_records import records_of
 from minitask.engine.tasks import Task, check_branch, next_number, task_refs
 from minitask.executors.registry import WITH_BATCHES, make_executor
-from minitask.executors.request import Description, ExecutorFailure, PastRound
+from minitask.executors.request import Description, ExecutorFailure, FailureKind, PastRound
 from minitask.landing.base_proof import check_fails_before
-from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW
+from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, Verdict
 from minitask.policy.prices import Budget
 from minitask.policy.route import SCRIPT, Route
 from minitask.policy.tier_rules import nearest_tier
@@ -28,14 +28,14 @@ from minitask.routing.requests import make_order
 from minitask.routing.route_task import find_exposure, resolve_model, route_of
 from minitask.spec.model import Tier
 from minitask.task import call_journal
-from minitask.task.call_journal import CallKey
-from minitask.task.calls import WorkCall
+from minitask.task.call_journal import Answered, CallKey
+from minitask.task.calls import Call, WorkCall
 from minitask.task.finish import landed_result
 from minitask.task.human_review import last_word
 from minitask.task.interrupted import starts_from
 from minitask.task.meter import BATCH_SECONDS, TaskMeter, metered, unnoted
 from minitask.task.reached_limit import within_limits
-from minitask.task.state import AttemptState, PromptInputs, RunOptions, TaskState
+from minitask.task.state import AttemptState, NotAskedError, PromptInputs, RunOptions, TaskState
 
 
 def prepare(engine: Context, task: Task, options: RunOptions, *, started: float) -> TaskState:
@@ -248,3 +248,65 @@ def _questions(engine: Context, task: Task, route: Route) -> Iterator[tuple[str,
         near = nearest_tier(settings, tier) if is_asked else None
         if near is not None:
             yield phase, near, settings.tiers[near].model
+
+
+def implement(engine: Context, state: TaskState, call: Call) -> TaskState:
+    """Return the state with the executor's change, or with why there is none.
+
+    A change that is at hand (one on record, or a reviewer's own edits) needs no call. Raises `NotAskedError` where
+    nobody was asked.
+    """
+    if state.draft.work is not None:
+        return state
+    is_script = state.call.route.executor == SCRIPT
+    outcome = state.call.perform(engine) if is_script else call(state.call)
+    if isinstance(outcome, Answered):
+        return replace(state, draft=_with_work(state.draft, outcome), failure=None)
+    if isinstance(outcome, ExecutorFailure):
+        return replace(state, draft=_with_failure(state, outcome), failure=outcome)
+    call_journal.settle(engine.repository.home, state.call.key)
+    raise NotAskedError(state, outcome)
+
+
+def _with_work(draft: AttemptState, outcome: Answered) -> AttemptState:
+    work = outcome.work
+    return replace(
+        draft,
+        work=work,
+        usage=work.usage,
+        cost_usd=outcome.cost_usd,
+        pricing=outcome.pricing,
+        malformed=work.malformed,
+    )
+
+
+def _with_failure(state: TaskState, failure: ExecutorFailure) -> AttemptState:
+    meter = state.call.meter
+    draft = replace(
+        state.draft,
+        usage=failure.usage,
+        cost_usd=meter.spent_usd,
+        pricing=meter.pricing,
+        malformed=failure.malformed,
+        reply=failure.reply,
+        transport=failure.kind in (FailureKind.TRANSPORT, FailureKind.MISSING),
+    )
+    if failure.kind is FailureKind.OUT_OF_SCOPE:
+        return draft.failed(Verdict.REFUSED, "scope", str(failure))
+    if failure.kind is FailureKind.UNLISTED:
+        return draft.failed(Verdict.FAILED, "scope", str(failure))
+    verdict = Verdict.FAILED if failure.exit_code == 1 else Verdict.ERROR
+    verdict = Verdict.SKIPPED if failure.kind is FailureKind.QUOTA else verdict
+    return draft.failed(verdict, "implement", f"{failure.kind}: {failure}")
+
+
+def blame_outage(draft: AttemptState) -> AttemptState:
+    """Give the provider's failure as the reason where a change that it broke off does not pass."""
+    outage = draft.work.outage if draft.work else ""
+    if not outage or draft.verdict.is_good:
+        return draft
+    judged = f"its partial change fails at {draft.ruling.gate}: {draft.ruling.reason}"
+    limited = outage.startswith(f"{FailureKind.QUOTA}:")
+    verdict = Verdict.SKIPPED if limited else Verdict.ERROR
+    failed = draft.failed(verdict, "implement", f"{outage}\n{judged}")
+    return replace(failed, transport=outage.startswith(FailureKind.TRANSPORT))
