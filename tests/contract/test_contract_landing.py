@@ -249,3 +249,64 @@ def test_a_candidate_whose_spec_is_gone_lands_by_the_one_that_it_was_made_for(wo
     world.git("commit", "-qm", "the plan is done")
     assert world.minitask("merge", "p/01-b").code == 0
     assert world.has("b.txt")
+
+
+OLD = "import os\n\n\ndef old(x):\n    return x\n\n\ndef last():\n    return os.name\n"
+CLASHES = {
+    "a rename and a use": (
+        {"a.py": OLD.replace("old", "fresh")},
+        {"c.py": "from a import old\n\nprint(old(1))\n"},
+        "a.py has no old",
+    ),
+    "a module that is gone": (
+        {"b.py": "X = 1\n", "a.py": None},
+        {"c.py": "from a import old\n\nprint(old(1))\n"},
+        "c.py:1",
+    ),
+    "a definition twice": (
+        {"a.py": OLD.replace("def old", "def half(x):\n    return x / 2\n\n\ndef old")},
+        {"a.py": f"{OLD}\n\ndef half(x):\n    return x // 2\n"},
+        "half twice",
+    ),
+    "a key twice": (
+        {"a.json": '{\n  "k": 1,\n  "b": 1,\n  "c": 2,\n  "d": 3\n}\n'},
+        {"a.json": '{\n  "b": 1,\n  "c": 2,\n  "d": 3,\n  "k": 2\n}\n'},
+        "k twice",
+    ),
+}
+
+
+def both_ready(world: World, first: dict[str, str | None], second: dict[str, str | None]) -> None:
+    world.commit({"a.py": OLD, "a.json": '{\n  "b": 1,\n  "c": 2,\n  "d": 3\n}\n'})
+    for number, files in enumerate((first, second), 1):
+        whole = {path: text for path, text in files.items() if text is not None}
+        gone = "".join(f"```edits\ndelete {path}\n```\n" for path in files if files[path] is None)
+        check = "\n".join(f"! git diff --quiet HEAD~1 -- {path}" for path in files)
+        world.task(
+            f"p/0{number}-x",
+            whole=whole,
+            snippets=gone,
+            writes=[path if files[path] else f"{path} (delete)" for path in files],
+            validation=check,
+            number=number,
+        )
+    for number in (1, 2):
+        assert world.exec(f"p/0{number}-x", "--no-merge").json["verdict"] == "ready"
+
+
+@pytest.mark.parametrize("case", CLASHES)
+def test_a_merge_that_git_makes_and_that_cannot_run_is_a_conflict(world: World, case: str) -> None:
+    first, second, words = CLASHES[case]
+    both_ready(world, first, second)
+    result = world.minitask("merge", "p/01-x", "p/02-x", "--json").json["tasks"]
+    assert [task["verdict"] for task in result] == ["merged", "conflict"]
+    assert words in result[1]["reason"]
+
+
+def test_changes_that_meet_in_a_file_and_can_run_both_land(world: World) -> None:
+    first = {"a.py": OLD.replace("import os", "import json\nimport os")}
+    both_ready(
+        world, first, {"a.py": OLD.replace("os.name", "os.sep"), "c.py": "from a import old\n"}
+    )
+    result = world.minitask("merge", "p/01-x", "p/02-x", "--json").json["tasks"]
+    assert [task["verdict"] for task in result] == ["merged", "merged"]

@@ -66,6 +66,29 @@ def check_lint(
     return GateResult(GATE, passed=False, reason=_reason(faults))
 
 
+def find_merge_faults(
+    changes: Sequence[Change], *, read: Reader, spec: Spec, candidate: FilesAfter
+) -> list[LintError]:
+    """Return what of a merge cannot run as text: syntax, imports, names, keys; `read` gives its old side."""
+    proposals = tuple(_proposals(changes, read))
+    unresolved = _unresolved_imports(changes, read=read, spec=spec, candidate=candidate)
+    faults = [fault for proposal in proposals for fault in unresolved(proposal)]
+    for proposal in proposals:
+        syntax = _syntax_fault(proposal)
+        faults += [syntax] if syntax is not None else _dead_ends(proposal, spec, frozenset)
+        faults += _defined_twice(proposal)
+    faults += _broken_imports(changes, faults, read=read, spec=spec, candidate=candidate)
+    return faults
+
+
+def _defined_twice(proposal: FileChange) -> Iterable[LintError]:
+    if suffix_of(proposal.path) != ".py":
+        return ()
+    from minitask.gates.python_source import find_defined_twice
+
+    return find_defined_twice(proposal)
+
+
 def _proposals(changes: Sequence[Change], read: Reader) -> Iterator[FileChange]:
     for change in changes:
         if change.content is not None:

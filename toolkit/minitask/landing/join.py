@@ -25,6 +25,7 @@ from minitask.git.restore_checkout import TargetMove
 from minitask.git.trees import MergeResult, TreeChange, merge_apart, merge_tree
 from minitask.git.update_target import TargetUpdate, update_target
 from minitask.landing.candidate_commits import Candidate, Landed, candidate_commit
+from minitask.landing.merged_text import faults_of_merge
 from minitask.ledger.record import Verdict
 
 CARRIED = "Minitask-Carried"
@@ -42,7 +43,15 @@ class Joint(Struct, frozen=True):
 
 
 def join(engine: Context, task: Task, candidate: Candidate, *, tip: str) -> Joint:
-    """Return the merge of a candidate into a tip, in which no foreign commit comes along."""
+    """Return the merge of a candidate into a tip, in which no foreign commit comes along, and which can run as text."""
+    joint = _join(engine, task, candidate, tip=tip)
+    if joint.tree is None:
+        return joint
+    faults = faults_of_merge(engine, candidate=candidate.commit, tip=tip, tree=joint.tree)
+    return replace(joint, tree=None, conflicts=faults) if faults else joint
+
+
+def _join(engine: Context, task: Task, candidate: Candidate, *, tip: str) -> Joint:
     base = candidate.base or engine.objects.commit(f"{candidate.commit}^1")
     if base is None or leads_back(engine, tip, base):
         return _joint(candidate.commit, merged(engine, candidate.commit, tip=tip))
