@@ -12,9 +12,8 @@ from decimal import Decimal
 import pytest
 from agent_outputs import printed
 
-from minitask.executors.agents.claude import CursorProgram
-from minitask.executors.agents.goose import GooseProgram
 from minitask.executors.agents.litellm_agents import AiderProgram
+from minitask.executors.agents.result_agents import CursorProgram, GooseProgram
 from minitask.executors.request import FailureKind
 from minitask.ledger.usage import Usage
 

@@ -70,9 +70,8 @@ class Headers(Redacted, frozen=True):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Return the values that came from the environment, as they are sent."""
-        return tuple(
-            value for name, value in self.filled().items() if value != self.templates[name]
-        )
+        filled = self.filled().items()
+        return tuple(value for name, value in filled if value != self.templates[name])
 
     def filled(self) -> dict[str, str]:
         """Return the headers as they are sent."""
@@ -90,15 +89,17 @@ def addresses(base_url: str, path: str) -> tuple[Address, ...]:
     a host alone and for Anthropic's API, whose tools add it, and last for any other path. Raises `UsageError` for what
     is no HTTP URL.
     """
-    parts = urlsplit(checked(base_url))
+    parts = urlsplit(_checked(base_url))
     origin, query = f"{parts.scheme}://{parts.netloc}", parts.query
     folder = parts.path.rstrip("/")
     plain = folder.removesuffix(path)
     address = Address(origin + plain, query)
     if plain != folder or re.search(_VERSION, plain):
         return (address,)
-    if address.has_api_version:
-        return (Address(origin + _deployment(plain), query),)
+    if address.has_api_version:  # Azure's classic API, whose base URL may end before the deployment
+        if "/deployments/" not in f"{plain}/":
+            plain = f"{plain.removesuffix('/openai')}/openai/deployments/{{model}}"
+        return (Address(origin + plain, query),)
     versioned = Address(f"{origin}{plain}/v1", query)
     adds_version = not plain or path == "/messages"
     return (versioned, address) if adds_version else (address, versioned)
@@ -106,7 +107,7 @@ def addresses(base_url: str, path: str) -> tuple[Address, ...]:
 
 def ollama_address(base_url: str) -> Address:
     """Return where Ollama is, whichever of its APIs the base URL leads to."""
-    parts = urlsplit(checked(base_url))
+    parts = urlsplit(_checked(base_url))
     folder = re.sub(r"/(?:api(?:/chat)?|v1(?:/chat/completions)?)/*$", "", parts.path)
     return Address(f"{parts.scheme}://{parts.netloc}{folder.rstrip('/')}", parts.query)
 
@@ -126,9 +127,9 @@ def find_base_url(kind: str, environ: Mapping[str, str]) -> tuple[str, str]:
     value = environ.get(variable, "").strip().strip("\"'")
     if not value:
         return "", ""
-    url = ollama_url(value) if kind == "ollama" else value
+    url = _ollama_url(value) if kind == "ollama" else value
     try:
-        return checked(url), variable
+        return _checked(url), variable
     except UsageError as error:
         raise UsageError(
             f"{variable}: {error.message.removeprefix('base_url: ')}",
@@ -136,19 +137,18 @@ def find_base_url(kind: str, environ: Mapping[str, str]) -> tuple[str, str]:
         ) from None
 
 
-def ollama_url(host: str) -> str:
+def _ollama_url(host: str) -> str:
     """Return the URL that OLLAMA_HOST means: the scheme, the host, the port and a path may each be left out."""
-    scheme, found, rest = host.strip().partition("://") if "://" in host else ("", "", host.strip())
+    scheme, mark, rest = host.partition("://") if "://" in host else ("", "", host)
     place, _, folder = rest.partition("/")
     name, port = _host_and_port(place)
     name = EVERYWHERE.get(name, name) or "127.0.0.1"
     shown = f"[{name}]" if ":" in name else name
     number = port if port.isdecimal() and int(port) < 65_536 else str(OLLAMA_PORT.get(scheme, 80))
-    suffix = f"/{folder}".rstrip("/")
-    return f"{scheme if found else 'http'}://{shown}:{number}{suffix}"
+    return f"{scheme if mark else 'http'}://{shown}:{number}/{folder}".rstrip("/")
 
 
-def checked(base_url: str) -> str:
+def _checked(base_url: str) -> str:
     """Return a base URL without slashes at its end; raises `UsageError` where it is no HTTP URL or holds a password."""
     try:
         parts = urlsplit(base_url)
@@ -170,13 +170,6 @@ def shown_url(url: str) -> str:
     bare, _, query = url.partition("?")
     versions = [f"{name}={value}" for name, value in parse_qsl(query) if name == _API_VERSION]
     return f"{bare}?{versions[0]}" if versions else bare
-
-
-def _deployment(folder: str) -> str:
-    """Return the path of a deployment at Azure's classic API, where the base URL may end before it."""
-    if "/deployments/" in f"{folder}/":
-        return folder
-    return f"{folder.removesuffix('/openai')}/openai/deployments/{{model}}"
 
 
 def _host_and_port(place: str) -> tuple[str, str]:

@@ -29,10 +29,9 @@ from minitask.executors.agents.setups import home_of
 from minitask.executors.http import find_absence
 from minitask.executors.prompt import agent_prompt
 from minitask.executors.request import (
-    UNREADABLE,
+    OUTAGES,
     AgentFolders,
     Check,
-    Completion,
     CompletionRequest,
     Description,
     ExecutorFailure,
@@ -40,8 +39,7 @@ from minitask.executors.request import (
     ExecutorResult,
     FailureKind,
     Meter,
-    as_edit_error,
-    is_outage,
+    find_objection,
 )
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.patterns import lazy_pattern
@@ -85,7 +83,7 @@ class AgentExecutor:
             failure = self._failure(report.problem, report.message, report)
             if all(change.content == "" for change in changes):  # some make empty files first
                 raise failure
-            outage = f"{failure.kind}: {failure.message}" if is_outage(failure.kind) else ""
+            outage = f"{failure.kind}: {failure.message}" if failure.kind in OUTAGES else ""
         if not changes:
             raise self._failure(
                 FailureKind.MALFORMED, "it changed nothing", report, hint=report.message
@@ -100,7 +98,7 @@ class AgentExecutor:
             outage=outage,
         )
 
-    def advise(self, question: CompletionRequest, check: Check) -> Completion:
+    def advise(self, question: CompletionRequest, check: Check) -> ExecutorResult:
         """Have the program answer, in a workspace that it may look around in; what it changes there is dropped.
 
         Raises `ExecutorFailure`.
@@ -117,19 +115,23 @@ class AgentExecutor:
             report = replace(report, usage=spent)  # a failure counts what all rounds took
             if report.problem is not None:
                 raise self._failure(report.problem, report.message, report, malformed=malformed)
-            try:
-                check(report.final_message)
-            except (EditError, *UNREADABLE) as error:
-                malformed += 1
-                problem = str(as_edit_error(error))
-                if malformed > question.repairs_or(0):
-                    kind = FailureKind.MALFORMED
-                    raise self._failure(kind, problem, report, malformed=malformed) from error
-                prompt = f"{question.prompt}\n\n{_UNUSABLE.format(problem=problem)}"
-                inquiry = replace(question, prompt=prompt)
-            else:
-                answer = report.final_message.strip()
-                return Completion(answer, spent, version=version, malformed=malformed)
+            problem = find_objection(check, report.final_message)
+            if problem is None:
+                return ExecutorResult(
+                    (),
+                    spent,
+                    question.model,
+                    report.final_message.strip(),
+                    None,
+                    version=version,
+                    malformed=malformed,
+                )
+            malformed += 1
+            if malformed > (question.repairs or 0):
+                kind = FailureKind.MALFORMED
+                raise self._failure(kind, str(problem), report, malformed=malformed) from problem
+            prompt = f"{question.prompt}\n\n{_UNUSABLE.format(problem=problem)}"
+            inquiry = replace(question, prompt=prompt)
 
     def describe(self, order: ExecutorRequest) -> Description:
         """Return the command line, and the prompt."""

@@ -12,21 +12,18 @@ from collections.abc import Mapping
 
 from minitask.executors.address import Address
 from minitask.executors.chat import ChatReply, Message
-from minitask.executors.endpoint import Call, ChatExecutor
+from minitask.executors.endpoint import Call, ChatExecutor, whole_reply
 from minitask.executors.http import HttpResponse
 from minitask.executors.response import (
     ENDED,
     Ending,
     Wire,
-    believable,
-    check_ending,
     count,
     error_in_success,
     joined,
     mapping,
     no_content,
     parse_answer,
-    served_model,
     text_of,
 )
 from minitask.ledger.usage import Usage
@@ -53,23 +50,15 @@ class AnthropicDialect:
 
     def body(self, call: Call) -> Mapping[str, object]:
         """Return the request's JSON."""
-        system = [
-            block
-            for message in call.messages
-            if message.role == "system"
-            for block in _blocks(message)
-        ]
+        system = [message for message in call.messages if message.role == "system"]
+        turns = [message for message in call.messages if message.role != "system"]
         return {
             "model": call.model,
             "max_tokens": call.max_output_tokens or DEFAULT_OUTPUT_TOKENS,
-            "system": system,
+            "system": [block for message in system for block in _blocks(message)],
             "messages": [
-                {
-                    "role": message.role,
-                    "content": _blocks(message) if message.shared else message.text,
-                }
-                for message in call.messages
-                if message.role != "system"
+                {"role": turn.role, "content": _blocks(turn) if turn.shared else turn.text}
+                for turn in turns
             ],
         }
 
@@ -84,21 +73,19 @@ class AnthropicDialect:
             raise no_content(parsed, wire, "content", usage=usage)
         texts = [part for part in content if mapping(part).get("type") == "text"]
         calls = [part for part in content if mapping(part).get("type") == "tool_use"]
-        text = wire.redact(joined(text_of(texts), calls))
-        usage = believable(usage, text=text)
         ended = _ENDED | ENDED if calls else _ENDED
         ending = Ending(parsed.get("stop_reason"), ended, _CUT_OFF, _REFUSED, "stop_reason")
-        check_ending(ending, text=text, usage=usage, wire=wire)
-        return ChatReply(text, usage, served_model(parsed.get("model")))
+        text = joined(text_of(texts), calls)
+        return whole_reply(parsed, text, ending=ending, usage=usage, wire=wire)
 
 
 def _blocks(message: Message) -> list[dict[str, object]]:
     """Return a message in parts: what other tasks share, marked where that pays, and the rest."""
-    shared, own = message.text[: message.shared], message.text[message.shared :]
+    shared, rest = message.text[: message.shared], message.text[message.shared :]
     if estimate_tokens(shared) < _LEAST_TOKENS:
         return [{"type": "text", "text": message.text}]
     parts: list[dict[str, object]] = [{"type": "text", "text": shared, "cache_control": _CACHED}]
-    return [*parts, {"type": "text", "text": own}] if own else parts
+    return [*parts, {"type": "text", "text": rest}] if rest else parts
 
 
 class AnthropicExecutor(ChatExecutor):
@@ -129,7 +116,7 @@ def read_usage(parsed: object) -> Usage:
 def _writes(
     usage: Mapping[str, object], *, fresh: int | None
 ) -> tuple[int | None, int | None, int | None]:
-    """Return all cache writes, those for five minutes and those for an hour; without a breakdown all are the former."""
+    """Return all cache writes, those for five minutes, those for an hour; without a breakdown all are the former."""
     apart = mapping(usage.get("cache_creation"))
     if not apart:
         written = _optional(usage, "cache_creation_input_tokens", others=fresh)

@@ -19,7 +19,6 @@ from minitask.executors.http import HttpRequest, HttpResponse
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.executors.response import UNKNOWN_TOKENS, count, mapping, parse_answer
 from minitask.executors.server_errors import STATUS_OF, Object, unix_seconds
-from minitask.ledger.usage import NO_USAGE
 from minitask.patterns import lazy_pattern
 
 CALL_SECONDS = 120.0
@@ -37,7 +36,7 @@ Bodies = Mapping[str, Mapping[str, object]]
 class BatchState(Struct, frozen=True):
     """The state of a batch. `failure` says why it cannot be used at all; it has ended then, too.
 
-    `was_stopped` says that it ended early: requests without a result were not come to.
+    `was_stopped`: it ended early, and the provider did not come to requests without a result.
     """
 
     id: str
@@ -63,8 +62,9 @@ class BatchApi(Protocol):
         ...
 
     def answers(self, batch_id: str) -> dict[str, HttpResponse]:
-        """Return what each request got, by custom id; one that was not come to has status 504, one whose result is
-        damaged or missing is left out.
+        """Return what each request got, by custom id, without those whose result is damaged or missing.
+
+        One that the provider did not come to has status 504.
         """
         ...
 
@@ -75,31 +75,29 @@ class _Calls:
     def __init__(self, executor: ChatExecutor) -> None:
         self._executor = executor
 
-    def get_json(self, path: str) -> Object:
+    def _get_json(self, path: str) -> Object:
         """Return the JSON object at a path; raises `ExecutorFailure`."""
-        return parse_answer(self._get(path), self._executor.wire(self._url(path)))
+        return self._parsed(self._get(path), path)
 
-    def rows(self, path: str) -> list[Object]:
+    def _rows(self, path: str) -> list[Object]:
         """Return the objects in the list at a path; raises `ExecutorFailure`."""
-        listed = self.get_json(path).get("data")
+        listed = self._get_json(path).get("data")
         return [mapping(row) for row in listed] if isinstance(listed, list) else []
 
-    def post_json(self, path: str, body: object) -> Object:
+    def _post_json(self, path: str, body: object) -> Object:
         """Return what a POST of JSON is answered with; raises `ExecutorFailure`."""
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-        return self.post(path, content, {})
+        return self._post(path, content, {})
 
-    def post(self, path: str, content: bytes, headers: Mapping[str, str]) -> Object:
+    def _post(self, path: str, content: bytes, headers: Mapping[str, str]) -> Object:
         """Return what a POST is answered with; raises `ExecutorFailure`."""
-        every = {**self._executor.headers(), **headers}
-        answer = self._send(HttpRequest(self._url(path), content, every))
-        return parse_answer(answer, self._executor.wire(self._url(path)))
+        return self._parsed(self._send("POST", path, content, headers), path)
 
-    def lines(self, path: str) -> Iterator[tuple[str, Object]]:
+    def _lines(self, path: str) -> Iterator[tuple[str, Object]]:
         """Yield the JSON objects of a file of lines, by custom id; a damaged line is passed over."""
         answer = self._get(path)
         if not 200 <= answer.status < 300:
-            parse_answer(answer, self._executor.wire(self._url(path)))
+            self._parsed(answer, path)
         for line in answer.body.splitlines():
             with suppress(ValueError, RecursionError):
                 parsed = mapping(json.loads(line))
@@ -108,60 +106,54 @@ class _Calls:
                     yield request_id, parsed
 
     def _get(self, path: str) -> HttpResponse:
-        request = HttpRequest(self._url(path), headers=self._executor.headers(), method="GET")
-        return self._send(request)
+        return self._send("GET", path, b"", {})
 
-    def _send(self, request: HttpRequest) -> HttpResponse:
+    def _send(
+        self, method: str, path: str, content: bytes, headers: Mapping[str, str]
+    ) -> HttpResponse:
+        every = {**self._executor.headers(), **headers}
+        request = HttpRequest(self._executor.address.url(path), content, every, method)
         return self._executor.send(request, timeout_seconds=CALL_SECONDS)
 
-    def _url(self, path: str) -> str:
-        return self._executor.address.url(path)
+    def _parsed(self, answer: HttpResponse, path: str) -> Object:
+        return parse_answer(answer, self._executor.wire(self._executor.address.url(path)))
 
 
-class AnthropicBatches:
+class AnthropicBatches(_Calls):
     """`/messages/batches`."""
-
-    def __init__(self, executor: ChatExecutor) -> None:
-        self._calls = _Calls(executor)
 
     def create(self, bodies: Bodies, *, name: str) -> BatchState:  # noqa: ARG002 - no room for a name
         """Send the requests as a batch."""
-        requests = [
-            {"custom_id": request_id, "params": body} for request_id, body in bodies.items()
-        ]
-        return self._read(self._calls.post_json("/messages/batches", {"requests": requests}))
+        requests = [{"custom_id": name, "params": body} for name, body in bodies.items()]
+        return self._read(self._post_json("/messages/batches", {"requests": requests}))
 
     def state(self, batch_id: str) -> BatchState:
         """Return where a batch stands."""
-        return self._read(self._calls.get_json(f"/messages/batches/{batch_id}"))
+        return self._read(self._get_json(f"/messages/batches/{batch_id}"))
 
     def find(self, *, name: str, size: int, since: float) -> str | None:  # noqa: ARG002
         """Return the only batch of that size since then, if there is just one."""
-        rows = self._calls.rows(f"/messages/batches?limit={LISTED}")
-        fitting = [
-            row
-            for row in rows
-            if (unix_seconds(row.get("created_at")) or 0) >= since and self._read(row).size == size
-        ]
+        rows = self._rows(f"/messages/batches?limit={LISTED}")
+        recent = (row for row in rows if (unix_seconds(row.get("created_at")) or 0) >= since)
+        fitting = [row for row in recent if self._read(row).size == size]
         return _id(fitting[0]) if len(fitting) == 1 else None
 
     def answers(self, batch_id: str) -> dict[str, HttpResponse]:
         """Return what each request got."""
-        lines = self._calls.lines(f"/messages/batches/{batch_id}/results")
+        lines = self._lines(f"/messages/batches/{batch_id}/results")
         return {request_id: _anthropic_answer(line) for request_id, line in lines}
 
     def _read(self, parsed: Object) -> BatchState:
-        counts = mapping(parsed.get("request_counts"))
-        numbers = [count(number) for number in counts.values()]
+        numbers = [count(number) for number in mapping(parsed.get("request_counts")).values()]
         size = sum(number or 0 for number in numbers) if numbers else None
         return BatchState(_id(parsed), parsed.get("processing_status") == "ended", size)
 
 
-class OpenAiBatches:
+class OpenAiBatches(_Calls):
     """`/files` and `/batches`."""
 
     def __init__(self, executor: ChatExecutor) -> None:
-        self._calls = _Calls(executor)
+        super().__init__(executor)
         self._path = "/v1" + executor.dialect.path
 
     def create(self, bodies: Bodies, *, name: str) -> BatchState:
@@ -172,34 +164,34 @@ class OpenAiBatches:
         )
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         content, kind = _form(name, lines.encode("utf-8", "replace"))
-        uploaded = self._calls.post("/files", content, {"Content-Type": kind})
+        uploaded = self._post("/files", content, {"Content-Type": kind})
         body = {
             "input_file_id": _id(uploaded),
             "endpoint": self._path,
             "completion_window": "24h",
             "metadata": {"minitask": name},
         }
-        return self._read(self._calls.post_json("/batches", body))
+        return self._read(self._post_json("/batches", body))
 
     def state(self, batch_id: str) -> BatchState:
         """Return where a batch stands."""
-        return self._read(self._calls.get_json(f"/batches/{batch_id}"))
+        return self._read(self._get_json(f"/batches/{batch_id}"))
 
     def find(self, *, name: str, size: int, since: float) -> str | None:  # noqa: ARG002
         """Return the batch of that name."""
-        rows = self._calls.rows(f"/batches?limit={LISTED}")
+        rows = self._rows(f"/batches?limit={LISTED}")
         matching = [row for row in rows if mapping(row.get("metadata")).get("minitask") == name]
         return _id(matching[0]) if matching else None
 
     def answers(self, batch_id: str) -> dict[str, HttpResponse]:
         """Return what each request got, from the file of answers and the file of errors."""
-        parsed = self._calls.get_json(f"/batches/{batch_id}")
+        parsed = self._get_json(f"/batches/{batch_id}")
         file_ids = [parsed.get(key) for key in ("output_file_id", "error_file_id")]
         return {
             request_id: _openai_answer(line)
             for file_id in file_ids
             if isinstance(file_id, str) and file_id
-            for request_id, line in self._calls.lines(f"/files/{file_id}/content")
+            for request_id, line in self._lines(f"/files/{file_id}/content")
         }
 
     def _read(self, parsed: Object) -> BatchState:
@@ -251,7 +243,6 @@ def not_billed(error: ExecutorFailure | MachineError) -> ExecutorFailure | Machi
         error.kind,
         error.message,
         hint=error.hint,
-        usage=NO_USAGE,
         retryable=error.retryable,
         retry_after_seconds=error.retry_after_seconds,
     )

@@ -29,15 +29,13 @@ from minitask.executors.prompt import (
     user_prompt,
 )
 from minitask.executors.request import (
-    UNREADABLE,
     Check,
-    Completion,
     CompletionRequest,
     ExecutorFailure,
     ExecutorRequest,
     ExecutorResult,
     FailureKind,
-    as_edit_error,
+    find_objection,
 )
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.policy.estimates import DEFAULT_OUTPUT_TOKENS, estimate_tokens
@@ -147,35 +145,22 @@ def request_change(order: ExecutorRequest, ask: Ask, *, repairs: int) -> Executo
 
     talk = _Talk(ask, opening(order), order.max_output_tokens)
     reply = talk.usable_reply(check, repairs=repairs)
-    return ExecutorResult(
-        changes,
-        talk.spent,
-        order.model,
-        reply.text,
-        None,
-        served=reply.served,
-        malformed=talk.malformed,
-        throttled=talk.throttled,
-    )
+    return talk.result(changes, order, reply)
 
 
 def request_completion(
     question: CompletionRequest, ask: Ask, *, repairs: int, check: Check
-) -> Completion:
+) -> ExecutorResult:
     """Return the answer to a question, once `check` has no objection; one that it has goes back `repairs` times.
 
-    Raises `ExecutorFailure`, whose usage covers every round.
+    The question's own number of repairs, if it has one, counts instead. Raises `ExecutorFailure`, whose usage covers
+    every round.
     """
+    repairs = repairs if question.repairs is None else question.repairs
     messages = (Message("system", question.system), Message("user", question.prompt))
     talk = _Talk(ask, messages, question.max_output_tokens)
     reply = talk.usable_reply(lambda text: check(answer_of(text)), repairs=repairs)
-    return Completion(
-        answer_of(reply.text).strip(),
-        talk.spent,
-        served=reply.served,
-        malformed=talk.malformed,
-        throttled=talk.throttled,
-    )
+    return talk.result((), question, replace(reply, text=answer_of(reply.text).strip()))
 
 
 class _Talk(Struct):
@@ -194,18 +179,15 @@ class _Talk(Struct):
         while True:
             raw_reply = self.next_reply()
             reply = replace(raw_reply, text=whole_characters(raw_reply.text))
-            try:
-                check_characters(raw_reply.text)
-                check(reply.text)
-            except (EditError, *UNREADABLE) as error:
-                self.malformed += 1
-                problem = as_edit_error(error)
-                if self.malformed > repairs:
-                    raise self.failure(_malformed(problem, reply=reply.text)) from error
-                repair = Message("user", repair_prompt(str(problem)))
-                self.messages = (*self.messages, Message("assistant", reply.text), repair)
-            else:
+            problem = find_objection(check_characters, raw_reply.text)
+            problem = problem or find_objection(check, reply.text)
+            if problem is None:
                 return reply
+            self.malformed += 1
+            if self.malformed > repairs:
+                raise self.failure(_malformed(problem, reply=reply.text)) from problem
+            repair = Message("user", repair_prompt(str(problem)))
+            self.messages = (*self.messages, Message("assistant", reply.text), repair)
 
     def next_reply(self) -> ChatReply:
         """Return the next complete reply; count what it took, whether it came or not."""
@@ -228,6 +210,21 @@ class _Talk(Struct):
                 self.spent = plus(self.spent, reply.usage)
                 self.throttled += reply.throttled
                 return reply
+
+    def result(
+        self, changes: tuple[Change, ...], about: Subject, reply: ChatReply
+    ) -> ExecutorResult:
+        """Return the result of a usable reply; it counts what all rounds took."""
+        return ExecutorResult(
+            changes,
+            self.spent,
+            about.model,
+            reply.text,
+            None,
+            served=reply.served,
+            malformed=self.malformed,
+            throttled=self.throttled,
+        )
 
     def failure(self, failure: ExecutorFailure) -> ExecutorFailure:
         """Return a failure that counts what all rounds took."""

@@ -27,7 +27,6 @@ from minitask.executors.chat import (
 from minitask.executors.http import HttpFault, HttpRequest, HttpResponse, Post, post
 from minitask.executors.request import (
     Check,
-    Completion,
     CompletionRequest,
     Description,
     ExecutorFailure,
@@ -35,10 +34,19 @@ from minitask.executors.request import (
     ExecutorResult,
     FailureKind,
 )
-from minitask.executors.response import Wire, mapping, parse_answer, read_fault, served_model
+from minitask.executors.response import (
+    Ending,
+    Wire,
+    believable,
+    check_ending,
+    mapping,
+    parse_answer,
+    read_fault,
+    served_model,
+)
 from minitask.executors.retry import RetryPolicy, call_with_retries
-from minitask.executors.server_errors import amended, limit_name, renamed
-from minitask.ledger.usage import NO_USAGE, plus
+from minitask.executors.server_errors import Object, amended, limit_name, renamed
+from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.policy.estimates import estimate_tokens
 
 LIST_SECONDS = 5.0
@@ -134,16 +142,15 @@ class ChatExecutor:
         deadline = self._patience.clock() + order.timeout_seconds
         return request_change(order, partial(self._ask, order, deadline), repairs=self._repairs)
 
-    def advise(self, question: CompletionRequest, check: Check) -> Completion:
+    def advise(self, question: CompletionRequest, check: Check) -> ExecutorResult:
         """Ask the model a question; raises `ExecutorFailure`."""
         self.check_key()
         deadline = self._patience.clock() + question.timeout_seconds
         ask = partial(self._ask, question, deadline)
-        repairs = question.repairs_or(self._repairs)
-        return request_completion(question, ask, repairs=repairs, check=check)
+        return request_completion(question, ask, repairs=self._repairs, check=check)
 
     def describe(self, order: ExecutorRequest) -> Description:
-        """Say what the first request would hold."""
+        """Return what the first request would hold."""
         return Description(
             executor=self.name,
             url=self.address.url(self.dialect.path, model=order.model),
@@ -284,6 +291,16 @@ class ChatExecutor:
         url = address.url(self.dialect.path, model=call.model)
         request = HttpRequest(url, body, self.headers())
         return url, self.send(request, timeout_seconds=timeout_seconds)
+
+
+def whole_reply(
+    parsed: Object, text: str, *, ending: Ending, usage: Usage, wire: Wire, refusal: str = ""
+) -> ChatReply:
+    """Return the reply of an answer with this text; raise `ExecutorFailure` unless it is known to be complete."""
+    text = wire.redact(text)
+    usage = believable(usage, text=text)
+    check_ending(ending, text=text, usage=usage, wire=wire, refusal=refusal)
+    return ChatReply(text, usage, served_model(parsed.get("model")))
 
 
 def chat_messages(call: Call) -> list[dict[str, str]]:

@@ -173,7 +173,7 @@ class _Connection:
 
     @contextmanager
     def watched(self, timeout_seconds: float) -> Iterator[None]:
-        """Within the block, the call is cut off at its deadline."""
+        """Cut the call in the block off at its deadline."""
         timer = threading.Timer(max(0.0, timeout_seconds), self.bite, [Stage.TIMEOUT])
         timer.daemon = True
         timer.start()

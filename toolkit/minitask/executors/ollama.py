@@ -9,20 +9,24 @@ from collections.abc import Mapping
 
 from minitask.executors.address import Address, ollama_address
 from minitask.executors.chat import ChatReply
-from minitask.executors.endpoint import LIST_SECONDS, Call, ChatExecutor, bearer, chat_messages
+from minitask.executors.endpoint import (
+    LIST_SECONDS,
+    Call,
+    ChatExecutor,
+    bearer,
+    chat_messages,
+    whole_reply,
+)
 from minitask.executors.http import HttpResponse
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.executors.response import (
     Ending,
     Wire,
-    believable,
-    check_ending,
     count,
     error_in_success,
     joined,
     no_content,
     parse_answer,
-    served_model,
     text_of,
 )
 from minitask.ledger.usage import Usage
@@ -75,12 +79,10 @@ class OllamaDialect:
         if not isinstance(message, dict):
             raise no_content(parsed, wire, "message", usage=usage)
         _check_whole(call, usage, wire)
-        text = wire.redact(joined(text_of(message.get("content")), message.get("tool_calls")))
-        usage = believable(usage, text=text)
+        text = joined(text_of(message.get("content")), message.get("tool_calls"))
         reason = parsed.get("done_reason") if parsed.get("done", True) else "not done"
         ending = Ending(reason, _ENDED, _CUT_OFF, frozenset(), "done_reason")
-        check_ending(ending, text=text, usage=usage, wire=wire)
-        return ChatReply(text, usage, served_model(parsed.get("model")))
+        return whole_reply(parsed, text, ending=ending, usage=usage, wire=wire)
 
 
 class OllamaExecutor(ChatExecutor):
@@ -111,24 +113,25 @@ def read_usage(parsed: Mapping[str, object]) -> Usage:
 
 
 def _sizes(call: Call) -> tuple[int, int]:
-    """Return the context to ask for, a power of two within what the model takes, and how long the answer may be in
-    it.
-    """
+    """Return the context to ask for, a power of two within what the model takes, and the longest answer in it."""
     prompt = int(call.prompt_tokens * _SLACK)
     limit = call.max_output_tokens or DEFAULT_OUTPUT_TOKENS
     most = call.context_tokens
-    if most is not None and prompt + LEAST_ANSWER > most:
+    if most is None:
+        return _power_of_two(prompt + limit, SMALLEST_CONTEXT), limit
+    if prompt + LEAST_ANSWER > most:
         raise ExecutorFailure(
             FailureKind.BAD_REQUEST,
             f"the prompt takes about {prompt} tokens, and {call.model} has room for {most} including the answer",
             hint="list fewer lines, split the task, or use a model with more room",
         )
-    if most is not None:
-        limit = min(limit, most - prompt)
-    size = SMALLEST_CONTEXT
-    while size < prompt + limit:
-        size *= 2
-    return (size if most is None else min(size, most)), limit
+    limit = min(limit, most - prompt)
+    return min(_power_of_two(prompt + limit, SMALLEST_CONTEXT), most), limit
+
+
+def _power_of_two(tokens: int, least: int) -> int:
+    """Return the smallest power of two that so many tokens fit into, but no less than another one."""
+    return max(least, 1 << (tokens - 1).bit_length())
 
 
 def _check_whole(call: Call, usage: Usage, wire: Wire) -> None:
@@ -139,7 +142,8 @@ def _check_whole(call: Call, usage: Usage, wire: Wire) -> None:
     read = usage.input_tokens
     if read is None or not call.is_first or read >= _WHOLE * call.prompt_tokens:
         return
-    if not _fills_a_context(read, call.context_tokens):
+    size = _power_of_two(read, _LEAST_CONTEXT)
+    if not any(_FULL * most <= read <= most for most in (size, call.context_tokens or size)):
         return
     raise wire.failure(
         FailureKind.PROMPT_CUT,
@@ -148,10 +152,3 @@ def _check_whole(call: Call, usage: Usage, wire: Wire) -> None:
         usage=usage,
         retryable=False,
     )
-
-
-def _fills_a_context(tokens: int, context_tokens: int | None) -> bool:
-    size = _LEAST_CONTEXT
-    while size < tokens:
-        size *= 2
-    return any(_FULL * most <= tokens <= most for most in (size, context_tokens or size))

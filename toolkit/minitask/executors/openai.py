@@ -1,5 +1,4 @@
-"""Any server that speaks OpenAI's chat completions: OpenAI, OpenRouter, LiteLLM, vLLM, llama.cpp,
-Ollama's `/v1`.
+"""Any server that speaks OpenAI's chat completions: OpenAI, OpenRouter, LiteLLM, vLLM, llama.cpp, Ollama's `/v1`.
 
 Nothing is streamed: a reply counts only as a whole, and only a whole answer says what it used.
 """
@@ -10,21 +9,25 @@ from collections.abc import Mapping
 
 from minitask.executors.address import Address
 from minitask.executors.chat import ChatReply
-from minitask.executors.endpoint import LIST_SECONDS, Call, ChatExecutor, bearer, chat_messages
+from minitask.executors.endpoint import (
+    LIST_SECONDS,
+    Call,
+    ChatExecutor,
+    bearer,
+    chat_messages,
+    whole_reply,
+)
 from minitask.executors.http import HttpResponse
 from minitask.executors.response import (
     ENDED,
     Ending,
     Wire,
-    believable,
-    check_ending,
     count,
     error_in_success,
     joined,
     mapping,
     no_content,
     parse_answer,
-    served_model,
     text_of,
 )
 from minitask.ledger.usage import Usage
@@ -80,13 +83,11 @@ class OpenAiDialect:
             raise no_content(parsed, wire, "choices", usage=usage)
         message = choice["message"]
         calls = message.get("tool_calls") or message.get("function_call")
-        text = wire.redact(joined(text_of(message.get("content")), calls))
-        usage = believable(usage, text=text)
+        text = joined(text_of(message.get("content")), calls)
         ended = _ENDED | ENDED if calls else _ENDED
         ending = Ending(choice.get("finish_reason"), ended, _CUT_OFF, _REFUSED, "finish_reason")
         refusal = text_of(message.get("refusal"))
-        check_ending(ending, text=text, usage=usage, wire=wire, refusal=refusal)
-        return ChatReply(text, usage, served_model(parsed.get("model")))
+        return whole_reply(parsed, text, ending=ending, usage=usage, wire=wire, refusal=refusal)
 
 
 class OpenAiExecutor(ChatExecutor):
@@ -146,6 +147,6 @@ def _count(fields: Mapping[str, object], name: str) -> int | None:
 
 
 def _limit_field(host: str) -> str:
-    """OpenAI's own reasoning models refuse `max_tokens`; most other servers know nothing else."""
+    """Return the limit's name: OpenAI's reasoning models refuse `max_tokens`, most other servers know nothing else."""
     name = host.partition(":")[0]
     return "max_completion_tokens" if name.endswith(_NEW_LIMIT_FIELD) else "max_tokens"

@@ -1,4 +1,7 @@
-"""The values that go into an executor and come out of it, and how it may fail."""
+"""The values that go into an executor and come out of it, and how it may fail.
+
+A request is an order for a change, or a question whose answer is text: a plan, a review, a commit message.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,11 @@ if TYPE_CHECKING:
     from minitask.edits.script_model import Change, Locate, Reader
     from minitask.spec.model import Spec
     from minitask.workspace.agent_workspace import AgentWorkspace
+
+
+Clock = Callable[[], float]
+Check = Callable[[str], None]
+"""Raises `EditError`, fit to be sent back, where an answer cannot be used."""
 
 
 class Excerpt(Struct, frozen=True):
@@ -69,19 +77,19 @@ class Meter(Protocol):
 
 
 def _ignore(usage: Usage, *, cost_usd: Decimal | None = None) -> None:
-    """Nobody counts."""
+    """Count nothing."""
 
 
 class Unmetered:
     """A meter without a limit."""
 
     def reserve(self, expected: Usage, *, capped: bool = False) -> Settle:  # noqa: ARG002
-        """Nothing is set aside."""
+        """Set nothing aside."""
         return _ignore
 
     @property
     def left_usd(self) -> Decimal | None:
-        """There is no limit."""
+        """Return None: there is no limit."""
         return None
 
 
@@ -96,14 +104,13 @@ class AgentFolders(Protocol):
 class ExecutorRequest(Struct, frozen=True):
     """One task for an executor.
 
-    `read` gives a file of the base, or `None` where there is none. `locate` carries lines cited in the spec's own edit
-    script to the base. `timeout_seconds` bounds the work as a whole, retries and repairs included. `feedback` is what
-    came of an earlier attempt of somebody else's; `history` holds earlier replies to this very order, with what was
-    wrong with them. `plan` is what somebody else thought out for it. `shared` is what all tasks of the project are
-    told, `checks` the commands of the config that judge the result too, `context_tokens` how many the model takes, and
-    `token_scale` how many it counts for one of ours. `root` is the repository's folder, below which absolute paths are
-    its files. `in_batch`: it is sent in a provider's batch. `expected` is an estimate of what an
-    agent takes; no requests for a model.
+    `read` gives a file of the base, or `None` where there is none. `locate` carries lines that the spec's edit script
+    cites to the base. `timeout_seconds` bounds all of the work, retries and repairs included. `feedback` is the result
+    of an earlier attempt by another executor; `history` holds earlier replies to this very order. `plan` is another
+    model's plan for it. `shared` is what all tasks of the project are told, `checks` are the config's commands that
+    judge the result too, `context_tokens` is how many the model takes, and `token_scale` how many it counts for one of
+    ours. `root` is the repository's folder, below which absolute paths are its files. `in_batch`: it is sent in a
+    provider's batch. `expected` is an estimate of what an agent takes; no requests for a model.
     """
 
     spec: Spec
@@ -131,11 +138,10 @@ class ExecutorRequest(Struct, frozen=True):
 class ExecutorResult(Struct, frozen=True):
     """The change that an executor proposes, and what it took.
 
-    `model` is the name that was asked for, `served` the one that the provider says answered.
-    `cost_usd` is what the executor itself knows: 0 for a script; `None` leaves it to the price
-    list. `version` is the agent program's. `malformed` counts the replies on the way that could
-    not be applied, `throttled` the requests that met a rate limit. `outage` says what its provider broke it off with,
-    empty if it did not: the kind of failure, a colon, and the words.
+    `model` is the name that was asked for, `served` the one that the provider says answered. `cost_usd` is what the
+    executor itself knows: 0 for a script; `None` leaves it to the price list. `version` is the agent program's.
+    `malformed` counts the replies on the way that could not be applied, `throttled` the requests that met a rate limit.
+    `outage` is the failure by which the provider broke it off, if it did: its kind, a colon, and the words.
     """
 
     changes: tuple[Change, ...]
@@ -174,11 +180,10 @@ class Description(Struct, frozen=True):
 class FailureKind(StrEnum):
     """The reason why there is no change; what to do next depends on it.
 
-    `INTERRUPTED`: the run ended before the answer came.
-    `PROMPT_CUT`: the server dropped a part of the prompt, so the model cannot be blamed. `STUCK`: an
-    agent program ran out of its time. `MISSING`: the program is not installed. `BUDGET`: what is
-    left does not pay for the next round. `OUT_OF_SCOPE`: what stands in the workspace is no change that
-    a task may make. `UNLISTED`: a reply names a file that the task does not list, though it was told the list.
+    `INTERRUPTED`: the run ended before the answer came. `PROMPT_CUT`: the server dropped a part of the prompt, so the
+    model cannot be blamed. `STUCK`: an agent program ran out of its time. `MISSING`: the program is not installed.
+    `BUDGET`: what is left does not pay for the next round. `OUT_OF_SCOPE`: the workspace holds a change that no task
+    may make. `UNLISTED`: a reply names a file that the task does not list, though it was told the list.
     """
 
     TRANSPORT = "transport"
@@ -197,33 +202,22 @@ class FailureKind(StrEnum):
     UNLISTED = "unlisted"
 
 
-_PROVIDER_FAILED = frozenset(
+OUTAGES = frozenset(
     {
-        FailureKind.TRANSPORT,
-        FailureKind.INTERRUPTED,
-        FailureKind.AUTH,
-        FailureKind.QUOTA,
-        FailureKind.BAD_REQUEST,
-        FailureKind.PROMPT_CUT,
-        FailureKind.MISSING,
+        *(FailureKind.TRANSPORT, FailureKind.INTERRUPTED, FailureKind.AUTH, FailureKind.QUOTA),
+        *(FailureKind.BAD_REQUEST, FailureKind.PROMPT_CUT, FailureKind.MISSING),
     }
 )
+"""The provider, the program or the machine failed, and no model can be blamed."""
 _OVER_BUDGET = frozenset({FailureKind.BUDGET, FailureKind.QUOTA})
-
-
-def is_outage(kind: FailureKind) -> bool:
-    """Return True if the provider, the program or the machine failed, and no model can be blamed."""
-    return kind in _PROVIDER_FAILED
 
 
 class ExecutorFailure(MinitaskError):  # noqa: N818 - a failure is one outcome of an attempt
     """No change came of the order.
 
-    `usage` counts all that was billed on the way, `reply` is the model's last text, if any.
-    `retryable` says that the very same order may well succeed later; `retry_after_seconds` is the
-    provider's own advice. `stops_run` is true where every further order would fail alike.
-    `malformed` counts the replies that could not be applied, `throttled` the requests that met a
-    rate limit.
+    `usage` counts all that was billed on the way, `reply` is the model's last text, if any. `retryable`: the very same
+    order may well succeed later; `retry_after_seconds` is the provider's own advice. `malformed` counts the replies
+    that could not be applied, `throttled` the requests that met a rate limit.
     """
 
     def __init__(
@@ -246,19 +240,16 @@ class ExecutorFailure(MinitaskError):  # noqa: N818 - a failure is one outcome o
         self.retry_after_seconds = retry_after_seconds
         self.malformed = 0
         self.throttled = 0
-        self.exit_code = 4 if kind in _OVER_BUDGET else 3 if kind in _PROVIDER_FAILED else 1
+        self.exit_code = 4 if kind in _OVER_BUDGET else 3 if kind in OUTAGES else 1
 
     @property
     def stops_run(self) -> bool:
-        """Return True if the key is at fault, rather than this order."""
+        """Return True if the key is at fault, so that every further order would fail alike."""
         return self.kind is FailureKind.AUTH
 
 
 class Executor(Protocol):
-    """An executor; `name` is the one in the config.
-
-    Safe to share between threads.
-    """
+    """An executor; `name` is the one in the config. Safe to share between threads."""
 
     name: str
 
@@ -267,24 +258,19 @@ class Executor(Protocol):
         ...
 
     def describe(self, order: ExecutorRequest) -> Description:
-        """Say what `work` would send, without sending it."""
+        """Return what `work` would send, without sending it."""
         ...
 
 
-Clock = Callable[[], float]
-
-
-UNREADABLE = (ValueError, RecursionError)
-"""Unforeseen errors of parsing an answer: it was paid for, and counts as one that cannot be used."""
-Check = Callable[[str], None]
-"""Raises `EditError`, fit to be sent back, where an answer cannot be used."""
-
-
-def as_edit_error(error: Exception) -> EditError:
-    """Return why an answer cannot be used, fit to be sent back."""
-    if isinstance(error, EditError):
+def find_objection(check: Check, text: str) -> EditError | None:
+    """Return why an answer cannot be used, fit to be sent back; None if it can be."""
+    try:
+        check(text)
+    except EditError as error:
         return error
-    return EditError(f"the answer cannot be read: {one_line(str(error), longest=200)}")
+    except (ValueError, RecursionError) as error:  # unforeseen, but the answer was paid for
+        return EditError(f"the answer cannot be read: {one_line(str(error), longest=200)}")
+    return None
 
 
 class CompletionRequest(Struct, frozen=True):
@@ -308,26 +294,10 @@ class CompletionRequest(Struct, frozen=True):
     workplace: AgentFolders | None = None
     repairs: int | None = None
 
-    def repairs_or(self, usual: int) -> int:
-        """Return how often an answer goes back."""
-        return usual if self.repairs is None else self.repairs
-
     @property
     def text(self) -> str:
-        """All of it, for a program that takes one prompt."""
+        """Return all of it, for a program that takes one prompt."""
         return f"{self.system}\n\n{self.prompt}\n"
-
-
-class Completion(Struct, frozen=True):
-    """An answer, and what it took; `cost_usd` is what the executor itself knows, None leaves it to the price list."""
-
-    text: str
-    usage: Usage
-    cost_usd: Decimal | None = None
-    served: str = ""
-    version: str = ""
-    malformed: int = 0
-    throttled: int = 0
 
 
 @runtime_checkable
@@ -336,6 +306,6 @@ class CompletionExecutor(Protocol):
 
     name: str
 
-    def advise(self, question: CompletionRequest, check: Check) -> Completion:
-        """Return an answer that passes the check, or raise `ExecutorFailure`."""
+    def advise(self, question: CompletionRequest, check: Check) -> ExecutorResult:
+        """Return a `reply` that passes the check, without changes, or raise `ExecutorFailure`."""
         ...

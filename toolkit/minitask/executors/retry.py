@@ -205,17 +205,18 @@ def find_reset(text: str, now: datetime) -> datetime | None:
         if iso := _ISO.search(text):
             at = datetime.fromisoformat(iso[0])
             return at if at.tzinfo else at.replace(tzinfo=now.tzinfo)
-        seconds = wait_seconds(text)
-        if seconds is not None and not _CLOCK.search(_tail(text)):
+        seconds, tail = wait_seconds(text), _tail(text)
+        if seconds is not None and not _CLOCK.search(tail):
             return now + timedelta(seconds=seconds)
-        return _find_date(_tail(text), now)
+        return _find_date(tail, now)
     except (ValueError, OverflowError):  # no such date
         return None
 
 
 def _tail(text: str) -> str:
-    found = list(_TAIL.finditer(text))
-    return found[-1]["tail"] if found else ""
+    """Return what follows the last word on a reset."""
+    *_, last = None, *_TAIL.finditer(text)
+    return last["tail"] if last else ""
 
 
 def _find_date(text: str, now: datetime) -> datetime | None:
@@ -281,7 +282,7 @@ class ReachedLimits:
         self._lock = threading.Lock()
 
     def note(self, executor: str, words: str, now: float) -> None:
-        """Keep that an executor has just said that its limit is reached."""
+        """Keep that an executor has just reached its limit, by its provider's words."""
         reset = find_reset(words, datetime.fromtimestamp(now).astimezone())
         until = now + UNKNOWN_SECONDS if reset is None else reset.timestamp() + GRACE_SECONDS
         with self._lock:

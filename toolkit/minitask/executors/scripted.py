@@ -16,7 +16,6 @@ from minitask.executors.chat import (
 )
 from minitask.executors.request import (
     Check,
-    Completion,
     CompletionRequest,
     Description,
     ExecutorFailure,
@@ -41,11 +40,10 @@ class ScriptedExecutor:
         name = task_names([order.spec])[0]
         return request_change(order, self._ask(order, name, "default"), repairs=self._repairs)
 
-    def advise(self, question: CompletionRequest, check: Check) -> Completion:
+    def advise(self, question: CompletionRequest, check: Check) -> ExecutorResult:
         """Return the canned answer to a question; raises `ExecutorFailure`."""
         ask = self._ask(question, question.name, f"default.{question.phase}")
-        repairs = question.repairs_or(self._repairs)
-        return request_completion(question, ask, repairs=repairs, check=check)
+        return request_completion(question, ask, repairs=self._repairs, check=check)
 
     def _ask(self, about: Subject, name: str, fallback: str) -> Ask:
         """Return who answers with canned replies, metered as a model's are."""

@@ -110,8 +110,7 @@ def parse_body(body: bytes) -> Object | None:
         return None
     if isinstance(parsed, list):
         inner = [item for item in parsed if isinstance(item, dict)]
-        failed = [item for item in inner if item.get("error")]
-        parsed = next(iter(failed or inner), None)
+        parsed = next(iter([item for item in inner if item.get("error")] or inner), None)
     return parsed if isinstance(parsed, dict) else None
 
 

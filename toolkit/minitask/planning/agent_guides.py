@@ -53,7 +53,7 @@ class AgentFile(Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """What is between the marks."""
+        """Return what is between the marks."""
         return resources.path("templates", self.template).read_text("utf-8").strip()
 
 
@@ -77,7 +77,7 @@ AGENTS = {
 
 
 class PlannedFile(Struct, frozen=True):
-    """What becomes of a file: `created`, `extended`, `updated`, `kept`, `removed` (our part of it) or `deleted`.
+    """The change of a file: `created`, `extended`, `updated`, `kept`, `removed` (our part of it) or `deleted`.
 
     `path` is relative to the repository's root; `content` is None where there is nothing to write.
     """

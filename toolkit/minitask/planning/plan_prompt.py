@@ -84,9 +84,10 @@ def ask_of_project(
     *,
     budget: Budget,
 ) -> tuple[QuestionCall, Answered | ExecutorFailure, tuple[Attempt, ...]]:
-    """Ask, and the next tier up where a model could not: who was asked last, what came, and the calls that failed.
+    """Return the last call of a question on a project, its outcome, and the calls that failed before it.
 
-    `topic` is what the records are under. Raise `MinitaskError` where no call could be made.
+    The next tier up is asked where a model could not answer. `topic` is what the records are under. Raise
+    `MinitaskError` where no call could be made.
     """
     subject = QuestionSubject(topic, base.base, base.target)
     first = make_question_call(engine, subject, question, route, budget=budget)

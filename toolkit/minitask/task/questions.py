@@ -23,7 +23,6 @@ from minitask.executors.request import (
     Check,
     CompletionRequest,
     ExecutorFailure,
-    ExecutorResult,
     FailureKind,
 )
 from minitask.ledger.record import MESSAGE, Attempt, Record, RecordedDecision, Verdict
@@ -104,20 +103,9 @@ class QuestionCall(Struct, frozen=True):
         advisor = make_advisor(self.route.executor, engine.settings, engine.environ, http=http)
 
         def work() -> Answered:
-            advice = advisor.advise(self.request, self.prompt.check)
-            cost = self.meter.spent_usd if advice.cost_usd is None else advice.cost_usd
-            result = ExecutorResult(
-                (),
-                advice.usage,
-                self.route.model,
-                advice.text,
-                advice.cost_usd,
-                served=advice.served,
-                version=advice.version,
-                malformed=advice.malformed,
-                throttled=advice.throttled,
-            )
-            return Answered(result, cost, self.meter.pricing)
+            answer = advisor.advise(self.request, self.prompt.check)
+            cost = self.meter.spent_usd if answer.cost_usd is None else answer.cost_usd
+            return Answered(answer, cost, self.meter.pricing)
 
         return answer_once(engine, self.key, work)
 

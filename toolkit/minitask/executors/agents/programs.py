@@ -20,12 +20,11 @@ from minitask.executors.agents.adapter import (
     prompt_bytes,
     prompt_path,
 )
-from minitask.executors.agents.claude import ClaudeProgram, CursorProgram
 from minitask.executors.agents.event_agents import CodexProgram, OpencodeProgram
 from minitask.executors.agents.faults import exit_problem
 from minitask.executors.agents.gemini import GeminiProgram, QwenProgram
-from minitask.executors.agents.goose import GooseProgram
 from minitask.executors.agents.litellm_agents import AiderProgram, MiniProgram
+from minitask.executors.agents.result_agents import ClaudeProgram, CursorProgram, GooseProgram
 from minitask.executors.response import count
 from minitask.ledger.usage import Usage
 from minitask.patterns import lazy_pattern

@@ -1,9 +1,14 @@
-"""Anthropic's claude, and Cursor's cursor-agent, whose output has the same form: one JSON object at the end."""
+"""The agents that print one JSON object at the end: Anthropic's claude, Cursor's cursor-agent, and Block's goose."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
 from minitask.errors import UsageError
 from minitask.executors.agents.adapter import (
+    NO_KEY,
+    PROMPT_FILE,
     AgentProgram,
     AgentReport,
     Invocation,
@@ -15,12 +20,15 @@ from minitask.executors.agents.adapter import (
     endpoint_variables,
     free_or_unknown,
     items,
+    key_variable,
     of_type,
     prompt_bytes,
+    prompt_path,
     records,
     string,
     summed,
     total,
+    trailing_object,
     unless_given,
 )
 from minitask.executors.agents.faults import clean, exit_problem, failed_report, provider_problem
@@ -38,6 +46,20 @@ _LIMITS = {
 }
 _GLOB = str.maketrans({char: f"\\{char}" for char in "\\*?[]"})
 _SHOWN_DENIALS = 5
+_OF_MODEL = (
+    *("inputTokens", "cacheReadInputTokens", "cacheCreationInputTokens"),
+    *("cacheCreationEphemeral1hInputTokens", "outputTokens", "thinkingTokens"),
+)
+_OF_SESSION = (
+    *("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"),
+    *("ephemeral_1h_input_tokens", "output_tokens", "thinking_tokens"),
+)
+"""claude's names of fresh input, cache reads and writes, writes for an hour, output and thoughts."""
+_DETAILS = ("cache_creation", "output_tokens_details")
+"""The objects that hold a session's counts beside its own fields."""
+_READ = ("cache_read_tokens", "cache_read_input_tokens", "cached_input_tokens")
+_WRITTEN = ("cache_write_tokens", "cache_write_input_tokens", "cache_creation_input_tokens")
+_FINE = ("", "completed", "success")
 
 
 class ClaudeProgram(AgentProgram):
@@ -85,46 +107,19 @@ class ClaudeProgram(AgentProgram):
             return failed_report(output)
         result = results[-1]
         models = mapping(result.get("modelUsage")).values()
-        usages = [_model_usage(mapping(used)) for used in models]
-        usage = summed(usages or [_session_usage(mapping(result.get("usage")))])
+        session = mapping(result.get("usage"))
+        created, details = (mapping(session.get(name)) for name in _DETAILS)
+        usages = [_claude_usage(mapping(used), _OF_MODEL) for used in models]
+        usage = summed(usages or [_claude_usage({**created, **details, **session}, _OF_SESSION)])
         cost = free_or_unknown(amount(result.get("total_cost_usd")), usage)
-        return AgentReport(usage, cost, string(result.get("result")), *_problem(output, result))
+        return AgentReport(
+            usage, cost, string(result.get("result")), *_claude_problem(output, result)
+        )
 
 
-def _model_usage(used: Object) -> Usage:
-    return _usage(
-        fresh=count(used.get("inputTokens")),
-        read=count(used.get("cacheReadInputTokens")),
-        written=count(used.get("cacheCreationInputTokens")),
-        written_1h=count(used.get("cacheCreationEphemeral1hInputTokens")),
-        output=count(used.get("outputTokens")),
-        thinking=count(used.get("thinkingTokens")),
-    )
-
-
-def _session_usage(used: Object) -> Usage:
-    created = mapping(used.get("cache_creation"))
-    details = mapping(used.get("output_tokens_details"))
-    return _usage(
-        fresh=count(used.get("input_tokens")),
-        read=count(used.get("cache_read_input_tokens")),
-        written=count(used.get("cache_creation_input_tokens")),
-        written_1h=count(created.get("ephemeral_1h_input_tokens")),
-        output=count(used.get("output_tokens")),
-        thinking=count(details.get("thinking_tokens")),
-    )
-
-
-def _usage(
-    *,
-    fresh: int | None,
-    read: int | None,
-    written: int | None,
-    written_1h: int | None,
-    output: int | None,
-    thinking: int | None,
-) -> Usage:
-    """Return the usage with its input as a whole; cache writes last five minutes unless known to last an hour."""
+def _claude_usage(used: Object, names: Iterable[str]) -> Usage:
+    """Return the usage whose counts have these names; cache writes last five minutes unless known to last an hour."""
+    fresh, read, written, written_1h, output, thinking = (count(used.get(name)) for name in names)
     for_hour = None if written is None else written_1h or 0
     return Usage(
         input_tokens=total((fresh, read, written)),
@@ -136,7 +131,7 @@ def _usage(
     )
 
 
-def _problem(output: Output, result: Object) -> Problem:
+def _claude_problem(output: Output, result: Object) -> Problem:
     """Return the failure of an API; a reached limit or a denied write has no kind: those are the task's own."""
     if result.get("is_error") is not True:
         return None, _denials(result)
@@ -201,3 +196,87 @@ class CursorProgram(AgentProgram):
         failed = results[-1].get("is_error") is True
         problem = provider_problem(output, text) if failed else exit_problem(output)
         return AgentReport(Usage(), None, text, *problem)
+
+
+class GooseProgram(AgentProgram):
+    """`goose run`; a model is called `PROVIDER/NAME`, or just `NAME` at an endpoint of the config's.
+
+    Written to its documentation, not measured.
+    """
+
+    name = "goose"
+    credentials = (".config/goose/config.yaml", ".config/goose/secrets.yaml")
+    variables = (
+        *("GOOSE_PROVIDER", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY"),
+        "OPENROUTER_API_KEY",
+    )
+
+    def invocation(self, job: Job) -> Invocation:
+        """Return the prompt in a file; no keyring is asked for a key."""
+        provider, slash, model = job.model.partition("/")
+        if job.base_url or not slash:
+            provider, model = "openai" if job.base_url else "", job.model
+        return Invocation(
+            (
+                *(self.program, "run", "--no-session", "-q", "-i", prompt_path(job)),
+                *(("--provider", provider) if provider else ()),
+                *("--model", model, "--output-format", "json"),
+                *(*unless_given(job, "--max-turns", _MAX_TURNS), *job.extra_args),
+            ),
+            env={"GOOSE_MODE": "auto", "GOOSE_DISABLE_KEYRING": "1", **_endpoint(job)},
+            files={PROMPT_FILE: job.prompt},
+        )
+
+    def report(self, output: Output) -> AgentReport:
+        """Return the usage in its metadata; older versions give only a total, which is of no use."""
+        parsed = trailing_object(output.stdout)
+        metadata = mapping(parsed.get("metadata"))
+        usage = Usage() if output.timed_out else _goose_usage(metadata)
+        cost = free_or_unknown(amount(metadata.get("cost_usd")), usage)
+        return AgentReport(usage, cost, _goose_message(parsed), *_goose_problem(output, metadata))
+
+
+def _endpoint(job: Job) -> dict[str, str]:
+    """Return the variables of an endpoint, whose URL goose takes as a host and a path."""
+    if not job.base_url:
+        if not job.key:
+            return {}
+        google = job.model.startswith(("google/", "gemini"))
+        return {"GOOGLE_API_KEY" if google else key_variable(job.model): job.key}
+    url = urlsplit(job.base_url)
+    return {
+        "OPENAI_HOST": f"{url.scheme}://{url.netloc}",
+        "OPENAI_BASE_PATH": f"{url.path.strip('/')}/chat/completions".lstrip("/"),
+        "OPENAI_API_KEY": job.key or NO_KEY,
+    }
+
+
+def _goose_usage(metadata: Object) -> Usage:
+    return Usage(
+        input_tokens=count(metadata.get("input_tokens")),
+        cached_input_tokens=_first(metadata, _READ),
+        output_tokens=count(metadata.get("output_tokens")),
+        cache_write_tokens=_first(metadata, _WRITTEN),
+    )
+
+
+def _first(metadata: Object, names: tuple[str, ...]) -> int | None:
+    return next((count(metadata[name]) for name in names if name in metadata), None)
+
+
+def _goose_message(parsed: Object) -> str:
+    """Return the text of the agent's last message."""
+    messages = [mapping(item) for item in items(parsed.get("messages"))]
+    replies = [item for item in messages if item.get("role") == "assistant"]
+    parts = items(replies[-1].get("content")) if replies else []
+    return "".join(string(mapping(part).get("text")) for part in parts)
+
+
+def _goose_problem(output: Output, metadata: Object) -> Problem:
+    """Classify a failure; older versions exit with 0 after one, and name it in their status alone."""
+    kind, message = exit_problem(output)
+    status, error = string(metadata.get("status")), string(metadata.get("error"))
+    if kind or status.lower() in _FINE:
+        return kind, message
+    message = error or output.stderr.strip()
+    return provider_problem(output, message) if message else (None, clean(f"status {status}"))
