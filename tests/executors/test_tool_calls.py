@@ -7,23 +7,24 @@ from typing import Any
 
 import pytest
 
-from minitask.executors.anthropic import AnthropicDialect
+from minitask.executors.anthropic import AnthropicExecutor
 from minitask.executors.chat import ChatReply, Message
 from minitask.executors.endpoint import Call
 from minitask.executors.http import HttpResponse
-from minitask.executors.ollama import OllamaDialect
-from minitask.executors.openai import OpenAiDialect
+from minitask.executors.ollama import OllamaExecutor
+from minitask.executors.openai import OpenAiExecutor
 from minitask.executors.response import Wire, text_of, text_of_calls
 
 CALL = Call("m", (Message("system", "s"), Message("user", "u")), 100, prompt_tokens=10)
+URL = "http://127.0.0.1:1"
 WIRE = Wire("s", "host", "sk-0123456789", 1_800_000_000.0)
 WHOLE = "```path=a.txt\nA\n```\n"
 BLOCK = "```path=a.txt\n<<<<<<< SEARCH\nA\n=======\nB\n>>>>>>> REPLACE\n```\n"
 PATCH = "*** Begin Patch\n*** Add File: a.txt\n+A\n*** End Patch\n"
 
 
-def read(dialect: Any, body: object) -> ChatReply:
-    reply: ChatReply = dialect.read(HttpResponse(200, {}, json.dumps(body).encode()), CALL, WIRE)
+def read(executor: Any, body: object) -> ChatReply:
+    reply: ChatReply = executor.read(HttpResponse(200, {}, json.dumps(body).encode()), CALL, WIRE)
     return reply
 
 
@@ -60,26 +61,28 @@ def test_the_text_of_a_message_is_that_of_its_parts_but_for_thoughts(
         ("shell", {"command": ["apply_patch", PATCH]}, f"```patch\n{PATCH}```\n"),
     ],
 )
-@pytest.mark.parametrize("dialect", ["openai", "ollama", "anthropic"])
+@pytest.mark.parametrize("executor", ["openai", "ollama", "anthropic"])
 def test_a_call_that_means_one_edit_is_that_edit(
-    name: str, arguments: dict[str, Any], text: str, dialect: str
+    name: str, arguments: dict[str, Any], text: str, executor: str
 ) -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 5}
-    if dialect == "openai":
+    if executor == "openai":
         call = {"type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
         message = {"role": "assistant", "content": None, "tool_calls": [call]}
         choice = {"finish_reason": "tool_calls", "message": message}
-        reply = read(OpenAiDialect(), {"choices": [choice], "usage": usage})
-    elif dialect == "ollama":
+        reply = read(OpenAiExecutor(URL), {"choices": [choice], "usage": usage})
+    elif executor == "ollama":
         message = {
             "content": "",
             "tool_calls": [{"function": {"name": name, "arguments": arguments}}],
         }
-        reply = read(OllamaDialect(), {"message": message, "done_reason": "stop", "eval_count": 5})
+        reply = read(
+            OllamaExecutor(URL), {"message": message, "done_reason": "stop", "eval_count": 5}
+        )
     else:
         part = {"type": "tool_use", "name": name, "input": arguments}
         body = {"content": [part], "stop_reason": "tool_use", "usage": {"output_tokens": 5}}
-        reply = read(AnthropicDialect(), body)
+        reply = read(AnthropicExecutor(URL), body)
     assert reply.text == text
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from minitask.executors.anthropic import AnthropicDialect
+from minitask.executors.anthropic import AnthropicExecutor
 from minitask.executors.chat import ChatReply, Message
 from minitask.executors.endpoint import Call
 from minitask.executors.http import HttpResponse
-from minitask.executors.ollama import OllamaDialect
-from minitask.executors.openai import OpenAiDialect, read_usage
+from minitask.executors.ollama import OllamaExecutor
+from minitask.executors.openai import OpenAiExecutor, read_usage
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.executors.response import Wire
 from minitask.executors.server_errors import amended, is_spent, wait_seconds
@@ -20,19 +20,20 @@ from minitask.executors.server_errors import amended, is_spent, wait_seconds
 TRANSPORT, AUTH, QUOTA = FailureKind.TRANSPORT, FailureKind.AUTH, FailureKind.QUOTA
 REFUSED, CUT_OFF, BAD = FailureKind.REFUSED, FailureKind.CUT_OFF, FailureKind.BAD_REQUEST
 CALL = Call("m", (Message("system", "s"), Message("user", "u")), 100, prompt_tokens=10)
+URL = "http://127.0.0.1:1"
 WIRE = Wire("s", "host", "sk-0123456789", 1_800_000_000.0)
 USED = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 
 
-def read(dialect: Any, body: object, status: int = 200) -> ChatReply:
+def read(executor: Any, body: object, status: int = 200) -> ChatReply:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    reply: ChatReply = dialect.read(HttpResponse(status, {}, raw), CALL, WIRE)
+    reply: ChatReply = executor.read(HttpResponse(status, {}, raw), CALL, WIRE)
     return reply
 
 
-def failed(dialect: Any, body: object, status: int = 200) -> ExecutorFailure:
+def failed(executor: Any, body: object, status: int = 200) -> ExecutorFailure:
     with pytest.raises(ExecutorFailure) as caught:
-        read(dialect, body, status)
+        read(executor, body, status)
     return caught.value
 
 
@@ -106,19 +107,19 @@ OPENAI_FAULTS: list[tuple[object, int, FailureKind, str]] = [
 
 @pytest.mark.parametrize(("body", "status", "kind", "words"), OPENAI_FAULTS)
 def test_what_a_server_did_wrong_is_told_from_what_a_model_did(body, status, kind, words):
-    failure = failed(OpenAiDialect(), body, status)
+    failure = failed(OpenAiExecutor(URL), body, status)
     assert (failure.kind, words in str(failure)) == (kind, True), str(failure)
     assert failure.exit_code == {REFUSED: 1, CUT_OFF: 1, QUOTA: 4}.get(kind, 3)
 
 
 @pytest.mark.parametrize("finish", ["stop", "STOP", "eos", "tool_calls", "COMPLETE"])
 def test_a_reply_that_ended_by_itself_is_taken(finish):
-    assert read(OpenAiDialect(), choice("text", finish)).text == "text"
+    assert read(OpenAiExecutor(URL), choice("text", finish)).text == "text"
 
 
 def test_a_wait_that_the_body_asks_for_is_heeded():
     body = {"error": {"message": "Rate limit reached on TPM. Please try again in 1m30s."}}
-    assert failed(OpenAiDialect(), body, 429).retry_after_seconds == 90.0
+    assert failed(OpenAiExecutor(URL), body, 429).retry_after_seconds == 90.0
 
 
 @pytest.mark.parametrize(
@@ -153,9 +154,9 @@ def test_cache_reads_beyond_the_prompt_come_on_top_of_it():
 
 
 ZEROES = {
-    "openai": (OpenAiDialect(), choice(usage={"prompt_tokens": 0, "completion_tokens": 0})),
+    "openai": (OpenAiExecutor(URL), choice(usage={"prompt_tokens": 0, "completion_tokens": 0})),
     "anthropic": (
-        AnthropicDialect(),
+        AnthropicExecutor(URL),
         {
             "content": [{"type": "text", "text": "text"}],
             "stop_reason": "end_turn",
@@ -163,7 +164,7 @@ ZEROES = {
         },
     ),
     "ollama": (
-        OllamaDialect(),
+        OllamaExecutor(URL),
         {
             "message": {"content": "text"},
             "done_reason": "stop",

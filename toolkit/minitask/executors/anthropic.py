@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from minitask.executors.address import Address
 from minitask.executors.chat import ChatReply, Message
-from minitask.executors.endpoint import Call, ChatExecutor, whole_reply
+from minitask.executors.endpoint import Call, ChatExecutor
 from minitask.executors.http import HttpResponse
 from minitask.executors.response import (
     ENDED,
@@ -33,20 +32,22 @@ VERSION = "2023-06-01"
 _CACHED = {"type": "ephemeral"}
 _LEAST_TOKENS = 1_024
 """The shortest beginning that any model keeps."""
-_ENDED = frozenset({"end_turn", "stop_sequence", "tool_use"})
-_CUT_OFF = frozenset({"max_tokens", "model_context_window_exceeded"})
-_REFUSED = frozenset({"refusal"})
 
 
-class AnthropicDialect:
-    """Messages, with a mark behind the part that other tasks share."""
+class AnthropicExecutor(ChatExecutor):
+    """A Claude model at `base_url` (`https://api.anthropic.com/v1`)."""
 
     path = "/messages"
-    base_hint = "it usually ends in /v1"
+    ending = Ending(
+        "stop_reason",
+        ended=frozenset({"end_turn", "stop_sequence"}) | ENDED,
+        cut_off=frozenset({"max_tokens", "model_context_window_exceeded"}),
+        refused=frozenset({"refusal"}),
+    )
 
-    def headers(self, key: str, address: Address) -> Mapping[str, str]:  # noqa: ARG002
+    def key_headers(self) -> Mapping[str, str]:
         """Return the key and the version of the API."""
-        return {"anthropic-version": VERSION, **({"x-api-key": key} if key else {})}
+        return {"anthropic-version": VERSION, **({"x-api-key": self.key} if self.key else {})}
 
     def body(self, call: Call) -> Mapping[str, object]:
         """Return the request's JSON."""
@@ -73,10 +74,8 @@ class AnthropicDialect:
             raise no_content(parsed, wire, "content", usage=usage)
         texts = [part for part in content if mapping(part).get("type") == "text"]
         calls = [part for part in content if mapping(part).get("type") == "tool_use"]
-        ended = _ENDED | ENDED if calls else _ENDED
-        ending = Ending(parsed.get("stop_reason"), ended, _CUT_OFF, _REFUSED, "stop_reason")
-        text = joined(text_of(texts), calls)
-        return whole_reply(parsed, text, ending=ending, usage=usage, wire=wire)
+        text, reason = joined(text_of(texts), calls), parsed.get("stop_reason")
+        return self.whole_reply(parsed, text, reason=reason, usage=usage, wire=wire)
 
 
 def _blocks(message: Message) -> list[dict[str, object]]:
@@ -86,12 +85,6 @@ def _blocks(message: Message) -> list[dict[str, object]]:
         return [{"type": "text", "text": message.text}]
     parts: list[dict[str, object]] = [{"type": "text", "text": shared, "cache_control": _CACHED}]
     return [*parts, {"type": "text", "text": rest}] if rest else parts
-
-
-class AnthropicExecutor(ChatExecutor):
-    """A Claude model at `base_url` (`https://api.anthropic.com/v1`)."""
-
-    dialect = AnthropicDialect()
 
 
 def read_usage(parsed: object) -> Usage:

@@ -154,7 +154,7 @@ class OpenAiBatches(_Calls):
 
     def __init__(self, executor: ChatExecutor) -> None:
         super().__init__(executor)
-        self._path = "/v1" + executor.dialect.path
+        self._path = "/v1" + executor.path
 
     def create(self, bodies: Bodies, *, name: str) -> BatchState:
         """Upload the requests as a file of lines, and start a batch on it."""

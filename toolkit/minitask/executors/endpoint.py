@@ -1,14 +1,12 @@
-"""A chat model behind an HTTP API: keys, deadlines and retries, the same for every dialect.
-
-A dialect says how one provider's requests are written and its answers read; it is pure.
-"""
+"""A chat model behind an HTTP API: keys, deadlines and retries, the same for every API."""
 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import partial
-from typing import Protocol
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -64,8 +62,7 @@ _FOUND: dict[tuple[str, str], Address] = {}
 class Call(Struct, frozen=True):
     """One request to a model: its messages, the system's first, and the most tokens of an answer.
 
-    `prompt_tokens` is an estimate; `context_tokens` is how many the model takes in all, where that
-    is known. `host` is who is asked.
+    `prompt_tokens` is an estimate; `context_tokens` is how many the model takes in all, where that is known.
     """
 
     model: str
@@ -73,7 +70,6 @@ class Call(Struct, frozen=True):
     max_output_tokens: int | None
     prompt_tokens: int
     context_tokens: int | None = None
-    host: str = ""
 
     @property
     def is_first(self) -> bool:
@@ -81,35 +77,18 @@ class Call(Struct, frozen=True):
         return all(message.role != "assistant" for message in self.messages)
 
 
-class Dialect(Protocol):
-    """The protocol of one provider. `path` follows the base URL, of which `base_hint` says how it usually looks."""
+class ChatExecutor(ABC):
+    """A chat model at `base_url`; each API is a subclass, which writes its requests and reads its answers.
 
-    path: str
-    base_hint: str
-
-    def headers(self, key: str, address: Address) -> Mapping[str, str]:
-        """Return the headers that carry the key, which may be empty."""
-        ...
-
-    def body(self, call: Call) -> Mapping[str, object]:
-        """Return the request's JSON; raises `ExecutorFailure` if the call cannot be made."""
-        ...
-
-    def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:
-        """Return the reply in an answer; raises the `ExecutorFailure` that it is."""
-        ...
-
-
-class ChatExecutor:
-    """A chat model at `base_url`.
-
-    `key` is the secret and `key_variable` the name of the environment variable that it came from:
-    with a name and no key, work fails before anything is sent; with neither, no key is sent.
-    `headers` are sent with every request. `repairs` is how often a reply that cannot be applied goes back to the
-    model. Raises `UsageError` where `base_url` is no HTTP URL.
+    `path` follows the base URL, of which `base_hint` says how it usually looks. `key` is the secret and `key_variable`
+    the environment variable that it came from: with a name and no key, work fails before anything is sent; with
+    neither, no key is sent. `headers` are sent with every request. `repairs` is how often a reply that cannot be
+    applied goes back to the model. Raises `UsageError` where `base_url` is no HTTP URL.
     """
 
-    dialect: Dialect
+    path: ClassVar[str]
+    base_hint: ClassVar[str] = "it usually ends in /v1"
+    ending: ClassVar[Ending]
 
     def __init__(
         self,
@@ -126,7 +105,7 @@ class ChatExecutor:
         self.name = name or type(self).__name__.removesuffix("Executor").lower()
         self._addresses = self.addresses(base_url)
         self._headers = headers or Headers()
-        self._key = (key or "").strip()
+        self.key = (key or "").strip()
         self._key_variable = key_variable
         self._repairs = repairs
         self._post = http
@@ -134,7 +113,19 @@ class ChatExecutor:
 
     def addresses(self, base_url: str) -> tuple[Address, ...]:
         """Return where a base URL may lead to, the likeliest first."""
-        return addresses(base_url, self.dialect.path)
+        return addresses(base_url, self.path)
+
+    def key_headers(self) -> Mapping[str, str]:
+        """Return the headers that carry the key, if there is one."""
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
+
+    @abstractmethod
+    def body(self, call: Call) -> Mapping[str, object]:
+        """Return the request's JSON; raises `ExecutorFailure` if the call cannot be made."""
+
+    @abstractmethod
+    def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:
+        """Return the reply in an answer; raises the `ExecutorFailure` that it is."""
 
     def work(self, order: ExecutorRequest) -> ExecutorResult:
         """Ask the model for the change; raises `ExecutorFailure`."""
@@ -153,18 +144,18 @@ class ChatExecutor:
         """Return what the first request would hold."""
         return Description(
             executor=self.name,
-            url=self.address.url(self.dialect.path, model=order.model),
+            url=self.address.url(self.path, model=order.model),
             model=order.model,
             prompt="\n\n".join(message.text for message in opening(order)),
             key_variable=self._key_variable,
-            key_set=bool(self._key),
+            key_set=bool(self.key),
             max_output_tokens=order.max_output_tokens,
         )
 
     def check_key(self) -> None:
         """Raise `ExecutorFailure` where the key is missing, or cannot be one."""
         key_name = self._key_variable or "the key"
-        if self._key_variable and not self._key:
+        if self._key_variable and not self.key:
             raise ExecutorFailure(
                 FailureKind.AUTH,
                 f"{self.name}: {key_name} is not set",
@@ -176,7 +167,7 @@ class ChatExecutor:
                 f"{self.name}: {missing}, which `headers` names, is not set",
                 hint=f"export {missing}=…",
             )
-        if not (self._key.isascii() and self._key.isprintable()):
+        if not (self.key.isascii() and self.key.isprintable()):
             raise ExecutorFailure(
                 FailureKind.AUTH,
                 f"{self.name}: {key_name} contains characters that are invalid in a key",
@@ -192,7 +183,7 @@ class ChatExecutor:
     def address(self) -> Address:
         """Return where the API is, as far as this process has learned it."""
         likeliest = self._addresses[0]
-        return _FOUND.get((likeliest.root, self.dialect.path), likeliest)
+        return _FOUND.get((likeliest.root, self.path), likeliest)
 
     def call(self, about: Subject, messages: Messages, *, limit: int | None) -> Call:
         """Return the request for the next round of a conversation."""
@@ -204,15 +195,20 @@ class ChatExecutor:
                 "\n".join(message.text for message in messages), scale=about.token_scale
             ),
             context_tokens=about.context_tokens,
-            host=self.host,
         )
 
     def wire(self, url: str) -> Wire:
         """Return what is needed to judge an answer that comes now from `url`."""
-        now, hint = self._patience.now(), self.dialect.base_hint
-        secrets = self._headers.secrets
         source = f" in {self._key_variable}" if self._key_variable else ""
-        return Wire(self.name, shown_url(url), self._key, now, hint, source, secrets)
+        return Wire(
+            self.name,
+            shown_url(url),
+            self.key,
+            self._patience.now(),
+            self.base_hint,
+            source,
+            self._headers.secrets,
+        )
 
     def send(self, request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
         """Return an answer to any request to this server; raises `ExecutorFailure` if none came."""
@@ -234,17 +230,31 @@ class ChatExecutor:
 
     def headers(self) -> dict[str, str]:
         """Return the headers of every request."""
-        dialect = self.dialect.headers(self._key, self.address)
-        return {"Content-Type": "application/json", **dialect, **self._headers.filled()}
+        headers = {"Content-Type": "application/json", **self.key_headers()}
+        return {**headers, **self._headers.filled()}
+
+    def whole_reply(
+        self,
+        parsed: Object,
+        text: str,
+        *,
+        reason: object,
+        usage: Usage,
+        wire: Wire,
+        refusal: str = "",
+    ) -> ChatReply:
+        """Return the reply of an answer with this text; raise `ExecutorFailure` unless it is complete."""
+        text = wire.redact(text)
+        usage = believable(usage, text=text)
+        check_ending(reason, self.ending, text=text, usage=usage, wire=wire, refusal=refusal)
+        return ChatReply(text, usage, served_model(parsed.get("model")))
 
     def _ask(
         self, about: Subject, deadline: float, messages: Messages, limit: int | None
     ) -> ChatReply:
         """Return the reply; a request whose limit the server refuses is sent once more as it wants it."""
         call = self.call(about, messages, limit=limit)
-        payload = renamed(
-            self.dialect.body(call), _LIMIT_NAMES.get((self.address.root, call.model))
-        )
+        payload = renamed(self.body(call), _LIMIT_NAMES.get((self.address.root, call.model)))
         refused, amendments = NO_USAGE, 0
         while True:
             try:
@@ -281,33 +291,18 @@ class ChatExecutor:
             for other in self._addresses[1:] if self.address == self._addresses[0] else ():
                 other_url, other_answer = self._sent_to(other, body, call, timeout_seconds)
                 if other_answer.status not in _ELSEWHERE:
-                    _FOUND[self._addresses[0].root, self.dialect.path] = other
+                    _FOUND[self._addresses[0].root, self.path] = other
                     url, answer = other_url, other_answer
-        return self.dialect.read(answer, call, self.wire(url))
+        return self.read(answer, call, self.wire(url))
 
     def _sent_to(
         self, address: Address, body: bytes, call: Call, timeout_seconds: float
     ) -> tuple[str, HttpResponse]:
-        url = address.url(self.dialect.path, model=call.model)
+        url = address.url(self.path, model=call.model)
         request = HttpRequest(url, body, self.headers())
         return url, self.send(request, timeout_seconds=timeout_seconds)
-
-
-def whole_reply(
-    parsed: Object, text: str, *, ending: Ending, usage: Usage, wire: Wire, refusal: str = ""
-) -> ChatReply:
-    """Return the reply of an answer with this text; raise `ExecutorFailure` unless it is known to be complete."""
-    text = wire.redact(text)
-    usage = believable(usage, text=text)
-    check_ending(ending, text=text, usage=usage, wire=wire, refusal=refusal)
-    return ChatReply(text, usage, served_model(parsed.get("model")))
 
 
 def chat_messages(call: Call) -> list[dict[str, str]]:
     """Return the messages as OpenAI's API and its kin take them."""
     return [{"role": message.role, "content": message.text} for message in call.messages]
-
-
-def bearer(key: str) -> dict[str, str]:
-    """Return the usual header for a key; none where there is no key."""
-    return {"Authorization": f"Bearer {key}"} if key else {}

@@ -13,9 +13,7 @@ from minitask.executors.endpoint import (
     LIST_SECONDS,
     Call,
     ChatExecutor,
-    bearer,
     chat_messages,
-    whole_reply,
 )
 from minitask.executors.http import HttpResponse
 from minitask.executors.request import ExecutorFailure, FailureKind
@@ -42,19 +40,14 @@ _WHOLE = 0.6
 _FULL = 0.98
 """A cut prompt fills the server's context, a power of two, at least to this share."""
 _LEAST_CONTEXT = 2_048
-_ENDED = frozenset({"stop"})
-_CUT_OFF = frozenset({"length"})
 
 
-class OllamaDialect:
-    """`/api/chat`, not streamed."""
+class OllamaExecutor(ChatExecutor):
+    """A model that Ollama serves at `base_url` (`http://127.0.0.1:11434`); a proxy before it may want a key."""
 
     path = "/api/chat"
     base_hint = "give Ollama's address, such as http://127.0.0.1:11434"
-
-    def headers(self, key: str, address: Address) -> Mapping[str, str]:  # noqa: ARG002
-        """Return a bearer token, for servers behind a proxy that wants one."""
-        return bearer(key)
+    ending = Ending("done_reason", ended=frozenset({"stop"}), cut_off=frozenset({"length"}))
 
     def body(self, call: Call) -> Mapping[str, object]:
         """Return the request's JSON; raise `ExecutorFailure` if the prompt does not fit the model."""
@@ -81,14 +74,7 @@ class OllamaDialect:
         _check_whole(call, usage, wire)
         text = joined(text_of(message.get("content")), message.get("tool_calls"))
         reason = parsed.get("done_reason") if parsed.get("done", True) else "not done"
-        ending = Ending(reason, _ENDED, _CUT_OFF, frozenset(), "done_reason")
-        return whole_reply(parsed, text, ending=ending, usage=usage, wire=wire)
-
-
-class OllamaExecutor(ChatExecutor):
-    """A model that Ollama serves at `base_url` (`http://127.0.0.1:11434`)."""
-
-    dialect = OllamaDialect()
+        return self.whole_reply(parsed, text, reason=reason, usage=usage, wire=wire)
 
     def addresses(self, base_url: str) -> tuple[Address, ...]:
         """Return where its own API is."""

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from minitask.executors.address import Address
 from minitask.executors.chat import ChatReply
 from minitask.executors.endpoint import (
     LIST_SECONDS,
     Call,
     ChatExecutor,
-    bearer,
     chat_messages,
-    whole_reply,
 )
 from minitask.executors.http import HttpResponse
 from minitask.executors.response import (
@@ -34,28 +31,34 @@ from minitask.ledger.usage import Usage
 
 _MOST_OF_A_REQUEST = 20_000_000
 _NEW_LIMIT_FIELD = ("api.openai.com", ".openai.azure.com")
-_ENDED = frozenset(
-    {
-        *("stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "finished"),
-        *("tool_calls", "function_call", "tool_use"),
-    }
-)
-"""The last ones: a model that calls a tool that nobody offered has ended, and its text is judged like any other."""
-_CUT_OFF = frozenset({"length", "max_tokens", "model_length", "model_context_window_exceeded"})
-_REFUSED = frozenset(
-    {"content_filter", "refusal", "safety", "recitation", "prohibited_content", "blocklist", "spii"}
-)
 
 
-class OpenAiDialect:
-    """Chat completions; no temperature is sent, which newer models refuse."""
+class OpenAiExecutor(ChatExecutor):
+    """A chat model at `base_url` (`https://host/v1`); no temperature is sent, which newer models refuse."""
 
     path = "/chat/completions"
-    base_hint = "it usually ends in /v1"
+    ending = Ending(
+        "finish_reason",
+        ended=frozenset(
+            {"stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "finished"}
+        )
+        | ENDED,
+        cut_off=frozenset(
+            {"length", "max_tokens", "model_length", "model_context_window_exceeded"}
+        ),
+        refused=frozenset(
+            {
+                *("content_filter", "refusal", "safety", "recitation", "prohibited_content"),
+                *("blocklist", "spii"),
+            }
+        ),
+    )
 
-    def headers(self, key: str, address: Address) -> Mapping[str, str]:
+    def key_headers(self) -> Mapping[str, str]:
         """Return a bearer token, or the key as Azure's classic API takes it."""
-        return {"api-key": key} if key and address.has_api_version else bearer(key)
+        if self.key and self.address.has_api_version:
+            return {"api-key": self.key}
+        return super().key_headers()
 
     def body(self, call: Call) -> Mapping[str, object]:
         """Return the request's JSON."""
@@ -65,7 +68,10 @@ class OpenAiDialect:
             "stream": False,
         }
         if call.max_output_tokens is not None:
-            payload[_limit_field(call.host)] = call.max_output_tokens
+            # OpenAI's own reasoning models refuse `max_tokens`; most other servers know nothing else
+            is_new = self.host.partition(":")[0].endswith(_NEW_LIMIT_FIELD)
+            name = "max_completion_tokens" if is_new else "max_tokens"
+            payload[name] = call.max_output_tokens
         return payload
 
     def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:  # noqa: ARG002
@@ -83,17 +89,11 @@ class OpenAiDialect:
             raise no_content(parsed, wire, "choices", usage=usage)
         message = choice["message"]
         calls = message.get("tool_calls") or message.get("function_call")
-        text = joined(text_of(message.get("content")), calls)
-        ended = _ENDED | ENDED if calls else _ENDED
-        ending = Ending(choice.get("finish_reason"), ended, _CUT_OFF, _REFUSED, "finish_reason")
+        text, reason = joined(text_of(message.get("content")), calls), choice.get("finish_reason")
         refusal = text_of(message.get("refusal"))
-        return whole_reply(parsed, text, ending=ending, usage=usage, wire=wire, refusal=refusal)
-
-
-class OpenAiExecutor(ChatExecutor):
-    """A chat model at `base_url` (`https://host/v1`)."""
-
-    dialect = OpenAiDialect()
+        return self.whole_reply(
+            parsed, text, reason=reason, usage=usage, wire=wire, refusal=refusal
+        )
 
     def models(self, *, timeout_seconds: float = LIST_SECONDS) -> tuple[str, ...]:
         """Return the models that the server lists; raises `ExecutorFailure`."""
@@ -144,9 +144,3 @@ def _with_total(
 def _count(fields: Mapping[str, object], name: str) -> int | None:
     """Return a count of one request, in which more than some millions are absurd."""
     return count(fields.get(name), most=_MOST_OF_A_REQUEST)
-
-
-def _limit_field(host: str) -> str:
-    """Return the limit's name: OpenAI's reasoning models refuse `max_tokens`, most other servers know nothing else."""
-    name = host.partition(":")[0]
-    return "max_completion_tokens" if name.endswith(_NEW_LIMIT_FIELD) else "max_tokens"

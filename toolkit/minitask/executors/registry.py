@@ -66,7 +66,9 @@ def make_advisor(
     return executor
 
 
-def _chat(kind: type[ChatExecutor], setting: ExecutorSetting, means: ExecutorContext) -> Executor:
+def _chat(
+    kind: Callable[..., ChatExecutor], setting: ExecutorSetting, means: ExecutorContext
+) -> Executor:
     from minitask.executors.address import DEFAULTS, Headers
     from minitask.executors.http import post
 
@@ -140,8 +142,7 @@ def has_script(spec: Spec) -> bool:
 class ScriptExecutor:
     """Applies the edit script of the spec."""
 
-    def __init__(self, name: str = "script") -> None:
-        self.name = name
+    name = SCRIPT
 
     def work(self, order: ExecutorRequest) -> ExecutorResult:
         """Return the script's change.

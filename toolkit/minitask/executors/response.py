@@ -147,18 +147,19 @@ def no_content(parsed: Object, wire: Wire, part: str, *, usage: Usage) -> Execut
 
 
 class Ending(Struct, frozen=True):
-    """The end of a reply: the server's word for it in a field, and which words mean what."""
+    """How an API says why a reply ended: the field, and which words mean what."""
 
-    reason: object
+    field: str
     ended: frozenset[str]
     cut_off: frozenset[str]
-    refused: frozenset[str]
-    field: str
+    refused: frozenset[str] = frozenset()
 
 
-def check_ending(ending: Ending, *, text: str, usage: Usage, wire: Wire, refusal: str = "") -> None:
-    """Raise `ExecutorFailure` unless a reply is known to be complete."""
-    word = ending.reason.lower() if isinstance(ending.reason, str) else ""
+def check_ending(
+    reason: object, ending: Ending, *, text: str, usage: Usage, wire: Wire, refusal: str = ""
+) -> None:
+    """Raise `ExecutorFailure` unless a reply that ended for this reason is known to be complete."""
+    word = reason.lower() if isinstance(reason, str) else ""
     hint = ""
     if word in ending.refused or (refusal and not text):
         kind, message = FailureKind.REFUSED, refusal or "the reply was filtered"
@@ -171,7 +172,7 @@ def check_ending(ending: Ending, *, text: str, usage: Usage, wire: Wire, refusal
         kind, message = FailureKind.TRANSPORT, "the reply is empty"
     else:  # the server failed to say how the reply ended: no model can be blamed for that
         kind, hint = FailureKind.TRANSPORT, "the server or a gateway cut the reply off"
-        message = f"the reply may be incomplete: its {ending.field} is {ending.reason!r}"
+        message = f"the reply may be incomplete: its {ending.field} is {reason!r}"
     raise wire.failure(kind, message, hint=hint, usage=usage, reply=text)
 
 
