@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from minitask.ledger.record import TaskResult
     from minitask.planning.one_shot import OneShot, Wanted
     from minitask.policy.route import Route
-    from minitask.project.preview import RunPreview
+    from minitask.project.load_project import RunPreview
 
 
 @click.command("do")
@@ -83,7 +83,7 @@ def _drafted(
     """Return the spec, checked, and who would do it; None where a dry run would have to ask for more."""
     from minitask.planning.one_shot import Wanted, complete, draft, repository_path
     from minitask.policy.prices import Budget
-    from minitask.project.preview import prospect
+    from minitask.project.load_project import prospect
 
     looks_only = bool(options["dry_run"])
     with session.engine("do", quiet=bool(options["as_json"]), looks_only=looks_only) as engine:

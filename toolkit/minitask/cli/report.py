@@ -196,7 +196,7 @@ def _with_evidence(session: Session, engine: Context, report: LedgerReport) -> L
 
 def _graphs(session: Session, engine: Context, projects: Iterable[str]) -> tuple[TaskGraph, ...]:
     """Return the graphs of projects, the first ones; none where there is no branch that specs are taken from."""
-    from minitask.project.latest_graphs import latest_graphs
+    from minitask.project.task_graph import latest_graphs
 
     try:
         base = session.base(engine)

@@ -32,11 +32,16 @@ from minitask.executors.registry import MAKERS
 from minitask.ledger.record import TaskResult, Verdict
 from minitask.policy.prices import Budget
 from minitask.policy.route import RouteOverrides
-from minitask.project.batch_journal import token_budgets
 from minitask.project.call_pool import CallPool, ThreadCallPool
 from minitask.project.cluster import SCHEME, Cluster
-from minitask.project.load_project import Selection, run_project, select
-from minitask.project.preview import RunPreview, preview_run
+from minitask.project.load_project import (
+    RunPreview,
+    Selection,
+    preview_run,
+    run_project,
+    select,
+    token_budgets,
+)
 from minitask.project.schedule import Interrupted
 from minitask.system import process
 from minitask.task.state import RunOptions

@@ -1,8 +1,7 @@
-"""Executors asked in batches: every task's conversation goes on in a thread of its own, and where all of them wait for
-a model, what they wait for is sent as one batch.
+"""Calls in batches: each task has a thread, and when all of them wait for a model, their requests go as one batch.
 
-A request is known by its content, so a run that was killed while it waited finds its batch again, by its journal, and
-pays for nothing twice. What a model's reply lacks (a repair, a second round) simply becomes part of the next batch.
+A request is identified by its content. So a run that was killed while it waited finds its batches again, by their
+journals on disk, and pays for nothing twice. Repairs and second rounds become part of the next batch.
 """
 
 from __future__ import annotations
@@ -11,9 +10,11 @@ import hashlib
 import json
 import os
 import threading
+from collections import defaultdict
+from contextlib import suppress
 from functools import partial
 
-from msgspec import Struct
+from msgspec import Struct, convert, to_builtins
 from msgspec.structs import replace
 
 from minitask.engine.context import Context, Progress
@@ -31,19 +32,37 @@ from minitask.executors.batch import (
 from minitask.executors.http import HttpRequest, HttpResponse
 from minitask.executors.registry import make_executor
 from minitask.executors.request import ExecutorFailure
-from minitask.project import batch_journal
-from minitask.project.batch_journal import Journal, JournalEntry
 from minitask.system import process
+from minitask.system.files import write_json
 from minitask.task.calls import ModelCall, Outcome
 
+FOLDER = "batches"
 MOST_REQUESTS = 500
-"""Requests of one batch: their answers come in one file, of which a bounded size is read."""
+"""The most requests of a batch, whose answers come in one file of bounded size."""
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 1.0, 60.0
 KEPT_SECONDS = 29 * 86_400
-"""For how long a provider surely keeps the answers of a batch: Anthropic's, from its creation."""
+"""A provider stores the answers of a batch at least so long, from its creation (Anthropic)."""
 INTERRUPTED = "interrupted; the next run will collect the answers to what was sent"
 MAX_TROUBLES = 30
-"""Number of times in a row that a batch's status may fail to come before the run gives up; the batch is kept."""
+"""The number of failed status requests in a row after which the run gives up; the batch is not lost."""
+
+
+class JournalEntry(Struct, frozen=True):
+    """A request: its task, the blob of its spec, and its base."""
+
+    task: str
+    blob: str
+    base: str
+
+
+class Journal(Struct, frozen=True):
+    """A batch on disk; `id` is None until the provider has answered, `created` is Unix time."""
+
+    name: str
+    executor: str
+    created: float
+    entries: dict[str, JournalEntry]
+    id: str | None = None
 
 
 class _PendingRequest:
@@ -59,12 +78,12 @@ class _PendingRequest:
         self.is_settled = False
 
     def settle(self, answer: HttpResponse | None, fault: BaseException | None = None) -> None:
-        """Let its thread go on, as soon as that looks."""
+        """Let its thread go on at the next notification."""
         self.answer, self.fault, self.is_settled = answer, fault, True
 
 
 class _SentBatch(Struct):
-    """A batch on its way, and the requests of it that wait."""
+    """A batch under way, and its waiting requests."""
 
     api: BatchApi
     journal: Journal
@@ -72,15 +91,18 @@ class _SentBatch(Struct):
 
 
 class BatchCalls:
-    """Askers that send what tasks wait for in batches; `width` is how many tasks may wait at once."""
+    """A call pool that sends requests in batches; at most `width` tasks wait at once."""
 
     width = MOST_REQUESTS
 
     def __init__(self, engine: Context) -> None:
         self._engine = engine
-        self._home = engine.repository.home
+        self._folder = engine.repository.home / FOLDER
         self._stopped = threading.Event()
-        self._journals = list(batch_journal.journals(self._home))
+        self._journals: list[Journal] = []
+        for path in sorted(self._folder.glob("*.json")):
+            with suppress(OSError, ValueError):  # a damaged journal
+                self._journals.append(convert(json.loads(path.read_text("utf-8")), Journal))
         self._news = threading.Condition()
         self._talking = 0
         self._parked: list[_PendingRequest] = []
@@ -89,15 +111,14 @@ class BatchCalls:
         self._stopped_by = ""
 
     def base_of(self, task: Task) -> str | None:
-        """Return the base that a task's request of a batch under way was written for."""
-        for journal in self._journals:
-            for entry in journal.entries.values():
-                if (entry.task, entry.blob) == (task.name, task.blob):
-                    return entry.base if self._engine.objects.commit(entry.base) else None
-        return None
+        """Return the base of a task's request in a batch under way, if the base exists."""
+        entries = (entry for journal in self._journals for entry in journal.entries.values())
+        mine = (each for each in entries if (each.task, each.blob) == (task.name, task.blob))
+        base = next((entry.base for entry in mine), None)
+        return base if base and self._engine.objects.commit(base) else None
 
     def ask(self, call: ModelCall, *, urgency: int = 0) -> Outcome:  # noqa: ARG002
-        """Ask; a request of a provider with batches waits for its batch."""
+        """Make a call; if its provider has batches, its request waits for one."""
         if self._stopped_by:
             return StoppedError(f"the run was stopped: {self._stopped_by}")
         http = partial(self._park, call) if call.batched else None
@@ -106,22 +127,22 @@ class BatchCalls:
         return outcome
 
     def enter(self) -> None:
-        """As long as anybody is here who does not wait, no batch is sent."""
+        """Count a participant; a batch is sent only when all of them wait."""
         with self._news:
             self._talking += 1
 
     def leave(self) -> None:
-        """Wait for one call fewer."""
+        """Count a participant out."""
         with self._news:
             self._talking -= 1
             self._news.notify_all()
 
     def stop(self, why: str) -> None:
-        """Ask nobody from here on."""
+        """Make no further calls."""
         self._stopped_by = self._stopped_by or why
 
     def cancel(self) -> None:
-        """Let everybody go; batches go on, and the next run takes their answers."""
+        """End all waiting; batches go on, and the next run takes their answers."""
         process.end_optional()
         self._stopped.set()
         with self._news:
@@ -137,20 +158,24 @@ class BatchCalls:
         *,
         timeout_seconds: float,  # noqa: ARG002
     ) -> HttpResponse:
-        """Wait for the batch that answers a request; whoever comes last sends it, and waits for all."""
+        """Wait for the batch that answers a request; the last to come sends it, and waits for all."""
         mine = _PendingRequest(call, request)
+
+        def goes_on() -> bool:
+            is_last = not self._serving and len(self._parked) >= self._talking
+            return mine.is_settled or is_last
+
         with self._news:
             if self._stopped.is_set():
                 raise MachineError(INTERRUPTED)
             self._parked.append(mine)
             self._news.notify_all()
-            while not mine.is_settled and not self._may_serve():
-                self._news.wait()
+            self._news.wait_for(goes_on)
             parked = []
             if not mine.is_settled:
                 parked, self._parked, self._serving = self._parked, [], True
         if parked:
-            fault: BaseException = MachineError("the batch failed")
+            fault = MachineError("the batch failed")
             try:
                 self._serve(parked)
             except OSError as error:
@@ -166,15 +191,11 @@ class BatchCalls:
             raise mine.fault
         return mine.answer or unanswered("the batch has no answer")
 
-    def _may_serve(self) -> bool:
-        """Return True if all wait, and nobody serves them yet."""
-        return not self._serving and len(self._parked) >= self._talking
-
     def _serve(self, parked: list[_PendingRequest]) -> None:
-        """Send what is not on its way yet, and wait until the first batch has ended."""
-        by_executor: dict[str, list[_PendingRequest]] = {}
+        """Send the requests that are not under way yet, and wait until their batches have ended."""
+        by_executor = defaultdict[str, list[_PendingRequest]](list)
         for request in parked:
-            by_executor.setdefault(request.key.executor, []).append(request)
+            by_executor[request.key.executor].append(request)
         sent: list[_SentBatch] = []
         for executor, group in by_executor.items():
             try:
@@ -186,76 +207,60 @@ class BatchCalls:
             self._await(batch)
 
     def _sent(self, executor: str, group: list[_PendingRequest]) -> list[_SentBatch]:
-        """Return the batches that the requests are in: those under way, and new ones for the rest."""
-        engine = self._engine
-        api = batches_of(make_executor(executor, engine.settings, engine.environ))
+        """Return the batches of the requests: those under way, and new ones for the others."""
+        settings, environ = self._engine.settings, self._engine.environ
+        api = batches_of(make_executor(executor, settings, environ))
         if api is None:
-            raise MachineError(
-                f"{executor} does not support batches", hint="run it without --batch"
-            )
+            message = f"{executor} does not support batches"
+            raise MachineError(message, hint="run it without --batch")
         waiting = {request.custom_id: request for request in group}
         batches: list[_SentBatch] = []
         for journal in [earlier for earlier in self._journals if earlier.executor == executor]:
-            mine = {
-                request_id: waiting.pop(request_id)
-                for request_id in journal.entries
-                if request_id in waiting
-            }
-            learned = self._learned(api, journal) if mine else None
-            if learned is not None:
-                batches.append(_SentBatch(api, learned, mine))
+            mine = {name: waiting.pop(name) for name in journal.entries if name in waiting}
+            identified = self._identified(api, journal) if mine else None
+            if identified is not None:
+                batches.append(_SentBatch(api, identified, mine))
             else:
                 waiting |= mine
         unsent = list(waiting.values())
         chunks = [unsent[at : at + MOST_REQUESTS] for at in range(0, len(unsent), MOST_REQUESTS)]
         return batches + [self._create(api, executor, chunk) for chunk in chunks]
 
-    def _learned(self, api: BatchApi, journal: Journal) -> Journal | None:
-        """Return the journal with its batch's id; None, and forgotten, where the batch was never sent or is no
-        longer kept.
-        """
-        if journal.id is not None:
-            if self._is_gone(api, journal, journal.id):
-                self._forget(journal)
-                return None
+    def _identified(self, api: BatchApi, journal: Journal) -> Journal | None:
+        """Return the journal with its batch's id; forget it, and return None, if the batch does not exist."""
+        if journal.id is None:
+            size, since = len(journal.entries), journal.created - 60
+            batch_id = api.find(name=journal.name, size=size, since=since)
+            if batch_id is not None:
+                journal = replace(journal, id=batch_id)
+                self._remember(journal)
+                return journal
+        elif not self._is_gone(api, journal, journal.id):
             return journal
-        batch_id = api.find(
-            name=journal.name, size=len(journal.entries), since=journal.created - 60
-        )
-        if batch_id is None:
-            self._forget(journal)
-            return None
-        learned = replace(journal, id=batch_id)
-        self._remember(learned)
-        return learned
+        self._forget(journal)
+        return None
 
     def _is_gone(self, api: BatchApi, journal: Journal, batch_id: str) -> bool:
-        """Return True if a batch is so old that its answers may have been removed, and the provider does not know
-        it.
-        """
-        if self._engine.clock() - journal.created <= KEPT_SECONDS:
-            return False
-        try:
-            api.state(batch_id)
-        except ExecutorFailure as failure:
-            return not (failure.retryable or failure.stops_run)
+        """Return True if a batch is so old that it may be deleted, and the provider does not know it."""
+        if self._engine.clock() - journal.created > KEPT_SECONDS:
+            try:
+                api.state(batch_id)
+            except ExecutorFailure as failure:
+                return not (failure.retryable or failure.stops_run)
         return False
 
     def _create(self, api: BatchApi, executor: str, chunk: list[_PendingRequest]) -> _SentBatch:
-        entries = {
-            request.custom_id: JournalEntry(
-                request.key.task, request.key.spec_blob, request.key.base
-            )
-            for request in chunk
-        }
+        entries = {}
+        for request in chunk:
+            key = request.key
+            entries[request.custom_id] = JournalEntry(key.task, key.spec_blob, key.base)
         journal = Journal(os.urandom(8).hex(), executor, self._engine.clock(), entries)
         self._remember(journal)
+        bodies = {request.custom_id: request.body for request in chunk}
         try:
-            state = api.create(
-                {request.custom_id: request.body for request in chunk}, name=journal.name
-            )
+            state = api.create(bodies, name=journal.name)
         except ExecutorFailure as failure:
-            if not failure.retryable:  # it was refused; any other may have been made all the same
+            if not failure.retryable:  # it was refused; after other failures it may exist
                 self._forget(journal)
             raise
         journal = replace(journal, id=state.id)
@@ -264,7 +269,7 @@ class BatchCalls:
         return _SentBatch(api, journal, {request.custom_id: request for request in chunk})
 
     def _await(self, batch: _SentBatch) -> None:
-        """Wait until a batch has ended, and hand its answers out."""
+        """Wait until a batch has ended, and deliver its answers."""
         try:
             state = self._ended(batch)
             answers = whole_answers(batch.api, state, batch.waiting, wait=self._stopped.wait)
@@ -275,32 +280,27 @@ class BatchCalls:
         with self._news:
             tasks = {request.key.task for request in batch.waiting.values()}
             self._served.append((batch.journal.name, tasks))
-            # What is sent again has the same content; it must not find the answer that it got already.
-            self._know(
-                _without(
-                    batch.journal, set(batch.journal.entries if state.failure else batch.waiting)
-                )
-            )
+            # A request that is sent again has the same content; it must not find its earlier answer.
+            entries = dict(batch.journal.entries)
+            for name in entries.keys() & (entries if state.failure else batch.waiting).keys():
+                del entries[name]
+            self._know(replace(batch.journal, entries=entries))
         for request_id, request in batch.waiting.items():
             answer = answers.get(request_id)
             request.settle(answer, None if answer else no_result(state))
 
     def _take(self, task: str) -> None:
-        """A task's outcome is kept from here on; of its batch is left what nobody has asked for yet."""
+        """Count a task's outcome as taken; save the journals whose answers are all taken."""
         with self._news:
             for _, tasks in self._served:
                 tasks.discard(task)
             collected = {name for name, tasks in self._served if not tasks}
             self._served = [(name, tasks) for name, tasks in self._served if tasks]
             for name in collected - {name for name, _ in self._served}:
-                remaining = [journal for journal in self._journals if journal.name == name]
-                for journal in remaining:
-                    batch_journal.keep(self._home, journal)
-                if not remaining:
-                    batch_journal.forget(self._home, name)
+                self._save(name)
 
     def _ended(self, batch: _SentBatch) -> BatchState:
-        """Return the state of a batch that has ended; raises where the provider keeps failing."""
+        """Return the state of a batch when it has ended; raise if the provider continues to fail."""
         assert batch.journal.id is not None  # noqa: S101
         pause, troubles = FIRST_POLL_SECONDS, 0
         while True:
@@ -314,9 +314,8 @@ class BatchCalls:
                 state = BatchState(batch.journal.id, ended=False)
             if state.ended:
                 return state
-            self._say(
-                f"batch {state.id}: not finished; checking again in {pause:.0f} s (^C keeps it)"
-            )
+            text = f"not finished; checking again in {pause:.0f} s (^C keeps it)"
+            self._say(f"batch {state.id}: {text}")
             if self._stopped.wait(pause):
                 raise MachineError(INTERRUPTED)
             pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
@@ -324,27 +323,24 @@ class BatchCalls:
     def _remember(self, journal: Journal) -> None:
         with self._news:
             self._know(journal)
-            batch_journal.keep(self._home, journal)
+            self._save(journal.name)
 
     def _know(self, journal: Journal) -> None:
-        """Take requests for those of the journal, as long as it has any."""
+        """Replace the journal of this name; drop it if it has no entries."""
         others = [earlier for earlier in self._journals if earlier.name != journal.name]
         self._journals = [*others, journal] if journal.entries else others
 
     def _forget(self, journal: Journal) -> None:
-        with self._news:
-            self._journals = [earlier for earlier in self._journals if earlier.name != journal.name]
-            batch_journal.forget(self._home, journal.name)
+        self._remember(replace(journal, entries={}))
+
+    def _save(self, name: str) -> None:
+        """Write the journal of this name; remove its file if it was dropped."""
+        path = self._folder / f"{name}.json"
+        journal = next((each for each in self._journals if each.name == name), None)
+        if journal is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_json(path, to_builtins(journal))
 
     def _say(self, text: str) -> None:
         self._engine.emit(Progress("", "batch", text))
-
-
-def _without(journal: Journal, answered: set[str]) -> Journal:
-    """Return the journal of the requests that nobody has asked for yet."""
-    entries = {
-        request_id: entry
-        for request_id, entry in journal.entries.items()
-        if request_id not in answered
-    }
-    return replace(journal, entries=entries)

@@ -1,4 +1,4 @@
-"""The pool of calls to executors: as many in parallel as the config allows."""
+"""Pools of calls to executors, as many in parallel as the config and the providers allow."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ from minitask.task.call_journal import Answered
 from minitask.task.calls import ModelCall, Outcome
 
 BUSY_TRIES = 3
-"""Number of retries of a call whose every request was rate-limited, which cost nothing; fewer run at once by then."""
+"""The number of retries of a call whose requests were all rate-limited, which costs nothing."""
 
 
 class CallPool(Protocol):
-    """Asks executors for many threads at once."""
+    """A pool through which threads call executors."""
 
     @property
     def width(self) -> int:
-        """Return how many executors may be at work at once."""
+        """Return the number of parallel calls."""
         ...
 
     def ask(self, call: ModelCall, *, urgency: int = 0) -> Outcome:
-        """Make a call when its turn comes; of those that wait, the most urgent goes first."""
+        """Make a call when its turn comes; the most urgent one goes first."""
         ...
 
     def enter(self) -> None:
-        """Somebody comes who may ask at any time, until he leaves."""
+        """Count a participant, which may call at any time until it leaves."""
         ...
 
     def leave(self) -> None:
-        """Count one participant out: it asks no more."""
+        """Count a participant out."""
         ...
 
     def base_of(self, task: Task) -> str | None:
-        """Return the commit that a task must start from, where it was asked about before; None: the target's tip."""
+        """Return the commit that a task must start from because of earlier calls; None: the target's tip."""
         ...
 
     def stop(self, why: str) -> None:
-        """Ask nobody from here on."""
+        """Make no further calls."""
         ...
 
     def cancel(self) -> None:
-        """Cut off what is under way."""
+        """Cancel calls under way."""
         ...
 
 
 class ThreadCallPool:
-    """At most `width` executors at work at once; of one that says that it is busy, fewer."""
+    """A pool of at most `width` parallel calls, and fewer for an executor that reports rate limits."""
 
     def __init__(self, engine: Context, *, width: int) -> None:
         self.width = width
@@ -62,13 +62,13 @@ class ThreadCallPool:
         self._stopped_by = ""
 
     def ask(self, call: ModelCall, *, urgency: int = 0) -> Outcome:
-        """Ask, as soon as there is room; an answer after which all others would fail alike stops the asking."""
+        """Make a call as soon as there is room; a failure that all others would repeat stops the pool."""
         throttle = self._throttles.setdefault(call.key.executor, AdaptiveLimit(self.width))
-        for retries in range(BUSY_TRIES, -1, -1):
+        for _ in range(BUSY_TRIES):
             outcome = self._ask(call, throttle, urgency)
-            if not retries or not _is_busy(outcome):
-                break
-        return outcome
+            if not _is_busy(outcome):
+                return outcome
+        return self._ask(call, throttle, urgency)
 
     def _ask(self, call: ModelCall, throttle: AdaptiveLimit, urgency: int) -> Outcome:
         with throttle.place(urgency), self._free.place(urgency):
@@ -81,32 +81,31 @@ class ThreadCallPool:
             return outcome
 
     def stop(self, why: str) -> None:
-        """Ask nobody from here on."""
+        """Make no further calls."""
         self._stopped_by = self._stopped_by or why
 
     def enter(self) -> None:
-        """Nobody waits for anybody."""
+        """Do nothing: calls do not wait for each other."""
 
-    def leave(self) -> None:
-        """Nobody waits for anybody."""
+    leave = enter
 
     def base_of(self, task: Task) -> str | None:  # noqa: ARG002
-        """Return None: nothing is remembered from one run to the next."""
+        """Return None: calls of earlier runs do not matter."""
         return None
 
     def cancel(self) -> None:
-        """Cut off calls, and end programs that agents run as."""
+        """Cancel calls, and end the programs of agents."""
         http.SHARED.stop()
         process.end_optional()
 
 
 def _is_busy(outcome: Outcome) -> bool:
-    """Return True if nothing came of an order but rate limits."""
+    """Return True if all requests of a call were rate-limited."""
     return isinstance(outcome, ExecutorFailure) and 0 < outcome.throttled == outcome.usage.requests
 
 
 def _throttled(outcome: Outcome) -> bool:
-    """Return True if a rate limit was met on the way."""
+    """Return True if a request was rate-limited."""
     if isinstance(outcome, Answered):
         return outcome.work.throttled > 0
     return isinstance(outcome, ExecutorFailure) and outcome.throttled > 0
@@ -116,7 +115,7 @@ SHRINK = 0.5
 
 
 class AdaptiveLimit(PrioritySemaphore):
-    """Lets at most `width` callers in at once, or fewer while the provider is busy; at least one."""
+    """A semaphore for at most `width` callers, or fewer while the provider is busy; at least one."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
@@ -124,11 +123,11 @@ class AdaptiveLimit(PrioritySemaphore):
 
     @property
     def allowed(self) -> int:
-        """Return how many may be inside now."""
+        """Return the current limit."""
         return max(1, int(self._allowed))
 
     def note(self, *, throttled: bool) -> None:
-        """Learn from how a call went: half as many after a rate limit, a share of one more after any other."""
+        """Adapt the limit to a call: halve it after a rate limit, else raise it by a share of one."""
         with self._lock:
             if throttled:
                 self._allowed = max(1.0, min(self._allowed, self._inside) * SHRINK)

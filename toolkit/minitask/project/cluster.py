@@ -1,7 +1,7 @@
-"""The one door to Dask: attempts on the workers of a `distributed` cluster, landed and recorded here.
+"""The only use of Dask: attempts on the workers of a `distributed` cluster, landed and recorded here.
 
-A worker that is lost has its job done again elsewhere, by Dask; what lands is decided here alone, by the one answer
-that comes, so nothing lands twice. Workers need the toolkit, git, the remote, and the keys that the settings name.
+Dask repeats the job of a lost worker; only this side lands changes, by the one answer that comes, so nothing lands
+twice. Workers need the toolkit, git, the remote, and the keys that the settings name.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import reduce
 from typing import Any
 
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from minitask.engine.context import Context, Progress
@@ -34,7 +35,6 @@ from minitask.project.dask_worker import (
     base_ref,
     inbox_ref,
     parse_return,
-    plain_settings,
 )
 from minitask.task.finish import in_doubt, stopped
 from minitask.task.human_review import needs_approval
@@ -44,13 +44,13 @@ from minitask.task.state import RunOptions
 
 SCHEME = "dask://"
 RETRIES = 3
-"""Number of workers that may be lost while they do one job."""
+"""The number of workers that may be lost during one job."""
 CONNECT_SECONDS = 20
 Go = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 class Cluster:
-    """Does tasks on a cluster. Safe to share between threads."""
+    """A cluster that does tasks. Safe to share between threads."""
 
     def __init__(self, engine: Context, address: str, *, go: Go) -> None:
         """Connect to the scheduler at `dask://HOST:PORT`; `go` is what a worker runs."""
@@ -73,21 +73,21 @@ class Cluster:
             connect: Any = Client
             self._client: Any = connect(url, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:
-            raise MachineError(
-                f"no Dask scheduler at {address}: {error}",
-                hint="start one: dask scheduler",
-            ) from None
+            message = f"no Dask scheduler at {address}: {error}"
+            raise MachineError(message, hint="start one: dask scheduler") from None
 
     @property
     def width(self) -> int:
-        """Return how many attempts the workers do at once."""
+        """Return the number of parallel attempts."""
         threads: Mapping[str, int] = self._client.nthreads()
         return max(1, sum(threads.values()))
 
     def do(self, task: Task, options: RunOptions) -> TaskResult:
-        """Have a worker do a task, take its records and candidates in, and land what is proven."""
+        """Have a worker do a task, import its records and candidates, and land a proven change."""
         budget = Budget(task.spec.options.max_cost_usd, parent=options.budget)
-        limit = self._share(task, budget)
+        limit = budget.left_usd
+        if limit is not None and task.spec.options.max_cost_usd is None:
+            limit /= self.width
         reserved = limit or Decimal(0)
         try:
             budget.reserve(reserved)
@@ -101,18 +101,8 @@ class Cluster:
         budget.settle(reserved, sum(costs, Decimal(0)))
         return self._take_in(task, outcome, options)
 
-    def _share(self, task: Task, budget: Budget) -> Decimal | None:
-        """Return what a worker may spend on a task: the spec's own limit, else what is left by the number of
-        workers.
-        """
-        left_usd = budget.left_usd
-        limit_usd = task.spec.options.max_cost_usd
-        if left_usd is None or limit_usd is not None:
-            return left_usd
-        return left_usd / self.width
-
     def close(self) -> None:
-        """Leave the cluster, and take away what was pushed for it alone."""
+        """Leave the cluster, and delete the refs that were pushed for it."""
         self._client.close()
         git = self._engine.repository.git.with_user_config()
         listed = git.run("ls-remote", self._remote, f"{INBOX}/{self._run}/*")
@@ -132,7 +122,9 @@ class Cluster:
             base=task.base,
             target=task.target,
             number=next_number(engine, task.name),
-            settings=plain_settings(engine.settings),
+            settings={
+                key: value for key, value in engine.settings.values.items() if key != "preset"
+            },
             signature=engine.signature,
             limit_usd="" if limit is None else str(limit),
             lessons=lessons_for(engine, task),
@@ -140,7 +132,7 @@ class Cluster:
         engine.emit(Progress(task.name, "away", "running on a worker"))
         future = self._client.submit(
             self._go,
-            job.document(),
+            to_builtins(job),
             pure=False,
             retries=RETRIES,
             key=f"minitask-{self._run}-{task.name}-{job.number}",
@@ -158,13 +150,14 @@ class Cluster:
         with self._lock:
             if commit in self._pushed:
                 return
-            self._engine.repository.git.with_user_config(self._engine.repository.top).output(
+            repository = self._engine.repository
+            repository.git.with_user_config(repository.top).output(
                 "push", "--quiet", "--no-verify", self._remote, f"{commit}:{base_ref(commit)}"
             )
             self._pushed.add(commit)
 
     def _take_in(self, task: Task, outcome: WorkerResult, options: RunOptions) -> TaskResult:
-        """Records and candidates of a worker, as if they had been made here."""
+        """Import the records and candidates of a worker, and land a proven change."""
         engine = self._engine
         note = ""
         if outcome.records:
@@ -177,11 +170,10 @@ class Cluster:
             return replace(result, next_step=f"minitask show {task.name}" if attempts else "")
         if attempts[-1].attempt.doubts:
             return in_doubt(result, attempts[-1].attempt.doubts)
-        if not options.merge or needs_approval(engine, task) or options.lander is None:
-            step = "review" if needs_approval(engine, task) else "merge"
-            return replace(
-                result, reason="passed, not merged", next_step=f"minitask {step} {task.name}"
-            )
+        needs_review = needs_approval(engine, task)
+        if not options.merge or needs_review or options.lander is None:
+            step = f"minitask {'review' if needs_review else 'merge'} {task.name}"
+            return replace(result, reason="passed, not merged", next_step=step)
         final = self._land(task, attempts[-1], result, options.lander)
         return replace(final, reason=final.reason or note)
 
@@ -216,14 +208,13 @@ class Cluster:
 
 
 def _result(task: Task, outcome: WorkerResult) -> TaskResult:
-    """Return what a worker's records say of a task, nothing having landed yet."""
+    """Return the result of a task by a worker's records, before it lands."""
     attempts = [record for record in outcome.records if not record.is_call]
-    last = attempts[-1] if attempts else None
-    result = (
-        result_of(last, last.attempt.verdict, reason=last.attempt.reason)
-        if last
-        else replace(stopped(task, MachineError(outcome.reason)), verdict=outcome.verdict)
-    )
+    if attempts:
+        last = attempts[-1]
+        result = result_of(last, last.attempt.verdict, reason=last.attempt.reason)
+    else:
+        result = replace(stopped(task, MachineError(outcome.reason)), verdict=outcome.verdict)
     return replace(
         result,
         attempts=tuple(record.attempt for record in attempts),
@@ -236,7 +227,7 @@ def _result(task: Task, outcome: WorkerResult) -> TaskResult:
 
 
 def _adopt(engine: Context, task: Task, records: tuple[Record, ...]) -> str:
-    """Put records and candidates where an attempt made here would have put them; a note where the branch stayed."""
+    """Store records and candidates as those of local attempts; return a note if the branch did not move."""
     absent = refs.zeros(engine.repository.object_format)
     moves = [
         refs.Move(refs.attempt(task.name, record.attempt.n), record.candidate, absent)
@@ -263,6 +254,6 @@ def _remote(engine: Context) -> str:
 
 
 def _resources(task: Task) -> dict[str, int]:
-    """Return what a worker must offer: a tag `needs-NAME` asks for one of the resource NAME."""
+    """Return the resources that a worker must offer: a tag `needs-NAME` requests one of the resource NAME."""
     tags = (tag.lower() for tag in task.spec.options.tags)
     return {tag.removeprefix("needs-"): 1 for tag in tags if tag.startswith("needs-")}

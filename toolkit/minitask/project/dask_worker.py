@@ -1,7 +1,7 @@
-"""An attempt away from home: on a worker that has nothing but a git remote, the task's name, and the settings.
+"""An attempt on a worker that has only a git remote, the task's name, and the settings.
 
-The worker keeps a bare repository for each remote, fetches the base there, works as `exec --no-merge` would, pushes its
-candidates under refs of their own, and gives its records back. Landing and the ledger stay with who sent it.
+The worker has a bare repository for each remote, fetches the base there, works as `exec --no-merge` does, pushes its
+candidates under special refs, and returns its records. The sender lands changes and writes the ledger.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, field, to_builtins
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from minitask import settings as config
-from minitask.engine.context import Context, Progress, open_context
+from minitask.engine.context import Context, open_context
 from minitask.engine.task_records import all_records_of, task_at
 from minitask.engine.tasks import Base, Task
 from minitask.errors import MachineError
@@ -28,7 +28,7 @@ from minitask.ledger.record import Record, Verdict
 from minitask.ledger.record_json import parse_record, record_document
 from minitask.policy.prices import Budget
 from minitask.policy.route import RouteOverrides
-from minitask.settings import Settings, SettingsLayer
+from minitask.settings import SettingsLayer
 from minitask.system import process
 from minitask.task.life import run_task
 from minitask.task.state import RunOptions
@@ -38,9 +38,10 @@ BASES = "refs/minitask/bases"
 
 
 class WorkerJob(Struct, frozen=True):
-    """A job for a worker. `number` is the attempt's first, `limit_usd` what it may spend (empty: no limit).
+    """A job for a worker. `number` is that of the first attempt, `limit_usd` the budget (empty: no limit).
 
-    `lessons` are what the ledger of who sends it has learned: routes are the same wherever a task is done.
+    `settings` are those of the sender without its preset, with the names of keys only. `lessons` are the statistics of
+    the sender's ledger, so that routes are the same everywhere.
     """
 
     remote: str
@@ -55,14 +56,9 @@ class WorkerJob(Struct, frozen=True):
     limit_usd: str = ""
     lessons: Mapping[str, Any] = field(default_factory=dict)
 
-    def document(self) -> dict[str, Any]:
-        """Return the job as plain values, to be sent anywhere."""
-        document: dict[str, Any] = to_builtins(self)
-        return document
-
 
 class WorkerResult(Struct, frozen=True):
-    """The result of a worker's job: its records, and how the task ended there."""
+    """The result of a worker's job: its records, and the verdict on the task."""
 
     records: tuple[Record, ...]
     verdict: Verdict
@@ -72,44 +68,32 @@ class WorkerResult(Struct, frozen=True):
 
 
 def parse_return(document: Mapping[str, Any]) -> WorkerResult:
-    """Return what came back, from plain values."""
-    return WorkerResult(
-        tuple(parse_record(record) for record in document["records"]),
-        Verdict(document["verdict"]),
-        document["reason"],
-        document["over_budget"],
-        document["stops_run"],
-    )
+    """Return the result of a job from plain values."""
+    records = tuple(map(parse_record, document["records"]))
+    return WorkerResult(**{**document, "records": records, "verdict": Verdict(document["verdict"])})
 
 
 def base_ref(commit: str) -> str:
-    """Return where the base of attempts is pushed to, for workers to fetch."""
+    """Return the ref of a base for workers to fetch."""
     return f"{BASES}/{commit}"
 
 
 def inbox_ref(run: str, candidate: str) -> str:
-    """Return where a candidate is pushed to."""
+    """Return the ref of a worker's candidate."""
     return f"{INBOX}/{run}/{candidate}"
 
 
 def run_worker_job(
     document: Mapping[str, Any], *, home: Path, environ: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Do a job, and give its result as plain values; `home` is where this worker keeps its repositories."""
+    """Do a job, and return its result as plain values; `home` holds the repositories of this worker."""
     job = WorkerJob(**{**document, "signature": Signature(**document["signature"])})
     repository = _repository(job, home, environ)
     settings = config.resolve([SettingsLayer("scheduler", job.settings)], trusted=True)
     with open_context(
-        repository, settings, environ=environ, purpose=job.task, emit=_ignore
+        repository, settings, environ=environ, purpose=job.task, emit=lambda _event: None
     ) as engine:
         return _work(engine, job)
-
-
-def plain_settings(settings: Settings) -> dict[str, Any]:
-    """Return the settings that a worker needs, as plain values; keys stay where they are: only their names are
-    sent.
-    """
-    return {key: value for key, value in settings.values.items() if key != "preset"}
 
 
 def _work(engine: Context, job: WorkerJob) -> dict[str, Any]:
@@ -135,7 +119,7 @@ def _work(engine: Context, job: WorkerJob) -> dict[str, Any]:
 
 
 def _set_number(engine: Context, task: Task, number: int) -> None:
-    """Have the attempts counted from `number` on, and forget what an earlier job left of them."""
+    """Number the attempts from `number` on, and delete the refs of earlier jobs."""
     git = engine.repository.git
     names = refs.snapshot(git, refs.branch(task.name), f"{refs.ATTEMPTS}/{task.name}", refs.LEDGER)
     if names:
@@ -156,7 +140,7 @@ def _push(engine: Context, job: WorkerJob, records: list[Record]) -> None:
 
 
 def _repository(job: WorkerJob, home: Path, environ: Mapping[str, str]) -> Repository:
-    """This worker's own repository for the remote, holding the base."""
+    """Return this worker's repository for the remote, with the base."""
     folder = home / hashlib.sha256(job.remote.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     if not (folder / "HEAD").exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -176,7 +160,3 @@ def _git(folder: Path, environ: Mapping[str, str], *args: str) -> None:
     if result.exit_code != 0:
         message = result.stderr.decode("utf-8", "replace").strip()
         raise MachineError(f"git {args[0]} failed in {os.fsdecode(folder)}: {message}")
-
-
-def _ignore(_event: Progress) -> None:
-    """Nobody watches a worker."""

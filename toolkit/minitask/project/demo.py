@@ -1,4 +1,4 @@
-"""The demo: a real plan of nine specs, run in a throw-away repository, and what it would have cost elsewhere."""
+"""The demo: a plan of nine specs, run in a temporary repository, and its estimated cost with models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from minitask.engine.tasks import PROJECTS, Base
 from minitask.errors import MachineError
 from minitask.git.branches import BranchView, merges, task_branches
 from minitask.git.repository import create_repository, discover
-from minitask.ledger.record import TaskResult
+from minitask.ledger.record import TaskResult, whole
 from minitask.policy.route import RouteOverrides
 from minitask.project.call_pool import ThreadCallPool
 from minitask.project.load_project import run_project
@@ -29,7 +29,7 @@ PROJECT = "split-todoist"
 
 
 class DemoResult(Struct, frozen=True):
-    """The result of the demo: the results, what it left to look at, and two estimates in US dollars."""
+    """The result of the demo: the tasks, the branches and merges, the sizes of the module, and estimated costs."""
 
     folder: Path
     results: tuple[TaskResult, ...]
@@ -45,7 +45,7 @@ class DemoResult(Struct, frozen=True):
 def run_demo(
     folder: Path, environ: Mapping[str, str], emit: Callable[[Progress], None]
 ) -> DemoResult:
-    """Make the repository in an empty folder, and run its project."""
+    """Create the repository in an empty folder, and run its project."""
     create_repository(
         folder, demo_files(), message="A module, and the plan that splits it", environ=environ
     )
@@ -90,7 +90,7 @@ def demo_files() -> dict[str, str]:
 
 
 def _python_lines(engine: Context, commit: str) -> dict[str, int]:
-    """Lines of each Python file below `core/agents`."""
+    """Return the number of lines of each Python file below `core/agents`."""
     counts = {}
     entry = engine.objects.entry(commit, "core/agents")
     stack = [("core/agents", entry.oid)] if entry else []
@@ -105,8 +105,5 @@ def _python_lines(engine: Context, commit: str) -> dict[str, int]:
 
 
 def _estimate(engine: Context, results: Sequence[TaskResult], kind: str) -> Decimal | None:
-    costs = [
-        baseline_cost(engine, result.estimate, kind=kind) for result in results if result.estimate
-    ]
-    priced = [cost for cost in costs if cost is not None]
-    return sum(priced, Decimal(0)) if costs and len(priced) == len(costs) else None
+    usages = [result.estimate for result in results if result.estimate]
+    return whole(baseline_cost(engine, usage, kind=kind) for usage in usages) if usages else None

@@ -1,7 +1,7 @@
-"""Schedule tasks: each begins when its dependencies have landed, on the target as it is by then.
+"""Schedule tasks: each starts when its dependencies have landed, on the tip of the target at that time.
 
-Every task under way has a thread of its own. Validations, and all else that takes a core, run as many at once as there
-are jobs; executors are asked as many at once as the config allows. What is proven lands through one queue.
+Every task under way has a thread. The jobs limit parallel validations and other work that takes a core; the config
+limits parallel calls. Proven changes land through one queue.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from minitask.task.state import RunOptions, UnservedError
 
 FAILURES = frozenset({Verdict.FAILED, Verdict.REFUSED, Verdict.CONFLICT, Verdict.ERROR})
 NAMED = 5
-"""Number of tasks that a message names."""
+"""The most tasks that a message names."""
 END_SECONDS = 3.0
-"""How long a run that is told to end waits for its tasks to see the ends of their programs."""
+"""The time for tasks to see the ends of their programs when the run must end."""
 AHEAD = 2
-"""Tasks that are begun for each call that may run at once, so that no executor waits for a validation."""
+"""Tasks to start for each parallel call, so that no executor waits for a validation."""
 
 
 class Plan(Struct, frozen=True):
-    """Tasks in the order to report them, and by name what each waits for.
+    """Tasks in the order of the report, and by name what each waits for.
 
-    `needs` are those that it depends on, in the run or not; `after` those of the run whose files it takes up; `clashes`
-    those that it may not run beside. The higher its `urgency`, the sooner it starts. `refused` may not run at all.
+    `needs` are dependencies, in the run or not; `after` are tasks of the run whose files it uses; `clashes` are tasks
+    that must not run in parallel. A higher `urgency` starts first. `refused` tasks do not run.
     """
 
     tasks: tuple[Task, ...]
@@ -58,7 +58,7 @@ class Plan(Struct, frozen=True):
     refused: Mapping[str, MinitaskError]
 
     def follows(self, name: str, maker: str) -> bool:
-        """Return True if a task takes up another's work, be it through others, or uses the same files."""
+        """Return True if a task depends on another, directly or indirectly, or uses the same files."""
         pending, reached = [name], {name}
         while pending:
             at = pending.pop()
@@ -69,7 +69,7 @@ class Plan(Struct, frozen=True):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run that was interrupted; `results` are those of all its tasks, begun or not."""
+    """A run was interrupted; `results` are those of all its tasks, started or not."""
 
     def __init__(self, results: tuple[TaskResult, ...]) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Schedule:
-    """A run under way: at most `jobs` validations at once."""
+    """A run with at most `jobs` parallel validations."""
 
     def __init__(
         self,
@@ -93,9 +93,8 @@ class Schedule:
         self._engine = engine
         self._plan = plan
         self._base = base
-        snapshot = snapshot_refs(
-            engine, engine.tip(base.target), [task.name for task in plan.tasks]
-        )
+        self._tasks = {task.name: task for task in plan.tasks}
+        snapshot = snapshot_refs(engine, engine.tip(base.target), list(self._tasks))
         self._askers = askers
         self._cores = CpuPool(jobs)
         self._guards = Guards(engine, follows=plan.follows, repeats=jobs == 1)
@@ -103,7 +102,6 @@ class Schedule:
         self._options = replace(options, lander=self._queue, known=snapshot)
         self._cluster = cluster
         self._width = AHEAD * (cluster.width if cluster else askers.width) + jobs
-        self._tasks = {task.name: task for task in plan.tasks}
         self._waiting = sorted(plan.tasks, key=lambda task: -plan.urgency[task.name])
         self._under_way: dict[str, Task] = {}
         self._results: dict[str, TaskResult] = {}
@@ -116,26 +114,27 @@ class Schedule:
         self._broken: BaseException | None = None
 
     def run(self) -> tuple[TaskResult, ...]:
-        """Every task's result, in the plan's order.
+        """Return the results of all tasks in the plan's order; raise `Interrupted` if the run is interrupted.
 
-        An interrupt stops new tasks and cuts off calls; what is answered by then is judged and landed. Another one, and
-        a signal to end, ends the run at once. Raises `Interrupted`.
+        An interrupt stops new tasks and cancels calls; earlier answers are judged and landed. A second one, or a signal
+        to end, ends the run at once.
         """
         try:
             return self._run()
         except KeyboardInterrupt:
-            text = "the run was interrupted"
-            known = (
-                self._results.get(task.name) or skipped(task, text) for task in self._plan.tasks
-            )
-            raise Interrupted(tuple(known)) from None
+            for task in self._plan.tasks:
+                self._results.setdefault(task.name, skipped(task, "the run was interrupted"))
+            raise Interrupted(self._ordered_results()) from None
         finally:
             if self._under_way:
                 self._end_all()
             self._queue.close()
 
+    def _ordered_results(self) -> tuple[TaskResult, ...]:
+        return tuple(self._results[name] for name in self._tasks)
+
     def _end_all(self) -> None:
-        """End what runs, and wait for the tasks under way: a program is gone when its thread has seen its end."""
+        """End all programs, and wait for the tasks under way, whose threads see the ends of their programs."""
         self._stop("it was interrupted")
         process.end_all()
         deadline = time.monotonic() + END_SECONDS
@@ -162,19 +161,19 @@ class Schedule:
         if self._is_interrupted:
             raise KeyboardInterrupt
         self._settle()
-        return tuple(self._results[task.name] for task in self._plan.tasks)
+        return self._ordered_results()
 
     def _interrupt(self) -> None:
         self._is_interrupted = True
         self._wake()
 
     def _wake(self) -> None:
-        """Have the loop look at what is new; from a thread, or a signal's handler."""
-        with contextlib.suppress(RuntimeError):  # it is free already
+        """Wake the loop, from a thread or a signal handler."""
+        with contextlib.suppress(RuntimeError):  # it is awake already
             self._news.release()
 
     def _settle(self) -> None:
-        """Run what landed early again on all that landed; name the tasks whose commands were not."""
+        """Validate tasks that landed early again, with all later merges; name those that were not."""
         with self._engine.landing:
             settled = self._guards.settle(self._cores)
         for name, proof in settled.red.items():
@@ -183,10 +182,9 @@ class Schedule:
             result = replace(self._results[name], reason=reason, next_step=step, is_broken=True)
             self._results[name] = result
             self._engine.emit(Progress(name, "merge", reason))
-        names = settled.not_run
-        if names:
-            some = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
-            text = f"not revalidated after later merges: {some}"
+        if settled.not_run:
+            names = ", ".join(settled.not_run[:NAMED]) + (" …" if settled.not_run[NAMED:] else "")
+            text = f"not revalidated after later merges: {names}"
             self._engine.emit(Progress("", "merge", text))
 
     def _stop(self, why: str) -> None:
@@ -196,7 +194,7 @@ class Schedule:
         self._queue.stop()
 
     def _start(self) -> None:
-        """Begin every task that may be begun; until then, nobody is kept waiting for a batch to be sent."""
+        """Start every task that may start, while no batch is sent."""
         self._askers.enter()
         try:
             while self._start_next():
@@ -205,7 +203,7 @@ class Schedule:
             self._askers.leave()
 
     def _start_next(self) -> bool:
-        """Begin the most urgent task that may be begun; whether there was one."""
+        """Start the most urgent task that may start; return False if there is none."""
         if len(self._under_way) >= self._width:
             return False
         for task in self._waiting:
@@ -223,7 +221,7 @@ class Schedule:
         return False
 
     def _is_blocked(self, task: Task) -> bool:
-        """Return True if a task must wait: for one that comes before it, or for one that it may not run beside."""
+        """Return True if a task must wait for an earlier one, or for one that must not run in parallel."""
         plan = self._plan
         before = (*plan.needs[task.name], *plan.after[task.name])
         if any(name in self._tasks and name not in self._results for name in before):
@@ -231,22 +229,20 @@ class Schedule:
         return any(name in self._under_way for name in plan.clashes[task.name])
 
     def _forbidden(self, task: Task) -> TaskResult | None:
-        """Return the result of a task that may not begin."""
+        """Return the result of a task that must not start; None if it may."""
         refusal = self._plan.refused.get(task.name)
         if refusal is not None:
-            return replace(skipped(task, str(refusal)), verdict=Verdict.REFUSED)
-        missing = self._missing(task)
-        if missing:
+            return _refused(task, refusal)
+        if missing := self._missing(task):
             return skipped(task, f"it depends on {missing}, which did not merge")
-        missing = self._missing_files(task)
-        if missing:
+        if missing := self._missing_files(task):
             return skipped(task, f"it needs {missing}, which did not merge")
         if self._stopped_by:
             return skipped(task, f"the run was stopped: {self._stopped_by}")
         return None
 
     def _live(self, task: Task) -> None:
-        """A task's whole life, in a thread of its own."""
+        """Run a task in a thread."""
         try:
             result: TaskResult | BaseException = self._result(task)
         except BaseException as error:  # noqa: BLE001 - the worker's edge: raised again in `run`
@@ -265,12 +261,10 @@ class Schedule:
         try:
             return run_task(self._engine, self._on_tip(task), self._options, call=call, core=core)
         except (UnservedError, NoBranchError) as error:
-            return replace(skipped(task, str(error)), verdict=Verdict.REFUSED)
+            return _refused(task, error)
 
     def _is_made(self, task: Task) -> bool:
-        """Return True if a change for the task is on record that needs no more than a review, or to land: no
-        worker does.
-        """
+        """Return True if a change of the task is on record that only needs a review or a merge, which workers lack."""
         snapshot = self._options.known
         if not self._options.takes_what_is_there or not (snapshot and snapshot.refs_of(task.name)):
             return False
@@ -278,7 +272,7 @@ class Schedule:
         return review is not None and review.is_proven and not review.is_rejected
 
     def _away(self, cluster: Cluster, task: Task) -> TaskResult:
-        """Return the result of a task that a worker of a cluster does, unless it has landed already."""
+        """Return the result of a task on a worker, unless it has landed already."""
         on_tip = self._on_tip(task)
         snapshot = self._options.known
         if not self._options.again and snapshot and task.name in snapshot.landed:
@@ -289,7 +283,7 @@ class Schedule:
 
     def _take(self, task: Task, ended: TaskResult | BaseException) -> None:
         del self._under_way[task.name]
-        if isinstance(ended, BaseException):  # the run ends by it, as soon as the others have
+        if isinstance(ended, BaseException):  # raised when the other tasks have ended
             self._broken = self._broken or ended
             self._waiting.clear()
             self._stop(str(ended))
@@ -317,12 +311,13 @@ class Schedule:
         return ""
 
     def _missing_files(self, task: Task) -> str:
-        """Return the first task that this one comes after, by their files, and that is not on the target."""
+        """Return the first earlier task by files that is not on the target, with the common files."""
+        paths = {ref.path for ref in task.spec.files}
         for name in self._plan.after[task.name]:
             verdict = self._results[name].verdict
             if verdict is not Verdict.MERGED:
-                paths = ", ".join(_common_files(task, self._tasks[name]))
-                return f"{paths or 'the work'} of {name} ({verdict.value})"
+                common = paths & {ref.path for ref in self._tasks[name].spec.files}
+                return f"{', '.join(sorted(common)) or 'the work'} of {name} ({verdict.value})"
         return ""
 
     def _has_landed(self, name: str) -> bool:
@@ -331,18 +326,16 @@ class Schedule:
         return landing is not None and not landing.undone
 
     def _on_tip(self, task: Task) -> Task:
-        """Return the task as the target's tip has it: the blob that is committed there, on that base."""
+        """Return the task with the spec at the target's tip, on that base."""
         engine = self._engine
         tip = self._askers.base_of(task) or engine.tip(self._base.target)
         entry = engine.objects.entry(tip, task.path)
         if task.uncommitted or entry is None or entry.oid == task.blob:
             return replace(task, base=tip)
         fresh = load_file(engine, task.path, replace(self._base, base=tip)).tasks
-        return next(
-            (candidate for candidate in fresh if candidate.name == task.name),
-            replace(task, base=tip),
-        )
+        same = (candidate for candidate in fresh if candidate.name == task.name)
+        return next(same, replace(task, base=tip))
 
 
-def _common_files(task: Task, maker: Task) -> list[str]:
-    return sorted({ref.path for ref in task.spec.files} & {ref.path for ref in maker.spec.files})
+def _refused(task: Task, error: MinitaskError) -> TaskResult:
+    return replace(skipped(task, str(error)), verdict=Verdict.REFUSED)

@@ -1,8 +1,7 @@
-"""Sharing: task branches, attempts and the ledger, pushed to a remote and fetched from it, nothing lost on either side.
+"""Synchronize task branches, attempts and the ledger with a remote; nothing is lost on either side.
 
-The ledgers of two clones merge as a union. An attempt's number may be taken by another clone's; then it is pushed under
-its number and its commit. A task's branch that differs stays as it is on both sides, for its candidates are attempts
-anyway.
+The ledgers of two clones merge as a union. If another clone has an attempt of the same number, the ref gets its commit
+as a suffix. A task's branch that differs does not move on either side, since its candidates are attempts, too.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class Synced(Struct, frozen=True):
 
 
 def sync(engine: Context, remote: str) -> Synced:
-    """Exchange with a remote until it holds all that is here; raise `MachineError` if it refuses, or keeps changing."""
+    """Fetch from and push to a remote until both are equal; raise `MachineError` if it refuses, or keeps changing."""
     label = "".join(char if char.isalnum() or char in "-_" else "-" for char in remote)
     fetched: list[str] = []
     for _ in range(ROUNDS):
@@ -51,7 +50,7 @@ def sync(engine: Context, remote: str) -> Synced:
 
 
 def _check_rules(remote: str, refused: Mapping[str, str]) -> None:
-    """Raise `MachineError` if a rule of the remote refuses a ref: it would do so again."""
+    """Raise `MachineError` if a rule of the remote refuses a ref, which a retry cannot change."""
     for ref, reason in refused.items():
         if not is_changed(reason):
             raise MachineError(
@@ -62,7 +61,7 @@ def _check_rules(remote: str, refused: Mapping[str, str]) -> None:
 
 
 def _take(engine: Context, remote_refs: dict[str, str], label: str) -> list[str]:
-    """Merge the remote's ledger, and take what is not here yet."""
+    """Merge the remote's ledger, and create the refs that are missing here; return their names."""
     git, objects = engine.repository.git, engine.objects
     fetched = []
     theirs = remote_refs.get(refs.LEDGER)
@@ -81,7 +80,7 @@ def _take(engine: Context, remote_refs: dict[str, str], label: str) -> list[str]
 
 
 def _merge_ledger(engine: Context, theirs: str) -> bool:
-    """Bring the records of another ledger into ours; whether there were any."""
+    """Merge another ledger into ours; return False if it has no new records."""
     git = engine.repository.git
     with engine.writing:
         ours = engine.objects.commit(refs.LEDGER)
@@ -105,7 +104,7 @@ def _merge_ledger(engine: Context, theirs: str) -> bool:
 
 
 def _moves(engine: Context, remote_refs: dict[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return what to push, by the ref to push it to; and the branches that differ on both sides."""
+    """Return the commits to push by their refs, and the branches that differ on both sides."""
     git = engine.repository.git
     moves: dict[str, str] = {}
     diverged = []

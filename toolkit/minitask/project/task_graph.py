@@ -1,16 +1,17 @@
-"""The dependency graph and states of a project's tasks, to be drawn. Nothing is run or written."""
+"""The dependency graph of a project's tasks with their states, the order of a run, and conflicts to be expected."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, islice
 
 from msgspec import Struct
 
 from minitask.engine.check_specs import tasks_beside
 from minitask.engine.context import Context
+from minitask.engine.find_tasks import spec_paths
 from minitask.engine.task_status import State, TaskStatus, task_statuses
-from minitask.engine.tasks import Base, Task
+from minitask.engine.tasks import PROJECTS, Base, Task, load_file
 from minitask.errors import MinitaskError, UsageError
 from minitask.git import refs
 from minitask.git.trees import merge_tree
@@ -28,7 +29,7 @@ from minitask.workspace.agent_workspace import temporary_objects
 
 
 class Edge(Struct, frozen=True):
-    """Another task, and the path that ties the two; `kind` is how, empty for tasks that may not run at once."""
+    """Another task, and the path that both use; `kind` is empty for tasks that may not run in parallel."""
 
     task: str
     path: str
@@ -38,8 +39,8 @@ class Edge(Struct, frozen=True):
 class Node(Struct, frozen=True):
     """A task of a graph.
 
-    `depends_on` names tasks that may be outside of the graph; `after` and `clashes` are what its files imply.
-    `tier` is empty where no tier can serve it, or nobody asked.
+    `depends_on` names tasks that may be outside of the graph; `after` and `clashes` are implied by files. `tier` is
+    empty if no tier can serve it, or if tiers were not requested.
     """
 
     status: TaskStatus
@@ -52,7 +53,7 @@ class Node(Struct, frozen=True):
 
     @property
     def task(self) -> Task:
-        """Return the task itself."""
+        """Return the task."""
         return self.status.task
 
     @property
@@ -62,7 +63,7 @@ class Node(Struct, frozen=True):
 
 
 class TaskGraph(Struct, frozen=True):
-    """The tasks wave by wave, the longest chain, and each implied order that gave way: the later task, and the tie."""
+    """The tasks by waves, the longest chain, and each implied dependency that was dropped, with its later task."""
 
     project: str
     nodes: tuple[Node, ...]
@@ -73,10 +74,7 @@ class TaskGraph(Struct, frozen=True):
 def task_graph(
     engine: Context, tasks: Sequence[Task], base: Base, *, project: str, with_tiers: bool = True
 ) -> TaskGraph:
-    """Return the graph of the tasks; a cycle of `depends_on` is a `UsageError` that prints it.
-
-    Without tiers it takes a third of the time.
-    """
+    """Return the graph of the tasks; raise `UsageError` for a cycle. Without tiers, it takes a third of the time."""
     tasks = ordered(tasks)
     specs = [task.spec for task in tasks]
     implied_order = implications(engine, tasks, base)
@@ -89,18 +87,12 @@ def task_graph(
         urgency(specs, implied_order.links),
         strict=True,
     )
-    nodes = [
-        Node(
-            status,
-            wave=wave,
-            tier=_tier(engine, status.task) if with_tiers else "",
-            depends_on=needs[status.task.name],
-            after=after[status.task.name],
-            clashes=clashes[status.task.name],
-            urgency=length,
-        )
-        for status, wave, length in rows
-    ]
+    nodes = []
+    for status, wave, length in rows:
+        name = status.task.name
+        tier = _tier(engine, status.task) if with_tiers else ""
+        edges = needs[name], after[name], clashes[name]
+        nodes.append(Node(status, wave, tier, *edges, urgency=length))
     return TaskGraph(
         project,
         tuple(sorted(nodes, key=lambda node: node.wave)),
@@ -124,40 +116,38 @@ def _ties(
         first, second = tasks[clash.first].name, tasks[clash.second].name
         clashes[first].append(Edge(second, clash.path))
         clashes[second].append(Edge(first, clash.path))
-    return _sorted(after), _sorted(clashes)
 
+    def ordered_edges(edges: Iterable[Edge]) -> tuple[Edge, ...]:
+        return tuple(sorted(edges, key=lambda tie: (tie.task, tie.path)))
 
-def _sorted(ties: Mapping[str, list[Edge]]) -> Mapping[str, tuple[Edge, ...]]:
-    return {
-        name: tuple(sorted(edges, key=lambda tie: (tie.task, tie.path)))
-        for name, edges in ties.items()
-    }
+    return (
+        {name: ordered_edges(edges) for name, edges in after.items()},
+        {name: ordered_edges(edges) for name, edges in clashes.items()},
+    )
 
 
 def _tier(engine: Context, task: Task) -> str:
     try:
-        route = route_of(engine, task)
+        return route_of(engine, task).tier.value
     except MinitaskError:
         return ""
-    return route.tier.value
 
 
 ORDER_RULES = frozenset({"E208", "E209", "E211"})
 
 
 def check_order(engine: Context, tasks: Sequence[Task], base: Base) -> None:
-    """Raise `UsageError` for what would make the order a guess: unknown dependencies, cycles, one id twice."""
+    """Raise `UsageError` for an ambiguous order: unknown dependencies, cycles, duplicate ids."""
     others = [task.spec for task in tasks_beside(engine, tasks, base)]
     for diagnostic in check_project([task.spec for task in tasks], existing=others):
         if diagnostic.code in ORDER_RULES:
-            where = f"{diagnostic.path}:{diagnostic.line}"
-            raise UsageError(
-                f"{diagnostic.code} {diagnostic.message}", where=where, hint=diagnostic.hint
-            )
+            message = f"{diagnostic.code} {diagnostic.message}"
+            location = f"{diagnostic.path}:{diagnostic.line}"
+            raise UsageError(message, where=location, hint=diagnostic.hint)
 
 
 def ordered(tasks: Sequence[Task]) -> tuple[Task, ...]:
-    """Return the tasks, each after all that it depends on, else by path and position in the file."""
+    """Return the tasks in dependency order, else by path and position in the file."""
     by_spec = {id(task.spec): task for task in tasks}
     return tuple(by_spec[id(spec)] for spec in order([task.spec for task in tasks]))
 
@@ -165,7 +155,7 @@ def ordered(tasks: Sequence[Task]) -> tuple[Task, ...]:
 def dependencies(
     engine: Context, tasks: Sequence[Task], base: Base
 ) -> Mapping[str, tuple[str, ...]]:
-    """Return the names of the tasks that each depends on, those outside the run included."""
+    """Return the names of the tasks that each task depends on, also of those outside the run."""
     others = tasks_beside(engine, tasks, base)
     graph = Graph(tuple(task.spec for task in tasks) + tuple(task.spec for task in others))
     return {
@@ -175,7 +165,7 @@ def dependencies(
 
 
 def implications(engine: Context, tasks: Sequence[Task], base: Base) -> ImpliedOrder:
-    """Return what the tasks' files imply, by the index of each task, given the files at the target's tip."""
+    """Return the order that the tasks' files imply, by task index, given the files at the target's tip."""
 
     def is_there(path: str) -> bool:
         return engine.objects.entry(base.base, path) is not None
@@ -184,11 +174,11 @@ def implications(engine: Context, tasks: Sequence[Task], base: Base) -> ImpliedO
 
 
 MOST_PAIRS = 200
-"""Pairs of candidates that are merged at most: each takes a git process."""
+"""The most pairs of candidates to merge, since each takes a git process."""
 
 
 class Collision(Struct, frozen=True):
-    """A task's candidate, and the branch or task that it conflicts with, in which paths."""
+    """A task whose candidate conflicts with a branch or another task, and the paths."""
 
     task: str
     other: str
@@ -196,7 +186,7 @@ class Collision(Struct, frozen=True):
 
 
 class Collisions(Struct, frozen=True):
-    """The conflicts found, among how many candidates and pairs of them, and how many pairs were left out."""
+    """The conflicts, and the numbers of candidates, of pairs tried, and of pairs left out."""
 
     found: tuple[Collision, ...]
     candidates: int
@@ -207,8 +197,11 @@ class Collisions(Struct, frozen=True):
 def find_collisions(
     engine: Context, tasks: Sequence[TaskStatus], base: Base, *, most_pairs: int = MOST_PAIRS
 ) -> Collisions:
-    """Merge every candidate that has not landed with the target's tip, and with each other one, in memory."""
-    candidates = _candidates(engine, tasks)
+    """Merge every candidate that has not landed with the target's tip and with the others, in memory."""
+    heads = refs.snapshot(engine.repository.git, refs.BRANCHES)
+    names = [status.task.name for status in tasks if status.state is not State.MERGED]
+    branches = [(name, refs.branch(name)) for name in names]
+    candidates = [(name, heads[branch]) for name, branch in branches if branch in heads]
     target = base.target.removeprefix("refs/heads/")
     count = len(candidates) * (len(candidates) - 1) // 2
     tried = [((name, oid), (target, base.base)) for name, oid in candidates]
@@ -223,7 +216,33 @@ def find_collisions(
     return Collisions(tuple(collisions), len(candidates), pairs, count - pairs)
 
 
-def _candidates(engine: Context, tasks: Sequence[TaskStatus]) -> list[tuple[str, str]]:
-    heads = refs.snapshot(engine.repository.git, refs.BRANCHES)
-    names = [status.task.name for status in tasks if status.state is not State.MERGED]
-    return [(name, heads[refs.branch(name)]) for name in names if refs.branch(name) in heads]
+MOST_TASKS = 120
+"""The most tasks of all graphs of a page."""
+
+
+def latest_graphs(engine: Context, base: Base, projects: Iterable[str]) -> tuple[TaskGraph, ...]:
+    """Return the graphs, without tiers, of the first projects with several tasks, as many as fit into a page.
+
+    Projects without specs at the base or with an ambiguous order are left out.
+    """
+    room = MOST_TASKS
+    graphs = []
+    for project in projects:
+        graph = _graph(engine, base, project, room) if room > 1 else None
+        if graph is not None:
+            graphs.append(graph)
+            room -= len(graph.nodes)
+    return tuple(graphs)
+
+
+def _graph(engine: Context, base: Base, project: str, room: int) -> TaskGraph | None:
+    try:
+        paths = spec_paths(engine, base.base, f"{PROJECTS}/{project}")
+        if len(paths) > room:
+            return None
+        tasks = [task for path in paths for task in load_file(engine, path, base).tasks]
+        if not 1 < len(tasks) <= room:
+            return None
+        return task_graph(engine, tasks, base, project=project, with_tiers=False)
+    except MinitaskError:
+        return None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from minitask.policy.model_stats import ModelStats
     from minitask.policy.route import CallEstimate, Route
     from minitask.policy.simulate import Outcome
-    from minitask.project.preview import RunPreview
+    from minitask.project.load_project import RunPreview
     from minitask.task.prepare import TaskPreview
 
 Routed = Sequence[tuple[str, "Route"]]
