@@ -1,10 +1,11 @@
-"""Output in an encoding that lacks a character says it in ASCII, and the command ends as it would."""
+"""Encodings: of the terminal, which may lack characters, and of files, some of which are not text."""
 
 from __future__ import annotations
 
 import pytest
 
-from world import World
+from executors.model_server import scripted_server
+from world import World, model_settings
 
 
 @pytest.mark.sampled(2)
@@ -16,3 +17,41 @@ def test_a_task_lands_whatever_the_encoding(world: World, encoding: str) -> None
     assert "p/01-b" in outcome.stdout
     assert world.show("b.txt") == "b\n"
     assert world.minitask("doctor", env={"PYTHONIOENCODING": encoding}).code in (0, 1)
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\0\0", "one\ntwo\n".encode("utf-16")])
+def test_of_a_binary_file_a_model_is_told_the_name_alone(world: World, content: bytes) -> None:
+    world.commit({"logo.bin": content})
+    path = world.task(
+        "p/01-b", reads=["logo.bin"], writes=["b.txt (create)"], validation="grep -qx b b.txt"
+    )
+    assert "W221 logo.bin is a binary file" in world.minitask("validate", path).stdout
+    with scripted_server(["```text path=b.txt\nb\n```\n"]) as server:
+        world.configure(**model_settings(server.base_url))
+        assert world.exec("p/01-b").json["verdict"] == "merged"
+        (request,) = server.requests
+    assert "read: logo.bin" in request.prompt
+    assert "\0" not in request.prompt
+    assert "\ufffd" not in request.prompt
+
+
+def test_a_binary_file_that_a_chat_model_writes_anew_goes_back(world: World) -> None:
+    world.commit({"logo.bin": b"\x89PNG\r\n\0\0"})
+    world.task("p/01-b", writes=["logo.bin (edit)"], validation="grep -q blue logo.bin")
+    with scripted_server(["```text path=logo.bin\nblue\n```\n"] * 4) as server:
+        world.configure(**model_settings(server.base_url))
+        outcome = world.exec("p/01-b")
+    assert (outcome.code, outcome.json["verdict"]) == (1, "failed")
+    assert world.show("logo.bin") != "blue\n"
+
+
+def test_a_script_that_moves_a_binary_file_needs_no_warning(world: World) -> None:
+    world.commit({"logo.bin": b"\x89PNG\r\n\0\0"})
+    path = world.task(
+        "p/01-b",
+        snippets="```edits\nrename logo.bin -> img/logo.bin\n```\n",
+        writes=["logo.bin (delete)", "img/logo.bin (create)"],
+        validation="test -f img/logo.bin",
+    )
+    assert "W221" not in world.minitask("validate", path).stdout
+    assert world.exec("p/01-b").json["verdict"] == "merged"

@@ -21,10 +21,11 @@ from minitask.edits.check_script import (
     try_script,
 )
 from minitask.edits.grammar import covers, script_of
+from minitask.edits.lines import is_binary
 from minitask.edits.related_specs import Order, Overlay, order_of
 from minitask.edits.script_model import EditScript
 from minitask.spec.checks import check_against_tree
-from minitask.spec.model import Diagnostic, Spec, Tier
+from minitask.spec.model import Diagnostic, FileAction, Spec, Tier
 from minitask.spec.project import check_project
 from minitask.spec.quality import check_quality
 from minitask.spec.rules import Problem
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 
 PRESENCE = frozenset({"E201", "E203", "E204"})
 """Rules about whether a listed file is there."""
+
+
+SHOWN = frozenset({FileAction.READ, FileAction.EDIT, FileAction.WRITE})
+"""The actions on a file whose content a model is shown."""
 
 
 class CheckedSpec(Struct, frozen=True):
@@ -169,7 +174,8 @@ class Checker(Struct, dict=True):
         cited = check_citations(spec, numbering, state)
         if any(diagnostic.is_error for diagnostic in cited):
             return CheckedSpec((*files, *cited))
-        return CheckedSpec((*files, *cited, *_check_trial(spec, numbering, state)))
+        binary = _check_binary(spec, state)
+        return CheckedSpec((*files, *cited, *binary, *_check_trial(spec, numbering, state)))
 
     def _state(self, indices: tuple[int, ...]) -> Overlay:
         """Return the tree after the specs at some indices, one after another."""
@@ -239,6 +245,18 @@ def _try(spec: Spec, script: EditScript, numbering: Numbering, state: Overlay) -
     return try_script(
         script, read=state.text, locate=numbering, source=spec.path, is_known=state.is_known
     )
+
+
+def _check_binary(spec: Spec, state: Overlay) -> Iterator[Diagnostic]:
+    """Yield W221 for each binary file that the spec lists, where a model is to do the task."""
+    if _is_free(spec, script_of(spec)):
+        return
+    for ref in spec.files:
+        is_shown = ref.action in SHOWN and state.kind(ref.path) == "file"
+        if is_shown and is_binary(state.text(ref.path) or ""):
+            message = f"{ref.path} is a binary file, so a chat model is not shown what it holds"
+            hint = "leave it out, give it as text in UTF-8, or have an agent do the task"
+            yield Problem(ref.line or spec.line_of("files"), "W221", message, hint).at(spec.path)
 
 
 def _check_trial(spec: Spec, numbering: Numbering, state: Overlay) -> Iterator[Diagnostic]:

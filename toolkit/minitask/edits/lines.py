@@ -22,6 +22,11 @@ LF = "\n"
 _INDENT = " \t"
 
 
+def is_binary(text: str) -> bool:
+    """Return True if a file is binary to git: a NUL is among its first 8,000 characters, as in UTF-16."""
+    return "\0" in text[:8000]
+
+
 class Text(Struct, frozen=True):
     """A file's lines, each with its end; only the last may lack one.
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from minitask.edits.lines import is_binary
 from minitask.engine.anchors import Anchor
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
@@ -207,6 +208,8 @@ def _excerpts(
 
 
 def _of_file(spec: Spec, ref: FileRef, text: str, anchor: Anchor) -> list[Excerpt]:
+    if is_binary(text):
+        return []
     if not ref.ranges:
         return [Excerpt(ref.path, 1, text, whole=True)]
     lines = text.split("\n")
