@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from minitask.cli.session import environment, json_option, print_json, start, start_folder
-from minitask.engine.clean_up import clean, own_folders
+from minitask.engine.own_folders import clean, own_folders
 from minitask.git.repository import discover
 
 

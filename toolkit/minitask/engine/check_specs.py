@@ -1,8 +1,8 @@
-"""Checking tasks before they run, by the same rules as `validate`: what it calls an error is refused here."""
+"""Check tasks before they run, by the same rules as `validate`: its errors stop a task here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from msgspec import Struct
@@ -21,16 +21,13 @@ from minitask.spec.checks import check_anchor
 from minitask.spec.model import Diagnostic, Spec
 
 UNUSABLE = frozenset({"E212", "E401"})
-"""Rules about what every spec must have: one that lacks it stops the command, as one that cannot be read does."""
+"""Rules about the required parts of a spec: a spec without one stops the command, as an unreadable one does."""
 REFUSED = frozenset({"E213", "E215", "E219", "E220"})
-"""Rules about what changed since the spec was written, or is forbidden here: the task is refused, where other errors
-are bad usage.
+"""Rules about changes since the spec was written, and about limits of this repository: they refuse the task.
+Other errors are bad usage.
 """
-
-TOLD = frozenset({"W217", "W402", "W414", "W415", "W417", "W420"})
-"""Warnings that are told when a task begins, for who did not ask `validate`: lines that are not those that the spec
-means, and words of it that nothing checks.
-"""
+WARNED = frozenset({"W217", "W402", "W414", "W415", "W417", "W420"})
+"""Warnings that are repeated when a task begins: cited lines that may be wrong ones, and wishes that nothing checks."""
 
 
 def check_tasks(
@@ -41,32 +38,45 @@ def check_tasks(
     again: bool = False,
     is_routed: bool = False,
 ) -> Mapping[str, CheckedSpec]:
-    """Return the verdict of each task at a commit, by its name, given all that is committed beside it.
+    """Return the verdict of each task at a commit, by name, given all that is committed beside it.
 
-    `is_routed` says that the user chose who does them, whatever the specs ask for.
+    `is_routed` says that the user chose the executor, whatever the specs ask for.
     """
-    return Check(engine, tuple(tasks), base, again=again, is_routed=is_routed).verdicts()
+    check = _BaseCheck(engine, base)
+    verdicts: dict[str, CheckedSpec] = {}
+    for group in _by_project(tasks):
+        verdicts |= check.verdicts(group, again=again, is_routed=is_routed)
+    return verdicts
 
 
 def tasks_beside(engine: Context, tasks: Sequence[Task], base: Base) -> list[Task]:
     """Return the other tasks of their projects, and those of further projects that they build on."""
-    others: dict[str, Task] = {}
-    paths = {task.path for task in tasks}
-    for task in Check(engine, tuple(tasks), base).others():
-        if task.path not in paths:
-            others[f"{task.path}#{task.spec.index}"] = task
-    return list(others.values())
+    check, paths = _BaseCheck(engine, base), {task.path for task in tasks}
+    others = (
+        task
+        for group in _by_project(tasks)
+        for task in check.everyone(group)
+        if task.path not in paths
+    )
+    return list({f"{task.path}#{task.spec.index}": task for task in others}.values())
+
+
+def _by_project(tasks: Sequence[Task]) -> list[list[Task]]:
+    groups: dict[str, list[Task]] = {}
+    for task in tasks:
+        groups.setdefault(_project(task), []).append(task)
+    return list(groups.values())
 
 
 def warn(
     engine: Context, tasks: Sequence[Task], verdicts: Mapping[str, CheckedSpec], base: Base
 ) -> None:
-    """Tell whoever watches of tasks that may not do, or not prove, what their specs say."""
+    """Emit the warnings on tasks that may not do, or not prove, what their specs say."""
     files = {task.path: load_file(engine, task.path, base) for task in tasks}
     for task in tasks:
         parsed = files.pop(task.path).parsed.diagnostics if task.path in files else ()
         for diagnostic in (*parsed, *verdicts[task.name].diagnostics):
-            if diagnostic.code in TOLD:
+            if diagnostic.code in WARNED:
                 text = f"{diagnostic.code} {diagnostic.path}:{diagnostic.line}: {diagnostic.message}; {diagnostic.hint}"
                 engine.emit(Progress(task.name, "warning", text))
 
@@ -74,7 +84,7 @@ def warn(
 def waits_for(
     tasks: Sequence[Task], verdicts: Mapping[str, CheckedSpec]
 ) -> Mapping[str, tuple[str, ...]]:
-    """Return the tasks, among those given, whose work each needs though it does not say so."""
+    """Return the tasks, among those given, that each depends on without saying so."""
     names = {id(task.spec): task.name for task in tasks}
     return {
         name: tuple(names[id(spec)] for spec in verdict.waits_for if id(spec) in names)
@@ -85,21 +95,20 @@ def waits_for(
 def refusals(
     tasks: Sequence[Task], verdicts: Mapping[str, CheckedSpec]
 ) -> Mapping[str, MinitaskError]:
-    """Return why tasks of a run are refused, by name; raises for a spec that is no use to anybody."""
+    """Return why tasks of a run are refused, by name; raise the error of a spec that lacks a required part."""
     errors_by_name: dict[str, MinitaskError] = {}
     for task in tasks:
         errors = verdicts[task.name].errors
+        unusable = [diagnostic for diagnostic in errors if diagnostic.code in UNUSABLE]
+        if unusable:
+            raise refusal(task, unusable)
         if errors:
             errors_by_name[task.name] = refusal(task, errors)
-            if any(diagnostic.code in UNUSABLE for diagnostic in errors):
-                raise refusal(
-                    task, [diagnostic for diagnostic in errors if diagnostic.code in UNUSABLE]
-                )
     return errors_by_name
 
 
 def refusal(task: Task, diagnostics: Sequence[Diagnostic]) -> MinitaskError:
-    """Return the error that stops a task for what is wrong with its spec."""
+    """Return the error that stops a task whose spec has these diagnostics."""
     first, others = diagnostics[0], len(diagnostics) - 1
     more = f" (and {others} more: run `minitask validate {task.path}`)" if others else ""
     make = RefusedError if first.code in REFUSED else UsageError
@@ -117,37 +126,40 @@ def check_alone(engine: Context, task: Task) -> None:
         raise RefusedError(error.message, where=error.where, hint=error.hint)
 
 
-class Check(Struct, frozen=True, dict=True):
-    """Tasks to be checked at a base."""
+class _BaseCheck(Struct, frozen=True, dict=True):
+    """The check of tasks at a base."""
 
     engine: Context
-    tasks: tuple[Task, ...]
     base: Base
-    again: bool = False
-    is_routed: bool = False
 
-    def verdicts(self) -> dict[str, CheckedSpec]:
-        """Return the verdict of each task, by its name."""
-        verdicts: dict[str, CheckedSpec] = {}
-        for mine in self._projects():
-            verdicts |= self._of_project(mine)
-        return verdicts
+    def verdicts(
+        self, tasks: Sequence[Task], *, again: bool, is_routed: bool
+    ) -> dict[str, CheckedSpec]:
+        """Return the verdicts of tasks of one project, by name."""
+        engine, everyone = self.engine, self.everyone(tasks)
+        landed = self._landed(everyone, again=tasks if again else ())
+        verdicts = check_specs(
+            [task.spec for task in everyone],
+            ground=_ground(engine, self.base.base, everyone),
+            judged=[task.spec for task in tasks],
+            landed=landed,
+            protected=engine.settings.protected,
+        )
+        landed_ids = set(map(id, landed))
+        checked = {}
+        for task, verdict in zip(tasks, verdicts, strict=True):
+            errors: tuple[Diagnostic, ...] = ()
+            if id(task.spec) not in landed_ids:
+                route = () if is_routed else check_route(task.spec, engine.settings)
+                errors = (*_own_errors(engine, task), *route)
+            diagnostics = (*errors, *verdict.diagnostics)
+            checked[task.name] = CheckedSpec(diagnostics, verdict.waits_for)
+        return checked
 
-    def others(self) -> Iterator[Task]:
-        """Yield the tasks beside those that are checked, once for each project."""
-        for mine in self._projects():
-            yield from self._everyone(mine)[len(mine) :]
-
-    def _projects(self) -> list[list[Task]]:
-        groups: dict[str, list[Task]] = {}
-        for task in self.tasks:
-            groups.setdefault(_project(task), []).append(task)
-        return list(groups.values())
-
-    def _everyone(self, tasks: Sequence[Task]) -> list[Task]:
+    def everyone(self, tasks: Sequence[Task]) -> list[Task]:
         """Return the tasks of one project, then all others that matter to them."""
         own_paths = {task.path for task in tasks}
-        near = self._load(set(self._near(tasks)) - own_paths)
+        near = self._load(self._near(tasks) - own_paths)
         everyone = [*tasks, *near]
         specs = [task.spec for task in tasks]
         universe = Universe(specs, [task.spec for task in near], self._is_there)
@@ -157,35 +169,11 @@ class Check(Struct, frozen=True, dict=True):
             everyone += [task for task in far if id(task.spec) in needed]
         return everyone
 
-    def _of_project(self, tasks: Sequence[Task]) -> dict[str, CheckedSpec]:
-        everyone = self._everyone(tasks)
-        specs = [task.spec for task in tasks]
-        landed = self._landed(tasks, everyone)
-        verdicts = check_specs(
-            [task.spec for task in everyone],
-            ground=_ground(self.engine, self.base.base, everyone),
-            judged=specs,
-            landed=landed,
-            protected=self.engine.settings.protected,
-        )
-        landed_ids = set(map(id, landed))
-        return {
-            task.name: _with(() if id(task.spec) in landed_ids else self._own(task), verdict)
-            for task, verdict in zip(tasks, verdicts, strict=True)
-        }
-
-    def _own(self, task: Task) -> tuple[Diagnostic, ...]:
-        """Return the problems of a task's anchor and files, and of the executor that it asks for."""
-        route_errors = () if self.is_routed else check_route(task.spec, self.engine.settings)
-        return (*_own_errors(self.engine, task), *route_errors)
-
-    def _near(self, tasks: Sequence[Task]) -> Iterable[str]:
+    def _near(self, tasks: Sequence[Task]) -> set[str]:
         """Return the spec files of the tasks' projects, by folder and by name."""
-        for folder in {_home(task) for task in tasks}:
-            yield from spec_paths(self.engine, self.base.base, folder)
-        for project in {_project(task) for task in tasks}:
-            for home in (f"{PROJECTS}/{project}", f"{PROJECTS}/{project}.md"):
-                yield from spec_paths(self.engine, self.base.base, home)
+        projects = {f"{PROJECTS}/{_project(task)}" for task in tasks}
+        homes = {_home(task) for task in tasks} | projects | {f"{name}.md" for name in projects}
+        return {path for home in homes for path in spec_paths(self.engine, self.base.base, home)}
 
     @cached_property
     def _all_paths(self) -> set[str]:
@@ -199,25 +187,21 @@ class Check(Struct, frozen=True, dict=True):
     def _is_there(self, path: str) -> bool:
         return self.engine.objects.entry(self.base.base, path) is not None
 
-    def _landed(self, tasks: Sequence[Task], everyone: Sequence[Task]) -> list[Spec]:
-        """Return the specs that have landed as they are committed; not those that are to run again."""
-        if len(everyone) == 1 and self.again:
+    def _landed(self, everyone: Sequence[Task], *, again: Sequence[Task]) -> list[Spec]:
+        """Return the specs that have landed as they are committed, except for those to run again."""
+        again_ids = {id(task.spec) for task in again}
+        tasks = [task for task in everyone if id(task.spec) not in again_ids]
+        if not tasks:
             return []
         engine, names = self.engine, [task.name for task in everyone]
         landings = all_landings(engine.repository.git, engine.objects, self.base.base, names)
-        mine = {id(task.spec) for task in tasks}
         return [
             task.spec
-            for task in everyone
-            if not (self.again and id(task.spec) in mine)
-            and (landing := landings.get(task.name)) is not None
+            for task in tasks
+            if (landing := landings.get(task.name)) is not None
             and not landing.undone
             and landing.spec == f"{task.path}@{task.blob}"
         ]
-
-
-def _with(errors: tuple[Diagnostic, ...], verdict: CheckedSpec) -> CheckedSpec:
-    return CheckedSpec((*errors, *verdict.diagnostics), verdict.waits_for)
 
 
 def _own_errors(engine: Context, task: Task) -> tuple[Diagnostic, ...]:

@@ -1,4 +1,4 @@
-"""The context that a task runs in: the repository, its workspace and sandbox, the settings, and a clock."""
+"""The context of a command on a repository: settings, objects, workspaces and sandbox, signature, and a clock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from minitask.concurrency import BackgroundCall
 from minitask.engine.workspace_pool import WorkspacePool
-from minitask.errors import MinitaskError, NoBranchError, UsageError
+from minitask.errors import MachineError, NoBranchError, UsageError
 from minitask.executors.retry import ReachedLimits
 from minitask.git import history, refs, update_target
 from minitask.git.commits import Database, NewCommit, Signer, open_database, write_tree
@@ -46,7 +46,7 @@ BAD_REF = lazy_pattern(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|[/
 
 
 class Progress(Struct, frozen=True):
-    """A progress event of a task: its stage, a few words, and its result once it is done."""
+    """A progress event of a task: its stage, a short text, and its result at the end."""
 
     task: str
     stage: str
@@ -57,9 +57,9 @@ class Progress(Struct, frozen=True):
 class Context(Struct):
     """Everything that an attempt needs; made by `open_context`, under the repository's lock.
 
-    Safe to share between threads; whoever appends to the ledger holds `writing`, whoever moves a target `landing`.
-    `lessons` is what another ledger has learned, where this one is not the one to go by. `built_on` has the tip that
-    each merge was made on that is written here, `reached` the executors whose limit is.
+    Safe to share between threads: hold `writing` to append to the ledger, `landing` to move a target. `lessons` come
+    from another ledger, to use instead of this one. `built_on` maps each merge that is written here to its tip;
+    `reached` holds the executors that have reached a limit.
     """
 
     repository: Repository
@@ -106,7 +106,7 @@ class Context(Struct):
             return self._slots
 
     def _open_build_cache(self) -> BuildCache | None:
-        """Return what tools keep from task to task; None where that is off, or commands could reach it."""
+        """Return the folders that tools reuse between tasks; None if that is off, or commands could reach them."""
         names = self.settings.build_cache
         if self._build_cache is None and names and self.sandbox.strength is not Strength.NONE:
             self._build_cache = open_build_cache(
@@ -120,7 +120,7 @@ class Context(Struct):
 
     @property
     def sandbox(self) -> Sandbox:
-        """Return what validation commands run in; raise `MachineError` if the config requires more than there is."""
+        """Return the sandbox of validation commands; raise `MachineError` if it is weaker than the config requires."""
         if self._sandbox is None:
             sandbox = choose_sandbox(
                 self.settings.sandbox,
@@ -129,16 +129,17 @@ class Context(Struct):
                 scratch=scratch_folder(self.repository),
             )
             names = self.settings.values["workspace"]["read"]
-            readable = [Path(re.sub("^~", self.environ.get("HOME", ""), name)) for name in names]
-            self._sandbox = replace(sandbox, readable=tuple(readable))
+            home = self.environ.get("HOME", "")
+            readable = tuple(Path(re.sub("^~", home, name)) for name in names)
+            self._sandbox = replace(sandbox, readable=readable)
         return self._sandbox
 
     def set_signature(self, signature: Signature) -> None:
-        """Commit as somebody in particular, whatever git's own settings say here."""
+        """Commit in this name, whatever git's own settings are."""
         self._signature = signature
 
     def begin(self, commit: str) -> None:
-        """Begin what every task needs, beside whatever comes first: who commits, and a workspace at a commit."""
+        """Begin in the background what every task needs: the committer, and a workspace at a commit."""
         self._asked = BackgroundCall(self._ask_git)
         self.slots.begin(commit)
 
@@ -148,20 +149,19 @@ class Context(Struct):
         return who
 
     def look_back(self, commit: str, path: str) -> None:
-        """Begin to find out what has landed since the file at a path came in; nothing if no task is to run."""
-        if self._asked is None:
-            return
-        git = self.repository.git
-        self._past = commit, path, BackgroundCall(partial(history.landed_since, git, commit, path))
+        """Begin to read what has landed since a commit's file came in; nothing if no task is to run."""
+        if self._asked is not None:
+            call = partial(history.landed_since, self.repository.git, commit, path)
+            self._past = commit, path, BackgroundCall(call)
 
     def landed_since(self, commit: str, path: str) -> dict[str, Landing]:
-        """Task → its newest landing or undo, since the file at a path of a commit came in."""
+        """Return each task's newest landing or undo since a commit's file came in."""
         if self._past is not None and self._past[:2] == (commit, path):
             return self._past[2].result()
         return history.landed_since(self.repository.git, commit, path)
 
     def end(self) -> None:
-        """Wait for what was begun and never asked for."""
+        """Wait for background calls whose result was not used."""
         for begun in (self._asked, self._past and self._past[2]):
             if begun is not None:
                 begun.wait()
@@ -169,9 +169,7 @@ class Context(Struct):
             self._slots.end()
 
     def bring(self) -> SharedPaths:
-        """Return what the workspace gets from the checkout; raise `UsageError` for a path that leads out of it, or into
-        `.git`.
-        """
+        """Return the paths to share or copy into workspaces; raise `UsageError` for one outside the checkout."""
         top = self.repository.top
         for name in (*self.settings.share, *self.settings.copy):
             reason = check_path(name)
@@ -185,7 +183,7 @@ class Context(Struct):
         return SharedPaths(self.settings.share, self.settings.copy, layered)
 
     def _can_overlay(self) -> bool:
-        """Return True if a folder can get a private layer; found out by trying, and kept."""
+        """Return True if a folder can get a private layer; tried once, and cached."""
         if not self.sandbox.has_private_mounts:
             return False
         from minitask.sandbox.shared_layers import can_overlay
@@ -205,14 +203,14 @@ class Context(Struct):
 
     @property
     def signature(self) -> Signature:
-        """Return the committer, as git has it at the first use."""
+        """Return the committer, by git's settings at the first use."""
         if self._signature is None:
             self._signature = self._asked.result() if self._asked else committer(self.repository)
         return self._signature
 
     @property
     def signer(self) -> Signer:
-        """Return what signs commits."""
+        """Return the signer of commits."""
         with self._making:
             if self._signer is None:
 
@@ -223,18 +221,18 @@ class Context(Struct):
             return self._signer
 
     def signed(self, commit: NewCommit) -> NewCommit:
-        """Return a commit that is to come into the user's history: signed, if their git signs."""
+        """Return a commit for the user's history: signed, if their git signs."""
         if not self.signer.find_out():
             return commit
         tree = write_tree(self.objects, commit)
         return self.signer.signed(replace(commit, tree=tree, writes=()))
 
     def network(self, options: Options) -> Grant:
-        """Return what the commands of a spec may reach."""
+        """Return the network access of a spec's commands."""
         return granted(options.network, self.settings.network)
 
     def limits(self, seconds: int | None) -> Limits:
-        """Return what a validation may use; a spec's own time can only be shorter."""
+        """Return the limits of a validation; a spec's own time limit can only be shorter."""
         settings = self.settings.limits
         allowed = float(settings["seconds"])
         return Limits(
@@ -247,11 +245,9 @@ class Context(Struct):
     def target(self, into: str | None) -> str:
         """Return the full ref of the branch that tasks land on."""
         name = into or self.settings.target
-        ref = (
-            f"refs/heads/{name.removeprefix('refs/heads/')}"
-            if name
-            else head_branch(self.repository)
-        )
+        ref = head_branch(self.repository)
+        if name:
+            ref = f"refs/heads/{name.removeprefix('refs/heads/')}"
         if ref is None:
             raise UsageError(
                 "HEAD is detached, so there is no branch to merge into",
@@ -288,9 +284,9 @@ def open_context(
     emit: Callable[[Progress], None] = lambda _progress: None,
     looks_only: bool = False,
 ) -> Iterator[Context]:
-    """An engine that holds the repository's lock, once what a killed one left behind has been fixed.
+    """Yield a context that holds the repository's lock, after a repair of what a killed command left.
 
-    One that `looks_only` neither waits for the lock nor fixes anything.
+    One that `looks_only` neither waits for the lock nor repairs anything.
     """
     home = repository.home
     with ExitStack() as stack:
@@ -306,11 +302,14 @@ def open_context(
         try:
             lock = stack.enter_context(files.hold(home / "lock", on_wait=waiting))
             locked = repository.locked(lock.fd)
-            recover(locked, abandoned=lock.abandoned)
+            _recover(locked, abandoned=lock.abandoned)
             places.claim(locked)
             lock.claim(purpose)
         except OSError as error:
-            raise unwritable(home, error) from None
+            raise MachineError(
+                f"cannot write to {home}: {error.strerror or error}",
+                hint="check the disk's space and the folder's permissions",
+            ) from None
         database = stack.enter_context(open_database(locked))
         engine = Context(locked, database, settings, Cache(home / "cache"), environ, emit)
         stack.callback(engine.end)
@@ -318,14 +317,14 @@ def open_context(
 
 
 def scratch_folder(repository: Repository) -> Path:
-    """Return where sessions without bubblewrap have their homes."""
+    """Return the folder for the homes of sessions without bubblewrap."""
     return places.work_folder(repository) / "scratch"
 
 
-def recover(repository: Repository, *, abandoned: bool = True) -> None:
-    """Fix what a killed command left: validations, stale locks of the toolkit's refs, a half-written checkout.
+def _recover(repository: Repository, *, abandoned: bool) -> None:
+    """Repair what a killed command left: validations, stale locks of the toolkit's refs, a half-written checkout.
 
-    `abandoned` says that the last command surely was killed; else git alone may have been.
+    `abandoned` says that the last command was certainly killed; else perhaps only git was.
     """
     if abandoned:
         for folder in (repository.home, *places.work_folders(repository)):
@@ -333,13 +332,3 @@ def recover(repository: Repository, *, abandoned: bool = True) -> None:
     refs.remove_stale_locks(repository.common_dir)
     if (repository.home / update_target.JOURNAL).exists():
         update_target.recover(repository)
-
-
-def unwritable(path: Path, error: OSError) -> MinitaskError:
-    """Return the error for a repository that cannot be written to."""
-    from minitask.errors import MachineError
-
-    return MachineError(
-        f"cannot write to {path}: {error.strerror or error}",
-        hint="check the disk's space and the folder's permissions",
-    )

@@ -1,4 +1,4 @@
-"""Find out what a machine can do by trying it: the sandbox by attacks that must fail inside it and succeed outside."""
+"""Try what a machine can do: the sandbox, by attacks that must fail inside and succeed outside; servers; agents."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ from minitask.sandbox.sandbox import Limits, Sandbox, Strength
 from minitask.settings import Settings
 from minitask.spec.model import Command
 from minitask.system import process
+from minitask.system.process import Finished
 
 
 class HealthCheck(Struct, frozen=True):
-    """The result of an attack on the sandbox: whether the sandbox stopped it, and whether it works without one."""
+    """The result of an attack: whether the sandbox stopped it, and whether it works without one."""
 
     attack: str
     stopped: bool
@@ -49,7 +50,7 @@ def try_sandbox(sandbox: Sandbox, environ: Mapping[str, str]) -> tuple[HealthChe
 
 @contextmanager
 def _stage() -> Iterator[tuple[Path, dict[str, str]]]:
-    """A folder with something to steal beside a workspace, and a server to reach; the attacks by name."""
+    """Yield a folder with a workspace and a secret beside it, and the attacks by name; a server listens for one."""
     with tempfile.TemporaryDirectory(prefix="minitask-doctor-") as name, socket.socket() as server:
         folder = Path(name)
         (folder / "workspace").mkdir()
@@ -57,14 +58,12 @@ def _stage() -> Iterator[tuple[Path, dict[str, str]]]:
         server.bind(("127.0.0.1", 0))
         server.listen()
         port = server.getsockname()[1]
-        yield (
-            folder,
-            {
-                "write outside the workspace": f"echo x > {folder}/written",
-                "read a file of yours in the temporary folder": f"cat {folder}/secret",
-                "open a network connection": f"exec 3<>/dev/tcp/127.0.0.1/{port}",
-            },
-        )
+        attacks = {
+            "write outside the workspace": f"echo x > {folder}/written",
+            "read a file of yours in the temporary folder": f"cat {folder}/secret",
+            "open a network connection": f"exec 3<>/dev/tcp/127.0.0.1/{port}",
+        }
+        yield folder, attacks
 
 
 def _outcomes(
@@ -90,7 +89,7 @@ def _outcomes(
 
 
 class ServedModels(Struct, frozen=True):
-    """A model server: where it is, the executor that uses it (empty: none), its models; None: it does not answer."""
+    """A model server: its address, the executor that uses it (empty: none), its models (None: no answer)."""
 
     url: str
     executor: str
@@ -99,9 +98,9 @@ class ServedModels(Struct, frozen=True):
 
 
 class InstalledAgent(Struct, frozen=True):
-    """An agent program: the type that the config calls it by, its path, its version, and whether it is logged in.
+    """An agent program: its type in the config, its path, its version, and whether it is logged in.
 
-    `problem` is what it says where it does not start. `is_old`: no version as old as that was ever run on a task.
+    `problem` is its error if it does not start. `is_old` says that no version as old was ever run on a task.
     """
 
     type: str
@@ -115,7 +114,7 @@ class InstalledAgent(Struct, frozen=True):
 def ollama_servers(
     settings: Settings | None, environ: Mapping[str, str]
 ) -> tuple[ServedModels, ...]:
-    """Return what each Ollama of the config serves; where the config names none, the one that the environment means."""
+    """Return the models of each Ollama in the config; if it names none, of the one in the environment."""
     urls = {
         entry.name: entry.base_url or DEFAULTS["ollama"]
         for entry in (settings.executors.values() if settings else ())
@@ -129,7 +128,7 @@ def ollama_servers(
 
 
 def agents_installed(environ: Mapping[str, str], folder: Path) -> tuple[InstalledAgent, ...]:
-    """Return the agent programs on PATH, each started once, and asked whether it is logged in where that is free."""
+    """Return the agent programs on PATH; each is started once, and asked about its login if that costs nothing."""
     paths = {
         kind: path
         for kind, program in PROGRAMS.items()
@@ -144,22 +143,21 @@ def agents_installed(environ: Mapping[str, str], folder: Path) -> tuple[Installe
 def _installed(kind: str, path: str, environ: Mapping[str, str], folder: Path) -> InstalledAgent:
     program = PROGRAMS[kind]
     started = _print(path, (program.version_flag,), environ, folder)
-    text = version(started.stdout)
-    if not started.ok:
-        problem = reason_of(started.text) or f"exit code {started.exit_code}"
-        return InstalledAgent(kind, path, text, has_login(program, environ), problem)
+    text, logged_in = version(started.stdout), has_login(program, environ)
+    if started.exit_code != 0:
+        problem = reason_of(_text(started)) or f"exit code {started.exit_code}"
+        return InstalledAgent(kind, path, text, logged_in, problem)
     is_old = _numbers(text) < _numbers(OLDEST_RUN.get(kind, ""))
-    logged_in = has_login(program, environ)
     if kind in PROBES and not is_old and not has_key(program, environ):
-        said = tells_login(_print(path, PROBES[kind], environ, folder).text)
-        logged_in = logged_in if said is None else said
+        answer = tells_login(_text(_print(path, PROBES[kind], environ, folder)))
+        logged_in = logged_in if answer is None else answer
     return InstalledAgent(kind, path, text, logged_in, is_old=is_old)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
     """Return the numbers of a version."""
-    found = re.search(r"\d+(?:\.\d+)+", text)
-    return tuple(map(int, found[0].split("."))) if found else ()
+    match = re.search(r"\d+(?:\.\d+)+", text)
+    return tuple(map(int, match[0].split("."))) if match else ()
 
 
 def _ask(url: str, executor: str) -> ServedModels:
@@ -170,28 +168,16 @@ def _ask(url: str, executor: str) -> ServedModels:
     return ServedModels(url, executor, models)
 
 
-class _Printed(Struct, frozen=True):
-    """The output of a program, and its exit code; None if it was killed, or did not start."""
-
-    exit_code: int | None
-    stdout: bytes = b""
-    stderr: bytes = b""
-
-    @property
-    def ok(self) -> bool:
-        return self.exit_code == 0
-
-    @property
-    def text(self) -> str:
-        return (self.stderr + b"\n" + self.stdout).decode("utf-8", "replace")
-
-
 def _print(
     path: str, arguments: Sequence[str], environ: Mapping[str, str], folder: Path
-) -> _Printed:
+) -> Finished:
+    """Run a program; one that does not start fails with the error as its output."""
     argv = (path, *arguments)
     try:
-        done = process.run(argv, cwd=folder, env=environ, timeout_seconds=VERSION_SECONDS)
+        return process.run(argv, cwd=folder, env=environ, timeout_seconds=VERSION_SECONDS)
     except MachineError as error:
-        return _Printed(None, stderr=str(error).encode())
-    return _Printed(done.exit_code, done.stdout, done.stderr)
+        return Finished(argv, 1, b"", str(error).encode(), 0)
+
+
+def _text(printed: Finished) -> str:
+    return (printed.stderr + b"\n" + printed.stdout).decode("utf-8", "replace")

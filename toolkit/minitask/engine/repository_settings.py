@@ -1,4 +1,4 @@
-"""The settings in force for a repository, and what specs ask for against them."""
+"""The settings in force for a repository, and checks of specs against them and its git filters."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ from minitask.spec.rules import Problem
 from minitask.system.cache import Cache
 
 APIS = frozenset({"openai", "anthropic", "ollama"})
-"""The types of executors that are spoken to over HTTP."""
+"""The types of executors behind an HTTP API."""
+_ASKED = ("executor", "model", "tier")
+"""The options by which a spec asks for a route."""
 
 
 def check_route(spec: Spec, settings: Settings) -> tuple[Diagnostic, ...]:
-    """Return E218 or E220 where the settings have nobody for what a spec asks for, or do not let it ask.
+    """Return E218 if the settings lack the executor, model or tier that a spec asks for, E220 if they forbid it.
 
-    Settings without any executor are no fault of a spec, unless that names one.
+    Settings without any executor are no fault of a spec, unless it names one.
     """
     options = spec.options
     asks = options.executor or options.model or options.tier
@@ -39,17 +41,18 @@ def check_route(spec: Spec, settings: Settings) -> tuple[Diagnostic, ...]:
         return ()
     try:
         choose(spec, settings, demand=RouteOverrides(), scripted=has_script(spec))
-    except UsageError as error:
-        return (_route_error(spec, "E218", error),)
-    except RefusedError as error:
-        return (_route_error(spec, "E220", error),)
+    except (UsageError, RefusedError) as error:
+        code = "E218" if isinstance(error, UsageError) else "E220"
+        named = next((name for name in _ASKED if getattr(options, name) is not None), "")
+        line = error.line or spec.line_of(f"options.{named}" if named else "model")
+        return (Problem(line, code, error.message, error.hint).at(spec.path),)
     return ()
 
 
 def check_filters(
     specs: Sequence[Spec], repository: Repository, objects: Objects, commit: str
 ) -> Iterator[Diagnostic]:
-    """Return E219 for each file to write whose content git would put through a filter."""
+    """Yield E219 for each file to write that has a git filter."""
     writes = [
         (spec, ref)
         for spec in specs
@@ -68,21 +71,14 @@ def check_filters(
 
 
 def _are_known(spec: Spec, settings: Settings) -> bool:
-    """Return True if what the settings lack is the spec's fault, not that there are none or they are not trusted."""
+    """Return True if a lack in the settings is the spec's fault: they have executors, or are trusted."""
     if spec.options.executor == SCRIPT or settings.executors:
         return True
     return spec.options.executor is not None and not settings.notes
 
 
-def _route_error(spec: Spec, code: str, error: UsageError | RefusedError) -> Diagnostic:
-    names = ("executor", "model", "tier")
-    field = next((name for name in names if getattr(spec.options, name) is not None), "")
-    line = error.line or spec.line_of(f"options.{field}" if field else "model")
-    return Problem(line, code, error.message, error.hint).at(spec.path)
-
-
 def load_settings(repository: Repository | None, environ: Mapping[str, str]) -> Settings:
-    """Settle the settings; raise `UsageError` if a source cannot be read or has an unknown key."""
+    """Return the settings of all sources; raise `UsageError` if one cannot be read or has an unknown key."""
     memo = Cache(repository.home / "cache").document if repository else None
     layers: list[SettingsLayer] = []
     path = config.user_file(environ)
@@ -100,7 +96,7 @@ def load_settings(repository: Repository | None, environ: Mapping[str, str]) -> 
 
 
 def _placed(resolved: Settings, repository: Repository | None) -> Settings:
-    """Return the settings with the folders of executors as they are from the repository's root."""
+    """Return the settings with the folders of executors below the repository's root."""
     if repository is None or not any(entry.folder for entry in resolved.executors.values()):
         return resolved
     root = repository.top or repository.git_dir
@@ -112,7 +108,7 @@ def _placed(resolved: Settings, repository: Repository | None) -> Settings:
 
 
 def _addressed(resolved: Settings, environ: Mapping[str, str]) -> Settings:
-    """Return the settings with the address of each API that they leave out: the environment's, else its usual one."""
+    """Return the settings with an address for each API without one: the environment's, else its usual one."""
     missing = [
         entry for entry in resolved.executors.values() if entry.type in APIS and not entry.base_url
     ]
@@ -133,9 +129,9 @@ def _addressed(resolved: Settings, environ: Mapping[str, str]) -> Settings:
 
 
 def config_text(repository: Repository | None) -> str | None:
-    """Return the repository's `minitask.yaml` as it stands in the checkout; None if there is none.
+    """Return the text of the checkout's `minitask.yaml`; None if there is none.
 
-    `UsageError` where there is one by a name that it is easily given: what it says would not hold.
+    Raise `UsageError` for a file of a similar name, whose settings would be ignored.
     """
     if repository is None or repository.top is None:
         return None

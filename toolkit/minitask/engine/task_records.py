@@ -1,4 +1,4 @@
-"""From a record back to the task that it is about."""
+"""The records of tasks in the ledger: read, with what they name: specs, changes, prompts, merges."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ from minitask.ledger.store import Exchange, Ledger, read_exchange, read_newest, 
 from minitask.patterns import lazy_pattern
 from minitask.spec.dependency_graph import task_names
 
+Key = tuple[str, int, str]
+"""What identifies a record: its task, its number, and when it was started."""
+DETAILED = 1000
+"""The most records whose texts are shown, the newest."""
+MOST_LINES = 200_000
+"""The most changed lines of all diffs together."""
+_ID = lazy_pattern(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
 
 def records_of(engine: Context, name: str) -> tuple[Record, ...]:
     """Return the records of a task's attempts (`PROJECT/ID`) and of what people said of them, oldest first."""
@@ -31,21 +39,20 @@ def records_of(engine: Context, name: str) -> tuple[Record, ...]:
 
 
 def all_records_of(engine: Context, name: str) -> tuple[Record, ...]:
-    """Return the same, with the calls beside the attempts and the merges that they landed by."""
+    """Return the same, with the calls beside the attempts and the merges by which they landed."""
     head = engine.objects.commit(refs.LEDGER)
     return tuple(read_records(engine.objects, head, below=name))
 
 
 def ledger_of(engine: Context, project: str = "", *, detailed: int = 0) -> Ledger:
-    """Return what the ledger holds of all work, or of a project's; without merges.
+    """Return the ledger of all projects, or of one, without merges.
 
-    Commands, files and rates are there for as many of the newest records as `detailed` says.
+    Only the newest `detailed` records have their commands, files and rates.
     """
     head = engine.objects.commit(refs.LEDGER)
     ledger = read_newest(engine.objects, head, below=project, most=detailed)
-    return replace(
-        ledger, records=tuple(record for record in ledger.records if not record.is_merged)
-    )
+    records = tuple(record for record in ledger.records if not record.is_merged)
+    return replace(ledger, records=records)
 
 
 def landed_states(engine: Context, records: Sequence[Record]) -> dict[str, str]:
@@ -59,9 +66,9 @@ def landed_states(engine: Context, records: Sequence[Record]) -> dict[str, str]:
 
 
 def with_merges(engine: Context, records: Sequence[Record]) -> tuple[Record, ...]:
-    """Return the records, each attempt with the merge that it landed by; a further landing is a record of its own.
+    """Return the records, each attempt with the merge by which it landed; a further landing is a record of its own.
 
-    The merge that an attempt's own record names was only planned where it is not on the target.
+    A merge that an attempt's own record names, and that is not on the target, was only planned.
     """
     merges: dict[int, Record] = {}
     for record in records:
@@ -89,40 +96,34 @@ def _has_merged(engine: Context, record: Record) -> bool:
 
 def latest_record(engine: Context, name: str) -> Record:
     """Return a task's latest record; raise `UsageError` if the ledger has none."""
+    return attempt_record(engine, name, None)
+
+
+def attempt_record(engine: Context, name: str, number: int | None) -> Record:
+    """Return a task's record of an attempt, the latest for None; raise `UsageError` if the ledger has none."""
     records = records_of(engine, name) if "/" in name else ()
     if not records:
         raise UsageError(
             f"no attempts recorded for {name}", hint="`minitask status` lists the tasks"
         )
-    return records[-1]
-
-
-def attempt_record(engine: Context, name: str, number: int | None) -> Record:
-    """Return a task's record of an attempt, the latest for None; raise `UsageError` if the ledger has none."""
-    if number is None:
-        return latest_record(engine, name)
-    latest_record(engine, name)  # says so where there is none at all
-    records = [record for record in records_of(engine, name) if record.attempt.n == number]
-    if records:
-        return records[-1]
-    numbers = sorted({record.attempt.n for record in records_of(engine, name)})
-    listed = ", ".join(map(str, numbers))
+    chosen = [record for record in records if number in (None, record.attempt.n)]
+    if chosen:
+        return chosen[-1]
+    listed = ", ".join(map(str, sorted({record.attempt.n for record in records})))
     raise UsageError(f"{name} has no recorded attempt {number}", hint=f"attempts: {listed}")
 
 
 def exchange_of(engine: Context, name: str, number: int | None) -> tuple[Record, Exchange]:
-    """Return what was said in an attempt, the latest that a model made for None, and its record.
+    """Return the prompt and reply of an attempt, the latest by a model for None, and its record.
 
-    `UsageError` where nothing was kept: by an edit script, by a person, or by an earlier version.
+    Raise `UsageError` if none was recorded: for an edit script, a person's change, or by an earlier version.
     """
     head = engine.objects.commit(refs.LEDGER)
-    chosen = attempt_record(engine, name, number) if "/" in name else latest_record(engine, name)
+    attempt_record(engine, name, number)  # raises for a task or number without a record
     records = all_records_of(engine, name)
-    chosen_records = [
-        record for record in records if number is None or record.attempt.n == chosen.attempt.n
-    ]
-    attempts = [record for record in chosen_records if not record.is_call]
-    for record in reversed(attempts or chosen_records):
+    chosen = [record for record in records if number in (None, record.attempt.n)]
+    attempts = [record for record in chosen if not record.is_call]
+    for record in reversed(attempts or chosen):
         exchange = read_exchange(engine.objects, head, record)
         if exchange is not None:
             return record, exchange
@@ -134,7 +135,7 @@ def exchange_of(engine: Context, name: str, number: int | None) -> tuple[Record,
 
 
 def task_at(engine: Context, name: str, source: str, base: Base) -> Task:
-    """Return the task that a `PATH@BLOB` names; raise `UsageError` if that file holds no such task."""
+    """Return the task of that name in a `PATH@BLOB`; raise `UsageError` if the file holds no such task."""
     path, _, blob = source.rpartition("@")
     content = engine.objects.blob(blob).decode("utf-8", "surrogateescape")
     specs = parse_once(content, path=path, cache=engine.cache).specs
@@ -147,7 +148,7 @@ def task_at(engine: Context, name: str, source: str, base: Base) -> Task:
 def result_of(
     record: Record, verdict: Verdict, *, reason: str, merge: str | None = None
 ) -> TaskResult:
-    """Return a result that says what became of a recorded attempt."""
+    """Return the present result of a recorded attempt."""
     return TaskResult(
         task=record.task,
         spec_path=record.spec_path,
@@ -166,7 +167,7 @@ def result_of(
 
 
 class TaskChanges(Struct, frozen=True):
-    """The change from one commit to another, as files and as a unified diff, and the attempt that it is of."""
+    """The change of an attempt from one commit to another, as files and as a unified diff."""
 
     attempt: int
     base: str
@@ -180,8 +181,8 @@ def changes_of(engine: Context, name: str, number: int | None) -> TaskChanges:
     git = engine.repository.git
     record = attempt_record(engine, name, number)
     if number is None and record.candidate is None:
-        made = [past for past in records_of(engine, name) if past.candidate is not None]
-        record = made[-1] if made else record
+        made = (past for past in reversed(records_of(engine, name)) if past.candidate is not None)
+        record = next(made, record)
     commit = record.candidate
     if commit is None:
         raise UsageError(
@@ -200,13 +201,6 @@ def changes_of(engine: Context, name: str, number: int | None) -> TaskChanges:
     )
 
 
-DETAILED = 1000
-"""Records that are shown in detail, the newest."""
-MOST_LINES = 200_000
-"""Changed lines of all diffs that are made."""
-_ID = lazy_pattern(r"[0-9a-f]{40}|[0-9a-f]{64}")
-
-
 class AttemptTexts(Struct, frozen=True):
     """An attempt's spec, diff and reply; each is empty where there is none."""
 
@@ -215,19 +209,15 @@ class AttemptTexts(Struct, frozen=True):
     reply: str = ""
 
 
-Key = tuple[str, int, str]
-"""What tells a record from all others: its task, its number, and when it was started."""
-
-
 def key_of(record: Record) -> Key:
     """Return a record's key."""
     return record.task, record.attempt.n, record.started_at
 
 
 def newest_texts(engine: Context, records: Iterable[Record]) -> Mapping[Key, AttemptTexts]:
-    """Return the texts of the newest records; a diff is left out where the newer ones have too many lines.
+    """Return the texts of the newest records; a diff is left out once the newer ones have too many lines.
 
-    Nothing is fetched for it: a partial clone that lacks one of them has none.
+    Nothing is fetched: a partial clone that lacks one of the objects has no texts.
     """
     newest = heapq.nlargest(DETAILED, records, key=lambda record: record.started_at)
     git = engine.repository.git.with_setting("protocol.allow", "never")
@@ -255,14 +245,14 @@ def _texts(git: Git, objects: Objects, records: list[Record]) -> Mapping[Key, At
 
 
 def _blobs(objects: Objects, oids: Iterable[str]) -> Mapping[str, str]:
-    """Return the text of each blob that is there."""
-    known = sorted(oid for oid in oids if _ID.fullmatch(oid))
-    contents = zip(known, objects.read_many(known), strict=True)
+    """Return the text of each blob that exists."""
+    valid = sorted(oid for oid in oids if _ID.fullmatch(oid))
+    contents = zip(valid, objects.read_many(valid), strict=True)
     return {oid: content.decode("utf-8", "replace") for oid, content in contents if content}
 
 
 def _trees(objects: Objects, records: Iterable[Record]) -> Iterator[tuple[str, str] | None]:
-    """Yield the trees before and after each attempt's change; None where no diff is to be made."""
+    """Yield the trees before and after each attempt's change; None for no diff."""
     room = MOST_LINES
     for record in records:
         size = sum((file.added or 0) + (file.removed or 0) for file in record.attempt.files)
@@ -276,7 +266,6 @@ def _tree_pair(objects: Objects, record: Record) -> tuple[str, str] | None:
     if not all(map(_ID.fullmatch, commits)):
         return None
     try:
-        before, after = map(objects.tree_of, commits)
-    except MachineError:  # as where the ledger was fetched without its branches
+        return objects.tree_of(commits[0]), objects.tree_of(commits[1])
+    except MachineError:  # the ledger may have been fetched without its branches
         return None
-    return before, after

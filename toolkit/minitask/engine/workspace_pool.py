@@ -1,10 +1,10 @@
-"""The workspaces that validations run in: as many as validations at once, each kept for the next one."""
+"""The workspaces of validations: one for each that runs at once, kept for the next one."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,9 +33,9 @@ class WorkspacePool:
         self._lock = threading.Lock()
 
     def begin(self, commit: str) -> None:
-        """Begin to bring the first workspace to a commit, beside whatever comes first.
+        """Begin in the background to bring the first workspace to a commit.
 
-        One that is not there yet is left for when it is needed: making it may take long.
+        One that does not exist yet is made at its first use: that may take long.
         """
         first = self._make(0)
         self._mirrors, self._free = [first], [0]
@@ -44,16 +44,14 @@ class WorkspacePool:
 
     @contextmanager
     def take(self, commit: str, *, is_base: bool = False) -> Iterator[IncrementalCheckout]:
-        """A workspace of one's own that holds exactly a commit's files. What runs on a base adds to the build cache."""
+        """Yield a free workspace with exactly a commit's files. A run on a base adds to the build cache."""
         number = self._number(commit)
         try:
             mirror = self._mirrors[number]
             if not (number == 0 and self._was_begun(commit)):
                 mirror.checkout(commit)
             cache = self._build_cache()
-            with ExitStack() as stack:
-                if cache is not None:
-                    stack.enter_context(cache.use(mirror, commit, adds=is_base))
+            with cache.use(mirror, commit, adds=is_base) if cache else nullcontext():
                 yield mirror
         finally:
             with self._lock:
@@ -62,23 +60,23 @@ class WorkspacePool:
 
     @contextmanager
     def session(self, mirror: IncrementalCheckout, sandbox: Sandbox) -> Iterator[CachingSession]:
-        """The sandbox for one session in a workspace that was taken."""
-        cache, known = self._build_cache(), mirror.within(sandbox)
+        """Yield the sandbox for one session in a workspace that was taken."""
+        cache, adapted = self._build_cache(), mirror.within(sandbox)
         if cache is None:
-            yield CachingSession(known)
+            yield CachingSession(adapted)
         else:
-            with cache.session(mirror, known) as session:
+            with cache.session(mirror, adapted) as session:
                 yield session
 
     def end(self) -> None:
-        """Wait for what was begun and never asked for, and let go of the workspaces."""
+        """Wait for the checkout in the background, and close the workspaces."""
         if self._ahead is not None:
             self._ahead[1].wait()
         for mirror in self._mirrors:
             mirror.close()
 
     def _number(self, commit: str) -> int:
-        """Return a free workspace: one that is at the commit already, else the first."""
+        """Return a free workspace, if possible one that is at the commit already."""
         with self._lock:
             if not self._free:
                 self._mirrors.append(self._make(len(self._mirrors)))
@@ -89,7 +87,7 @@ class WorkspacePool:
             return number
 
     def _was_begun(self, commit: str) -> bool:
-        """Return True if the first workspace is at the commit already."""
+        """Return True if the first workspace was brought to the commit in the background."""
         ahead, self._ahead = self._ahead, None
         if ahead is None:
             return False

@@ -10,10 +10,10 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.engine.agent_workspaces import AgentWorkspaces
 from minitask.engine.anchors import Anchor
 from minitask.engine.check_specs import check_alone
 from minitask.engine.context import Context, Progress
+from minitask.engine.own_folders import AgentWorkspaces
 from minitask.engine.task_records import records_of
 from minitask.engine.tasks import Task, check_branch, next_number, task_refs
 from minitask.executors.registry import WITH_BATCHES, make_executor

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.engine.agent_workspaces import AgentWorkspaces
 from minitask.engine.context import Context, Progress
+from minitask.engine.own_folders import AgentWorkspaces
 from minitask.engine.tasks import next_number
 from minitask.errors import UsageError
 from minitask.executors.registry import WITH_BATCHES, make_advisor
