@@ -45,6 +45,18 @@ def test_a_binary_file_that_a_chat_model_writes_anew_goes_back(world: World) -> 
     assert world.show("logo.bin") != "blue\n"
 
 
+def test_a_large_file_is_better_cited_in_part(world: World) -> None:
+    world.commit({"big.txt": "twenty characters ..\n" * 6_000})
+    whole, cited = (
+        world.task(f"p/0{number}-b", writes=[path], number=number, validation="grep -q end big.txt")
+        for number, path in ((1, "big.txt (edit)"), (2, "big.txt (lines 5990-6000)"))
+    )
+    outcome = world.minitask("validate", whole)
+    assert outcome.code == 0
+    assert "W222 big.txt is sent whole: 126,000 characters, about 31,500 tokens" in outcome.stdout
+    assert "W222" not in world.minitask("validate", cited).stdout
+
+
 def test_a_script_that_moves_a_binary_file_needs_no_warning(world: World) -> None:
     world.commit({"logo.bin": b"\x89PNG\r\n\0\0"})
     path = world.task(

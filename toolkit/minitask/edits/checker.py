@@ -42,6 +42,8 @@ PRESENCE = frozenset({"E201", "E203", "E204"})
 
 SHOWN = frozenset({FileAction.READ, FileAction.EDIT, FileAction.WRITE})
 """The actions on a file whose content a model is shown."""
+LARGE = 100_000
+"""Characters above which a file is better cited in part: at four a token, 25,000 tokens for each call."""
 
 
 class CheckedSpec(Struct, frozen=True):
@@ -174,8 +176,8 @@ class Checker(Struct, dict=True):
         cited = check_citations(spec, numbering, state)
         if any(diagnostic.is_error for diagnostic in cited):
             return CheckedSpec((*files, *cited))
-        binary = _check_binary(spec, state)
-        return CheckedSpec((*files, *cited, *binary, *_check_trial(spec, numbering, state)))
+        shown = _check_shown(spec, state)
+        return CheckedSpec((*files, *cited, *shown, *_check_trial(spec, numbering, state)))
 
     def _state(self, indices: tuple[int, ...]) -> Overlay:
         """Return the tree after the specs at some indices, one after another."""
@@ -247,16 +249,22 @@ def _try(spec: Spec, script: EditScript, numbering: Numbering, state: Overlay) -
     )
 
 
-def _check_binary(spec: Spec, state: Overlay) -> Iterator[Diagnostic]:
-    """Yield W221 for each binary file that the spec lists, where a model is to do the task."""
+def _check_shown(spec: Spec, state: Overlay) -> Iterator[Diagnostic]:
+    """Yield W221 for a binary file and W222 for a large one that a model is to be shown."""
     if _is_free(spec, script_of(spec)):
         return
     for ref in spec.files:
         is_shown = ref.action in SHOWN and state.kind(ref.path) == "file"
-        if is_shown and is_binary(state.text(ref.path) or ""):
+        text = (state.text(ref.path) or "") if is_shown else ""
+        line = ref.line or spec.line_of("files")
+        if is_binary(text):
             message = f"{ref.path} is a binary file, so a chat model is not shown what it holds"
             hint = "leave it out, give it as text in UTF-8, or have an agent do the task"
-            yield Problem(ref.line or spec.line_of("files"), "W221", message, hint).at(spec.path)
+            yield Problem(line, "W221", message, hint).at(spec.path)
+        elif len(text) > LARGE and not ref.ranges:
+            message = f"{ref.path} is sent whole: {len(text):,} characters, about {len(text) // 4:,} tokens"
+            hint = f"cite the lines that matter: `{ref.path}` (lines A-B)"
+            yield Problem(line, "W222", message, hint).at(spec.path)
 
 
 def _check_trial(spec: Spec, numbering: Numbering, state: Overlay) -> Iterator[Diagnostic]:
