@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from minitask.engine.context import Context
     from minitask.engine.tasks import Base
     from minitask.ledger.record import TaskResult
-    from minitask.planning.one_shot import OneShot, Wanted
+    from minitask.planning.one_shot import ChangeRequest, OneShot
     from minitask.policy.route import Route
     from minitask.project.load_project import RunPreview
 
@@ -81,7 +81,7 @@ def _drafted(
     session: Session, what: str, options: dict[str, Any]
 ) -> tuple[OneShot | None, RunPreview | None]:
     """Return the spec, checked, and who would do it; None where a dry run would have to ask for more."""
-    from minitask.planning.one_shot import Wanted, complete, draft, repository_path
+    from minitask.planning.one_shot import ChangeRequest, complete, draft, repository_path
     from minitask.policy.prices import Budget
     from minitask.project.load_project import prospect
 
@@ -92,16 +92,16 @@ def _drafted(
             name: tuple(repository_path(engine, session.folder, word) for word in options[name])
             for name in ("edits", "creates")
         }
-        wanted = Wanted(what, paths["edits"], paths["creates"], options["checks"])
-        if wanted.missing:
-            route = _planner(engine, wanted)
+        request = ChangeRequest(what, paths["edits"], paths["creates"], options["checks"])
+        if request.missing:
+            route = _planner(engine, request)
             if looks_only:
-                _print_would_ask(wanted, route, as_json=bool(options["as_json"]))
+                _print_would_ask(request, route, as_json=bool(options["as_json"]))
                 return None, None
             budget = Budget(session.settings.max_cost_usd)
-            shot = complete(engine, base, wanted, route, budget=budget)
+            shot = complete(engine, base, request, route, budget=budget)
         else:
-            shot = draft(engine, base, wanted)
+            shot = draft(engine, base, request)
         _stop_on_errors(engine, shot)
         preview = prospect(engine, shot.task, again=False)
     if preview.route is None:
@@ -109,29 +109,29 @@ def _drafted(
     return shot, preview
 
 
-def _planner(engine: Context, wanted: Wanted) -> Route:
+def _planner(engine: Context, request: ChangeRequest) -> Route:
     """Return who names what is missing; raise `UsageError` that says how to do without."""
     from minitask.planning.one_shot import command_with, lacking_options
     from minitask.policy.route import MODEL_TIERS
     from minitask.task.questions import route_to
 
-    missing = " and ".join(f"the {name}" for name in wanted.missing)
+    missing = " and ".join(f"the {name}" for name in request.missing)
     entry = engine.settings.routing.entry["plan"]
     tier = entry if entry in MODEL_TIERS else MODEL_TIERS[-1]
     try:
         return route_to(engine, tier, f"names {missing}")
     except UsageError as error:
-        command = command_with(wanted, lacking_options(wanted))
+        command = command_with(request, lacking_options(request))
         raise UsageError(
             f"{missing} must be named: {error.message}", hint=f"{command}, or {error.hint}"
         ) from None
 
 
-def _print_would_ask(wanted: Wanted, route: Route, *, as_json: bool) -> None:
+def _print_would_ask(request: ChangeRequest, route: Route, *, as_json: bool) -> None:
     if as_json:
-        print_json({"dry_run": True, "missing": list(wanted.missing), "asks": route.model})
+        print_json({"dry_run": True, "missing": list(request.missing), "asks": route.model})
         return
-    missing = " and ".join(f"the {name}" for name in wanted.missing)
+    missing = " and ".join(f"the {name}" for name in request.missing)
     click.echo(f"dry run: {route.model} (tier {route.tier.value}) would be asked for {missing}")
 
 
@@ -152,11 +152,11 @@ def _summary(shot: OneShot, preview: RunPreview | None) -> str:
     """Return what is about to run: the spec, the files, the check, who does it, and the price."""
     from minitask.reports.forecasts import preview_line
 
-    wanted = shot.wanted
-    files = [f"edit {path}" for path in wanted.edits]
-    files += [f"create {path}" for path in wanted.creates]
+    request = shot.request
+    files = [f"edit {path}" for path in request.edits]
+    files += [f"create {path}" for path in request.creates]
     lines = [f"spec   {shot.path}", f"files  {', '.join(files)}"]
-    lines += [f"check  {command}" for command in wanted.checks]
+    lines += [f"check  {command}" for command in request.checks]
     if preview is not None:
         lines.append(f"route  {' '.join(preview_line(preview).split())}")
     return "\n".join(lines)
@@ -183,7 +183,7 @@ def _run(session: Session, shot: OneShot, options: dict[str, Any]) -> int:
     with session.engine(f"do {shot.task.name}", how=how) as engine:
         base = session.base(engine, options["into"])
         if base.base != shot.task.base:  # the branch moved while the user was asked
-            shot = draft(engine, base, shot.wanted)
+            shot = draft(engine, base, shot.request)
             _stop_on_errors(engine, shot)
         commit_spec(engine, base, shot)
         base = session.base(engine, options["into"])

@@ -204,7 +204,11 @@ class OpenAiBatches(_Calls):
 
 
 def whole_answers(
-    api: BatchApi, state: BatchState, wanted: Collection[str], *, wait: Callable[[float], bool]
+    api: BatchApi,
+    state: BatchState,
+    expected_ids: Collection[str],
+    *,
+    wait: Callable[[float], bool],
 ) -> dict[str, HttpResponse]:
     """Return the answers of a batch that has ended; where some are missing, fetch the results again.
 
@@ -214,9 +218,9 @@ def whole_answers(
         return {}
     answers = api.answers(state.id)
     if state.was_stopped:
-        return {**dict.fromkeys(wanted, unanswered("the batch ended early")), **answers}
+        return {**dict.fromkeys(expected_ids, unanswered("the batch ended early")), **answers}
     for pause in FETCH_PAUSES:
-        if answers.keys() >= set(wanted) or wait(pause):
+        if answers.keys() >= set(expected_ids) or wait(pause):
             break
         answers |= api.answers(state.id)
     return answers

@@ -288,10 +288,10 @@ class ChatExecutor(ABC):
         """Send one request and return its parsed reply; where no API is, ask at the other address."""
         url, answer = self._sent_to(self.address, body, call, timeout_seconds)
         if answer.status in _ELSEWHERE and call.model.encode() not in answer.body:
-            for other in self._addresses[1:] if self.address == self._addresses[0] else ():
-                other_url, other_answer = self._sent_to(other, body, call, timeout_seconds)
+            for second in self._addresses[1:] if self.address == self._addresses[0] else ():
+                other_url, other_answer = self._sent_to(second, body, call, timeout_seconds)
                 if other_answer.status not in _ELSEWHERE:
-                    _FOUND[self._addresses[0].root, self.path] = other
+                    _FOUND[self._addresses[0].root, self.path] = second
                     url, answer = other_url, other_answer
         return self.read(answer, call, self.wire(url))
 

@@ -262,8 +262,8 @@ def _zone(text: str) -> tzinfo | None:
 class LimitReachedError(BudgetError):
     """An executor was not asked, because its limit is reached."""
 
-    def __init__(self, executor: str, words: str) -> None:
-        super().__init__(f"quota: {words}")
+    def __init__(self, executor: str, notice: str) -> None:
+        super().__init__(f"quota: {notice}")
         self.executor = executor
 
 

@@ -91,7 +91,10 @@ class PlannedFile(Struct, frozen=True):
         """Make the change; folders come and go with the file."""
         if self.what == "deleted":
             self.target.unlink()
-            _remove_empty(self.target.parents, len(Path(self.path).parts) - 1)
+            for folder in self.target.parents[: len(Path(self.path).parts) - 1]:
+                if any(folder.iterdir()):
+                    break
+                folder.rmdir()
         elif self.content is not None:
             self.target.parent.mkdir(parents=True, exist_ok=True)
             rewrite_file(self.target, self.content)
@@ -151,7 +154,11 @@ def find_section(content: bytes, *, name: str) -> tuple[int, int] | None:
         raise UsageError("the file is UTF-16", where=name, hint=f"save {name} as UTF-8")
     marks = list(_marks(content))
     if marks and [mark for *_, mark in marks[:2]] != [BEGIN, END]:
-        raise _damaged(name, marks[0][0], marks[0][3])
+        line, *_, mark = marks[0]
+        missing = (END if mark == BEGIN else BEGIN).decode()
+        hint = f"delete line {line}, or add the line {missing}"
+        message = f"{mark.decode()} without {missing}"
+        raise UsageError(message, where=f"{name}:{line}", hint=hint)
     if len(marks) > 2:
         raise UsageError(
             "the file has a second minitask section",
@@ -168,15 +175,6 @@ def _marks(content: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         if line.strip() in (BEGIN, END):
             yield number, offset, offset + len(line), line.strip()
         offset += len(line)
-
-
-def _damaged(name: str, line: int, mark: bytes) -> UsageError:
-    missing = END if mark == BEGIN else BEGIN
-    return UsageError(
-        f"{mark.decode()} without {missing.decode()}",
-        where=f"{name}:{line}",
-        hint=f"delete line {line}, or add the line {missing.decode()}",
-    )
 
 
 def _newline(content: bytes) -> bytes:
@@ -221,11 +219,3 @@ def _target(top: Path, name: str) -> Path:
     if target.exists() and not target.is_file():
         raise UsageError(f"{name} is no file", hint=hint)
     return target
-
-
-def _remove_empty(folders: Iterable[Path], count: int) -> None:
-    """Remove the nearest `count` folders, as long as they are empty."""
-    for folder, _ in zip(folders, range(count), strict=False):
-        if any(folder.iterdir()):
-            return
-        folder.rmdir()

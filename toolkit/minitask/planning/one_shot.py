@@ -60,10 +60,10 @@ _ANSWER = lazy_pattern(
 _THOUGHTS = lazy_pattern(r"<think>.*?</think>", re.DOTALL)
 
 
-class Wanted(Struct, frozen=True):
+class ChangeRequest(Struct, frozen=True):
     """A change that a user wants: their words, the files to edit and to create, and the commands that prove it."""
 
-    what: str
+    text: str
     edits: tuple[str, ...] = ()
     creates: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class Wanted(Struct, frozen=True):
 class OneShot(Struct, frozen=True):
     """A spec that is not written yet: what it is for, its path, its text, and the task that it will be."""
 
-    wanted: Wanted
+    request: ChangeRequest
     path: str
     text: str
     task: Task
@@ -99,33 +99,32 @@ def repository_path(engine: Context, folder: Path, word: str) -> str:
     return path.relative_to(top).as_posix()
 
 
-def draft(engine: Context, base: Base, wanted: Wanted) -> OneShot:
+def draft(engine: Context, base: Base, request: ChangeRequest) -> OneShot:
     """Return the spec of a change, numbered after those that are there; it is not checked yet."""
     number = 1 + last_number(_names(engine, base))
-    name = f"{number:02}-{slug(title_of(wanted.what))}".rstrip("-")
+    name = f"{number:02}-{slug(title_of(request.text))}".rstrip("-")
     path = f"{PROJECTS}/{PROJECT}/{name}.md"
-    text = spec_text(number, wanted)
-    return OneShot(wanted, path, text, _task(base, path, text))
+    text = spec_text(number, request)
+    return OneShot(request, path, text, _task(base, path, text))
 
 
-def spec_text(number: int, wanted: Wanted) -> str:
+def spec_text(number: int, request: ChangeRequest) -> str:
     """Return the Markdown of a change's spec."""
-    parts = [f"# Mini-Task {number}: {escape_marks(title_of(wanted.what))}"]
-    for label, paths in (("Edit", wanted.edits), ("Create", wanted.creates)):
-        if paths:
-            rows = "\n".join(f"- {code_span(path)}" for path in paths)
-            parts.append(f"**Files to {label}**:\n{rows}")
-    steps = "\n".join(f"   {line}".rstrip() for line in wanted.what.strip().splitlines())
+    parts = [f"# Mini-Task {number}: {escape_marks(title_of(request.text))}"]
+    for label, paths in (("Edit", request.edits), ("Create", request.creates)):
+        rows = "\n".join(f"- {code_span(path)}" for path in paths)
+        parts += [f"**Files to {label}**:\n{rows}"] if paths else []
+    steps = "\n".join(f"   {line}".rstrip() for line in request.text.strip().splitlines())
     parts.append(f"## Task\n\n1. {steps.strip()}")
-    commands = "\n".join(wanted.checks)
+    commands = "\n".join(request.checks)
     ticks = fence_of(commands)
     parts.append(f"## Validation\n\n{ticks}bash\n{commands}\n{ticks}")
     return "\n\n".join(parts) + "\n"
 
 
-def title_of(what: str) -> str:
-    """Return the first line of what is wanted, cut at a word."""
-    line = one_line(what.strip().partition("\n")[0])
+def title_of(text: str) -> str:
+    """Return the first line of a request, cut at a word."""
+    line = one_line(text.strip().partition("\n")[0])
     if len(line) <= TITLE_LENGTH:
         return line
     return line[: TITLE_LENGTH + 1].rpartition(" ")[0] or line[:TITLE_LENGTH]
@@ -140,66 +139,64 @@ def diagnose(engine: Context, shot: OneShot) -> tuple[Diagnostic, ...]:
 def check_committed(engine: Context, shot: OneShot) -> None:
     """Raise `UsageError` for a file to edit that is in the checkout and not in the commit that the task starts from."""
     top = engine.repository.checkout()
-    for path in shot.wanted.edits:
+    for path in shot.request.edits:
         if engine.objects.entry(shot.task.base, path) is None and (top / path).is_file():
-            name = shlex.quote(path)
-            raise UsageError(
-                f"{path} is not committed on {shot.task.target.removeprefix('refs/heads/')}",
-                hint=f"git add -- {name} && git commit -m 'Add {name}' -- {name}",
-            )
+            name, branch = shlex.quote(path), shot.task.target.removeprefix("refs/heads/")
+            hint = f"git add -- {name} && git commit -m 'Add {name}' -- {name}"
+            raise UsageError(f"{path} is not committed on {branch}", hint=hint)
 
 
 def complete(
-    engine: Context, base: Base, wanted: Wanted, route: Route, *, budget: Budget
+    engine: Context, base: Base, request: ChangeRequest, route: Route, *, budget: Budget
 ) -> OneShot:
     """Have a planner name the files and the check that are missing; raise `MinitaskError` where no answer will do."""
     question = QuestionPrompt(
         PLAN,
         SYSTEM,
-        _prompt(engine, base, wanted),
-        lambda text: _judge(engine, base, wanted, text),
+        _prompt(engine, base, request),
+        lambda text: _judge(engine, base, request, text),
         max_output_tokens=ANSWER_TOKENS,
         repairs=REPAIRS,
     )
     last, outcome, failed = ask_of_project(
         engine, base, f"{PROJECT}/@plan", question, route, budget=budget
     )
-    record = partial(record_question, engine, last)
+    record = partial(record_question, engine, last, outcome)
     if isinstance(outcome, Answered):
-        shot = draft(engine, base, completed(wanted, outcome.work.reply))
-        notes = (f"{GOAL}{wanted.what}", shot.path)
-        call = record(outcome, verdict=Verdict.READY, reason=last.route.reason, notes=notes)
+        shot = draft(engine, base, completed(request, outcome.work.reply))
+        notes = (f"{GOAL}{request.text}", shot.path)
+        call = record(verdict=Verdict.READY, reason=last.route.reason, notes=notes)
         return replace(shot, calls=(*failed, call))
-    record(outcome, verdict=Verdict.FAILED, reason=str(outcome))
+    record(verdict=Verdict.FAILED, reason=str(outcome))
     raise MachineError(
         f"{last.route.model} named no files and check that will do: {outcome.message}",
-        hint=f"name them yourself: {command_with(wanted, lacking_options(wanted))}",
+        hint=f"name them yourself: {command_with(request, lacking_options(request))}",
     )
 
 
-def completed(wanted: Wanted, answer: str) -> Wanted:
-    """Return what is wanted with what an answer adds; what the user named stays as it is."""
+def completed(request: ChangeRequest, answer: str) -> ChangeRequest:
+    """Return a request with what an answer adds; what the user named stays as it is."""
     values: dict[str, dict[str, None]] = {"edit": {}, "create": {}, "check": {}}
     for key, value in _ANSWER.findall(_THOUGHTS.sub("", answer)):
         is_command = key.lower() == "check"
         bare = value.strip().strip("`") if is_command else value.strip(" `\"'")
         values[key.lower()] |= {bare: None} if bare else {}
     edits, creates, checks = map(tuple, values.values())
-    if "files" in wanted.missing:
-        wanted = replace(wanted, edits=edits, creates=creates)
-    return replace(wanted, checks=checks) if "check" in wanted.missing else wanted
+    if "files" in request.missing:
+        request = replace(request, edits=edits, creates=creates)
+    return replace(request, checks=checks) if "check" in request.missing else request
 
 
-def lacking_options(wanted: Wanted) -> str:
+def lacking_options(request: ChangeRequest) -> str:
     """Return the options that would name what is missing."""
     lacking = {"files": "--edit PATH", "check": "--check CMD"}
-    return " ".join(lacking[name] for name in wanted.missing)
+    return " ".join(lacking[name] for name in request.missing)
 
 
-def command_with(wanted: Wanted, options: str) -> str:
+def command_with(request: ChangeRequest, options: str) -> str:
     """Return the command with more options than were given, to be typed."""
-    present = [f"--{name} {shlex.quote(value)}" for name, value in wanted.options()]
-    return " ".join(["minitask do", shlex.quote(title_of(wanted.what)), *present, options])
+    present = [f"--{name} {shlex.quote(value)}" for name, value in request.options()]
+    return " ".join(["minitask do", shlex.quote(title_of(request.text)), *present, options])
 
 
 def commit_spec(engine: Context, base: Base, shot: OneShot) -> None:
@@ -237,12 +234,14 @@ def _names(engine: Context, base: Base) -> list[str]:
     return names
 
 
-def _prompt(engine: Context, base: Base, wanted: Wanted) -> str:
-    rows = [f"{name}: {value}" for name, value in wanted.options()]
-    missing = " and ".join(wanted.missing)
+def _prompt(engine: Context, base: Base, request: ChangeRequest) -> str:
+    rows = [f"{name}: {value}" for name, value in request.options()]
+    missing = " and ".join(request.missing)
     more = f"# Given\n{chr(10).join(rows)}\n\n" if rows else ""
-    reads = tuple(path for path in wanted.edits if engine.objects.file(base.base, path) is not None)
-    goal = Goal(wanted.what, PROJECT, reads or _small_repository(engine, base))
+    reads = tuple(
+        path for path in request.edits if engine.objects.file(base.base, path) is not None
+    )
+    goal = Goal(request.text, PROJECT, reads or _small_repository(engine, base))
     return repository_prompt(engine, base, goal, f"{more}Name the {missing}.")
 
 
@@ -257,9 +256,9 @@ def _small_repository(engine: Context, base: Base) -> tuple[str, ...]:
     return tuple(shown) if sum(map(len, shown.values())) <= SMALL_BYTES else ()
 
 
-def _judge(engine: Context, base: Base, wanted: Wanted, answer: str) -> None:
+def _judge(engine: Context, base: Base, request: ChangeRequest, answer: str) -> None:
     """Raise `EditError`, fit to be sent back, unless an answer makes a spec that could run and proves something."""
-    more = completed(wanted, answer)
+    more = completed(request, answer)
     if more.missing:
         raise EditError(
             f"the answer names no {more.missing[0]}: write lines `edit: PATH`, `check: COMMAND`"

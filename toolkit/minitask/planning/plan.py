@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from minitask.engine.validate_specs import check_sources
 from minitask.errors import EditError, UsageError
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.forge.forge_text import issue_link
+from minitask.git.repository import Repository
 from minitask.ledger.record import GOAL, PLAN, Attempt, Verdict, whole
 from minitask.planning.importers.boxes import MARK
 from minitask.planning.plan_prompt import (
@@ -32,7 +33,7 @@ from minitask.planning.scaffold import PROJECT_NAME, last_number
 from minitask.policy.prices import Budget
 from minitask.policy.route import Route
 from minitask.spec.dependency_graph import slug
-from minitask.spec.model import Diagnostic, Options, Tier
+from minitask.spec.model import Diagnostic, Tier
 from minitask.spec.parse import parse_file
 from minitask.spec.quality import proves_nothing
 from minitask.system.files import create_file
@@ -60,13 +61,7 @@ Reply with the specs alone, each in a fence of four backticks whose info string 
 in this form:
 
 {template}"""
-FORBIDDEN: Mapping[str, Callable[[Options], object]] = {
-    "executor": lambda options: options.executor,
-    "model": lambda options: options.model,
-    "network": lambda options: options.network,
-    "anchor": lambda options: options.anchor,
-    "proof": lambda options: options.proof,
-}
+FORBIDDEN = ("executor", "model", "network", "anchor", "proof")
 """Options that a planner may not set: the user decides who works, and with what."""
 
 
@@ -127,23 +122,23 @@ def planning_question(engine: Context, base: Base, goal: Goal) -> QuestionPrompt
 
 def plan(engine: Context, base: Base, goal: Goal, route: Route, *, budget: Budget) -> Planned:
     """Have the goal planned, and write the specs; the planning is on record, whatever resulted."""
-    _folder(engine, goal.project)
+    project_folder(engine.repository, goal.project)
     question = planning_question(engine, base, goal)
     question_call, outcome, failed = ask_of_project(
         engine, base, plan_topic(goal), question, route, budget=budget
     )
-    record = partial(record_question, engine, question_call)
+    record = partial(record_question, engine, question_call, outcome)
     if isinstance(outcome, Answered):
         drafts = drafts_of(engine, goal, outcome.work.reply)
         notes = (f"{GOAL}{goal.title or goal.text}", *_paths(goal.project, drafts))
         answer_path = _keep(engine, goal, outcome.work.reply)
         reason = question_call.route.reason
-        call = record(outcome, verdict=Verdict.READY, reason=reason, notes=notes)
+        call = record(verdict=Verdict.READY, reason=reason, notes=notes)
         planned = _written(engine, goal.project, drafts)
         Path(answer_path).unlink(missing_ok=True)
-        return replace(planned, calls=(*failed, call))
-    planned = _salvaged(engine, goal, outcome)
-    call = record(outcome, verdict=Verdict.FAILED, reason=str(outcome))
+    else:
+        planned = _salvaged(engine, goal, outcome)
+        call = record(verdict=Verdict.FAILED, reason=str(outcome))
     return replace(planned, calls=(*failed, call))
 
 
@@ -152,7 +147,7 @@ def write_planned(engine: Context, goal: Goal, text: str) -> Planned:
 
     An answer that was kept ends with the mark of the task that it is for.
     """
-    _folder(engine, goal.project)
+    project_folder(engine.repository, goal.project)
     *_, last = None, *MARK.finditer(text)
     if last is not None and not text[last.end() :].strip():
         goal, text = replace(goal, mark=last[0]), text[: last.start()]
@@ -219,7 +214,7 @@ def _salvaged(engine: Context, goal: Goal, failure: ExecutorFailure) -> Planned:
 def _written(engine: Context, project: str, drafts: Sequence[DraftedSpec]) -> Planned:
     """Write the specs, none over a file that is there, and say what is wrong with them."""
     diagnostics = _check(engine, project, drafts)
-    folder = _folder(engine, project)
+    folder = project_folder(engine.repository, project)
     for draft in drafts:
         create_file(folder / draft.name, draft.text)
     return Planned(project, _paths(project, drafts), diagnostics)
@@ -229,16 +224,14 @@ def _paths(project: str, drafts: Sequence[DraftedSpec]) -> tuple[str, ...]:
     return tuple(f"{PROJECTS}/{project}/{draft.name}" for draft in drafts)
 
 
-def _folder(engine: Context, project: str) -> Path:
+def project_folder(repository: Repository, project: str) -> Path:
     """Return where a project's specs are; raise `UsageError` if that is no folder of the repository."""
-    top = engine.repository.checkout()
+    top = repository.checkout()
     folder = top / PROJECTS / project
     inside = folder.resolve().is_relative_to(top.resolve())
     if not inside or (folder.exists() and not folder.is_dir()) or (top / PROJECTS).is_file():
-        raise UsageError(
-            f"{PROJECTS}/{project} is not a folder of this repository",
-            hint="name another project with --project",
-        )
+        message = f"{PROJECTS}/{project} is not a folder of this repository"
+        raise UsageError(message, hint="name another project with --project")
     return folder
 
 
@@ -258,12 +251,10 @@ def _check_draft(engine: Context, project: str, draft: DraftedSpec) -> None:
     if MARK.search(draft.text):
         raise EditError(f"{draft.name} names a plan", hint="leave the HTML comment out")
     for spec in parse_file(draft.text, path=draft.name).specs:
-        for key, value in FORBIDDEN.items():
-            if value(spec.options):
-                raise EditError(
-                    f"{draft.name} sets `{key}`, which a plan may not set",
-                    hint=f"leave `{key}` out of the front matter",
-                )
+        for key in FORBIDDEN:
+            if getattr(spec.options, key):
+                message = f"{draft.name} sets `{key}`, which a plan may not set"
+                raise EditError(message, hint=f"leave `{key}` out of the front matter")
         if spec.options.tier is Tier.NONE:
             raise EditError(f"{draft.name} sets tier none", hint="leave `tier` out")
 

@@ -153,15 +153,15 @@ def plain(path: str) -> str:
 
 def without_flags(argv: tuple[str, ...], flags: Mapping[str, int]) -> tuple[str, ...]:
     """Return a command line without some flags and their values, whose number is given."""
-    kept, skip = [], 0
+    remaining, skip = [], 0
     for part in argv:
         if not skip and part in flags:
             skip = flags[part] + 1
         if skip:
             skip -= 1
         else:
-            kept.append(part)
-    return tuple(kept)
+            remaining.append(part)
+    return tuple(remaining)
 
 
 def unless_given(job: Job, flag: str, value: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from minitask.planning.importers.foreign_plan import MOST_TASKS, ForeignPlan, Pl
 from minitask.planning.importers.markdown_plans import read_speckit, read_superpowers
 from minitask.planning.importers.spec_text import ReadFile, SpecText, render_task
 from minitask.planning.importers.task_list import read_task_list
-from minitask.planning.plan import project_name
+from minitask.planning.plan import project_folder, project_name
 from minitask.settings import Settings
 from minitask.spec.dependency_graph import slug
 from minitask.spec.frontmatter import (
@@ -130,7 +130,7 @@ def import_plan(
         message = f"{source.name} holds more than {MOST_TASKS:,} tasks"
         raise UsageError(message, hint="split the plan")
     home = project_name(_project(plan, source, chosen), project)
-    folder = project_folder(top, home)
+    folder = project_folder(repository, home)
     origin = f"{chosen} {quote(name)}"
     present = dict(_existing(folder))
     planned = _plan_specs(plan, origin, folder, present, lambda path: read_file(top, path))
@@ -187,16 +187,6 @@ def _project(plan: ForeignPlan, source: Path, form: str) -> str:
     if form == SPEC_KIT and source.stem == "tasks":
         return source.resolve().parent.name
     return plan.title if slug(plan.title) else source.stem
-
-
-def project_folder(top: Path, project: str) -> Path:
-    """Return where a project's specs are; raise `UsageError` if that is no folder of this repository itself."""
-    folder = top / PROJECTS / project
-    for path in (folder.parent, folder):
-        if path.is_symlink() or (path.exists() and not path.is_dir()):
-            message = f"{PROJECTS}/{project} is not a folder of this repository"
-            raise UsageError(message, hint="name another project with --project")
-    return folder
 
 
 def read_file(top: Path, path: str) -> str | None:
