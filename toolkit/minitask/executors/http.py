@@ -101,22 +101,24 @@ class Http:
         deadline = time.monotonic() + timeout_seconds
         if self._stopped.is_set():
             raise HttpFault(Stage.STOPPED, "it had not been asked yet")
-        with self._line(request.url) as line, line.watched(timeout_seconds):
+        with self._connection(request.url) as connection, connection.watched(timeout_seconds):
             try:
-                answer = _exchange(request, line, deadline=deadline, max_bytes=self._max_bytes)
+                answer = _exchange(
+                    request, connection, deadline=deadline, max_bytes=self._max_bytes
+                )
             except HttpFault:
-                if line.cut:
-                    raise line.fault(timeout_seconds) from None
+                if connection.cut:
+                    raise connection.fault(timeout_seconds) from None
                 raise
-            if line.cut:  # a connection that was shut can look like an answer that ended
-                raise line.fault(timeout_seconds)
+            if connection.cut:  # a connection that was shut can look like an answer that ended
+                raise connection.fault(timeout_seconds)
             return answer
 
     def cancel(self) -> None:
         """Cut off every call that is under way; each fails at once."""
         with self._lock:
-            for line in self._busy:
-                line.bite(Stage.CANCELLED)
+            for connection in self._busy:
+                connection.cut_off(Stage.CANCELLED)
 
     def stop(self) -> None:
         """Cut off every call, end every pause, and let no call begin until `resume`."""
@@ -131,35 +133,27 @@ class Http:
         """Wait between two calls; return True as soon as calls are stopped."""
         return self._stopped.wait(seconds)
 
-    def close(self) -> None:
-        """Close the connections that nobody uses."""
-        with self._lock:
-            lines = [line for idle in self._idle.values() for line in idle]
-            self._idle.clear()
-        for line in lines:
-            line.client.close()
-
     @contextmanager
-    def _line(self, url: str) -> Iterator[_Connection]:
+    def _connection(self, url: str) -> Iterator[_Connection]:
         """Return a connection for one call; it is kept afterwards unless the call failed."""
         origin = "://".join(urlsplit(url)[:2])
         with self._lock:
             idle = self._idle.get(origin)
-            line = idle.pop() if idle else None
-        line = line or _Connection(_client(url))
+            connection = idle.pop() if idle else None
+        connection = connection or _Connection(_client(url))
         with self._lock:
-            self._busy.add(line)
+            self._busy.add(connection)
         is_reusable = False
         try:
-            yield line
-            is_reusable = line.cut is None
+            yield connection
+            is_reusable = connection.cut is None
         finally:
             with self._lock:
-                self._busy.discard(line)
+                self._busy.discard(connection)
                 if is_reusable:
-                    self._idle.setdefault(origin, []).append(line)
+                    self._idle.setdefault(origin, []).append(connection)
             if not is_reusable:
-                line.client.close()
+                connection.client.close()
 
 
 class _Connection:
@@ -174,7 +168,7 @@ class _Connection:
     @contextmanager
     def watched(self, timeout_seconds: float) -> Iterator[None]:
         """Cut the call in the block off at its deadline."""
-        timer = threading.Timer(max(0.0, timeout_seconds), self.bite, [Stage.TIMEOUT])
+        timer = threading.Timer(max(0.0, timeout_seconds), self.cut_off, [Stage.TIMEOUT])
         timer.daemon = True
         timer.start()
         try:
@@ -182,7 +176,7 @@ class _Connection:
         finally:
             timer.cancel()
 
-    def bite(self, why: Stage) -> None:
+    def cut_off(self, why: Stage) -> None:
         """Shut the sockets down; the call under way fails."""
         with self._lock:
             self.cut = self.cut or why
@@ -224,7 +218,7 @@ def warm_up() -> None:
 
 
 def _exchange(
-    request: HttpRequest, line: _Connection, *, deadline: float, max_bytes: int
+    request: HttpRequest, connection: _Connection, *, deadline: float, max_bytes: int
 ) -> HttpResponse:
     import httpx
 
@@ -233,13 +227,13 @@ def _exchange(
     headers = {"Accept-Encoding": "gzip", "User-Agent": "minitask", **request.headers}
     stage = Stage.UNANSWERED
     try:
-        with line.client.stream(
+        with connection.client.stream(
             request.method,
             request.url,
             content=request.body,
             headers=headers,
             timeout=timeout,
-            extensions={"trace": line.trace},
+            extensions={"trace": connection.trace},
         ) as response:
             stage = Stage.BODY
             return _read(response, max_bytes=max_bytes)
