@@ -1,4 +1,4 @@
-"""Calls in background threads, and a limit on how many go on at once, the most urgent first."""
+"""Background calls, and a limit on concurrent calls that admits the most urgent first."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ class BackgroundCall(Generic[Result]):
         self._thread.start()
 
     def result(self) -> Result:
-        """Wait for the call's result."""
+        """Wait for the call and return its result."""
         self._thread.join()
         if self._error is not None:
             raise self._error
         return self._done[0]
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the call ends, at most so many seconds; return True if it has ended."""
+        """Wait at most `seconds` for the call; return True if it has ended."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     @property
     def thread(self) -> int:
-        """Return the thread that the call is made in, as `threading.get_ident` gives it."""
+        """Return the identifier of the call's thread, as from `threading.get_ident`."""
         return self._thread.ident or 0
 
     @property
     def succeeded(self) -> bool:
-        """Return True if the call is over and gave a result."""
+        """Return True if the call returned without an exception."""
         return bool(self._done)
 
     def _run(self) -> None:
         try:
             self._done.append(self._call())
-        except BaseException as error:  # noqa: BLE001 - the worker's edge: raised again in `result`
+        except BaseException as error:  # noqa: BLE001 - a thread's top level: `result` raises it again
             self._error = error
 
 
 class PrioritySemaphore:
-    """A semaphore for `width` threads; of those that wait, the most urgent is next, then the first."""
+    """A semaphore of `width` slots; waiting threads enter by urgency, then in order of arrival."""
 
     def __init__(self, width: int) -> None:
         self._width = width
@@ -62,15 +62,15 @@ class PrioritySemaphore:
 
     @property
     def allowed(self) -> int:
-        """Return how many may be inside now."""
+        """Return the number of slots."""
         return self._width
 
     def place(self, urgency: int = 0) -> Permit:
-        """Return a permit: each `with` block waits for a place and keeps it to its end."""
+        """Return a permit: each of its `with` blocks waits for a slot and holds it."""
         return Permit(self, urgency)
 
     def enter(self, urgency: int) -> None:
-        """Wait for a place, to be left by `leave`."""
+        """Wait for a slot; `leave` frees it."""
         mine = threading.Event()
         with self._lock:
             heappush(self._waiting, (-urgency, next(self._numbers), mine))
@@ -78,7 +78,7 @@ class PrioritySemaphore:
         mine.wait()
 
     def enter_if_free(self) -> bool:
-        """Take a free place if no thread waits for one; `leave` gives it back."""
+        """Take a slot if one is free and no thread waits; `leave` frees it."""
         with self._lock:
             if self._waiting or self._inside >= self.allowed:
                 return False
@@ -86,25 +86,25 @@ class PrioritySemaphore:
             return True
 
     def leave(self) -> None:
-        """Give a place back."""
+        """Free a slot."""
         with self._lock:
             self._inside -= 1
             self._admit()
 
     def _admit(self) -> None:
-        """Admit waiting threads while there are places; call it under the lock."""
+        """Admit waiting threads while slots are free; the caller holds the lock."""
         while self._waiting and self._inside < self.allowed:
             self._inside += 1
             heappop(self._waiting)[2].set()
 
 
 class CpuPool(PrioritySemaphore):
-    """The cores that validations run on."""
+    """The CPU cores that validations run on."""
 
     def share(self, work: Callable[[], None], *, at_most: int) -> None:
-        """Do some work here and, on each of at most so many cores that are free, beside it, until all of it is over.
+        """Run `work` here and on up to `at_most` free cores at the same time; wait for all.
 
-        Raise what any of it raises.
+        Raise the first exception of any of them.
         """
         helpers: list[BackgroundCall[None]] = []
         while len(helpers) < at_most and self.enter_if_free():
@@ -125,16 +125,16 @@ class CpuPool(PrioritySemaphore):
 
 
 class Permit:
-    """A place for one task, taken again in every `with` block."""
+    """A slot for one task, acquired in each `with` block."""
 
     def __init__(self, turnstile: PrioritySemaphore, urgency: int) -> None:
         self._turnstile = turnstile
         self._urgency = urgency
 
     def __enter__(self) -> None:
-        """Wait for a place."""
+        """Wait for a slot."""
         self._turnstile.enter(self._urgency)
 
     def __exit__(self, *_error: object) -> None:
-        """Give it back."""
+        """Free the slot."""
         self._turnstile.leave()

@@ -1,4 +1,4 @@
-"""Configuration files and variables: read, checked against the schema, and trusted by their content."""
+"""Configuration files and variables: reading, schema checks, and trust by content hash."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ ENVIRONMENT = {
 
 PREFIX = "MINITASK_"
 VARIABLES = frozenset({*ENVIRONMENT, "MINITASK_DEBUG", "MINITASK_RESULT"})
-"""Those that are read, and those that are set."""
+"""All `MINITASK_` variables that are read or set."""
 NUMBERS = frozenset({"budget.max_cost_usd", "concurrency.jobs", "routing.repairs"})
 
 Memo = Callable[[str, Callable[[], Any]], Any]
-"""Gives a remembered value for a key, or makes and keeps it."""
+"""Returns the remembered value of a key, or computes and stores it."""
 
 
 def user_file(environ: Mapping[str, str]) -> Path:
-    """Return where the user's own configuration is."""
+    """Return the path of the user's configuration file."""
     base = environ.get("XDG_CONFIG_HOME") or str(
         Path(environ.get("HOME", "~")).expanduser() / ".config"
     )
@@ -44,22 +44,22 @@ def user_file(environ: Mapping[str, str]) -> Path:
 
 
 def trust_file(environ: Mapping[str, str]) -> Path:
-    """Return where the contents that the user trusts are pinned, by repository."""
+    """Return the path of the file that pins trusted content by repository."""
     return user_file(environ).with_name("trusted.json")
 
 
 def fingerprint(text: str) -> str:
-    """Return what pins a repository's configuration: the SHA-256 of its text."""
+    """Return the SHA-256 of a configuration's text, which pins it."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def is_trusted(environ: Mapping[str, str], *, repository: Path, text: str) -> bool:
-    """Return True if the user has trusted this very content for this repository."""
+    """Return True if the user has trusted exactly this content for this repository."""
     return _trusted(environ).get(str(repository)) == fingerprint(text)
 
 
 def trust(environ: Mapping[str, str], *, repository: Path, text: str) -> Path:
-    """Pin a repository's configuration as trusted; gives the file that records it."""
+    """Pin a repository's configuration as trusted; return the path of the trust file."""
     path = trust_file(environ)
     path.parent.mkdir(parents=True, exist_ok=True)
     pins = _trusted(environ) | {str(repository): fingerprint(text)}
@@ -70,7 +70,7 @@ def trust(environ: Mapping[str, str], *, repository: Path, text: str) -> Path:
 
 
 def parse_layer(text: str, *, name: str, memo: Memo | None = None) -> SettingsLayer:
-    """Parse one configuration file; `UsageError` naming the key and the nearest one that exists."""
+    """Parse a configuration file; raise `UsageError` for an unknown key, naming the nearest known one."""
 
     def check() -> Any:
         return _checked(text, name)
@@ -80,7 +80,7 @@ def parse_layer(text: str, *, name: str, memo: Memo | None = None) -> SettingsLa
 
 
 def environment_layer(environ: Mapping[str, str], *, memo: Memo | None = None) -> SettingsLayer:
-    """Settings from `MINITASK_…` variables; raise `UsageError` for one with an unusable value."""
+    """Return the settings of the `MINITASK_…` variables; raise `UsageError` for an unusable value."""
     values: dict[str, Any] = {}
     unknown = [name for name in environ if name.startswith(PREFIX) and name not in VARIABLES]
     if unknown and nearest(unknown[0], ENVIRONMENT):
@@ -130,7 +130,7 @@ def _checked(text: str, name: str) -> Any:
 
 
 def _check_gates(gates: list[str] | None, name: str) -> None:
-    """Refuse gates that would let a change land unproven, or have a model judge what is not proven yet."""
+    """Reject gates that could land an unproven change, or have a model judge before the required gates."""
     if gates is None:
         return
     missing = [gate for gate in ("scope", "validate") if gate not in gates]
@@ -150,7 +150,7 @@ def _check_gates(gates: list[str] | None, name: str) -> None:
 
 
 def _phased(gates: list[str]) -> list[str]:
-    """Return the gates with lint and validate as one, since either may come first."""
+    """Return the gates with lint and validate as one phase, since either may come first."""
     return ["lint and validate" if gate in ("lint", "validate") else gate for gate in gates]
 
 
@@ -163,11 +163,11 @@ ENTRY_ALIASES = {
     "entryModelReview": "review",
 }
 LAST_RUNG, MOST_ESCALATIONS = "escalationModel", "maxEscalationsPerTicket"
-"""Names that other tools have for `routing`, and what they mean."""
+"""Other tools' names for `routing` keys."""
 
 
 def _without_aliases(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the values with every other name for `routing` put in its place; raise `UsageError` if both are given."""
+    """Return the values with aliases of `routing` keys resolved; raise `UsageError` if both names are used."""
     values = dict(values)
     elsewhere = values.pop("llmOps", {}).get("routing", {})
     routing = dict(values.get("routing", {}))
@@ -227,7 +227,7 @@ def _check_schema(values: Mapping[str, Any], name: str) -> None:
 
 
 def _choice_hint(error: ValidationError) -> str:
-    """Return which value is like the one that is none of a setting's values; else where all settings are listed."""
+    """Return a hint: the nearest allowed value if there is one, else the command that lists all settings."""
     if error.validator == "enum" and isinstance(error.instance, str):
         near = nearest(error.instance, map(str, cast("list[object]", error.validator_value)))
         if near:
@@ -236,7 +236,7 @@ def _choice_hint(error: ValidationError) -> str:
 
 
 def _is_circular(values: Any, above: tuple[int, ...] = ()) -> bool:
-    """Return True if an alias leads to what it stands in."""
+    """Return True if the value contains itself through a YAML alias."""
     if not isinstance(values, dict | list):
         return False
     if id(values) in above:
@@ -246,7 +246,7 @@ def _is_circular(values: Any, above: tuple[int, ...] = ()) -> bool:
 
 
 def _not_finite(values: Any, prefix: str = "") -> str:
-    """Return the dotted key of the first number that is none, or infinite; empty if all are fine."""
+    """Return the dotted key of the first NaN or infinite number, or an empty string."""
     if isinstance(values, Mapping):
         keys = (
             _not_finite(value, f"{prefix}.{key}" if prefix else str(key))
@@ -274,7 +274,7 @@ def _assign(values: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 def _number(text: str) -> Any:
-    """Return a plain number; the text as it is where it is none, for the schema to refuse."""
+    """Return the text as a number, or unchanged if it is not one, so that the schema rejects it."""
     try:
         return int(text) if text.isdecimal() else float(text)
     except ValueError:

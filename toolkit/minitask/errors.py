@@ -1,22 +1,22 @@
-"""Errors, worded so that a person can act on them.
+"""Exceptions, worded so that a person can act on them.
 
-Every error that a user can meet is a `MinitaskError`: a lower-case message that names the thing and the place, and a
-hint that names the way out. Its class decides the exit code. A gate that says no is a result and never one of these.
+Every error that a user can see is a `MinitaskError`: a lower-case message that names the subject and the location, and
+a hint with the fix. Its class decides the exit code. A gate that rejects a change returns a result instead.
 """
 
 from __future__ import annotations
 
 FIX = "\n  fix: "
-"""The start of the line that says how to fix an error."""
+"""Start of the line with the fix."""
 
 
 class MinitaskError(Exception):
-    """Something is wrong that the user can fix; `hint` says how, `where` is `PATH[:LINE]`."""
+    """An error that the user can fix; `hint` says how, `where` is `PATH[:LINE]`."""
 
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str = "", where: str | None = None) -> None:
-        """Keep the three parts apart, so that a reporter can lay them out."""
+        """Store the parts separately, so that a reporter can lay them out."""
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -24,52 +24,52 @@ class MinitaskError(Exception):
 
     @property
     def line(self) -> int:
-        """Return the line that `where` ends with; 0 if it names none."""
+        """Return the line number at the end of `where`; 0 if there is none."""
         line = (self.where or "").rpartition(":")[2]
         return int(line) if line.isdecimal() else 0
 
     def __str__(self) -> str:
-        """One or two lines: `WHERE: MESSAGE` and the hint."""
+        """Return one or two lines: `WHERE: MESSAGE` and the hint."""
         first = f"{self.where}: {self.message}" if self.where else self.message
         return f"{first}{FIX}{self.hint}" if self.hint else first
 
 
 class UsageError(MinitaskError):
-    """Bad usage, spec or config: nothing ran."""
+    """Invalid usage, spec or configuration: nothing ran."""
 
     exit_code = 2
 
 
 class NoBranchError(UsageError):
-    """The target branch does not exist, or was renamed or deleted meanwhile."""
+    """The target branch does not exist, perhaps because it was renamed or deleted meanwhile."""
 
 
 class MachineError(MinitaskError):
-    """The provider, git or the machine failed, through no fault of the task."""
+    """A failure of the provider, git or the machine, not of the task."""
 
     exit_code = 3
 
 
 class MissingObjectError(MachineError):
-    """Git lacks an object that a ref is to hold."""
+    """A git object that a ref should point to is missing."""
 
 
 class BudgetError(MinitaskError):
-    """The budget is spent, or the next call could not be paid from it."""
+    """The budget is spent, or too small for the next call."""
 
     exit_code = 4
 
 
 class StoppedError(MinitaskError):
-    """The run was stopped before this could begin: nothing was spent."""
+    """The run stopped before this task began: nothing was spent."""
 
 
 class RefusedError(MinitaskError):
-    """A rule forbids the task: nothing was written and nothing was spent."""
+    """A rule forbids the task: nothing was written or spent."""
 
 
 class EditError(MinitaskError):
-    """An edit script that cannot be applied exactly; fit to be sent back to its author."""
+    """An edit script that cannot be applied exactly; the error can be sent back to its author."""
 
 
 class UnlistedError(EditError):
@@ -77,4 +77,4 @@ class UnlistedError(EditError):
 
 
 class Ended(KeyboardInterrupt):
-    """The system, or the end of a terminal, asks the program to end: there is no time to finish anything."""
+    """The system or a closing terminal terminates the program: no time to finish anything."""

@@ -1,4 +1,4 @@
-"""The command that adds an extra to minitask as it was installed: from a clone, a git URL, a wheel or a registry."""
+"""The command that adds an extra to minitask, by its installer and its source (clone, git URL, wheel or registry)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME = "minitask"
 
 
 def install_command(extra: str, environment: Path | None = None) -> str:
-    """Return the command that installs minitask with an extra in an environment, by default where it runs now."""
+    """Return the command that installs minitask with an extra, by default in the running environment."""
     try:
         package = distribution(NAME)
     except PackageNotFoundError:
@@ -24,7 +24,7 @@ def install_command(extra: str, environment: Path | None = None) -> str:
 
 
 def _installer(package: Distribution, environment: Path) -> tuple[str, ...]:
-    """Return the program that keeps this environment, by what it left in it."""
+    """Return the command of the installer that made the environment, detected by its metadata files."""
     if (environment / "uv-receipt.toml").exists():
         return "uv", "tool", "install"
     if (environment / "pipx_metadata.json").exists():
@@ -35,7 +35,7 @@ def _installer(package: Distribution, environment: Path) -> tuple[str, ...]:
 
 
 def _source(package: Distribution, extra: str) -> tuple[str, ...]:
-    """Return what was installed, with the extra: `direct_url.json` says where it came from (PEP 610)."""
+    """Return the requirement with the extra, from the source in `direct_url.json` (PEP 610)."""
     try:
         origin: dict[str, Any] = json.loads(package.read_text("direct_url.json") or "{}")
     except ValueError:

@@ -1,4 +1,4 @@
-"""Regular expressions that are compiled when they are first used: of all that a command imports, it uses a third."""
+"""Regular expressions that are compiled at first use: a command uses only a third of those that it imports."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ METHODS = ("match", "search", "fullmatch", "sub", "subn", "split", "findall", "f
 
 
 class Lazy:
-    """A pattern that is compiled at the first use of it."""
+    """A pattern that is compiled at first use."""
 
     def __init__(self, text: str, flags: int | re.RegexFlag = 0) -> None:
         self._given = (text, flags)
 
     def __getattr__(self, name: str) -> object:
-        """Compile it, and have its methods for one's own from now on."""
+        """Compile the pattern and copy its methods to this object."""
         if name not in METHODS:
             raise AttributeError(name)
         compiled = re.compile(*self._given)
@@ -24,5 +24,5 @@ class Lazy:
 
 
 def lazy_pattern(text: str, flags: int | re.RegexFlag = 0) -> re.Pattern[str]:
-    """Return what `re.compile` gives, sooner."""
+    """Return a pattern like `re.compile`, but compile it at first use."""
     return cast("re.Pattern[str]", Lazy(text, flags))

@@ -1,6 +1,6 @@
-"""Built-in settings: the defaults, and presets and workflows, beneath what the user's and the repository's files say.
+"""Built-in settings below the user's and the repository's files: defaults, presets and workflows.
 
-A preset says who can work, a workflow how the work goes; both are settings like any other.
+A preset sets executors and tiers, a workflow sets gates and routing; both are ordinary settings.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 AUTO = "auto"
-"""As a model's name: whichever the executor serves."""
+"""Model name for whichever model the executor serves."""
 
 
 def _tiers(executor: str, **models: str) -> dict[str, Any]:
@@ -58,13 +58,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         ),
     },
 }
-"""Settings of each preset. Models are names of the list that prices come from."""
+"""Settings of each preset. Model names are those of the price list."""
 
 RULES: tuple[Mapping[str, Any], ...] = (
     {"when": {"tags": ["ARCH", "SECURITY"]}, "tier": "frontier"},
     {"when": {"complexity": "high"}, "tier": "frontier"},
 )
-"""The rules that hold where nobody wrote others."""
+"""The default routing rules."""
 
 WORKFLOWS: Mapping[str, Mapping[str, Any]] = {
     "delegate": {},
@@ -110,8 +110,11 @@ WORKFLOWS: Mapping[str, Mapping[str, Any]] = {
         "concurrency": {"jobs": 4, "requests": 16},
     },
 }
-"""Settings of each workflow: plan, do and verify (`delegate`); a free draft that a better model reviews
-(`draft-review`); a model of its own for every gate (`gated`); everything at once, in batches (`batches`)."""
+"""Settings of each workflow.
+
+`delegate`: plan, implement, validate; `draft-review`: a better model reviews a free draft; `gated`: a model per gate;
+`batches`: all tasks at once, in batches.
+"""
 
 
 DEFAULTS: Mapping[str, Any] = {
@@ -168,4 +171,4 @@ DEFAULTS: Mapping[str, Any] = {
         "comment": False,
     },
 }
-"""The value of every key where nothing sets it."""
+"""Default value of every key."""

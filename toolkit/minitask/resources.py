@@ -1,6 +1,6 @@
-"""The files that ship with the toolkit: schemas, templates, worked examples, the pages on rules.
+"""Files that ship with the toolkit: schemas, templates, worked examples, pages of rules.
 
-They stand at the top of a checkout and inside the wheel; nothing else needs to know which.
+They are at the top of a checkout or inside the wheel; only this module needs to know which.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _IN_CHECKOUT = {
 
 
 def path(kind: str, name: str = "") -> Path:
-    """Return the file or folder `name` of a kind; without a name, the kind's folder.
+    """Return the path of the file or folder `name` of a kind; without a name, of the kind's folder.
 
-    Raise `UsageError` for a name that leaves the folder or is not there, `MachineError` if
-    the installation is broken.
+    Raise `UsageError` for a name that leaves the folder or does not exist, `MachineError` if the installation is
+    broken.
     """
     folder = _folder(kind)
     relative = PurePosixPath(name)
@@ -39,7 +39,7 @@ def path(kind: str, name: str = "") -> Path:
 
 @cache
 def schema(name: str) -> dict[str, Any]:
-    """Return the JSON schema called `name` (`spec`, `config`, `record`): one shared value, kept as it is."""
+    """Return the JSON schema `name` (`spec`, `config`, `record`): a shared value, not to be modified."""
     text = path("schemas", f"{name}.schema.json").read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded

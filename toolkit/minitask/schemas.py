@@ -1,6 +1,6 @@
-"""Values that plainly fit a JSON schema, told without the schema library, whose import takes longer than most commands.
+"""A fast JSON schema check without the schema library, whose import takes longer than most commands.
 
-A yes is certain. Anything else means that the library must judge, and say what is wrong and where.
+True is certain. After False the library must decide, and report the problem.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "$defs", "title", "descri
 
 
 def surely_fits(value: object, schema: Mapping[str, Any]) -> bool:
-    """Return True if the value is certain to fit; False also where the schema says what this cannot read."""
+    """Return True if the value certainly fits; False if it does not, or the schema uses an unsupported keyword."""
     for keyword, rule_value in schema.items():
         if keyword in ANNOTATIONS:
             continue

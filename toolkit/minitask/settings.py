@@ -1,7 +1,7 @@
-"""The settings in force: built-in defaults, presets, the user's file, the repository's, the environment, flags.
+"""The settings in force: defaults, presets, the user's file, the repository's, the environment, flags.
 
-Each value remembers where it came from. What a repository's file says about programs, keys and the sandbox counts only
-once the user has trusted that very content.
+Each value records its source. A repository's settings for programs, keys and the sandbox apply only after the user has
+trusted exactly that content.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FILE = "minitask.yaml"
 MISNAMED = ("minitask.yml", ".minitask.yaml", ".minitask.yml")
 GUARDED = ("preset", "executors", "sandbox", "network", "prices", "workers", "forge")
 GUARDED_BELOW = {"workspace": "read", "landing": "push"}
-"""Keys that could run a program outside the sandbox, send a key somewhere, loosen the sandbox or hide a cost."""
+"""Keys that could run a program outside the sandbox, send a key elsewhere, loosen the sandbox or hide a cost."""
 NARROWED = ("budget", "limits")  # of numbers that an untrusted repository can only lower
 HEADER_VARIABLE = lazy_pattern(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")  # in a header's value
 RUNGS = ("none", "free", "cheap", "balanced", "frontier")
@@ -28,17 +28,17 @@ RUNGS = ("none", "free", "cheap", "balanced", "frontier")
 LISTS = ("context", "gates", "review_aims", "lint", "checks", "protected")
 AS_GIVEN = ("baseline", "target", "review", "sandbox", "limits")
 BUILD_CACHES = ("GOCACHE", "MYPY_CACHE_DIR", "CARGO_BUILD_BUILD_DIR")
-"""Variables of tools that compare content, or build anew what has another time."""
+"""Variables of tools that compare content, or rebuild on a different time stamp."""
 MERGE = "merge"
-"""The style of landing that keeps a merge commit; the others put the task's commit on the tip."""
+"""The landing style with a merge commit; the others put the task's commit on the tip."""
 FORGE_TOKENS = ("GITHUB_TOKEN", "GH_TOKEN", "GITLAB_TOKEN")
-"""Variables that hold a forge's token where no setting names one."""
+"""Variables of a forge's token if no setting names one."""
 OFF, NOTE, FAIL = "off", "note", "fail"
-"""Of `grade` and `imports`. A number as `grade` is the percentage of planted faults that the validation must notice."""
+"""Levels of `grade` and `imports`. A numeric `grade` is the percentage of planted faults that must be detected."""
 
 
 def stricter_grade(first: str | int, second: str | int | None) -> str | int:
-    """Return the one of two grades that asks for more; the first if they ask for the same."""
+    """Return the stricter of two grades; the first if they are equal."""
     ranks: dict[str | int | None, int] = {None: -1, OFF: -1, NOTE: 0}
     rank = {
         level: level if isinstance(level, int) else ranks.get(level, 0) for level in (first, second)
@@ -47,10 +47,10 @@ def stricter_grade(first: str | int, second: str | int | None) -> str | int:
 
 
 class ExecutorSetting(Struct, frozen=True):
-    """One entry of `executors`: its type, and what that type needs.
+    """An entry of `executors`: its type and the type's options.
 
-    `headers` go with every request to an API. `args` are added to an agent's command line; `command`, `usage` and
-    `cost` are those of type `command`, `folder` that of type `scripted`. `env` names variables that an agent may see.
+    `headers` are sent with every API request. `args` are appended to an agent's command line. `command`, `usage` and
+    `cost` belong to type `command`, `folder` to type `scripted`. `env` names variables that an agent may see.
     """
 
     name: str
@@ -68,13 +68,13 @@ class ExecutorSetting(Struct, frozen=True):
 
     @property
     def key_variables(self) -> tuple[str, ...]:
-        """Return the environment variables that hold its key and the secrets of its headers."""
+        """Return the names of the variables that hold its key and its headers' secrets."""
         named = HEADER_VARIABLE.findall("\n".join(self.headers.values()))
         return tuple(filter(None, (self.api_key_env, *named)))
 
 
 class ModelSetting(Struct, frozen=True):
-    """Facts about a model: the form of its replies, and its sizes in tokens; None is unknown."""
+    """A model's reply format, and its limits in tokens (None: unknown)."""
 
     reply: str | None = None
     context_tokens: int | None = None
@@ -82,17 +82,17 @@ class ModelSetting(Struct, frozen=True):
 
 
 class TierSetting(Struct, frozen=True):
-    """A tier: an executor's name and a model."""
+    """A tier: executor name and model."""
 
     executor: str
     model: str
 
 
 class RoutingRule(Struct, frozen=True):
-    """A routing rule: all that a rule names must fit, and it says a tier, a reviewer's tier, or both.
+    """A routing rule: if all its conditions match, it sets a tier, a reviewer's tier, or both.
 
-    `tags` fit where the task has one of them; `lines_from` and `lines_below` bound the estimated lines, `failures_from`
-    how many attempts at the very spec have failed. A `review` of `none` takes the review of such tasks away.
+    `tags` match if the task has any of them; `lines_from` and `lines_below` bound the estimated lines, `failures_from`
+    the failed attempts at this version of the spec. `review` of `none` removes the review.
     """
 
     tier: str | None = None
@@ -106,12 +106,11 @@ class RoutingRule(Struct, frozen=True):
 
 
 class Routing(Struct, frozen=True):
-    """Routing settings: the tier that each phase starts at, the rules before that, and what happens after a failure.
+    """Routing: entry tiers of the phases, rules that take precedence, and what follows a failure.
 
-    `at_limit` are tiers in place of one whose executor has reached its limit.
-
-    No spec gets a tier above `cap`. Amounts are US dollars: what one validation is worth, and what it costs to give a
-    task up (None: twice what a try on the dearest tier does).
+    `at_limit`: tiers to use instead of one whose executor is at its limit. `cap`: the highest tier a spec can get.
+    Amounts are in US dollars: the value of a validation, and the cost of giving up a task (None: twice the cost of an
+    attempt on the dearest tier).
     """
 
     entry: Mapping[str, str]
@@ -126,8 +125,9 @@ class Routing(Struct, frozen=True):
 
 
 class ForgeSetting(Struct, frozen=True):
-    """The forge of pull requests, where the remote does not say it: type, web address, repository, remote, and the
-    variable that holds the token. `comment`: issues are told what has merged for them.
+    """The forge of pull requests, as far as the remote does not imply it.
+
+    `token_env` names the token's variable. `comment`: comment on issues when their tasks have merged.
     """
 
     type: str = ""
@@ -139,7 +139,7 @@ class ForgeSetting(Struct, frozen=True):
 
 
 class Settings(Redacted, frozen=True):
-    """The settings in force, and the source of each (`a.dotted.key` → where it was set)."""
+    """The settings in force, and the source of each (`a.dotted.key` → source)."""
 
     HIDDEN: ClassVar[tuple[str, ...]] = ("values", "sources")
 
@@ -180,21 +180,21 @@ class Settings(Redacted, frozen=True):
     notes: tuple[str, ...] = ()
 
     def secrets(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the keys of the executors and the forge, by the variable that holds each."""
+        """Return the secret values of the executors and the forge, by variable name."""
         names = [name for entry in self.executors.values() for name in entry.key_variables]
         names += FORGE_TOKENS if not self.forge.token_env else [self.forge.token_env]
         return {name: environ[name] for name in names if environ.get(name)}
 
 
 class SettingsLayer(Struct, frozen=True):
-    """One source of settings, by name, already checked against the schema."""
+    """A named source of settings, already validated against the schema."""
 
     name: str
     values: Mapping[str, Any]
 
 
 def resolve(layers: Sequence[SettingsLayer], *, trusted: bool) -> Settings:
-    """Settle every key: later layers win; an untrusted repository's guarded keys are left out, and said."""
+    """Merge the layers, the last one wins; drop an untrusted repository's guarded keys, with a note."""
     values: dict[str, Any] = {}
     sources, notes = dict[str, str](), list[str]()
     named = _named(layers, "preset", PRESETS, trusted)
@@ -216,7 +216,7 @@ def resolve(layers: Sequence[SettingsLayer], *, trusted: bool) -> Settings:
 def _named(
     layers: Sequence[SettingsLayer], key: str, table: Mapping[str, Mapping[str, Any]], trusted: bool
 ) -> tuple[SettingsLayer, ...]:
-    """Return what the last source names in a table of whole settings, as a layer beneath them all."""
+    """Return the preset or workflow of the last layer that names one, as a layer below all others."""
     counts = trusted or key not in GUARDED
     counted = (layer.values for layer in layers if counts or layer.name != FILE)
     names = [values[key] for values in counted if key in values]
@@ -224,7 +224,7 @@ def _named(
 
 
 def _lowered(values: Mapping[str, Any], key: str, proposed: Any) -> Any:
-    """Return a value of an untrusted repository's, as far as it narrows what is in force; anything else as it is."""
+    """Return an untrusted repository's value, cut down for some keys to what is stricter than the current value."""
     now = values.get(key)
     if key in GUARDED_BELOW:
         return {name: proposed[name] for name in proposed if name != GUARDED_BELOW[key]}
@@ -245,14 +245,14 @@ def _lowered(values: Mapping[str, Any], key: str, proposed: Any) -> Any:
 
 
 def _is_narrower(value: Any, now: Any) -> bool:
-    """Return True for a lower number, and for a word that forbids."""
+    """Return True for a lower number, or for the word `refuse`."""
     if isinstance(value, str):
         return value == "refuse"
     return value is not None and (now is None or value < now)
 
 
 def _grade(value: str | int | None) -> str | int:
-    """Return a grade as it is written in YAML, where `off` is false."""
+    """Return a grade from its YAML value, where `off` is false."""
     return NOTE if value is True else value or OFF
 
 
@@ -300,7 +300,7 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
 
 
 def _build_cache(value: bool | list[str]) -> tuple[str, ...]:
-    """Return the variables that name folders of the build cache."""
+    """Return the variables that name build cache folders."""
     return (
         (BUILD_CACHES if value else ()) if isinstance(value, bool) else tuple(dict.fromkeys(value))
     )
@@ -336,7 +336,7 @@ def _executor(name: str, entry: Mapping[str, Any]) -> ExecutorSetting:
 def _merge(
     into: dict[str, Any], values: Mapping[str, Any], *, source: str, sources: dict[str, str]
 ) -> None:
-    """Merge mappings key by key, everything else whole; named tables (`executors` …) merge by name."""
+    """Merge mappings by key, named tables (`executors` …) included; replace all other values."""
     stack: list[tuple[dict[str, Any], Mapping[str, Any], str]] = [(into, values, "")]
     while stack:
         target, new, prefix = stack.pop()

@@ -1,4 +1,4 @@
-"""Additions to `msgspec.Struct` for some frozen values: fields that are not compared, fields that are not shown."""
+"""Bases of frozen structs: with fields excluded from comparison, or from `repr`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class Located(Struct, frozen=True):
-    """A value that says where it stands in a text; two that differ only in that are equal."""
+    """A value with a line number, which is ignored in comparisons."""
 
     UNCOMPARED: ClassVar[tuple[str, ...]] = ("line",)
 
@@ -26,7 +26,7 @@ class Located(Struct, frozen=True):
 
 
 class Redacted(Struct, frozen=True):
-    """A value that holds secrets: its `repr` leaves the fields out that may hold one."""
+    """A value that may hold secrets: `repr` omits the fields in `HIDDEN`."""
 
     HIDDEN: ClassVar[tuple[str, ...]]
 
