@@ -89,9 +89,8 @@ class PlanTask(Struct, frozen=True):
     @property
     def codes(self) -> tuple[PlanCode, ...]:
         """Return the code blocks of all steps."""
-        return tuple(
-            part for step in self.steps for part in step.body if isinstance(part, PlanCode)
-        )
+        parts = (part for step in self.steps for part in step.body)
+        return tuple(part for part in parts if isinstance(part, PlanCode))
 
 
 class ForeignPlan(Struct, frozen=True):
@@ -110,10 +109,10 @@ def left_out_section(title: str) -> str:
 
 def unique_labels(labels: list[str]) -> list[str]:
     """Return the labels, a repeated one with `#2`, `#3` behind it."""
-    counts: dict[str, int] = {}
-    unique: list[str] = []
+    counts: Counter[str] = Counter()
+    unique = []
     for label in labels:
-        counts[label] = counts.get(label, 0) + 1
+        counts[label] += 1
         unique.append(label if counts[label] == 1 else f"{label}#{counts[label]}")
     return unique
 
@@ -176,8 +175,12 @@ def _nodes(tokens: Sequence[Token]) -> Iterator[MarkdownNode]:
         elif token.type in ("heading_open", "paragraph_open"):
             opened, line = token.type, _line(token)
             level = int(token.tag[1:]) if opened == "heading_open" and not depth else 0
+        elif token.type == "inline" and level:
+            yield MarkdownNode(HEADING, one_line(token.content), level, line)
+            starts_item = False
         elif token.type == "inline":
-            yield _inline(token, level=level, depth=depth, starts_item=starts_item, line=line)
+            kind = ITEM if starts_item else TEXT
+            yield MarkdownNode(kind, token.content.strip(), depth, line)
             starts_item = False
         elif token.type in ("fence", "code_block"):
             fence = Fence(token.info.strip(), fence_content(token), "", _line(token))
@@ -185,12 +188,6 @@ def _nodes(tokens: Sequence[Token]) -> Iterator[MarkdownNode]:
             starts_item = False
         elif token.type == "html_block":
             yield MarkdownNode(TEXT, token.content.strip(), depth, _line(token))
-
-
-def _inline(token: Token, *, level: int, depth: int, starts_item: bool, line: int) -> MarkdownNode:
-    if level:
-        return MarkdownNode(HEADING, one_line(token.content), level, line)
-    return MarkdownNode(ITEM if starts_item else TEXT, token.content.strip(), depth, line)
 
 
 def _line(token: Token) -> int:
@@ -247,13 +244,9 @@ def skip_reason(status: str) -> str:
 
 
 def label_of(value: object, number: int) -> str:
-    """Return a task's id as a label; of a task without one its place in the plan."""
-    is_id = isinstance(value, str | int) and not isinstance(value, bool)
-    return (
-        one_line(text_of(value), longest=LONGEST_LABEL)
-        if is_id and str(value).strip()
-        else f"#{number}"
-    )
+    """Return a task's id as a label; of a task without one its number in the plan."""
+    is_id = isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip()
+    return one_line(text_of(value), longest=LONGEST_LABEL) if is_id else f"#{number}"
 
 
 def title_of(value: object, label: str) -> str:
@@ -273,9 +266,8 @@ def text_of(value: object) -> str:
 
 def sections(fields: Mapping[str, object]) -> str:
     """Return named texts below each other, those that hold something."""
-    return "\n\n".join(
-        f"{name}:\n{text}" for name, value in fields.items() if (text := text_of(value))
-    )
+    texts = {name: text_of(value) for name, value in fields.items()}
+    return "\n\n".join(f"{name}:\n{text}" for name, text in texts.items() if text)
 
 
 def linked(name: str, goals: Sequence[PlanGoal], notes: Sequence[str] = ()) -> GoalPlan:
@@ -293,11 +285,8 @@ def linked(name: str, goals: Sequence[PlanGoal], notes: Sequence[str] = ()) -> G
     for label, circular in closing.items():
         needs[label] = [need for need in needs[label] if need not in circular]
         remarks.append(f"task {label} depends on {listed(list(circular))}, in a circle: left out")
-    return GoalPlan(
-        name,
-        tuple(replace(by_label[label], needs=tuple(needs[label])) for label in ordered),
-        tuple(remarks),
-    )
+    in_order = (replace(by_label[label], needs=tuple(needs[label])) for label in ordered)
+    return GoalPlan(name, tuple(in_order), tuple(remarks))
 
 
 def _unmet(goal: PlanGoal, needs: Sequence[str], goals: Mapping[str, PlanGoal]) -> Iterator[str]:

@@ -77,10 +77,8 @@ def is_shell_fence(fence: Fence) -> bool:
 def is_commit(text: str) -> bool:
     """Return True if every command of a text works on git alone, or changes the folder."""
     commands = [command.text.strip() for command in _split(text) or ()]
-    of_git = [GIT_STEPS.match(command) is not None for command in commands]
-    return any(of_git) and all(
-        is_git or _CD.fullmatch(command) for is_git, command in zip(of_git, commands, strict=True)
-    )
+    others = [command for command in commands if not GIT_STEPS.match(command)]
+    return len(others) < len(commands) and all(map(_CD.fullmatch, others))
 
 
 def expects_failure(expected: str) -> bool | None:
@@ -113,17 +111,15 @@ def read_runs(
             if reason:
                 dropped.append(f"`{_shown(text)}`: {reason}")
             elif command.fails_before or _is_red(run):
-                red.setdefault(_key(text), text)
+                red.setdefault(" ".join(text.split()), text)
             else:
-                key = _key(text)
+                key = " ".join(text.split())
                 key += f"\0{len(green)}" if key.startswith(_SESSION) else ""
                 check = _as_check(folder, command.text, run)
                 green[key] = PlanCommand(check, expected=run.expected)
-    dropped += [
-        f"`{_shown(text)}`: it is to fail, and nothing says that it passes later"
-        for key, text in red.items()
-        if key not in green
-    ]
+    never_pass = (text for key, text in red.items() if key not in green)
+    why = "it is to fail, and nothing says that it passes later"
+    dropped += [f"`{_shown(text)}`: {why}" for text in never_pass]
     checks = tuple(replace(check, fails_before=key in red) for key, check in green.items())
     if not any(_can_fail(check) for check in checks):
         dropped += [f"`{_shown(check.text)}`: it only prepares something" for check in checks]
@@ -223,10 +219,6 @@ def _split(text: str) -> tuple[PlanCommand, ...] | None:
         PlanCommand(command.text, any(item.kind in kinds for item in command.expectations))
         for command in commands
     )
-
-
-def _key(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _shown(text: str) -> str:

@@ -41,6 +41,32 @@ _WORDED = lazy_pattern(
 _LOOKS = lazy_pattern(r"[^\s`'\"]*(?:/[^\s`'\"]+|\.[A-Za-z]\w{0,9})|Makefile|Dockerfile|LICENSE")
 _PATTERN = lazy_pattern(r"[*?{}<>|]|\.\.\.|…|^\[[^/]*\]$|^\$[A-Z]")
 _NODE = lazy_pattern(r"::.*$")
+_DEFINED = {
+    "bash sh shell zsh": r"^(?:function\s+)?([A-Za-z]\w*\(\)|[A-Z][A-Z0-9_]{2,}=)",
+    "csharp cs java": r"\bpublic\s+(?:\w+\s+)*?((?:class|interface|record|enum)\s+\w+)",
+    "go golang": r"^((?:func|type)\s+(?:\([^)]*\)\s*)?[A-Z]\w*)",
+    "javascript js jsx typescript ts tsx": (
+        r"^(?:export\s+(?:default\s+)?(?=\w))?((?:async\s+)?(?:function\*?|class|interface|type|enum)"
+        r"\s+[A-Za-z$]\w*|(?<=export )const\s+[A-Za-z$]\w*)"
+    ),
+    "json jsonc": r'^[ \t]*("[^"\\\n]+"(?:: (?:"[^"\\\n]{0,40}"|[\w.-]{1,20})(?=,?\s*$))?)',
+    "php": r"^\s*(?:public\s+)?((?:static\s+)?(?:function|class|interface)\s+[A-Za-z]\w*)",
+    "python py": r"^[ ]{0,4}((?:async\s+def|def|class)\s+[A-Za-z]\w*)",
+    "ruby rb": r"^\s*((?:def|class|module)\s+[A-Za-z]\w*)",
+    "rust rs": r"^\s*(pub\s+(?:async\s+)?(?:fn|struct|enum|trait|mod|const)\s+\w+)",
+    "yaml yml": r"^[ \t]*([A-Za-z][\w-]*:)(?=\s|$)",
+}
+_PATTERNS = {
+    name: lazy_pattern(pattern, re.MULTILINE)
+    for names, pattern in _DEFINED.items()
+    for name in names.split()
+}
+"""What begins a definition, by the languages that a fence may name."""
+_PART = lazy_pattern(
+    r"\b(?:append|add(?:\s+\w+){0,3}\s+to|insert|replace|existing|after\s+the|update)\b",
+    re.IGNORECASE,
+)
+_COMMENT = lazy_pattern(r"\s*(?://|#|--|/\*|<!--|;)\s*(?P<path>\S+)\s*(?:\*/|-->)?\s*")
 
 
 class NamedFiles(Struct, frozen=True):
@@ -149,51 +175,6 @@ def _with_lines(name: str) -> tuple[str, str]:
     return path.removeprefix("./"), re.sub(r"[L\s]", "", lines).replace("–", "-")
 
 
-_SCRIPT = lazy_pattern(
-    r"^(?:export\s+(?:default\s+)?(?=\w))?((?:async\s+)?(?:function\*?|class|interface|type|enum)\s+[A-Za-z$]\w*"
-    r"|(?<=export )const\s+[A-Za-z$]\w*)",
-    re.MULTILINE,
-)
-_DEFINED = (
-    (
-        "bash sh shell zsh",
-        lazy_pattern(r"^(?:function\s+)?([A-Za-z]\w*\(\)|[A-Z][A-Z0-9_]{2,}=)", re.M),
-    ),
-    (
-        "csharp cs java",
-        lazy_pattern(r"\bpublic\s+(?:\w+\s+)*?((?:class|interface|record|enum)\s+\w+)"),
-    ),
-    ("go golang", lazy_pattern(r"^((?:func|type)\s+(?:\([^)]*\)\s*)?[A-Z]\w*)", re.M)),
-    ("javascript js jsx typescript ts tsx", _SCRIPT),
-    (
-        "json jsonc",
-        lazy_pattern(
-            r'^[ \t]*("[^"\\\n]+"(?:: (?:"[^"\\\n]{0,40}"|[\w.-]{1,20})(?=,?\s*$))?)', re.M
-        ),
-    ),
-    (
-        "php",
-        lazy_pattern(
-            r"^\s*(?:public\s+)?((?:static\s+)?(?:function|class|interface)\s+[A-Za-z]\w*)", re.M
-        ),
-    ),
-    ("python py", lazy_pattern(r"^[ ]{0,4}((?:async\s+def|def|class)\s+[A-Za-z]\w*)", re.M)),
-    ("ruby rb", lazy_pattern(r"^\s*((?:def|class|module)\s+[A-Za-z]\w*)", re.M)),
-    (
-        "rust rs",
-        lazy_pattern(r"^\s*(pub\s+(?:async\s+)?(?:fn|struct|enum|trait|mod|const)\s+\w+)", re.M),
-    ),
-    ("yaml yml", lazy_pattern(r"^[ \t]*([A-Za-z][\w-]*:)(?=\s|$)", re.M)),
-)
-_PATTERNS = {name: pattern for names, pattern in _DEFINED for name in names.split()}
-"""What begins a definition, by the languages that a fence may name."""
-_PART = lazy_pattern(
-    r"\b(?:append|add(?:\s+\w+){0,3}\s+to|insert|replace|existing|after\s+the|update)\b",
-    re.IGNORECASE,
-)
-_COMMENT = lazy_pattern(r"\s*(?://|#|--|/\*|<!--|;)\s*(?P<path>\S+)\s*(?:\*/|-->)?\s*")
-
-
 def code_of(
     fence: Fence, title: str, before: Sequence[str | PlanCode], files: Sequence[PlanFile]
 ) -> PlanCode:
@@ -213,15 +194,12 @@ def code_of(
 
 
 def _named(text: str, files: Sequence[PlanFile]) -> list[str]:
-    whole = [file.path for file in files if file.path in text]
-    longest = [
-        path for path in whole if not any(path != other and path in other for other in whole)
-    ]
-    return longest or [
-        file.path
-        for file in files
-        if re.search(rf"(?<![\w/]){re.escape(file.path.rpartition('/')[2])}\b", text)
-    ]
+    """Return the files that a text names: by their paths, the longest, else by their names alone."""
+    paths = [file.path for file in files]
+    whole = [path for path in paths if path in text]
+    longest = [path for path in whole if not any(path in longer for longer in {*whole} - {path})]
+    names = {path: re.escape(path.rpartition("/")[2]) for path in paths}
+    return longest or [p for p in paths if re.search(rf"(?<![\w/]){names[p]}\b", text)]
 
 
 def _is_test(path: str) -> bool:
@@ -233,10 +211,8 @@ def with_wholes(steps: list[PlanStep], files: Sequence[PlanFile]) -> list[PlanSt
     paths = [code.path for step in steps for code in step.body if isinstance(code, PlanCode)]
     new = {file.path for file in files if file.action in (FileAction.CREATE, FileAction.WRITE)}
     new -= {path for path in paths if paths.count(path) > 1}
-    return [
-        PlanStep(step.title, tuple(_marked(part, step, new) for part in step.body))
-        for step in steps
-    ]
+    bodies = (tuple(_marked(part, step, new) for part in step.body) for step in steps)
+    return [PlanStep(step.title, body) for step, body in zip(steps, bodies, strict=True)]
 
 
 def _marked(part: str | PlanCode, step: PlanStep, new: set[str]) -> str | PlanCode:
