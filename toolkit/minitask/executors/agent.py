@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,6 @@ from minitask.executors.address import agent_url
 from minitask.executors.agents.adapter import AgentProgram, AgentReport, Job
 from minitask.executors.agents.faults import believed, read_limits
 from minitask.executors.agents.run_program import (
-    JobMaker,
     find_program,
     program_version,
     run_program,
@@ -75,7 +73,7 @@ class AgentExecutor:
         with _opened(order.workplace, self.name) as workspace:
             for past in order.history:
                 workspace.put(past.changes)
-            report = self._reported(workspace, order.meter, self._order_job(order), order.expected)
+            report = self._report(workspace, self._order_job(order), order.meter, order.expected)
             changes = self._changes(workspace, order, report)
             version = self._version(workspace)
         outage = ""
@@ -107,9 +105,8 @@ class AgentExecutor:
         spent, malformed, inquiry = NO_USAGE, 0, question
         while True:
             with _opened(question.workplace, self.name) as workspace:
-                job = partial(self._job, inquiry, inquiry.text)
-                expected = self._expected(inquiry)
-                report = self._reported(workspace, question.meter, job, expected)
+                job, expected = self._job(inquiry, inquiry.text), self._expected(inquiry)
+                report = self._report(workspace, job, question.meter, expected)
                 version = self._version(workspace)
             spent = plus(spent, report.usage)
             report = replace(report, usage=spent)  # a failure counts what all rounds took
@@ -135,7 +132,7 @@ class AgentExecutor:
 
     def describe(self, order: ExecutorRequest) -> Description:
         """Return the command line, and the prompt."""
-        job = self._order_job(order)(workspace=Path("WORKSPACE"), home=Path("HOME"))
+        job = self._order_job(order)
         return Description(
             executor=self.name,
             url=self._setting.base_url,
@@ -157,12 +154,19 @@ class AgentExecutor:
             scale=question.token_scale,
         )
 
-    def _reported(
-        self, workspace: AgentWorkspace, meter: Meter, job: JobMaker, expected: Usage
+    def _report(
+        self, workspace: AgentWorkspace, job: Job, meter: Meter, expected: Usage
     ) -> AgentReport:
         """Return what the program reports of a job; it is paid for, whatever resulted."""
         capped = self._program.caps_cost and not self._setting.base_url
         settle = meter.reserve(expected, capped=capped)
+        job = replace(
+            job,
+            workspace=workspace.folder,
+            home=workspace.home,
+            max_cost_usd=meter.left_usd,
+            sandboxed=self._setting.sandbox and workspace.is_sandboxed,
+        )
         try:
             output = run_program(
                 self._program,
@@ -204,36 +208,23 @@ class AgentExecutor:
             )
         return path
 
-    def _order_job(self, order: ExecutorRequest) -> JobMaker:
+    def _order_job(self, order: ExecutorRequest) -> Job:
         writes = tuple(ref.path for ref in order.spec.writes())
         reads = tuple(ref.path for ref in order.spec.files if ref.action is FileAction.READ)
-        return partial(self._job, order, agent_prompt(order), writes=writes, reads=reads)
+        return replace(self._job(order, agent_prompt(order)), writes=writes, reads=reads)
 
-    def _job(
-        self,
-        about: ExecutorRequest | CompletionRequest,
-        prompt: str,
-        *,
-        workspace: Path,
-        home: Path,
-        sandboxed: bool = False,
-        writes: tuple[str, ...] = (),
-        reads: tuple[str, ...] = (),
-    ) -> Job:
-        """Return the job that an order or a question is; it may spend what is left by then."""
+    def _job(self, about: ExecutorRequest | CompletionRequest, prompt: str) -> Job:
+        """Return the job that an order or a question is, in no workspace yet."""
         return Job(
             prompt=prompt,
             model=about.model,
-            workspace=workspace,
-            home=home,
+            workspace=Path("WORKSPACE"),
+            home=Path("HOME"),
             seconds=about.timeout_seconds,
-            writes=writes,
-            reads=reads,
             max_cost_usd=about.meter.left_usd,
             base_url=agent_url(self._setting),
             key=self._environ.get(self._setting.api_key_env, ""),
             extra_args=self._setting.args,
-            sandboxed=sandboxed,
         )
 
     def _changes(

@@ -101,12 +101,16 @@ def opening(order: ExecutorRequest) -> Messages:
     return tuple(messages)
 
 
+def tokens_in(messages: Messages, about: Subject) -> int:
+    """Return about how many tokens the messages are for the model."""
+    text = "\n".join(message.text for message in messages)
+    return estimate_tokens(text, scale=about.token_scale)
+
+
 def metered_reply(
-    about: Subject, messages: Messages, *, limit: int | None, send: Callable[[], ChatReply]
+    about: Subject, send: Callable[[], ChatReply], *, input_tokens: int, limit: int | None
 ) -> ChatReply:
     """Return what one request brings, reserved for before it is sent; raise `BudgetError` if it may not be sent."""
-    text = "\n".join(message.text for message in messages)
-    input_tokens = estimate_tokens(text, scale=about.token_scale)
     settle = about.meter.reserve(Usage(1, input_tokens, 0, limit or DEFAULT_OUTPUT_TOKENS, 0, 0))
     try:
         reply = send()

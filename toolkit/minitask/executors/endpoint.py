@@ -21,6 +21,7 @@ from minitask.executors.chat import (
     opening,
     request_change,
     request_completion,
+    tokens_in,
 )
 from minitask.executors.http import HttpFault, HttpRequest, HttpResponse, Post, post
 from minitask.executors.request import (
@@ -45,7 +46,6 @@ from minitask.executors.response import (
 from minitask.executors.retry import RetryPolicy, call_with_retries
 from minitask.executors.server_errors import Object, amended, limit_name, renamed
 from minitask.ledger.usage import NO_USAGE, Usage, plus
-from minitask.policy.estimates import estimate_tokens
 
 LIST_SECONDS = 5.0
 """Time that a server may take to list its models."""
@@ -185,18 +185,6 @@ class ChatExecutor(ABC):
         likeliest = self._addresses[0]
         return _FOUND.get((likeliest.root, self.path), likeliest)
 
-    def call(self, about: Subject, messages: Messages, *, limit: int | None) -> Call:
-        """Return the request for the next round of a conversation."""
-        return Call(
-            model=about.model,
-            messages=messages,
-            max_output_tokens=limit,
-            prompt_tokens=estimate_tokens(
-                "\n".join(message.text for message in messages), scale=about.token_scale
-            ),
-            context_tokens=about.context_tokens,
-        )
-
     def wire(self, url: str) -> Wire:
         """Return what is needed to judge an answer that comes now from `url`."""
         source = f" in {self._key_variable}" if self._key_variable else ""
@@ -253,7 +241,8 @@ class ChatExecutor(ABC):
         self, about: Subject, deadline: float, messages: Messages, limit: int | None
     ) -> ChatReply:
         """Return the reply; a request whose limit the server refuses is sent once more as it wants it."""
-        call = self.call(about, messages, limit=limit)
+        tokens = tokens_in(messages, about)
+        call = Call(about.model, messages, limit, tokens, about.context_tokens)
         payload = renamed(self.body(call), _LIMIT_NAMES.get((self.address.root, call.model)))
         refused, amendments = NO_USAGE, 0
         while True:
@@ -264,7 +253,6 @@ class ChatExecutor(ABC):
                 refused = failure.usage = plus(refused, failure.usage)
                 if failure.kind is not FailureKind.BAD_REQUEST or amendments == _AMENDMENTS:
                     raise
-                tokens = call.prompt_tokens
                 amended_payload = amended(payload, failure.message, prompt_tokens=tokens)
                 if amended_payload is None:
                     raise
@@ -278,9 +266,9 @@ class ChatExecutor(ABC):
         body = json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace")
 
         def metered(timeout_seconds: float) -> ChatReply:
-            limit = call.max_output_tokens
             send = partial(self._call, body, call, timeout_seconds)
-            return metered_reply(about, call.messages, limit=limit, send=send)
+            tokens, limit = call.prompt_tokens, call.max_output_tokens
+            return metered_reply(about, send, input_tokens=tokens, limit=limit)
 
         return call_with_retries(metered, deadline=deadline, patience=self._patience)
 

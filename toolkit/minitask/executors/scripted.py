@@ -13,6 +13,7 @@ from minitask.executors.chat import (
     opening,
     request_change,
     request_completion,
+    tokens_in,
 )
 from minitask.executors.request import (
     Check,
@@ -52,7 +53,8 @@ class ScriptedExecutor:
             def send() -> ChatReply:
                 return ChatReply(self._reply(name, fallback, messages), NO_TOKENS, self.name)
 
-            return metered_reply(about, messages, limit=limit, send=send)
+            tokens = tokens_in(messages, about)
+            return metered_reply(about, send, input_tokens=tokens, limit=limit)
 
         return ask
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from minitask.errors import EditError
 from minitask.executors.agents.adapter import (
@@ -57,14 +57,6 @@ _VERSIONS: dict[str, str] = {}
 """The version of each program, by its path; each is asked once a process."""
 
 
-class JobMaker(Protocol):
-    """Makes a job for a folder to work in."""
-
-    def __call__(self, *, workspace: Path, home: Path, sandboxed: bool = False) -> Job:
-        """Return the job."""
-        ...
-
-
 def find_program(program: AgentProgram, environ: Mapping[str, str]) -> str | None:
     """Return where PATH has the program; None if it is not there."""
     return shutil.which(program.program, path=environ.get("PATH", ""))
@@ -73,15 +65,13 @@ def find_program(program: AgentProgram, environ: Mapping[str, str]) -> str | Non
 def run_program(
     program: AgentProgram,
     setting: ExecutorSetting,
-    make_job: JobMaker,
+    job: Job,
     *,
     executable: str,
     workspace: AgentWorkspace,
     environ: Mapping[str, str],
 ) -> Output:
     """Return what the program printed, and the files that it left for us; keep a login that it renewed."""
-    sandboxed = setting.sandbox and workspace.is_sandboxed
-    job = make_job(workspace=workspace.folder, home=workspace.home, sandboxed=sandboxed)
     start = program.invocation(job)
     own_home = home_of(environ)
     lent = lend_login(own_home, workspace, program.credentials)
