@@ -199,6 +199,12 @@ class RestApi(Redacted, frozen=True):
                 return
             url = link[1]
 
+    def items(self, path: str, key: str = "", **query: object) -> Iterator[Mapping[str, Any]]:
+        """Yield the objects of all pages, each a list, or an object with a list under a key."""
+        for page in self.pages(path, **query):
+            rows = page.get(key) if key and isinstance(page, dict) else page
+            yield from mappings(rows, self.host)
+
     def _url(self, path: str, query: Mapping[str, object]) -> str:
         return f"{self.url}/{self.root}{path}" + (f"?{urlencode(query)}" if query else "")
 

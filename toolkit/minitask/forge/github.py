@@ -23,7 +23,6 @@ from minitask.forge.forge import (
     PullRequest,
     RestApi,
     latest,
-    mappings,
     unexpected,
     worst,
 )
@@ -49,13 +48,8 @@ class GitHub:
     def find(self, branch: str, target: str) -> PullRequest | None:
         """Return the pull request of a branch into another; the filter is checked, for a wrong one is ignored."""
         owner = self.path.partition("/")[0]
-        pages = self._api.pages("pulls", head=f"{owner}:{branch}", base=target, state="all")
-        return latest(
-            self._request(item)
-            for page in pages
-            for item in mappings(page, self.host)
-            if self._is_of(item, branch, target)
-        )
+        items = self._api.items("pulls", head=f"{owner}:{branch}", base=target, state="all")
+        return latest(self._request(item) for item in items if self._is_of(item, branch, target))
 
     def create(self, draft: NewPullRequest) -> PullRequest:
         """Open a pull request."""
@@ -116,20 +110,14 @@ class GitHub:
 
     def _listed(self, path: str, key: str, **query: object) -> list[Mapping[str, Any]] | None:
         try:
-            pages = [
-                page.get(key) if isinstance(page, dict) else None
-                for page in self._api.pages(path, **query)
-            ]
+            return list(self._api.items(path, key, **query))
         except (ForbiddenError, NotFoundError):
             return None
-        return [item for page in pages for item in mappings(page, self.host)]
 
     def _insiders(self, path: str) -> Iterator[Mapping[str, Any]]:
         """Yield what those who may write to the repository wrote."""
-        for page in self._api.pages(path):
-            for item in mappings(page, self.host):
-                if item.get("author_association") in INSIDERS:
-                    yield item
+        items = self._api.items(path)
+        return (item for item in items if item.get("author_association") in INSIDERS)
 
     def issue(self, number: int) -> Issue:
         """Return an issue; a pull request is none, though its number is of the same row."""
@@ -139,8 +127,7 @@ class GitHub:
         author = _login(item)
         comments = [
             IssueComment(_login(comment), _text(comment, "body"))
-            for page in self._api.pages(f"issues/{number}/comments")
-            for comment in mappings(page, self.host)
+            for comment in self._api.items(f"issues/{number}/comments")
             if _login(comment) == author or comment.get("author_association") in INSIDERS
         ]
         title, body, url = (_text(item, key) for key in ("title", "body", "html_url"))

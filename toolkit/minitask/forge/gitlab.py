@@ -46,11 +46,10 @@ class GitLab:
 
     def find(self, branch: str, target: str) -> PullRequest | None:
         """Return the merge request of a branch into another; one from a fork is not ours."""
-        pages = self._api.pages("merge_requests", source_branch=branch, target_branch=target)
+        items = self._api.items("merge_requests", source_branch=branch, target_branch=target)
         return latest(
             self._request(item)
-            for page in pages
-            for item in mappings(page, self.host)
+            for item in items
             if item.get("source_project_id") == item.get("target_project_id")
             and (item.get("source_branch"), item.get("target_branch")) == (branch, target)
         )
@@ -83,8 +82,7 @@ class GitLab:
     def _failed_jobs(self, request: PullRequest) -> Iterator[Mapping[str, Any]]:
         pipeline = self._pipeline(request)
         if CHECKS.get(str(pipeline.get("status"))) == FAILED:
-            for page in self._api.pages(f"pipelines/{pipeline.get('id')}/jobs", scope="failed"):
-                yield from mappings(page, self.host)
+            yield from self._api.items(f"pipelines/{pipeline.get('id')}/jobs", scope="failed")
 
     def objections(self, request: PullRequest) -> tuple[str, ...]:
         """Return the jobs that failed in its newest pipeline, and what maintainers said that is not resolved."""
@@ -95,8 +93,7 @@ class GitLab:
         ]
         notes = [
             note
-            for page in self._api.pages(f"merge_requests/{request.number}/discussions")
-            for discussion in mappings(page, self.host)
+            for discussion in self._api.items(f"merge_requests/{request.number}/discussions")
             for note in mappings(discussion.get("notes"), self.host)
             if note.get("resolvable") and not note.get("resolved")
         ]
@@ -112,8 +109,7 @@ class GitLab:
         author = _user(item)
         notes = [
             note
-            for page in self._api.pages(f"issues/{number}/notes", sort="asc", order_by="created_at")
-            for note in mappings(page, self.host)
+            for note in self._api.items(f"issues/{number}/notes", sort="asc", order_by="created_at")
             if not note.get("system") and not note.get("internal")
         ]
         authors = list(dict.fromkeys(_user(note) for note in notes))[:MOST_AUTHORS]
