@@ -15,7 +15,7 @@ from minitask.cli.terminal import show
 from minitask.errors import MinitaskError, UsageError
 from minitask.git.repository import discover
 from minitask.planning.scaffold import (
-    new_spec,
+    next_spec,
     read_template,
     render_list,
     render_variables,
@@ -86,14 +86,15 @@ def command(
         return _list(template_files(top), template)
     if not project or not title:
         raise UsageError("name a project and a title", hint="minitask new PROJECT TITLE")
-    path = new_spec(
+    spec = next_spec(
         repository.checkout(),
         project=project,
         title=title,
         template=template or STANDARD_TEMPLATE,
         values=_values(pairs),
     )
-    name = os.path.relpath(path, start_folder(ctx))
+    spec.write()
+    name = os.path.relpath(spec.path, start_folder(ctx))
     click.echo(f"created  {name}")
     commit = f"git add {name} && git commit -m {shlex.quote(f'spec: {title}')}"
     click.echo(f"next     edit it, then: minitask validate {name} && {commit}")

@@ -24,7 +24,7 @@ from minitask.git.update_target import update_target
 from minitask.landing.base_proof import check_fails_before
 from minitask.ledger.record import GOAL, PLAN, Attempt, Verdict
 from minitask.patterns import lazy_pattern
-from minitask.planning.plan_prompt import Goal, ask_of_project, repository_prompt
+from minitask.planning.plan_prompt import Goal, ask_of_project, committed_paths, repository_prompt
 from minitask.planning.scaffold import last_number
 from minitask.policy.prices import Budget
 from minitask.policy.route import Route
@@ -247,11 +247,10 @@ def _prompt(engine: Context, base: Base, request: ChangeRequest) -> str:
 
 def _small_repository(engine: Context, base: Base) -> tuple[str, ...]:
     """Return the text files of a repository that is small enough to be shown as a whole."""
-    paths = engine.repository.git.fields("ls-tree", "-r", "-z", "--name-only", base.base)
-    names = [path for path in paths if path and not path.startswith(f"{PROJECTS}/")]
-    if len(names) > SMALL_FILES:
+    paths = committed_paths(engine, base)
+    if len(paths) > SMALL_FILES:
         return ()
-    texts = {path: engine.objects.file(base.base, path) for path in names}
+    texts = {path: engine.objects.file(base.base, path) for path in paths}
     shown = {path: text for path, text in texts.items() if text and "\0" not in text}
     return tuple(shown) if sum(map(len, shown.values())) <= SMALL_BYTES else ()
 

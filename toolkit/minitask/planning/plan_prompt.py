@@ -100,22 +100,22 @@ def ask_of_project(
 def repository_prompt(engine: Context, base: Base, goal: Goal, more: str) -> str:
     """Return the goal, `more` on it, and as much of the repository as a planner needs."""
     shared = shared_context(engine, base.base)
+    paths = committed_paths(engine, base)
+    omitted = f"\n… and {len(paths) - MOST_PATHS} more" if len(paths) > MOST_PATHS else ""
     parts = [
         f"# The goal\n{goal.text.strip()}",
         more,
         f"# The repository's rules\n{shared}" if shared else "",
-        f"# The repository's files\n{_tree(engine, base)}",
+        "# The repository's files\n" + "\n".join(paths[:MOST_PATHS]) + omitted,
         _files(engine, base, goal),
     ]
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(filter(None, parts))
 
 
-def _tree(engine: Context, base: Base) -> str:
+def committed_paths(engine: Context, base: Base) -> list[str]:
+    """Return the paths of the base's files, without those of specs."""
     paths = engine.repository.git.fields("ls-tree", "-r", "-z", "--name-only", base.base)
-    shown = [path for path in paths if path and not path.startswith(f"{PROJECTS}/")]
-    listed = "\n".join(shown[:MOST_PATHS])
-    omitted = len(shown) - MOST_PATHS
-    return f"{listed}\n… and {omitted} more" if omitted > 0 else listed
+    return [path for path in paths if path and not path.startswith(f"{PROJECTS}/")]
 
 
 def _files(engine: Context, base: Base, goal: Goal) -> str:

@@ -133,15 +133,6 @@ class NextSpec(Struct, frozen=True):
         create_file(self.path, self.text)
 
 
-def new_spec(
-    top: Path, *, project: str, title: str, template: str, values: Mapping[str, str]
-) -> Path:
-    """Write the project's next spec and give its path; raise `UsageError` if the template or a name is unfit."""
-    spec = next_spec(top, project=project, title=title, template=template, values=values)
-    spec.write()
-    return spec.path
-
-
 def next_spec(
     top: Path,
     *,

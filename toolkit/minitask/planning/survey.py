@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,18 @@ RUNNERS = {
     "bun.lockb": "bun run",
 }
 """The lock file of each package manager that is not npm, and how it runs a script."""
+COMPILED = {"Cargo.toml": "cargo test --quiet --offline", "go.mod": "go test ./..."}
+"""The tests of compiled languages, by the file that tells of one."""
 NO_TEST = "no test specified"
 """Words of the test script that `npm init` writes."""
 ESLINT = ("eslint.config.js", "eslint.config.mjs", "eslint.config.cjs", "eslint.config.ts")
 LARGEST_BYTES = 1_000_000
+LIST_SECONDS = 2.0
+"""Time that a server may take to list its models."""
+KEYS: Mapping[str, str] = {"ANTHROPIC_API_KEY": "anthropic", "OPENAI_API_KEY": "openai"}
+"""The preset that each key is for."""
+BETTER = ("anthropic", "openai", "claude", "codex")
+"""Presets of the paid tiers, by preference: an API is sent the listed lines alone, an agent reads more."""
 
 
 class Suggestion(Struct, frozen=True):
@@ -45,12 +53,16 @@ def survey(repository: Repository) -> tuple[Suggestion, ...]:
     top = repository.top
     if top is None:
         return ()
-    package = _json(top / "package.json")
+    package = _table(top / "package.json", json.loads)
     suggestions = (
         *_shared(repository, top, package),
         *_node(top, package),
         *_python(top),
-        *_compiled(top),
+        *(
+            Suggestion(CHECKS, command, f"there is a {name}")
+            for name, command in COMPILED.items()
+            if (top / name).is_file()
+        ),
     )
     order = (SHARE, CHECKS, LINT)
     return tuple(sorted(suggestions, key=lambda suggestion: order.index(suggestion.key)))
@@ -61,7 +73,7 @@ def missing(repository: Repository) -> Iterator[tuple[str, str]]:
     top = repository.top
     if top is None:
         return
-    package = _json(top / "package.json")
+    package = _table(top / "package.json", json.loads)
     needs_packages = package.get("dependencies") or package.get("devDependencies")
     if needs_packages and not (top / "node_modules").is_dir():
         manager = _manager(top).partition(" ")[0]
@@ -120,7 +132,7 @@ def _manager(top: Path) -> str:
 
 
 def _python(top: Path) -> Iterator[Suggestion]:
-    pyproject = _toml(top / "pyproject.toml")
+    pyproject = _table(top / "pyproject.toml", tomllib.loads)
     tools = pyproject.get("tool")
     tables = tools if isinstance(tools, dict) else {}
     venv = next((name for name in (".venv", "venv") if (top / name / "bin/python").exists()), "")
@@ -135,32 +147,19 @@ def _python(top: Path) -> Iterator[Suggestion]:
         yield Suggestion(LINT, f"{program} check .", "ruff is configured")
 
 
-def _compiled(top: Path) -> Iterator[Suggestion]:
-    if (top / "Cargo.toml").is_file():
-        yield Suggestion(CHECKS, "cargo test --quiet --offline", "there is a Cargo.toml")
-    if (top / "go.mod").is_file():
-        yield Suggestion(CHECKS, "go test ./...", "there is a go.mod")
-
-
 def _submodules(top: Path) -> list[str]:
     lines = _text(top / ".gitmodules").splitlines()
     pairs = (line.partition("=") for line in lines)
     return [path.strip() for key, _, path in pairs if key.strip() == "path"]
 
 
-def _json(path: Path) -> Mapping[str, Any]:
+def _table(path: Path, parse: Callable[[str], Any]) -> Mapping[str, Any]:
+    """Return the table in a file; empty where there is none, or it is damaged."""
     try:
-        document = json.loads(_text(path) or "{}")
+        document = parse(_text(path))
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
-
-
-def _toml(path: Path) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(_text(path))
-    except tomllib.TOMLDecodeError:
-        return {}
 
 
 def _text(path: Path) -> str:
@@ -171,14 +170,6 @@ def _text(path: Path) -> str:
         return path.read_text("utf-8", "replace")
     except OSError:
         return ""
-
-
-LIST_SECONDS = 2.0
-"""Time that a server may take to list its models."""
-KEYS: Mapping[str, str] = {"ANTHROPIC_API_KEY": "anthropic", "OPENAI_API_KEY": "openai"}
-"""The preset that each key is for."""
-BETTER = ("anthropic", "openai", "claude", "codex")
-"""Presets of the paid tiers, by preference: an API is sent the listed lines alone, an agent reads more."""
 
 
 class Server(Struct, frozen=True):
