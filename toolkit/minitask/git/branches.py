@@ -1,4 +1,4 @@
-"""A repository as people look at it: its branches and merges, read through GitPython where speed does not matter."""
+"""Branches and merges for display, read through GitPython because speed does not matter here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class BranchView(Struct, frozen=True):
-    """A branch tip or a merge: abbreviated commit, the branch's name or the merge's subject, its author."""
+    """A branch tip or a merge: abbreviated commit id, branch name or merge subject, author."""
 
     commit: str
     text: str
@@ -20,7 +20,7 @@ class BranchView(Struct, frozen=True):
 
 
 def task_branches(top: Path) -> tuple[BranchView, ...]:
-    """Return the task branches with the commits that they are at, by name."""
+    """Return the task branches and their tips, by name."""
     heads = [head for head in _open(top).heads if head.name.startswith("minitask/")]
     return tuple(
         BranchView(head.commit.hexsha[:9], head.name, str(head.commit.author.name))

@@ -1,7 +1,6 @@
-"""Write commits without a checkout or a git process, in a few milliseconds; sign them as git is set to.
+"""Write and sign commits without a checkout; unsigned ones without a git process, in milliseconds.
 
-A commit's tree is given by its base and the changes to it, or as the id of a tree that exists. Each commit is written
-under a ref of its own, so that nothing stays unreachable.
+A commit's tree is given as a base and changes, or as a tree id. Each commit gets its own ref, so it stays reachable.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from minitask.git.run_git import Git
 from minitask.git.trees import TreeDiffs, changed_tree
 
 WAITS = (0.01, 0.05, 0.2, 0.5)
-"""Seconds before a move of refs is tried again."""
+"""Seconds to wait before each retry of a ref update."""
 
 
 class FileWrite(Struct, frozen=True):
-    """New content of a path, with its git mode; content None deletes the path."""
+    """New content and git mode of a path; content None deletes the path."""
 
     path: str
     content: bytes | None
@@ -38,8 +37,8 @@ class FileWrite(Struct, frozen=True):
 class NewCommit(Struct, frozen=True):
     """A commit to write. `parents` are ids.
 
-    With `tree` the whole tree is that one, else the first parent's; `writes` then apply on top of it. `signature` is
-    the header that signs the rest, as `signing.Signer` makes it.
+    `tree` is its tree, by default the first parent's; `writes` are applied to it. `signature` is the signature header,
+    made by `Signer`.
     """
 
     ref: str
@@ -52,7 +51,7 @@ class NewCommit(Struct, frozen=True):
     signature: str = ""
 
     def content(self, tree: str) -> bytes:
-        """Return the commit as git keeps it, with the id of its root tree."""
+        """Return the commit object's content, for the id of its root tree."""
         parents = "".join(f"parent {parent}\n" for parent in self.parents)
         people = f"author {self.author}\ncommitter {self.committer}"
         text = f"tree {tree}\n{parents}{people}{self.signature}\n\n{self.message}"
@@ -62,10 +61,10 @@ class NewCommit(Struct, frozen=True):
 def write_commits(
     database: Database, commits: Sequence[NewCommit], *, force: bool = False
 ) -> tuple[str, ...]:
-    """Write the commits, move their refs forward, all or none, and give their ids in order.
+    """Write the commits, update their refs, all or none, and return the commit ids in order.
 
-    A ref that is neither missing nor at a parent of its new commit does not move, and the call fails: a
-    compare-and-swap. `force` moves it anyway. What `git gc` or `git pack-refs` hold or remove meanwhile is tried again.
+    Compare-and-swap: a ref must be missing, or at a parent of its new commit, else the call fails; `force` moves it
+    anyway. Conflicts with `git gc` and `git pack-refs` are retried.
     """
     for seconds in (*WAITS, None):
         moves = [_written(database, commit, force=force) for commit in commits]
@@ -83,7 +82,7 @@ def write_commits(
 
 
 def _written(database: Database, commit: NewCommit, *, force: bool) -> Move:
-    """Write a commit; the move of its ref."""
+    """Write the commit; return the update of its ref."""
     oid = write_commit(database.objects, commit)
     if force:
         return Move(commit.ref, oid)
@@ -94,13 +93,13 @@ def _written(database: Database, commit: NewCommit, *, force: bool) -> Move:
 
 
 def write_commit(objects: Objects, commit: NewCommit) -> str:
-    """Write a commit and what it holds; its id. Nothing refers to it yet."""
+    """Write the commit and its objects, without a ref; return its id."""
     tree = write_tree(objects, commit)
     return objects.write_commit(commit.content(tree), tree=tree)
 
 
 def write_tree(objects: Objects, commit: NewCommit) -> str:
-    """Write what a commit holds; the id of its root tree."""
+    """Write the commit's files; return the id of its root tree."""
     tree = commit.tree
     if tree is None:
         tree = objects.tree_of(commit.parents[0]) if commit.parents else ""
@@ -124,12 +123,12 @@ def _overtaken(ref: str) -> MachineError:
 
 WAIT_SECONDS = 20.0
 ASKING = ("DISPLAY", "WAYLAND_DISPLAY", "GPG_TTY", "SSH_ASKPASS")
-"""Variables by which a program finds a person to ask."""
+"""Variables through which a program can prompt a person."""
 SETTINGS = ("-c", "i18n.commitEncoding=UTF-8")
 
 
 class Signer:
-    """Signs commits until the key fails once; `tell` is told why. Safe to share between threads."""
+    """Signs commits until the key first fails, and passes the reason to `tell`. Thread-safe."""
 
     def __init__(self, repository: Repository, tell: Callable[[str], None]) -> None:
         asking = dict.fromkeys(ASKING)
@@ -141,7 +140,7 @@ class Signer:
         self._works: bool | None = None
 
     def find_out(self) -> bool:
-        """Return True if git is set to sign, and the key has not failed."""
+        """Return True if git is configured to sign, and the key has not failed."""
         with self._lock:
             if self._works is None:
                 asked = self._git.run("config", "--type=bool", "--get", "commit.gpgSign")
@@ -149,12 +148,12 @@ class Signer:
             return self._works
 
     def signed(self, commit: NewCommit) -> NewCommit:
-        """Return a commit with its signature; without one, if the key fails. Its tree is given, and in the store."""
+        """Return the commit, signed if git signs and the key works. Its tree must be given, and exist."""
         with self._lock:
             return self._sign(replace(commit, signature="")) if self._works else commit
 
     def _sign(self, commit: NewCommit) -> NewCommit:
-        assert commit.tree is not None  # noqa: S101 - it is given
+        assert commit.tree is not None  # noqa: S101 - required
         parents = [option for parent in commit.parents for option in ("-p", parent)]
         made = self._as(commit).run(
             *(*SETTINGS, "commit-tree", "-S", commit.tree, *parents),
@@ -177,7 +176,7 @@ class Signer:
         return replace(commit, signature=signature)
 
     def _as(self, commit: NewCommit) -> Git:
-        """Return git that commits as the author and committer of a commit."""
+        """Return a git whose author and committer are those of the commit."""
         people = {"AUTHOR": commit.author, "COMMITTER": commit.committer}
         environ = dict(self._git.environ)
         for role, person in people.items():
@@ -193,7 +192,7 @@ class Signer:
 
 
 class Database(Struct, frozen=True):
-    """Objects, refs and the differences of trees. Safe to share between threads."""
+    """Objects, refs and tree diffs. Thread-safe."""
 
     objects: Objects
     refs: RefUpdates
@@ -204,7 +203,7 @@ class Database(Struct, frozen=True):
 
 @contextmanager
 def open_database(repository: Repository) -> Iterator[Database]:
-    """Return a repository's database, whose processes end with the `with` block."""
+    """Yield the repository's database; its processes end with the `with` block."""
     git, form = repository.git, repository.object_format
     store = git.store or LooseStore(repository.objects_dir, form)
     with ExitStack() as stack:

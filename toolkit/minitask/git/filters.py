@@ -1,7 +1,7 @@
-"""Paths that the user's git sends through a filter, as git-lfs and git-crypt do.
+"""Paths that pass a filter of the user's git, such as git-lfs or git-crypt.
 
-What the toolkit writes passes no filter, so such a file is left to the user. Git is asked only where some file of
-attributes mentions a filter, which few do.
+The toolkit writes without filters, so it leaves such files to the user. Git runs only if an attributes file mentions a
+filter, which is rare.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ STORES = frozenset(
         "git-agecrypt",
     }
 )
-"""Filters whose files never stand in the repository as they are, be the filter set up in this clone or not."""
+"""Filters whose files are always stored in another form, even if the filter is not configured in this clone."""
 UNSET = frozenset({"unspecified", "unset", "set", ""})
 
 
 def filtered_paths(
     repository: Repository, objects: Objects, commit: str, paths: Sequence[str]
 ) -> Mapping[str, str]:
-    """Return each path whose content a filter would change, with the filter's name, by a commit's attributes."""
+    """Return the paths whose content a filter would change, by the commit's attributes: path → filter name."""
     attributes = dict(_attributes(objects, commit, paths))
     if not any(b"filter" in content for content in attributes.values()) and not _may_be_set(
         repository
@@ -51,7 +51,7 @@ def filtered_paths(
 
 
 def _attributes(objects: Objects, commit: str, paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of attributes that a commit holds for some paths."""
+    """Yield the commit's attributes files that apply to the paths, as (path, content)."""
     folders = {""}
     for path in paths:
         parts = path.split("/")[:-1]
@@ -63,7 +63,7 @@ def _attributes(objects: Objects, commit: str, paths: Sequence[str]) -> Iterator
 
 
 def _may_be_set(repository: Repository) -> bool:
-    """Return True if attributes outside the repository's files may name a filter."""
+    """Return True if attributes outside commits may name a filter."""
     configs, attributes = _sources(repository)
     texts = [_text(path).lower() for path in configs]
     if any(b"attributesfile" in text or b"[include" in text for text in texts):
@@ -72,7 +72,7 @@ def _may_be_set(repository: Repository) -> bool:
 
 
 def attribute_sources(repository: Repository) -> bytes:
-    """Return a text that changes with the attributes and filters outside of commits, or always, if that is unknown."""
+    """Return bytes that change with the attributes and filters outside commits; random if that is unknown."""
     configs, attributes = _sources(repository)
     texts = [_text(path) for path in (*configs, *attributes)]
     includes = any(b"attributesfile" in text.lower() or b"[include" in text for text in texts)
@@ -80,7 +80,7 @@ def attribute_sources(repository: Repository) -> bytes:
 
 
 def _sources(repository: Repository) -> tuple[list[str], list[str]]:
-    """Return the files of settings, and those of attributes, beside a commit's own."""
+    """Return the paths of the config files, and of the attributes files outside commits."""
     environ = repository.git.environ
     home = (environ.get("HOME") or "").rstrip("/")
     folder = f"{environ.get('XDG_CONFIG_HOME') or f'{home}/.config'}/git"
@@ -96,14 +96,14 @@ def _sources(repository: Repository) -> tuple[list[str], list[str]]:
 
 def _text(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - often, and strings are several times faster
+        with open(path, "rb") as file:  # noqa: PTH123 - called often, and strings are several times faster
             return file.read()
     except OSError:
         return b""
 
 
 def _filters(repository: Repository, folder: Path, paths: Sequence[str]) -> dict[str, str]:
-    """Return the filter that git's own rules name for each path."""
+    """Return the filter of each path, by `git check-attr`."""
     git = repository.git.with_user_config(folder)
     stdin = "".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape")
     fields = git.fields("check-attr", "-z", "--stdin", "filter", stdin=stdin)
@@ -112,7 +112,7 @@ def _filters(repository: Repository, folder: Path, paths: Sequence[str]) -> dict
 
 
 def _is_at_work(repository: Repository, name: str) -> bool:
-    """Return True if a filter is set up here, or keeps its files in another form wherever it is."""
+    """Return True if a filter is configured here, or stores its files in another form everywhere."""
     if name in STORES or name.startswith("git-crypt"):
         return True
     git = repository.git.with_user_config(repository.top)

@@ -1,4 +1,4 @@
-"""History: the commit that added a file, tasks that landed, hunks between two versions of a file."""
+"""History: the commit that introduced a file, landed tasks, hunks between versions of a file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 
 
 class Landing(Struct, frozen=True):
-    """A commit on the target that landed a task, or took it back (`undone`).
+    """A commit on the target that landed a task, or undid it (`undone`).
 
-    `whole`: its difference from its first parent is the task's change; not so where only the content is known.
+    `whole`: its diff from its first parent is the task's change; False if only the content matches.
     """
 
     commit: str
@@ -29,13 +29,13 @@ class Landing(Struct, frozen=True):
 
 
 def introduced_by(git: Git, commit: str, path: str) -> str | None:
-    """Return the last commit, at or before `commit`, that changed a path: it brought in the present version."""
+    """Return the last commit up to `commit` that changed the path: it introduced the current version."""
     last_change = git.recall("log", "-1", "--format=%H", commit, "--", f":(literal,top){path}")
     return last_change.decode().strip() or None
 
 
 def latest_landing(git: Git, target: str, *, task: str) -> Landing | None:
-    """Return the newest commit on the target's first-parent line that landed a task or undid it."""
+    """Return the newest landing or undo of a task on the target's first-parent line."""
     pattern = rf"^Minitask\(-Undo\)\?: {re.escape(task)}$"
     form = "--format=%H%x00%(trailers:key=Minitask-Spec,valueonly)%x00%(trailers:key=Minitask-Undo,valueonly)"
     text = git.line(
@@ -48,7 +48,7 @@ def latest_landing(git: Git, target: str, *, task: str) -> Landing | None:
 
 
 def landed_since(git: Git, target: str, path: str) -> dict[str, Landing]:
-    """Task → its newest landing or undo, since the present version of a file came in."""
+    """Return each task's newest landing or undo since the file's current version was introduced."""
     return landings(git, target, since=introduced_by(git, target, path))
 
 
@@ -64,7 +64,7 @@ def landings(git: Git, target: str, *, since: str | None = None) -> dict[str, La
 def landing_rows(
     git: Git, target: str, fields: Sequence[str], *, since: str | None = None
 ) -> Iterator[list[str]]:
-    """Yield these fields, as `git log --format` writes them, of each landing or undo, newest first."""
+    """Yield the values of `git log --format` fields for each landing or undo, newest first."""
     grep = r"--grep=^Minitask\(-Undo\)\?: "
     form = f"--format=%x01{'%x00'.join(fields)}"
     only = [f"^{since}"] if since else []
@@ -76,19 +76,19 @@ def landing_rows(
 
 
 def trailer_field(key: str) -> str:
-    """Return the field of a trailer's value."""
+    """Return the `git log --format` field of a trailer's value."""
     return f"%(trailers:key={key},valueonly)"
 
 
 def merge_of(git: Git, commit: str, target: str) -> str | None:
-    """Return the merge on the target's first-parent line that has a commit as a further parent, if any."""
+    """Return the merge on the target's first-parent line with the commit as a second or later parent, if any."""
     lines = git.line("rev-list", "--first-parent", "--parents", target, f"^{commit}").splitlines()
     rows = (line.split() for line in lines)
     return next((merge for merge, _, *others in rows if commit in others), None)
 
 
 def was_changed_by_task(git: Git, since: str, target: str, paths: Sequence[str]) -> bool:
-    """Return True if the last change of some paths after `since`, on the target's line, came by a task or its undo."""
+    """Return True if the last change of the paths after `since`, on the target's line, was a task's or its undo."""
     keys = ("Minitask", "Minitask-Undo")
     form = "--format=" + "".join(f"%(trailers:key={key},valueonly)" for key in keys)
     names = [f":(literal,top){path}" for path in paths]
@@ -97,15 +97,11 @@ def was_changed_by_task(git: Git, since: str, target: str, paths: Sequence[str])
 
 
 def reverted_since(git: Git, since: str, target: str) -> frozenset[str]:
-    """Return the commits that `git revert` took back after `since`, except for reverts that were reverted
-    themselves.
-    """
+    """Return the commits that `git revert` undid after `since`, without those whose revert was itself reverted."""
     args = ("log", "--grep=^This reverts commit ", "--format=%x01%H%n%B", f"{since}..{target}")
     text = git.output(*args).decode("utf-8", "surrogateescape")
     reverted: set[str] = set()
-    for item in text.split("\1")[
-        1:
-    ]:  # the newest first: a revert that is reverted counts for nothing
+    for item in text.split("\1")[1:]:  # newest first: a revert that was reverted is ignored
         commit, _, message = item.partition("\n")
         if commit not in reverted:
             reverted.update(REVERTED.findall(message))
@@ -113,14 +109,14 @@ def reverted_since(git: Git, since: str, target: str) -> frozenset[str]:
 
 
 def is_same_change(git: Git, commit: str, other_commit: str) -> bool:
-    """Return True if a commit is another one, or makes the same change as that does, as a cherry-pick would."""
+    """Return True if the commits are the same, or make the same change, as a cherry-pick does."""
     return commit == other_commit or git.line(
         "cherry", commit, other_commit, f"{other_commit}^"
     ).startswith("- ")
 
 
 def latest_with_spec(git: Git, commit: str) -> str | None:
-    """Return the newest commit, on the first-parent line from here, that carries a `Minitask-Spec` trailer."""
+    """Return the newest commit on the first-parent line from `commit` with a `Minitask-Spec` trailer."""
     return (
         git.line(
             "log",
@@ -136,7 +132,7 @@ def latest_with_spec(git: Git, commit: str) -> str | None:
 
 
 def parent_of_task(git: Git, tip: str, task: str, *, since: str) -> str | None:
-    """Return the parent of the oldest commit of a task on the first-parent line from a tip, as far as it is new."""
+    """Return the parent of the task's oldest commit on the first-parent line from `tip`, down to `since`."""
     form = "--format=%P%x00%(trailers:key=Minitask,valueonly)%x01"
     parent = None
     for item in git.line("log", "--first-parent", form, tip, f"^{since}").split("\1"):
@@ -147,14 +143,12 @@ def parent_of_task(git: Git, tip: str, task: str, *, since: str) -> str | None:
 
 
 def trailer(git: Git, commit: str, key: str) -> str:
-    """Return a trailer's value in a commit's message; empty if it has none."""
+    """Return the value of a trailer of the commit; empty if it has none."""
     return git.line("log", "-1", f"--format=%(trailers:key={key},valueonly)", commit).strip()
 
 
 def hunks(git: Git, old_blob: str, new_blob: str) -> tuple[tuple[int, int, int, int], ...]:
-    """Return where two blobs differ: `(old_start, old_count, new_start, new_count)` of each `@@` line of `diff
-    -U0`.
-    """
+    """Return the hunks between two blobs, from `diff -U0`, as `(old_start, old_count, new_start, new_count)`."""
     args = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--text", "--minimal", "-U0")
     ranges = []
     for line in git.output(*args, old_blob, new_blob).split(b"\n"):
@@ -171,7 +165,7 @@ KEYS = ("Minitask", "Minitask-Undo", "Minitask-Tier", "Minitask-Model", "Minitas
 
 
 class LandedTask(Struct, frozen=True):
-    """A merge of a task, or the commit that took one back (`undone`); `date` is the committer's, in ISO 8601."""
+    """A task's merge, or its undo (`undone`); `date` is the committer date in ISO 8601."""
 
     task: str
     commit: str
@@ -184,7 +178,7 @@ class LandedTask(Struct, frozen=True):
 
 
 def landed_tasks(git: Git, tip: str) -> Iterator[LandedTask]:
-    """Yield the tasks that landed or were undone on the first-parent line, newest first."""
+    """Yield the landings and undos on the first-parent line, newest first."""
     fields = ("%H", "%cI", "%s", *map(trailer_field, KEYS))
     for commit, date, subject, task, undone, tier, model, cost in landing_rows(git, tip, fields):
         yield LandedTask(
@@ -204,9 +198,9 @@ def commits_of(git: Git, landed: LandedTask) -> tuple[tuple[str, str], ...]:
 def all_landings(
     git: Git, objects: Objects, tip: str, tasks: Collection[str] | None = None
 ) -> dict[str, Landing]:
-    """Return the newest landing or undo of each task, or of these, by the toolkit's commits or by hand.
+    """Return each task's newest landing or undo, by the toolkit or by hand; `tasks` limits the result.
 
-    By hand it is known as long as the task has its branch.
+    A landing by hand is detected only while the task has its branch.
     """
     landed = landings(git, tip)
     if tasks is not None:
@@ -225,7 +219,7 @@ def all_landings(
 def brought_by_hand(
     git: Git, objects: Objects, tip: str, task: str, candidate: str
 ) -> Landing | None:
-    """Return how a person brought a task's branch to a tip; None if they did not."""
+    """Return the landing if a person brought the task's branch to the tip by hand, else None."""
     base = objects.commit(f"{candidate}^1")
     if base is None:
         return None
@@ -243,7 +237,7 @@ def brought_by_hand(
 
 
 def _spec_of(git: Git, candidate: str, task: str) -> str | None:
-    """Return the spec, as `PATH@BLOB`, of the task's newest commit on a branch; None if that is another task's."""
+    """Return `PATH@BLOB` of the spec in the newest commit with one; None if that commit is another task's."""
     commit = latest_with_spec(git, candidate)
     if commit is None or trailer(git, commit, "Minitask") != task:
         return None
@@ -251,7 +245,7 @@ def _spec_of(git: Git, candidate: str, task: str) -> str | None:
 
 
 def _paths_there(objects: Objects, tip: str, *, base: str, candidate: str) -> list[str]:
-    """Return the paths of a candidate's change if a tip holds all of it, and came to hold it after the base."""
+    """Return the paths of the candidate's change if the tip contains all of it, else none."""
     changes = list(differences(objects, objects.tree_of(base), objects.tree_of(candidate)))
     if not all(objects.entry(tip, change.path) == change.new for change in changes):
         return []

@@ -1,7 +1,7 @@
-"""Git's index file, read and written here: what a workspace holds, as the git in it sees it.
+"""Git's index file, read and written here for the git of a workspace.
 
-The format is version 2 of gitformat-index(5): a header, an entry a path in the order of their bytes, extensions, and a
-hash of it all. Extensions only speed git up, so none is written.
+The format is version 2 of gitformat-index(5): a header, the entries in byte order of their paths, extensions, and a
+hash. Extensions only make git faster, so none is written.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ NAME_MAX = 0xFFF
 WORD = 0xFFFFFFFF
 KIND_AT = 26
 FILE, LINK, GITLINK = 0o100644 >> 8, 0o120000 >> 8, 0o160000 >> 8
-"""Kinds of files, in the third byte of an entry's mode."""
+"""File types, as the third byte of an entry's mode."""
 
 
 class Index(Struct):
-    """The entries by path, as bytes, with all that git has of each."""
+    """The index entries as raw bytes, by path."""
 
     object_format: str
     _entries: dict[bytes, bytes] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Index(Struct):
 
     @property
     def names(self) -> list[bytes]:
-        """Return the paths, in order."""
+        """Return the paths, sorted."""
         return self._names
 
     @property
@@ -48,7 +48,7 @@ class Index(Struct):
         return [name for name, kind in self._others.items() if kind == GITLINK]
 
     def has(self, path: bytes) -> bool:
-        """Return True if there is an entry for a path."""
+        """Return True if the path has an entry."""
         return path in self._entries
 
     def has_below(self, folder: bytes) -> bool:
@@ -58,11 +58,11 @@ class Index(Struct):
         return index < len(self._names) and self._names[index].startswith(above)
 
     def entry(self, path: bytes) -> bytes:
-        """Return the entry of a path, as it stands in the file."""
+        """Return the raw entry of a path."""
         return self._entries[path]
 
     def put(self, path: bytes, *, mode: str, oid: str, file_stat: os.stat_result) -> None:
-        """Have a path, with what the file system says of its file."""
+        """Add or replace the entry of a path, with the stat data of its file."""
         if path not in self._entries:
             insort(self._names, path)
         self._others.pop(path, None)
@@ -73,20 +73,20 @@ class Index(Struct):
         self._entries[path] = packed + b"\0" * (8 - len(packed) % 8)
 
     def drop(self, path: bytes) -> None:
-        """Have a path no more."""
+        """Remove the entry of a path, if any."""
         if self._entries.pop(path, None) is not None:
             del self._names[bisect_left(self._names, path)]
             self._others.pop(path, None)
 
     def render(self) -> bytes:
-        """Return the whole file."""
+        """Return the content of the index file."""
         header = HEADER.pack(SIGNATURE, VERSION, len(self._names))
         body = header + b"".join([self._entries[name] for name in self._names])
         return body + hashlib.new(self.object_format, body, usedforsecurity=False).digest()
 
 
 def parse_index(content: bytes, object_format: str) -> Index:
-    """Return the index in a file that git wrote; raise `ValueError` if it is of another version."""
+    """Parse an index file of git; raise `ValueError` if it has another version or conflicts."""
     signature, version, count = HEADER.unpack_from(content)
     if (signature, version) != (SIGNATURE, VERSION):
         raise ValueError(f"an index of version {version}")
@@ -109,7 +109,7 @@ def parse_index(content: bytes, object_format: str) -> Index:
 
 
 def _packed_stat(file_stat: os.stat_result, mode: int) -> bytes:
-    """Return what tells git that a file is unchanged: times, device, inode, owner and size, each cut to 32 bits."""
+    """Return the stat data by which git sees that a file is unchanged, each field cut to 32 bits."""
     changed, changed_ns = divmod(file_stat.st_ctime_ns, 10**9)
     modified, modified_ns = divmod(file_stat.st_mtime_ns, 10**9)
     fields = (changed, changed_ns, modified, modified_ns, file_stat.st_dev, file_stat.st_ino, mode)

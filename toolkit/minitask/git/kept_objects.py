@@ -1,9 +1,9 @@
-"""A second link to each object that is written here, out of the reach of `git prune` and `git gc`.
+"""A second hard link to each object written here, to protect it from `git prune` and `git gc`.
 
-They remove an object that no ref led to when they began, even if one does by the time that they come to it. So what is
-written is linked from a folder of the toolkit's, too; git that is started here reads both. What is lost from the
-repository is linked again: now and then while refs move, at the end of a command, and at the start of the next.
-After ten minutes a link is removed, if the object is safe: whatever began before has come to its end.
+They remove objects that were unreachable when they began, even if a ref points to them by now. So each new object is
+also linked in a folder of the toolkit, which its git processes read as well. An object that the repository has lost is
+linked again: at intervals while refs move, at the end of a command, and at the start of the next. After ten minutes,
+when any earlier prune has ended, the second link of a safe object is removed.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from minitask.git.run_git import Git
 
 KEPT_SECONDS = 600.0
 PAUSE = 40
-"""The time from one look to the next: how many times as long as a look takes; and seconds, at least."""
+"""Interval between checks: at least `PAUSE` times the duration of one, and at least `PAUSE_SECONDS`."""
 PAUSE_SECONDS = 0.1
 LAST_LOOKS = 5
 
 
 class KeptObjects:
-    """The objects that were written lately. Safe to share between threads."""
+    """The recently written objects. Thread-safe."""
 
     def __init__(self, git: Git, store: LooseStore, folder: Path) -> None:
-        """`git` reads the repository; `folder` has a second link to what is in the store."""
+        """`git` reads the repository; `folder` holds the second links."""
         self._git = replace(git, store=None)
         self._store = store
         self._folder = folder
@@ -42,7 +42,7 @@ class KeptObjects:
         self._next = 0.0
 
     def look(self) -> None:
-        """Look whether something is lost, unless that was done a moment ago."""
+        """Check for lost objects, unless a check is running or was done recently."""
         if time.monotonic() > self._next and self._lock.acquire(blocking=False):
             try:
                 self._restore()
@@ -50,7 +50,7 @@ class KeptObjects:
                 self._lock.release()
 
     def restore(self) -> None:
-        """Link again what is lost, also in the next moments if anything was, and forget what has been safe for long."""
+        """Link lost objects again, with further checks after a loss, and remove the old links of safe objects."""
         with self._lock:
             for _ in range(LAST_LOOKS):
                 self._restore()
@@ -69,13 +69,13 @@ class KeptObjects:
         for oid in old:
             if oid not in lost:
                 with suppress(OSError):
-                    os.unlink(path_of(self._folder, oid))  # noqa: PTH108 - thousands of times
+                    os.unlink(path_of(self._folder, oid))  # noqa: PTH108 - called thousands of times
                     os.rmdir(f"{self._folder}/{oid[:2]}")  # noqa: PTH106 - once it is empty
         now = time.monotonic()
         self._next = now + max(PAUSE_SECONDS, PAUSE * (now - began))
 
     def _found(self) -> tuple[list[str], list[str]]:
-        """Return the objects whose file in the store is gone, and those that were written long ago."""
+        """Return the objects whose file in the store is gone, and those older than `KEPT_SECONDS`."""
         alone, old = [], []
         before = time.time() - KEPT_SECONDS
         for oid, entry in _files(self._folder):
@@ -88,7 +88,7 @@ class KeptObjects:
         return alone, old
 
     def _missing(self, oids: list[str]) -> set[str]:
-        """Return the objects that are in no pack either; all of them where git would try to fetch them."""
+        """Return the objects that no pack has either; in a partial clone all of them, since git would fetch them."""
         config = self._store.folder.parent / "config"
         if "promisor" in config.read_text("utf-8", "replace"):
             return set(oids)
@@ -102,7 +102,7 @@ class KeptObjects:
 
 @contextmanager
 def keeping(git: Git) -> Iterator[Git]:
-    """Git whose new objects are kept, once the block ends; until then they lie aside."""
+    """Yield a git that writes to a temporary store, whose objects are kept when the block ends."""
     store = git.store
     if store is None or store.spare is None or git.new_objects is not None:
         yield git
@@ -115,7 +115,7 @@ def keeping(git: Git) -> Iterator[Git]:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yield the files of objects in a store, each with its id; none where the store was cleaned away."""
+    """Yield the id and file of each loose object of a store; none if the folder was removed."""
     for below in os.scandir(folder) if folder.is_dir() else ():
         if len(below.name) == 2 and below.is_dir():
             for entry in os.scandir(below):

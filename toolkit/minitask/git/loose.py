@@ -1,8 +1,8 @@
-"""Write objects as git's loose files, without a git process: a fraction of a millisecond each.
+"""Write loose objects without a git process, a fraction of a millisecond each.
 
 The format is that of gitformat-loose(5) and gitrepository-layout(5): the header `KIND SIZE NUL` and the content,
-deflated, in a file named by the hash of both. A file is written under another name first, as git does, so that one that
-is there is whole; what a killed process leaves is called `tmp_obj_…`, which git passes over and its gc removes.
+deflated, in a file named by the hash of both. Like git, a file is written under a temporary name and renamed, so it is
+always complete; a killed process leaves `tmp_obj_…`, which git ignores and its gc removes.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from minitask.errors import MachineError
 
 DRAFT = "tmp_obj_"
 SPEED = 1
-"""The level of compression that git itself has for loose objects."""
+"""Compression level of git itself for loose objects."""
 
 TRIES = 5
-"""How often an object is created while maintenance removes what it needs."""
+"""Attempts to create an object while maintenance removes its folder or draft."""
 
 
 def object_id(kind: str, content: bytes, object_format: str) -> str:
-    """Return the id of an object (`blob`, `tree` or `commit`) with this content."""
+    """Return the object id of a `blob`, `tree` or `commit` with this content."""
     digest = hashlib.new(object_format, usedforsecurity=False)
     digest.update(b"%s %d\0" % (kind.encode(), len(content)))
     digest.update(content)
@@ -36,9 +36,9 @@ def object_id(kind: str, content: bytes, object_format: str) -> str:
 
 
 class LooseStore(Struct, frozen=True):
-    """An object store's folder, and the hash that its ids are made with (`sha1` or `sha256`).
+    """An object store's folder, and its hash algorithm (`sha1` or `sha256`).
 
-    What is written is linked from the folder `spare`, too, if there is one: `kept_objects` says why.
+    If `spare` is set, objects are also linked there: see `kept_objects`.
     """
 
     folder: Path
@@ -46,7 +46,7 @@ class LooseStore(Struct, frozen=True):
     spare: Path | None = None
 
     def write(self, kind: str, content: bytes) -> str:
-        """Have an object in the store; its id. `MachineError` where the disk does not take it."""
+        """Write an object; return its id. Raise `MachineError` if the disk refuses it."""
         oid = object_id(kind, content, self.object_format)
         path = path_of(self.folder, oid)
         spare = path_of(self.spare, oid) if self.spare else path
@@ -64,7 +64,7 @@ class LooseStore(Struct, frozen=True):
         return oid
 
     def _create_again(self, path: str, packed: bytes) -> None:
-        """Create an object, again where a prune took its draft or its empty folder away meanwhile."""
+        """Create an object; retry if a prune removes its draft or empty folder meanwhile."""
         for _ in range(TRIES - 1):
             with contextlib.suppress(FileNotFoundError):
                 self._create(path, packed)
@@ -72,7 +72,7 @@ class LooseStore(Struct, frozen=True):
         self._create(path, packed)
 
     def link(self, source: str, path: str) -> None:
-        """Have an object's file at a path of the store, by a link if that can be, else by a copy."""
+        """Hard-link an object's file to a path of the store, or copy it if a link is impossible."""
         for tries in range(TRIES):
             try:
                 os.link(source, path)
@@ -82,19 +82,19 @@ class LooseStore(Struct, frozen=True):
                 if tries == TRIES - 1 or not os.path.exists(source):  # noqa: PTH110
                     raise
                 self._make_folder(path)
-            except OSError:  # another file system, or somebody else's file
+            except OSError:  # another file system, or another user's file
                 self._create_again(path, Path(source).read_bytes())
                 return
             else:
                 return
 
     def _took(self, path: str, spare: str) -> bool:
-        """Return True if the object was there already; it is kept from now on."""
+        """Return True if the object exists already, after linking it into the spare folder."""
         if not _is_there(path):
             return False
         try:
             self.link(path, spare)
-        except FileNotFoundError:  # it went meanwhile
+        except FileNotFoundError:  # pruned meanwhile
             return False
         return _is_there(spare)
 
@@ -106,16 +106,14 @@ class LooseStore(Struct, frozen=True):
                 if shared:
                     os.fchmod(stream.fileno(), shared)
                 stream.write(packed)
-            os.rename(draft, path)  # noqa: PTH104 - thousands of times a run
+            os.rename(draft, path)  # noqa: PTH104 - called thousands of times in a run
         except OSError:
             with contextlib.suppress(OSError):
                 os.unlink(draft)  # noqa: PTH108
             raise
 
     def _open(self, draft: str) -> int:
-        """Return a new file that nobody may write to later; its folder is made where it is missing, as open as the
-        store's.
-        """
+        """Create a read-only file and return its descriptor; make its folder if it is missing."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
             return os.open(draft, flags, 0o444)
@@ -124,7 +122,7 @@ class LooseStore(Struct, frozen=True):
             return os.open(draft, flags, 0o444)
 
     def _make_folder(self, path: str) -> None:
-        """Make the folder of a file, as open as the store's."""
+        """Make the folder of a file, with the mode of the store."""
         folder = Path(path).parent
         folder.mkdir(exist_ok=True)
         with contextlib.suppress(PermissionError, FileNotFoundError):
@@ -138,19 +136,17 @@ def path_of(folder: Path, oid: str) -> str:
 
 @lru_cache(maxsize=8)
 def _shared_rights(folder: Path) -> int:
-    """Return the rights of files in a store that its group may write to, whatever the umask; 0 if only its
-    owner may.
-    """
+    """Return the file mode of a group-writable store, whatever the umask; 0 if only the owner may write."""
     rights = folder.stat().st_mode
     return 0o444 & rights if rights & stat.S_IWGRP else 0
 
 
 def _is_there(path: str) -> bool:
-    """Return True if the object is there; if so it counts as new from now on, so that no prune takes it away."""
+    """Return True if the object exists, and renew its time stamp, which protects it from a prune."""
     try:
         os.utime(path)
     except FileNotFoundError:
         return False
-    except PermissionError:  # somebody else's: it is there
+    except PermissionError:  # another user's file: it exists
         return True
     return True

@@ -1,6 +1,4 @@
-"""The objects of a repository: read through one `git cat-file --batch`, written as loose files, a fraction of a
-millisecond each.
-"""
+"""Git objects: read through one `git cat-file --batch` process, written as loose files."""
 
 from __future__ import annotations
 
@@ -20,39 +18,36 @@ from minitask.system import process
 FILE_MODES = ("100644", "100755")
 SYMLINK, SUBMODULE, TREE = "120000", "160000", "40000"
 CHUNK_BYTES = 2048
-"""Names sent at once. Two chunks may wait unread, and the smallest pipe (one page) holds both: no write ever waits."""
+"""Request bytes sent at once. Two chunks may be unread, and fit in the smallest pipe (one page): no write blocks."""
 
 KEPT_ENTRIES = 500_000
-"""Names in trees that are cached; each takes some 200 bytes."""
+"""Limit on cached tree entries; each takes some 200 bytes."""
 
 BUFFER_BYTES = 1 << 16
-"""Bytes that are read from git at once, if it has as many."""
+"""Most bytes read from git at once."""
 
 
 def blob_id(content: bytes, *, like: str) -> str:
-    """Return the id of a blob with this content, by the hash that the id `like` is made with."""
+    """Return the id of a blob with this content, by the hash algorithm of the id `like`."""
     return object_id("blob", content, "sha1" if len(like) == 40 else "sha256")
 
 
 class Entry(Struct, frozen=True):
-    """One name in a tree: its git mode (`100644`, `100755`, `120000`, `160000`, `40000`) and object id."""
+    """A tree entry: git mode (`100644`, `100755`, `120000`, `160000`, `40000`) and object id."""
 
     mode: str
     oid: str
 
 
 class Pipeline(Struct):
-    """One `read_many` under way: how many answers git still owes, and those taken in to make way for other requests."""
+    """A `read_many` in progress: the number of outstanding replies, and those read early to admit other requests."""
 
     owed: int = 0
     landed: deque[bytes | None] = field(default_factory=deque)
 
 
 class Objects(Struct):
-    """Open pipes to `git cat-file --batch`, and where to write; trees that were read are kept.
-
-    Safe to share between threads.
-    """
+    """Pipes to `git cat-file --batch`, a store for writes, and a cache of trees. Thread-safe."""
 
     _stdin: IO[bytes]
     _stdout: IO[bytes]
@@ -66,7 +61,7 @@ class Objects(Struct):
     _kept: int = 0
 
     def read(self, name: str) -> tuple[str, str, bytes] | None:
-        """Return the id, type and content of the object that `name` (no newline in it) resolves to, if any."""
+        """Return id, type and content of the object that `name` (without newline) resolves to, if any."""
         with self._exchange():
             self._land()
             self._send(_line(name))
@@ -74,9 +69,9 @@ class Objects(Struct):
         return (answer[0].decode(), answer[1].decode(), answer[2]) if answer else None
 
     def read_many(self, names: Iterable[str]) -> Iterator[bytes | None]:
-        """Yield the content of each object (None: there is none), in the order of the names; git works ahead.
+        """Yield each object's content (None: missing) in the order of the names; git reads ahead.
 
-        Any other read may come between two answers, and the rest may be left unread.
+        Other reads may come between two replies, and the iteration may stop early.
         """
         flight = Pipeline()
         ahead = 0
@@ -93,7 +88,7 @@ class Objects(Struct):
 
     @contextmanager
     def _exchange(self) -> Iterator[None]:
-        """One exchange at a time; where one is cut off, by an interrupt say, another process takes the next."""
+        """Lock the pipes for one exchange; if it is interrupted, replace the process for the next."""
         with self._lock:
             try:
                 yield
@@ -105,14 +100,14 @@ class Objects(Struct):
                 raise
 
     def _answers(self, flight: Pipeline, count: int) -> list[bytes | None]:
-        """Return the next answers of a flight."""
+        """Return the next replies of a `read_many`."""
         with self._exchange():
             buffered = min(count, len(flight.landed))
             answers = [flight.landed.popleft() for _ in range(buffered)]
             return answers + [self._owed(flight) for _ in range(count - buffered)]
 
     def _land(self) -> None:
-        """Take in all that git owes, so that the next answer is to the next request."""
+        """Read all outstanding replies, so that the next reply answers the next request."""
         flight = self._flight
         while flight.owed:
             flight.landed.append(self._owed(flight))
@@ -145,18 +140,18 @@ class Objects(Struct):
         return fields[0], fields[1], content[:-1]
 
     def commit(self, revision: str) -> str | None:
-        """Return the id of the commit that a revision names, if it names one."""
+        """Return the id of the commit that a revision names, if any."""
         answer = self.read(f"{revision}^{{commit}}") if "\n" not in revision else None
         return answer[0] if answer else None
 
     def parent_of(self, commit: str) -> str | None:
-        """Return the first parent of the commit with an id; None if it has none."""
+        """Return the first parent of the commit id; None if it has none."""
         if commit not in self._parents:
             self._parents[commit] = self.commit(f"{commit}^1")
         return self._parents[commit]
 
     def tree_of(self, commit: str) -> str:
-        """Return the id of a commit's root tree; `commit` is an id, which never comes to mean another."""
+        """Return the id of a commit's root tree; `commit` must be an id, since the result is cached."""
         if commit not in self._roots:
             answer = self.read(f"{commit}^{{tree}}")
             if answer is None:
@@ -165,7 +160,7 @@ class Objects(Struct):
         return self._roots[commit]
 
     def entries(self, tree: str) -> dict[str, Entry]:
-        """Return the names in a tree."""
+        """Return the entries of a tree, by name."""
         cached = self._trees.get(tree)
         if cached is not None:
             return cached
@@ -175,7 +170,7 @@ class Objects(Struct):
         return self._keep(tree, _parse_tree(answer[2], len(tree) // 2))
 
     def entries_of(self, trees: Sequence[str]) -> list[dict[str, Entry]]:
-        """Return the names in each of many trees, asked for at once."""
+        """Return the entries of each tree, read in one batch."""
         entries = {tree: self._trees.get(tree) for tree in trees}
         unread = [tree for tree, cached in entries.items() if cached is None]
         for tree, content in zip(unread, self.read_many(unread), strict=True):
@@ -185,11 +180,11 @@ class Objects(Struct):
         return [entries[tree] or {} for tree in trees]
 
     def entry(self, commit: str, path: str) -> Entry | None:
-        """Return what stands at a path of a commit, if anything."""
+        """Return the entry at a path of a commit, if any."""
         return self.entry_below(self.tree_of(commit), path)
 
     def entry_below(self, tree: str, path: str) -> Entry | None:
-        """Return what stands at a path below a tree, if anything."""
+        """Return the entry at a path below a tree, if any."""
         entry = Entry(TREE, tree)
         for part in path.split("/"):
             if entry.mode != TREE:
@@ -201,41 +196,41 @@ class Objects(Struct):
         return entry
 
     def blob(self, oid: str) -> bytes:
-        """Return a blob's content; raise `MachineError` if the object is missing (a partial clone, say)."""
+        """Return a blob's content; raise `MachineError` if the object is missing, as in a partial clone."""
         answer = self.read(oid)
         if answer is None:
             raise _missing(oid)
         return answer[2]
 
     def file(self, commit: str, path: str) -> str | None:
-        """Return a regular file's content at a commit, every byte kept; None if there is no such file."""
+        """Return the text of a regular file at a commit, lossless by surrogates; None if there is no such file."""
         entry = self.entry(commit, path)
         if entry is None or entry.mode not in FILE_MODES:
             return None
         return self.blob(entry.oid).decode("utf-8", "surrogateescape")
 
     def write_blob(self, content: bytes) -> str:
-        """Have a blob in the store; its id."""
+        """Write a blob; return its id."""
         return self._writable().write("blob", content)
 
     def write_tree(self, entries: dict[str, Entry]) -> str:
-        """Have a tree with these names in the store; its id."""
+        """Write a tree with these entries; return its id."""
         tree = self._writable().write("tree", _render_tree(entries))
         self._keep(tree, entries)
         return tree
 
     def write_commit(self, content: bytes, *, tree: str) -> str:
-        """Have a commit in the store, of which `tree` is the root; its id."""
+        """Write a commit with the root tree `tree`; return its id."""
         commit = self._writable().write("commit", content)
         self._roots[commit] = tree
         return commit
 
     def _writable(self) -> LooseStore:
-        assert self._store is not None  # noqa: S101 - opened to be read alone
+        assert self._store is not None  # noqa: S101 - opened read-only
         return self._store
 
     def _keep(self, tree: str, entries: dict[str, Entry]) -> dict[str, Entry]:
-        """Keep a tree's names for the next who asks; all that is kept goes when it is too much."""
+        """Cache a tree's entries; clear the cache when it is full."""
         self._kept += len(entries)
         if self._kept > KEPT_ENTRIES:
             self._trees.clear()
@@ -246,7 +241,7 @@ class Objects(Struct):
 
 @contextmanager
 def open_objects(git: Git, *, store: LooseStore | None = None) -> Iterator[Objects]:
-    """Return a reader that ends with the `with` block, and that writes to the store if there is one."""
+    """Yield a reader of objects that ends with the `with` block and writes to the store, if given."""
     argv = git.argv("cat-file", "--batch")
     with ExitStack() as stack:
 
@@ -263,7 +258,7 @@ def _line(name: str) -> bytes:
 
 
 def _chunks(names: Iterable[str]) -> Iterator[list[bytes]]:
-    """Yield the names as lines, in lists that are no longer than a chunk; a name that is comes alone."""
+    """Yield the names as lines, in lists of at most `CHUNK_BYTES`; a longer name is alone in its list."""
     chunk: list[bytes] = []
     size = 0
     for line in map(_line, names):
@@ -294,14 +289,14 @@ def _parse_tree(content: bytes, id_bytes: int) -> dict[str, Entry]:
         end = content.index(b"\0", space)
         oid = content[end + 1 : end + 1 + id_bytes].hex()
         name = content[space + 1 : end].decode("utf-8", "surrogateescape")
-        mode = content[at:space].decode().lstrip("0")  # some old writers filled a folder's up
+        mode = content[at:space].decode().lstrip("0")  # some old writers padded a folder's mode
         names[name] = Entry(mode, oid)
         at = end + 1 + id_bytes
     return names
 
 
 def _render_tree(entries: dict[str, Entry]) -> bytes:
-    """Return a tree's content: git sorts a folder as if its name ended in a slash."""
+    """Return a tree's content; git sorts a folder as if its name ended in a slash."""
     rows = []
     for name, entry in entries.items():
         raw = name.encode("utf-8", "surrogateescape")

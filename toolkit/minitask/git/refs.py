@@ -1,4 +1,4 @@
-"""The toolkit's refs: what they are called, reading many at once, and moving them by compare-and-swap."""
+"""The toolkit's refs: their names, reading many at once, and updates by compare-and-swap."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ ATTEMPTS = "refs/minitask/attempts"
 LANDING = "refs/minitask/landing"
 BRANCHES = "refs/heads/minitask"
 SHOWN = ("refs/heads", "refs/remotes", "refs/tags")
-"""The refs that a validation sees, without the toolkit's own branches."""
+"""The refs that a validation sees; the toolkit's own branches are excluded."""
 REFTABLE = "reftable/tables.list"
 ELSEWHERE = (b"but expected", b"reference already exists", b"unable to resolve reference")
-"""Messages of git when a ref holds another commit, or none."""
+"""Messages of git if a ref holds another commit, or none."""
 UPDATE = ("update-ref", "--stdin", "-z")
 
 
 def branch(task: str) -> str:
-    """Return the task's branch, which people review."""
+    """Return the ref of the task's branch, which people review."""
     return f"{BRANCHES}/{task}"
 
 
 def attempt(task: str, number: int) -> str:
-    """Return the ref of an attempt's candidate, never moved."""
+    """Return the ref of an attempt's candidate; it never moves."""
     return f"{ATTEMPTS}/{task}/{number}"
 
 
 def landing(task: str, number: int) -> str:
-    """Return the journal ref of the merge that an attempt is to land by."""
+    """Return the journal ref of an attempt's pending merge."""
     return f"{LANDING}/{task}/{number}"
 
 
 def snapshot(git: Git, *patterns: str) -> dict[str, str]:
-    """Ref name → object id, for every ref at or below the patterns."""
+    """Return every ref at or below the patterns: name → object id."""
     form = "--format=%(objectname) %(refname)"
     lines = git.output("for-each-ref", form, *patterns).decode("utf-8", "surrogateescape")
     pairs = (line.split(" ", 1) for line in lines.splitlines())
@@ -48,7 +48,7 @@ def snapshot(git: Git, *patterns: str) -> dict[str, str]:
 
 
 def shown(git: Git, common_dir: Path) -> bytes:
-    """Return the content of a `packed-refs` with the refs that a validation sees."""
+    """Return a `packed-refs` file with the refs that a validation sees."""
     has_table = (common_dir / REFTABLE).exists()
     found = snapshot(git, *SHOWN) if has_table else {**_packed(common_dir), **_loose(common_dir)}
     lines = (f"{oid} {name}\n" for name, oid in sorted(found.items()) if _is_shown(name))
@@ -56,12 +56,12 @@ def shown(git: Git, common_dir: Path) -> bytes:
 
 
 def shown_state(common_dir: Path) -> str:
-    """Return what changes whenever a ref that a validation sees does."""
+    """Return a string that changes whenever a ref that a validation sees changes."""
     files = (f"{common_dir}/{name}" for name in ("packed-refs", REFTABLE))
     state = []
     for path in (*files, *_loose_folders(common_dir)):
         try:
-            status = os.stat(path)  # noqa: PTH116 - before every session
+            status = os.stat(path)  # noqa: PTH116 - called before every session
         except OSError:
             continue
         state.append((path, status.st_ino, status.st_size, status.st_mtime_ns))
@@ -84,7 +84,7 @@ def _packed(common_dir: Path) -> dict[str, str]:
 
 
 def _loose(common_dir: Path) -> dict[str, str]:
-    """Return the refs that have a file of their own; one that names another ref is left out."""
+    """Return the loose refs that are not symbolic: name → object id."""
     found = {}
     for folder in _loose_folders(common_dir):
         for path in Path(folder).iterdir():
@@ -108,7 +108,7 @@ def _loose_folders(common_dir: Path) -> Iterator[str]:
 
 
 class Move(Struct, frozen=True):
-    """Set `ref` to `new`; `old` is what it must hold now (zeros: must not exist; None: anything)."""
+    """A ref update: set `ref` to `new`; `old` is the required current value (zeros: no ref; None: any)."""
 
     ref: str
     new: str
@@ -116,7 +116,7 @@ class Move(Struct, frozen=True):
 
 
 def move(git: Git, moves: Sequence[Move]) -> bool:
-    """Move all the refs or none; False if one did not hold what it should."""
+    """Update all refs or none; return False if one did not have its required value."""
     finished = git.run(*UPDATE, stdin=_lines(moves))
     if finished.exit_code == 0:
         return True
@@ -129,7 +129,7 @@ def move(git: Git, moves: Sequence[Move]) -> bool:
 
 
 class RefUpdates:
-    """Moves refs through one process that stays open. Safe to share between threads."""
+    """Updates refs through a long-lived git process. Thread-safe."""
 
     def __init__(self, git: Git, common_dir: Path) -> None:
         self._git = git
@@ -138,13 +138,13 @@ class RefUpdates:
         self._lock = threading.Lock()
 
     def move(self, moves: Sequence[Move]) -> bool:
-        """Move all the refs or none; False if one did not hold what it should.
+        """Update all refs or none; return False if one did not have its required value.
 
-        The process ends where a move fails, without a word that is heard: one of its own says why. Where it was killed,
-        its locks are nobody's; where it was killed once all was done, the refs tell. Call it under the lock.
+        On failure the process ends without a reason, so the update is retried in a new process. If git was killed, its
+        stale locks are removed first; if it had finished, the refs show it. The caller holds the repository's lock.
         """
         request = b"start\0" + _lines(moves) + b"commit\0"
-        with self._lock:  # until it is clear what came of it, for no other move's locks are stale
+        with self._lock:  # until the result is clear: no other update's locks are stale
             if self._dialogue.ask(request, end=b"commit: ok\n") is not None:
                 return True
             remove_stale_locks(self._common_dir)
@@ -170,20 +170,20 @@ def _lines(moves: Sequence[Move]) -> bytes:
 
 
 def delete(git: Git, names: Sequence[str]) -> None:
-    """Delete refs; never done while a task runs, since a kill here leaves `packed-refs.lock` behind."""
+    """Delete refs; never call it while a task runs, since a kill would leave `packed-refs.lock` behind."""
     text = "".join(f"delete {name}\0\0" for name in names)
     git.output("update-ref", "--stdin", "-z", stdin=text.encode("utf-8", "surrogateescape"))
 
 
 def remove_stale_locks(common_dir: Path) -> None:
-    """Remove what a killed process left in the toolkit's own ref folders; call it under the lock."""
+    """Remove the locks of a killed process in the toolkit's ref folders; the caller holds the lock."""
     for folder in ("refs/minitask", "refs/heads/minitask"):
         for lock in (common_dir / folder).rglob("*.lock"):
             lock.unlink(missing_ok=True)
 
 
 def zeros(object_format: str) -> str:
-    """Return the id that stands for "no object"."""
+    """Return the null object id."""
     if object_format not in ("sha1", "sha256"):
         raise MachineError(f"unknown object format {object_format}")
     return "0" * (40 if object_format == "sha1" else 64)

@@ -1,4 +1,4 @@
-"""Remotes: what they hold of the toolkit's refs, fetched aside, and pushed without ever overwriting anything."""
+"""Remotes: fetch the toolkit's refs into a separate namespace, and push without overwriting."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ADD = "git remote add origin URL"
 
 
 def choose_remote(repository: Repository, name: str | None) -> str:
-    """Return the remote that is meant: the one named, `origin`, or the only one there is."""
+    """Return the remote of that name, or by default `origin` or the only remote."""
     remotes = repository.git.with_user_config().output("remote").decode().split()
     if name is not None:
         if name in remotes or "/" in name or ":" in name:
@@ -37,7 +37,7 @@ def choose_remote(repository: Repository, name: str | None) -> str:
 
 
 def fetch(repository: Repository, remote: str, *, label: str) -> dict[str, str]:
-    """Fetch the remote's refs of the toolkit's; by their own names, with what they hold."""
+    """Fetch the toolkit's refs of a remote; return them: remote name → object id."""
     git = _network(repository)
     tracked = f"{TRACKED}/{label}"
     specs = [
@@ -66,7 +66,7 @@ def fetch(repository: Repository, remote: str, *, label: str) -> dict[str, str]:
 
 
 def remote_tip(repository: Repository, remote: str, ref: str) -> str | None:
-    """Return the commit of a ref on a remote; None if it has none. Raises `MachineError` if it cannot be asked."""
+    """Return the commit of a ref on a remote, or None; raise `MachineError` if the remote cannot be reached."""
     listed = _network(repository).output("ls-remote", remote, ref).decode("utf-8", "replace")
     rows = [line.split("\t") for line in listed.splitlines()]
     return next((oid for oid, name in rows if name == ref), None)
@@ -80,11 +80,11 @@ CHANGED = (
     "lock",
     "failed to update ref",
 )
-"""Reasons of a remote that say that a ref there has changed, not that a rule forbids the push."""
+"""Rejection reasons that mean that the ref has changed on the remote, not that a rule forbids the push."""
 
 
 class Pushed(Struct, frozen=True):
-    """The answer to a push: why each ref was refused, by its name, and the link that the remote gave, if any."""
+    """The result of a push: rejected refs with their reasons, and the remote's link, if any."""
 
     refused: Mapping[str, str]
     link: str = ""
@@ -98,10 +98,10 @@ def push(
     runs_hook: bool = False,
     replaced: str = "",
 ) -> Pushed:
-    """Push objects to refs (ref to object id), none by force; raise `MachineError` if the remote gave no answer.
+    """Push objects (ref → object id) without force; raise `MachineError` if the remote gave no reply.
 
-    `runs_hook`: the user's pre-push hook may refuse all of it. `replaced`: the refs may go from this commit to another
-    that does not follow it.
+    `runs_hook` runs the user's pre-push hook, which may reject the push. `replaced`: the commit that the refs hold now;
+    they may move from it to one that is no descendant.
     """
     refused: dict[str, str] = {}
     link = ""
@@ -115,7 +115,7 @@ def push(
 
 
 def is_changed(reason: str) -> bool:
-    """Return True if a ref was refused because it has changed on the remote."""
+    """Return True if a ref was rejected because it has changed on the remote."""
     return any(word in reason for word in CHANGED)
 
 
@@ -141,9 +141,9 @@ def _push(
 
 
 def _rows(output: bytes) -> list[tuple[str, str, str]]:
-    """Return the rows of `git push --porcelain`: a mark, the ref there, and git's words.
+    """Parse `git push --porcelain` into rows of flag, remote ref and summary.
 
-    They say what the remote took, also where a hook here ends git with an error later.
+    They show what the remote accepted even if a local hook later makes git fail.
     """
     lines = output.decode("utf-8", "surrogateescape").splitlines()
     rows = [line.split("\t") for line in lines if line[:1] in "!+-*= " and line.count("\t") == 2]
@@ -151,7 +151,7 @@ def _rows(output: bytes) -> list[tuple[str, str, str]]:
 
 
 def _reason(text: str, remote_lines: list[str]) -> str:
-    """Return why a ref was refused: the remote's own first words, an error's before others, and git's."""
+    """Return why a ref was rejected: the remote's first line, errors before others, and git's summary."""
     short = text.partition("] ")[2].strip("()") or text
     lines = [line for line in remote_lines if line.startswith("error:")] or remote_lines
     first = one_line(lines[0].removeprefix("error:")) if lines else ""
@@ -159,9 +159,7 @@ def _reason(text: str, remote_lines: list[str]) -> str:
 
 
 def merge_ledgers(git: Git, ours: str, theirs: str) -> str:
-    """Return the tree that holds the records of both; a record's name is that of its content, so they never
-    differ.
-    """
+    """Return the union of two ledgers' trees; names are content hashes, so only files edited by hand conflict."""
     args = ("merge-tree", "--write-tree", "--allow-unrelated-histories", "-z", "--no-messages")
     with keeping(git) as aside:
         finished = aside.run(*args, ours, theirs)
@@ -174,7 +172,7 @@ def merge_ledgers(git: Git, ours: str, theirs: str) -> str:
 
 
 def _network(repository: Repository) -> Git:
-    """Git with the user's own settings, which know how to reach a remote."""
+    """Return git with the user's settings, which remotes may require."""
     return repository.git.with_user_config(repository.top)
 
 
@@ -188,9 +186,9 @@ FETCH = (
 
 
 def fetch_missing(repository: Repository, commit: str) -> None:
-    """Fetch what a partial clone lacks of a commit's files; nothing if the clone is whole.
+    """Fetch the objects of a commit's files that a partial clone lacks; do nothing in a full clone.
 
-    Raises `MachineError` where they cannot be had.
+    Raise `MachineError` if they cannot be fetched.
     """
     git = repository.git.with_user_config()
     remote = _promisor(git)
@@ -213,20 +211,20 @@ def fetch_missing(repository: Repository, commit: str) -> None:
 
 
 def fill_command(repository: Repository) -> str:
-    """Return what brings all that a shallow or partial clone lacks; empty for a whole one."""
+    """Return the command that completes a shallow or partial clone; empty for a full one."""
     remote = _promisor(repository.git.with_user_config())
     refetch = f"git fetch --refetch --no-filter {remote}" if remote else ""
     return "git fetch --unshallow" if repository.shallow else refetch
 
 
 def _promisor(git: Git) -> str:
-    """Return the remote that has promised objects; empty if there is none."""
+    """Return the name of the promisor remote; empty if there is none."""
     finished = git.run("config", "--name-only", "--get-regexp", r"^remote\..*\.promisor$")
     names = finished.stdout.decode("utf-8", "surrogateescape").splitlines()
     return names[0].removeprefix("remote.").removesuffix(".promisor") if names else ""
 
 
 def _missing(git: Git, commit: str) -> list[str]:
-    """Return the objects of a commit's files that are not there."""
+    """Return the ids of the commit's missing objects."""
     listed = git.output("rev-list", "--objects", "--no-walk", "--missing=print", commit)
     return [line[1:].decode("ascii") for line in listed.splitlines() if line.startswith(b"?")]

@@ -1,4 +1,4 @@
-"""Find the user's repository and identity, or refuse in one line."""
+"""Find the user's repository and identity, or raise a one-line error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OLDEST_GIT = (2, 38)
 
 
 class Repository(Struct, frozen=True):
-    """A git repository: where it is and what kind it is. `top` is the checkout, None in a bare repository."""
+    """A git repository. `top` is the checkout's folder; None if bare."""
 
     git: Git
     git_dir: Path
@@ -30,22 +30,22 @@ class Repository(Struct, frozen=True):
 
     @property
     def home(self) -> Path:
-        """Return the folder where the toolkit keeps its own things: slots, locks, caches, journals."""
+        """Return the toolkit's folder for slots, locks, caches and journals."""
         return self.common_dir / "minitask"
 
     @property
     def objects_dir(self) -> Path:
-        """Return the repository's object store."""
+        """Return the folder of the object store."""
         return self.common_dir / "objects"
 
     @property
     def written_stores(self) -> tuple[Path, ...]:
-        """Return the object store, and the folder of what is kept of it if there is one."""
+        """Return the object store, and the folder of kept objects, if any."""
         spare = self.git.store.spare if self.git.store else None
         return (self.objects_dir, spare) if spare else (self.objects_dir,)
 
     def object_stores(self) -> tuple[Path, ...]:
-        """Return the object store and those that it borrows from, directly or not."""
+        """Return the object stores, with all direct and indirect alternates."""
         found: dict[Path, None] = {}
         waiting = [*self.written_stores]
         while waiting:
@@ -63,15 +63,13 @@ class Repository(Struct, frozen=True):
         return self.top
 
     def locked(self, fd: int) -> Repository:
-        """Return the same repository, whose git children keep the lock `fd` while they live, and whose new objects
-        are kept.
-        """
+        """Return the repository with kept objects, and with git children that inherit the lock `fd`."""
         store = LooseStore(self.objects_dir, self.object_format, self.home / "objects")
         return replace(self, git=replace(self.git, lock_fds=(fd,), store=store))
 
 
 def discover(start: Path, environ: Mapping[str, str]) -> Repository:
-    """Return the repository that holds `start`; raise `UsageError` if there is none."""
+    """Return the repository that contains `start`; raise `UsageError` if there is none."""
     questions = ("bare-repository", "inside-work-tree", "shallow-repository")
     argv = ("git", "rev-parse", *(f"--is-{name}" for name in questions))
     argv = (*argv, "--show-object-format", "--show-cdup", "--absolute-git-dir")
@@ -80,7 +78,7 @@ def discover(start: Path, environ: Mapping[str, str]) -> Repository:
         raise _not_found(start, finished.stderr.decode("utf-8", "replace"))
     text = finished.stdout.decode("utf-8", "surrogateescape")
     bare, inside, shallow, object_format, remainder = text.split("\n", 4)
-    # A bare repository has no checkout, and no line that leads up to one.
+    # A bare repository prints no --show-cdup line.
     up, _, git_dir = ("", "", remainder) if bare == "true" else remainder.partition("\n")
     if bare != "true" and inside != "true":
         raise UsageError(
@@ -94,7 +92,7 @@ def discover(start: Path, environ: Mapping[str, str]) -> Repository:
 
 
 def committer(repository: Repository) -> Signature:
-    """Return who commits, by the user's own configuration; raise `UsageError` if git does not know."""
+    """Return the committer by the user's configuration; raise `UsageError` if git has none."""
     git = repository.git.with_user_config()
     finished = git.run("var", "GIT_COMMITTER_IDENT")
     if finished.exit_code != 0:
@@ -106,7 +104,7 @@ def committer(repository: Repository) -> Signature:
 
 
 def git_version(environ: Mapping[str, str], cwd: Path) -> tuple[int, ...]:
-    """Return git's version as numbers; raise `MachineError` if there is no git."""
+    """Return the version of git as numbers; raise `MachineError` if git is missing."""
     finished = process.run(
         ("git", "version"), cwd=cwd, env=clean_environment(environ), timeout_seconds=60
     )
@@ -122,13 +120,13 @@ def head_branch(repository: Repository) -> str | None:
     except OSError:
         text = ""
     if text.startswith("ref: refs/heads/") and not text.endswith("/.invalid"):
-        return text.removeprefix("ref: ")  # the file says it: no need to start git
+        return text.removeprefix("ref: ")  # read from the file: no git process
     finished = repository.git.run("symbolic-ref", "-q", "HEAD")
     return finished.stdout.decode("utf-8", "surrogateescape").rstrip("\n") or None
 
 
 def _borrowed(store: Path) -> list[Path]:
-    """Return the object stores that one names in its `info/alternates`."""
+    """Return the alternates of an object store."""
     try:
         text = (store / "info/alternates").read_text("utf-8", "surrogateescape")
     except OSError:
@@ -165,7 +163,7 @@ def _not_found(start: Path, message: str) -> UsageError:
 def create_repository(
     folder: Path, files: Mapping[str, str], *, message: str, environ: Mapping[str, str]
 ) -> None:
-    """Make a repository with one commit on `main` that holds the files; its committer is the toolkit."""
+    """Create a repository with one commit of the files on `main`, by a demo identity."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         path = folder / name
@@ -183,7 +181,7 @@ def create_repository(
 
 
 class Signature(Struct, frozen=True):
-    """A person and a time: `stamp` is `SECONDS TIMEZONE`, as git writes it."""
+    """A person and a time; `stamp` is `SECONDS TIMEZONE`, as in git."""
 
     name: str
     email: str
@@ -214,11 +212,11 @@ SET_GROUP = 0o2000
 
 
 def share_modes(repository: Repository) -> None:
-    """Have this process, from now on, make files that those may use who share the repository."""
+    """Set this process's umask by `core.sharedRepository`, and make the toolkit's folder accordingly."""
     value = _shared(repository)
     if value in RIGHTS:
         os.umask(os.umask(0o077) & ~RIGHTS[value])
-    elif value.isdigit() and int(value, 8) >= 0o600:  # the very rights of a file
+    elif value.isdigit() and int(value, 8) >= 0o600:  # an explicit file mode
         rights = int(value, 8)
         os.umask(0o777 & ~(rights | (rights & 0o444) >> 2))
     else:
@@ -229,12 +227,12 @@ def share_modes(repository: Repository) -> None:
 
 
 def _shared(repository: Repository) -> str:
-    """Return `core.sharedRepository`; nothing where it is not set."""
+    """Return `core.sharedRepository`; empty if it is not set."""
     try:
         text = (repository.common_dir / "config").read_bytes()
     except OSError:
         return ""
-    if b"sharedrepository" not in text.lower():  # no need to start git
+    if b"sharedrepository" not in text.lower():  # no git process needed
         return ""
     finished = repository.git.run("config", "core.sharedRepository")
     return finished.stdout.decode("utf-8", "replace").strip().lower()

@@ -1,4 +1,4 @@
-"""Bring a checkout back, or after its branch, when a move of its branch was cut off halfway."""
+"""Repair a checkout after an interrupted move of its branch: restore its files, or complete the move."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ FAST_FORWARD = (
     *("--no-squash", "--commit", "--no-edit", "--no-autostash", "--no-verify-signatures"),
     *("--no-allow-unrelated-histories", "--no-signoff", "--no-log", "--no-stat"),
 )
-"""Each option is named: the user's own settings could turn it round."""
+"""Every option is explicit, since the user's settings could change the defaults."""
 
 
 SKIPPED = "S"
 
 
 class Checkout(Struct, frozen=True):
-    """A checkout of the target: its files, and the git folder that holds its index."""
+    """A checkout of the target: its top folder, and the git folder with its index."""
 
     top: Path
     git_dir: Path
 
 
 class TargetMove(Struct, frozen=True):
-    """A target branch (full ref) that goes from one commit to a descendant."""
+    """A move of the target branch (full ref) from a commit to a descendant."""
 
     target: str
     old: str
@@ -46,7 +46,7 @@ class TargetMove(Struct, frozen=True):
 
 
 class _Entry(Struct, frozen=True):
-    """A path in the index: git's tag for it, its mode and its blob."""
+    """An index entry: git's tag, mode and blob id."""
 
     tag: str
     mode: str
@@ -59,7 +59,7 @@ def _checkout_git(repository: Repository, checkout: Checkout) -> Git:
 
 
 def merging_git(repository: Repository, step: TargetMove, checkout: Checkout) -> Git:
-    """Return the checkout's git, for which the branch has no options of its own for merges."""
+    """Return the checkout's git, ignoring the branch's merge options."""
     key = f"branch.{step.target.removeprefix('refs/heads/')}.mergeoptions"
     return _checkout_git(repository, checkout).with_setting(key, "")
 
@@ -67,7 +67,10 @@ def merging_git(repository: Repository, step: TargetMove, checkout: Checkout) ->
 def remove_locks(
     repository: Repository, step: TargetMove, checkout: Checkout | None, since_ns: int
 ) -> None:
-    """Remove git's locks made since the journal was written, unless somebody releases them meanwhile."""
+    """Remove git's locks made since the journal, unless they are released within a grace period.
+
+    Raise `MachineError` if git is running in the checkout.
+    """
     locks = [repository.common_dir / f"{step.target}.lock"]
     if checkout is not None:
         locks += [checkout.git_dir / f"{name}.lock" for name in ("index", "HEAD", "ORIG_HEAD")]
@@ -85,7 +88,7 @@ def remove_locks(
 
 
 def are_there(repository: Repository, step: TargetMove, checkout: Checkout) -> bool:
-    """Return True if checkout and commits exist still; without them nothing can be told or written."""
+    """Return True if the checkout and both commits still exist; recovery needs them."""
     return (checkout.top.is_dir() and checkout.git_dir.is_dir()) and all(
         repository.git.succeeds("cat-file", "-e", f"{commit}^{{tree}}")
         for commit in (step.old, step.new)
@@ -93,9 +96,9 @@ def are_there(repository: Repository, step: TargetMove, checkout: Checkout) -> b
 
 
 def restore(repository: Repository, step: TargetMove, *, checkout: Checkout, since_ns: int) -> None:
-    """Bring half-written files back to what the index says; a file with anything of the user's in it stays.
+    """Restore half-written files from the index; a file with any content of the user stays.
 
-    Nothing is lost by writing ours again, for the new content is in a commit.
+    Nothing is lost, since the new content is in a commit.
     """
     git = _checkout_git(repository, checkout)
     changes = tree_changes(repository.git, step.old, step.new)
@@ -116,7 +119,7 @@ def restore(repository: Repository, step: TargetMove, *, checkout: Checkout, sin
 
 
 def _read_index(git: Git) -> dict[str, _Entry]:
-    """Return what the index holds, except for paths in conflict."""
+    """Return the index entries by path, without paths in conflict."""
     entries: dict[str, _Entry] = {}
     for field in git.fields("ls-files", "--stage", "-v", "-z"):
         header, _, path = field.partition("\t")
@@ -127,7 +130,7 @@ def _read_index(git: Git) -> dict[str, _Entry]:
 
 
 def _is_ours(git: Git, checkout: Checkout, change: TreeChange, since_ns: int) -> bool:
-    """Return True if git wrote what stands at a path, or took it away."""
+    """Return True if git wrote the file at the path, or removed it."""
     path = checkout.top / change.path
     if not _has_plain_parents(checkout.top, path):
         return False
@@ -146,7 +149,7 @@ def _is_ours(git: Git, checkout: Checkout, change: TreeChange, since_ns: int) ->
 
 
 def _has_plain_parents(top: Path, path: Path) -> bool:
-    """Return True if every folder above a path that is there is a folder, and no link to one."""
+    """Return True if every existing parent of the path below `top` is a folder, not a symbolic link."""
     between = [parent for parent in path.parents if parent != top and parent.is_relative_to(top)]
     return all(
         stat.S_ISDIR(parent.lstat().st_mode) for parent in between if os.path.lexists(parent)
@@ -154,12 +157,12 @@ def _has_plain_parents(top: Path, path: Path) -> bool:
 
 
 def _folder_of(path: Path) -> Path:
-    """Return the innermost folder above a path that is there."""
+    """Return the innermost existing folder above the path."""
     return next(parent for parent in path.parents if parent.is_dir())
 
 
 def _remove(top: Path, name: str) -> None:
-    """Remove a file, and the folders that are empty without it."""
+    """Remove a file, and the parent folders that become empty."""
     path = top / name
     path.unlink(missing_ok=True)
     for parent in path.parents:
@@ -172,7 +175,7 @@ def _remove(top: Path, name: str) -> None:
 
 
 def follow_index(repository: Repository, step: TargetMove, checkout: Checkout) -> None:
-    """Move the branch where its checkout has arrived: files and index were written, the ref was not."""
+    """Complete the move of the branch if files and index are written, but not the ref."""
     git = merging_git(repository, step, checkout)
     head = git.run("symbolic-ref", "-q", "HEAD").stdout.decode("utf-8", "surrogateescape")
     if head.rstrip("\n") != step.target or git.line("rev-parse", "HEAD") != step.old:

@@ -1,8 +1,8 @@
-"""Git commands, run so that nothing of the user's surroundings can change what they do.
+"""Run git isolated from the user's environment and settings.
 
-Every call names its repository, gives hooks, fsmonitor, external diffs, automatic gc and foreign `GIT_*`
-variables no say, and reads NUL-separated output. Only `Git.with_user_config` lets the user's own settings through:
-for the identity, and for writing into the user's own checkout.
+Every call names its repository, disables hooks, fsmonitor, external diffs, automatic gc and foreign `GIT_*` variables,
+and reads NUL-separated output. Only `Git.with_user_config` applies the user's settings: for the identity, remotes, and
+writes to the user's checkout.
 """
 
 from __future__ import annotations
@@ -55,9 +55,7 @@ RECALLED_MAX = 50
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment in the C locale, with no `GIT_*` variable but those that say where the user's
-    settings are.
-    """
+    """Return the environment in the C locale; of `GIT_*`, keep only variables that locate the user's settings."""
     variables = {key: value for key, value in environ.items() if not key.startswith("GIT_")}
     variables |= {key: environ[key] for key in USER_CONFIG if key in environ}
     variables.pop("LANGUAGE", None)
@@ -65,11 +63,11 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 class Git(Struct, frozen=True):
-    """Git on one repository; `lock_fds` are inherited, so that a lock outlives its holder's children.
+    """Git on one repository; children inherit `lock_fds`, so that a lock outlives its holder.
 
-    What it writes goes to the object store `new_objects`, where there is one, which has to know the repository's own.
-    What is kept of `store` is read as well. `index_file` is another index than the repository's. `runs_hooks`: the
-    user's own hooks count. `signs`: whether they sign commits does, too.
+    New objects go to the store `new_objects` if given, else to the repository's. The kept objects of `store` are read
+    too. `index_file` replaces the repository's index. `runs_hooks` enables the user's hooks, `signs` the user's commit
+    signing.
     """
 
     git_dir: Path
@@ -85,15 +83,15 @@ class Git(Struct, frozen=True):
     signs: bool = False
 
     def with_setting(self, key: str, value: str) -> Git:
-        """Return git with one more setting; its key may have any characters."""
+        """Return git with one more setting; its key may contain any character."""
         return replace(self, settings=(*self.settings, (key, value)))
 
     def with_user_config(self, work_tree: Path | None = None) -> Git:
-        """Return the same repository under the user's own configuration, in their checkout."""
+        """Return git with the user's configuration, in a work tree if given."""
         return replace(self, user_config=True, work_tree=work_tree)
 
     def argv(self, *args: str) -> tuple[str, ...]:
-        """Return the whole command line for `git ARGS`."""
+        """Return the command line of `git ARGS`."""
         off = [*(() if self.runs_hooks else (NO_HOOKS,)), *(() if self.signs else (NO_SIGNATURE,))]
         settings = (*off, *(QUIET if self.user_config else QUIET + PLAIN))
         flags = [part for setting in settings for part in ("-c", setting)]
@@ -101,7 +99,7 @@ class Git(Struct, frozen=True):
         return ("git", f"--git-dir={self.git_dir}", *tree, *flags, *args)
 
     def env(self) -> dict[str, str]:
-        """Return the environment that the command runs in."""
+        """Return the environment of the command."""
         cleaned = clean_environment(self.environ) | self._settings() | self._alternates()
         if self.user_config:
             names = (*IDENTITY, *TRANSPORT)
@@ -120,7 +118,7 @@ class Git(Struct, frozen=True):
         )
 
     def _alternates(self) -> dict[str, str]:
-        """Return the variable that names more object stores to read."""
+        """Return the variable that names additional object stores."""
         if self.store is None or self.store.spare is None:
             return {}
         more = (self.store.folder,) if self.new_objects else ()
@@ -128,14 +126,14 @@ class Git(Struct, frozen=True):
         return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": os.pathsep.join(stores)}
 
     def _settings(self) -> dict[str, str]:
-        """Return the variables that carry the settings; on the command line a key ends at its first `=`."""
+        """Return the settings as variables; on a command line a key would end at its first `=`."""
         variables = {"GIT_CONFIG_COUNT": str(len(self.settings))} if self.settings else {}
         for number, (key, value) in enumerate(self.settings):
             variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
         return variables
 
     def run(self, *args: str, stdin: bytes = b"", timeout_seconds: float = 600) -> process.Finished:
-        """Return the finished command; any exit code will do."""
+        """Run the command and return its result, whatever the exit status."""
         return process.run(
             self.argv(*args),
             cwd=self.work_tree or self.git_dir,
@@ -147,14 +145,14 @@ class Git(Struct, frozen=True):
         )
 
     def output(self, *args: str, stdin: bytes = b"") -> bytes:
-        """Return what the command printed; raise `MachineError` with git's own message if it failed."""
+        """Return the stdout of the command; raise `MachineError` with git's message if it failed."""
         finished = self.run(*args, stdin=stdin)
         if finished.exit_code != 0 or finished.timed_out:
             raise failure(args, finished)
         return finished.stdout
 
     def recall(self, *args: str) -> bytes:
-        """Return the output of a command that reads nothing but commits it names by their ids: it runs once."""
+        """Return the cached output of a command that depends only on commits given by id."""
         key = (self.git_dir, args)
         output = _recalled.get(key)
         if output is None:
@@ -168,12 +166,12 @@ class Git(Struct, frozen=True):
         return self.output(*args).decode("utf-8", "surrogateescape").rstrip("\n")
 
     def fields(self, *args: str, stdin: bytes = b"") -> list[str]:
-        """NUL-separated output as strings."""
+        """Return the NUL-separated output as strings."""
         text = self.output(*args, stdin=stdin).decode("utf-8", "surrogateescape")
         return text.rstrip("\0").split("\0") if text else []
 
     def succeeds(self, *args: str) -> bool:
-        """Return True if the command exits with 0."""
+        """Return True if the exit status is 0."""
         return self.run(*args).exit_code == 0
 
 
@@ -181,12 +179,12 @@ _recalled: dict[tuple[Path, tuple[str, ...]], bytes] = {}
 
 
 def _escaped(path: Path) -> str:
-    """Return a path as git reads it between double quotes."""
+    """Return a path escaped for git's double quotes."""
     return str(path).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def failure(args: tuple[str, ...], finished: process.Finished) -> MachineError:
-    """Return an error that says which git command failed, and how."""
+    """Return the error for a failed git command."""
     lines = finished.stderr.decode("utf-8", "replace").strip().splitlines()
     error_lines = [line for line in lines if line.startswith(("fatal: ", "error: "))]
     summary = (error_lines or lines[-1:] or [f"exit code {finished.exit_code}"])[0]
@@ -210,7 +208,7 @@ TIMEOUT_SECONDS = 600.0
 
 
 class GitProcess:
-    """`git ARGS`, started at the first request, and again where it ended. Safe to share between threads."""
+    """A long-lived `git ARGS`, started at the first request, and again after it ended. Thread-safe."""
 
     def __init__(self, git: Git, *args: str) -> None:
         self._git = git
@@ -220,7 +218,7 @@ class GitProcess:
         self._child: pipes.Child | None = None
 
     def ask(self, request: bytes, *, end: bytes) -> bytes | None:
-        """Return the answer to a request, of which `end` is the end; None if git ended before it."""
+        """Send a request; return the reply up to the marker `end`, or None if git ended early or timed out."""
         with self._lock:
             child = self._child or self._start()
             try:
@@ -230,7 +228,7 @@ class GitProcess:
                 answer = _read(cast("IO[bytes]", child.stdout).fileno(), end)
             except BrokenPipeError:
                 answer = None
-            except BaseException:  # what is still to come would be taken for the next answer
+            except BaseException:  # unread output would be taken for the next reply
                 self._end()
                 raise
             if answer is None:
@@ -253,12 +251,12 @@ class GitProcess:
 
     def _end(self) -> None:
         self._child = None
-        with contextlib.suppress(BrokenPipeError):  # what it did not read any more
+        with contextlib.suppress(BrokenPipeError):  # of input that it did not read
             self._held.close()
 
 
 def _read(fd: int, end: bytes) -> bytes | None:
-    """Return what comes until `end` does; None if the stream ends, or nothing comes for long."""
+    """Read up to the marker `end`; return None if the stream ends, or times out."""
     poller = select.poll()
     poller.register(fd, select.POLLIN)
     answer = b""

@@ -1,4 +1,4 @@
-"""Trees as values: what differs between two, some paths changed, and merges without a checkout."""
+"""Trees: differences between two, edits, and merges without a checkout."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from minitask.git.run_git import Git, GitProcess, failure
 from minitask.patterns import lazy_pattern
 
 Edits = dict[str, "Edits | Entry | None"]
-"""Names in a folder: what is to stand there, nothing (None), or what is to change below."""
+"""Edits in a folder, by name: a new entry, None to remove it, or edits of a subfolder."""
 
 
 class Difference(Struct, frozen=True):
-    """A path at which two trees hold different things, None for nothing. Folders are told by their files."""
+    """A path whose entries in two trees differ (None: no entry). Folders are represented by their files."""
 
     path: str
     old: Entry | None
@@ -26,7 +26,7 @@ class Difference(Struct, frozen=True):
 
 
 def differences(objects: Objects, old: str, new: str, *, above: str = "") -> Iterator[Difference]:
-    """Yield every path that differs between two trees, a folder's before what comes after it."""
+    """Yield every path that differs between two trees, in depth-first order."""
     if old == new:
         return
     before = objects.entries(old) if old else {}
@@ -48,9 +48,7 @@ def differences(objects: Objects, old: str, new: str, *, above: str = "") -> Ite
 
 
 def changed_tree(objects: Objects, tree: str, changes: Mapping[str, Entry | None]) -> str:
-    """Return the tree with each path as given, None to have nothing there; a folder that comes to be empty is left
-    out.
-    """
+    """Return the tree with the given entries at their paths (None removes one); empty folders are omitted."""
     edits: Edits = {}
     for path, entry in changes.items():
         *folders, name = path.split("/")
@@ -58,7 +56,7 @@ def changed_tree(objects: Objects, tree: str, changes: Mapping[str, Entry | None
         for folder in folders:
             below = level.get(folder)
             if isinstance(below, Entry) and entry is None:
-                break  # a folder that makes way for a file takes all below it along
+                break  # a file replaces the folder, with everything below it
             if not isinstance(below, dict):
                 below = level[folder] = {}
             level = below
@@ -69,7 +67,7 @@ def changed_tree(objects: Objects, tree: str, changes: Mapping[str, Entry | None
 
 
 def _edited(objects: Objects, tree: str, edits: Edits) -> str:
-    """Return the folder's tree with the edits; empty if nothing is left in it."""
+    """Return the folder's tree with the edits applied; empty if nothing remains."""
     entries = dict(objects.entries(tree)) if tree else {}
     for name, edit in edits.items():
         entry = edit
@@ -86,32 +84,31 @@ def _edited(objects: Objects, tree: str, edits: Edits) -> str:
 
 
 class MergeResult(Struct, frozen=True):
-    """The merge's tree id; None, and the paths in conflict, where it is not clean."""
+    """The id of the merged tree; None with the conflicting paths if there are conflicts."""
 
     tree: str | None
     conflicts: tuple[str, ...] = ()
 
 
 def merge_tree(git: Git, *, ours: str, theirs: str) -> MergeResult:
-    """Merge two commits, in memory."""
+    """Merge two commits without a checkout."""
     args = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs)
     with keeping(git) as aside:
         finished = aside.run(*args)
     parts = finished.stdout.decode("utf-8", "surrogateescape").rstrip("\0").split("\0")
     if finished.exit_code == 0:
         return MergeResult(parts[0])
-    # A bad revision exits with 1 as well, but prints no tree.
+    # A bad revision exits with 1 too, but prints no tree.
     if finished.exit_code == 1 and parts[0]:
         return MergeResult(None, tuple(dict.fromkeys(parts[1:])))
     raise failure(args, finished)
 
 
 def merge_apart(objects: Objects, *, base: str, ours: str, theirs: str) -> str | None:
-    """Return the merged tree where whatever theirs changed is in ours as it was in the base: no content is to be
-    merged.
+    """Return the merged tree if every path changed by theirs is unchanged in ours, so that no content is merged.
 
-    All are trees, and `base` is that of the merge base of two commits. None if git must look closer: both sides
-    touched a path, or one may have moved a folder that the other put something into.
+    All are trees; `base` is the tree of the merge base. None if git must merge: both sides changed a path, or one may
+    have moved a folder that the other added files to.
     """
     changes: dict[str, Entry | None] = {}
     for difference in differences(objects, base, theirs):
@@ -127,7 +124,7 @@ def merge_apart(objects: Objects, *, base: str, ours: str, theirs: str) -> str |
 
 
 def _has_place(objects: Objects, path: str, trees: tuple[str, str, str]) -> bool:
-    """Return True if each folder above a path is one in ours too, and untouched there where theirs has it no more."""
+    """Return True if ours still has each folder above the path, unchanged if theirs removed it."""
     parts = path.split("/")
     for count in range(1, len(parts)):
         above = "/".join(parts[:count])
@@ -140,14 +137,14 @@ def _has_place(objects: Objects, path: str, trees: tuple[str, str, str]) -> bool
 
 
 def _folder(entry: Entry | None) -> str:
-    """Return the tree that stands there, `FILE` for anything else, nothing for nothing."""
+    """Return the entry's tree id, `FILE` for other entries, empty for none."""
     return "" if entry is None else entry.oid if entry.mode == TREE else FILE
 
 
 class TreeChange(Struct, frozen=True):
-    """One path that differs between two trees: git's status letter, both modes and blob ids, lines added and removed.
+    """A path that differs between two trees: status letter, modes, blob ids, lines added and removed.
 
-    The counts are None if the content is not text.
+    The counts are None for binary content.
     """
 
     status: str
@@ -168,12 +165,12 @@ DIFF = (
 
 
 def tree_changes(git: Git, old: str, new: str) -> tuple[TreeChange, ...]:
-    """Every path that differs, renames as a deletion and an addition."""
+    """Return every path that differs; a rename is a deletion and an addition."""
     return _parse_changes(git.fields(*DIFF, old, new))
 
 
 class TreeDiffs:
-    """`tree_changes` through one process that stays open. Safe to share between threads."""
+    """`tree_changes` through a long-lived process. Thread-safe."""
 
     def __init__(self, git: Git) -> None:
         self._git = git
@@ -181,9 +178,9 @@ class TreeDiffs:
         self._mark = f"end-{os.urandom(16).hex()}\n".encode()
 
     def changes(self, old: str, new: str) -> tuple[TreeChange, ...]:
-        """Every path that differs between two trees, given by their ids.
+        """Return every path that differs between two trees, given by id.
 
-        A line that names no object comes back as it is, and git sends what it holds back with it.
+        Git echoes the marker line, which names no object, and flushes its output with it.
         """
         head = f"{old} {new}\n".encode()
         answer = self._dialogue.ask(head + self._mark, end=self._mark)
@@ -198,7 +195,7 @@ class TreeDiffs:
 
 
 def _parse_changes(fields: Sequence[str]) -> tuple[TreeChange, ...]:
-    """Return what `DIFF` printed: first the raw entries, then the counts of lines."""
+    """Parse the output of `DIFF`: raw entries, then line counts."""
     end = next(
         (at for at in range(0, len(fields), 2) if not fields[at].startswith(":")), len(fields)
     )
@@ -214,13 +211,13 @@ def _parse_changes(fields: Sequence[str]) -> tuple[TreeChange, ...]:
 
 
 def _counts(field: str) -> tuple[str, tuple[int | None, int | None]]:
-    """One line of `--numstat`; a binary file has dashes for its counts."""
+    """Parse a line of `--numstat`; a binary file has dashes for counts."""
     added, removed, path = field.split("\t", 2)
     return path, (int(added), int(removed)) if added != "-" else (None, None)
 
 
 def is_ancestor(git: Git, *, ancestor: str, of: str) -> bool:
-    """Return True if one commit is reachable from another."""
+    """Return True if `ancestor` is reachable from `of`."""
     finished = git.run("merge-base", "--is-ancestor", ancestor, of)
     if finished.exit_code not in (0, 1):
         raise failure(("merge-base",), finished)
@@ -242,17 +239,15 @@ PATCH = (
 
 
 def patch(git: Git, old: str, new: str, *, paths: tuple[str, ...] = ()) -> str:
-    """Return the difference between two commits as a unified diff, renames found; of some paths alone where they
-    are named.
-    """
+    """Return a unified diff of two commits, with renames detected; `paths` limits it."""
     scope = ("--", *paths) if paths else ()
     return git.output(*PATCH, old, new, *scope).decode("utf-8", "replace")
 
 
 def patches(git: Git, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Return the unified diff between the trees of each pair, by one process; what git cannot read is left out.
+    """Return the unified diffs of pairs of trees, by one process; unreadable pairs are omitted.
 
-    A file of more than a megabyte counts as binary.
+    A file above one megabyte counts as binary.
     """
     lines = "".join(f"{old} {new}\n" for old, new in dict.fromkeys(pairs)).encode()
     small = git.with_setting("core.bigFileThreshold", "1m")

@@ -1,9 +1,9 @@
-"""Move the target branch, and nothing else of the user's.
+"""Move the target branch without touching the user's other work.
 
-A branch that is checked out nowhere moves by compare-and-swap. One that is checked out moves by a fast-forward merge in
-that checkout, which refuses rather than overwrite. A journal file, written before and removed after, lets the next
-command undo the halves of a checkout that a kill in between left behind. What git wrote is told from what the user
-wrote by time and content together: changed since the journal, and nothing but the new content or its beginning.
+A branch that is not checked out moves by compare-and-swap; one that is, by a fast-forward merge in its checkout, which
+never overwrites the user's changes. A journal file exists during the move, so that the next command can repair the
+checkout after a kill. A file counts as written by git if it changed after the journal and holds the new content or a
+prefix of it.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ TROUBLE = (
     "unable to unlink",
     "annot create directory",
 )
-"""Messages of git when the machine failed, rather than when a file of the user's is in the way."""
+"""Git's messages if the machine failed, as opposed to a user's file blocking the merge."""
 GITS_OWN_CODES_MAX = 129
-"""A higher exit code is that of a wrapper whose git was killed."""
+"""A higher exit status comes from a wrapper whose git was killed."""
 
 
 class TargetUpdate(Struct, frozen=True):
     """The result of moving the target. `moved_meanwhile`: it was not at `old`; else `reason` says what blocks it.
 
-    `declined`: a remote that has to take it first did not, by a rule, or because it is ahead (`is_behind`).
+    `declined`: the remote that must accept it first did not, by a rule or because it is ahead (`is_behind`).
     """
 
     done: bool
@@ -63,10 +63,10 @@ class TargetUpdate(Struct, frozen=True):
 
 
 def update_target(repository: Repository, step: TargetMove) -> TargetUpdate:
-    """Move the target; the checkout that holds it, if any, gets the new files.
+    """Move the target, and update the files of its checkout, if any.
 
-    Raise `MachineError` if git or the disk failed; what was half-written by then is fixed at once, or else by the next
-    command, for the journal stays until it is.
+    Raise `MachineError` if git or the disk failed; half-written files are repaired at once, or by the next command,
+    since the journal remains until then.
     """
     checkout = checkout_of(repository, step.target)
     since_ns = write_journal(repository, step, checkout)
@@ -87,7 +87,7 @@ def update_target(repository: Repository, step: TargetMove) -> TargetUpdate:
 
 
 def checkout_of(repository: Repository, target: str) -> Checkout | None:
-    """Return the checkout in which a branch is checked out, if any."""
+    """Return the checkout in which the branch is checked out, if any."""
     if repository.top is not None and head_branch(repository) == target:
         return Checkout(repository.top, repository.git_dir)
     if (repository.common_dir / "worktrees").is_dir():
@@ -96,7 +96,7 @@ def checkout_of(repository: Repository, target: str) -> Checkout | None:
 
 
 def recover(repository: Repository) -> None:
-    """Finish what a killed `update_target` left: its stale locks and half-written files. Call it under the lock."""
+    """Repair after a killed `update_target`: stale locks, half-written files. The caller holds the lock."""
     path = repository.home / JOURNAL
     try:
         entry = json.loads(path.read_text("utf-8", "surrogateescape"))
@@ -114,7 +114,7 @@ def recover(repository: Repository) -> None:
 
 
 def write_journal(repository: Repository, step: TargetMove, checkout: Checkout | None) -> int:
-    """Write down what is about to be done; return the time of that in ns, by the file system's own clock."""
+    """Write the journal; return its time in ns, by the file system's clock."""
     path = repository.home / JOURNAL
     entry = to_builtins(step) | {
         "top": str(checkout.top) if checkout else "",
@@ -127,7 +127,7 @@ def write_journal(repository: Repository, step: TargetMove, checkout: Checkout |
 def _fast_forward(
     repository: Repository, step: TargetMove, *, checkout: Checkout, since_ns: int
 ) -> TargetUpdate | MachineError:
-    """Merge in the checkout; return the error, instead of raising it, if nothing is left to fix."""
+    """Merge in the checkout; return the error, instead of raising it, if nothing is left to repair."""
     git = merging_git(repository, step, checkout)
     if (
         not _is_at(repository, step.target, step.old)
@@ -144,7 +144,7 @@ def _fast_forward(
     message = finished.stderr.decode("utf-8", "replace")
     if "Not possible to fast-forward" in message:
         return TargetUpdate(done=False, moved_meanwhile=True)
-    # Git took its locks away itself, but leaves the files that it wrote before a disk was full or a filter failed.
+    # Git removed its locks, but leaves files that it wrote before the disk was full or a filter failed.
     restore(repository, step, checkout=checkout, since_ns=since_ns)
     if any(phrase in message for phrase in TROUBLE):
         return failure(FAST_FORWARD, finished)
@@ -152,7 +152,7 @@ def _fast_forward(
 
 
 def _arrived(repository: Repository, step: TargetMove, git: Git) -> TargetUpdate | MachineError:
-    """Look where the branch is: git's exit code alone does not say that it moved."""
+    """Check where the branch is: git's exit status does not prove that it moved."""
     if _is_at(repository, step.target, step.new):
         return TargetUpdate(done=True)
     at = git.line("rev-parse", "--verify", f"{step.target}^{{commit}}")
@@ -167,7 +167,7 @@ def _arrived(repository: Repository, step: TargetMove, git: Git) -> TargetUpdate
 
 
 def _is_at(repository: Repository, target: str, commit: str) -> bool:
-    """Return True if the target's own file says that it is at a commit; False if only git can tell."""
+    """Return True if the target's ref file holds the commit; False also if only git can tell."""
     try:
         return (repository.common_dir / target).read_bytes() == f"{commit}\n".encode()
     except OSError:
@@ -175,7 +175,7 @@ def _is_at(repository: Repository, target: str, commit: str) -> bool:
 
 
 def _refusal(message: str) -> str:
-    """Return git's reason in one line: its first sentence and the paths that it lists below."""
+    """Return git's reason in one line: its first sentence and the listed paths."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     first = next((line.removeprefix("error: ") for line in lines), "git refused the merge")
     paths = [line.strip() for line in message.splitlines() if line.startswith("\t")]

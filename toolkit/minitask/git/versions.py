@@ -14,11 +14,11 @@ COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 SQUASHED = re.compile(
     r"\A[^\n]*\(#\d+\)\s*$|^Squashed commit of the following:|\A[^\n]*\bsquash", re.MULTILINE
 )
-"""Texts that GitHub, GitLab and git itself write into a squashed commit."""
+"""Texts that GitHub, GitLab and git write into a squashed commit."""
 
 
 class Version(Struct, frozen=True):
-    """A blob at a path, as a commit brought it in."""
+    """A blob at a path, and the commit that introduced it."""
 
     commit: str
     path: str
@@ -26,22 +26,22 @@ class Version(Struct, frozen=True):
 
 
 class SpecVersions(Struct, frozen=True):
-    """All versions of some files, oldest first, in a commit's history and that of all branches.
+    """All versions of some files, oldest first, in the history of a commit and of all branches.
 
-    `edge` holds the commits at which a shallow clone's history ends.
+    `edge`: commits where a shallow clone's history ends.
     """
 
     found: tuple[Version, ...]
     edge: frozenset[str] = frozenset()
 
     def first(self, path: str, blob: str) -> str | None:
-        """Return the oldest commit that brought in a blob: at a path, else wherever it was before it was moved."""
+        """Return the oldest commit that introduced the blob at the path, else at any path (a moved file)."""
         commits = [item.commit for item in self.found if item.blob == blob and item.path == path]
         moved = (item.commit for item in self.found if item.blob == blob)
         return commits[0] if commits else next(moved, None)
 
     def before(self, path: str, blob: str) -> Version | None:
-        """Return the version of a file before it had this blob; None if it was new with it."""
+        """Return the version before the one with this blob; None if there is none."""
         latest: Version | None = None
         for item in self.found:
             if item.path == path:
@@ -52,9 +52,7 @@ class SpecVersions(Struct, frozen=True):
 
 
 def load_versions(git: Git, commit: str, folders: Sequence[str]) -> SpecVersions:
-    """Return the versions of all files below some folders, or of some files; those that attempts made do not
-    count.
-    """
+    """Return the versions of files, or of all files below folders; the toolkit's branches are excluded."""
     text = git.output(
         "log",
         "--reverse",
@@ -91,7 +89,7 @@ def _parsed(fields: Sequence[str]) -> list[Version]:
 
 
 def _shallow_commits(git: Git) -> frozenset[str]:
-    """Return the commits at which a shallow clone's history ends; none in a whole one."""
+    """Return the commits where a shallow clone's history ends; none in a full clone."""
     if git.line("rev-parse", "--is-shallow-repository") != "true":
         return frozenset()
     path = git.line("rev-parse", "--path-format=absolute", "--git-path", "shallow")
@@ -102,17 +100,17 @@ def _shallow_commits(git: Git) -> frozenset[str]:
 
 
 def is_squash(git: Git, commit: str) -> bool:
-    """Return True if a commit's message says that it stands for several."""
+    """Return True if the commit's message is that of a squashed merge."""
     message = git.output("log", "-1", "--format=%B", commit).decode("utf-8", "replace")
     return SQUASHED.search(message) is not None
 
 
 _LIMIT = "-l2000"
-"""Most files of one commit that git compares with each other."""
+"""Limit on the files of a commit for rename detection."""
 
 
 class Renames(Struct):
-    """The renames on the way from one commit to a later one; git is asked when the first name is."""
+    """The renames between a commit and a later one, read from git at first use."""
 
     git: Git
     old: str
@@ -120,19 +118,19 @@ class Renames(Struct):
     _steps: Sequence[tuple[str, str]] | None = field(default=None)
 
     def before(self, path: str) -> str:
-        """Return what a file of the later commit was called in the earlier one; its own name where nothing is known."""
+        """Return the earlier name of a file of the later commit; the same name if no rename is known."""
         for old, new in reversed(self._pairs()):
             path = old if new == path else path
         return path
 
     def after(self, path: str) -> str:
-        """Return what a file of the earlier commit is called in the later one."""
+        """Return the later name of a file of the earlier commit."""
         for old, new in self._pairs():
             path = new if old == path else path
         return path
 
     def _pairs(self) -> Sequence[tuple[str, str]]:
-        """Return the renames as `(old, new)`, the oldest first."""
+        """Return the renames as `(old, new)`, oldest first."""
         if self._steps is None:
             shape = (
                 "--format=",
@@ -149,6 +147,6 @@ class Renames(Struct):
 
 
 def _read(fields: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the pairs of each `R100`: the old name and the new one."""
+    """Parse `R…` entries into pairs of old and new name."""
     names = [name.removeprefix("\n") for name in fields if name.strip("\n")]
     return list(zip(names[1::3], names[2::3], strict=False))
