@@ -1,4 +1,4 @@
-"""Sentences of an answer that a rewritten file has at its edges: "Here is the updated file:"."""
+"""Find sentences of a model's answer at the edges of a rewritten file, and lines that a short file dropped."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ _BLOCK_COMMENT = lazy_pattern(r"/\*.*?\*/|<!--.*?-->|\"\"\".*?\"\"\"|'''.*?'''",
 _PARSED = frozenset(
     {".py", ".pyi", ".js", ".mjs", ".cjs", ".jsx", ".go", ".rs", ".java", ".json", ".toml"}
 )
-"""Files whose syntax is judged, so that a bare sentence is a flaw anyway."""
+"""Endings of files that a parser or compiler checks, where a bare sentence is a syntax error anyway."""
 _MARKUP = frozenset({".html", ".htm", ".vue", ".svelte", ".xml", ".svg", ".astro"})
 _REMEDY = "leave the answer's sentences out of the file"
 
 
 def find_answer_text(proposal: FileChange, *, spec: Spec) -> Iterator[LintError]:
-    """Yield a sentence at the edge of a file that the base does not have and that the spec does not ask for."""
+    """Yield the first line at an edge of the file that is new, not in the spec, and part of the answer."""
     spec_text = text_about(spec, proposal.path)
     for number, line, at_end in _edges(proposal):
         spec_lines = spec_text.split("\n") if _is_frame(line, proposal.path) else spec_text
@@ -78,7 +78,7 @@ def find_answer_text(proposal: FileChange, *, spec: Spec) -> Iterator[LintError]
 
 
 def _edges(proposal: FileChange) -> Iterator[tuple[int, str, bool]]:
-    """Yield the new lines before the first that the base has, and behind the last; the outermost of a new file."""
+    """Yield the new lines above the first and below the last old line; of a new file, only its first and last line."""
     blanked = _BLOCK_COMMENT.sub(lambda match: "\n" * match[0].count("\n"), proposal.content)
     rows = filled_lines(blanked)
     had = frozenset(map(str.strip, (proposal.base or "").split("\n")))
@@ -92,7 +92,7 @@ def _until_known(rows: Sequence[tuple[int, str]], had: frozenset[str]) -> Sequen
     return fresh if len(fresh) < len(rows) else []
 
 
-# The tags and keys that replies put around a file's content.
+# Tags and keys in which replies wrap a file's content.
 _ENVELOPE = lazy_pattern(
     r"</?[\w:-]*(?:file|content|path|tool|function|parameter|invoke|answer|output|response|result|artifact|argument)[\w:-]*"
     r"(?:\s[^<>]*)?>.*|(?:path|file|file_?name|file_?path)\s*[:=]\s*\S+|(?:content|code|text|body)\s*:\s*[|>][-+]?",
@@ -100,7 +100,7 @@ _ENVELOPE = lazy_pattern(
 )
 
 
-# What ends a turn in a model's own alphabet, which some servers leave in its text.
+# End-of-turn tokens of models, which some servers leave in the text.
 _TOKEN = lazy_pattern(
     r"<[|｜][\w▁ -]{2,40}[|｜]>|\[/?INST\]|<(?:end|start)_of_turn>(?:model|user)?|<eos>|</s>"
     r"|\*{3} ?end of (?:file|patch)",
@@ -113,11 +113,11 @@ _FRAME = lazy_pattern(
     r"|bash|shell|dockerfile|makefile|rust",
     2,
 )
-"""Lines that stand before and behind a file where it is shown, or name its language."""
+"""Lines that open or close a listing of a file, or name its language."""
 
 
 def _is_frame(line: str, path: str) -> bool:
-    """Return True if a line says no more than where a file begins or ends, or what its name is."""
+    """Return True if the line only marks where a file begins or ends, or gives its name."""
     if _FRAME.fullmatch(line):
         return True
     bare = _AROUND.sub("", line).removeprefix("File:").removeprefix("file:").strip()
@@ -151,7 +151,7 @@ def _is_foreign(proposal: FileChange, line: str, spec: Spec, *, at_end: bool) ->
 
 
 def _is_beside(proposal: FileChange, *, at_end: bool) -> bool:
-    """Return True if the base's outermost line is still there, so that the sentence came on top of it."""
+    """Return True if the base's outermost line is still in the file, so that the sentence was added beside it."""
     old, new = (
         [line for _, line in filled_lines(text)] for text in (proposal.base or "", proposal.content)
     )
@@ -164,7 +164,7 @@ _OWN = lazy_pattern(
 )
 
 LONGEST = 40
-"""Telling lines of a file up to which it is short."""
+"""Highest number of lines with a letter or digit in a file that counts as short."""
 _ADDS = lazy_pattern(
     r"\b(?:add(?:s|ed|ing)?|append\w*|insert\w*|extend\w*|includ(?:e|es|ing))\b", 2
 )
@@ -180,7 +180,7 @@ _MEANT = lazy_pattern(
 def find_dropped(
     proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = (), explanation: str = ""
 ) -> LintError | None:
-    """Return the lines that a short file loses, that neither the spec nor the `explanation` of that fault names."""
+    """Return the lines dropped from a short file that neither the spec nor the answer's `explanation` names."""
     path = proposal.path
     if proposal.explicit or not proposal.base or takes_away(spec, path):
         return None
@@ -199,7 +199,7 @@ def find_dropped(
 
 
 def _rows(text: str) -> list[str]:
-    """Return the lines that say something, without what is around them."""
+    """Return the stripped lines that have a letter or digit."""
     return [row for row in map(str.strip, text.split("\n")) if any(map(str.isalnum, row))]
 
 
@@ -211,7 +211,7 @@ def _lost(
     spec: Spec,
     others: Sequence[FileChange],
 ) -> list[str]:
-    """Return the lines that are gone: nothing is like them, no other file has them, and the spec speaks of none."""
+    """Return the dropped lines that have no similar new line, are in no other file, and are not covered by the spec."""
     moved = {row for file in others for row in _rows(file.content)}
     fresh = [row for row in new if row not in set(old)]
     gone = [row for row in old if row not in moved.union(new)]
@@ -234,13 +234,13 @@ def _lost(
 
 
 def _key(row: str) -> str:
-    """Return the name that a line gives a value to; empty where it does not."""
+    """Return the name that the line assigns a value to, or an empty string."""
     match = _VALUE.match(row)
     return match[1] if match else ""
 
 
 def _in_other_parts(proposal: FileChange, spec: Spec) -> frozenset[str]:
-    """Return the lines of definitions that are still there, which others judge, and of parts that the spec names."""
+    """Return the lines of definitions still in the file (judged by other checks) and of parts that the spec names."""
     base = proposal.base or ""
     spec_text, rows = text_about(spec, proposal.path).lower(), base.split("\n")
     before, after = parts_of_both(proposal.path, base, proposal.content)
@@ -259,7 +259,7 @@ def _in_other_parts(proposal: FileChange, spec: Spec) -> frozenset[str]:
 def _is_doubtful(
     old: Sequence[str], new: Sequence[str], lost: Sequence[str], *, spec: Spec, path: str
 ) -> bool:
-    """Return True if nothing else is kept, if a task that only adds makes the file shorter, or if most of it goes."""
+    """Return True if no line is kept, if the task only adds but the file gets shorter, or if most lines are dropped."""
     sentences = task_sentences(spec, path)
     adds = any(map(_ADDS.search, sentences)) and not any(map(has_loss_word, sentences))
     if not (Counter(old) & Counter(new)) and len(lost) > 1:
@@ -273,7 +273,7 @@ def _is_doubtful(
 
 
 def is_meant(path: str, explanation: str) -> bool:
-    """Return True if a line of an answer, outside of its fences, says that a file is to lose lines."""
+    """Return True if a line of the answer, outside its fences, says that the file is meant to lose lines."""
     name = path.rsplit("/", 1)[-1]
     lines = FENCED.sub("\n", explanation).split("\n")
     return any(name in line and _MEANT.search(line.replace(path, "")) for line in lines)

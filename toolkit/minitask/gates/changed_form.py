@@ -1,7 +1,7 @@
-"""Changes that a rewrite makes to lines outside its task: other characters, indents, copies.
+"""Find changes of form outside the task: other characters, indentation, case or order, copied or dropped lines.
 
-Whoever asks for one value wants no straight quotes made curly, no tabs made spaces and no line twice. Where the spec
-speaks of form, or the reply says that it is meant, nothing is judged.
+A task that changes one value must not make quotes curly, turn tabs into spaces or repeat lines. A check is skipped if
+the spec mentions that aspect of form.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from minitask.spec.model import Spec
 _MOST_LINES = 5_000
 _LEAST, _NEARLY_ALL, _ALIKE = 3, 0.8, 0.5
 _TELLING = 8
-"""How many lines, and which share of those there are, make a change of form one of the whole file."""
+"""Limits: lines of a judged file, lines and share of a file-wide change, likeness of lines, letters of a copied end."""
 _ABOUT_FORM = lazy_pattern(
     r"\b(?:(?:re-?)?format\w*|indent\w*|tabs?|spac(?:e|es|ing)|white-?space|blank lines?|style|lint\w*|prettier|black"
     r"|ruff|gofmt|tidy|pretty\w*|beautif\w+|align\w*|(?:un)?wrap\w*|nest\w*|convert\w*|port|translat\w+|rewrit\w+|layout"
@@ -67,7 +67,7 @@ Rows = Sequence[tuple[int, str]]
 def find_changed_form(
     proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = ()
 ) -> LintError | None:
-    """Return the first line that is the base's in another form, twice, or gone, without a word of the spec."""
+    """Return the first unrequested change of form: a line changed, repeated, or in place of dropped lines."""
     old, new = _rows(proposal.base or ""), _rows(proposal.content)
     if not old or not new or max(len(old), len(new)) > _MOST_LINES:
         return None
@@ -90,13 +90,13 @@ def _rows(text: str) -> Rows:
 
 
 def _changed(old: Rows, new: Rows) -> tuple[list[str], Rows]:
-    """Return the lines that are gone, and those that are new."""
+    """Return the removed lines and the added lines."""
     had, has = {row for _, row in old}, {row for _, row in new}
     return [row for _, row in old if row not in has], [pair for pair in new if pair[1] not in had]
 
 
 def _retyped(old: Rows, new: Rows, spec_text: str) -> tuple[int, str] | None:
-    """Find a line that is the same but for characters that look alike, or stand for one another."""
+    """Find a line that changed only in look-alike or equivalent characters."""
     if _ABOUT_CHARACTERS.search(spec_text):
         return None
     gone, fresh = _changed(old, new)
@@ -128,7 +128,7 @@ def _plain(row: str) -> str:
 
 
 def _left_out(old: Rows, new: Rows) -> tuple[int, str] | None:
-    """Find a line of nothing but dots, or of a remark in brackets that no ASCII letter is in, where lines are gone."""
+    """Find an added line of only dots, or a bracketed remark without ASCII, where at least two lines were removed."""
     gone, fresh = _changed(old, new)
     gone_rows = set(map(str.strip, gone))
     for number, row in fresh if len(gone) > 1 else ():
@@ -138,7 +138,7 @@ def _left_out(old: Rows, new: Rows) -> tuple[int, str] | None:
 
 
 def _restyled(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple[int, str] | None:
-    """Find a file whose lines are nearly all indented, spaced, spelled or ordered in another way."""
+    """Find a file in which nearly all lines changed their indentation, spacing, case or order."""
     spec_text = text_about(spec, proposal.path).replace(proposal.path, "")
     if _ABOUT_FORM.search(spec_text):
         return None
@@ -167,7 +167,7 @@ def _reindented(old: Rows, new: Rows) -> tuple[int, str] | None:
 
 
 def _same_words(old: Rows, new: Rows) -> Iterator[tuple[int, str, str]]:
-    """Yield the lines that stayed but for their indents: the number, how they were and how they are."""
+    """Yield the lines that are equal except for indentation: number, old line, new line."""
     texts = [row.strip() for _, row in old], [row.strip() for _, row in new]
     for block in SequenceMatcher(None, *texts, autojunk=False).get_matching_blocks():
         for step in range(block.size):
@@ -187,7 +187,7 @@ def _recased(old: Rows, new: Rows, spec_text: str) -> tuple[int, str] | None:
 
 
 def _spread(proposal: FileChange) -> tuple[int, str] | None:
-    """Find a blank line between nearly all lines that stood below one another."""
+    """Find blank lines inserted between nearly all lines that were adjacent."""
     before = _adjacent((proposal.base or "").split("\n"))
     after = _adjacent(proposal.content.split("\n"))
     filled = {row for row in proposal.content.split("\n") if row.strip()}
@@ -211,7 +211,7 @@ def _reordered(old: Rows, new: Rows) -> tuple[int, str] | None:
 
 
 def _copied(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple[int, str] | None:
-    """Find a file that holds nearly all of its lines twice, or whose end is there twice."""
+    """Find a file that holds nearly all of its lines twice, or repeats its end."""
     spec_text = text_about(spec, proposal.path).replace(proposal.path, "")
     if _ABOUT_COPIES.search(spec_text) or asks_to_add(spec, proposal.path):
         return None
@@ -226,13 +226,13 @@ def _copied(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple[int
 
 
 def _is_nearly(old: Rows, part: Rows) -> bool:
-    """Return True if a part of a file has nearly all of its lines, in order."""
+    """Return True if `part` has nearly all lines of the file, in order."""
     kept = sum(1 for _ in _same_words(old, part))
     return kept >= min(len(old) - 1, len(old) * _NEARLY_ALL)
 
 
 def _repeated_end(rows: Rows) -> int | None:
-    """Return where a copy of the lines right above begins that goes on to the end."""
+    """Return the index at which a copy of the lines right above begins and runs to the end of the file."""
     texts = [row for _, row in rows]
     for size in range(1, len(texts) // 2 + 1):
         end = texts[-size:]
@@ -245,7 +245,7 @@ def _repeated_end(rows: Rows) -> int | None:
 def _gone(
     old: Rows, new: Rows, proposal: FileChange, spec: Spec, others: Sequence[FileChange]
 ) -> tuple[int, str] | None:
-    """Find the end, or a comment, that is gone and in whose place nothing stands."""
+    """Find a removed end, comment or statement that nothing replaces."""
     if cited_lines(spec, proposal.path):
         return None
     texts = [row.strip() for _, row in old], [row.strip() for _, row in new]
@@ -270,19 +270,19 @@ def _gone(
 
 
 def _rest_of_end(before: Sequence[str], after: Sequence[str]) -> int:
-    """Return how many of the last lines have nothing in their place, where those before them are alike."""
+    """Return how many of the last lines have no replacement, if the lines before them are similar; otherwise 0."""
     is_alike = all(_is_like(row, was) for row, was in zip(after, before, strict=False))
     return max(0, len(before) - len(after)) if is_alike else 0
 
 
 def _is_less(row: str, less: Counter[str], now: Sequence[str], moved: set[str]) -> bool:
-    """Return True if a line is gone; for one that says nothing, such as a brace, if there are fewer."""
+    """Return True if the line was removed; for a line without letters or digits (a brace), if its count fell."""
     says_nothing = not any(map(str.isalnum, row))
     return row not in moved and bool(less[row]) and (row not in now or says_nothing)
 
 
 def _dropped_remarks(before: Sequence[str], after: Sequence[str], lost: Sequence[str]) -> list[str]:
-    """Return the comments that are gone where each other line has one in its place, and none is a comment."""
+    """Return the dropped comments if every other line has a replacement and no replacement is a comment."""
     others = sum(not _is_remark(row) for row in before)
     if others != len(after) or any(map(_is_remark, after)):
         return []
@@ -299,9 +299,9 @@ _BINDS = lazy_pattern(
 def _dropped_statements(
     before: Sequence[str], after: Sequence[str], lost: Sequence[str], path: str
 ) -> list[str]:
-    """Return what is gone without a word of it left: of markup any line, of code statements outside of definitions.
+    """Return dropped lines none of whose words remain: any line of markup, statements outside definitions in code.
 
-    What only binds a name, as an import does, may have become useless; whoever uses it would fail.
+    Bindings (such as imports) are exempt: they may have become unused, and code that still uses them would fail.
     """
     if sum(not _is_remark(row) for row in after) >= len(before):
         return []

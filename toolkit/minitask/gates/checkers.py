@@ -1,4 +1,4 @@
-"""Remarks and settings that make a linter or type checker skip code that it is to judge."""
+"""Find comments and settings that make a linter or type checker skip code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CHECKERS = lazy_pattern(
     r"\b(?:mypy|ruff|flake8|pylint|pyright|eslint|tsc|biome|stylelint|golangci-lint|clippy|shellcheck"
     r"|pre-commit|tox|nox|make|just|npm|pnpm|yarn|bun)\b"
 )
-# Remarks for a whole file; those for one line are often right.
+# Comments for a whole file; those for one line are often right.
 _REMARK = lazy_pattern(
     r"#\s*(?:ruff|flake8)\s*:\s*noqa\s*$|#\s*mypy\s*:.*\bignore[-_]errors\b|#\s*type:\s*ignore\s*$"
     r"|#\s*pyright\s*:\s*(?:basic|off|ignore)\b|#\s*pylint\s*:\s*(?:skip-file|disable=all)\b"
@@ -43,7 +43,7 @@ _ASKED = lazy_pattern(
 
 
 def find_switched_off(file: FileVersions, commands: Sequence[str], spec: Spec) -> Iterator[str]:
-    """Yield the added lines that switch a checker off for a file or more, unless the spec asks for that."""
+    """Yield the added lines that switch a checker off for at least one file, unless the spec asks for that."""
     if not any(map(_CHECKERS.search, commands)):
         return
     if any(map(_ASKED.search, task_sentences(spec, file.path))):

@@ -1,4 +1,4 @@
-"""Text that no editor would have left: conflict markers, NUL bytes, characters cut in the middle."""
+"""Find text that no editor leaves: conflict markers, NUL bytes, cut UTF-16 characters; and find secrets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REMEDY = "reply with the file's own text"
 
 
 def find_damage(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
-    """Yield what no editor would have left in a file, and its base does not have."""
+    """Yield the damage in a file that its base does not have."""
     yield from _markers(proposal, spec)
     yield from _hidden(proposal, spec)
     base = _bytes(proposal.base or "")
@@ -58,13 +58,13 @@ def _markers(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
 
 
 def _only_shown(proposal: FileChange) -> bool:
-    """Return whether a document holds markers in its fences alone, where it shows what a conflict looks like."""
+    """Return True if a Markdown document has conflict markers only in its fences, as examples."""
     if not proposal.path.lower().endswith((".md", ".markdown", ".mdx")):
         return False
     return _MARKER.search(without_fences(proposal.content)) is None
 
 
-# Marks that turn the direction of text around, a lost character, and characters without width inside of a word.
+# Bidirectional controls, replacement characters, and zero-width characters inside a word.
 _HIDDEN = lazy_pattern(
     r"[\u202a-\u202e\u2066-\u2069\ufffd\ufff9-\ufffb\u{tags}]|(?<=[\x21-\x7e])[\u200b\u200c\u200d\u2060\ufeff\u00ad\u180e]"
     r"(?=[\x21-\x7e])|[\u200b\u2060\ufeff](?=\w)(?<!^.)".replace(
@@ -75,7 +75,7 @@ _RIGHT_TO_LEFT = lazy_pattern(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
 
 def _hidden(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
-    """Yield the first new line with a character that nobody sees and that changes what the line is."""
+    """Yield the first added line with an invisible character that changes its meaning."""
     had = frozenset((proposal.base or "").removeprefix("\ufeff").split("\n"))
     spec_text = "\n".join(
         (spec.task, spec.snippets_text, *(fence.content for fence in spec.snippets))
@@ -99,7 +99,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _strays(content: bytes) -> int:
-    """Return how many characters are those that a shift by one byte makes of ASCII; one more for half a character."""
+    """Count signs of broken UTF-16: ASCII shifted by a byte, invalid or half characters, no byte order mark."""
     big = content.startswith(codecs.BOM_UTF16_BE)
     whole = content[: len(content) // 2 * 2]
     text = whole.decode("utf-16-be" if big else "utf-16-le", "replace")
@@ -108,7 +108,7 @@ def _strays(content: bytes) -> int:
 
 
 SHORTEST = 8
-"""Characters below which a value is no key: it could stand anywhere."""
+"""Fewest characters of a value that counts as a secret; a shorter one could occur anywhere."""
 _PRIVATE_KEY = lazy_pattern(
     r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----(?:\\[rn]|\s)*(?:[A-Za-z-]+: [^\n]*\s+)*"
     r"[\"' +]*([A-Za-z0-9+/=]{40,})"
@@ -118,7 +118,7 @@ _PRIVATE_KEY = lazy_pattern(
 def find_secret(
     changes: Sequence[Change], *, read: Reader, spec: Spec, secrets: Mapping[str, str]
 ) -> GateResult:
-    """Refuse a change that writes the value of one of `secrets`, or a private key; the reason never holds it."""
+    """Refuse a change that adds a secret's value or a private key; the reason never contains it."""
     for change in changes:
         reason = _reason(change, read(change.path) or "", spec=spec, secrets=secrets)
         if reason:
@@ -127,7 +127,7 @@ def find_secret(
 
 
 def redacted(text: str, secrets: Mapping[str, str]) -> str:
-    """Return the text with the value of each secret, and each private key, replaced by its name."""
+    """Return the text with each secret's value replaced by its name, and each private key by a label."""
     for name, value in sorted(secrets.items(), key=lambda pair: -len(pair[1])):
         if len(value) >= SHORTEST:
             text = text.replace(value, f"[{name}]")

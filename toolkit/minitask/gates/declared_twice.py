@@ -1,6 +1,6 @@
-"""Names of a scope and keys of a mapping that a change declares twice where its language allows one.
+"""Find names of a scope and keys of a mapping that a change declares twice where the language allows one.
 
-Compilers refuse the first; of two keys the last one wins, and the other is lost in silence.
+Compilers refuse duplicate names; of duplicate keys, the last silently wins.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REMEDY = "keep one of them"
 
 
 def find_declared_twice(proposal: FileChange) -> Iterator[LintError]:
-    """Yield the names and keys that a file has twice, and the base's file has not."""
+    """Yield the names and keys that the file declares more often than once and than its base."""
     ending = splitext(proposal.path)[1].lower()
     reader = _READERS.get(ending)
     if reader is None or max(len(proposal.content), len(proposal.base or "")) > LARGEST:
@@ -66,7 +66,7 @@ def _name(node: Node | None) -> tuple[str, int] | None:
 
 
 def _of_script(scope: Node) -> Names:
-    """Yield the names of a scope that may stand there once: those of `let`, `const`, classes, a module's functions."""
+    """Yield the names that a scope may declare once: `let`, `const`, classes, and a module's functions."""
     is_module = any(
         node.type in {"import_statement", "export_statement"} for node in scope.children
     )
@@ -100,9 +100,9 @@ _RUST = _RUST_TYPES | {"function_item"}
 
 
 def _of_rust(scope: Node) -> Names:
-    """Yield the items of a scope, but for those with attributes: `#[cfg]` may choose between them.
+    """Yield the items of a scope without attributes; with `#[cfg]`, two may share a name.
 
-    Types have names of their own, apart from those of functions.
+    Types and functions have separate namespaces.
     """
     if scope.parent is not None and scope.parent.type not in {"mod_item", "impl_item"}:
         return

@@ -1,8 +1,8 @@
-"""Recognise lines that stand for code that was left out: "... rest of the file unchanged".
+"""Recognise lines that stand for omitted code: "... rest of the file unchanged".
 
-Only a whole line counts, read as one short phrase. Without dots around it, the phrase must be about code and say that
-something happens to none of it; with dots, less will do. Anything longer, or about anything else, is prose. Where more
-lines of code went than came, a comment in another language that has a word for each will do, or any after dots.
+Only a whole line that is one short phrase counts. Without dots, the phrase must name code and say that it is unchanged
+or omitted; with dots, less is enough. Anything longer, or about something else, is prose. Where a change removes more
+lines than it adds, a comment also counts if it starts with dots, or says both in another language.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from functools import cache
 from minitask.gates.grammars import may_elide
 from minitask.patterns import lazy_pattern
 
-# The long patterns are compiled where a line calls for them: that takes longer than all else in a small task.
+# The long patterns are compiled on first use: compiling takes longer than the rest of a small task.
 
 LONGEST = 160
-"""Characters above which a line is prose, whatever it says."""
+"""Characters above which a line is always prose."""
 
-# What starts a comment in any language, and what may end one.
+# Comment openers of any language, and comment closers.
 _LEADER = lazy_pattern(
     r"\s*(?:\{/\*+|/\*+|//+!?|<!--+|<%#|<%--|\{#|\{\{!-*|#+|--+|;+|%+|\(\*|\*+(?=\s)|::|rem\s)",
     re.IGNORECASE,
 )
 _TRAILER = lazy_pattern(r"(?:\*+/\s*\}?|--+>|-*%>|#\}|-*\}\}|\*\))\s*$")
 _DOTS = lazy_pattern(r"\.{3,}|…|(?:\. ){2,}\.")
-# Brackets and quotes around words, which say nothing here.
+# Brackets and quotes around words, without meaning here.
 _AROUND = lazy_pattern(r"[()\[\]{}<>*_`\"“”']+")
-# A spread or variadic: three dots and a name, with nothing between.
+# A spread or variadic parameter: three dots directly before a name.
 _SPREAD = lazy_pattern(r"[({\[\s]*\.\.\.(?!unchanged|omitted)[a-z]\w*[,;:)}\]>\s]*", re.IGNORECASE)
-# What no note in words has: a line with it is code, or data.
+# Characters that no note in words has: the line is code or data.
 _CODELIKE = lazy_pattern(r"[=\"'`;]")
 _BRACKETED = lazy_pattern(r"[(\[{<].*[)\]}>]")
 
@@ -48,7 +48,7 @@ _ANY = rf"(?:{_CODE}|{_DATA})"
 _OWN = r"code|bod(?:y|ies)|implementations?|methods?|functions?|imports|logic"
 _IS = r"(?:(?:is|are|was|were|stays?|remains?|left|kept|goes?|continues?|will(?: be| stay| remain)?) )?"
 _WHY = r"(?: for (?:brevity|clarity)| to save space)?"
-# What is said of code that is not shown; the first is as good as an admission, the second needs dots or a subject.
+# What a note says about omitted code: `_GONE` is clear by itself, `_HERE` needs dots or a subject.
 _GONE = (
     rf"{_IS}(?:exactly )?(?:unchanged|untouched|unmodified|omitted|elided|snipped|not shown|intact|the same|identical|"
     rf"(?:the )?same as (?:before|above|(?:in )?the original)|as before|as it was)(?: here| as before)?{_WHY}"
@@ -68,7 +68,7 @@ _AND = rf"(?:(?:,| and| &| /|/) ?(?:[\w./-]+ ){{0,2}}{_ANY})*"
 _CLAUSE = r"(?:if|when|while|where|unless|until|whether|since|because|for|but|so) "
 
 
-# Stems of words for what is left of a file, and for what is said of it; `_` is a space.
+# Word stems for "the rest of the file" and for "unchanged" or "omitted"; `_` is a space.
 _LEFT = """
 其他 其余 其它 余下 剩下 剩余 以下 以上 原有 现有 其餘 剩餘 残り 以降 既存 上記 その他 나머지 기존 이하 остальн
 остаток прежн решт інш rest ostatní reste suite demais demás existent übrig bestehend overig övrig zbytek zbyl pozosta
@@ -93,7 +93,7 @@ def _any_of(*patterns: str) -> re.Pattern[str]:
 
 @cache
 def _plain() -> re.Pattern[str]:
-    """Phrases that tell without dots: all about code, all saying that it is left as it is or left out."""
+    """Phrases that need no dots: each names code and says that it is unchanged or omitted."""
     return _any_of(
         rf"{_REST}(?:{_OF}{_CODE})? {_GONE}",
         rf"{_REST}{_OF}{_CODE} (?:goes )?(?:here|as[ -]is)",
@@ -109,7 +109,7 @@ def _plain() -> re.Pattern[str]:
 
 @cache
 def _dotted() -> re.Pattern[str]:
-    """Phrases that tell with dots before or behind them."""
+    """Phrases that count after dots."""
     return _any_of(
         rf"{_KEEP}?{_REST}(?:{_OF}{_ANY})?(?:,? {_STATE})?",
         rf"{_KEEP}?{_OTHER}{_WORDS}(?: {_ANY}{_AND})(?:,? {_STATE})?",
@@ -125,19 +125,19 @@ def _dotted() -> re.Pattern[str]:
 
 @cache
 def _trailing() -> re.Pattern[str]:
-    """Phrases that tell with dots behind them only, as many a plain comment ends."""
+    """Phrases that count with trailing dots only; many ordinary comments end in dots, so these are stricter."""
     return _any_of(
         rf"{_KEEP}?{_REST}{_OF}{_CODE}(?: {_GONE}| {_IS}here)?",
         rf"{_KEEP}?{_OTHER}(?: [\w./-]+){{0,2}}? {_CODE}{_AND}(?: {_GONE}| {_IS}here)?",
     )
 
 
-# Between dots on both sides, a word for code will do: `// ... imports ...`.
+# Between dots on both sides, a word for code is enough: `// ... imports ...`.
 _ENCLOSED = lazy_pattern(rf"(?:[\w./-]+ ){{0,2}}?{_CODE}|existing|unchanged|rest|same")
 
 
 def is_elision(line: str) -> bool:
-    """Return True if the line, in any language, is only a comment or a note that elides code."""
+    """Return True if the line, in any language, is only a comment or note that elides code."""
     if len(line) > LONGEST or not may_elide(line):
         return False
     inner = comment_text(line)
@@ -148,7 +148,7 @@ def is_elision(line: str) -> bool:
 
 
 def is_note(line: str) -> bool:
-    """Return True if the line says that code is left out, with or without a comment's marks."""
+    """Return True if the line says that code is omitted, with or without comment markers."""
     if len(line) > LONGEST or not may_elide(line):
         return False
     bare = line.strip()
@@ -156,7 +156,7 @@ def is_note(line: str) -> bool:
 
 
 def may_replace_code(line: str) -> bool:
-    """Return True for a comment that stands for code if less code came than went where it is."""
+    """Return True if the comment stands for code, given that the change removes more lines there than it adds."""
     inner = comment_text(line) if len(line) <= LONGEST else None
     if not inner:
         return False
@@ -173,7 +173,7 @@ def _words_abroad() -> tuple[re.Pattern[str], ...]:
 
 
 def comment_text(line: str) -> str | None:
-    """Return the text of a comment that is alone on its line; None if the line is no comment."""
+    """Return the text of a comment that fills the line, or None if the line is no comment."""
     match = _LEADER.match(line)
     return _TRAILER.sub("", line[match.end() :]).strip() if match else None
 

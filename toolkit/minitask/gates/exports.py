@@ -1,4 +1,4 @@
-"""The exports of a JavaScript or TypeScript module, and the names that a file imports from its neighbours."""
+"""Read the exports of a JavaScript or TypeScript module, and the names that a file imports by relative path."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from minitask.patterns import lazy_pattern
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-# Exports that cannot be told from the statements of the file: CommonJS, all of another file, TypeScript's own form.
+# Exports that cannot be listed from the file's statements: CommonJS, `export * from`, TypeScript's `export =`.
 _UNTOLD = lazy_pattern(r"\bmodule\s*\.\s*exports\b|\bexports\s*[.\[]|\bexport\s*(?:\*\s*from|=)")
 _NAMES = frozenset({"identifier", "type_identifier", "shorthand_property_identifier_pattern"})
 
 
 class NamedImport(Struct, frozen=True):
-    """A name that a file imports, or passes on, from a path, and in which line, from 1.
+    """A name that a file imports or re-exports from a relative path, with its line (from 1).
 
-    `local` is what the file itself calls it; empty where it only passes it on.
+    `local` is the file's own name for it; empty if the file only re-exports it.
     """
 
     line: int
@@ -33,7 +33,7 @@ class NamedImport(Struct, frozen=True):
 
 
 def exported_names(path: str, text: str) -> frozenset[str] | None:
-    """Return the names that a module exports, `default` among them; None where there is no telling."""
+    """Return the names that a module exports, including `default`, or None if they cannot be determined."""
     root = None if _UNTOLD.search(text) else _root(path, text)
     if root is None or root.has_error:
         return None
@@ -42,7 +42,7 @@ def exported_names(path: str, text: str) -> frozenset[str] | None:
 
 
 def named_imports(path: str, text: str) -> Iterator[NamedImport]:
-    """Yield what a file imports from relative paths by name."""
+    """Yield the names that a file imports or re-exports from relative paths."""
     root = _root(path, text)
     for node in root.children if root is not None else ():
         source = node.child_by_field_name("source")
@@ -56,7 +56,7 @@ def named_imports(path: str, text: str) -> Iterator[NamedImport]:
 
 
 def declared_names(path: str, text: str) -> Iterator[str]:
-    """Yield the functions, classes and variables that a module declares at its top level."""
+    """Yield the functions, classes and variables declared at a module's top level."""
     root = _root(path, text)
     for node in root.children if root is not None else ():
         declaration = node.child_by_field_name("declaration") or node
@@ -83,7 +83,7 @@ def _exported(node: Node) -> Iterator[str]:
 
 
 def _declared(node: Node) -> Iterator[str]:
-    """Yield the names that a declaration binds, and more rather than less."""
+    """Yield the names that a declaration binds; when in doubt, also others."""
     name = node.child_by_field_name("name")
     waiting = [name] if name is not None else list(node.named_children)
     while waiting:
@@ -97,7 +97,7 @@ def _declared(node: Node) -> Iterator[str]:
 
 
 def _specified(node: Node) -> Iterator[tuple[int, str, str]]:
-    """Yield the line of each name of an import, the name, and what the file calls it."""
+    """Yield the line, the imported name and the local name for each name of an import."""
     for child in node.named_children:
         if child.type == "import_clause":
             yield from _specified(child)
