@@ -1,8 +1,8 @@
-"""Languages read with tree-sitter's grammars: where a file stops being of its language.
+"""Find syntax errors with tree-sitter's grammars, and pre-select files by cheap patterns.
 
-A grammar may lag behind its language. A file with a form that is known to be beyond it (`gaps`) is held only to what
-holds all the same, that its brackets balance; one that is another dialect (`foreign`) is not judged. Each was tried on
-thousands of real files; TypeScript's lags so far behind that its brackets are all that is judged.
+A grammar may lag behind its language. If a file has a form known to be missing from it (`gaps`), only the balance of
+brackets is judged; a file in another dialect (`foreign`) is not judged at all. Each was tried on thousands of real
+files; TypeScript's grammar lags so far behind that only brackets are judged.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tree_sitter import Language, Node
 
 _EVERYTHING = lazy_pattern("")
-# Names that JavaScript keeps, exported under themselves (`catch_ as catch`); attributes behind `export * from`;
-# phases of imports; `accessor` fields; escapes that only a tagged template may have; `&` in the text of an element.
+# Keywords exported under their own name (`catch_ as catch`); attributes after `export * from`; import phases;
+# `accessor` fields; escapes allowed only in tagged templates; `&` in the text of an element.
 _JAVASCRIPT_GAPS = lazy_pattern(
     r"\bas\s+(?:break|case|catch|class|const|continue|debugger|delete|do|else|enum|export|extends|false|finally|for|"
     r"function|if|import|in|instanceof|new|null|return|super|switch|this|throw|true|try|typeof|var|void|while|with)\b"
@@ -32,17 +32,17 @@ _JAVASCRIPT_GAPS = lazy_pattern(
     r"|\bimport\s+(?:defer|source)\s|\baccessor\s+[\w#\[]|\\[ux](?![0-9a-fA-F{])"
     r"|(?<!&)&\s[^;{}()=<]{0,300}(?:</|<\w|\{)"
 )
-# Flow: types in a .js file, announced by a pragma or by how they are imported.
+# Flow: types in a .js file, announced by a pragma or by type imports.
 _FLOW = lazy_pattern(r"@(?:no)?flow\b|^(?:import|export)\s+(?:type|typeof|opaque)\b", re.MULTILINE)
 # `new` of a value, and a group that ends on the line of its last constant.
 _GO_GAPS = lazy_pattern(r"\bnew\([^)\n]{0,300}[\d\"'`(.&]|\b(?:const|var|type)\s*\([^\n)]*[^\s(]")
-# Imports of modules, statements before `super(…)`, unnamed patterns (`A _, B _ ->`), and record patterns with a
-# qualified name (`case A.B(C d) ->`).
+# Module imports, statements before `super(…)`, unnamed patterns (`A _, B _ ->`), and record patterns with a qualified
+# name (`case A.B(C d) ->`).
 _JAVA_GAPS = lazy_pattern(
     r"\bimport\s+module\b|[;}]\s*(?:super|this)\s*\(|\bcase\b[^;{}]{0,300}\b_\b|\(\s*_\b|\bcase\s+\w+\s*\.[\w.\s]{0,300}\("
 )
 # Macros that match anything, unstable Rust (`box x`, `impl const`, `auto trait`, `macro m`, features), attributes on
-# expressions, `safe fn`, bounds that are empty, `raw` as a name, and `fn(&_)`.
+# expressions, `safe fn`, empty bounds, `raw` as a name, and `fn(&_)`.
 _RUST_GAPS = lazy_pattern(
     r"macro_rules!|\w!\s*[\[({]\s*[~$]|~const|\[const\]|#!\[feature|\bbox\s+[\w(]|\braw\b(?!\s+(?:const|mut)\b)|\bauto\s+trait\b"
     r"|\bdefault\s+(?:impl|fn|unsafe|const|type|async)\b|\bmacro\s+\w|\bsafe\s+(?:fn|static)\b|\]\s*:\s*[,{]"
@@ -51,7 +51,7 @@ _RUST_GAPS = lazy_pattern(
 
 
 class Grammar(Struct, frozen=True):
-    """A language, where its grammar is, and which forms of the language are beyond it."""
+    """A language, the module of its grammar, and the forms that the grammar does not cover."""
 
     name: str
     module: str
@@ -82,20 +82,20 @@ GRAMMARS = {
 SCRIPTS = frozenset(
     suffix for suffix, grammar in GRAMMARS.items() if grammar.name.endswith("Script")
 )
-"""The endings of JavaScript and TypeScript."""
+"""Endings of JavaScript and TypeScript files."""
 _DEEPEST = 300
-"""Most `<` that may be open at once: beyond, the memory that some grammars take grows with their square."""
-# What ends whatever a `<` may have opened.
+"""Most `<` that may be open at once: beyond it, some grammars need memory that grows quadratically."""
+# Characters that end anything a `<` may have opened.
 _ENDS = lazy_pattern(r"[>;{}()]")
 _STEPS, _STEPS_PER_CHARACTER = 1_000, 0.03
-"""Progress reports after which a parser is stopped; real files need half of them, some garbage a thousandfold."""
+"""Progress reports before a parser is stopped: real files need at most half, some garbage a thousand times as many."""
 _CHUNK = 1 << 16
 _OPENING = {"(": ")", "[": "]", "{": "}", "${": "}"}
 _CLOSING = frozenset(_OPENING.values())
 
 
 def find_grammar_flaw(text: str, grammar: Grammar) -> SyntaxFlaw | None:
-    """The first place where the text is not of the language; None where it is, or where there is no telling."""
+    """Return the first syntax error, or None if there is none or it cannot be judged."""
     root = parsed(text, grammar)
     if root is not None and not root.has_error:
         return _other_flaw(root, text, grammar)
@@ -115,7 +115,7 @@ _QUOTES = lazy_pattern("[\u2018-\u201f]")
 
 
 def _other_flaw(root: Node, text: str, grammar: Grammar) -> SyntaxFlaw | None:
-    """Return what a grammar takes and no compiler does: typographic quotes in names, Go without its package."""
+    """Return an error that grammars accept and compilers reject: typographic quotes in names, Go without a package."""
     if grammar.name == "Go" and text.strip():
         kinds = {child.type for child in root.children}
         if "package_clause" not in kinds and kinds - {"comment"}:
@@ -130,7 +130,7 @@ def _other_flaw(root: Node, text: str, grammar: Grammar) -> SyntaxFlaw | None:
 
 
 def parsed(text: str, grammar: Grammar) -> Node | None:
-    """The text's tree; None where parsing it would take more time or memory than it is worth."""
+    """Return the syntax tree, or None if parsing would take too much time or memory."""
     if max(part.count("<") for part in _ENDS.split(text)) > _DEEPEST:
         return None
     try:
@@ -150,7 +150,7 @@ def _language(module: str, function: str) -> Language:
 
 
 def _tree(source: bytes, language: Language) -> Node | None:
-    # A parser that was stopped must not be used again: it would go on where it stopped.
+    # A stopped parser must not be reused: it would resume where it stopped.
     from tree_sitter import Parser
 
     remaining = _STEPS + int(len(source) * _STEPS_PER_CHARACTER)
@@ -170,7 +170,7 @@ def _tree(source: bytes, language: Language) -> Node | None:
 
 
 def _first_error(root: Node) -> Node:
-    """The first node, in the text's order, that stands for what cannot be read or is not there."""
+    """Return the first node in text order that is unreadable or missing."""
     node = root
     while not (node.is_error or node.is_missing):
         inner = next((child for child in node.children if child.has_error), None)
@@ -195,7 +195,7 @@ def _said(node: Node) -> str:
 
 
 def _odd_bracket(root: Node) -> SyntaxFlaw | None:
-    """The first bracket that closes nothing, or else the last that nothing closes."""
+    """Return the first bracket that closes nothing, or else the last that is never closed."""
     opened: list[tuple[str, int]] = []
     for node in leaves(root):
         kind, line = node.type, node.start_point.row + 1
@@ -213,7 +213,7 @@ def _odd_bracket(root: Node) -> SyntaxFlaw | None:
 
 
 def leaves(root: Node) -> Iterator[Node]:
-    """The tokens that are really there, in the text's order."""
+    """Yield the tokens that are in the text, in order."""
     cursor = root.walk()
     while True:
         if cursor.goto_first_child():
@@ -232,14 +232,14 @@ JUDGED = frozenset(
         *(".py", ".pyi", ".toml", ".yaml", ".yml", *GRAMMARS),
     }
 )
-"""The endings of files whose syntax can be told."""
+"""Endings of files whose syntax is checked."""
 SUFFIXES_BY_NAME = {
     **dict.fromkeys(("makefile", "gnumakefile"), ".mk"),
     **dict.fromkeys(("composer.lock", "pipfile.lock"), ".json"),
     **dict.fromkeys(("cargo.lock", "poetry.lock", "uv.lock", "pdm.lock", "pipfile"), ".toml"),
 }
-"""The endings that files have whose names alone say their language."""
-# A word or mark that every phrase has which stands for code that is left out.
+"""Endings that give the language of files with these names."""
+# Words and marks, one of which every phrase for omitted code contains.
 _ELISION = lazy_pattern(
     r"\.\.\.|…|\. \. \.|rest\b|remain|\bother|existing|previous|original|current|same|unchanged|untouched|unmodified|"
     r"omitted|elided|snip|not shown|intact|identical|as before|as it was|changes|(?-i:[^\x00-\x7f])"
@@ -257,22 +257,22 @@ _IMPORTS = {
 
 
 IMPORTING = frozenset(_IMPORTS)
-"""The endings of files whose imports are read."""
+"""Endings of files whose imports are read."""
 
 
 def suffix_of(path: str) -> str:
-    """Return the ending that says the language of a file."""
+    """Return the ending that gives the file's language."""
     name = PurePosixPath(path).name.lower()
     return SUFFIXES_BY_NAME.get(name) or PurePosixPath(name).suffix
 
 
 def may_elide(text: str) -> bool:
-    """Return True if a text could say that code is left out."""
+    """Return True if the text could say that code is omitted."""
     return _ELISION.search(text) is not None
 
 
 def may_import(path: str, text: str) -> bool:
-    """Return True if a file could import something of its own repository."""
+    """Return True if the file could import something from its own repository."""
     pattern = _IMPORTS.get(PurePosixPath(path).suffix.lower())
     return pattern is not None and pattern.search(text) is not None
 
@@ -290,7 +290,7 @@ _SETTINGS = frozenset(
 
 
 def may_judge(path: str, commands: Sequence[Command]) -> bool:
-    """Return True for a file that may decide how a validation goes: tests, settings, code, what a command names."""
+    """Return True if the file may influence a validation: a test, settings, code, or a file that a command names."""
     name = path.rsplit("/", 1)[-1].lower()
     if name in _SETTINGS or any(word in path.lower() for word in _TEST_WORDS):
         return True
@@ -298,7 +298,7 @@ def may_judge(path: str, commands: Sequence[Command]) -> bool:
 
 
 def may_import_package(path: str, text: str) -> bool:
-    """Return True if a file may import something that is installed."""
+    """Return True if the file may import an installed package."""
     suffix = PurePosixPath(path).suffix.lower()
     pattern = _PYTHON_IMPORT if suffix == ".py" else _ANY_PATH
     return suffix in _IMPORTS and pattern.search(text) is not None
@@ -320,12 +320,12 @@ _RUNNERS = (
 
 
 def may_run_tests(command: str) -> bool:
-    """Return False where a command surely starts no test runner that is known here."""
+    """Return False if the command certainly starts no known test runner."""
     return any(name in command for name in _RUNNERS)
 
 
 def may_be_damaged(text: str) -> bool:
-    """Return True if a text has a mark or a byte that text seldom has."""
+    """Return True if the text contains a mark or character that is rare in text."""
     marks = any(mark in text for mark in ("\0", "<<<<<<<", ">>>>>>>", "|||||||"))
     return marks or (not text.isascii() and _HIDDEN.search(text) is not None)
 
@@ -342,5 +342,5 @@ _UNFINISHED = lazy_pattern(
 
 
 def may_be_unfinished(text: str) -> bool:
-    """Return True if a text has a word that stands for work left out."""
+    """Return True if the text contains a word for unfinished work."""
     return _UNFINISHED.search(text) is not None

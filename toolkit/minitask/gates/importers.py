@@ -1,7 +1,8 @@
-"""Imports anywhere in the repository that a change breaks by removing their module or a name of it.
+"""Find imports anywhere in the repository that a change breaks by removing a module or a name of it.
 
-A validation that does not run such a file passes all the same. Only what worked before, as far as can be told, and
-certainly finds nothing now counts; not in files that a spec of the project names, which may be another task's to mend.
+A validation that does not run the importing file still passes. An import counts only if it resolved before, as far as
+can be determined, and certainly fails now. Files that a spec of the project names are exempt: another task may fix
+them.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from minitask.spec.model import Spec
 
 
 class LostNames(Struct, frozen=True):
-    """What a change takes away of a module: some of its names, or all of it (`names` is None).
+    """The names that a change removes from a module; `names` is None if the whole module is removed.
 
-    `target` is its path without its ending: that of its folder for an `__init__.py` or an `index.js`.
+    `target` is the module's path without its ending; for `__init__.py` or `index.js`, its folder.
     """
 
     path: str
@@ -34,7 +35,7 @@ class LostNames(Struct, frozen=True):
     names: frozenset[str] | None
 
     def has(self, name: str) -> bool:
-        """Return True if a name of the module is gone."""
+        """Return True if `name` is removed from the module."""
         return self.names is None or name in self.names
 
 
@@ -44,7 +45,7 @@ _INDEX = lazy_pattern(r"(?:^|/)(?:__init__|index)$")
 def find_broken_imports(
     changes: Sequence[Change], *, read: Reader, spec: Spec, candidate: FilesAfter
 ) -> Iterator[LintError]:
-    """Yield the imports, in whichever file of the candidate, of what the change takes away from its modules."""
+    """Yield the imports, in any file of the candidate, of names or modules that the change removes."""
     for loss in filter(None, (_loss(change, read) for change in changes)):
         is_python = loss.path.endswith(".py")
         endings = (".py",) if is_python else tuple(sorted(SCRIPTS))
@@ -58,12 +59,12 @@ def find_broken_imports(
                 for missing in find(path, text, loss, candidate)
                 if not is_excused_line(text, missing.line) and not is_in_spec(missing, spec)
             ]
-            if broken and not _is_named(path, spec, candidate):  # which searches all specs
+            if broken and not _is_named(path, spec, candidate):  # searches all specs
                 yield from (_fault(path, missing, loss) for missing in broken)
 
 
 def _loss(change: Change, read: Reader) -> LostNames | None:
-    """Return what a change takes away of a module, if anything for certain."""
+    """Return what a change certainly removes from a module, or None."""
     base = read(change.path)
     target, ending = splitext(change.path)
     if base is None or is_sample(change.path) or not (ending == ".py" or ending in SCRIPTS):
@@ -80,7 +81,7 @@ def _loss(change: Change, read: Reader) -> LostNames | None:
 
 
 def _is_named(path: str, spec: Spec, candidate: FilesAfter) -> bool:
-    """Return True if a spec of the project speaks of a file that this one does not change."""
+    """Return True if a spec of the project names the file and this spec does not change it."""
     if any(ref.path == path for ref in spec.writes()):
         return False
     folder = dirname(spec.path)
@@ -123,7 +124,7 @@ def _of_javascript(
 
 
 def _is_alone(loss: LostNames, candidate: FilesAfter) -> bool:
-    """Return True if no other file could be meant by the module's path."""
+    """Return True if the module's path can mean no other file."""
     stem = basename(splitext(loss.path)[0])
     files = [name for name in candidate.names(dirname(loss.path)) if splitext(name)[0] == stem]
     beside = [loss.target + ending for ending in GRAMMARS if loss.target + ending != loss.path]

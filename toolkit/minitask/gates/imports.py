@@ -1,8 +1,8 @@
-"""Imports that a change adds and that do not resolve: missing modules, and names that a module lacks.
+"""Find imports added by a change that do not resolve: missing modules, and names that a module lacks.
 
-Only what is new counts: an import that the file had before is none of the change's doing, nor one that came with code
-from another file of the base, as long as the change leaves alone what it imports. What the spec itself writes or names
-is right, even where another task is yet to make it.
+Old imports do not count, nor do imports that came with code from another file of the base, unless the change touches
+the imported module. An import that the spec itself contains or names is right, even if another task has yet to create
+its target.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Find = Callable[[str, str, FilesAfter], Iterator[UnresolvedImport]]
 Want = Callable[[str, str], RequestedModule]
 
 _REMEDY = "import what is there, or create it in this change"
-# Comments that say that a tool does not find an import either.
+# Comments by which other tools are told that an import is not found.
 _KNOWN = lazy_pattern(
     r"(?:#|//).*(?:type: ?ignore|pyright: ?ignore|import-error|no-name-in-module|E0401|E0611|@ts-)"
 )
@@ -59,9 +59,9 @@ def find_unresolved_imports(
     spec: Spec,
     candidate: FilesAfter,
 ) -> Iterator[LintError]:
-    """The imports of a proposal that are new and certainly find nothing in the candidate.
+    """Yield the proposal's new imports that certainly do not resolve in the candidate.
 
-    `changes` are all that the candidate is made of, `read` gives the base's files.
+    `changes` are all changes of the candidate; `read` returns a file of the base.
     """
     language = _language(proposal.path)
     if language is None or is_sample(proposal.path):
@@ -92,7 +92,7 @@ def _language(path: str) -> tuple[Find, Want] | None:
 
 
 def is_excused_line(text: str, line: int) -> bool:
-    """Return True if a comment at an import, or above it, says that it is not found."""
+    """Return True if a comment at the import, or on the line above, says that it is not found."""
     lines = text.split("\n")
     return any(_KNOWN.search(row) for row in lines[max(line - 2, 0) : line])
 
@@ -100,7 +100,7 @@ def is_excused_line(text: str, line: int) -> bool:
 def _before(
     proposal: FileChange, changes: Sequence[Change], *, read: Reader, want: Want
 ) -> RequestedModule:
-    """Return what the file itself imported in the base, from where it was then."""
+    """Return the imports of the file itself in the base, at its path before a move."""
     moved = {change.path: change.mode_from for change in changes}
     path = moved.get(proposal.path) if read(proposal.path) is None else None
     return want(path or proposal.path, proposal.base or "")
@@ -124,7 +124,7 @@ def _around(
 
 
 def _is_touched(missing: UnresolvedImport, changes: Sequence[Change]) -> bool:
-    """Return True if the change itself edits, creates or deletes what the import looks for."""
+    """Return True if the change edits, creates or deletes the imported module."""
     starts = (missing.target + ".", missing.target + "/")
     return any(
         change.path == missing.target or change.path.startswith(starts) for change in changes
@@ -132,7 +132,7 @@ def _is_touched(missing: UnresolvedImport, changes: Sequence[Change]) -> bool:
 
 
 def is_in_spec(missing: UnresolvedImport, spec: Spec) -> bool:
-    """Return True if the spec has the import, or names the missing file as another task's."""
+    """Return True if the spec contains the import, or names the missing file as another task's."""
     text = _text(spec)
     if missing.name:
         module = re.escape(missing.written.split()[1])
@@ -148,7 +148,7 @@ def is_in_spec(missing: UnresolvedImport, spec: Spec) -> bool:
 
 
 def _text(spec: Spec) -> str:
-    """All that a spec says."""
+    """Return all text of a spec."""
     parts = [spec.title, spec.task, spec.context, spec.snippets_text, spec.on_failure]
     parts += [spec.next_task, *(fence.content for fence in spec.snippets)]
     parts += [criterion.text for criterion in spec.criteria]
@@ -166,18 +166,18 @@ punycode querystring readline repl stream string_decoder sys timers tls trace_ev
 vm vscode wasi worker_threads zlib
 """
 BUILT_IN = frozenset(_BUILT_IN_NAMES.split())
-"""Modules that come with a runtime."""
-# What a bundler, not a path, is told: `?raw`, `!loader`, `*`, `${…}`, an alias of a route.
+"""Modules built into a runtime."""
+# Characters of specifiers for a bundler, which are no plain paths: `?raw`, `!loader`, `*`, `${…}`, route aliases.
 _TOLD = lazy_pattern(r"[?!*${}#|%<>]")
 _STYLES = frozenset({".css", ".scss", ".sass", ".less", ".styl"})
-# Files that go with a module of the name, and are none.
+# Files that accompany a module of the same name and are no modules.
 _BESIDE = lazy_pattern(r"^(?:bench|cy|e2e|map|md|mdx|snap|spec|stories|story|test|tests)\b")
 _STATEMENTS = frozenset({"import_statement", "export_statement", "import_require_clause"})
 _DEEPEST = 200
 
 
 class Specifier(Struct, frozen=True):
-    """A relative path that a file imports, and where from 1 on."""
+    """A path or package that a file imports, with its line (from 1); `guarded` if the file handles a failure."""
 
     line: int
     text: str
@@ -187,7 +187,7 @@ class Specifier(Struct, frozen=True):
 def find_missing_javascript(
     path: str, text: str, candidate: FilesAfter
 ) -> Iterator[UnresolvedImport]:
-    """The relative imports of a file that certainly find nothing."""
+    """Yield the relative imports of a file that certainly do not resolve."""
     for specifier in _specifiers(path, text):
         target = _target(path, specifier.text)
         if specifier.guarded or target is None or _TOLD.search(specifier.text):
@@ -200,13 +200,13 @@ def find_missing_javascript(
 
 
 def javascript_wants(path: str, text: str) -> RequestedModule:
-    """All that a file imports by a relative path."""
+    """Return all relative imports of a file."""
     targets = (_target(path, specifier.text) for specifier in _specifiers(path, text))
     return RequestedModule(frozenset(_stem(target) for target in targets if target is not None))
 
 
 def find_packages(path: str, text: str) -> Iterator[tuple[int, str]]:
-    """Yield the packages, of `@scope/name/part` the first two, that a file imports for sure, with their lines."""
+    """Yield the line and the name of each package that a file certainly imports (`@scope/name` or `name`)."""
     for specifier in _specifiers(path, text, _PACKAGE):
         parts = specifier.text.split("/")
         name = "/".join(parts[: 2 if specifier.text.startswith("@") else 1])
@@ -232,7 +232,7 @@ def _specifiers(path: str, text: str, pattern: re.Pattern[str] = _SPECIFIER) -> 
 
 
 def _is_import(node: Node) -> bool:
-    """Return True if a quote begins the path of an import, not a text, a comment, or a part of either."""
+    """Return True if the quote opens the path of an import, not a part of another string, comment or template."""
     literal = node.parent
     if literal is None or literal.type not in {"string", "template_string"}:
         return False
@@ -250,7 +250,7 @@ def _is_import(node: Node) -> bool:
 
 
 def _is_guarded(node: Node) -> bool:
-    """Return True if the file goes on without the import: below a `try`, or where a promise's failure is caught."""
+    """Return True if the file handles a failure of the import: within `try`, or with `.catch` or a mock."""
     above: Node | None = node
     for _ in range(_DEEPEST):
         above = above.parent if above is not None else None
@@ -266,7 +266,7 @@ def _is_guarded(node: Node) -> bool:
 
 
 def _target(path: str, specifier: str) -> str | None:
-    """The path from the root; None where it leads out of the repository."""
+    """Return the path from the root, or None if it is outside the repository."""
     target = normpath(join(dirname(path), specifier))
     if target == ".." or target.startswith(("../", "/")):
         return None
@@ -274,13 +274,13 @@ def _target(path: str, specifier: str) -> str | None:
 
 
 def _stem(target: str) -> str:
-    """The path without the ending of a script."""
+    """Return the path without a script's ending."""
     stem, ending = splitext(target)
     return stem if ending in SCRIPTS else target
 
 
 def _resolves(target: str, candidate: FilesAfter) -> bool:
-    """Return True if a bundler could find something at the path, or if that cannot be told."""
+    """Return True if a bundler could resolve the path, or if that is unknown."""
     kind = find_kind(candidate, target)
     if kind is EntryKind.FOLDER:
         names = candidate.names(target)
@@ -306,7 +306,7 @@ def _has_file(target: str, candidate: FilesAfter) -> bool:
 
 
 def _near(path: str, target: str, candidate: FilesAfter) -> str:
-    """The specifier of what is nearest to the missing file: of the same name further up or down, or of a like one."""
+    """Return the specifier of the nearest match: the same name in a nearby folder, or a similar name."""
     folder, name = dirname(target), basename(target)
     source_folder = dirname(path)
     for other_folder in dict.fromkeys(
@@ -320,7 +320,7 @@ def _near(path: str, target: str, candidate: FilesAfter) -> str:
 
 
 def _modules(names: Mapping[str, EntryKind]) -> set[str]:
-    """Return what may be imported from a folder, as it is written."""
+    """Return the names that can be imported from a folder, as an import spells them."""
     scripts = {name: splitext(name) for name, kind in names.items() if kind is EntryKind.FILE}
     files = {stem if ending in SCRIPTS else name for name, (stem, ending) in scripts.items()}
     importable = {name for name in files if not _BESIDE.match(name.rsplit(".", 1)[-1])}
@@ -328,7 +328,7 @@ def _modules(names: Mapping[str, EntryKind]) -> set[str]:
 
 
 def _written(folder: str, target: str) -> str:
-    """The path of a target from a folder, as an import has it."""
+    """Return the target's relative path from a folder, as an import spells it."""
     start, end = folder.split("/") if folder else [], target.split("/")
     same = 0
     while same < min(len(start), len(end) - 1) and start[same] == end[same]:

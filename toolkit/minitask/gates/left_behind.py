@@ -1,7 +1,7 @@
-"""Definitions that a task moves to another file and that a change also leaves in place.
+"""Find definitions that a task moves to another file and that a change also leaves in place.
 
-Certain are lines that the task cites as those to edit, which stand unchanged in both files, a definition that a
-sentence has moved by its name, and one of which the file now imports another of the same name.
+A case is certain if the task cites the lines to edit and both files hold them unchanged, if a sentence moves the
+definition by name, or if the file now imports another definition of that name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _STAYS = lazy_pattern(
 def find_left_behind(
     proposals: Sequence[FileChange], *, spec: Spec, locate: Locate | None
 ) -> Iterator[LintError]:
-    """Yield what the files to edit still define although it went to another file of the change."""
+    """Yield the definitions that remain in the files to edit although the change copied them to another file."""
     written = {ref.path for ref in spec.writes()}
     for proposal in proposals:
         if not proposal.base or proposal.path not in written:
@@ -77,7 +77,7 @@ def _rows(text: str, part: NamedPart) -> list[str]:
 
 
 def _is_to_move(part: NamedPart, path: str, spec: Spec, locate: Locate | None) -> bool:
-    """Return True if the spec cites a definition among the lines to edit, or says that it moves."""
+    """Return True if the spec cites the definition among the lines to edit, or says that it moves."""
     sentences = task_sentences(spec, path)
     if any(map(_STAYS.search, sentences)):
         return False
@@ -100,7 +100,7 @@ def _covers(path: str, part: NamedPart, cited: LineRange, locate: Locate | None)
 
 
 def _shadowed(proposal: FileChange) -> LintError | None:
-    """Return a definition that the file had and keeps, and of which it imports one of the same name now."""
+    """Return a definition that the file keeps although it now imports one of the same name."""
     ending = splitext(proposal.path)[1].lower()
     imports = {row for row in proposal.content.split("\n") if "import" in row}
     if ending not in {".py", *SCRIPTS} or imports <= set((proposal.base or "").split("\n")):
@@ -120,7 +120,7 @@ def _shadowed(proposal: FileChange) -> LintError | None:
 
 
 def _python_names(_path: str, text: str) -> tuple[set[str], set[str]]:
-    """Return the names that a module imports, and those that it defines, at its top level."""
+    """Return the names that a module imports with `from`, and those that it defines, at its top level."""
     tree = parsed_python(text)
     body = tree.body if tree is not None else []
     imports = (node for node in body if isinstance(node, ast.ImportFrom))

@@ -1,7 +1,7 @@
 """The lint gate: reject a broken, incomplete or damaged change before it is committed and validated.
 
-It says no to code that is not of its language, to imports that find nothing, to comments in place of code, and to files
-that lost what nobody asked to lose. Its reason is written to be sent back to whoever wrote the change.
+It rejects syntax errors, unresolved imports, comments in place of code, and files that lost what the spec does not ask
+to remove. The reason is written for the change's author, who gets it to correct the change.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Unresolved = Callable[[FileChange], Iterable[LintError]]
 GATE = "lint"
 _SHOWN = 5
-"""Faults that a reason names; the rest are counted."""
+"""Faults that a reason lists; the rest are counted."""
 
 
 def check_lint(
@@ -41,11 +41,11 @@ def check_lint(
     scripted: bool = False,
     explanation: str = "",
 ) -> GateResult:
-    """Judge a proposed change by the text of its files; `read` gives the base's, or None.
+    """Check a proposed change by the text of its files; `read` returns a file of the base, or None.
 
-    Imports are judged where the `candidate` is there to look for them. A `scripted` change, the spec's own edit script,
-    may take away whatever its author wrote. `locate` carries lines that the spec cites to the base. `explanation`
-    answers an earlier fault. The reason names one fault a line, `path:line: what is wrong; what to do`.
+    Imports are checked only with a `candidate`. A `scripted` change comes from the spec's own edit script, whose author
+    may remove anything. `locate` maps lines cited by the spec to the base. `explanation` answers an earlier fault. The
+    reason has a line for each fault: `path:line: what is wrong; what to do`.
     """
     proposals = tuple(_proposals(changes, read))
     base_lines = _base_lines(changes, read, spec)
@@ -69,7 +69,7 @@ def check_lint(
 def find_merge_faults(
     changes: Sequence[Change], *, read: Reader, spec: Spec, candidate: FilesAfter
 ) -> list[LintError]:
-    """Return what of a merge cannot run as text: syntax, imports, names, keys; `read` gives its old side."""
+    """Return why a merge cannot run: faults of syntax, imports, names and keys; `read` returns its old side."""
     proposals = tuple(_proposals(changes, read))
     unresolved = _unresolved_imports(changes, read=read, spec=spec, candidate=candidate)
     faults = [fault for proposal in proposals for fault in unresolved(proposal)]
@@ -101,7 +101,7 @@ def _proposals(changes: Sequence[Change], read: Reader) -> Iterator[FileChange]:
 def _faults(
     proposal: FileChange, spec: Spec, *, base_lines: BaseLines, unresolved: Unresolved
 ) -> Iterator[LintError]:
-    """Yield a file's faults, at most one a line: a placeholder says more than the syntax error it causes."""
+    """Yield a file's faults, at most one a line: a placeholder explains more than the syntax error that it causes."""
     if proposal.content == proposal.base:
         yield from unresolved(proposal)
         return
@@ -115,7 +115,7 @@ def _faults(
     yield from sorted(faults, key=lambda fault: fault.line)
 
 
-# Each check is imported where a file calls for it: patterns and parsers take longer than all else in a small task.
+# Checks are imported on first use: their patterns and parsers take longer than the rest of a small task.
 
 
 def _only_from_others(
@@ -126,7 +126,7 @@ def _only_from_others(
     base_lines: BaseLines,
     explanation: str,
 ) -> Iterator[LintError]:
-    """Yield the faults that only models and agents are judged by: lost text, and work left to others."""
+    """Yield the faults checked only for models and agents: lost text and unfinished work."""
     reported = {(fault.path, fault.line) for fault in faults}
     for proposal in proposals:
         for fault in _unfinished(proposal, spec, base_lines):
@@ -231,7 +231,7 @@ def _broken_imports(
     spec: Spec,
     candidate: FilesAfter | None,
 ) -> Iterator[LintError]:
-    """Yield the imports that the change breaks, but for those that were reported."""
+    """Yield the imports that the change breaks and that `faults` does not report yet."""
     if candidate is None or not any(suffix_of(change.path) in IMPORTING for change in changes):
         return
     if all(read(change.path) is None for change in changes):
@@ -256,7 +256,7 @@ def _shrinkage(
 
 
 def _base_lines(changes: Sequence[Change], read: Reader, spec: Spec) -> BaseLines:
-    """The lines of the base's files that the change may have moved or copied, read when they are first asked for."""
+    """Return a lazy reader of all lines of the base's files from which the change may have moved or copied text."""
     lines: list[frozenset[str]] = []
 
     def known() -> frozenset[str]:

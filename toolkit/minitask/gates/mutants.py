@@ -1,7 +1,7 @@
-"""Faults to plant in the lines that a change added, to see whether its validation notices them.
+"""Plant faults in the lines that a change added, to test whether its validation notices them.
 
-A line that stood anywhere in the base's files, however indented, was moved or copied: it is not new. Documents and
-tests are left alone. Every mutant is still of its language, as far as that can be told here.
+A line that occurs anywhere in the base's files, at any indentation, was moved or copied and is not new. Documents and
+tests get no faults. Every mutant is still syntactically valid, as far as the parsers here can tell.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _WORD = lazy_pattern(r"\w")
 _PROLOGUE = lazy_pattern(
     r"^\s*(?:import\b|from\b.*\bimport\b|use\b|package\b|#include|#!|export\s+\*|require\b|@import|@charset|<!)"
 )
-"""Lines without which nothing would run at all, or that run no code themselves."""
+"""Lines that run no code themselves, or without which nothing would run."""
 
 
 class Mutant(Struct, frozen=True):
-    """A file with one fault in it: where, what the fault is, and the file's whole text."""
+    """A file with one planted fault: path, line, description, and the file's whole text."""
 
     path: str
     line: int
@@ -49,9 +49,9 @@ class Mutant(Struct, frozen=True):
 def find_mutants(
     files: Mapping[str, str], base_lines: Collection[str], *, most: int = MOST
 ) -> tuple[Mutant, ...]:
-    """Return up to `most` mutants of the new lines of some files, spread over all of them.
+    """Return up to `most` mutants of the files' new lines, spread over all of them.
 
-    `base_lines` are the lines of the base, stripped.
+    `base_lines` are the stripped lines of the base.
     """
     splices = [
         (path, splice)
@@ -69,17 +69,17 @@ def find_mutants(
 
 
 def is_graded(path: str) -> bool:
-    """Return True for a file whose new lines get faults."""
+    """Return True if the file's new lines get faults."""
     return PurePosixPath(path).suffix.lower() not in _DOCUMENTS and not is_test_path(path)
 
 
 def is_code(path: str) -> bool:
-    """Return True for a file that gets faults and is neither data nor settings."""
+    """Return True if the file gets faults and is neither data nor settings."""
     return is_graded(path) and PurePosixPath(path).suffix.lower() not in _DATA
 
 
 def new_lines(text: str, base_lines: Collection[str]) -> frozenset[int]:
-    """Return the numbers of the lines that hold code and that no file of the base has."""
+    """Return the numbers of the code lines that no file of the base has."""
     return frozenset(
         number
         for number, line in enumerate(text.split("\n"), 1)
@@ -110,7 +110,7 @@ def _dropped_lines(text: str, lines: frozenset[int]) -> Iterator[Splice]:
 
 
 def _spread(splices: list[tuple[str, Splice]]) -> Iterator[tuple[str, Splice]]:
-    """The faults in an order that begins with one a line, evenly spread, and goes on with second ones."""
+    """Yield the faults, the first of every line before the second of any, each round evenly spread."""
     by_line: dict[tuple[str, int], list[tuple[str, Splice]]] = {}
     for pair in splices:
         by_line.setdefault((pair[0], pair[1].line), []).append(pair)
@@ -120,7 +120,7 @@ def _spread(splices: list[tuple[str, Splice]]) -> Iterator[tuple[str, Splice]]:
 
 
 def _evenly(items: list[tuple[str, Splice]]) -> Iterator[tuple[str, Splice]]:
-    """The items, those first that are far from each other."""
+    """Yield the items in strides, so that the first ones are far apart."""
     step = max(1, -(-len(items) // MOST))
     for offset in range(step):
         yield from items[offset::step]
@@ -158,7 +158,7 @@ _FUNCTIONS = ("function", "method_definition", "arrow_function")
 
 
 def find_grammar_splices(text: str, lines: frozenset[int], suffix: str) -> Iterator[Splice]:
-    """Return the faults for the given lines; none where the text cannot be read."""
+    """Yield the faults for the given lines; none if the text does not parse."""
     root = parsed(text, GRAMMARS[suffix])
     if root is None or root.has_error:
         return
@@ -175,13 +175,13 @@ def find_grammar_splices(text: str, lines: frozenset[int], suffix: str) -> Itera
 
 
 def parses(text: str, suffix: str) -> bool:
-    """Return True where the grammar takes all of a text."""
+    """Return True if the text parses without errors."""
     root = parsed(text, GRAMMARS[suffix])
     return root is not None and not root.has_error
 
 
 def _of_any(node: Node) -> Iterator[Splice]:
-    """Faults that keep the types."""
+    """Yield faults that keep the types."""
     operator = node.child_by_field_name("operator")
     if node.type == "binary_expression" and operator is not None:
         new = _OPERATORS.get(node_text(operator))
@@ -205,7 +205,7 @@ def _of_any(node: Node) -> Iterator[Splice]:
 
 
 def _of_script(node: Node) -> Iterator[Splice]:
-    """Faults that only a language without a compiler takes."""
+    """Yield faults that only a language without a compiler accepts."""
     if node.type == "return_statement" and node.named_child_count:
         yield _replaced(node, "return;", "returns nothing")
     elif node.type == "expression_statement" and not node_text(node).startswith(("'", '"')):
@@ -223,7 +223,7 @@ def _replaced(node: Node, new: str, kind: str) -> Splice:
 
 
 def _joins_text(node: Node, operator: Node) -> bool:
-    """Return True where `+` joins strings: no other operator would compile."""
+    """Return True if `+` joins strings: no other operator would compile."""
     return node_text(operator) == "+" and any(
         "string" in child.type for child in node.named_children
     )

@@ -1,7 +1,6 @@
-"""The named parts of a file: its definitions, sections, rules, keys. They tell what a change takes away.
+"""Read the named parts of a file (definitions, sections, rules, keys), to tell which ones a change removes.
 
-Each file type has a reader of its own; where one cannot read a text it returns None, and patterns that hold for many
-languages take over.
+Each file type has its own reader; if one returns None for a text it cannot read, patterns for many languages are used.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ Read = Callable[[str], Parts | None]
 
 
 def parts_of_both(path: str, before: str, after: str) -> tuple[Parts, Parts]:
-    """Return the parts of two versions of a file, read in the same way."""
+    """Return the parts of two versions of a file, both from the same reader."""
     reader = _reader(path)
     if reader is not None:
         old, new = reader(before), reader(after)
@@ -35,19 +34,19 @@ def parts_of_both(path: str, before: str, after: str) -> tuple[Parts, Parts]:
 
 
 def is_code(path: str) -> bool:
-    """Return True if a file holds statements, so that fewer lines may do the same."""
+    """Return True if the file holds statements, so that fewer lines may do the same."""
     return _ending(path) not in _TEXT and basename(path).lower() not in _TEXT_NAMES
 
 
 def is_markup(path: str) -> bool:
-    """Return True if a file is made of elements between tags."""
+    """Return True if the file's content is elements between tags."""
     return _ending(path) in _MARKUP
 
 
 _DATA = {".json": "json", ".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}
 _PROPERTIES = frozenset({".cfg", ".conf", ".env", ".ini", ".properties", ".editorconfig"})
 STYLES = frozenset({".css", ".scss", ".less", ".pcss", ".postcss"})
-"""The endings of style sheets."""
+"""Endings of style sheets."""
 _MARKUP = frozenset(
     {".html", ".htm", ".xhtml", ".vue", ".svelte", ".astro", ".xml", ".svg", ".xaml"}
 )
@@ -115,12 +114,12 @@ annotation_type_declaration constructor_declaration function_item function_signa
 union_item trait_item mod_item const_item static_item type_item macro_definition
 """
 _NAMED = frozenset(_NAMED_NODES.split())
-"""Nodes with a name, in any of the grammars, whose loss is a loss."""
+"""Named nodes of all grammars whose removal counts."""
 _OWNERS = frozenset({"impl_item"})
 _LOCAL = frozenset({"statement_block", "block", "function_body", "constructor_body"})
-"""Nodes whose inner definitions belong to them."""
+"""Nodes whose inner definitions are local to them."""
 
-# Definitions in the languages that have no grammar here. Each alternative begins at the line's first word.
+# Definitions in languages without a grammar here. Each alternative begins at the line's first word.
 _MODIFIERS = (
     r"(?:(?:export|default|public|private|protected|internal|static|final|abstract|async|override|virtual|sealed|open"
     r"|inline|local|pub(?:\([^)]*\))?|partial|data|suspend|unsafe|extern|mutating|fileprivate|const|constexpr)\s+)*"
@@ -154,7 +153,7 @@ _NO_FUNCTION = frozenset(
 
 
 def read_python(text: str) -> Parts | None:
-    """Return the definitions of a Python module, and the names that it assigns."""
+    """Return the definitions and assigned names of a Python module, or None if it does not parse."""
     tree = parsed_python(text)
     return None if tree is None else tuple(_python_parts(tree, ""))
 
@@ -190,7 +189,7 @@ def _is_constant(name: str) -> bool:
 
 
 def read_grammar(text: str, grammar: Grammar) -> Parts | None:
-    """Return the definitions of a text in a language that there is a grammar for."""
+    """Return the definitions of a text, read with a grammar, or None if it cannot be parsed."""
     root = parsed(text, grammar) if len(text) <= LARGEST else None
     return None if root is None else tuple(_grammar_parts(root, ""))
 
@@ -223,7 +222,7 @@ def _grammar_part(node: Node, above: str) -> NamedPart | None:
 
 
 def _variable(node: Node, above: str) -> NamedPart | None:
-    """Return a variable of the top level or of a class; a function in one is as good as a declared one."""
+    """Return a variable of the top level or of a class; one that holds a function counts as a definition."""
     name = node.child_by_field_name("name")
     value = node.child_by_field_name("value")
     text = node_text(name)
@@ -248,7 +247,7 @@ def _owner(node: Node) -> str:
 
 
 def read_patterns(text: str) -> Parts:
-    """Return what looks like a definition in one language or another, one a line at most."""
+    """Return everything that looks like a definition in some language, at most one a line."""
     lines = text.split("\n")
     starts = [(number, name) for number, line in enumerate(lines, 1) if (name := _defined(line))]
     limits = [number - 1 for number, _ in starts[1:]] + [len(lines)] * bool(starts)
@@ -262,7 +261,7 @@ _CLOSES = lazy_pattern(r"[})\]]|(?:end|fi|done|esac)\b")
 
 
 def _end(lines: Sequence[str], start: int, limit: int) -> int:
-    """Return the last line of a definition: the one that closes it, or that comes before one as far out as its head."""
+    """Return the last line of a definition: its closing line, or the one before a line indented no deeper."""
     depth = _indent(lines[start - 1])
     for number in range(start + 1, limit + 1):
         line = lines[number - 1]

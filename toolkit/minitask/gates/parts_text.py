@@ -1,4 +1,4 @@
-"""The headings of prose, the rules of style sheets, the keys of data, the elements of markup."""
+"""Read the headings of prose, the rules of style sheets, the keys of data, and the elements of markup."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _TAG = lazy_pattern(
 _IDENTIFIER = lazy_pattern(r"""\s(?:id|name|key)\s*=\s*["']([^"'{}$<>]+)["']""")
 _TITLE = lazy_pattern(r"<h([1-6])\b[^>]*>(.*?)</h\1>", 2 | 16)
 _DEEPEST, _MOST = 12, 50_000
-"""Greatest depth and number of keys that are read: aliases of YAML can make a large tree of a small text."""
+"""Greatest depth and number of keys read: YAML aliases can expand a small text to a large tree."""
 
 
 def read_headings(text: str, ending: str) -> Parts:
-    """Return the headings of a document; each part goes up to the next heading."""
+    """Return the headings of a document; each part ends before the next heading."""
     lines = text.split("\n")
     finder = _rst_headings if ending == ".rst" else _marked_headings
     headings = list(finder(lines, ending))
@@ -61,7 +61,7 @@ def _marked_headings(lines: list[str], ending: str) -> Iterator[tuple[int, str]]
 
 
 def _is_setext(lines: list[str], number: int) -> bool:
-    """Return True if a line underlines the one above, which is the only one of its paragraph."""
+    """Return True if the line underlines the one above, which must be a paragraph of one line."""
     line = lines[number - 1].strip()
     if number < 2 or not line or line.strip("=") or not lines[number - 2].strip():
         return False
@@ -81,7 +81,7 @@ def _plain(title: str) -> str:
 
 
 def read_styles(text: str) -> Parts | None:
-    """Return the selectors and at-rules of a style sheet, with those that they are nested in."""
+    """Return the selectors and at-rules of a style sheet with those around them; None if braces do not balance."""
     plain = _QUOTED.sub(_blank, _COMMENT.sub(_blank, text))
     if plain.count("{") != plain.count("}"):
         return None
@@ -117,7 +117,7 @@ def _blank(match: Any) -> str:
 
 
 def read_properties(text: str) -> Parts:
-    """Return the sections and keys of an INI file, or of one with a key a line."""
+    """Return the sections and keys of an INI file, or of a file with one key a line."""
     parts: list[NamedPart] = []
     section = ""
     for number, line in enumerate(text.split("\n"), 1):
@@ -132,7 +132,7 @@ def read_properties(text: str) -> Parts:
 
 
 def read_markup(text: str) -> Parts:
-    """Return the identified elements, headings and large elements of HTML and its kin."""
+    """Return the elements with an identifier, the headings and the large elements of HTML and similar markup."""
     parts: list[NamedPart] = []
     for pattern, group, kind in ((_IDENTIFIER, 1, "key"), (_TITLE, 2, "heading"), (_TAG, 1, "tag")):
         for match in pattern.finditer(text):
@@ -143,7 +143,7 @@ def read_markup(text: str) -> Parts:
 
 
 def read_data(text: str, form: str) -> Parts | None:
-    """Return the keys of JSON, TOML or YAML, and an `items` part for each element of an array."""
+    """Return the keys of JSON, TOML or YAML, with an `items` part for each array element; None if invalid."""
     if len(text) > LARGEST:
         return None
     try:
@@ -155,7 +155,7 @@ def read_data(text: str, form: str) -> Parts | None:
 
 
 def read_values(text: str, form: str) -> dict[str, str]:
-    """Return the plain values of JSON, TOML or YAML by their keys, joined with dots; empty where it cannot be read."""
+    """Return the plain values of JSON, TOML or YAML by dotted key; empty if the text is invalid."""
     if len(text) > LARGEST:
         return {}
     try:
@@ -196,7 +196,7 @@ def _documents(text: str, form: str) -> list[Any]:
 
 
 def _node(node: Any, cache: dict[int, Any]) -> Any:
-    """Return a YAML node as plain values, whatever its tags say; an alias is the value that it stands for."""
+    """Return a YAML node as plain values, ignoring its tags; an alias becomes its anchor's value."""
     import yaml
 
     if id(node) in cache:
@@ -229,11 +229,11 @@ def _keys(value: Any, above: str, depth: int) -> Iterator[NamedPart]:
 
 
 SEPARATOR = "\x1f"
-"""Between the names of a part and of those that it is in."""
+"""Separates the names in a part's path."""
 
 
 class NamedPart(Struct, frozen=True):
-    """A named part: `name` joins its own name to those it is in; `start` and `end` are lines from 1, 0 if unknown.
+    """A named part: `name` is its path from the outermost part; `start` and `end` are lines from 1, or 0 if unknown.
 
     `kind` is `code`, `value` (a variable that code may do without), `heading`, `rule`, `key`, `items` (an element of an
     array) or `tag`.
@@ -246,17 +246,17 @@ class NamedPart(Struct, frozen=True):
 
     @property
     def leaf(self) -> str:
-        """Its own name."""
+        """The last name of the path."""
         return self.name.rpartition(SEPARATOR)[2]
 
     @property
     def shown(self) -> str:
-        """Its name as a message has it."""
+        """The path for messages, joined with dots."""
         return self.name.replace(SEPARATOR, ".")
 
     @property
     def parent(self) -> str:
-        """The name of what it is in; empty at the top."""
+        """The path of the enclosing part; empty at the top level."""
         return self.name.rpartition(SEPARATOR)[0]
 
 

@@ -1,4 +1,4 @@
-"""Find commands that end well and print that their own comparison does not hold: `False`, `FAIL`."""
+"""Find commands that exit with 0 although they print that their own comparison failed: `False`, `FAIL`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _GOOD = lazy_pattern(
 def find_denials(
     before: Sequence[CommandRecord], after: Sequence[CommandRecord], commands: Sequence[Command]
 ) -> tuple[str, ...]:
-    """Return what each command says against the change that passed, if its output is not judged otherwise."""
+    """Return a message for each passed command whose output contradicts it, unless the spec has expectations of it."""
     unjudged = {(command.line, command.text) for command in commands if not _is_judged(command)}
     earlier = {(record.line, record.command): record for record in before}
     keys = ((record, (record.line, record.command)) for record in after)
@@ -52,9 +52,9 @@ def _is_judged(command: Command) -> bool:
 
 
 def _denials(record: CommandRecord, old: CommandRecord | None) -> Iterator[str]:
-    """Yield the last line of an output where it is a no. A command that passed on the base may mean it.
+    """Yield the output's last line if it reports a failure, unless a command that passed on the base may mean it.
 
-    What breaks in `$(…)` or `<(…)` gives no output and no exit code: `test -z "$(lint)"` passes then.
+    A failure inside `$(…)` or `<(…)` gives no output and no exit code: `test -z "$(lint)"` then passes.
     """
     broken = _BROKEN.search(record.output_tail) if _SUBSTITUTES.search(record.command) else None
     if broken is not None:
@@ -76,5 +76,5 @@ def _denials(record: CommandRecord, old: CommandRecord | None) -> Iterator[str]:
 
 
 def _writes(command: str, line: str) -> bool:
-    """Return True if the line is one that the command itself writes, as it does for either outcome."""
+    """Return True if the command itself contains the line as a text to print for one of its outcomes."""
     return any(line == match["text"].strip() for match in _WRITES.finditer(command))

@@ -1,4 +1,4 @@
-"""Paragraphs, items and lines that a rewritten prose file lost: each needs a similar line, or the spec's words."""
+"""Find lines that a rewritten prose file lost: each needs a similar new line, or a spec that asks for its removal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NO_PROSE_SUFFIXES = """
 _NO_PROSE = frozenset(_NO_PROSE_SUFFIXES.split())
 _MOST_LINES, _MOST_PAIRS = 5_000, 40_000
 _SIMILAR, _KEPT, _RESTATED, _NEARLY_ALL = 0.5, 0.6, 0.4, 0.8
-"""The share of words that make two lines one; and how many words, new ones or the same, must stand for lost ones."""
+"""Shares of words: of similar lines, of a replacement, of a shorter restatement, and of text that is kept."""
 _HEADING = lazy_pattern(r"(?:#{1,6}|={1,6}|\*{1,8})\s+\S")
 _FORMATS = lazy_pattern(
     r"\b(?:convert\w*|turn\w*|wrap\w*|quot\w+|bullets?|number(?:ed|ing|s)?|prefix\w*|suffix\w*|format\w*|table|html|csv|json|xml"
@@ -39,7 +39,7 @@ _MARKS = (">", "|", "+")
 
 
 def is_prose(path: str) -> bool:
-    """Return True if a file's lines are sentences or items, without a syntax that could be judged."""
+    """Return True if the file consists of sentences or items, without a syntax that can be checked."""
     ending = "" if basename(path).startswith(".") else splitext(path)[1].lower()
     return not is_code(path) and ending not in _NO_PROSE
 
@@ -52,7 +52,7 @@ class _ProseLine(Struct, frozen=True):
 def find_prose_loss(
     proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = ()
 ) -> LintError | None:
-    """Return the lines of prose that are gone, and that neither similar lines nor the spec's words account for."""
+    """Return the removed lines of prose that neither similar lines nor the spec account for."""
     old, new = _lines(proposal.base or ""), _lines(proposal.content)
     if not old or not new or max(len(old), len(new)) > _MOST_LINES:
         return None
@@ -70,7 +70,7 @@ def _lines(text: str) -> list[_ProseLine]:
 def _wrapped(
     proposal: FileChange, old: Sequence[_ProseLine], new: Sequence[_ProseLine], spec: Spec
 ) -> LintError | None:
-    """Return the first line of a file that holds its old lines inside of tags, quotes or another document."""
+    """Return the first line of a file whose old lines are now inside tags, quotes or another document."""
     old_texts, new_texts = {line.text for line in old}, {line.text for line in new}
     fresh = [line for line in new if line.text not in old_texts]
     gone = [line.text for line in old if line.text not in new_texts and len(line.text) > 3]
@@ -86,7 +86,7 @@ def _wrapped(
 def _cut(
     proposal: FileChange, old: Sequence[_ProseLine], new: Sequence[_ProseLine], spec: Spec
 ) -> LintError | None:
-    """Return the last line where it breaks off in the middle of one that the base has."""
+    """Return the last line if it is a line of the base that breaks off in the middle."""
     last = new[-1]
     longer = (line.text for line in old if line.text != last.text)
     whole = next((text for text in longer if text.startswith(last.text)), "")
@@ -134,7 +134,7 @@ def _lost(
 def _hunks(
     old: Sequence[_ProseLine], new: Sequence[_ProseLine]
 ) -> Iterator[tuple[Sequence[_ProseLine], Sequence[_ProseLine], int]]:
-    """Yield the lines that go, those that stand in their place, and where the first are in the base."""
+    """Yield each run of removed lines with its replacement and its index in the base."""
     texts = [line.text for line in old], [line.text for line in new]
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
         if tag in {"delete", "replace"}:
@@ -142,7 +142,7 @@ def _hunks(
 
 
 def _really_lost(removed: Sequence[_ProseLine], lost: Counter[str]) -> list[_ProseLine]:
-    """Return the lines that are nowhere else now; each is told once."""
+    """Return the lines that the new files no longer have, each as often as `lost` counts it."""
     lost_lines = []
     for line in removed:
         if lost[line.text] > 0:
@@ -154,14 +154,14 @@ def _really_lost(removed: Sequence[_ProseLine], lost: Counter[str]) -> list[_Pro
 def _instead(
     removed: Sequence[_ProseLine], added: Sequence[_ProseLine], old: Sequence[_ProseLine]
 ) -> Sequence[_ProseLine]:
-    """Return the lines that can stand for lost ones: not several that the base has elsewhere, said once more."""
+    """Return the lines that can replace the removed ones; none if they only repeat several lines of the base."""
     had = {line.text for line in old}
     repeats = len(removed) > 1 and len(added) > 1 and all(line.text in had for line in added)
     return () if repeats else added
 
 
 def find_marked_lines(proposal: FileChange) -> LintError | None:
-    """Return the first of a file's old lines where most stand behind the mark of a quotation or of a diff."""
+    """Return the first old line that got a mark of a quotation, table or diff, if half of the old lines did."""
     old = {line.text for line in _lines(proposal.base or "") if len(line.text) > 3}
     marked = [
         line
@@ -175,7 +175,7 @@ def find_marked_lines(proposal: FileChange) -> LintError | None:
 
 
 def _is_lost(removed: Sequence[_ProseLine], added: Sequence[_ProseLine]) -> bool:
-    """Return True if fewer words stand in the place of lines than they had, and no similar ones."""
+    """Return True if no similar lines, and clearly fewer words, replace the removed lines."""
     gone, fresh = [line.text for line in removed], [line.text for line in added]
     if _is_restated(gone, fresh):
         return False
@@ -186,7 +186,7 @@ def _is_lost(removed: Sequence[_ProseLine], added: Sequence[_ProseLine]) -> bool
 
 
 def _is_restated(gone: Sequence[str], fresh: Sequence[str]) -> bool:
-    """Return True if nearly all words are still there, or one line says in fewer what several said."""
+    """Return True if nearly all words remain, or if one line sums several up in fewer words."""
     before, after = (words_of("\n".join(rows)) for rows in (gone, fresh))
     shared = (Counter(before) & Counter(after)).total()
     if before and shared >= len(before) * _NEARLY_ALL:
@@ -196,7 +196,7 @@ def _is_restated(gone: Sequence[str], fresh: Sequence[str]) -> bool:
 
 
 def unmatched(gone: Sequence[str], fresh: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the lines of both that have no similar one among the other's."""
+    """Return the lines of each side that have no similar line on the other."""
     remaining = list(fresh)
     alone = []
     for line in gone:
@@ -209,7 +209,7 @@ def unmatched(gone: Sequence[str], fresh: Sequence[str]) -> tuple[list[str], lis
 
 
 def _likeness(line: str, other_line: str) -> float:
-    """Return the share of the words that two lines have in common; of their characters for short ones."""
+    """Return the share of words that two lines have in common; for short lines, their similarity by characters."""
     first, second = Counter(words_of(line)), Counter(words_of(other_line))
     most = max(first.total(), second.total())
     if most < 3:
