@@ -1,7 +1,7 @@
-"""Python's imports from a repository's own packages: whether modules and names are where the imports look.
+"""Check Python's imports from the repository's own packages: whether their modules and names exist.
 
-Only what is certain counts. Of absolute imports, those are judged whose first package is a folder with an `__init__.py`
-that the file can be imported with; a folder without may well be a namesake of an installed package.
+Only certain failures count. An absolute import is checked if its first package is a folder with an `__init__.py` that
+the file can import; a folder without one may share its name with an installed package.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from minitask.gates.unresolved import RequestedModule, UnresolvedImport, did_you
 from minitask.patterns import lazy_pattern
 
 _ROOTS = ("", "src", "lib", "python")
-"""Folders that a search for modules may start from, below any that the file is in."""
+"""Folders in which a search for modules may start, below any folder above the file."""
 _DATA = lazy_pattern(
     r"\.(?:bak|cfg|csv|css|html?|ini|js|json|log|md|orig|rst|sql|toml|txt|xml|ya?ml)$"
 )
 _PATHS = lazy_pattern(r"sys\.(?:path|modules)|importorskip|__path__")
-# What marks the folder of a project of its own, which need not see the packages of the repository's root.
+# Files that mark a separate project, which need not see the packages of the repository's root.
 _PROJECT = lazy_pattern(
     r"pyproject\.toml|setup\.(?:py|cfg)|requirements.*\.txt|Pipfile|Dockerfile|manage\.py|tox\.ini"
 )
@@ -47,7 +47,7 @@ class Find(Enum):
 
 
 class Search(Struct, frozen=True):
-    """A finished search for a module below a folder: `at` is the last folder or file, `part` what it lacks."""
+    """A finished search for a module below `root`: `at` is the last folder or file, `part` the name it lacks."""
 
     find: Find
     root: str
@@ -56,7 +56,7 @@ class Search(Struct, frozen=True):
 
 
 def find_missing_python(path: str, text: str, candidate: FilesAfter) -> Iterator[UnresolvedImport]:
-    """The imports of a file that certainly find nothing."""
+    """Yield the imports of a file that certainly do not resolve."""
     tree = parsed_python(text)
     if tree is None or "sys.modules" in text:
         return
@@ -71,7 +71,7 @@ def find_missing_python(path: str, text: str, candidate: FilesAfter) -> Iterator
 
 
 def python_wants(path: str, text: str) -> RequestedModule:
-    """All that a file imports, guarded or not."""
+    """Return all imports of a file, guarded or not."""
     modules: set[str] = set()
     names: set[tuple[str, str]] = set()
     tree = parsed_python(text)
@@ -86,7 +86,7 @@ def python_wants(path: str, text: str) -> RequestedModule:
 
 
 def _folders(path: str, imported: Imported) -> Sequence[str]:
-    """The folders that an import may start from."""
+    """Return the folders in which the import may start."""
     folders = tuple(above(path))
     if imported.level:
         return folders[imported.level - 1 : imported.level]
@@ -104,7 +104,7 @@ def _relative(path: str, imported: Imported, candidate: FilesAfter) -> Unresolve
 
 
 def _absolute(path: str, imported: Imported, candidate: FilesAfter) -> UnresolvedImport | None:
-    """Return what is missing, if no folder that the import may start from has it and each that could is clear."""
+    """Return the missing module or name if every candidate folder lacks it and nothing else can provide it."""
     top = imported.module.split(".")[0]
     if top in sys.stdlib_module_names:
         return None
@@ -126,7 +126,7 @@ def _absolute(path: str, imported: Imported, candidate: FilesAfter) -> Unresolve
 
 
 def _search(folder: str, module: str, candidate: FilesAfter) -> Search:
-    """Follow a dotted name from a folder; what only looks like a module is not known to be one."""
+    """Follow a dotted name from a folder; `UNKNOWN` for anything that only may be the module."""
     at = folder
     kind = find_kind(candidate, at)
     for part in module.split(".") if module else ():
@@ -147,7 +147,7 @@ def _search(folder: str, module: str, candidate: FilesAfter) -> Search:
 
 
 def _forms(names: Mapping[str, EntryKind], part: str) -> frozenset[str]:
-    """The names in a folder that can be the module: its folder, its source, its compiled form, what it is made of."""
+    """Return the names in a folder that may be the module: folder, source, compiled form, or what generates it."""
     if part in names and names[part] is not EntryKind.FILE:
         return frozenset({part, *_files(names, part)})
     return frozenset(_files(names, part))
@@ -164,7 +164,7 @@ def _has_tricks(path: str, candidate: FilesAfter) -> bool:
 
 
 def _lacks(module: str, name: str | None, candidate: FilesAfter) -> bool:
-    """Return True if an existing module certainly has no such name."""
+    """Return True if an existing module certainly lacks the name."""
     if name in {None, "*"} or not name or not name.isascii():
         return False
     if name.startswith("__") and name.endswith("__"):
@@ -175,7 +175,7 @@ def _lacks(module: str, name: str | None, candidate: FilesAfter) -> bool:
 
 
 def _text_of(module: str, candidate: FilesAfter) -> str | None:
-    """Return the text that defines a module's names; None if a text alone does not define them."""
+    """Return the text that defines a module's names, or None if more than one file may define them."""
     folder = candidate.names(module) if find_kind(candidate, module) is EntryKind.FOLDER else {}
     beside = frozenset(_files(candidate.names(dirname(module)), module.rsplit("/", 1)[-1]))
     init_files = frozenset(_files(folder, "__init__"))
@@ -189,7 +189,7 @@ def _text_of(module: str, candidate: FilesAfter) -> str | None:
 
 
 def _is_clear(path: str, top: str, search: Search, candidate: FilesAfter) -> bool:
-    """Return True if the import really looks in the folder where the search failed."""
+    """Return True if the import certainly looks in the folder where the search failed."""
     names = candidate.names(search.root)
     if "__init__.py" in names or join(search.root, f"{top}.py") == path:
         return False
@@ -206,7 +206,7 @@ def _is_clear(path: str, top: str, search: Search, candidate: FilesAfter) -> boo
 
 
 def _is_imported(path: str, top: str, root: str, candidate: FilesAfter) -> bool:
-    """Return True if another file imports a module from a folder without `__init__.py`, and finds it there."""
+    """Return True if another file imports a module from a folder without `__init__.py`, and it resolves there."""
     for other in candidate.holding(top, (".py",)):
         tree = parsed_python(candidate.read(other) or "") if other != path else None
         for imported in imports(tree) if tree is not None else ():
@@ -224,7 +224,7 @@ def _is_imported(path: str, top: str, root: str, candidate: FilesAfter) -> bool:
 def find_gone_python(
     path: str, text: str, target: str, candidate: FilesAfter
 ) -> Iterator[UnresolvedImport]:
-    """The imports of a top-level module that was at a path, without its ending, and has no other in its place."""
+    """Yield the imports of a removed top-level module (`target` is its path without ending) that nothing replaces."""
     tree = parsed_python(text)
     if tree is None or _PATHS.search(text) is not None:
         return
@@ -243,7 +243,7 @@ def find_gone_python(
 
 
 def _sees(path: str, root: str, candidate: FilesAfter) -> bool:
-    """Return True if no separate project lies between a file and a folder above it."""
+    """Return True if no separate project lies between the file and the folder `root` above it."""
     for folder in above(path):
         if folder == root or root.startswith(folder + "/") or not folder:
             return True
@@ -286,7 +286,7 @@ def _no_name(
 
 
 def _is_filled(folder: str, candidate: FilesAfter) -> bool:
-    """Return True if a module of a package may add names to it that cannot be read from its text."""
+    """Return True if a module of the package may add names to it that its text does not show."""
     sources = (join(folder, name) for name in candidate.names(folder) if name.endswith(".py"))
     return any(MODULE_TRICKS.search(candidate.read(source) or "") for source in sources)
 
@@ -302,7 +302,7 @@ def _near_module(imported: Imported, search: Search, candidate: FilesAfter) -> s
 
 
 def _elsewhere(path: str, imported: Imported, candidate: FilesAfter) -> str:
-    """The same relative import from another number of folders up, where it finds its module."""
+    """Return the same relative import with another number of dots if that resolves, or an empty string."""
     if not imported.level:
         return ""
     module = imported.module or imported.name or ""
@@ -316,7 +316,7 @@ def _elsewhere(path: str, imported: Imported, candidate: FilesAfter) -> str:
 
 
 def _modules(names: Mapping[str, EntryKind]) -> set[str]:
-    """The modules that a folder holds."""
+    """Return the modules in a folder."""
     files = {name.removesuffix(".py") for name in names if name.endswith(".py")}
     folders = {
         name for name, kind in names.items() if kind is EntryKind.FOLDER and name.isidentifier()

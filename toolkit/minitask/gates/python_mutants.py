@@ -1,4 +1,4 @@
-"""One fault as a change of a text, and the faults for new lines of Python, by its own parser."""
+"""The change of a text by one fault, and the faults for new lines of Python, found with its own parser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from minitask.gates.python_source import python_tree
 
 
 class Splice(Struct, frozen=True, order=True):
-    """One change of a text, in bytes, and the line that it is about."""
+    """A replacement in a text, from `start` to `end` in bytes, with its line and description."""
 
     start: int
     end: int
@@ -21,7 +21,7 @@ class Splice(Struct, frozen=True, order=True):
 
 
 def what(kind: str, text: str) -> str:
-    """Return a fault in words: what was done to which piece of code."""
+    """Return the description of a fault: its kind and the affected code."""
     piece = " ".join(text.split())
     return f"{kind}: {piece[:60]}{'…' if piece[60:] else ''}"
 
@@ -50,7 +50,7 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class _Source:
-    """A text and where its pieces are, in bytes."""
+    """A text with the byte offsets of its nodes."""
 
     def __init__(self, text: str) -> None:
         self.bytes = text.encode("utf-8", "surrogateescape")
@@ -59,23 +59,23 @@ class _Source:
             self._starts.append(self._starts[-1] + len(line) + 1)
 
     def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
-        """Return where a node begins and ends."""
+        """Return a node's start and end in bytes."""
         end_line, end = node.end_lineno or node.lineno, node.end_col_offset or 0
         start = self._starts[node.lineno - 1] + node.col_offset
         return start, self._starts[end_line - 1] + end
 
     def text(self, node: ast.expr | ast.stmt) -> str:
-        """Return the code of a node."""
+        """Return a node's code."""
         start, end = self.span(node)
         return self.bytes[start:end].decode("utf-8", "replace")
 
     def splice(self, node: ast.expr | ast.stmt, new: str, kind: str) -> Splice:
-        """Return what puts other code in a node's place."""
+        """Return the splice that replaces a node by `new`."""
         return Splice(*self.span(node), new, node.lineno, what(kind, self.text(node)))
 
 
 def find_python_splices(text: str, lines: frozenset[int]) -> Iterator[Splice]:
-    """Return the faults for the given lines; none where the text cannot be read."""
+    """Yield the faults for the given lines; none if the text does not parse."""
     root = python_tree(text)
     if root is None:
         return
@@ -91,7 +91,7 @@ def find_python_splices(text: str, lines: frozenset[int]) -> Iterator[Splice]:
 
 
 def _unread(root: ast.Module) -> Iterator[ast.AST]:
-    """Docstrings, and annotations: nothing depends on them when the program runs."""
+    """Yield docstrings and annotations, which do not affect the running program."""
     for node in ast.walk(root):
         if isinstance(node, ast.Module | ast.ClassDef | _Function) and ast.get_docstring(node):
             yield node.body[0]
@@ -142,7 +142,7 @@ def _of_expression(node: ast.expr, source: _Source) -> Iterator[Splice]:
 def _between(
     node: ast.expr, left: ast.expr, right: ast.expr, new: str, *, source: _Source
 ) -> Splice:
-    """Another operator between two operands, which keep the brackets that stand around them."""
+    """Return a splice with another operator, its operands in brackets."""
     start, end = source.span(node)
     first, second = source.text(left), source.text(right)
     text = f"(({first}) {new} ({second}))"
@@ -150,7 +150,7 @@ def _between(
 
 
 def _other(value: object) -> str:
-    """Another constant of the same type; empty where there is none to think of."""
+    """Return another constant of the same type as Python code, or an empty string."""
     if isinstance(value, bool):
         return str(not value)
     if isinstance(value, int | float):

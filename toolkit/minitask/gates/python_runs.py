@@ -1,8 +1,7 @@
-"""Python that certainly fails where it is run, or is never run: names that nothing binds, statements behind a `return`.
+"""Find Python that certainly fails when run, or never runs: unbound names, statements after a `return`.
 
-Scopes are those of the compiler. What a file may get from outside (a star import, `globals()`, a caught `NameError`) is
-not judged, nor a name that the spec has, nor a file whose base reads unbound names already: whatever runs it may bind
-them.
+Scopes are the compiler's. A file that may get names from outside (star import, `globals()`, caught `NameError`) is not
+judged, nor is a name that the spec mentions, nor a file whose base already reads unbound names: its host may bind them.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _OF_HOSTS = frozenset(
         *("Import", "Export", "ngettext", "pgettext", "npgettext"),
     ]
 )
-"""Names that notebooks, Snakemake, SCons, profilers and gettext bind for the files that they run."""
+"""Names that notebooks, Snakemake, SCons, profilers and gettext bind for the files they run."""
 _ELSEWHERE = lazy_pattern(r"\bNameError\b|\bexec\s*\(|\bimport\s+\*|\b(?:vars|locals|globals)\s*\(")
 _OLD = lazy_pattern(r"\bversion_info\b|\bPY[23]\b")
 _OLD_NAMES = frozenset(
@@ -60,7 +59,7 @@ _LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 
 
 def find_dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Iterator[LintError]:
-    """Yield what a change adds to a file that fails or stops when it is run, or that never is."""
+    """Yield the code that a change adds and that fails, stops in a debugger, or is never reached."""
     path, text, base = proposal.path, proposal.content, proposal.base or ""
     rows = text.split("\n")
     if not base and _says_nothing(text) and not _may_say_nothing(proposal, spec, base_lines):
@@ -83,7 +82,7 @@ def find_dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> I
 
 
 def _says_nothing(text: str) -> bool:
-    """Return True for comments alone, and for a whole file that is written as a string on one line."""
+    """Return True if the text has only comments, or is a whole file written as a one-line string."""
     tree = parsed_python(text)
     if tree is None or not text.strip():
         return False
@@ -92,7 +91,7 @@ def _says_nothing(text: str) -> bool:
 
 
 def _may_say_nothing(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> bool:
-    """Return True if a file may well be without code: by its name, by the task, or since its lines only moved."""
+    """Return True if the file may lack code: by its name, by the task, or because its lines were only moved."""
     if _WITHOUT_CODE.search(f"{proposal.path}\n{spec.title}\n{spec.task}"):
         return True
     lines = filter(None, map(str.strip, proposal.content.split("\n")))
@@ -100,7 +99,7 @@ def _may_say_nothing(proposal: FileChange, spec: Spec, base_lines: BaseLines) ->
 
 
 def _fresh(find: Find, text: str, base: str) -> list[tuple[int, str]]:
-    """Return the places in a text, each with what stands there, of which the base has none the same."""
+    """Return the occurrences (line and source) whose source does not occur in the base."""
     places = list(find(text))
     had = {source for _, source in find(base)} if places else set()
     return [(line, source) for line, source in places if source not in had]
@@ -114,7 +113,7 @@ def _says(spec: Spec, name: str) -> bool:
 
 
 def _lost(name: str, text: str, base: str) -> bool:
-    """Return True if a function that reads a name has bound it in the base, and does no more."""
+    """Return True if a function that reads the name as a global bound it locally in the base."""
     bound = {table.get_name() for table in _readers(base, name) if _is_bound(table.lookup(name))}
     return any(
         table.get_name() in bound
@@ -124,7 +123,7 @@ def _lost(name: str, text: str, base: str) -> bool:
 
 
 def _readers(text: str, name: str) -> Iterator[SymbolTable]:
-    """Yield the functions that read a name."""
+    """Yield the symbol tables of functions that read the name."""
     module = python_symbols(text)
     for table in _tables(module) if module is not None else ():
         is_function = table.get_type() == "function" and name in table.get_identifiers()
@@ -134,14 +133,14 @@ def _readers(text: str, name: str) -> Iterator[SymbolTable]:
 
 @lru_cache(maxsize=32)
 def _unbound(text: str) -> dict[str, int]:
-    """Return the names that a file reads and nothing in reach binds, each with the line of a place."""
+    """Return the names that a file reads and nothing in scope binds, each with the line of one use."""
     tree = parsed_python(text)
     if tree is None or _ELSEWHERE.search(text) or bound_names(text) is None:
         return {}
     module = python_symbols(text)
     if module is None:
         return {}
-    # Of a function called `top`, the symbol table takes itself for the module's.
+    # The symbol table mistakes a function called `top` for the module.
     tables = [table for table in _tables(module) if table is module or table.get_name() != "top"]
     bound = {symbol.get_name() for symbol in module.get_symbols() if _is_bound(symbol)}
     bound |= _OLD_NAMES if _OLD.search(text) else frozenset()
@@ -176,7 +175,7 @@ def _is_bound(symbol: Symbol) -> bool:
 
 
 def _loads(tree: ast.Module) -> dict[str, list[int]]:
-    """Return the lines in which each name is read, annotations left out: not all of them are evaluated."""
+    """Return the lines that read each name, without annotations, not all of which are evaluated."""
     lines: dict[str, list[int]] = {}
     waiting: list[ast.AST] = [tree]
     while waiting:
@@ -191,7 +190,7 @@ def _loads(tree: ast.Module) -> dict[str, list[int]]:
 
 
 def _unreached(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the line and text of each statement right behind one that leaves its block; not what makes a generator."""
+    """Yield the line and code of each statement right after one that leaves its block, except a generator's `yield`."""
     tree = parsed_python(text)
     for _, statements in _bodies(tree) if tree is not None else ():
         for first, second in pairwise(statements):
@@ -200,7 +199,7 @@ def _unreached(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _bodies(tree: ast.Module) -> Iterator[tuple[ast.AST, list[ast.stmt]]]:
-    """Yield each node of a tree with each list of statements that it holds."""
+    """Yield each node of a tree with each of its lists of statements."""
     for node in ast.walk(tree):
         for body in (getattr(node, name, None) for name in BODIES):
             if isinstance(body, list):
@@ -212,7 +211,7 @@ def _is_constant(node: ast.stmt) -> bool:
 
 
 def _dots_beside_code(text: str) -> Iterator[tuple[int, str]]:
-    """Yield each `...` among other statements of a function, with the first of these."""
+    """Yield each `...` among other statements of a function, with the first of these statements."""
     tree = parsed_python(text)
     for node, statements in _bodies(tree) if tree is not None else ():
         code = [part for part in statements if not _is_constant(part)]

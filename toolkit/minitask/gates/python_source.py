@@ -1,4 +1,4 @@
-"""Python by its own parser: what a file imports, guarded or not, what it binds or defines twice, what does nothing."""
+"""Read Python with its own parser: imports (guarded or not), bound names, duplicate and empty definitions."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ _MODULES = (
     r"|\(\s*sys\.modules\b|__path__|meta_path|path_hooks"
 )
 MODULE_TRICKS = lazy_pattern(_MODULES, re.MULTILINE)
-"""Ways to have modules that are no files, or are files elsewhere."""
+"""Ways to have modules that are not files, or are files elsewhere."""
 _NAME_TRICKS = lazy_pattern(
     rf"\bglobals\s*\(|\b(?:vars|locals)\s*\(\s*\)\s*(?:\[|\.)|^\s*exec\s*\(|modules\[\s*__name__"
     rf"|\b_convert_\s*\(|\bglobal_enum\b|\(\s*__name__\s*,|\(\s*__name__\s*\)\s*\.__|{_MODULES}",
     re.MULTILINE,
 )
-"""Ways to bind names that cannot be read off a file."""
-# Conditions that ask for what only the machine knows, or that a switch, in capitals, decides.
+"""Ways to bind names that the file's text does not show."""
+# Calls that ask the machine; a condition with one of them, or with a name in capitals, guards its imports.
 _ASKS = frozenset(
     {"environ", "exists", "find_spec", "getenv", "is_dir", "is_file", "isdir", "isfile"}
 )
 _VALUES = (ast.Assign, ast.Call, ast.Compare, ast.Constant, ast.Dict, ast.Expr)
-"""Parts of a tree that bind nothing but what an assignment has on its left, unless a `:=` stands in them."""
+"""Nodes that bind only the targets of an assignment, unless they contain `:=`."""
 BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
-"""The fields of a statement that hold statements."""
+"""Fields of a statement that hold statements."""
 
 
 class Imported(Struct, frozen=True):
-    """One module of an `import`, or one name of a `from … import`; `level` counts the dots before the module.
+    """One module of an `import`, or one name of a `from … import`; `level` counts the leading dots.
 
-    `guarded` is whether the file goes on without it, or may never come to it.
+    `guarded` is True if the file tolerates a failure of the import, or may not reach it.
     """
 
     line: int
@@ -56,24 +56,24 @@ class Imported(Struct, frozen=True):
 
     @property
     def source(self) -> str:
-        """The module as it is written, with its dots."""
+        """The module as written, with its dots."""
         return "." * self.level + self.module
 
     def __str__(self) -> str:
-        """The import by itself."""
+        """Return the import as a statement."""
         if self.name is None:
             return f"import {self.module}"
         return f"from {self.source} import {self.name}"
 
 
 def parsed_python(text: str) -> ast.Module | None:
-    """The file's tree; None where it does not parse, or is too long for one that somebody wrote."""
+    """Return the file's AST, or None if it does not parse or is too long to be handwritten."""
     return python_tree(text) if len(text) <= LARGEST else None
 
 
 @lru_cache(maxsize=8)
 def python_tree(text: str) -> ast.Module | None:
-    """The tree of a file of any size; None where it does not parse."""
+    """Return the AST of a file of any size, or None if it does not parse."""
     try:
         source = text.encode("utf-8", "surrogateescape")
         with _WARNINGS, warnings.catch_warnings():
@@ -84,7 +84,7 @@ def python_tree(text: str) -> ast.Module | None:
 
 
 def python_symbols(text: str) -> symtable.SymbolTable | None:
-    """The compiler's symbols of a file; None where it does not compile."""
+    """Return the compiler's symbol table of a file, or None if it does not compile."""
     try:
         with _WARNINGS, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -94,7 +94,7 @@ def python_symbols(text: str) -> symtable.SymbolTable | None:
 
 
 def imports(tree: ast.Module) -> Iterator[Imported]:
-    """All that a file imports, in the file's order."""
+    """Yield a file's imports, in its order."""
     for node, guarded in sorted(_statements(tree), key=lambda statement: statement[0].lineno):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -106,7 +106,7 @@ def imports(tree: ast.Module) -> Iterator[Imported]:
 
 
 def binds(text: str, name: str) -> bool:
-    """Return True unless the module certainly does not have the name."""
+    """Return True unless the module certainly lacks the name."""
     escaped = re.escape(name)
     if re.search(rf"^(?:(?:async\s+)?def\s+|class\s+)?{escaped}\b\s*[=:(\[]", text, re.MULTILINE):
         return True
@@ -116,7 +116,7 @@ def binds(text: str, name: str) -> bool:
 
 @lru_cache(maxsize=64)
 def bound_names(text: str) -> frozenset[str] | None:
-    """The names that a module binds at its top level; None where there is no telling."""
+    """Return the names that a module binds at its top level, or None if they cannot be determined."""
     tree = None if _NAME_TRICKS.search(text) else parsed_python(text)
     if tree is None:
         return None
@@ -137,7 +137,7 @@ def _statements(tree: ast.Module) -> Iterator[tuple[Imports, bool]]:
 
 
 def _guards(node: ast.AST) -> bool:
-    """Return True if what is imported below a statement may be missing without harm."""
+    """Return True if imports inside the statement may fail without harm."""
     if isinstance(node, ast.Try | ast.TryStar):
         return any(_catches(handler.type) for handler in node.handlers)
     if isinstance(node, ast.If | ast.While):
@@ -146,7 +146,7 @@ def _guards(node: ast.AST) -> bool:
 
 
 def _catches(caught: ast.expr | None) -> bool:
-    """Return True if a handler catches a failed import; only one for a known, unrelated exception does not."""
+    """Return True if a handler catches a failed import; False only for a known, unrelated exception."""
     if isinstance(caught, ast.Tuple):
         return any(map(_catches, caught.elts))
     if not isinstance(caught, ast.Name):
@@ -163,7 +163,7 @@ def _asks(part: ast.AST) -> bool:
 
 
 def _bound(tree: ast.Module, text: str) -> Iterator[str]:
-    """Every name that may be bound at the top level, and those that functions declare as global."""
+    """Yield every name that may be bound at the top level, and those that functions declare as global."""
     has_globals, has_walrus = "global " in text, ":=" in text
     waiting: list[ast.AST] = [tree]
     while waiting:
@@ -198,7 +198,7 @@ def _names_of(node: ast.AST) -> Iterator[str]:
 
 
 def find_defined_twice(proposal: FileChange) -> Iterator[LintError]:
-    """Yield functions and classes that a change defines a second time in one scope, where the last one wins."""
+    """Yield functions and classes that a change defines twice in one scope, where the last one wins."""
     before = _defined_twice(proposal.base or "")
     for name, line in _defined_twice(proposal.content).items():
         if name not in before:
@@ -207,7 +207,7 @@ def find_defined_twice(proposal: FileChange) -> Iterator[LintError]:
 
 
 def _defined_twice(text: str) -> dict[str, int]:
-    """Return the names of undecorated definitions that come again in the same scope, with the later one's line."""
+    """Return the line of the later definition for each undecorated name defined twice in one scope."""
     tree = parsed_python(text)
     twice: dict[str, int] = {}
     nodes = ast.walk(tree) if tree else ()
@@ -238,7 +238,7 @@ Found = tuple[int, str, str]
 
 
 def find_unfinished_python(text: str) -> Iterator[Found]:
-    """Yield the line, what is wrong there, and the name, of each definition that does nothing."""
+    """Yield the line, message and key (name and fault) of each definition that does nothing."""
     tree = parsed_python(text)
     if tree is None:
         return
@@ -272,7 +272,7 @@ def _below(
 
 
 def _does_nothing(function: Function) -> str:
-    """Return what a body is, without its docstring, where that is nothing; or ""."""
+    """Return how a body without its docstring does nothing (such as "`pass`"), or an empty string."""
     body = function.body[1:] if ast.get_docstring(function, clean=False) else function.body
     if not body:
         return ""
@@ -312,13 +312,13 @@ def _is_excused(
 
 
 def _is_empty_class(node: ast.ClassDef) -> bool:
-    """Return True for a class with nothing in it that it could have from elsewhere, and no word of what it is for."""
+    """Return True for a class with only `pass` or `...` and without bases, keywords and decorators."""
     only = len(node.body) == 1 and (isinstance(node.body[0], ast.Pass) or is_dots(node.body[0]))
     return only and not node.bases and not node.keywords and not node.decorator_list
 
 
 def _last(node: ast.AST | None) -> str:
-    """Return the last name of `a.b.c`, of a call of it, or of a part of it."""
+    """Return the last name of a dotted name, of the called function, or of the subscripted value."""
     while isinstance(node, ast.Call | ast.Subscript):
         node = node.func if isinstance(node, ast.Call) else node.value
     if isinstance(node, ast.Attribute):
@@ -327,7 +327,7 @@ def _last(node: ast.AST | None) -> str:
 
 
 def python_comments(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the line and the text of each comment, as far as the text can be cut into tokens."""
+    """Yield the line and text of each comment, up to the first tokenizer error."""
     try:
         for token in tokenize.generate_tokens(io.StringIO(text, newline="\n").readline):
             if token.type == tokenize.COMMENT:

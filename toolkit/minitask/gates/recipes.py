@@ -1,6 +1,6 @@
-"""Commands that a validation runs through a Makefile, a justfile or the scripts of a `package.json`, before and after.
+"""Find commands that a validation runs through a Makefile, a justfile or a `package.json`, before and after a change.
 
-A step that is gone without another in its place, or whose failure is hidden now, lets a wrong result pass.
+A step that is removed without replacement, or whose failure is now hidden, lets a wrong result pass.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAKEFILES = frozenset({"makefile", "gnumakefile", "justfile"})
 MASKS = lazy_pattern(
     r"\|\|\s*(?:true|:|exit 0|echo\b[^|&;]*)\s*(?:$|[;#)])|;\s*(?:true|:|exit 0)\s*$|\bset \+e\b|\btrap\b.*\bexit 0"
 )
-"""Ends of a command that hide that it failed."""
+"""Parts of a command that hide its failure."""
 _RUNS = lazy_pattern(r"\b(?:npm|pnpm|yarn|bun)\s+(?:run\s+|run-script\s+)?(?:--?\S+\s+)*([\w:.-]+)")
 _MAKE = lazy_pattern(r"(?:\b(?:g?make|just)|\$[({]MAKE[)}])((?:[ \t]+[^\s;&|<>()]+)*)")
 _TAKES_VALUE = frozenset({"-C", "-f", "-j", "-I", "-o", "-W", "--directory", "--file", "--jobs"})
@@ -35,19 +35,19 @@ _INTERPRETER = lazy_pattern(
 
 
 class RecipeStep(Struct, frozen=True):
-    """A command of a recipe or a script; `pardoned` if make goes on after it failed."""
+    """A command of a recipe or script; `pardoned` if make ignores its failure."""
 
     text: str
     pardoned: bool = False
 
     @property
     def checks(self) -> bool:
-        """Return True if it can fail for what it judges."""
+        """Return True if a failed check makes the step fail."""
         return not self.pardoned and strength(Command(self.text)) is CommandStrength.CHECK
 
     @property
     def hides(self) -> bool:
-        """Return True if it ends well although what it runs may have failed, as a shell without `pipefail` does."""
+        """Return True if the step runs a check but may pass although it failed, as in a pipe without `pipefail`."""
         parts = filter(str.strip, _JOINTS.split(self.text))
         judges = any(strength(Command(part)) is CommandStrength.CHECK for part in parts)
         is_masked = MASKS.search(self.text) is not None or ends_in_filter(self.text)
@@ -55,7 +55,7 @@ class RecipeStep(Struct, frozen=True):
 
     @property
     def tools(self) -> tuple[str, ...]:
-        """Return the names of what it runs to judge."""
+        """Return the names of the programs that it runs as checks."""
         parts = () if self.pardoned else filter(str.strip, _JOINTS.split(self.text))
         checks = (part.split() for part in parts if RecipeStep(part).checks)
         return tuple(
@@ -65,7 +65,7 @@ class RecipeStep(Struct, frozen=True):
 
 
 def find_hidden_steps(file: FileVersions, commands: Sequence[str]) -> Iterator[str]:
-    """Yield the steps of a validation that hide their failure, and did not on the base."""
+    """Yield the steps of a validation that hide their failure and did not on the base."""
     before, now = (steps_of(file.path, text, commands) for text in (file.base or "", file.now))
     old = {step.text for step in before}
     hidden = [step for step in now if step.hides and (step.text not in old or step.pardoned)]
@@ -74,7 +74,7 @@ def find_hidden_steps(file: FileVersions, commands: Sequence[str]) -> Iterator[s
 
 
 def find_lost_steps(file: FileVersions, commands: Sequence[str], text: str) -> Iterator[str]:
-    """Yield the steps of a validation that are gone, none coming in their place; not those that a text speaks of."""
+    """Yield the steps of a validation that are removed without replacement, unless `text` names their program."""
     before, now = (steps_of(file.path, text, commands) for text in (file.base or "", file.now))
     had, has = (Counter(tool for step in steps for tool in step.tools) for steps in (before, now))
     lost, gained = had - has, has - had
@@ -84,7 +84,7 @@ def find_lost_steps(file: FileVersions, commands: Sequence[str], text: str) -> I
 
 
 def steps_of(path: str, text: str, commands: Sequence[str]) -> list[RecipeStep]:
-    """Return what the commands run of a file of recipes or scripts, in the order in which it is reached."""
+    """Return the steps of a file of recipes or scripts that the commands run, in the order of execution."""
     name = basename(path).lower()
     if name == "package.json":
         scripts = scripts_of(text)
@@ -93,7 +93,7 @@ def steps_of(path: str, text: str, commands: Sequence[str]) -> list[RecipeStep]:
 
 
 def scripts_of(text: str) -> dict[str, str]:
-    """Return the scripts of a `package.json`, by name."""
+    """Return the scripts of a `package.json` by name."""
     try:
         scripts = json.loads(text).get("scripts", {}) if text.strip() else {}
     except (ValueError, AttributeError, RecursionError):
@@ -103,7 +103,7 @@ def scripts_of(text: str) -> dict[str, str]:
 
 
 def run_scripts(commands: Sequence[str], scripts: Mapping[str, str]) -> list[str]:
-    """Return the scripts that commands start, and those that these start."""
+    """Return the names of the scripts that commands start, directly or through other scripts."""
     pending, started = list(commands), []
     while pending:
         for match in _RUNS.finditer(pending.pop()):
@@ -121,7 +121,7 @@ class _Rule(Struct, frozen=True):
 
 
 def _recipes(text: str, commands: Sequence[str], name: str) -> list[RecipeStep]:
-    """Return the steps of the targets that commands make, and of those that these need."""
+    """Return the steps of the targets that commands make, and of their prerequisites."""
     rules = _rules(text, name)
     default = next((target for target in rules if not target.startswith(".")), "")
     pending = [target for command in commands for target in _targets(command, default, name)]

@@ -1,6 +1,6 @@
-"""Removals that a spec asks for in a file: by its words, by the lines that it cites, by its own edit script.
+"""Decide which removals a spec asks for in a file: by its sentences, by the lines it cites, by its own edit script.
 
-A sentence with a word of removal, and without names of what is to go, asks for anything. One with names asks for those.
+A sentence with a removal word asks for any removal if it names nothing, otherwise for that of the named parts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from minitask.gates.parts_text import NamedPart
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
-# Words that ask for less, or for another form of the same; the second group only where no article makes a noun of them.
+# Words that ask for removal or for rewriting. The ambiguous ones count unless an article or preposition before them
+# makes them nouns.
 _LESS = lazy_pattern(
     r"\b(?:remov(?:e[sd]?|ing|al)|delet(?:e[sd]?|ing|ion)|dropp(?:ed|ing)|mov(?:ed|ing)|extract\w*|splitting|shr[iua]nk\w*"
     r"|simplif\w+|re-?writ\w+|rewrote|emptie[sd]|emptying|de-?dup\w*|refactor\w*|restructur\w*|reorgani[sz]\w*|rework\w*"
@@ -43,7 +44,7 @@ _REPLACED = lazy_pattern(
     r"|if|chain|prints?|loops?)\b",
     re.IGNORECASE,
 )
-# Words that ask for a shorter text, or for the same in another language, by what they are about.
+# Words that ask for a shorter text or a translation, together with their object.
 _TEXT = (
     r"(?:(?:it|them|down|all|of|the|this|its|these|every|each|whole|entire|existing|long|verbose|module|class|function"
     r"|inline|`[^`]*`|\S+\.(?:md|txt|rst))\s+)*"
@@ -62,21 +63,21 @@ _SHORTER = lazy_pattern(
     r"|\btranslat\w+\b[^.\n]{0,60}\b(?:in)?to\s+[A-Z][a-z]+",
     re.IGNORECASE,
 )
-# A sentence with one of these asks for more than it names.
+# A sentence with one of these words asks for more than it names.
 _VAGUE = lazy_pattern(
     r"\b(?:helpers?|unused|dead|everything|all|any|every|its|their|related|obsolete|duplicat\w*|rest|others?|entire|whole|old"
     r"|legacy|these|those|deprecated|code|functions|methods|classes|rules|sections|keys|lines|entries|rows|tests|parts"
     r"|implementations?|boilerplate|below|above|following|it|them|file)\b",
     re.IGNORECASE,
 )
-# A sentence that only adds to a name, or uses it, does not ask for its loss.
+# A sentence that only adds to a name, or uses it, does not ask for its removal.
 _ADDS = lazy_pattern(
     r"\b(?:add(?:s|ed|ing)?|append\w*|insert\w*|includ\w+|extend\w*|keep\w*|call(?:s|ed|ing)?|us(?:e[sd]?|ing)"
     r"|document\w*|test(?:s|ed|ing)?|like|leave|left|as in|after|before|below|above|next to|stays?"
     r"|unchanged|untouched|preserv\w+)\b",
     re.IGNORECASE,
 )
-# Code within prose, whose own words (`text.strip()`) ask for nothing.
+# Fenced or inline code, whose own words (`text.strip()`) ask for nothing.
 FENCED = lazy_pattern(r"(`{3,}|~{3,}).*?\1", re.DOTALL)
 _SPAN = lazy_pattern(r"`([^`\n]*)`|\"([^\"\n]{1,60})\"|“([^”\n]{1,60})”")
 _END = lazy_pattern(r"(?<=[\w`\"'”)\]])[.;!?](?=\s|$)|\n")
@@ -84,24 +85,24 @@ _PLAIN_WORD = lazy_pattern(r"[a-z]+|\w{1,2}")
 
 
 def asks_for_less(spec: Spec, path: str) -> bool:
-    """Return True if the spec asks for any part of a file to go, without a word on which."""
+    """Return True if the spec asks for removals in the file without naming them."""
     return any(
         _asks_for_anything(sentence, path) for sentence in _sentences(texts_about(spec, path))
     )
 
 
 def task_sentences(spec: Spec, path: str) -> tuple[str, ...]:
-    """Return the sentences of what the spec says of the task and of a file, without fenced code."""
+    """Return the sentences of the task and about the file, without fenced code."""
     return _sentences(texts_about(spec, path))
 
 
 def code_spans(sentence: str) -> tuple[str, ...]:
-    """Return what a sentence has in backticks or quotation marks."""
+    """Return the parts of a sentence in backticks or quotation marks."""
     return tuple(next(filter(None, match.groups()), "") for match in _SPAN.finditer(sentence))
 
 
 def says_name(text: str, name: str) -> bool:
-    """Return True if a text has a name: as code, or in its prose where it could be no other word."""
+    """Return True if the text mentions the name: as code or, if it cannot be an ordinary word, in prose."""
     if not re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text):
         return False
     if not _PLAIN_WORD.fullmatch(name):
@@ -111,7 +112,7 @@ def says_name(text: str, name: str) -> bool:
 
 
 def has_loss_word(sentence: str) -> bool:
-    """Return True if a sentence asks for something to go, to be replaced or to be empty."""
+    """Return True if the sentence asks to remove, replace or empty something."""
     plain = _SPAN.sub(" ", sentence)
     return any(form.search(plain) for form in (_LESS, _AMBIGUOUS, _REPLACED, _EMPTIED))
 
@@ -124,7 +125,7 @@ _EMPTIED = lazy_pattern(
 
 
 def is_named(spec: Spec, path: str, part: NamedPart) -> bool:
-    """Return True if the spec names a part as one that is to be changed or to go."""
+    """Return True if the spec names the part as one to change or remove."""
     for text in texts_about(spec, path):
         if any(
             _names(sentence, part) and _may_lose(sentence, part) for sentence in _sentences((text,))
@@ -137,7 +138,7 @@ def is_named(spec: Spec, path: str, part: NamedPart) -> bool:
 
 
 def _names(sentence: str, part: NamedPart) -> bool:
-    """Return True if a sentence has a part's name: as code, or as plain text where it could be no other word."""
+    """Return True if the sentence names the part: as code or, if it cannot be an ordinary word, in prose."""
     leaf = part.leaf.removesuffix("[]")
     spans = [next(filter(None, match.groups()), "") for match in _SPAN.finditer(sentence)]
     if any(_has_word(span, leaf) for span in spans):
@@ -154,7 +155,7 @@ def _has_word(text: str, word: str) -> bool:
 
 
 def has_name(text: str, name: str) -> bool:
-    """Return True if a text has a name, by itself or as a plural: `block1` is not in `block10`."""
+    """Return True if the text has the name, also as a plural; `block1` is not in `block10`."""
     end = r"(?!\d|_|[^\W\d_]{3})"
     return bool(name) and re.search(rf"(?<!\w){re.escape(name)}{end}", text) is not None
 
@@ -198,20 +199,20 @@ def _sentences(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def texts_about(spec: Spec, path: str) -> tuple[str, ...]:
-    """Return what the spec says of the task and of a file: title, steps, criteria, notes."""
+    """Return the texts about the task and the file: title, task, snippets, criteria, notes."""
     criteria = (criterion.text for criterion in spec.criteria)
     notes = (ref.note for ref in spec.files if ref.path == path)
     return (spec.title, spec.task, spec.snippets_text, *criteria, *notes)
 
 
 def cited_lines(spec: Spec, path: str) -> int:
-    """Return how many lines of a file the spec cites as those to be changed."""
+    """Return how many lines of the file the spec cites as those to change."""
     cited = (line for ref in spec.writes() if ref.path == path for line in ref.ranges)
     return sum(line_range.end - line_range.start + 1 for line_range in cited)
 
 
 def takes_away(spec: Spec, path: str) -> bool:
-    """Return True if the spec's own edit script takes lines from a file, or says all that is to stand in it."""
+    """Return True if the spec's own edit script removes lines from the file or writes all of it."""
     return any(_takes_away(edit, path) for edit in script_of(spec).edits)
 
 
@@ -249,33 +250,33 @@ _FIXES = lazy_pattern(
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text, in lower case."""
+    """Return the words of a text in lower case."""
     return [match[0].lower() for match in _WORD.finditer(text)]
 
 
 def telling_words(text: str) -> frozenset[str]:
-    """Return the words of a text that can name something."""
+    """Return the words of a text that can be names: longer than three letters and no stop words."""
     return frozenset(word for word in words_of(text) if len(word) > 3 and word not in _STOP)
 
 
 def text_about(spec: Spec, path: str) -> str:
-    """Return all that a spec says of its task and of a file, with its snippets."""
+    """Return all that a spec says about its task and a file, with context and snippets."""
     fences = (fence.content for fence in spec.snippets)
     return "\n".join((*texts_about(spec, path), spec.context, *fences))
 
 
 def asks_to_add(spec: Spec, path: str) -> bool:
-    """Return True if a spec asks for sentences, or for anything else to be added."""
+    """Return True if the spec asks to add text or anything else."""
     return any(_ADDS_TEXT.search(text.replace(path, "")) for text in texts_about(spec, path))
 
 
 def asks_to_mend(spec: Spec, path: str) -> bool:
-    """Return True if a spec asks for a fault to be mended, whatever lines that takes."""
+    """Return True if the spec asks for a fix or improvement, which may affect any line."""
     return any(_FIXES.search(text.replace(path, "")) for text in texts_about(spec, path))
 
 
 def may_go(spec: Spec, path: str, lines: Iterable[str], *, heading: str = "") -> bool:
-    """Return True if a sentence of the spec asks for lines of prose to go, by their words or their section's name."""
+    """Return True if the spec asks to remove lines of prose, by their words or by their section's `heading`."""
     removed = [line for line in lines if line]
     text = "\n".join((heading, *removed))
     removed_words = telling_words(text)

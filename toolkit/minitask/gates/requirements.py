@@ -1,4 +1,4 @@
-"""Python packages that a repository says it needs: an import of their name may mean them."""
+"""Find a repository's declared Python dependencies, which an import of the same name may mean."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DEPENDENCIES = lazy_pattern(
     r"pyproject\.toml|setup\.(?:py|cfg)|.*requirements.*|constraints.*|Pipfile|.*\.lock|environment.*\.ya?ml|tox\.ini"
     r"|noxfile\.py|Dockerfile"
 )
-# Lines of a project's own packages among its settings.
+# Settings that list a project's own packages.
 _LISTS = lazy_pattern(
     r"^\W*(?:exclude|files|include|known[-_]first[-_]party|module\w*|mypy_path|packages|py[-_]modules|root_packages?"
     r"|source|src|testpaths|where)\s*=.*$",
@@ -21,7 +21,7 @@ _LISTS = lazy_pattern(
 
 
 def is_required(path: str, top: str, candidate: FilesAfter, *, loosely: bool) -> bool:
-    """Return True if a dependency of the repository may have the name of one of its own packages."""
+    """Return True if a dependency may have the name of the package `top`; `loosely` matches it anywhere."""
     name = re.escape(top).replace("_", "[-_.]")
     project_name = re.compile(
         rf"""^\s*name\s*=\s*["']?{name}["']?\s*,?\s*$""", re.IGNORECASE | re.MULTILINE
@@ -40,7 +40,7 @@ def is_required(path: str, top: str, candidate: FilesAfter, *, loosely: bool) ->
 
 
 def _dependencies(path: str, candidate: FilesAfter) -> Iterator[tuple[str, str]]:
-    """The names and texts of the files above a path that say what is installed."""
+    """Yield the names and texts of the files above a path that declare dependencies."""
     for folder in above(path):
         for location in (folder, join(folder, "requirements")):
             for file, kind in candidate.names(location).items():

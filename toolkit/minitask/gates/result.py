@@ -1,4 +1,4 @@
-"""Values that gates share: results, a proposed file, its faults, and the repository with a change applied."""
+"""Values shared by gates: results, proposed files, their faults, and the repository with a change applied."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from minitask.ledger.record import CommandRecord
 
 
 class GateResult(Struct, frozen=True):
-    """A gate's decision on an attempt: whether it passes, why not, and which commands were run."""
+    """A gate's decision on an attempt: whether it passes, the reason if not, and the commands that were run."""
 
     gate: str
     passed: bool
@@ -27,19 +27,19 @@ class GateResult(Struct, frozen=True):
 
 
 BaseLines = Callable[[], frozenset[str]]
-"""Reads the lines of the base's files that a change may have moved or copied."""
+"""Returns the lines of the base's files from which a change may have moved or copied text."""
 _LONGEST = 100
-"""Characters of a file's own text that a message may hold."""
+"""Characters of a file's text that a message may quote."""
 
 
 SEND_WHOLE = "reply with the whole file, or with edits of the lines that change"
-"""What to do about a file that lost lines."""
+"""The remedy for a file that lost lines."""
 
 
 class FileChange(Struct, frozen=True):
-    """A file's proposed content, and the base's; `base` is None where the base has no such file.
+    """A file's proposed content and that of its base; `base` is None for a new file.
 
-    `explicit`: its edits name the lines that they replace.
+    `explicit`: its edits name the lines they replace.
     """
 
     path: str
@@ -49,7 +49,7 @@ class FileChange(Struct, frozen=True):
 
 
 class FileVersions(Struct, frozen=True):
-    """A changed file on the base, None where there is none, and in the candidate."""
+    """A changed file on the base (None if missing) and in the candidate."""
 
     path: str
     base: str | None
@@ -57,7 +57,7 @@ class FileVersions(Struct, frozen=True):
 
     @property
     def added(self) -> tuple[str, ...]:
-        """Return the stripped lines that the base does not have."""
+        """The non-empty stripped lines that the base does not have."""
         had = {line.strip() for line in (self.base or "").split("\n")}
         return tuple(
             line for line in map(str.strip, self.now.split("\n")) if line and line not in had
@@ -65,19 +65,19 @@ class FileVersions(Struct, frozen=True):
 
     @property
     def suffix(self) -> str:
-        """Return the ending of its name, in lower case."""
+        """The ending of the file's name, in lower case."""
         return PurePosixPath(self.path).suffix.lower()
 
 
 class SyntaxFlaw(Struct, frozen=True):
-    """The first line, from 1, where a text is not valid in its language, and why."""
+    """The first line (from 1) at which a text is not valid in its language, and the reason."""
 
     line: int
     message: str
 
 
 class LintError(Struct, frozen=True):
-    """One thing that is wrong with a proposal: where, what, and what to do about it."""
+    """A fault in a proposal: its position, message and remedy."""
 
     path: str
     line: int
@@ -85,7 +85,7 @@ class LintError(Struct, frozen=True):
     remedy: str
 
     def __str__(self) -> str:
-        """One line of text that can be printed, stored and sent."""
+        """Return the fault as one printable line."""
         return f"{printable(self.path)}:{self.line}: {self.message}; {self.remedy}"
 
 
@@ -96,12 +96,12 @@ def filled_lines(text: str) -> list[tuple[int, str]]:
 
 
 def printable(text: str) -> str:
-    """The text with everything that is no plain character escaped, so that any encoding takes it."""
+    """Return the text with unprintable characters escaped, so that it can be encoded anywhere."""
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
 def quoted(text: str) -> str:
-    """A piece of a file, short and printable, in quotes."""
+    """Return a piece of a file: shortened, printable, in quotes."""
     plain = text.strip()
     short = plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
     return f'"{printable(short)}"'
@@ -120,23 +120,23 @@ class EntryKind(Enum):
 
 
 class FilesAfter(Protocol):
-    """The base with all of a change applied, what it deletes being gone. Safe to share between threads."""
+    """The base with a change applied, deletions included. Safe to share between threads."""
 
     def names(self, folder: str) -> Mapping[str, EntryKind]:
         """Return a folder's entries; "" is the root, and a missing folder has none."""
         ...
 
     def read(self, path: str) -> str | None:
-        """A file's text, or None where there is no such file."""
+        """Return a file's text, or None if it does not exist."""
         ...
 
     def holding(self, word: str, endings: Sequence[str]) -> Sequence[str]:
-        """Return the files with one of some endings whose text holds a word, or words, as it is written."""
+        """Return the files with one of `endings` that contain `word` as a whole word, in the same case."""
         ...
 
 
 class CommitFiles(Struct, frozen=True, eq=False):
-    """The candidate that was written as a commit; what was read of it is kept."""
+    """A candidate written as a commit, with a cache of its folders and files."""
 
     objects: Objects
     git: Git
@@ -145,7 +145,7 @@ class CommitFiles(Struct, frozen=True, eq=False):
     _texts: dict[str, str | None] = field(default_factory=dict)
 
     def names(self, folder: str) -> Mapping[str, EntryKind]:
-        """Return the entries of a folder of the commit."""
+        """Return the entries of a folder in the commit."""
         if folder not in self._names:
             root = Entry(TREE, self.objects.tree_of(self.commit))
             entry = self.objects.entry(self.commit, folder) if folder else root
@@ -154,13 +154,13 @@ class CommitFiles(Struct, frozen=True, eq=False):
         return self._names[folder]
 
     def read(self, path: str) -> str | None:
-        """A file's text at the commit."""
+        """Return a file's text in the commit."""
         if path not in self._texts:
             self._texts[path] = self.objects.file(self.commit, path)
         return self._texts[path]
 
     def holding(self, word: str, endings: Sequence[str]) -> Sequence[str]:
-        """Return the files of the commit whose text holds a word; none where git cannot read all of them."""
+        """Return the commit's files that contain the word; none if git cannot read all of them."""
         patterns = [f":(top,glob)**/*{ending}" for ending in endings]
         options = ("-l", "-z", "-w", "-F", "--full-name", "-e", word)
         searched = self.git.run("grep", *options, self.commit, "--", *patterns)
@@ -169,7 +169,7 @@ class CommitFiles(Struct, frozen=True, eq=False):
 
 
 def find_kind(candidate: FilesAfter, path: str) -> EntryKind | None:
-    """Return the kind of a path, "" being the root; None if nothing is there."""
+    """Return the kind of a path ("" is the root), or None if it does not exist."""
     folder = ""
     kind = EntryKind.FOLDER
     for part in path.split("/") if path else ():
@@ -184,17 +184,17 @@ def find_kind(candidate: FilesAfter, path: str) -> EntryKind | None:
 
 
 def holds(candidate: FilesAfter, path: str) -> bool:
-    """Return True if there is a plain file at a path."""
+    """Return True if the path is a plain file."""
     return find_kind(candidate, path) is EntryKind.FILE
 
 
 def join(folder: str, name: str) -> str:
-    """The path of a name in a folder, "" being the root."""
+    """Return the path of a name in a folder; "" is the root."""
     return f"{folder}/{name}" if folder and name else folder or name
 
 
 def above(path: str) -> Iterator[str]:
-    """The folders that a path is in, from the innermost to the root."""
+    """Yield the folders above a path, from the innermost to the root."""
     while path:
         path = dirname(path)
         yield path

@@ -1,6 +1,6 @@
-"""Losses and gains of a rewritten file that its task did not ask for, beyond its names: bodies, paragraphs, edges.
+"""Find unrequested changes in rewritten files that names do not show: emptied bodies, lost lines, answer text.
 
-Edits that name the lines they replace say what they take away; what is judged here is a file that came as a whole.
+Edits that name the lines they replace show what they remove; these checks are for files sent as a whole.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _BLANKED = lazy_pattern(r"/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'",
 def find_rewrite_faults(
     proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = (), explanation: str = ""
 ) -> Iterator[LintError]:
-    """Yield what a file that was written anew must not have: text of the answer, empty bodies, lost lines.
+    """Yield the faults of a rewritten file: answer text, empty bodies, lost lines, unclosed braces.
 
-    `explanation` is what its maker answers to an earlier fault.
+    `explanation` is the author's answer to an earlier fault.
     """
     unclosed = _unclosed(proposal)
     if unclosed is not None:
@@ -68,7 +68,7 @@ def find_rewrite_faults(
 
 
 def _unclosed(proposal: FileChange) -> LintError | None:
-    """Return a brace that nothing closes, in a file whose braces were all closed."""
+    """Return the fault of unbalanced braces in a file whose base had them balanced."""
     ending = splitext(proposal.path)[1].lower()
     if ending not in (_BRACED if proposal.base else STYLES) or not _is_closed(proposal.base or ""):
         return None
@@ -99,7 +99,7 @@ _WORDS = lazy_pattern(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 
 def find_emptied(proposal: FileChange, *, spec: Spec, strict: bool) -> LintError | None:
-    """Return a part of the base that is still named and empty now; `strict` also one that only lost lines."""
+    """Return a part that the base fills and the new file empties; with `strict`, also one that only lost lines."""
     ending = splitext(proposal.path)[1].lower()
     if ending in STYLES:
         return _emptied_rule(proposal, spec, strict=strict)
@@ -134,7 +134,7 @@ def _emptied_code(proposal: FileChange, spec: Spec, *, strict: bool) -> LintErro
 
 
 def _body(part: NamedPart, rows: Sequence[str]) -> list[str]:
-    """Return the telling lines of a definition, without its head."""
+    """Return a definition's lines with content, without its head."""
     part_rows = [row.strip() for row in rows[part.start - 1 : part.end]]
     heads = (at for at, row in enumerate(part_rows) if row.rstrip().endswith(_ENDS_HEAD))
     first = next(heads, 0)
@@ -142,7 +142,7 @@ def _body(part: NamedPart, rows: Sequence[str]) -> list[str]:
 
 
 def _marks(part: NamedPart, rows: Sequence[str]) -> list[str]:
-    """Return the decorators above a definition."""
+    """Return the decorators of a definition."""
     part_rows = (row.strip() for row in rows[part.start - 1 : part.end])
     return list(takewhile(lambda row: row.startswith("@"), part_rows))
 
@@ -167,9 +167,9 @@ def _is_emptied(had: Sequence[str], has: Sequence[str]) -> bool:
 
 
 def _only_lost(had: Sequence[str], has: Sequence[str], less: Counter[str]) -> list[str]:
-    """Return the lines that are gone from a body if none came, and the file has `less` of each.
+    """Return the lines removed from a body if none were added and the file has fewer of each (`less`).
 
-    The comma behind the last of a list is no difference.
+    A comma after the last item of a list is ignored.
     """
     before, after = (Counter(row.rstrip(",;") for row in rows) for rows in (had, has))
     lost, lost_rows = before - after, {row.rstrip(",;") for row in less}
@@ -186,14 +186,14 @@ def _may_be_empty(part: NamedPart, spec: Spec, path: str) -> bool:
 
 
 def _may_lose(part: NamedPart, spec: Spec, path: str) -> bool:
-    """Return True if the spec speaks of a definition, or asks for a fault to be mended."""
+    """Return True if the spec mentions the definition or asks for a fix or removals."""
     if asks_to_mend(spec, path) or asks_for_less(spec, path):
         return True
     return _speaks_of(part.leaf, spec, path)
 
 
 def _speaks_of(name: str, spec: Spec, path: str) -> bool:
-    """Return True if the spec has a name, or all words that it is made of next to one another."""
+    """Return True if the spec has the name, or all words of the name next to each other."""
     spec_text = text_about(spec, path).replace(path, "")
     if has_name(spec_text, name):
         return True
@@ -229,7 +229,7 @@ def _is_rule_named(selector: str, spec: Spec, path: str, *, now: frozenset[str])
 
 
 def _rules(text: str) -> dict[str, str]:
-    """Return the declarations of each innermost block, by its selector."""
+    """Return the declarations of each innermost block by its selector."""
     declarations: dict[str, str] = {}
     for rule in _RULE.finditer(_COMMENT.sub("", text)):
         selector = " ".join(rule[1].split())
