@@ -1,6 +1,6 @@
-"""Find lines of a change that switch off its own checks, where counting tests cannot tell.
+"""Find lines of a change that weaken its own checks in ways that test counts do not show.
 
-Assertions are patched, tested code is replaced, tests are skipped, settings narrowed.
+They patch assertions, replace tested code, skip tests or narrow settings.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _SKIPS = lazy_pattern(
 
 
 def find_rigged(files: Sequence[FileVersions], *, spec: Spec, is_own: IsOwn) -> tuple[str, ...]:
-    """Return a reason for each added line by which the validation may pass without the change being right.
+    """Return a reason for each added line that may let the validation pass although the change is wrong.
 
-    What the spec itself shows, or asks for in words, is none.
+    Lines that the spec itself shows or asks for are exempt.
     """
     return tuple(dict.fromkeys(reason for file in files for reason in _of(file, spec, is_own)))
 
@@ -126,7 +126,7 @@ def _is_narrowing(line: str) -> bool:
 
 
 def _options(file: FileVersions) -> Iterator[str]:
-    """Yield pytest's own arguments in a settings file where they got narrower."""
+    """Yield pytest's `addopts` of a settings file if it became narrower."""
     before, now = _addopts(file.path, file.base or ""), _addopts(file.path, file.now)
     if len(_NARROWS.findall(now)) > len(_NARROWS.findall(before)) or (
         now != before and _NARROWS.search(now) is not None
@@ -161,12 +161,12 @@ def _package(file: FileVersions, commands: Sequence[str]) -> Iterator[str]:
 
 
 def is_named_in(command: str, path: str) -> bool:
-    """Return True if a command has a file's path as a word of it."""
+    """Return True if the command has the file's path as a word."""
     return re.search(rf"(?<![\w./-])(?:\./)?{re.escape(path)}(?![\w./-])", command) is not None
 
 
 def _script(file: FileVersions) -> Iterator[str]:
-    """Yield what makes a script that a command runs pass: it ends early, hides failures, or checks nothing more."""
+    """Yield the lines that make a command's script pass: early exits, hidden failures, or no checks left."""
     rows = [line for line in file.now.split("\n") if line.strip() and line.strip()[0] != "#"]
     plain, says_only = [row.strip() for row in rows], _SAYS_ONLY.fullmatch
     if file.base is None:
@@ -210,11 +210,11 @@ _HOOKS = (
 
 
 IsOwn = Callable[[str, str], bool]
-"""Tells whether a module, by its dotted name, is the repository's own and defines a name."""
+"""Returns True if a module (by its dotted name) is the repository's own and defines the name."""
 
 
 def find_patches(file: FileVersions, *, is_own: IsOwn) -> Iterator[str]:
-    """Yield the added lines that patch assertions or test runners, or replace the code under test for all tests."""
+    """Yield the added lines that patch assertions or test runners, or replace the tested code for all tests."""
     if file.suffix == ".py":
         yield from _python_patches(file, is_own)
     if file.suffix not in SCRIPTS:
@@ -253,7 +253,7 @@ def _python_patches(file: FileVersions, is_own: IsOwn) -> Iterator[str]:
 
 
 def _imported(root: ast.AST) -> Mapping[str, str]:
-    """Return what each imported name stands for, dotted."""
+    """Return the dotted name that each imported name stands for."""
     dotted_names = {}
     for node in ast.walk(root):
         if isinstance(node, ast.Import):
@@ -274,7 +274,7 @@ def _resolved(dotted: str, names: Mapping[str, str]) -> str:
 def _statements(
     nodes: Iterable[ast.AST], *, always: bool
 ) -> Iterator[tuple[ast.stmt | ast.expr, bool]]:
-    """Yield assignments, calls and functions, and whether each runs for every test: at import, or in a hook of it."""
+    """Yield assignments, calls and functions, and whether each runs for every test (at import, or in a hook)."""
     for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node, always
@@ -290,7 +290,7 @@ def _statements(
 
 
 def _patched(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """Yield the object and the name in it that a statement or a call replaces."""
+    """Yield the owner and name of each object that a statement or call replaces."""
     if isinstance(node, ast.Assign | ast.AugAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         for target in targets:
@@ -315,12 +315,12 @@ def _patched(node: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 def _is_patch_call(node: ast.AST) -> bool:
-    """Return True for mock's `patch(…)`, which does nothing until it is started."""
+    """Return True for mock's `patch(…)`, which has no effect until it is started."""
     return isinstance(node, ast.Call) and not ast.unparse(node.func).endswith("setattr")
 
 
 def _is_silenced(node: ast.AST) -> bool:
-    """Return True for a method that stands in for one of unittest's assertions and does nothing."""
+    """Return True for a method named like a unittest assertion that does nothing."""
     if not isinstance(node, ast.FunctionDef) or not _ASSERTION.fullmatch(node.name):
         return False
     does = (ast.Call, ast.Raise, ast.Assert)

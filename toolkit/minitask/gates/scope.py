@@ -1,4 +1,4 @@
-"""The scope gate: a change touches what the spec lists, in the way that it lists it, and nothing else."""
+"""The scope gate: a change does to each file what the spec lists, and touches no other file."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _START_PATTERNS = """
 conftest.py sitecustomize.py usercustomize.py *.pth
 """
 _STARTS = tuple(_START_PATTERNS.split())
-"""Files by which editors, shells and package managers start programs, wherever they stand."""
+"""Files in any folder through which editors, shells and package managers start programs."""
 
 
 def starts_programs(path: str) -> bool:
-    """Return True if a change of the file makes some tool run a program."""
+    """Return True if a change of the file can make a tool run a program."""
     folded = fold(path)
     return any(fnmatchcase(f"/{folded}", f"*/{pattern}") for pattern in _STARTS)
 
@@ -46,7 +46,7 @@ def starts_programs(path: str) -> bool:
 def check_scope(
     spec: Spec, changes: Iterable[TreeChange], *, protected: Sequence[str] = ()
 ) -> GateResult:
-    """Judge the difference between the base and the candidate, path by path."""
+    """Check the difference between the base and the candidate, path by path."""
     listed = {ref.path: ref.action for ref in spec.writes()}
     tree_changes = tuple(changes)
     if not tree_changes:
@@ -64,7 +64,7 @@ def check_scope(
 def check_paths(
     spec: Spec, changes: Iterable[Change], *, protected: Sequence[str] = ()
 ) -> GateResult:
-    """Judge a proposed change by its paths alone, before anything of it is written."""
+    """Check a proposed change by its paths alone, before it is written."""
     listed = {ref.path for ref in spec.writes()}
     proposed = tuple(changes)
     for change in proposed:
@@ -81,7 +81,7 @@ def check_paths(
 def check_names(
     changes: Iterable[TreeChange], *, base: FilesAfter, candidate: FilesAfter
 ) -> GateResult:
-    """Judge the names of the created files."""
+    """Check the names of the created files."""
     created = [change.path for change in changes if change.status == "A"]
     reason = find_bad_name(created, base=base, candidate=candidate) if created else ""
     return GateResult("scope", passed=not reason, reason=reason, refused=bool(reason))
@@ -102,7 +102,7 @@ def _reason(
 
 
 def _mode_reason(change: TreeChange) -> str:
-    """Return why a change of mode is refused; a file may become executable."""
+    """Return why a change of mode is refused, or an empty string; a file may become executable."""
     if change.status == "D":
         return ""
     if change.new_mode not in FILE_MODES:
@@ -113,7 +113,7 @@ def _mode_reason(change: TreeChange) -> str:
 
 
 def find_clash(changes: Iterable[Change]) -> str:
-    """Return why two paths of a change cannot both be there: one is a file, and a folder of the other; or ""."""
+    """Return why two paths clash (one is a file, the other is in a folder of that name), or an empty string."""
     nested = find_nested(change.path for change in changes if change.content is not None)
     if nested is None:
         return ""
@@ -121,7 +121,7 @@ def find_clash(changes: Iterable[Change]) -> str:
 
 
 def find_bad_name(paths: Iterable[str], *, base: FilesAfter, candidate: FilesAfter) -> str:
-    """Return why one of the created paths may not be, or ""."""
+    """Return why one of the created paths is refused, or an empty string."""
     return next(filter(None, (_bad_name(path, base, candidate) for path in paths)), "")
 
 
@@ -144,14 +144,14 @@ _SAYS_GONE = lazy_pattern(
     r"|strip\w*|mov(?:e[sd]?|ing)|extract\w*|erase\w*|get rid|nothing|no longer)\b",
     2,
 )
-"""Words that ask for all of a file to go."""
+"""Words that ask to empty a file."""
 
 
 class Work(Struct, frozen=True):
-    """A change as its executor made it: how to read the base, and what the executor said of it.
+    """A change as its executor made it, with a reader of the base and the executor's explanation.
 
-    `explanation` is None if nobody spoke of every file, as in a reviewer's corrections. `scripted`: the spec's own edit
-    script made it, which may create empty files.
+    `explanation` is None if the author did not speak for every file, as in a reviewer's corrections. `scripted`: made
+    by the spec's own edit script, which may create empty files.
     """
 
     changes: Sequence[Change]
@@ -161,7 +161,7 @@ class Work(Struct, frozen=True):
 
 
 def check_complete(spec: Spec, work: Work, *, candidate: FilesAfter) -> GateResult:
-    """Judge what the candidate holds by what the spec lists, and by what was said of a file that did not change."""
+    """Check that the candidate does all that the spec lists, or that the explanation excuses an unchanged file."""
     reason = next(_reasons(spec, work, candidate), "")
     return GateResult("scope", passed=not reason, reason=reason)
 
@@ -202,7 +202,7 @@ def _empty(ref: FileRef, spec: Spec, work: Work) -> str:
 
 
 def _may_be_emptied(path: str, base: str, spec: Spec, changes: Sequence[Change]) -> bool:
-    """Return True if the spec asks for all of a file to go, or most of its lines went to others of the change."""
+    """Return True if the spec asks to empty the file, or if at least half of its lines moved to other changed files."""
     if takes_away(spec, path) or any(map(_SAYS_GONE.search, task_sentences(spec, path))):
         return True
     lines = Counter(filter(None, map(str.strip, base.split("\n"))))
@@ -212,7 +212,7 @@ def _may_be_emptied(path: str, base: str, spec: Spec, changes: Sequence[Change])
 
 
 def _left(ref: FileRef, candidate: FilesAfter, work: Work) -> str:
-    """Return why a file that did not change, or that is not there, does not pass."""
+    """Return why a listed file that is unchanged or missing does not pass, or an empty string."""
     exists = holds(candidate, ref.path)
     open_ended = ref.action is FileAction.WRITE and exists
     if work.explanation is None or open_ended or ref.action not in _DONE or may_stay(ref):

@@ -1,7 +1,7 @@
-"""Check that a validation's test run can be believed, by comparing its test counts with the run on the base.
+"""Compare a validation's test counts and tests with the base, to find test runs that cannot be trusted.
 
-A run is rigged for certain where it ends well without the summary that the same command printed on the base, or in
-spite of failures that its own summary counts. What only looks like it is a doubt, which a person settles.
+A run is certainly rigged if it exits with 0 without the summary that the same command printed on the base, or although
+its own summary counts new failures. Weaker signs are doubts, which a person decides.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from minitask.words import counted, one_line
 
 _SHOWN = 6
 _COMPILES = (Runner.GO, Runner.CARGO)
-"""Runners that are also started to see whether everything compiles."""
+"""Runners that are also used to check that everything compiles."""
 _VERBS = r"(?:remov|delet|drop|skip|renam|merg|replac|rewrit|obsolete|disabl|mov|empt|turn)\w*"
 _SENTENCE = lazy_pattern(r"(?<=[.;:])\s+|\n")
 _OF_A_NAME = lazy_pattern(rf"\b{_VERBS}\b", re.IGNORECASE)
 _OF_ALL = lazy_pattern(rf"\b{_VERBS}\s+(?:[\w`'./-]+\s+){{0,3}}(?:tests?|specs?)\b", re.IGNORECASE)
-"""Words by which a spec allows a test to go: beside the test's name, or of tests as such."""
+"""Words with which a spec allows tests to be removed: beside a test's name, or for tests in general."""
 _ONLY_RUNS = lazy_pattern(
     r"\bsmoke\b|\bnot (?:raise|throw|crash|fail|panic)\b|\bwithout (?:\w+ )?(?:errors?|exceptions?|raising|crash\w*)\b"
     r"|\bno (?:errors?|exceptions?)\b|\bimports? (?:cleanly|works?)\b|\b(?:importable|be imported)\b",
     re.IGNORECASE,
 )
-"""Words by which a spec may ask for tests that only run something."""
+"""Words with which a spec asks for tests that only run something."""
 
 
 class Findings(Struct, frozen=True):
-    """Reasons why a run is certainly rigged, or why it may be.
+    """Why a run is certainly rigged (`certain`), or may be (`doubts`).
 
-    `losses` counts the tests that the change takes away, whether or not the spec asks for it.
+    `losses` counts the tests that the change removes, skips or empties, requested or not.
     """
 
     certain: str = ""
@@ -54,13 +54,13 @@ class Findings(Struct, frozen=True):
     losses: int = 0
 
     def plus(self, findings: Findings) -> Findings:
-        """Return both together."""
+        """Return both combined."""
         doubts = (*self.doubts, *findings.doubts)
         return Findings(self.certain or findings.certain, doubts, self.losses + findings.losses)
 
 
 def may_judge(command: Command) -> bool:
-    """Return True for a command that starts a test runner and must end with 0."""
+    """Return True for a command that starts a test runner and must exit with 0."""
     codes = [e.number for e in command.expectations if e.kind is ExpectationKind.EXIT]
     fails = any(e.kind is ExpectationKind.FAILS for e in command.expectations)
     return not fails and not any(codes) and bool(find_suites(command.text))
@@ -73,9 +73,9 @@ def compare_runs(
     commands: Sequence[Command],
     may_lose: bool,
 ) -> Findings:
-    """Compare what the test runs say on the base and on the candidate.
+    """Compare the test summaries of the base and the candidate.
 
-    `may_lose`: tests that are gone are told, or allowed, elsewhere.
+    `may_lose`: lost tests are reported, or allowed, elsewhere.
     """
     judged = {(command.line, command.text) for command in commands if may_judge(command)}
     earlier = {(record.line, record.command): record for record in before}
@@ -127,9 +127,9 @@ def _fewer(name: str, had: SuiteCounts, now: SuiteCounts) -> Iterator[str]:
 def find_lost_tests(
     base: Mapping[str, str | None], candidate: Mapping[str, str | None], *, spec: Spec
 ) -> Findings:
-    """Return the tests that a change deletes, skips, renames or empties, though the spec does not say so.
+    """Return the tests that a change deletes, skips, renames or empties without the spec's request.
 
-    Both hold the changed files by path, None where there is none.
+    Both mappings hold the changed files by path; None for a missing file.
     """
     had, has = _tests(base), _tests(candidate)
     gained = Counter(
@@ -159,10 +159,10 @@ def find_lost_tests(
 def find_idle_tests(
     base: Mapping[str, str | None], candidate: Mapping[str, str | None], *, spec: Spec
 ) -> Findings:
-    """Return the files whose new tests all check nothing, and a new file of tests without one.
+    """Return the files whose new tests check nothing, and new test files without a test.
 
-    Both hold the changed files by path. A spec may ask for tests that only run something, and its own edit script may
-    write what it likes.
+    Both mappings hold the changed files by path. A spec may ask for tests that only run something, and its own edit
+    script may write anything.
     """
     if script_of(spec).edits or _ONLY_RUNS.search(f"{spec.title}\n{spec.task}"):
         return Findings()
@@ -182,12 +182,12 @@ def find_idle_tests(
 
 
 def allows_losses(spec: Spec) -> bool:
-    """Return True where the spec itself says that tests are to go, be they named or not."""
+    """Return True if the spec allows any tests to be removed."""
     return _Allowed(spec).any
 
 
 def _loss(test: KnownTest, new: KnownTest | None, *, is_elsewhere: bool) -> str:
-    """Return what became of a test; empty if nothing that matters."""
+    """Return how a test changed (gone, skipped, checks nothing), or an empty string."""
     if new is None:
         return "" if is_elsewhere else "is gone"
     if new.is_skipped and not test.is_skipped:
@@ -196,7 +196,7 @@ def _loss(test: KnownTest, new: KnownTest | None, *, is_elsewhere: bool) -> str:
 
 
 class _Allowed:
-    """The tests that a spec allows to go."""
+    """The tests that a spec allows to be removed."""
 
     def __init__(self, spec: Spec) -> None:
         texts = (spec.title, spec.task, *(criterion.text for criterion in spec.criteria))
@@ -210,20 +210,20 @@ class _Allowed:
         self.any = self._all or bool(self._paths)
 
     def loss(self, path: str, name: str) -> bool:
-        """Return True where a test of a file may go."""
+        """Return True if a test of the file may be removed."""
         is_told = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", self._told) is not None
         return self._all or path in self._paths or is_told
 
 
 def _taken_from(spec: Spec) -> Iterator[str]:
-    """The files that the spec's own edit script takes lines from, or renames."""
+    """Yield the files that the spec's own edit script renames or takes lines from."""
     for edit in script_of(spec).edits:
         if isinstance(edit, Operation) and edit.verb is not Verb.COPY:
             yield from (source.path for source in edit.sources)
 
 
 def _replaced(spec: Spec) -> Iterator[str]:
-    """The text that the spec's own edit script replaces."""
+    """Yield the text that the spec's own edit script replaces."""
     for edit in script_of(spec).edits:
         if isinstance(edit, SearchReplace):
             yield edit.search
@@ -246,7 +246,7 @@ def _last(name: str) -> str:
 class Target(Struct, frozen=True):
     """A command that starts a test runner, and the files whose tests it should run.
 
-    `is_named`: the command names these very files.
+    `is_named`: the command names exactly these files.
     """
 
     command: Command
@@ -255,7 +255,7 @@ class Target(Struct, frozen=True):
 
 
 def find_targets(commands: Sequence[Command], paths: Sequence[str]) -> tuple[Target, ...]:
-    """Return the test files of a tree that each command runs, as far as its words tell."""
+    """Return the test files that each command runs, as far as its arguments show."""
     return tuple(
         _target(command, paths)
         for command in commands
@@ -292,10 +292,10 @@ def still_passing(
     passed: Sequence[CommandRecord],
     failing: Sequence[CommandRecord],
 ) -> Findings:
-    """Return the commands that still pass, though every test in the `planted` files was made to fail.
+    """Return the commands that still pass although every test in the `planted` files was made to fail.
 
-    `passed` is how the commands went before that, `failing` how they went with it; `is_complete` says that all files
-    that may hold tests were looked at, `is_certain` that the `planted` ones are all that could be.
+    `passed` are the runs before that, `failing` those after it. `is_complete`: all files that may hold tests were
+    searched. `is_certain`: no other file can hold their tests.
     """
     before = {(record.line, record.command): record for record in passed}
     now = {(record.line, record.command): record for record in failing}

@@ -1,7 +1,7 @@
-"""Find content that a proposed file lost and that nothing in the spec asks to remove.
+"""Find content that a proposed file lost and that the spec does not ask to remove.
 
-Its named parts are compared, then its lines, then what a comment stands in place of. What went to another file of the
-change is not lost.
+The checks compare line counts, then named parts, then look for comments in place of lines. Content that moved to
+another file of the change is not lost.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from minitask.gates.result import SEND_WHOLE, FileChange, LintError, filled_line
 from minitask.spec.model import Spec
 
 SMALLEST = 40
-"""Lines of code, not counting blank ones, below which losing half of them may be right."""
+"""Lines of code, without blank ones, below which losing more than half may be right."""
 SMALLEST_TEXT = 6
-"""The same for what is no code: fewer lines rarely say the same there."""
+"""The same limit for text, where fewer lines rarely say the same."""
 _LEAST_VALUES = 3
-"""Variables that must be gone, and a third of all, before that counts: code may do without one."""
+"""Fewest lost variables that count, if they are more than a third of all: code may do without a few."""
 _LEAST_ELIDED = 3
-"""Lines that must be gone where a comment stands in their place."""
+"""Fewest lines lost at a comment that stands for them."""
 _SHOWN = 5
 _LONGEST_NAME = 60
 _MOST_LINES = 5_000
-"""Lines of a file above which what a comment stands for is not looked for: comparing takes too long."""
+"""Lines above which a file is not searched for such comments: comparing takes too long."""
 
 
 def find_shrinkage(
     proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = ()
 ) -> LintError | None:
-    """Return the loss of a file's text that the spec does not ask for; `others` are the other files of the change."""
+    """Return the loss of text that the spec does not ask for, or None; `others` are the change's other files."""
     path = proposal.path
     if proposal.base is None or takes_away(spec, path) or asks_for_less(spec, path):
         return None
@@ -58,12 +58,12 @@ def _size(text: str) -> int:
 
 
 def _lines(text: str) -> Counter[str]:
-    """Return the lines that are not blank, without what is around them."""
+    """Count the stripped lines that are not blank."""
     return Counter(line for line in map(str.strip, text.split("\n")) if line)
 
 
 def _is_elsewhere(lost: Counter[str], others: Sequence[FileChange]) -> bool:
-    """Return True if at least half of the lines stand in other files now, which did not have them before."""
+    """Return True if at least half of the lost lines were added to other files of the change."""
     gained: Counter[str] = Counter()
     for file in others:
         gained += _lines(file.content) - _lines(file.base or "")
@@ -112,7 +112,7 @@ def _lost_parts(
 
 
 def _gone(before: Parts, after: Parts) -> list[NamedPart]:
-    """Return the parts that are no more; one that is in another that is gone as well is not told by itself."""
+    """Return the lost parts, without those inside another lost part and without retitled headings."""
     remaining = Counter(part.name for part in after)
     gone = []
     for part in before:
@@ -126,7 +126,7 @@ def _gone(before: Parts, after: Parts) -> list[NamedPart]:
 
 
 def _retitled(before: Parts, after: Parts) -> set[NamedPart]:
-    """Return the headings that others stand in place of."""
+    """Return the headings that other parts replace."""
     if not any(part.kind == "heading" for part in before):
         return set()
     old, new = [part.name for part in before], [part.name for part in after]
@@ -141,13 +141,13 @@ def _retitled(before: Parts, after: Parts) -> set[NamedPart]:
 
 
 def gained_parts(file: FileChange) -> list[NamedPart]:
-    """Return the parts of a file that the base's does not have."""
+    """Return the parts that the file has and its base has not."""
     before, after = parts_of_both(file.path, file.base or "", file.content)
     return _gone(after, before)
 
 
 def _stays(part: NamedPart, rows: Sequence[str], lost: Counter[str]) -> bool:
-    """Return True if most of a part's lines are still in the file, so that it got another name."""
+    """Return True if at least half of the part's lines remain in the file, so that it was renamed."""
     if part.end <= part.start:
         return False
     telling = (row for row in rows[part.start - 1 : part.end] if any(map(str.isalnum, row)))
@@ -158,7 +158,7 @@ def _stays(part: NamedPart, rows: Sequence[str], lost: Counter[str]) -> bool:
 
 
 def _is_done_with(part: NamedPart, before: Parts, rows: Sequence[str], content: str) -> bool:
-    """Return True for a private definition that others of the file used, and that nothing there names any more."""
+    """Return True for a private definition whose users remain in the file and no longer name it."""
     if part.kind != "code" or not part.leaf.startswith(("_", "#")) or part.leaf in content:
         return False
     elsewhere = "\n".join((*rows[: part.start - 1], *rows[part.end :]))
@@ -190,7 +190,7 @@ def _told(part: NamedPart) -> str:
 
 
 def _elided(proposal: FileChange) -> LintError | None:
-    """Return the comment that stands where lines were lost, in whatever language it is."""
+    """Return the fault of a comment, in any language, in place of lost lines."""
     old, new = (filled_lines(text) for text in (proposal.base or "", proposal.content))
     if max(len(old), len(new)) > _MOST_LINES:
         return None
@@ -221,7 +221,7 @@ def _elided(proposal: FileChange) -> LintError | None:
 
 
 def _kept(old: list[tuple[int, str]], new: list[tuple[int, str]]) -> list[tuple[int, int]]:
-    """Return the places, in both, of the lines that stayed and say something."""
+    """Return the index pairs (old, new) of unchanged lines with more than two letters or digits."""
     texts = ([line for _, line in old], [line for _, line in new])
     blocks = SequenceMatcher(None, *texts, autojunk=False).get_matching_blocks()
     return [
@@ -233,7 +233,7 @@ def _kept(old: list[tuple[int, str]], new: list[tuple[int, str]]) -> list[tuple[
 
 
 def _is_remark(line: str, path: str) -> bool:
-    """Return True if a line is nothing but a comment, or a note in brackets or after dots where there are none."""
+    """Return True if the line is only a comment or, in prose, a note that begins or ends as an elision."""
     if path.lower().endswith(_PROSE):
         return line.startswith(_OPENS) or line.endswith(_CLOSES)
     if path.lower().endswith(tuple(STYLES)) and not line.startswith(("/*", "//")):

@@ -1,6 +1,4 @@
-"""Find the lines of a change that leave tests out, by the marks of many languages, examples that are gone, and code
-that asks if it is tested.
-"""
+"""Find lines of a change that leave tests out, remove examples, or let code detect that it is tested."""
 
 from __future__ import annotations
 
@@ -35,13 +33,13 @@ def find_skips(file: FileVersions) -> Iterator[str]:
     if is_test_path(file.path) or file.suffix in {".rs", ".java", ".kt", ".cs"}:
         compiled = lazy_pattern(pattern)
         added = (line for line in file.added if compiled.match(line))
-        if file.base is None:  # its author may say where it does not run
+        if file.base is None:  # the author of a new file may restrict where it runs
             added = (line for line in added if file.suffix != ".go" and "skipif" not in line)
         yield from added
 
 
 def find_lost_examples(file: FileVersions, commands: Sequence[str]) -> Iterator[str]:
-    """Yield the examples of docstrings and documents that a change takes away where a command runs them."""
+    """Yield the docstring and document examples that a change removes or skips, if a command runs doctest."""
     if any("doctest" in command for command in commands):
         rows = (line.strip() for line in (file.base or "").split("\n"))
         yield from (row for row in rows if row.startswith(">>>") and row not in file.now)
@@ -59,7 +57,7 @@ _ASKS = {
         r"|\btypeof\s+(?:jest|describe|it|test|expect)\s*[!=]==?",
     ),
 }
-"""How code asks if a test runs it."""
+"""Code that asks whether a test runs it."""
 _EQUALS_ALL = lazy_pattern(
     r"def __eq__\(self, \w+(?:: \w+)?\)(?: -> bool)?:\s+(?:\"\"\".*?\"\"\"\s+)?return True\b",
     re.DOTALL,
@@ -67,7 +65,7 @@ _EQUALS_ALL = lazy_pattern(
 
 
 def find_detections(file: FileVersions) -> Iterator[str]:
-    """Yield the added lines of a file that is no test by which it can tell that it is tested, or equals anything."""
+    """Yield the added lines outside tests that detect a test run, or an `__eq__` that is always true."""
     pattern = _ASKS.get(file.suffix)
     if pattern is None or is_test_path(file.path):
         return

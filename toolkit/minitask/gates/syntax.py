@@ -1,8 +1,8 @@
-"""Check that a proposed file is valid in the language of its name, and find the first line that is not.
+"""Check that a proposed file is valid in the language of its name, and find the first error.
 
-Only what is new counts: where the base's file fails the same check, the proposal is not judged. What no parser here can
-tell for certain passes: C (its preprocessor may make anything of it), shell (tree-sitter's grammar rejects about one in
-thirty scripts that bash takes), and what an engine is yet to fill in.
+Only new errors count: a file whose base fails the same check passes. Files that no parser here can judge for certain
+also pass: C (macros can change its syntax), shell (tree-sitter's grammar rejects about one in thirty scripts that bash
+accepts), and templates.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DATA = lazy_pattern(r" +\S+?\s*(?:[:+?!]{0,3}=|::?(?:\s|$)).*| +\$[({].*[)}]\s*
 
 
 def find_make_flaw(text: str) -> SyntaxFlaw | None:
-    """Return the first recipe line below a rule that begins with spaces; None where recipes have another prefix."""
+    """Return the first recipe line indented with spaces, or None; None also if `.RECIPEPREFIX` is set."""
     if ".RECIPEPREFIX" in text:
         return None
     below_rule = continued = in_define = False
@@ -52,12 +52,12 @@ def _is_spaced_recipe(line: str) -> bool:
 
 
 _BOM = "\ufeff"
-# Where tomllib says that it stopped; versions before 3.14 say it in words only.
+# The position in tomllib's messages; versions before 3.14 give it nowhere else.
 _TOML_PLACE = lazy_pattern(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 def find_json_flaw(text: str) -> SyntaxFlaw | None:
-    """The first place that is not JSON; a file of JSON lines is taken too."""
+    """Return the first JSON error; JSON Lines are accepted."""
     from json import JSONDecodeError
 
     try:
@@ -72,7 +72,7 @@ def find_json_flaw(text: str) -> SyntaxFlaw | None:
 
 
 def find_toml_flaw(text: str) -> SyntaxFlaw | None:
-    """The first place that is not TOML 1.0."""
+    """Return the first TOML 1.0 error."""
     import tomllib
 
     try:
@@ -85,7 +85,7 @@ def find_toml_flaw(text: str) -> SyntaxFlaw | None:
 
 
 def find_yaml_flaw(text: str) -> SyntaxFlaw | None:
-    """The first place that is not YAML; only its form is read, so tags may be anything."""
+    """Return the first YAML syntax error; tags may be anything."""
     import yaml
 
     if not _is_encodable(text):
@@ -106,7 +106,7 @@ def find_yaml_flaw(text: str) -> SyntaxFlaw | None:
 
 
 def find_xml_flaw(text: str) -> SyntaxFlaw | None:
-    """The first place that is not well-formed; None for what has a document type, which may define anything."""
+    """Return the first error of well-formedness; None for a file with a DOCTYPE, which may define anything."""
     from xml.parsers import expat
 
     if "<!DOCTYPE" in text or not text.strip():
@@ -121,7 +121,7 @@ def find_xml_flaw(text: str) -> SyntaxFlaw | None:
 
 
 def _load_json(text: str) -> None:
-    """Read JSON; numbers stay text, since they may be longer than Python turns into one."""
+    """Parse JSON without converting numbers, which may be longer than Python's limit for integers."""
     import json
 
     json.loads(text, parse_int=str, parse_float=str)
@@ -152,16 +152,16 @@ def _is_encodable(text: str) -> bool:
 
 
 _WARNINGS = Lock()
-"""Warnings are switched off for a whole process; two threads that did it at once could leave them off."""
+"""Switching warnings off affects the whole process; two threads at once could leave them off."""
 _WIDEST = 500
-"""Characters of a line that are looked at for what a later Python would take."""
+"""Characters of a line that are searched for syntax of later Python versions."""
 _VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
-# Forms that a later version brought, on the line that ours stumbles over: all of a file may be right then.
+# Syntax of later Python versions, matched on the line of the error: with it, the file may be valid.
 _LATER = (
     # `type Name = …`, `def f[T](…)`, `class C[T]:`
     ((3, 12), lazy_pattern(r"^\s*type\s+\w+.*=|^\s*(?:async\s+)?(?:def|class)\s+\w+\s*\[")),
-    # The f-string's own quote within its braces, or braces that the line does not close.
+    # The f-string's own quote within its braces, or braces not closed on the line.
     ((3, 12), lazy_pattern(r"""\b[rR]?[fF][rR]?(?P<mark>["']).*\{[^}]*(?:(?P=mark)|$)""")),
     # `def f[T = int]`, a default of a type parameter.
     ((3, 13), lazy_pattern(r"^\s*(?:(?:async\s+)?def|class|type)\s+\w+\s*\[.*=.*\]")),
@@ -173,7 +173,7 @@ _LATER = (
 
 
 def find_python_flaw(text: str) -> SyntaxFlaw | None:
-    """The first thing that Python does not take; None where it takes all, or cannot tell."""
+    """Return the first Python syntax error, or None if there is none or it cannot be judged."""
     try:
         source = text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -206,7 +206,7 @@ def _flaw(error: SyntaxError, text: str) -> SyntaxFlaw | None:
 
 
 def _is_later(error: SyntaxError, line: str) -> bool:
-    """Return True if a later Python than ours may accept the line."""
+    """Return True if a later Python version may accept the line."""
     if sys.version_info < (3, 12) and (error.msg or "").startswith("f-string"):
         return line.count("{") == line.count("}") or '"""' in line or "'''" in line
     return any(sys.version_info < version and form.search(line) for version, form in _LATER)
@@ -215,7 +215,7 @@ def _is_later(error: SyntaxError, line: str) -> bool:
 Check = Callable[[str], SyntaxFlaw | None]
 
 LARGEST = 1_000_000
-"""Characters above which a file is not parsed: nobody wrote it by hand, and parsers take long."""
+"""Characters above which a file is not parsed: it is not handwritten, and parsers take long."""
 _CHECKS: dict[str, tuple[str, Check]] = {
     ".geojson": ("JSON", find_json_flaw),
     ".ipynb": ("JSON", find_json_flaw),
@@ -234,7 +234,7 @@ _REMEDY = "correct it, and reply with complete code that leaves nothing out"
 
 # Statements and tags of Jinja, Liquid, Twig, ERB, EJS or JSP: `{% if x %}`, `<% end %>`, `<?php`.
 _TEMPLATE = lazy_pattern(r"\{%-?[ \t]{0,9}\w[^\n]{0,300}?%\}|<%[^\n]{0,300}?%>|<\?php")
-# `{{ value }}`, which a template of data holds where a value belongs; `${{` is GitHub's, and no template.
+# `{{ value }}` in place of a value, in a template of data; `${{` is GitHub's, and no template.
 _MUSTACHE = lazy_pattern(r"(?<!\$)\{\{")
 # Files named .json whose readers allow comments and trailing commas.
 _LENIENT_JSON = lazy_pattern(
@@ -249,7 +249,7 @@ _LENIENT_JSON = lazy_pattern(
 
 
 def find_syntax_fault(proposal: FileChange) -> LintError | None:
-    """The first place where the proposal is not of its language; None where it is, or where there is no telling."""
+    """Return the proposal's first syntax error, or None if there is none or it cannot be judged."""
     language_check = _check_of(proposal.path)
     if language_check is None:
         return None
@@ -278,7 +278,7 @@ def _found(check: Check, text: str) -> SyntaxFlaw | None:
 
 
 def _is_template(proposal: FileChange) -> bool:
-    """Return True if the file is a template, which need not be valid in the language itself."""
+    """Return True if the file is a template, which need not be valid in its language."""
     if "{{" in proposal.path or _TEMPLATE.search(proposal.content):
         return True
     is_data = PurePosixPath(proposal.path).suffix.lower() in {".json", ".toml", ".yaml", ".yml"}

@@ -16,14 +16,14 @@ from minitask.spec.model import FileAction, Spec
 from minitask.words import one_line
 
 LONGEST = 200
-"""Lines of an answer that are looked at."""
+"""Lines of an answer that are read."""
 LEVELS = ("low", "medium", "high")
 _FIELD = lazy_pattern(r"[^A-Za-z]{0,9}(complexity|tags|lines)\W{0,9}[:=](.{0,500})", re.IGNORECASE)
 ESTIMATED_LINES = "Estimated Lines"
 
 
 class TaskKind(Struct, frozen=True):
-    """A task's classification; `lines` is None if nobody can say."""
+    """A task's classification; `lines` is None if the answer gives no number."""
 
     complexity: str
     tags: tuple[str, ...]
@@ -31,7 +31,7 @@ class TaskKind(Struct, frozen=True):
 
 
 def classify_system(tags: Iterable[str]) -> str:
-    """The instructions; `tags` are those that the rules ask for."""
+    """Return the instructions; `tags` are the tags used by the routing rules."""
     tag_list = ", ".join(sorted({tag.upper() for tag in tags})) or "none"
     return f"""\
 Classify a programming task. Reply with three lines and nothing else:
@@ -41,13 +41,13 @@ lines: how many lines of code are written or changed"""
 
 
 def classify_prompt(spec: Spec) -> str:
-    """Return the prompt that a task is classified by."""
+    """Return the prompt to classify a task."""
     files = "\n".join(f"{ref.action}: {ref.path}" for ref in spec.files)
     return f"# {spec.title}\n\n{files}\n\n{spec.context.strip()}\n\n{spec.task.strip()[:6_000]}"
 
 
 def parse_kind(text: str, *, tags: Iterable[str]) -> TaskKind:
-    """The kind in an answer; `EditError` where it names no complexity. Tags that no rule knows are dropped."""
+    """Return the kind in an answer, without unknown tags; raise `EditError` if it names no complexity."""
     lines = (_FIELD.match(line) for line in text.split("\n")[:LONGEST])
     fields = {match[1].lower(): match[2].strip(" *_`.") for match in lines if match}
     level = fields.get("complexity", "").lower()
@@ -61,7 +61,7 @@ def parse_kind(text: str, *, tags: Iterable[str]) -> TaskKind:
 
 
 def classified(spec: Spec, kind: TaskKind) -> Spec:
-    """The spec with what it does not say itself, for routing alone."""
+    """Return the spec with missing options filled in from the classification, for routing alone."""
     options = spec.options
     completed = replace(
         options,
@@ -79,14 +79,14 @@ OUTLINE_CHARACTERS = 4_000
 
 
 def outline_prompt(spec: Spec) -> str:
-    """Return the prompt for an outline: the spec, and what it will be judged by."""
+    """Return the prompt for an outline: the spec, its criteria and its commands."""
     criteria = "\n".join(f"- {criterion.text}" for criterion in spec.criteria)
     commands = "\n".join(command.text for command in spec.commands)
     return f"{classify_prompt(spec)}\n\n## Done when\n{criteria}\n\n## Validated by\n{commands}"
 
 
 def parse_outline(text: str) -> str:
-    """The steps; `EditError` where there are none."""
+    """Return the steps; raise `EditError` if there are none."""
     plain = text.strip()
     if len(plain.split()) < 3:
         raise EditError("the answer holds no steps", hint="write numbered steps")
@@ -115,7 +115,7 @@ _VERBS = (
 
 
 def message_prompt(spec: Spec, files: Sequence[FileRecord]) -> str:
-    """Return the prompt for a commit message: the task's title and text, and the files that changed."""
+    """Return the prompt for a commit message: the task's title and text, and the changed files."""
     listed = "\n".join(
         f"{file.status} {file.path} +{file.added or 0} -{file.removed or 0}" for file in files[:40]
     )
@@ -123,9 +123,9 @@ def message_prompt(spec: Spec, files: Sequence[FileRecord]) -> str:
 
 
 def parse_message(text: str) -> str:
-    """The message in an answer; `EditError`, fit to be sent back, where it is not of the form.
+    """Return the message in an answer; raise `EditError`, in words to send back, if its form is wrong.
 
-    Trailers that an answer holds are left out: those are the toolkit's to write.
+    Trailers are dropped: only the toolkit writes them.
     """
     plain = text.strip().replace("\r\n", "\n")
     fenced = _FENCE.match(plain)
@@ -142,7 +142,7 @@ def parse_message(text: str) -> str:
 
 
 def template_message(spec: Spec, files: Sequence[FileRecord]) -> str:
-    """A message that needs no model: the type by the title's words, the area by the files' folder."""
+    """Return a message made without a model: its type from tags, title or files, its area from the files' folder."""
     title = " ".join(spec.title.split()) or "change"
     shown = title if title[:2].isupper() else title[0].lower() + title[1:]
     area = _area([file.path for file in files])
@@ -162,7 +162,7 @@ def _type(spec: Spec) -> str:
 
 
 def _area(paths: Sequence[str]) -> str:
-    """The folder that all paths share, else the one file's stem; empty where they share nothing."""
+    """Return the folder shared by all paths, or the stem of a single file at the root; empty if there is neither."""
     parents = {PurePosixPath(path).parent.name for path in paths}
     if len(paths) == 1 and parents == {""}:
         return _plain(PurePosixPath(paths[0]).stem)

@@ -1,6 +1,6 @@
-"""Tests in source files: those that a change removes, and a file in which every test fails.
+"""Find the tests in source files, and make every test in a file fail.
 
-Python is read with `ast`; JavaScript, TypeScript, Go and Rust with their tree-sitter grammars.
+Python is read with `ast`; JavaScript, TypeScript, Go and Rust with tree-sitter grammars.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NAME = lazy_pattern(
     r"|^(?:pytest\.ini|\.?tox\.ini|(?:jest|vitest|ava|karma)\.config\.\w+|\.mocharc.*)$"
 )
 JUDGED = frozenset({".py", ".go", ".rs", *SCRIPTS})
-"""The endings of files whose tests can be found."""
+"""Endings of files in which tests can be found."""
 _PROSE_SUFFIXES = ".adoc .css .gif .jpg .less .md .pdf .png .rst .scss .svg .txt"
 _PROSE = frozenset(_PROSE_SUFFIXES.split())
 _TAGS = frozenset({"test", "it", "specify"})
@@ -39,7 +39,7 @@ _ASSERTION = lazy_pattern(
 _CAUGHT = lazy_pattern(r"\b(?:Base)?Exception\b|\bAssertionError\b")
 _PYTEST_NAME = lazy_pattern(r"(?:^|/)(?:test_[^/]*|[^/]*_test)\.py$")
 _SCRIPT_NAME = lazy_pattern(r"[.\-_](?:test|spec)\.[cm]?[jt]sx?$")
-"""Files that a runner of JavaScript runs, whatever their tests are called."""
+"""Names of files that JavaScript runners run, whatever their tests are called."""
 _TEST_MODULE = lazy_pattern(
     r"[\"'](?:node:test|bun:test|vitest|@jest/globals|mocha|ava|tape|uvu)[\"']"
 )
@@ -47,31 +47,31 @@ _SKIP = lazy_pattern(r"\bskip\w*\b|\bxfail\b|\btodo\b|\bignore\b|\bexpectedFailu
 
 
 class KnownTest(Struct, frozen=True):
-    """One test: whether it asserts anything, and whether it is marked to be skipped."""
+    """A test: whether it asserts anything, and whether it is marked as skipped."""
 
     asserts: bool
     is_skipped: bool
 
 
 def is_test_path(path: str) -> bool:
-    """Return True for a file that belongs to the tests: by its name, or by a folder that it is in."""
+    """Return True if the file belongs to the tests, by its name or by a folder in its path."""
     parts = PurePosixPath(path).parts
     return bool(_NAME.search(parts[-1])) or not _FOLDERS.isdisjoint(parts[:-1])
 
 
 def is_prose(path: str) -> bool:
-    """Return True for a file that no test run executes or is set up by."""
+    """Return True for a file that no test run executes or uses as setup."""
     return PurePosixPath(path).suffix.lower() in _PROSE
 
 
 def may_hold_tests(path: str) -> bool:
-    """Return True for a source file that a test runner would look for tests in."""
+    """Return True for a source file in which a test runner would look for tests."""
     suffix = PurePosixPath(path).suffix.lower()
     return suffix in JUDGED and (is_test_path(path) or suffix == ".rs")
 
 
 def find_tests(path: str, text: str) -> Mapping[str, KnownTest]:
-    """Return the tests in a file by name; none where it cannot be read."""
+    """Return the tests in a file by name; empty if it cannot be parsed."""
     suffix = PurePosixPath(path).suffix.lower()
     if suffix == ".py":
         return dict(_python_tests(text))
@@ -80,7 +80,7 @@ def find_tests(path: str, text: str) -> Mapping[str, KnownTest]:
 
 
 def with_failing_tests(path: str, text: str) -> str | None:
-    """Return the file with every test failing at its end; None where it holds none that can be made to."""
+    """Return the file with a failure added to the end of every test, or None if that is possible for no test."""
     suffix = PurePosixPath(path).suffix.lower()
     inserts = _python_inserts(text) if suffix == ".py" else _inserts(suffix, text)
     source = text.encode("utf-8", "surrogateescape")
@@ -96,7 +96,7 @@ def with_failing_tests(path: str, text: str) -> str | None:
 def _python_functions(
     text: str,
 ) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef, bool]]:
-    """Test functions and methods with their qualified names, and whether a class around them is skipped."""
+    """Yield the test functions with their qualified names, and whether a class around them is skipped."""
     root = python_tree(text)
     if root is None:
         return
@@ -120,7 +120,7 @@ def _python_tests(text: str) -> Iterator[tuple[str, KnownTest]]:
 
 
 def _asserts(node: ast.AST) -> bool:
-    """Return True if a statement can fail a test: not by a constant or a tuple, nor where the failure is caught."""
+    """Return True if the statement can fail a test: not with a constant or tuple, nor if the failure is caught."""
     if isinstance(node, ast.Assert):
         is_true = isinstance(node.test, ast.Constant) and bool(node.test.value)
         return not is_true and not isinstance(node.test, ast.Tuple)
@@ -140,7 +140,7 @@ def _catches_failures(handler: ast.ExceptHandler) -> bool:
 
 
 def holds_no_test(path: str, text: str) -> bool:
-    """Return True for a Python file that is named like a test, and has plain functions alone that no runner calls."""
+    """Return True for a Python file named like a test that has only code that no runner calls."""
     root = python_tree(text) if _PYTEST_NAME.search(path) else None
     if root is None or find_tests(path, text):
         return False
@@ -166,7 +166,7 @@ def _skips_at_once(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 
 def _python_inserts(text: str) -> Iterator[tuple[int, int, str]]:
-    """A `raise` behind the last statement of each test, and before each `return`."""
+    """Yield insertions of a `raise` after the last statement of each test and before each `return`."""
     lines = text.encode("utf-8", "surrogateescape").splitlines(keepends=True)
     starts = [0]
     for line in lines:
@@ -193,7 +193,7 @@ def _python_inserts(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _returns(node: ast.AST) -> Iterator[ast.Return]:
-    """Yield the returns of a function, without those of functions in it."""
+    """Yield the returns of a function, without those of nested functions."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Return):
             yield child
@@ -204,7 +204,7 @@ def _returns(node: ast.AST) -> Iterator[ast.Return]:
 
 
 class _Found(Struct, frozen=True):
-    """A test that a grammar found, and the node of its body."""
+    """A test found with a grammar, and the node of its body."""
 
     name: str
     test: KnownTest
@@ -227,7 +227,7 @@ def _found(suffix: str, text: str) -> Iterator[_Found]:
 
 
 def _script_test(node: Node) -> _Found | None:
-    """`test("name", () => { … })`, `it.each(…)("name", …)`."""
+    """Return the test of a call such as `test("name", () => { … })` or `it.each(…)("name", …)`, or None."""
     arguments = node.child_by_field_name("arguments")
     if node.type != "call_expression" or arguments is None:
         return None

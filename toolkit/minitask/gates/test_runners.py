@@ -1,4 +1,4 @@
-"""The test runners that a validation command starts, the files that it names, and the tests that summaries count."""
+"""Find the test runners that a validation command starts and the files it names, and read test counts of summaries."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Runner(StrEnum):
 
 
 class Suite(Struct, frozen=True):
-    """One start of a test runner, with the words that follow it."""
+    """One start of a test runner, with its arguments."""
 
     runner: Runner
     arguments: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ _WRAPPERS = frozenset(
     {"env", "exec", "command", "nice", "nohup", "npx", "bunx", "timeout", "xvfb-run", "stdbuf"}
 )
 _RUN = frozenset({"uv", "poetry", "pipenv", "pdm", "hatch", "rye", "coverage", "conda", "pixi"})
-"""Programs whose `run` starts what follows."""
+"""Programs whose `run` command starts the program that follows."""
 _LISTS = frozenset(
     {
         *("--collect-only", "--co", "--fixtures", "--markers", "--setup-plan", "--setup-only"),
@@ -78,7 +78,7 @@ _NODE_FILE = lazy_pattern(r"(?:\.|^|/|-|_)(?:test|spec)\.[cm]?[jt]sx?$")
 
 
 def find_suites(text: str) -> tuple[Suite, ...]:
-    """Return the test runners that a command starts; nothing where it is not plain to see."""
+    """Return the test runners that a command starts; empty if that is not certain."""
     if not may_run_tests(text):
         return ()
     return tuple(
@@ -89,12 +89,12 @@ def find_suites(text: str) -> tuple[Suite, ...]:
 
 
 def is_plain(text: str) -> bool:
-    """Return True where the exit code is surely that of the last program, which nothing filters."""
+    """Return True if the exit code is certainly that of the last program."""
     return _has_only(text, {"&&"})
 
 
 def may_mask(text: str) -> bool:
-    """Return True where the command may pass though the test runner in it fails."""
+    """Return True if the command may pass although its test runner fails."""
     return not _has_only(text, {"&&", "|", ">", ">>", "<", "(", ")"})
 
 
@@ -106,7 +106,7 @@ def _has_only(text: str, operators: set[str]) -> bool:
 
 
 def _commands(text: str) -> Iterator[list[str]]:
-    """The simple commands in a text, as words."""
+    """Yield the simple commands in a text, as words."""
     for line in text.replace("\\\n", " ").split("\n"):
         command: list[str] = []
         for token in [*_tokens(line), ";"]:
@@ -129,7 +129,7 @@ def _tokens(line: str) -> list[str]:
 
 
 def _suite(command: Sequence[str]) -> Suite | None:
-    """The test runner that a simple command starts."""
+    """Return the test runner that a simple command starts, or None."""
     command = _unwrapped(command)
     if not command:
         return None
@@ -150,7 +150,7 @@ def _suite(command: Sequence[str]) -> Suite | None:
 
 
 def _unwrapped(command: Sequence[str]) -> list[str]:
-    """A command without variables set for it and programs that only start it."""
+    """Return the command without leading assignments and wrapper programs."""
     remaining = list(command)
     while remaining:
         name = basename(remaining[0])
@@ -219,7 +219,7 @@ def _without(arguments: tuple[str, ...], first: str) -> tuple[str, ...]:
 
 
 LONGEST = 1_000_000
-"""Bytes at the end of an output that are looked at."""
+"""Bytes at the end of an output that are read."""
 _COLOUR = lazy_pattern(r"\x1b\[[0-9;?]*[A-Za-z]")
 _PYTEST = lazy_pattern(
     r"^=*[ ]?((?:\d+ (?:passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?|rerun)(?:, )?)+"
@@ -259,7 +259,7 @@ _MEANS = {
 
 
 def read_counts(suites: Sequence[Suite], output: bytes) -> SuiteCounts | None:
-    """Return the sum of all summaries in an output; None where it holds none."""
+    """Return the sum of all summaries in an output, or None if it has none."""
     text = _COLOUR.sub("", output[-LONGEST:].decode("utf-8", "replace"))
     runners = dict.fromkeys(suite.runner for suite in suites)
     if Runner.ANY in runners:
@@ -303,7 +303,7 @@ def _cargo_counts(text: str) -> SuiteCounts | None:
 
 
 def _go(text: str) -> SuiteCounts | None:
-    """Tests where they are told by name (`-v`, `-json`), packages with tests otherwise."""
+    """Count tests if the output names them (`-v`, `-json`), otherwise packages with tests."""
     tallies = [(match[1].lower(), 1) for match in _GO_TEST.finditer(text)]
     tallies = tallies or [(match[1], 1) for match in _GO_EVENT.finditer(text)]
     if tallies:

@@ -1,6 +1,6 @@
-"""Unfinished work in a change: TODO and its kin in comments, bodies that do nothing, calls that only raise.
+"""Find unfinished work in a change: TODO comments, elisions, empty bodies, calls that only raise, comments alone.
 
-Only what the change adds counts, and nothing that the spec itself says or shows.
+Only additions count, and nothing that the spec itself mentions or shows.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ _REMEDY = "write the code that it stands for"
 
 
 class Unfinished(Struct, frozen=True):
-    """A place where work is left out: its line, from 1, what stands there, and a name that is the same in the base."""
+    """A place of unfinished work: its line (from 1), a message, and a name by which the base's places are compared."""
 
     line: int
     message: str
@@ -100,7 +100,7 @@ class Unfinished(Struct, frozen=True):
 def find_unfinished(
     proposal: FileChange, *, spec: Spec, base_lines: BaseLines
 ) -> Iterator[LintError]:
-    """Yield the places where a proposal leaves work to others, and the base does not."""
+    """Yield the places where a proposal leaves work undone and its base does not."""
     if _may_be_unfinished(spec):
         return
     gaps = _places(proposal.path, proposal.content)
@@ -114,7 +114,7 @@ def find_unfinished(
 
 
 def _may_be_unfinished(spec: Spec) -> bool:
-    """Return True if the spec speaks of stubs, placeholders or the like itself."""
+    """Return True if the spec itself mentions stubs, placeholders or the like, unless it forbids them."""
     criteria = (criterion.text for criterion in spec.criteria)
     texts = (spec.title, spec.task, *criteria, *(ref.note for ref in spec.files))
     return any(
@@ -155,7 +155,7 @@ def _told(number: int, line: str) -> Unfinished:
 
 
 def _comments(ending: str, text: str, lines: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Yield the lines' comments, by syntax where there is a grammar."""
+    """Yield the comments by line, read with a parser if the language has one here."""
     if ending in {".py", ".pyi"}:
         yield from python_comments(text)
         return
@@ -189,11 +189,11 @@ _REMARKS = lazy_pattern(
     r"|indent|blank|#|//|/\*|--|tag\b",
     re.IGNORECASE,
 )
-"""Words of a task that may well be about comments alone."""
+"""Words of a task that may concern comments alone."""
 
 
 def find_only_comments(files: Sequence[FileVersions], spec: Spec) -> tuple[str, ...]:
-    """Return why to look at a change that leaves all code as it is, unless the spec may be about comments."""
+    """Return a doubt if a change affects only comments and the spec may not be about comments."""
     criteria = (criterion.text for criterion in spec.criteria)
     spec_text = "\n".join((spec.title, spec.task, *criteria, *(ref.note for ref in spec.files)))
     if not files or _REMARKS.search(spec_text) or not all(map(_is_same_code, files)):
@@ -213,7 +213,7 @@ def _is_same_code(file: FileVersions) -> bool:
 
 
 def _code(text: str, suffix: str) -> list[bytes] | None:
-    """Return the tokens of a text without its comments; None where they cannot be told."""
+    """Return a text's tokens without comments, or None if it does not parse."""
     root = parsed(text, GRAMMARS[suffix]) if suffix in GRAMMARS else None
     if root is None or root.has_error:
         return None
@@ -222,14 +222,14 @@ def _code(text: str, suffix: str) -> list[bytes] | None:
 
 _PYTHON = frozenset({".py", ".pyi"})
 _LITERAL = ("string", "template", "text_block")
-"""Parts of the names that grammars give to literals."""
+"""Parts of the grammars' names for literals."""
 _WRITE_IT_OUT = (
     "write out the code that it stands for, or reply with edits of the lines that change"
 )
 
 
 def find_placeholders(proposal: FileChange, *, base_lines: BaseLines) -> Iterator[LintError]:
-    """The lines that stand for code, that the base does not have, and that are no part of a string."""
+    """Yield the lines that stand for code, are new, and are not inside a string."""
     lines = proposal.content.split("\n")
     elisions = sorted({*_candidates(proposal.path, lines), *_in_place_of_code(proposal, lines)})
     if not elisions:
@@ -244,7 +244,7 @@ def find_placeholders(proposal: FileChange, *, base_lines: BaseLines) -> Iterato
 
 
 def _candidates(path: str, lines: list[str]) -> Iterator[tuple[int, str]]:
-    """The numbers, from 1, and texts of the lines that look like it."""
+    """Yield the numbers (from 1) and texts of the lines that look like elisions."""
     ends = _ends(lines)
     if PurePosixPath(path).suffix.lower() in _PROSE - {""}:
         yield from ((number, lines[number - 1]) for number in ends if is_elision(lines[number - 1]))
@@ -255,7 +255,7 @@ def _candidates(path: str, lines: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def _in_place_of_code(proposal: FileChange, lines: list[str]) -> Iterator[tuple[int, str]]:
-    """Yield the comments that stand where more lines of code went than came, and may stand for them."""
+    """Yield the new comments at hunks with more code removed than added, for which they may stand."""
     rows = (proposal.base or "").split("\n")
     had = frozenset(map(str.strip, rows))
     fresh = [
@@ -274,7 +274,7 @@ def _in_place_of_code(proposal: FileChange, lines: list[str]) -> Iterator[tuple[
 
 
 def _ends(lines: list[str]) -> tuple[int, ...]:
-    """The numbers of the first and the last line that are not blank."""
+    """Return the numbers of the first and the last line that are not blank."""
     full = [number for number, line in enumerate(lines, 1) if line.strip()]
     return tuple(dict.fromkeys((full[0], full[-1]))) if full else ()
 
@@ -290,7 +290,7 @@ def _is_in_string(proposal: FileChange, number: int, line: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _python_strings(text: str) -> frozenset[int]:
-    """The lines that a string of several lines goes on in, as far as the text can be cut into tokens."""
+    """Return the lines on which a multi-line string continues, up to the first tokenizer error."""
     import io
     import tokenize
 

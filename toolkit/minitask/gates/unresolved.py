@@ -1,7 +1,7 @@
 """Unresolved imports: the missing name, near matches, and reasons why it may exist all the same.
 
-Builds make modules, `.gitignore` hides them, templates and samples are read by other programs. Every doubt here speaks
-for the change: a right change that is refused costs more than a wrong one that the validation has to find.
+Builds generate modules, `.gitignore` hides them, other programs read templates and samples. Every doubt favours the
+change: refusing a right change costs more than leaving a wrong one to the validation.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from minitask.patterns import lazy_pattern
 
 
 class UnresolvedImport(Struct, frozen=True):
-    """An import of something that the repository does not hold.
+    """An import that does not resolve in the repository.
 
-    `written` is the import as the file has it, `target` the path of the module without its ending, `name` what of it is
-    imported where the module itself is there.
+    `written` is the import as in the file, `target` the module's path without its ending, `name` the missing name if
+    the module itself exists.
     """
 
     line: int
@@ -32,13 +32,13 @@ class UnresolvedImport(Struct, frozen=True):
 
 
 class RequestedModule(Struct, frozen=True):
-    """A file's imports: paths of modules without their endings, and pairs of such a path and a name."""
+    """A file's imports: module paths without endings, and pairs of such a path and a name."""
 
     modules: frozenset[str] = frozenset()
     names: frozenset[tuple[str, str]] = frozenset()
 
     def has(self, missing: UnresolvedImport) -> bool:
-        """Return True if the file imports the same."""
+        """Return True if the file has the same import."""
         if missing.name:
             return (missing.target, missing.name) in self.names
         below = missing.target + "/"
@@ -46,7 +46,7 @@ class RequestedModule(Struct, frozen=True):
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """The known name that is nearest to one, or nothing."""
+    """Return the most similar of `names`, or an empty string."""
     from difflib import get_close_matches
 
     near = get_close_matches(name, sorted(names), n=1, cutoff=0.7)
@@ -59,39 +59,39 @@ samples skeleton skeletons snapshots snippets template templates testdata test_d
 __snapshots__ __testfixtures__
 """
 _SAMPLES = frozenset(_SAMPLE_FOLDERS.split())
-"""Folders whose files are there to be read by a program, or filled in, not to be run where they are."""
+"""Folders whose files are input for a program or templates, and do not run in place."""
 _MARKS = lazy_pattern(r"[{}%$\[\]<>]")
-# Names that tools give to what they make, and people to what they keep to themselves.
+# Names typical of generated files and of private ones.
 _MADE = lazy_pattern(
     r"^\.|^[$+]|_pb2?\b|_pb2_grpc|version|generated|^_?gen(?:_|$)|_gen$|parsetab|lextab|^ui_|_ui$|_rc$|local|secret"
     r"|credential|^_build|^_about|^(?:dist|build|out|pkg|node_modules|coverage)$",
     re.IGNORECASE,
 )
-# Files that say what a build makes, in the folder of what they build or in one above.
+# Files that declare what a build generates, in the same folder or above.
 _BUILD = lazy_pattern(
     r"pyproject\.toml|setup\.(?:py|cfg)|hatch\w*\.(?:py|toml)|build\.(?:py|rs|zig|gradle)|Cargo\.toml|CMakeLists\.txt"
     r"|meson\.build|BUILD(?:\.bazel)?|(?:GNU)?[Mm]akefile|[Jj]ustfile|Taskfile\.ya?ml|Dockerfile|tox\.ini|noxfile\.py"
     r"|MANIFEST\.in|package\.json|[jt]sconfig[\w.]*\.json|[\w.-]+\.config\.[cm]?[jt]s|codegen\.\w+|buf\.gen\.yaml"
 )
-# What turns other languages into modules, whose names begin with an underscore as a rule.
+# Tools that compile other languages to modules, whose names usually begin with an underscore.
 _COMPILES = lazy_pattern(
     r"maturin|pyo3|rust|scikit-build|cmake|meson|mypyc|cython|ext[-_]modules|Extension\(|cffi|pybind|nanobind|swig",
     re.IGNORECASE,
 )
 _COMPILED = lazy_pattern(r"\*\.(?:d\.ts|[cm]?jsx?|map)(?:\.map)?")
-"""Patterns of what is made of a file of the same name next to it: without that there is nothing to make it of."""
+"""Patterns of files compiled from a neighbour of the same name, which must then exist."""
 
 
 def is_sample(path: str) -> bool:
-    """Return True if a file is a sample or template, whose imports need not resolve where it is."""
+    """Return True if the file is a sample or template, whose imports need not resolve in place."""
     folders = path.split("/")[:-1]
     return bool(_MARKS.search(path)) or not _SAMPLES.isdisjoint(map(str.lower, folders))
 
 
 def may_be_made(target: str, candidate: FilesAfter) -> bool:
-    """Return True if a build may make the module at a path that the repository lacks, or a `.gitignore` hide it.
+    """Return True if a build may generate the missing module, or a `.gitignore` may hide it.
 
-    The path comes without its ending.
+    `target` is its path without an ending.
     """
     if any(_MADE.search(part) for part in target.split("/")):
         return True
@@ -106,7 +106,7 @@ def may_be_made(target: str, candidate: FilesAfter) -> bool:
 
 
 def is_ignored(target: str, candidate: FilesAfter) -> bool:
-    """Return True if a `.gitignore` may hide the path, with any ending; also in doubt."""
+    """Return True if a `.gitignore` may hide the path with some ending; when in doubt, too."""
     forms = [target + ending for ending in _ENDINGS]
     for folder in above(target):
         if candidate.names(folder).get(".gitignore") is not EntryKind.FILE:
@@ -122,7 +122,7 @@ _ENDINGS = ("", ".py", ".js", ".ts", ".jsx", ".tsx", ".mjs", ".json", ".css", "/
 
 
 def _near(target: str, candidate: FilesAfter) -> Iterator[tuple[str, str]]:
-    """The names and texts of the files above a path that say what is built."""
+    """Yield the names and texts of the build files above a path."""
     for folder in above(target):
         for name, kind in candidate.names(folder).items():
             if kind is EntryKind.FILE and _BUILD.fullmatch(name):

@@ -1,7 +1,7 @@
-"""The verification of a whole project: one look at everything that landed, by a model that sees how it fits together.
+"""The verification of a whole project: a model reviews everything that landed, as a whole.
 
-The answer approves each task, or says what is to be mended and writes the specs for that. It can take nothing back and
-change nothing: its specs are specs like any other, for a person to commit.
+The answer approves each task, or says what to fix and adds specs for that. It changes nothing itself: a person commits
+the specs like any other.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ For everything that is to be mended, add a spec below, each in a fence of four b
 {template}"""
 LONGEST_LINE = 2_000
 LONGEST_GOAL, LONGEST_CONTEXT, LONGEST_OUTPUT = 4_000, 1_000, 400
-"""Characters of the project's goal, of a task's context, and of what one command printed last."""
+"""Longest project goal, context of a task, and end of a command's output, in characters."""
 MOST_COMMANDS = 12
 _WORDS = lazy_pattern(r"(approved?|fix)\b[\s:,.\u2013\u2014-]{0,9}(.*)", re.IGNORECASE)
 
@@ -44,7 +44,7 @@ class TaskVerdict(Struct, frozen=True):
     why: str
 
     def __str__(self) -> str:
-        """One line."""
+        """Return the verdict as one line."""
         return f"{self.task} {'approve' if self.approved else 'fix'}: {self.why}".rstrip(": ")
 
 
@@ -55,9 +55,9 @@ def verification_prompt(
     goal: str = "",
     printed: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the goal, the tasks with their criteria and what their checks printed, and the combined diff.
+    """Return the prompt: goal, tasks with criteria and check output, and the combined diff.
 
-    The diff stands in a fence that nothing in it can close, and so does what was printed, by task.
+    The diff, and the output of each task (`printed`), are in fences that they cannot close.
     """
     tasks = "\n\n".join(
         _task(name, spec, (printed or {}).get(name, "")) for name, spec in specs.items()
@@ -69,7 +69,7 @@ def verification_prompt(
 
 
 def what_printed(commands: Sequence[CommandRecord]) -> str:
-    """Return a task's commands with how each ended and the end of its output."""
+    """Return a task's commands, each with its result and the end of its output."""
     parts = []
     for command in commands[:MOST_COMMANDS]:
         end = "passed" if command.passed else f"failed (exit {command.exit_code})"
@@ -80,7 +80,7 @@ def what_printed(commands: Sequence[CommandRecord]) -> str:
 
 
 def parse_verdicts(text: str, tasks: Sequence[str]) -> tuple[TaskVerdict, ...]:
-    """Return the verdict on each task, in order; raise `EditError`, fit to be sent back, if one has none."""
+    """Return the verdict on each task, in order; raise `EditError`, in words to send back, if one is missing."""
     verdict_fences = [fence for fence in find_fences(text) if fence.info.strip().lower() == FENCE]
     lines = [line for fence in verdict_fences for line in fence.content.splitlines()]
     verdicts: dict[str, TaskVerdict] = {}
