@@ -1,7 +1,7 @@
-"""The journal of paid calls: each request before it is sent, and its answer, until a record holds them.
+"""Journal of paid calls: each request before it is sent, and its reply, until a record contains them.
 
-A process that is killed while a call is under way leaves a note of it; the next one puts the lost attempt on record.
-One that is killed behind the answer leaves the answer; the same order takes it instead of asking again.
+A process killed during a call leaves a note, from which the next one records the lost attempt. A process killed after
+the reply leaves the reply, which the same call reuses.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ NOTE, ANSWER, RECORD = ".sent.json", ".json", ".record"
 
 
 class CallKey(Struct, frozen=True):
-    """The identity of a call to an executor, with all that its record needs. `history` tells its rounds apart.
+    """Identity of a call to an executor, with the data for its record. `history` distinguishes its rounds.
 
-    `phase` is `implement` or that of a question, and `subject` a digest of what was asked then. A question that is
-    about no one spec has neither its path nor its blob.
+    `phase` is `implement` or a question's phase, and `subject` a digest of the question. A question about no single
+    spec has no path and no blob.
     """
 
     task: str
@@ -52,14 +52,14 @@ class CallKey(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Return the name of its files."""
+        """Return the stem of its file names."""
         question = () if self.phase == IMPLEMENT else (self.phase, self.subject)
         call_digest = _digest(self.base, self.executor, self.model, str(self.history), *question)
         return f"{_spec_digest(self.task, self.spec_blob)}-{call_digest}"
 
 
 class Answered(Struct, frozen=True):
-    """Work that was paid for, its cost in US dollars (None: unknown), and by which rates."""
+    """Paid work, its cost in US dollars (None: unknown), and the rates."""
 
     work: ExecutorResult
     cost_usd: Decimal | None
@@ -67,7 +67,7 @@ class Answered(Struct, frozen=True):
 
 
 class InterruptedCall(Struct, frozen=True):
-    """A call that was under way when its process ended, or one whose answer came and was never recorded."""
+    """A call in progress when its process ended, or one whose reply was never recorded."""
 
     key: CallKey
     reading: MeterReading
@@ -76,22 +76,20 @@ class InterruptedCall(Struct, frozen=True):
 
 
 def answer(home: Path, key: CallKey, ask: Callable[[], Answered]) -> Answered:
-    """Return the answer that was paid for and never recorded, if there is one for this very call; else the
-    result of `ask`.
-    """
+    """Return the paid but unrecorded reply to this call, if any; else the result of `ask`."""
     path = home / FOLDER / f"{key.name}{ANSWER}"
     answered = _read_answer(path)
     if answered is not None:
         return answered
     answered = ask()
     if answered.work.usage.requests != 0:
-        with suppress(OSError):  # it is in hand, and about to be recorded
+        with suppress(OSError):  # the reply is in memory, and recorded next
             write_json(path, _document(key, answered))
     return answered
 
 
 def note(home: Path, key: CallKey, reading: MeterReading) -> None:
-    """Write down that a call is about to be made, and what its task has cost so far."""
+    """Note that a call is about to be made, and what its task has cost so far."""
     document = {
         "errand": to_builtins(key),
         "spent": to_builtins(reading.usage),
@@ -102,19 +100,19 @@ def note(home: Path, key: CallKey, reading: MeterReading) -> None:
 
 
 def announce(home: Path, key: CallKey, record: str) -> None:
-    """Write down which file of the ledger is about to hold the result of a call that was paid for."""
+    """Note which ledger file will contain the result of a paid call."""
     folder = home / FOLDER
     if any((folder / f"{key.name}{end}").exists() for end in (NOTE, ANSWER)):
         (folder / f"{key.name}{RECORD}").write_text(record, "utf-8")
 
 
 def settle(home: Path, key: CallKey) -> None:
-    """Remove the entries of a call: a record holds its result."""
+    """Remove the entries of a recorded call."""
     _settle(home, key.name)
 
 
 def settle_recorded(home: Path, is_recorded: Callable[[str], bool]) -> None:
-    """Remove journal entries that are in the ledger already: their process was killed before it removed them."""
+    """Remove entries that are already in the ledger: their process was killed before it removed them."""
     for path in _files(home, end=RECORD):
         if is_recorded(path.read_text("utf-8", "replace")):
             _settle(home, path.name.removesuffix(RECORD))
@@ -126,12 +124,12 @@ def _settle(home: Path, name: str) -> None:
         NOTE,
         ANSWER,
         RECORD,
-    ):  # the record's name goes last: it says that the others are settled
+    ):  # RECORD last: it shows that the others are settled
         (home / FOLDER / f"{name}{end}").unlink(missing_ok=True)
 
 
 def unused(home: Path) -> Iterator[InterruptedCall]:
-    """Yield the answers that were paid for and not used; each is lost if its call is never made again."""
+    """Yield paid replies that were not used; each is lost if its call is never made again."""
     for path in _files(home, end=ANSWER):
         if path.name.endswith(NOTE):
             continue
@@ -142,7 +140,7 @@ def unused(home: Path) -> Iterator[InterruptedCall]:
 
 
 def base_of(home: Path, task: str, blob: str) -> str | None:
-    """Return the base that a kept answer to a task's first order was given for; None if none is kept."""
+    """Return the base of an unused reply to the task's first call; None if there is none."""
     for path in _files(home, start=f"{_spec_digest(task, blob)}-", end=ANSWER):
         key = None if path.name.endswith(NOTE) else _read_key(path)
         if key is not None and key.history == 0 and key.phase == IMPLEMENT:
@@ -151,7 +149,7 @@ def base_of(home: Path, task: str, blob: str) -> str | None:
 
 
 def lost(home: Path) -> Iterator[InterruptedCall]:
-    """Yield the calls that were under way when a process ended; one whose answer was kept is not lost."""
+    """Yield the calls in progress when a process ended; one with a reply is not lost."""
     for path in _files(home, end=NOTE):
         if path.with_name(path.name.removesuffix(NOTE) + ANSWER).exists():
             path.unlink(missing_ok=True)
@@ -164,7 +162,7 @@ def lost(home: Path) -> Iterator[InterruptedCall]:
 
 
 def _files(home: Path, *, start: str = "", end: str) -> list[Path]:
-    """Return what is kept under names with this start and end, in order."""
+    """Return the journal files whose names start and end so, sorted."""
     folder = home / FOLDER
     try:
         names = os.listdir(folder)  # noqa: PTH208 - for every task
@@ -192,7 +190,7 @@ def _read_answer(path: Path) -> Answered | None:
         document = json.loads(path.read_text("utf-8", "surrogateescape"))
         json.dumps(document, ensure_ascii=False).encode(
             "utf-8", "surrogateescape"
-        )  # raises for half a character
+        )  # raises for a lone surrogate
         work = ExecutorResult(
             changes=tuple(Change(**item) for item in document["changes"]),
             usage=Usage(**document["usage"]),
@@ -226,7 +224,7 @@ def _read_key(path: Path) -> CallKey | None:
 
 
 def _spec_digest(task: str, blob: str) -> str:
-    """Return what the names of all files of a task's orders begin with: those of one version of its spec."""
+    """Return the common start of the file names for a task's calls at a version of its spec."""
     return _digest(task, blob)
 
 

@@ -1,7 +1,7 @@
-"""Calls of a task to models and agents: the work itself and questions about it, by one blocking function.
+"""Calls to models and agents for a task: the work and questions about it, by one blocking function.
 
-A task's life is given a `Call`. `exec` passes one that asks at once, a run one that waits for its turn, a run with
-`--batch` one that waits for the provider's batch. Each returns the result of the call, or why there is none.
+A task's life receives a `Call`. `exec` passes one that calls at once, a run one that waits for its turn, a run with
+`--batch` one that waits for the provider's batch. Each returns the result, or why there is none.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from minitask.executors.http import Post
 
 Unasked = RefusedError | StoppedError | MachineError | EditError | BudgetError | OSError
-"""Errors for which no call was made: the budget is spent, the run was stopped, the machine failed."""
+"""Errors before any call: the budget is spent, the run was stopped, the machine failed."""
 Outcome = Answered | ExecutorFailure | Unasked
 """The result of a call."""
 
 
 class ModelCall(Protocol):
-    """A call that is ready to be made; safe to perform in any thread."""
+    """A call that is ready to be made, from any thread."""
 
     @property
     def key(self) -> CallKey:
-        """Return the key: the executor and model, the phase, and the version of the spec."""
+        """Return its key: executor and model, phase, version of the spec."""
         ...
 
     @property
     def batched(self) -> bool:
-        """Return True if it may go into a provider's batch."""
+        """Return True if it may be sent in a provider's batch."""
         ...
 
     def perform(self, engine: Context, *, http: Post | None = None) -> Outcome:
@@ -51,7 +51,7 @@ Call = Callable[[ModelCall], Outcome]
 
 
 class WorkCall(Struct, frozen=True):
-    """The call of the executor that does the task."""
+    """The call of the executor that implements the task."""
 
     route: Route
     order: ExecutorRequest
@@ -78,7 +78,7 @@ class WorkCall(Struct, frozen=True):
 
 
 def answer_once(engine: Context, key: CallKey, ask: Callable[[], Answered]) -> Outcome:
-    """Return an answer that was paid for and never recorded, else what `ask` gives, or its error."""
+    """Return a paid but unrecorded reply, else the result of `ask` or its error."""
 
     def ask_within_limits() -> Answered:
         engine.reached.check(key.executor, engine.clock())
@@ -98,5 +98,5 @@ def answer_once(engine: Context, key: CallKey, ask: Callable[[], Answered]) -> O
 
 
 def call_at_once(engine: Context) -> Call:
-    """Return the call of a single task: made in the caller's thread, without waiting."""
+    """Return the `Call` of a single task: made at once in the caller's thread."""
     return lambda call: call.perform(engine)

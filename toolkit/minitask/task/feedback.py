@@ -20,7 +20,7 @@ TAIL_CHARACTERS = 1_500
 
 
 def as_reply(changes: Sequence[Change]) -> str:
-    """Return a change as a chat model would have replied it: the files as a whole."""
+    """Return the change as a chat model's reply, with whole files."""
     edits = (
         WholeFile(change.path, change.content) for change in changes if change.content is not None
     )
@@ -28,7 +28,7 @@ def as_reply(changes: Sequence[Change]) -> str:
 
 
 def describe_failure(attempt: Attempt) -> str:
-    """Return the reason, and the first failing command with the end of its output."""
+    """Return the reason; for commands, the first failed one with the end of its output."""
     if attempt.gate not in ("lint", "validate"):
         return attempt.reason
     failed = next((command for command in attempt.commands if not command.passed), None)
@@ -59,7 +59,7 @@ _BY_KIND = {
 
 
 def find_outage_step(attempt: Attempt, name: str) -> str:
-    """Return what to do where no change was made or a provider failed; empty if the change itself is at fault."""
+    """Return how to proceed if there is no change or a provider failed; empty if the change itself is at fault."""
     if attempt.gate == "implement":
         fix = attempt.reason.partition(FIX)[2].partition("\n")[0]
         for kind, text in _BY_KIND.items():
@@ -81,7 +81,7 @@ PASSING = lazy_pattern(
     r"\b\d+(?:\.\d+)?\s?(?:ms|s|sec|seconds|m)\b|0x[0-9a-f]+|\b\d\d:\d\d(?::\d\d(?:\.\d+)?)?\b"
     r"|\b\d{4}-\d\d-\d\d\b|(?:/[\w.@+-]+)*/minitask[\w./@+-]*|\bpid \d+\b|\b[0-9a-f]{40}\b"
 )
-"""Text that differs between two runs of one command: times, addresses, dates, private folders, processes, commits."""
+"""Text that differs between runs of a command: durations, addresses, dates, private folders, process ids, commits."""
 SHORT = 3
 
 
@@ -92,12 +92,12 @@ def fails_without_change(
     written: Collection[str],
     spec_text: str = "",
 ) -> CommandRecord | None:
-    """Return the first command that is red, where all that are red were so on the base, for the same reason.
+    """Return the first failed command if all failed commands failed on the base too, for the same reason.
 
-    The reason is a module that is missing before and after, or the same words. With the same words alone, something
-    else must have become green by the change, and nothing that the task writes may be named by what is red: else it may
-    be the task itself that is not done. A module is the task's own where a path that it writes may provide it, or where
-    `spec_text`, the text of the task, names it.
+    The reason is a module missing before and after, or identical output. Identical output counts only if the change
+    made another command pass, and the failed command names no file that the task writes: otherwise the task itself may
+    be incomplete. A missing module does not count if a path that the task writes may provide it, or `spec_text` names
+    it.
     """
     earlier = {(command.line, command.command): command for command in before}
     pairs = [(command, earlier.get((command.line, command.command))) for command in after]
@@ -117,9 +117,7 @@ def fails_without_change(
 def _lack(
     new: CommandRecord, old: CommandRecord | None, written: Collection[str], spec_text: str
 ) -> str:
-    """Return the module that a command lacks before and after, and that is not the task's own to bring; else
-    empty.
-    """
+    """Return the module missing before and after that the task need not provide; empty if there is none."""
     if old is None or old.passed or new.exit_code is None:
         return ""
     lacking = missing_modules(new.output_tail)
@@ -147,7 +145,7 @@ def _words(output: str) -> list[str]:
 
 
 def _names(record: CommandRecord, written: Collection[str]) -> bool:
-    """Return True if a command or what it printed names a file that the task writes, or a module of that name."""
+    """Return True if a command or its output names a file that the task writes, or a module of that name."""
     text = f"{record.command}\n{record.output_tail}".lower()
     for path in written:
         stem = path.rpartition("/")[2].partition(".")[0].lower()

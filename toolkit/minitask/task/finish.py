@@ -1,4 +1,4 @@
-"""End an attempt: record it, move the task's branch to its candidate, land it where allowed."""
+"""Finish an attempt: record it, move the task's branch to its candidate, and land it if allowed."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ from minitask.task.state import TaskState
 
 
 def record_or_discard(engine: Context, state: TaskState, *, goes_on: bool) -> tuple[Record, str]:
-    """Record the attempt and move the task's branch to its candidate; the record, and a note where the branch stayed.
+    """Record the attempt and move the task's branch to its candidate; return the record, and a note if it did not move.
 
-    One whose change `goes_on` to be repaired or corrected does not tell yet what its tier can do, and neither does the
-    correction itself.
+    An attempt whose change `goes_on` to repair or correction does not count for its tier, nor does a correction.
     """
     task, ruling = state.task, state.draft.ruling
     counts = counts_against_model(
@@ -55,7 +54,7 @@ def record_or_discard(engine: Context, state: TaskState, *, goes_on: bool) -> tu
 
 
 def _lands_at_once(engine: Context, state: TaskState) -> bool:
-    """Return True if the candidate lands as it is, alone and on its base: then its record can name the merge."""
+    """Return True if the candidate lands at once, alone and on its base, so that its record can name the merge."""
     task, draft, options = state.task, state.draft, state.options
     if not draft.verdict.is_good or draft.doubts or not options.merge or options.lander:
         return False
@@ -63,7 +62,7 @@ def _lands_at_once(engine: Context, state: TaskState) -> bool:
 
 
 def _exchange(engine: Context, state: TaskState) -> Exchange | None:
-    """Return what the executor was told, and its last reply; None if no executor was asked."""
+    """Return the prompt of the executor and its last reply; None if no executor was called."""
     draft = state.draft
     if draft.route.executor == SCRIPT or draft.corrects:
         return None
@@ -79,7 +78,7 @@ def _exchange(engine: Context, state: TaskState) -> Exchange | None:
 
 
 def finish(engine: Context, state: TaskState, record: Record, note: str) -> TaskResult:
-    """The task's result once its last attempt is on record: landed where it may."""
+    """Return the task's result after its last attempt was recorded; land it if allowed."""
     task, draft = state.task, state.draft
     result = make_result(state, record.attempt, record.candidate)
     if not draft.verdict.is_good or record.candidate is None or draft.tree is None:
@@ -98,7 +97,7 @@ def finish(engine: Context, state: TaskState, record: Record, note: str) -> Task
 
 def _land(engine: Context, state: TaskState, record: Record, result: TaskResult) -> TaskResult:
     task, attempt = state.task, record.attempt
-    assert record.candidate is not None  # noqa: S101 - it is proven
+    assert record.candidate is not None  # noqa: S101 - proven
     assert record.tree is not None  # noqa: S101
     engine.emit(Progress(task.name, "merge", task.target.removeprefix("refs/heads/")))
     candidate = Candidate(record.candidate, record.tree, attempt, record.merge)
@@ -118,7 +117,7 @@ def _land(engine: Context, state: TaskState, record: Record, result: TaskResult)
 
 
 def landed_result(engine: Context, task: Task) -> TaskResult | None:
-    """Return the result of a task that has landed at this very blob, read from the target's ancestry."""
+    """Return the result of a task that has landed at this blob, from the target's history; None if it has not."""
     landing = engine.landed_since(task.base, task.path).get(task.name)
     if landing is not None:
         landing = as_it_stands(engine, landing, tip=task.base)
@@ -141,7 +140,7 @@ def landed_result(engine: Context, task: Task) -> TaskResult | None:
 
 
 def make_result(state: TaskState, attempt: Attempt, candidate: str | None) -> TaskResult:
-    """Return the result of a task whose present attempt is over."""
+    """Return the result of a task whose current attempt is over."""
     task, draft = state.task, state.draft
     attempts = (*state.earlier, attempt)
     return TaskResult(
@@ -168,7 +167,7 @@ def _next_step(attempt: Attempt, name: str) -> str:
 
 
 def in_doubt(result: TaskResult, doubts: Sequence[str]) -> TaskResult:
-    """Return the result of a proven task that waits for a person to look at it."""
+    """Return the result of a proven task with doubts, which a person must check."""
     return replace(
         result,
         verdict=Verdict.READY,
@@ -178,7 +177,7 @@ def in_doubt(result: TaskResult, doubts: Sequence[str]) -> TaskResult:
 
 
 def skipped(task: Task, reason: str) -> TaskResult:
-    """Return the result of a task that was not begun."""
+    """Return the result of a task that did not begin."""
     return TaskResult(
         task=task.name,
         spec_path=task.path,
@@ -210,7 +209,7 @@ def stopped(task: Task, error: Exception) -> TaskResult:
 
 
 def stopped_later(state: TaskState, error: Exception) -> TaskResult:
-    """Return the same, with the attempts that came before."""
+    """Return the result of a task that was stopped after earlier attempts."""
     attempts = state.earlier
     result = stopped(state.task, error)
     spent = (*attempts, *_question_calls(state))
@@ -224,7 +223,7 @@ def stopped_later(state: TaskState, error: Exception) -> TaskResult:
 
 
 def _question_calls(state: TaskState) -> tuple[Attempt, ...]:
-    """Return the calls beside the attempts."""
+    """Return the question calls, which are not attempts."""
     return tuple(call for _, call in state.calls)
 
 

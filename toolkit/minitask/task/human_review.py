@@ -24,7 +24,7 @@ REQUIRED = "required"
 
 
 class ReviewState(Struct, frozen=True):
-    """The record of the attempt that made a candidate, and that of a person's latest review of it."""
+    """The record of a candidate's attempt, and of a person's latest review of it."""
 
     record: Record
     review: Record | None = None
@@ -41,13 +41,13 @@ class ReviewState(Struct, frozen=True):
 
     @property
     def is_proven(self) -> bool:
-        """Return True if its validation passed; a review by a model, or the lack of one, does not undo that."""
+        """Return True if validation passed; a model's review, or a missing one, does not change that."""
         attempt = self.record.attempt
         return attempt.verdict.is_good or attempt.gate == REVIEW
 
     @property
     def may_land(self) -> bool:
-        """Return True if it is proven without an objection, or a person approved what a model did not."""
+        """Return True if it is proven without objection, or proven and approved by a person."""
         if self.is_rejected:
             return False
         return self.record.attempt.verdict.is_good or (self.is_proven and self.is_approved)
@@ -61,7 +61,7 @@ class ReviewState(Struct, frozen=True):
 
 
 def review_state(records: Sequence[Record], candidate: str | None) -> ReviewState | None:
-    """Return what is on record of a candidate; None if the toolkit did not make it."""
+    """Return the records of a candidate; None if the toolkit did not make it."""
     matching = [
         record for record in records if candidate is not None and record.candidate == candidate
     ]
@@ -73,7 +73,7 @@ def review_state(records: Sequence[Record], candidate: str | None) -> ReviewStat
 
 
 def approval_of(records: Sequence[Record], candidate: str) -> Record | None:
-    """Return the approval of a commit by a person, if that is its latest review."""
+    """Return a person's approval of the commit, if that is its latest review."""
     reviews = [
         record for record in records if record.kind == REVIEW and record.candidate == candidate
     ]
@@ -81,7 +81,7 @@ def approval_of(records: Sequence[Record], candidate: str) -> Record | None:
 
 
 def last_word(records: Sequence[Record]) -> Record | None:
-    """Return the latest word of a person that no change has come after; None if there is none."""
+    """Return the latest review by a person, if no newer change exists; else None."""
     for record in reversed(records):
         if record.kind == REVIEW:
             return record
@@ -91,19 +91,19 @@ def last_word(records: Sequence[Record]) -> Record | None:
 
 
 def needs_approval(engine: Context, task: Task) -> bool:
-    """Return True if a person must approve the task before it lands, by its spec or by the config."""
+    """Return True if the spec or the config requires a person's approval before landing."""
     return REQUIRED in (task.spec.options.review, engine.settings.review)
 
 
 def landed_as(engine: Context, landing: history.Landing | None, tip: str) -> str | None:
-    """Return the merge that brought this very tip in, or its change; None if none did, or it was reverted."""
+    """Return the commit that landed this tip or its change; None if there is none, or it was reverted."""
     if landing is None or landing.undone:
         return None
     if not landing.whole:
         return landing.commit
     git = engine.repository.git
     merged = engine.objects.commit(f"{landing.commit}^2")
-    if merged is None:  # a fast-forward, a cherry-pick or a rebase brought the candidate itself
+    if merged is None:  # a fast-forward, cherry-pick or rebase of the candidate
         return landing.commit if history.is_same_change(git, landing.commit, tip) else None
     if merged != tip:
         merged = history.trailer(git, merged, CARRIED)
@@ -111,20 +111,20 @@ def landed_as(engine: Context, landing: history.Landing | None, tip: str) -> str
 
 
 def is_undone(engine: Context, landing: history.Landing | None, base: str) -> bool:
-    """Return True if a task was reverted, and a change that starts from the base was made before that."""
+    """Return True if the task was undone, and the base of its change is older than that."""
     if landing is None or not landing.undone:
         return False
     return not is_ancestor(engine.repository.git, ancestor=landing.commit, of=base)
 
 
 def landed(engine: Context, name: str, base: Base) -> str | None:
-    """Return the merge by which what a person would judge is on the target already."""
+    """Return the merge that already landed the tip to be reviewed, if any."""
     tip = tip_of(engine, name, records_of(engine, name))
     return landed_as(engine, latest_landing(engine, base.base, name), tip) if tip else None
 
 
 def check_approvable(engine: Context, name: str) -> None:
-    """Refuse what a person cannot approve: a task whose candidate is not proven."""
+    """Raise `UsageError` if the task has no proven candidate to approve."""
     record = latest_record(engine, name)
     tip = engine.objects.commit(refs.branch(name)) or record.candidate
     review = review_state(records_of(engine, name), tip)
@@ -138,7 +138,7 @@ def check_approvable(engine: Context, name: str) -> None:
 
 
 def approve(engine: Context, record: Record, tip: str) -> None:
-    """Put it on record that a person approved a tip of the task's branch, unless that is its latest review already."""
+    """Record a person's approval of a tip of the task's branch, unless its latest review is one already."""
     if approval_of(records_of(engine, record.task), tip) is None:
         _record_review(
             engine, replace(record, candidate=tip), Verdict.READY, "approved by a person"
@@ -146,7 +146,7 @@ def approve(engine: Context, record: Record, tip: str) -> None:
 
 
 def check_rejectable(engine: Context, name: str, base: Base) -> None:
-    """Refuse what a rejection comes too late for: a task whose candidate is on the target."""
+    """Raise `UsageError` if the candidate has landed, which is too late for a rejection."""
     merge = landed(engine, name, base)
     if merge is not None:
         raise UsageError(
@@ -156,20 +156,20 @@ def check_rejectable(engine: Context, name: str, base: Base) -> None:
 
 
 def reject(engine: Context, name: str, reason: str) -> Record:
-    """Put it on record that a person rejected the latest attempt; the next one is told why."""
+    """Record a person's rejection of the latest attempt; the next attempt receives the reason."""
     review = _current(engine, name)
     record = review.record if review else latest_record(engine, name)
     return _record_review(engine, record, Verdict.FAILED, f"rejected by a person: {reason.strip()}")
 
 
 def _current(engine: Context, name: str) -> ReviewState | None:
-    """Return what is on record of the candidate that the task's branch is at."""
+    """Return the records of the candidate at the tip of the task's branch."""
     records = records_of(engine, name)
     return review_state(records, tip_of(engine, name, records))
 
 
 def tip_of(engine: Context, name: str, records: Sequence[Record]) -> str | None:
-    """Return what a person judges: the tip of the task's branch, else the latest candidate."""
+    """Return the commit under review: the tip of the task's branch, else the latest candidate."""
     candidates = [record.candidate for record in records if record.candidate is not None]
     return engine.objects.commit(refs.branch(name)) or (candidates[-1] if candidates else None)
 

@@ -1,4 +1,4 @@
-"""Record what an earlier process could not: calls that it interrupted, and merges on a target."""
+"""Record what an earlier process could not: interrupted calls, and merges on a target."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from minitask.task.record_attempt import append_record, moment, record_landing
 
 NOTE = "lost: the process ended during a call; its tokens and cost are estimates"
 KEPT_SECONDS = 86_400.0
-"""Seconds for which an unused answer to a question about no single spec is kept."""
+"""Seconds for which an unused reply to a question about no single spec is kept."""
 MERGED = "recorded later: the process ended between the merge and its record"
 UNUSED = "lost: the answer was never used because the spec or its base changed"
 
 
 def record_interrupted(engine: Context) -> tuple[str, ...]:
-    """Put every lost attempt on record; the names of their tasks."""
+    """Record every lost attempt; return the names of their tasks."""
     home = engine.repository.home
     call_journal.settle_recorded(home, partial(_is_recorded, engine))
     calls = [
@@ -44,7 +44,7 @@ def record_interrupted(engine: Context) -> tuple[str, ...]:
 
 
 def record_merges(engine: Context) -> tuple[str, ...]:
-    """Put each merge on record that is on its target and that no record names; the names of their tasks."""
+    """Record each merge on its target that no record names; return the names of their tasks."""
     tasks = []
     for note in sorted((engine.repository.home / UNRECORDED).iterdir()):
         target = note.read_text("utf-8", "surrogateescape")
@@ -56,7 +56,7 @@ def record_merges(engine: Context) -> tuple[str, ...]:
 
 
 def _record_merge(engine: Context, merge: str, target: str) -> list[str]:
-    """Record a merge with the attempt that it brought; the name of its task if no record named it."""
+    """Record a merge with its attempt; return the name of its task, or nothing if it was recorded."""
     git = engine.repository.git
     task = history.trailer(git, merge, "Minitask")
     records = all_records_of(engine, task)
@@ -78,16 +78,18 @@ def _is_recorded(engine: Context, name: str) -> bool:
 
 
 def _is_stale(engine: Context, call: InterruptedCall) -> bool:
-    """Return True if the answer cannot be used any more: the target or the spec has changed since.
+    """Return True if the reply can no longer be used, since the target or the spec has changed.
 
-    The answer of a second round is never used again: the next run begins with the first round.
+    The reply of a later round is never reused: the next run begins with the first round.
     """
     key = call.key
     if key.history or _was_overtaken(engine, call):
         return True
-    if not key.spec_path:  # a question about no one spec may be asked again for a while
+    if not key.spec_path:  # a question about no single spec may be repeated for a while
         return engine.clock() - call.path.stat().st_mtime > KEPT_SECONDS
-    tip = engine.objects.commit(key.target) or engine.objects.commit("HEAD")  # renamed, or deleted
+    tip = engine.objects.commit(key.target) or engine.objects.commit(
+        "HEAD"
+    )  # if it was renamed or deleted
     entry = engine.objects.entry(tip, key.spec_path) if tip else None
     if tip is None or entry is None or entry.oid != key.spec_blob:
         return True
@@ -95,7 +97,7 @@ def _is_stale(engine: Context, call: InterruptedCall) -> bool:
 
 
 def _was_overtaken(engine: Context, call: InterruptedCall) -> bool:
-    """Return True if the very spec was attempted in another way since: the answer is not asked for again."""
+    """Return True if the same spec was attempted otherwise since, so that this call is not repeated."""
     key = call.key
     if not key.spec_path:
         return False
@@ -107,7 +109,7 @@ def _was_overtaken(engine: Context, call: InterruptedCall) -> bool:
 
 
 def starts_from(engine: Context, base: str, tip: str) -> bool:
-    """Return True if a task may start from a base: it exists, and it is part of the target's history."""
+    """Return True if a task may start from the base: it exists, and is in the history of `tip`."""
     exists = engine.objects.commit(base) is not None
     return exists and is_ancestor(engine.repository.git, ancestor=base, of=tip)
 

@@ -1,4 +1,4 @@
-"""Judge a change by the gates: its paths, its tree and scope, its form, its validation."""
+"""Judge a change by the gates: paths, tree and scope, form, validation."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ from minitask.words import counted
 
 
 class GateInput(Struct, frozen=True):
-    """A candidate before a gate: the task, the change as proposed, its commit, and its files.
+    """Input of a gate: the task, the proposed change, its commit and its files.
 
-    `read` gives the base's files, `locate` where lines that the spec cites are in them. `scripted`: the change is the
-    spec's own edit script. `answer` is what was said to an earlier fault.
+    `read` reads the base's files, `locate` finds lines that the spec cites in them. `scripted`: the change is the
+    spec's edit script. `answer` is the executor's reply to the report of an earlier fault.
     """
 
     task: Task
@@ -66,9 +66,9 @@ def judge(
     *,
     lander: Landings | None = None,
 ) -> AttemptState:
-    """Judge the change; an error becomes part of the result, so that the cost is recorded all the same.
+    """Judge the change; an error becomes part of the result, so that the cost is still recorded.
 
-    `lander` is told of a change that it is to land if that is proven.
+    `lander` is notified of a candidate that it must land if proven.
     """
     judged = draft
     try:
@@ -95,7 +95,7 @@ def protected(engine: Context, task: Task) -> tuple[str, ...]:
 def _candidate(
     engine: Context, draft: AttemptState, order: ExecutorRequest, changes: tuple[Change, ...]
 ) -> AttemptState:
-    """Return the attempt with its candidate's tree, or with what its paths or its scope are refused for."""
+    """Return the attempt with its candidate's tree, or rejected for its paths or scope."""
     task = draft.task
     paths = check_paths(task.spec, changes, protected=protected(engine, task))
     if not paths.passed:
@@ -125,7 +125,7 @@ def _candidate(
 
 
 def _said(draft: AttemptState, order: ExecutorRequest) -> str | None:
-    """Return the executor's replies of all rounds; None where another executor's change was corrected."""
+    """Return the executor's replies of all rounds; None if the change corrects another executor's."""
     if draft.work is None or draft.step in (CORRECT, APPLY):
         return None
     return "\n".join((*(past.reply for past in order.history), draft.work.reply))
@@ -139,8 +139,8 @@ def _through_gates(
     *,
     lander: Landings | None,
 ) -> AttemptState:
-    """Put the candidate before the gates, one after another until one says no."""
-    assert draft.commit is not None  # noqa: S101 - it was built
+    """Run the gates in order until one rejects the candidate."""
+    assert draft.commit is not None  # noqa: S101 - built
     task = draft.task
     scripted = draft.route.executor == SCRIPT
     answer = draft.work.reply if draft.work and order.history else ""
@@ -173,13 +173,13 @@ def _through_gates(
 def _check_imports(
     engine: Context, draft: AttemptState, order: ExecutorRequest, changes: tuple[Change, ...]
 ) -> AttemptState:
-    """Return the attempt with what is to be said of imports that no package provides, or stopped by them."""
+    """Return the attempt with notes on imports that no package provides, or failed by them."""
     texts = ((change.path, change.content or "") for change in changes)
     if engine.settings.imports == OFF or not any(starmap(may_import_package, texts)):
         return draft
     from minitask.landing.unknown_packages import find_unknown_packages
 
-    assert draft.commit is not None  # noqa: S101 - it was built
+    assert draft.commit is not None  # noqa: S101 - built
     packages = find_unknown_packages(
         engine, draft.task, draft.commit, changes=changes, read=order.read
     )
@@ -191,7 +191,7 @@ def _check_imports(
 
 
 def _blamed(draft: AttemptState, ruling: GateResult, case: GateInput) -> GateResult:
-    """Return the ruling, which says so where the validation fails the same way without the change."""
+    """Return the ruling; its reason says if validation fails the same way without the change."""
     if ruling.gate != VALIDATE:
         return ruling
     if _is_unlisted(ruling, case):
@@ -208,7 +208,7 @@ def _blamed(draft: AttemptState, ruling: GateResult, case: GateInput) -> GateRes
 
 
 def _is_unlisted(ruling: GateResult, case: GateInput) -> bool:
-    """Return True if a command is red for want of hosts that it may not reach, none of which the change brings in."""
+    """Return True if a command failed because of hosts that it may not reach, none of them added by the change."""
     red = next((command for command in ruling.commands if not command.passed), None)
     if red is None or not fails_unlisted(red.refused_hosts, f"{red.command}\n{red.output_tail}"):
         return False
@@ -224,7 +224,7 @@ def _is_unlisted(ruling: GateResult, case: GateInput) -> bool:
 def _graded(
     engine: Context, draft: AttemptState, case: GateInput, *, may_share: bool
 ) -> AttemptState:
-    """Note how many faults planted in the change its validation notices; too few are a doubt."""
+    """Record how many faults planted in the change are detected by its validation; too few are a doubt."""
     if not any(may_be_graded(file.path) for file in case.files):
         return replace(draft, grade=NOTHING_PLANTED)
     from minitask.landing.grading import Graded, grade, shortfall
@@ -236,7 +236,7 @@ def _graded(
 
 
 def _watch_tests(engine: Context, draft: AttemptState, case: GateInput) -> AttemptState:
-    """Fail an attempt whose test run is rigged for certain; note why a person is to look at one that may be."""
+    """Fail an attempt whose test run is certainly rigged; add a doubt if it may be."""
     commands = case.task.spec.commands
     denials = find_denials(draft.before, draft.ruling.commands, commands)
     draft = replace(draft, doubts=(*draft.doubts, *denials))
@@ -268,7 +268,7 @@ def _watch_tests(engine: Context, draft: AttemptState, case: GateInput) -> Attem
 
 
 def _lint(engine: Context, case: GateInput) -> GateResult:
-    """Return the text of the files first, then the config's own commands."""
+    """Check the text of the files, then run the config's lint commands."""
     candidate = CommitFiles(engine.objects, engine.repository.git, case.commit)
     result = check_lint(
         case.changes,
@@ -288,7 +288,7 @@ def _lint(engine: Context, case: GateInput) -> GateResult:
 
 
 def _validate(engine: Context, case: GateInput) -> GateResult:
-    """Return the spec's own commands, and the config's checks."""
+    """Run the spec's validation commands and the config's checks."""
     engine.emit(
         Progress(case.task.name, "validate", counted(len(case.task.spec.commands), "command"))
     )
@@ -304,9 +304,7 @@ GATES: Mapping[str, Callable[[Context, GateInput], GateResult]] = {
 
 
 def lint_commands(texts: Sequence[str], files: Sequence[FileRecord]) -> tuple[Command, ...]:
-    """Return the config's commands with the changed files in place of `{files}`; one that has none to look at is
-    left out.
-    """
+    """Return the config's lint commands with `{files}` replaced; without changed files, such commands are omitted."""
     paths = " ".join(shlex.quote(file.path) for file in files if file.status != "D")
     needed = [text for text in texts if paths or "{files}" not in text]
     return tuple(Command(text.replace("{files}", paths)) for text in needed)
@@ -319,7 +317,7 @@ def _ruling(gate: str, proof: Proof) -> GateResult:
 
 
 def _ruled(draft: AttemptState, ruling: GateResult) -> AttemptState:
-    """Return the attempt with what a gate says of it."""
+    """Return the attempt with a gate's ruling."""
     if ruling.passed:
         return replace(draft, ruling=ruling)
     return replace(

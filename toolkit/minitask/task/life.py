@@ -1,7 +1,7 @@
-"""One task from start to end: landed or proven already? Route it, prove it red, implement, judge, land.
+"""One task from start to end: reuse a landed or proven result, else route, check, implement, judge, land.
 
-Models and agents are called by a blocking function that is passed in, and what is proven is landed by the `lander` of
-the options. Each step is a function of its own file that takes the task's frozen state and returns the next.
+Models and agents are called by a blocking function that is passed in; the options' `lander` lands proven changes. Each
+step is a function in its own file that maps the task's frozen state to the next.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from minitask.task.next_attempt import NextStep
 
 Core = AbstractContextManager[object]
-"""Held for as long as a task works on the machine, and not while it waits for a model or lands."""
+"""Held while a task works on the machine, but not while it waits for a model or lands."""
 
-# Steps that ask models questions are imported where one is asked: most tasks need none of them.
+# Steps that ask models are imported lazily: most tasks need none of them.
 
 
 def run_task(
@@ -50,9 +50,9 @@ def run_task(
     call: Call | None = None,
     core: Core | None = None,
 ) -> TaskResult:
-    """Run one task to its verdict; only bad usage, spec or config is raised.
+    """Run one task to its verdict; raise only for invalid usage, spec or config.
 
-    One whose executor has reached its limit is taken up again where another tier may do it, or once the limit ends.
+    If its executor reaches its limit, the task resumes on another tier or after the limit ends, where allowed.
     """
     started = engine.clock()
     result = _run_task(engine, task, options, call=call, core=core or nullcontext())
@@ -84,7 +84,7 @@ def _run_task(
 
 
 def _live(engine: Context, state: TaskState, call: Call, core: Core) -> TaskResult:
-    """Make attempts until one is good, or nothing more may follow."""
+    """Make attempts until one passes, or no step may follow."""
     try:
         state = _classify_and_outline(engine, state, call)
         while True:
@@ -116,20 +116,20 @@ def _landed_already(engine: Context, task: Task, options: RunOptions) -> TaskRes
 
 
 def _proven_already(engine: Context, task: Task, options: RunOptions) -> TaskResult | None:
-    """Return the result of a task whose latest attempt was proven in an earlier run; it lands where it may."""
+    """Return the result of a task proven in an earlier run, after landing it if allowed; else None."""
     if not _may_be_on_record(task, options):
         return None
     return take_proven(engine, task, lands=options.merge, lander=options.lander)
 
 
 def _may_be_on_record(task: Task, options: RunOptions) -> bool:
-    """Return True if an earlier run may have left a change that will do; a run has looked for all of its tasks."""
+    """Return True if an earlier run may have left a usable change, by the run's snapshot of refs."""
     snapshot = options.known
     return options.takes_what_is_there and (snapshot is None or bool(snapshot.refs_of(task.name)))
 
 
 def _begin(engine: Context, task: Task, options: RunOptions, started: float) -> TaskState:
-    """Return the task with a change of an earlier run that still lacks its review, else ready for its executor."""
+    """Return the state of an earlier change that lacks its review, else of a prepared task."""
     if _may_be_on_record(task, options) and latest_made(engine, task) is not None:
         from minitask.task.resume import find_unreviewed
 
@@ -152,7 +152,7 @@ def _classify_and_outline(engine: Context, state: TaskState, call: Call) -> Task
 
 
 def _pass_gates(engine: Context, state: TaskState) -> TaskState:
-    """Judge the change, unless there is none, or it was proven by an earlier run."""
+    """Judge the change, unless there is none or an earlier run proved it."""
     draft = state.draft
     if draft.work is None or draft.verdict.is_good:
         return state
@@ -162,7 +162,7 @@ def _pass_gates(engine: Context, state: TaskState) -> TaskState:
 
 
 def _lander(engine: Context, state: TaskState) -> Landings | None:
-    """Return the queue that lands the change; None if a review or a message comes first, or it is not to land."""
+    """Return the queue that lands the change; None if a review or message comes first, or it must not land."""
     if not state.options.merge or state.draft.route.review or MESSAGE in engine.settings.gates:
         return None
     return None if needs_approval(engine, state.task) else state.options.lander
@@ -185,7 +185,7 @@ def _write_message(engine: Context, state: TaskState, call: Call) -> TaskState:
 
 
 def _choose_step(engine: Context, state: TaskState) -> NextStep | None:
-    """Return the step after a judged attempt; None if the task ends with it."""
+    """Return the step after a judged attempt; None if the task ends."""
     draft = state.draft
     if draft.verdict.is_good or (draft.route.executor == SCRIPT and not draft.needs_no_review):
         return None
@@ -201,7 +201,7 @@ def _begin_step(engine: Context, state: TaskState, step: NextStep, record: Recor
 
 
 def _with_failure(state: TaskState, result: TaskResult) -> TaskResult:
-    """Return the result with what the latest call's failure means for the rest of a run."""
+    """Return the result with the consequences of the latest call's failure for the run."""
     failure, work, limited = state.failure, state.draft.work, state.limited
     if failure is None and (work is None or result.verdict.is_good):
         return replace(result, over_budget=state.over_budget)

@@ -1,4 +1,4 @@
-"""Merge later what is proven: the latest candidate of a task, or its branch as a person changed it."""
+"""Merge a proven task later: its latest candidate, or its branch as changed by a person."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from minitask.task.human_review import (
 from minitask.task.record_attempt import record_landing
 
 Publish = Callable[[Task, Record, Candidate], Landed]
-"""Gives a proven candidate to people to merge, in place of a landing."""
+"""Publishes a proven candidate for people to merge, instead of landing it."""
 
 
 def merge_task(
@@ -42,10 +42,10 @@ def merge_task(
     approves: bool = False,
     publish: Publish | None = None,
 ) -> TaskResult:
-    """Land the tip of a task's branch; a tip that the toolkit did not prove itself is proven first.
+    """Land the tip of a task's branch, after proving it if the toolkit did not.
 
-    With `approves`, a person approves the tip by this very command. That goes on record once it has landed. With
-    `publish`, it is given away where it would land, and needs no approval: whoever merges it gives that.
+    `approves`: this command is a person's approval of the tip, recorded once it has landed. `publish`: publish the tip
+    instead of landing it, without approval, which its merge will give.
     """
     record = latest_record(engine, name)
     records = records_of(engine, name)
@@ -78,16 +78,16 @@ def merge_task(
             return replace(ready, next_step=f"minitask review {name}")
     result = _land(engine, task, record, tip, base=change_base, publish=publish)
     if result.verdict is Verdict.MERGED and (approves or waits):
-        approve(engine, record, tip)  # what a person committed on the branch is approved by that
+        approve(engine, record, tip)  # this approves commits that a person added to the branch
     elif result.verdict is Verdict.READY and approves:
         return replace(result, next_step=f"minitask review {name} --approve")
     return result
 
 
 def _present_task(engine: Context, record: Record, base: Base) -> Task:
-    """Return the task by the spec that the target has, which judges its candidate; by its own where that is gone.
+    """Return the task by the target's spec, which judges its candidate; by its own spec if that is gone.
 
-    Raise `UsageError` where the target's spec has errors, or is no longer this task's.
+    Raise `UsageError` if the target's spec has errors, or no longer holds the task.
     """
     start = replace(base, base=record.base)
     entry = engine.objects.entry(base.base, record.spec_path)
@@ -115,7 +115,7 @@ def _present_task(engine: Context, record: Record, base: Base) -> Task:
 
 
 def _objected(review: ReviewState, name: str) -> TaskResult:
-    """Return the result of a task that may not land: it is not proven, or a review rejected it."""
+    """Return the result of a task that may not land: not proven, or rejected by a review."""
     record = review.record
     verdict = Verdict.FAILED if review.is_rejected else record.attempt.verdict
     step = f"minitask review {name}" if review.is_proven else f"minitask exec {name} --again"
@@ -123,7 +123,7 @@ def _objected(review: ReviewState, name: str) -> TaskResult:
 
 
 def _base_of(engine: Context, record: Record, tip: str, *, onto: str) -> str | None:
-    """Return the commit that the change of a task's branch starts from, if that is not the tip's first parent.
+    """Return the commit on which the branch's change starts, if it is not the tip's first parent.
 
     A person may have added commits to the branch, or rebased it.
     """
@@ -136,7 +136,7 @@ def _base_of(engine: Context, record: Record, tip: str, *, onto: str) -> str | N
 
 
 def _latest_attempt(records: Sequence[Record]) -> Record:
-    """Return the attempt that a person's own work on the branch goes back to."""
+    """Return the attempt on which a person's own work on the branch is based."""
     return next((record for record in reversed(records) if record.kind == ATTEMPT), records[-1])
 
 

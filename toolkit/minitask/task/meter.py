@@ -1,4 +1,4 @@
-"""The meter of one attempt: money is reserved for each call, which is priced by itself and journaled on disk."""
+"""The meter of one attempt: reserves money for each call, prices it, and journals it on disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from minitask.routing.requests import prompt_tokens
 
 
 class MeterReading(Struct, frozen=True):
-    """The amount spent so far (cost None: unknown), and the estimated size of the call in progress."""
+    """The amount spent so far (cost None: unknown), and the estimated usage of the call in progress."""
 
     usage: Usage = NO_USAGE
     spent_usd: Decimal | None = NOTHING
@@ -25,9 +25,9 @@ class MeterReading(Struct, frozen=True):
 
 
 LEAST_USD = Decimal("0.000001")
-"""The least cost of a call, so that no call is made when the budget is used up."""
+"""The least cost of a call, so that none is made when the budget is used up."""
 BATCH_SECONDS = 26 * 3600.0
-"""A batch is answered within a day."""
+"""Timeout of a batch, which providers complete within a day."""
 
 
 def unnoted(reading: MeterReading) -> None:
@@ -35,10 +35,10 @@ def unnoted(reading: MeterReading) -> None:
 
 
 class TaskMeter:
-    """Reserves from a budget for one tariff; `note` is told of every reading before a call is made.
+    """Reserves from a budget at one tariff; `note` receives every reading before a call.
 
-    `likely_output_tokens` is how long an answer probably is; its limit is what is reserved for. `unpriced` is called
-    where a limit cannot count a call, and raises `BudgetError` if it may not be made.
+    `likely_output_tokens` is the expected length of a reply; the limit is reserved. `unpriced` is called if a budget is
+    limited but the call has no price; it raises `BudgetError` if the call is forbidden.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class TaskMeter:
 
     @property
     def left_usd(self) -> Decimal | None:
-        """Return what may still be spent; None if there is no limit, or a plan pays."""
+        """Return the remaining budget; None if there is no limit, or a subscription pays."""
         return None if self.is_subscribed else self._budget.left_usd
 
     @property
     def is_subscribed(self) -> bool:
-        """Return True if a subscription pays, so that costs which an agent reports do not count."""
+        """Return True if a subscription pays, so that costs reported by an agent do not count."""
         return self._tariff.is_subscribed
 
     def renewed(self, *, note: Callable[[MeterReading], None]) -> TaskMeter:
@@ -85,7 +85,7 @@ class TaskMeter:
         )
 
     def fitting(self, *, input_tokens: int, output_tokens: int) -> int:
-        """Return how long an answer may be, of at most `output_tokens`, for the call to fit what is left."""
+        """Return the largest output limit, up to `output_tokens`, that the remaining budget allows."""
         left_usd = self._budget.left_usd
         if left_usd is None:
             return output_tokens
@@ -97,9 +97,9 @@ class TaskMeter:
         return max(int(output_tokens * share), min(self._likely or 1, output_tokens), 1)
 
     def reserve(self, expected: Usage, *, capped: bool = False) -> Settle:
-        """Set aside what the usage costs, a longest answer included; raise `BudgetError` if too little is left.
+        """Reserve the usage's cost at its longest output; raise `BudgetError` if too little is left.
 
-        For one that is `capped` by whoever is called, and has no price, all that is left is set aside.
+        For an unpriced call that its receiver caps (`capped`), reserve all that is left.
         """
         most = None
         if self._budget.left_usd is not None:
@@ -126,7 +126,7 @@ class TaskMeter:
         cost_usd = None if self.is_subscribed else cost_usd
         cost = listed if cost_usd is None else cost_usd
         if usage.input_tokens == 0 and usage.output_tokens == 0 and cost_usd is None:
-            cost = NOTHING  # nothing was billed, whatever it would have cost
+            cost = NOTHING  # nothing was billed, whatever the price
         self._budget.settle(reserved, reserved if cost is None else cost)
         with self._lock:
             self.pricing = Pricing("executor", {}) if cost_usd is not None else pricing
@@ -136,7 +136,7 @@ class TaskMeter:
 
 
 def metered(order: ExecutorRequest, meter: TaskMeter) -> ExecutorRequest:
-    """Return the order with its meter, its answer no longer than what is left can pay for."""
+    """Return the order with its meter, and an output limit within the remaining budget."""
     if order.max_output_tokens is None:
         return replace(order, meter=meter)
     fitting = meter.fitting(

@@ -1,4 +1,4 @@
-"""The review of a task's change by a model, and its outcome: passed, corrected, or sent back."""
+"""A model's review of a task's change, and its outcome: passed, corrected, or sent back."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ WAITS = "the change passed; the next run will only review it"
 
 
 def review_change(engine: Context, state: TaskState, call: Call) -> TaskState:
-    """Have the change reviewed where its route asks for that; a review that fails it, or is not available, is in the
-    draft.
-    """
+    """Have the change reviewed if its route requires it; a rejection or missing reviewer fails the draft."""
     if not _wants_review(engine, state):
         return state
     diff = _diff(engine, state)
@@ -62,7 +60,7 @@ def review_change(engine: Context, state: TaskState, call: Call) -> TaskState:
 
 
 def _wants_review(engine: Context, state: TaskState) -> bool:
-    """Return True if the change, proven so far, is to be reviewed before it goes on."""
+    """Return True if the change, proven so far, needs a review."""
     draft = state.draft
     if not draft.verdict.is_good or draft.work is None:
         return False
@@ -73,7 +71,7 @@ def _wants_review(engine: Context, state: TaskState) -> bool:
 
 
 def _is_as_told(state: TaskState, work: ExecutorResult) -> bool:
-    """Return True if exactly the reviewer's edits were applied, and they fix all that failed."""
+    """Return True if exactly the reviewer's edits were applied, and they fix all failures."""
     assessment, past = state.review, state.order.history[-1:]
     if assessment is None or not assessment.fixes_all or not past:
         return False
@@ -87,7 +85,7 @@ def _is_as_told(state: TaskState, work: ExecutorResult) -> bool:
 
 
 def _diff(engine: Context, state: TaskState) -> str:
-    assert state.draft.commit is not None  # noqa: S101 - it was judged
+    assert state.draft.commit is not None  # noqa: S101 - judged
     return patch(engine.repository.git, state.task.base, state.draft.commit)
 
 
@@ -109,14 +107,14 @@ def _question_prompt(engine: Context, state: TaskState, diff: str) -> QuestionPr
 
 
 def _shown(state: TaskState) -> ReplyContext:
-    assert state.draft.work is not None  # noqa: S101 - it was judged
+    assert state.draft.work is not None  # noqa: S101 - judged
     return shown_to_reviewer(state.order, state.draft.work.changes)
 
 
 def _reviewed(
     engine: Context, state: TaskState, question: QuestionCall, outcome: Answered
 ) -> TaskState:
-    """Put the review on record; what fails is in the draft."""
+    """Record the review; a rejection fails the draft."""
     criteria = len(review.criteria_of(state.task.spec, engine.settings.review_aims))
     assessment = review.parse_review(outcome.work.reply, criteria, _shown(state))
     verdict = Verdict.READY if assessment.passed else Verdict.FAILED
@@ -137,7 +135,7 @@ def _reviewed(
 def _without_review(
     engine: Context, state: TaskState, question: QuestionCall, error: ExecutorFailure | Unasked
 ) -> TaskState:
-    """Stop at a change that no reviewer is available for; the next run takes it up from its record."""
+    """Stop at a change that has no available reviewer; the next run resumes it from its record."""
     if isinstance(error, ExecutorFailure):
         attempt = record_question(
             engine, question, error, verdict=Verdict.ERROR, reason=f"no review: {error}"
@@ -160,7 +158,7 @@ def _failed(state: TaskState, verdict: Verdict, reason: str) -> TaskState:
 
 
 def corrected(state: TaskState, assessment: Review | None) -> tuple[Change, ...] | None:
-    """Return the whole change with the reviewer's edits in it; None if there are none, or they do not apply."""
+    """Return the whole change with the reviewer's edits; None if there are none, or they do not apply."""
     work = state.draft.work
     if work is None or assessment is None or assessment.passed:
         return None
@@ -178,9 +176,9 @@ def corrected(state: TaskState, assessment: Review | None) -> tuple[Change, ...]
 
 
 def shown_to_reviewer(order: ExecutorRequest, changes: Sequence[Change]) -> ReplyContext:
-    """Return what a reviewer's edits are read against: the diff, which shows no file whole but those that it creates.
+    """Return the context of a reviewer's edits: the diff, which shows whole only the files that it creates.
 
-    A diff that also deletes may show a new file as a renamed one, in part.
+    If the diff also deletes files, it may show a new file as a rename, in part.
     """
     deletes = any(change.content is None for change in changes)
     files = tuple(
@@ -197,19 +195,19 @@ def shown_to_reviewer(order: ExecutorRequest, changes: Sequence[Change]) -> Repl
 
 
 def overlaid(read: Reader, changes: Sequence[Change]) -> Reader:
-    """Reads a file as a change leaves it."""
+    """Return a reader of files as a change leaves them."""
     contents = {change.path: change.content for change in changes}
     return lambda path: contents[path] if path in contents else read(path)
 
 
 def reviewers_work(state: TaskState, changes: tuple[Change, ...], route: Route) -> ExecutorResult:
-    """Return the reviewer's correction as the work of an attempt; what it cost is on the review's own record."""
+    """Return the reviewer's correction as an attempt's work; the review's record holds its cost."""
     reply = state.draft.work.reply if state.draft.work else ""
     return ExecutorResult(changes, NO_USAGE, route.model, reply, None)
 
 
 def describe_review(assessment: Review) -> str:
-    """Return what a change is sent back with: what fails, and the edits that could not be applied as they stand."""
+    """Return the feedback on a reviewed change: its failures, and the edits that did not apply."""
     lines = [
         "A review found:",
         *(str(finding) for finding in assessment.findings if not finding.passed),
@@ -222,7 +220,7 @@ def describe_review(assessment: Review) -> str:
 
 
 class _Check:
-    """The required form of a review; edits that cannot be read go back once, and the verdicts stand after that."""
+    """The check of a review's format; unreadable edits are sent back once, after that only the verdicts count."""
 
     def __init__(self, criteria: int, request: ReplyContext, *, may_ask_again: bool) -> None:
         self._criteria, self._request = criteria, request

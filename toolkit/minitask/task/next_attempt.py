@@ -1,4 +1,4 @@
-"""The attempt that follows one that failed: which step it is, and the state that it begins with."""
+"""The attempt after a failed one: choice of the step, and its initial state."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class NextStep(Struct, frozen=True):
 
     @property
     def goes_on(self) -> bool:
-        """Return True if the same change is taken further, so that it does not tell yet what its tier can do."""
+        """Return True if the same change is continued, so that it does not count for its tier yet."""
         return self.step is not Step.ESCALATE
 
 
 def choose_step(engine: Context, state: TaskState) -> NextStep | None:
-    """Return the best step that is possible after a judged attempt; None if the task ends by it."""
+    """Return the best possible step after a judged attempt; None if the task ends."""
     for step in next_steps(facts_of(engine, state)):
         chosen = _possible(engine, state, step)
         if chosen is not None:
@@ -54,7 +54,7 @@ def choose_step(engine: Context, state: TaskState) -> NextStep | None:
 
 
 def begin_step(engine: Context, state: TaskState, chosen: NextStep, record: Record) -> TaskState:
-    """Return the state in which the next attempt begins, the present one being on record."""
+    """Return the initial state of the next attempt; the current one is recorded."""
     match chosen.step:
         case Step.CORRECT:
             return _correct(engine, state, record, chosen.changes)
@@ -94,7 +94,7 @@ def _judged_by(rule: Callable[[Route, Verdict, str, str], bool], draft: AttemptS
 
 
 def _possible(engine: Context, state: TaskState, step: Step) -> NextStep | None:
-    """Return the step with what it takes, or None if that is not available."""
+    """Return the step with its route or changes, or None if it is not possible."""
     match step:
         case Step.CORRECT:
             changes = corrected(state, state.review)
@@ -111,7 +111,7 @@ def _possible(engine: Context, state: TaskState, step: Step) -> NextStep | None:
 def _correct(
     engine: Context, state: TaskState, record: Record, changes: tuple[Change, ...]
 ) -> TaskState:
-    """Return the change with the reviewer's edits, as an attempt of the reviewer's."""
+    """Return the state of an attempt by the reviewer: the change with the reviewer's edits."""
     assert state.review is not None  # noqa: S101 - it has edits
     phase, call = state.calls[-1]
     assert phase == REVIEW  # noqa: S101 - it came last
@@ -135,7 +135,7 @@ def _correct(
 
 
 def _repair(engine: Context, state: TaskState, record: Record) -> TaskState:
-    """Return the same request, with the change and its failure."""
+    """Return the state of the same request, with the change and its failure in the history."""
     draft = state.draft
     assert draft.work is not None  # noqa: S101 - there was a change
     engine.emit(Progress(state.task.name, "repair", record.attempt.reason))
@@ -149,9 +149,9 @@ def _repair(engine: Context, state: TaskState, record: Record) -> TaskState:
 
 
 def _apply(engine: Context, state: TaskState, record: Record, route: Route | None) -> TaskState:
-    """Return the request to the executor that applies the reviewer's edits, with the change as it is."""
+    """Return the state of a request to the executor that applies the reviewer's edits to the change."""
     work, review = state.draft.work, state.review
-    assert route is not None  # noqa: S101 - it was looked for
+    assert route is not None  # noqa: S101 - found before
     assert work is not None  # noqa: S101 - there was a change
     assert review is not None  # noqa: S101 - it asked for edits
     engine.emit(Progress(state.task.name, "apply", f"tier {route.tier.value}: {route.reason}"))
@@ -170,8 +170,8 @@ def _apply(engine: Context, state: TaskState, record: Record, route: Route | Non
 
 
 def _escalate(engine: Context, state: TaskState, record: Record, route: Route | None) -> TaskState:
-    """Return the request to the next tier, with the failure of the tier below."""
-    assert route is not None  # noqa: S101 - it was looked for
+    """Return the state of a request to the next tier, with the failure of the lower one."""
+    assert route is not None  # noqa: S101 - found before
     engine.emit(Progress(state.task.name, "escalate", f"tier {route.tier.value}: {route.reason}"))
     prepared, escalations = state.prepared, state.rounds.escalations
     if not state.draft.transport:
@@ -192,7 +192,7 @@ def _on_route(
     step: Step,
     history: tuple[PastRound, ...] = (),
 ) -> TaskState:
-    """Return the state with the next attempt on another route."""
+    """Return the state of the next attempt on another route."""
     following = _with_earlier(state, record)
     draft = _next_draft(engine, state, record, route, step=step)
     call = make_work_call(
@@ -214,7 +214,7 @@ def _with_earlier(state: TaskState, record: Record) -> TaskState:
 def _next_draft(
     engine: Context, state: TaskState, record: Record, route: Route, *, step: Step
 ) -> AttemptState:
-    """Return the draft of the next attempt, the present one being on record."""
+    """Return the draft of the next attempt; the current one is recorded."""
     draft = state.draft
     heads = dict(draft.heads)
     if record.candidate is not None:
@@ -244,7 +244,7 @@ def _next_route(engine: Context, state: TaskState) -> Route | None:
 
 
 def _written(engine: Context, state: TaskState) -> str:
-    """Return the change as a chat reply: what an agent printed does not show it."""
+    """Return the change as a chat reply, rendered from the files if an agent made it."""
     work = state.draft.work
     assert work is not None  # noqa: S101 - there was a change
     first = (*(attempt.executor for attempt in state.earlier), state.draft.route.executor)[0]
@@ -271,7 +271,7 @@ def _apply_route(engine: Context) -> Route | None:
 
 
 def _served(engine: Context, route: Route) -> Route | None:
-    """Return the route with a real model's name; None if no executor serves one."""
+    """Return the route with a resolved model name; None if no executor serves one."""
     try:
         return resolve_model(engine, route)
     except (ExecutorFailure, UsageError):

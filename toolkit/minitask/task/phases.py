@@ -1,4 +1,4 @@
-"""Questions of a task's phases to a model: classify it, outline its steps, write its commit message."""
+"""Questions of a task's phases to a model: classification, outline, commit message."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from minitask.task.state import NotAskedError, TaskState
 
 
 def classify_and_outline(engine: Context, state: TaskState, call: Call) -> TaskState:
-    """Ask the questions that the gates have about a task before a model does it; a cached answer is used."""
+    """Ask the questions of the gates before a model implements the task; reuse cached answers."""
     gates = engine.settings.gates
     wants_kind = CLASSIFY in gates and state.task.spec.options.complexity is None
     phases = (*([CLASSIFY] if wants_kind else []), *([PLAN] if PLAN in gates else []))
@@ -40,7 +40,7 @@ def classify_and_outline(engine: Context, state: TaskState, call: Call) -> TaskS
 
 
 def _ask(engine: Context, state: TaskState, prompt: QuestionPrompt, call: Call) -> TaskState:
-    """Ask, put the answer on record and use it; raise `NotAskedError` where the run or the machine stopped it."""
+    """Ask, record and use the answer; raise `NotAskedError` if the run or the machine prevented it."""
     entry, phase = engine.settings.routing.entry[prompt.phase], prompt.phase
     if entry == Tier.NONE.value:
         return state
@@ -108,8 +108,9 @@ def _use(engine: Context, state: TaskState, phase: str, text: str) -> TaskState:
 
 
 def _rerouted(engine: Context, state: TaskState, spec: Spec) -> Route:
-    """Return the route by what is known now, never to a lesser tier or reviewer than it had: what a model says
-    takes nothing away. The one that it had also where nobody serves the new one's model.
+    """Return the route by the classification, never to a lower tier or reviewer than before.
+
+    A model's answer must not weaken the route. It stays as it was if no executor serves the new model.
     """
     had = state.draft.route
     try:
@@ -133,11 +134,11 @@ def _key(prompt: QuestionPrompt) -> str:
 
 
 def _void(_value: object) -> None:
-    """Return nothing, so that a parser can be used as a check."""
+    """Do nothing, so that a parser can be used as a check."""
 
 
 def write_message(engine: Context, state: TaskState, call: Call) -> TaskState:
-    """Give a proven change its message: by the tier that the config names and no other, else by the template."""
+    """Set the message of a proven change: by the configured tier only, else by the template."""
     draft = state.draft
     if MESSAGE not in engine.settings.gates or not draft.verdict.is_good or draft.message:
         return state

@@ -1,4 +1,4 @@
-"""Prepare the call of an executor and make it: refuse bad tasks, choose the route, send the request."""
+"""Prepare and make an executor's call: reject bad tasks, choose the route, send the request."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from minitask.task.state import AttemptState, NotAskedError, PromptInputs, RunOp
 
 
 def prepare(engine: Context, task: Task, options: RunOptions, *, started: float) -> TaskState:
-    """Return the task, ready for its executor; raise what refuses it before anything is spent."""
+    """Return the state of a task ready for its executor; raise if it is rejected, before anything is spent."""
     task = where_it_was_paid(engine, task)
     heads = _check(engine, task, options)
     route = within_limits(engine, route_of(engine, task, options.demand), options)
@@ -85,7 +85,7 @@ def make_work_call(
 ) -> WorkCall:
     """Return the call for an attempt on the draft's route.
 
-    `history` holds earlier replies, and `number` tells calls on one base apart: how many attempts came before.
+    `history` holds earlier replies; `number`, the count of earlier attempts, distinguishes calls on one base.
     """
     task, route = draft.task, draft.route
     order = make_order(engine, task, draft.anchor, route=route, shared_reads=options.shared_reads)
@@ -114,7 +114,7 @@ def make_work_call(
 
 
 def renewed_call(engine: Context, call: WorkCall, *, history: tuple[PastRound, ...]) -> WorkCall:
-    """Return the call for another round with the same executor, which is told of all rounds before."""
+    """Return the call for another round with the same executor, with all earlier rounds."""
     key = replace(call.key, history=len(history))
     note = partial(call_journal.note, engine.repository.home, key)
     meter = call.meter.renewed(note=unnoted if call.batched else note)
@@ -123,15 +123,13 @@ def renewed_call(engine: Context, call: WorkCall, *, history: tuple[PastRound, .
 
 
 def reply_format_of(call: WorkCall) -> str:
-    """Return the form that the reply is asked for in; empty if no model is asked, or an agent, which edits files."""
+    """Return the requested reply format; empty for a script, or an agent that edits files."""
     is_asked = call.route.executor != SCRIPT and not call.order.expected.requests
     return call.order.reply_format.value if is_asked else ""
 
 
 def where_it_was_paid(engine: Context, task: Task) -> Task:
-    """Return the task on the base that a kept answer to it is for, if there is one: what was paid for is used, and
-    merged.
-    """
+    """Return the task on the base of its unused paid reply, if any, so that the reply is used."""
     base = call_journal.base_of(engine.repository.home, task.name, task.blob)
     if base is None or not starts_from(engine, base, task.base):
         return task
@@ -139,7 +137,7 @@ def where_it_was_paid(engine: Context, task: Task) -> Task:
 
 
 def feedback_before(engine: Context, task: Task) -> str:
-    """Return the reason of a person who rejected the latest attempt at this very spec; else empty."""
+    """Return a person's reason for rejecting the latest attempt at this version of the spec; else empty."""
     if engine.lessons is not None:
         return str(engine.lessons.get("feedback", ""))
     records = [record for record in records_of(engine, task.name) if record.spec_blob == task.blob]
@@ -148,7 +146,7 @@ def feedback_before(engine: Context, task: Task) -> str:
 
 
 def lessons_for(engine: Context, task: Task) -> dict[str, Any]:
-    """Return what the ledger here has learned and knows of a task, for a worker that has another one."""
+    """Return what the ledger here has on models and the task, for a worker with another ledger."""
     from minitask.routing.pass_rates import lessons
     from minitask.routing.route_task import failures_before
 
@@ -157,7 +155,7 @@ def lessons_for(engine: Context, task: Task) -> dict[str, Any]:
 
 
 def call_key_of(engine: Context, task: Task, route: Route) -> CallKey:
-    """Return the key of an order on a route."""
+    """Return the key of a call on a route."""
     setting = engine.settings.executors.get(route.executor)
     return CallKey(
         task=task.name,
@@ -173,26 +171,25 @@ def call_key_of(engine: Context, task: Task, route: Route) -> CallKey:
 
 
 def has_batches(engine: Context, route: Route) -> bool:
-    """Return True if the provider of a route takes batches."""
+    """Return True if the route's provider supports batches."""
     setting = engine.settings.executors.get(route.executor)
     return setting is not None and setting.type in WITH_BATCHES
 
 
 def _check(engine: Context, task: Task, options: RunOptions) -> dict[str, str]:
-    """Refuse the task where it must be refused before a command is run or a cent spent; return its refs."""
+    """Reject the task if necessary, before a command runs or money is spent; return its refs."""
     check_alone(engine, task)
     snapshot = options.known
     heads = snapshot.refs_of(task.name) if snapshot else task_refs(engine, task.name)
     check_branch(task, engine.objects, heads)
-    engine.signature  # noqa: B018 - who commits must be known before anything is spent
+    engine.signature  # noqa: B018 - the committer must be known before anything is spent
     return heads
 
 
 class TaskPreview(Struct, frozen=True):
-    """A dry run's findings; `sandbox` is one line on what the commands would run in.
+    """The result of a dry run; `sandbox` is one line on the sandbox of the commands.
 
-    `questions` are what other models would be asked besides: the phase, the tier, and the model. `exposure` warns of a
-    key that goes over plain http.
+    `questions` to other models: phase, tier, model. `exposure` warns of a key sent over plain http.
     """
 
     task: Task
@@ -205,11 +202,11 @@ class TaskPreview(Struct, frozen=True):
 
 
 def preview_task(engine: Context, task: Task, options: RunOptions) -> TaskPreview:
-    """Return all that can be known without running a command or calling a model; raise what would refuse the task."""
+    """Return what is known without running a command or calling a model; raise if the task is rejected."""
     check_branch(task, engine.objects, task_refs(engine, task.name))
     check_alone(engine, task)
     route = route_of(engine, task, options.demand)
-    with suppress(ExecutorFailure):  # a server that does not answer is for the real run to report
+    with suppress(ExecutorFailure):  # the real run reports a server that does not answer
         route = resolve_model(engine, route)
     anchor = Anchor(engine.repository.git, engine.objects, task)
     order = make_order(engine, task, anchor, route=route)
@@ -226,7 +223,7 @@ def preview_task(engine: Context, task: Task, options: RunOptions) -> TaskPrevie
 
 
 def _sandbox_line(engine: Context, task: Task) -> str:
-    """Return what the sandbox is, and which hosts it lets through, if some are listed."""
+    """Return a line on the sandbox, and the hosts that it allows, if listed."""
     network = engine.network(task.spec.options)
     listed = "" if isinstance(network, bool) else network.describe()
     more = engine.sandbox.cannot_list(network) or listed
@@ -234,7 +231,7 @@ def _sandbox_line(engine: Context, task: Task) -> str:
 
 
 def _questions(engine: Context, task: Task, route: Route) -> Iterator[tuple[str, str, str]]:
-    """Yield what models would be asked besides the work; what they are told depends on what comes of that."""
+    """Yield the questions to models besides the work; their prompts depend on its result."""
     settings = engine.settings
     entry, scripted = settings.routing.entry, route.executor == SCRIPT
     tiers = {
@@ -251,10 +248,9 @@ def _questions(engine: Context, task: Task, route: Route) -> Iterator[tuple[str,
 
 
 def implement(engine: Context, state: TaskState, call: Call) -> TaskState:
-    """Return the state with the executor's change, or with why there is none.
+    """Return the state with the executor's change, or why there is none.
 
-    A change that is at hand (one on record, or a reviewer's own edits) needs no call. Raises `NotAskedError` where
-    nobody was asked.
+    An existing change (recorded, or the reviewer's edits) needs no call. Raise `NotAskedError` if no call was made.
     """
     if state.draft.work is not None:
         return state
@@ -301,7 +297,7 @@ def _with_failure(state: TaskState, failure: ExecutorFailure) -> AttemptState:
 
 
 def blame_outage(draft: AttemptState) -> AttemptState:
-    """Give the provider's failure as the reason where a change that it broke off does not pass."""
+    """Set the provider's failure as the reason if it cut off the change, and the change fails."""
     outage = draft.work.outage if draft.work else ""
     if not outage or draft.verdict.is_good:
         return draft

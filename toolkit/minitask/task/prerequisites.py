@@ -1,4 +1,4 @@
-"""The prerequisites of one task: its dependencies, and the files and work that other tasks make first."""
+"""Prerequisites of a task: its dependencies, and files and work of other tasks."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ MAKING = frozenset({DependencyKind.CREATE_READ, DependencyKind.CREATE_EDIT})
 def find_unmet(
     engine: Context, task: Task, base: Base, *, again: bool = False, is_routed: bool = False
 ) -> TaskResult | None:
-    """Return the result of a task that must wait for others, None if it may begin or has landed.
+    """Return the result of a task that must wait for others; None if it may begin or has landed.
 
-    `is_routed` says that the user chose who does it, whatever the spec asks for.
-    Raises the refusal of a task whose spec `validate` finds an error in.
+    `is_routed`: the user chose the executor, whatever the spec says. Raise the refusal if `validate` finds an error in
+    the task's spec.
     """
     if not again and landed_result(engine, task) is not None:
         return None
@@ -40,7 +40,7 @@ def find_unmet(
 
 
 def _missing(engine: Context, task: Task, base: Base, verdict: CheckedSpec) -> str:
-    """Return what the task waits for and has not landed, in words; empty if there is nothing."""
+    """Return which unlanded work the task waits for, as a reason; empty if none."""
     others = tasks_beside(engine, [task], base)
     if not others:
         return ""
@@ -63,14 +63,14 @@ def _missing(engine: Context, task: Task, base: Base, verdict: CheckedSpec) -> s
 def _files(
     engine: Context, task: Task, others: Sequence[Task], base: Base
 ) -> Iterator[tuple[str, str]]:
-    """Yield the files that others are to make first and that are not there, with the makers' names."""
+    """Yield the missing files that other tasks create, with the names of those tasks."""
 
     def is_there(path: str) -> bool:
         return engine.objects.entry(base.base, path) is not None
 
     try:
         links = implied([task.spec, *(sibling.spec for sibling in others)], is_there=is_there).links
-    except UsageError:  # others depend on each other in a circle
+    except UsageError:  # a dependency cycle among others
         return
     for link in links:
         if link.after == 0 and link.kind in MAKING and not is_there(link.path):

@@ -1,7 +1,7 @@
-"""Questions to a model beside the attempts: one way to ask, pay and record, for all of them.
+"""Questions to a model besides the attempts: asked, paid and recorded in one way.
 
-An answer is data. It never names a program, a path outside the spec's files or a gate: whoever asks takes out of it
-what the phase is for, and nothing else.
+An answer is data. It never names a program, a path outside the spec's files or a gate: the caller extracts only what
+its phase needs.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ FALLS_BACK = frozenset(
 
 
 class QuestionSubject(Struct, frozen=True):
-    """The subject of a question: a task at a version of its spec, or a project (`PROJECT/@plan`, with no spec).
+    """The subject of a question: a task at a version of its spec, or a project (`PROJECT/@plan`, no spec).
 
-    `n` is the attempt that it belongs to; None: the next number that is free.
+    `n` is its attempt; None: the next free number.
     """
 
     task: str
@@ -74,7 +74,7 @@ class QuestionSubject(Struct, frozen=True):
 
 
 class QuestionPrompt(Struct, frozen=True):
-    """The content of a question: the phase, the stable instructions, the prompt, and what an answer must be."""
+    """The content of a question: phase, stable instructions, prompt, and check of the answer."""
 
     phase: str
     system: str
@@ -85,7 +85,7 @@ class QuestionPrompt(Struct, frozen=True):
 
 
 class QuestionCall(Struct, frozen=True):
-    """A question on its way to a model."""
+    """A question, ready to be sent to a model."""
 
     topic: QuestionSubject
     prompt: QuestionPrompt
@@ -97,7 +97,7 @@ class QuestionCall(Struct, frozen=True):
     batched: bool = False
 
     def perform(self, engine: Context, *, http: Post | None = None) -> Outcome:
-        """Return the answer and its cost, or the reason for having none."""
+        """Return the answer and its cost, or why there is none."""
         engine.emit(Progress(self.topic.task, self.prompt.phase, self.route.model))
         warn_exposure(engine, self.topic.task, self.route.executor)
         advisor = make_advisor(self.route.executor, engine.settings, engine.environ, http=http)
@@ -111,7 +111,7 @@ class QuestionCall(Struct, frozen=True):
 
 
 def route_to(engine: Context, tier: str, reason: str, *, model: str | None = None) -> Route:
-    """Return the route of a question: the tier, or the nearest that has an executor; raise `UsageError` if none has."""
+    """Return a question's route on the tier, or the nearest with an executor; raise `UsageError` if there is none."""
     near = nearest_tier(engine.settings, tier)
     if near is None:
         raise UsageError("no tier has an executor", hint=how_to_add(engine.settings))
@@ -122,7 +122,7 @@ def route_to(engine: Context, tier: str, reason: str, *, model: str | None = Non
 
 
 def next_tier(engine: Context, route: Route) -> Route | None:
-    """Return the route to the next tier up that has an executor, within the cap; None at the top."""
+    """Return the route to the next higher tier with an executor, within the cap; None at the top."""
     settings = engine.settings
     index = MODEL_TIERS.index(route.tier.value)
     cap = MODEL_TIERS.index(settings.routing.cap)
@@ -131,7 +131,7 @@ def next_tier(engine: Context, route: Route) -> Route | None:
     )
     if higher is None:
         return None
-    with suppress(ExecutorFailure, UsageError):  # a server that is not there serves nobody
+    with suppress(ExecutorFailure, UsageError):  # of an unreachable server
         return route_to(engine, higher, f"{route.tier.value} failed")
     return None
 
@@ -145,7 +145,7 @@ def make_question_call(
     budget: Budget,
     batch: bool = False,
 ) -> QuestionCall:
-    """Return a question ready to be asked."""
+    """Return the call for a question."""
     setting = engine.settings.executors.get(route.executor)
     model = engine.settings.models.get(route.model)
     batched = batch and setting is not None and setting.type in WITH_BATCHES
@@ -199,7 +199,7 @@ def record_question(
     reason: str,
     notes: tuple[str, ...] = (),
 ) -> Attempt:
-    """Put a question on record with what it took, and forget that it was under way."""
+    """Record a question with its usage and cost, and remove it from the journal."""
     call = _call(engine, question, outcome, verdict, reason)
     topic = question.topic
     record = Record(
@@ -266,7 +266,7 @@ def ask_until(
     call: Call | None = None,
     falls_back: bool = True,
 ) -> tuple[QuestionCall, Outcome, tuple[Attempt, ...]]:
-    """Ask, and the next tier up where a model could not: who was asked last, what came, and the calls that failed."""
+    """Ask, moving up a tier if a model fails; return the last question, its outcome, and the failed calls."""
     call = call or call_at_once(engine)
     question = first
     failed: list[Attempt] = []
@@ -277,7 +277,7 @@ def ask_until(
         higher = next_tier(engine, question.route)
         if higher is None:
             return question, outcome, tuple(failed)
-        assert isinstance(outcome, ExecutorFailure)  # noqa: S101 - only those fall back
+        assert isinstance(outcome, ExecutorFailure)  # noqa: S101 - only failures fall back
         reason = f"{outcome.kind}: {outcome}"
         failed.append(
             record_question(engine, question, outcome, verdict=Verdict.FAILED, reason=reason)
@@ -297,9 +297,9 @@ def ask_until(
 def ask_for_task(
     engine: Context, state: TaskState, prompt: QuestionPrompt, route: Route, *, call: Call
 ) -> tuple[TaskState, QuestionCall, Outcome]:
-    """Ask a question about a task's present attempt, and the next tier up where a model could not.
+    """Ask about a task's current attempt, moving up a tier if a model fails.
 
-    Return the state with the calls that failed on the way.
+    Return the state with the failed calls, the last question, and its outcome.
     """
     task, draft = state.task, state.draft
     topic = QuestionSubject(
@@ -323,14 +323,12 @@ def ask_for_task(
 
 
 def with_call(state: TaskState, phase: str, attempt: Attempt) -> TaskState:
-    """Return the state with one more call on it."""
+    """Return the state with one more call."""
     return replace(state, calls=(*state.calls, (phase, attempt)))
 
 
 def may_fall_back(outcome: Outcome, route: Route) -> bool:
-    """Return True if a better model may do what this one could not; a free one that is not there costs nobody
-    anything.
-    """
+    """Return True if a better model may succeed; an unreachable free model costs nothing."""
     if not isinstance(outcome, ExecutorFailure):
         return False
     absent = outcome.kind in (FailureKind.TRANSPORT, FailureKind.MISSING, FailureKind.BAD_REQUEST)

@@ -1,4 +1,4 @@
-"""A task whose executor has reached its limit: given to another tier, or tried again once the limit ends."""
+"""A task whose executor has reached its limit: moved to another tier, or retried when the limit ends."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from minitask.spec.model import Tier
 from minitask.task.state import RunOptions
 
 SLICE_SECONDS = 60.0
-"""The clock is read so often while a task waits: a machine may sleep in between."""
+"""Interval of reading the clock while a task waits, since the machine may sleep meanwhile."""
 
 
 def within_limits(engine: Context, route: Route, options: RunOptions) -> Route:
-    """Return the route, or one to the first tier of `routing.at_limit` that may be asked in its place."""
+    """Return the route, or at its executor's limit one to the first available tier of `routing.at_limit`."""
     limit = engine.reached.find(route.executor, engine.clock())
     if limit is None or route.executor == SCRIPT or not options.demand.is_empty:
         return route
@@ -41,7 +41,7 @@ def within_limits(engine: Context, route: Route, options: RunOptions) -> Route:
 
 
 def goes_on(engine: Context, task: Task, options: RunOptions, result: TaskResult) -> bool:
-    """Return True if a task is to be taken up again: another tier may do it, or its executor's limit has ended."""
+    """Return True if the task can resume: another tier is available, or its executor's limit has ended."""
     limit = engine.reached.find(result.limited, engine.clock())
     if limit is None:
         return bool(result.limited) and options.waits
@@ -52,7 +52,7 @@ def goes_on(engine: Context, task: Task, options: RunOptions, result: TaskResult
 
 
 def joined(first: TaskResult, second: TaskResult) -> TaskResult:
-    """Return the second result with what the first one took."""
+    """Return the second result with the attempts and cost of both."""
     return replace(
         second,
         attempts=(*first.attempts, *second.attempts),

@@ -1,4 +1,4 @@
-"""Record an attempt: its candidate, record and merge in one step, then its branch."""
+"""Record an attempt: candidate, record and merge in one transaction, then the branch."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def record_attempt(
     exchange: Exchange | None = None,
     announce: Callable[[str], None] = lambda _name: None,
 ) -> Record:
-    """Write the record with, where there is one, the candidate and the merge that it is to land by.
+    """Write the record, with the candidate and the merge that will land it, if any.
 
-    All their refs move or none, and the ledger's only from where it was: a compare-and-swap. The ids are worked out
-    from the commits' content first, so that the record can name them. `exchange` is kept beside the record. `announce`
-    is told the name of the record's file before it is written.
+    All refs move or none, the ledger's by compare-and-swap. Commit ids are computed first, so that the record can name
+    them. `exchange` is stored beside the record. `announce` receives the name of the record's file before it is
+    written.
     """
     commits: list[NewCommit] = []
     candidate = merge = None
@@ -70,9 +70,9 @@ def record_attempt(
 def record_landing(
     engine: Context, record: Record, landed: Landed, *, target: str, notes: tuple[str, ...] = ()
 ) -> None:
-    """Put on record what the attempt's own record does not say: by which merge it landed, or why that was forbidden.
+    """Record what the attempt's record lacks: the merge that landed it, or why landing was forbidden.
 
-    Whether a task has landed is read from the target's ancestry anyway.
+    Whether a task has landed is read from the target's history anyway.
     """
     if not _is_recorded(record, landed):
         _append_landing(engine, replace(record, target=target, notes=record.notes + notes), landed)
@@ -81,7 +81,7 @@ def record_landing(
 
 
 def _is_recorded(record: Record, landed: Landed) -> bool:
-    """Return True if the attempt's record says all that there is to say."""
+    """Return True if the attempt's record needs no addition."""
     is_open = landed.verdict in (Verdict.READY, Verdict.ERROR)
     return is_open or (landed.merge is not None and landed.merge == record.merge)
 
@@ -117,7 +117,7 @@ def append_record(
     exchange: Exchange | None = None,
     announce: Callable[[str], None] = lambda _name: None,
 ) -> None:
-    """Put one record into the ledger; `announce` is told the name of its file first."""
+    """Append a record to the ledger; `announce` receives its file name first."""
     write_commits(engine.database, [_append(engine, record, announce, exchange=exchange)])
 
 
@@ -128,7 +128,7 @@ def _append(
     *,
     exchange: Exchange | None = None,
 ) -> NewCommit:
-    """Return the commit that appends a record to the ledger as it stands now, with what was said."""
+    """Return the commit that appends a record, with its exchange, to the current ledger."""
     file = record_file(record)
     announce(file.path)
     files = [file]
@@ -154,12 +154,12 @@ def move_branch(engine: Context, task: Task, candidate: str | None, *, old: str 
 
 
 def moment(seconds: float) -> str:
-    """Return a time as records hold it: UTC, ISO 8601, milliseconds."""
+    """Return a time in the records' format: UTC, ISO 8601, milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def cost_notes(estimated: Decimal | None, actual: Decimal | None) -> list[str]:
-    """Return how an attempt's cost compares with the spec's **Estimated Cost**, where both are known."""
+    """Return a comparison of an attempt's cost with the spec's **Estimated Cost**, if both are known."""
     if not estimated or actual is None:
         return []
     return [f"cost ${actual:f}, estimated ${estimated:f} ({actual / estimated:.0%})"]

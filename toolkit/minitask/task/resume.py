@@ -1,4 +1,4 @@
-"""Resume a task that is proven and has not landed: land it at no cost, or continue its review."""
+"""Resume a proven task that has not landed: land it at no cost, or continue its review."""
 
 from __future__ import annotations
 
@@ -34,10 +34,9 @@ from minitask.task.state import AttemptState, PromptInputs, RunOptions, TaskStat
 def take_proven(
     engine: Context, task: Task, *, lands: bool, lander: Landings | None = None
 ) -> TaskResult | None:
-    """Return the latest attempt if it is proven for this very blob, landed if it may; None if a new one is
-    called for.
+    """Return the result of the latest attempt, landed if allowed; None if a new attempt is needed.
 
-    `lander` lands it, in place of landing it alone.
+    The attempt must be proven at this blob. `lander` lands it together with others, else it lands alone.
     """
     review = latest_made(engine, task)
     if review is None or not review.may_land or lacks_review(engine, task, review):
@@ -74,14 +73,14 @@ def take_proven(
 
 
 def _was_taken_back(engine: Context, task: Task, candidate: str, base: str) -> bool:
-    """Return True if the candidate landed once, by its own commit or made again, and does not stand any more."""
+    """Return True if the candidate has landed before, itself or remade, and no longer stands."""
     if is_ancestor(engine.repository.git, ancestor=candidate, of=engine.tip(task.target)):
         return True
     return is_undone(engine, engine.landed_since(task.base, task.path).get(task.name), base)
 
 
 def latest_made(engine: Context, task: Task) -> ReviewState | None:
-    """Return what is on record of the latest candidate, if it is of this very spec and nothing has come after it."""
+    """Return the review state of the latest candidate, if it is of this spec and the latest record; else None."""
     if task.uncommitted:
         return None
     records = records_of(engine, task.name)
@@ -92,8 +91,9 @@ def latest_made(engine: Context, task: Task) -> ReviewState | None:
 
 
 def lacks_review(engine: Context, task: Task, review: ReviewState) -> bool:
-    """Return True if a model is still to review a candidate, by the route that the task has now; a person's word
-    is enough.
+    """Return True if the task's current route requires a model's review that the candidate lacks.
+
+    A person's approval replaces it.
     """
     if review.is_approved:
         return False
@@ -107,7 +107,7 @@ def lacks_review(engine: Context, task: Task, review: ReviewState) -> bool:
 def find_unreviewed(
     engine: Context, task: Task, options: RunOptions, *, started: float
 ) -> TaskState | None:
-    """Return the task with its latest change, about to be reviewed; None if there is no such change."""
+    """Return the state of the latest change before its review; None if there is no such change."""
     review = latest_made(engine, task)
     if review is None or not review.is_proven or review.is_rejected:
         return None
@@ -122,7 +122,7 @@ def find_unreviewed(
 
 
 def _still_starts(engine: Context, task: Task, record: Record) -> bool:
-    """Return True if the candidate is there, starts from a part of the target, and has not landed."""
+    """Return True if the candidate exists, starts from the target's history, and has not landed."""
     if record.candidate is None or engine.objects.commit(record.candidate) is None:
         return False
     git = engine.repository.git
@@ -175,8 +175,8 @@ def _route(engine: Context, task: Task, record: Record) -> Route:
 
 
 def _changes(engine: Context, record: Record) -> tuple[Change, ...]:
-    """Return what the candidate changes, read from its tree."""
-    assert record.candidate is not None  # noqa: S101 - it was looked for
+    """Return the candidate's changes, read from its tree."""
+    assert record.candidate is not None  # noqa: S101 - checked before
     files = tree_changes(engine.repository.git, record.base, record.candidate)
     return tuple(
         Change(

@@ -1,4 +1,4 @@
-"""A task under way: how it is to be run, and the frozen state that its life hands from step to step."""
+"""The state of a running task: its options, and the frozen value passed from step to step."""
 
 from __future__ import annotations
 
@@ -39,13 +39,12 @@ if TYPE_CHECKING:
 
 
 class RunOptions(Struct, frozen=True):
-    """Options of a task's run: where it is to go, whether it lands, whether it runs though it is proven or landed.
+    """Options of a task's run: routing overrides, landing, and whether to repeat proven or landed work.
 
-    `known` is what a run has asked git for all of its tasks. `lander` lands what is proven, together with others.
-    With `waits`, a task waits for the end of its executor's limit. With `fail_fast`, nothing more begins after a
-    failure. With `batch`, model calls go into a provider's batches, where it has them. `budget` is what all tasks of
-    the command may cost; a spec's own limit can only be lower.
-    `shared_reads` are the lines that several tasks of the run read.
+    `known`: git data read once for all tasks of a run. `lander` lands proven tasks together. `waits`: wait for the end
+    of an executor's limit. `fail_fast`: begin nothing after a failure. `batch`: use providers' batches where supported.
+    `budget`: limit for all tasks of the command; a spec can only lower it. `shared_reads`: lines read by several tasks
+    of the run.
     """
 
     demand: RouteOverrides
@@ -61,14 +60,12 @@ class RunOptions(Struct, frozen=True):
 
     @property
     def takes_what_is_there(self) -> bool:
-        """Return True if an earlier attempt will do."""
+        """Return True if an earlier attempt may be reused."""
         return not self.again and self.demand.is_empty
 
 
 class PromptInputs(Struct, frozen=True):
-    """Inputs of a prompt besides the spec itself: the spec as it is routed, the steps that a model thought out
-    for it, and what was wrong with an earlier attempt.
-    """
+    """Inputs of a prompt: the spec as routed, a model's outline, and what was wrong with an earlier attempt."""
 
     spec: Spec
     plan: str = ""
@@ -76,8 +73,9 @@ class PromptInputs(Struct, frozen=True):
 
 
 class Rounds(Struct, frozen=True):
-    """Counters: how often the current route's change was reviewed, corrected by a reviewer's edits, and sent to a
-    model that applies them; and how often the task was escalated.
+    """Counters of the current route's change: reviews, corrections by the reviewer's edits, applications by a model.
+
+    `escalations` counts the task's moves to a higher tier.
     """
 
     reviews: int = 0
@@ -87,11 +85,11 @@ class Rounds(Struct, frozen=True):
 
 
 class TaskState(Struct, frozen=True):
-    """A task under way: its present attempt, the call for it, and what came before in this run.
+    """A running task: its current attempt, that attempt's call, and what preceded it in this run.
 
-    `calls` are the questions that were asked, with their phases. `maker` is the route of whoever made the change that
-    others correct. `review` is what the present change was found to be. `failure` is that of the latest call, and
-    `over_budget` says that a review could not be paid for, `limited` names the reviewer whose limit is reached.
+    `calls` are the questions asked, by phase. `maker` is the route that made the change which others correct. `review`
+    judges the current change. `failure` is the latest call's. `over_budget`: a review could not be paid for; `limited`
+    names the reviewer at its limit.
     """
 
     task: Task
@@ -111,37 +109,36 @@ class TaskState(Struct, frozen=True):
 
     @property
     def order(self) -> ExecutorRequest:
-        """Return the order for the present attempt."""
+        """Return the order of the current attempt."""
         return self.call.order
 
     @property
     def repairs(self) -> int:
-        """Return how often the change came back to its executor so far."""
+        """Return how often the change was sent back to its executor."""
         return len(self.order.history)
 
 
 class NotAskedError(Exception):
-    """The call was not made, so the task stops: `state` is how far it came, `error` says why."""
+    """The call was not made, so the task stops; `state` is its last state, `error` the reason."""
 
     def __init__(self, state: TaskState, error: Exception) -> None:
-        """Keep what was done and the reason."""
+        """Store the state and the error."""
         super().__init__(str(error))
         self.state = state
         self.error = error
 
 
 class UnservedError(UsageError):
-    """The settings cannot serve this one task; others of the same run go on."""
+    """The settings cannot serve this task; others of the same run continue."""
 
 
 class AttemptState(Struct, frozen=True):
-    """The attempt's number, start and surroundings, then its result; each step returns a new one.
+    """An attempt: its number, start and context, then its result; each step returns a new value.
 
-    `heads` are the task's refs, as they were at the start; `commit` and `tree` are set once there is a candidate.
-    `after`: another tier failed at the very spec before. `settles` is set as it ends: whether it tells what its tier
-    can do. `message` is the candidate's, where a gate made one; `transport`: no executor could be reached; `step` is
-    what the attempt follows from. `doubts` say why a person is to look at it before it lands.
-    `reply` is the last one, where no change resulted.
+    `heads` are the task's refs at the start; `commit` and `tree` are set with the candidate. `after`: another tier
+    failed at the same spec before. `settles` (set at the end): the result shows what its tier can do. `message`: commit
+    message by a gate. `transport`: no executor could be reached. `step`: the step that led to the attempt. `doubts`:
+    why a person must check it before it lands. `reply`: the last reply if no change resulted.
     """
 
     task: Task
@@ -177,17 +174,17 @@ class AttemptState(Struct, frozen=True):
 
     @property
     def corrects(self) -> bool:
-        """Return True if it is a reviewer's own correction."""
+        """Return True if it is the reviewer's own correction."""
         return self.step == CORRECT
 
     def failed(self, verdict: Verdict, gate: str, reason: str) -> AttemptState:
-        """Return it with what stopped it, besides what was found out before."""
+        """Return the attempt as failed at a gate, with its earlier findings."""
         ruling = self.ruling
         ruling = replace(ruling, gate=gate, passed=False, reason=reason, refused=False)
         return replace(self, verdict=verdict, ruling=ruling)
 
     def attempt(self, engine: Context) -> Attempt:
-        """Return the attempt as it stands."""
+        """Return the attempt in its current state, for the record."""
         return Attempt(
             n=self.n,
             tier=self.route.tier.value,

@@ -1,8 +1,8 @@
-"""Choose what may follow an attempt: one pure function of frozen facts, so that it can be tested as a table.
+"""Choose the steps that may follow an attempt: a pure function of facts, so that it can be tested as a table.
 
-A reviewer's own edits come first, for they cost nothing; then whoever made the change, or whoever applies what a
-reviewer wants, gets it back with what was wrong; then the next tier. Only what tells of a model's ability escalates: an
-outage, a broken spec or a spent budget do not.
+First the reviewer's own edits, which cost nothing; then the executor, or the one that applies the reviewer's edits,
+gets the change back with its failure; then the next tier. Only failures that reflect a model's ability escalate, not an
+outage, a broken spec or a spent budget.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec import Struct
 from minitask.ledger.record import APPLY, CLIMB, CORRECT, REPAIR, REVIEW, Verdict
 
 FED_BACK = frozenset({"scope", "lint", "validate", REVIEW})
-"""The gates whose no goes back to the executor."""
+"""Gates whose rejection is sent back to the executor."""
 
 
 class Step(StrEnum):
@@ -27,11 +27,11 @@ class Step(StrEnum):
 
 
 class Facts(Struct, frozen=True):
-    """Facts about a finished attempt, and how often what followed one has been tried.
+    """Facts about a finished attempt, and counts of earlier steps.
 
-    `is_for_another`: the model could not do the task, or would not. `unreachable`: nobody answered on the free
-    tier. `was_reviewed` and `has_edits` are of the present change's review; `is_correction` says that the attempt was
-    the reviewer's own edits. The limits are those of the settings.
+    `is_for_another`: the model could or would not do the task. `unreachable`: the free tier did not answer.
+    `was_reviewed` and `has_edits` refer to the current change's review; `is_correction`: the attempt was the reviewer's
+    own edits. Limits are from the settings.
     """
 
     verdict: Verdict
@@ -53,7 +53,7 @@ class Facts(Struct, frozen=True):
 
 
 def next_steps(facts: Facts) -> tuple[Step, ...]:
-    """Return what may follow, best first; the first that is possible does. Nothing: the task ends here."""
+    """Return the possible next steps, best first; the first feasible one is taken. Empty: the task ends."""
     if facts.verdict.is_good:
         return ()
     steps = []
