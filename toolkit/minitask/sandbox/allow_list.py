@@ -1,4 +1,4 @@
-"""Hosts that commands may reach: what the settings allow, and what a spec leaves of it."""
+"""Hosts that commands may reach: allowed by the settings, narrowed by a spec."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ PORTS = 65536
 
 
 class AllowList(Struct, frozen=True):
-    """Lists of `HOST`, `HOST:PORT` and `*.DOMAIN`; each must hold what is reached. The first one is the user's.
+    """Lists of `HOST`, `HOST:PORT` and `*.DOMAIN`; a destination must be in each. The first is the user's.
 
-    Hosts are given as `plain_host` writes them. A host without a port stands for all its ports.
+    Entries are compared as by `plain_host`. A host without a port stands for all its ports.
     """
 
     lists: tuple[tuple[str, ...], ...]
 
     @property
     def services(self) -> tuple[tuple[str, int], ...]:
-        """Return the listed addresses of this machine's loopback, with their ports."""
+        """Return the listed loopback addresses of this machine, with their ports."""
         addresses = map(split_port, self.lists[0])
         plain = {(plain_host(host), port): None for host, port in addresses if port is not None}
         return tuple(
@@ -35,29 +35,29 @@ class AllowList(Struct, frozen=True):
         )
 
     def describe(self) -> str:
-        """One line: what may be reached."""
+        """Return the reachable hosts in one line."""
         return "network only to " + ", and of these ".join(
             ", ".join(entries) for entries in self.lists
         )
 
     def permits(self, host: str, port: int) -> bool:
-        """Return True if every list holds the host at that port."""
+        """Return True if every list contains the host and port."""
         return all(any(_holds(entry, host, port) for entry in entries) for entries in self.lists)
 
     def permits_address(self, address: str, port: int) -> bool:
-        """Return True if a name may lead to the address: any public one, and what the user lists as an address."""
+        """Return True if a name may resolve to the address: a public one, or one that the user lists."""
         plain = plain_host(address)
         return is_public(plain) or any(_holds(entry, plain, port) for entry in self.lists[0])
 
 
 Grant = bool | AllowList
-"""What commands may reach: everything, nothing, or what is listed."""
+"""Reachable destinations: all (True), none (False), or the listed ones."""
 
 
 def granted(spec: bool | tuple[str, ...] | None, allowed: bool | tuple[str, ...]) -> Grant:
-    """Return what a spec's commands may reach: a spec narrows what the settings allow, and never widens it.
+    """Return the destinations of a spec's commands: a spec can only narrow the settings.
 
-    `True` in the settings is for specs that ask; a list is for all specs that do not refuse it.
+    `True` in the settings applies to specs that request it; a list applies to all specs that do not refuse it.
     """
     if not allowed or spec is False:
         return False
@@ -66,7 +66,7 @@ def granted(spec: bool | tuple[str, ...] | None, allowed: bool | tuple[str, ...]
 
 
 def split_port(text: str) -> tuple[str, int | None]:
-    """Return a host, without the brackets of IPv6, and its port; no host (`""`) where there is no sense in it."""
+    """Return host (without IPv6 brackets) and port; host `""` if the port is invalid."""
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]") or (":" in host and not host.endswith("]")):
         host, port = text, ""
@@ -76,9 +76,9 @@ def split_port(text: str) -> tuple[str, int | None]:
 
 
 def plain_host(text: str) -> str:
-    """Return a host as it is compared: lower case, no last dot, an address at its shortest; empty if it is none.
+    """Return a host in canonical form: lower case, no final dot, shortest address; empty if invalid.
 
-    An address with a zone is none: it means something on one machine only.
+    An address with a zone is invalid: it has a meaning on one machine only.
     """
     host = text.lower().removesuffix(".")
     address = _address(host)
@@ -88,12 +88,12 @@ def plain_host(text: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Return True for an address of this machine that no other machine reaches."""
+    """Return True for a loopback address."""
     return (address := _address(host)) is not None and address.is_loopback
 
 
 def is_public(host: str) -> bool:
-    """Return True for an address of the internet; of a translated one (NAT64, RFC 6052), what it stands for counts."""
+    """Return True for a public address; a translated one (NAT64, RFC 6052) is judged by its IPv4 address."""
     address = _address(host)
     if address is None or not address.is_global or address.is_multicast:
         return False

@@ -1,9 +1,8 @@
-"""The strong sandbox: bubblewrap, with namespaces of its own for files, processes, network and
-users.
+"""The strong sandbox: bubblewrap, with private namespaces for files, processes, network and users.
 
-Inside there are the system's programs, the toolchains, the borrowed objects and the workspace; no
-home, no `/run`, no `/tmp` of the machine, no network but an empty loopback, and no other process to
-look at. When its first process is killed the kernel ends all others with it, daemons included.
+Visible are the system's programs, the toolchains, the borrowed objects and the workspace; not the home, the machine's
+`/run` and `/tmp`, other processes, or any network but an empty loopback. When its first process is killed, the kernel
+ends all others, daemons included.
 """
 
 # Strings for a command line; `/tmp` is the sandbox's own.
@@ -32,13 +31,11 @@ SHARED_MEMORY_BYTES = 64 * 1024**2
 LAUNCHER = Path(__file__).with_name("landlock.py")
 LAUNCHER_INSIDE = "/run/launcher.py"
 CREDENTIALS = ("shadow", "shadow-", "gshadow", "gshadow-", "krb5.keytab", "sudoers")
-"""Files of `/etc` that only root can read, and that root's commands are not to."""
+"""Files of `/etc` that only root can read, hidden from root's commands."""
 
 
 class Variant(StrEnum):
-    """The features of the installed bubblewrap: `FULL` from 0.8 on; `PLAIN` neither caps `/tmp` nor forbids
-    user namespaces.
-    """
+    """Features of the installed bubblewrap: `FULL` since 0.8; `PLAIN` cannot cap `/tmp` or forbid user namespaces."""
 
     FULL = "full"
     PLAIN = "plain"
@@ -52,10 +49,9 @@ def command(
     tools: Toolchain,
     checkout: Path | None = None,
 ) -> tuple[str, ...]:
-    """Return the command line up to and without the command itself, which comes after a `--`.
+    """Return the command line up to the `--` before the command itself.
 
-    Raises `MachineError` where the workspace's `.git` is a link, which could be mounted over
-    anything.
+    Raise `MachineError` if the workspace's `.git` is a symbolic link, which could be mounted over anything.
     """
     return (
         *(program, *_isolation(room, variant)),
@@ -69,7 +65,7 @@ def command(
 
 
 def listening(room: SandboxPolicy) -> tuple[str, ...]:
-    """Return what comes before the command inside, where a proxy is to listen; else nothing."""
+    """Return the launcher's command line if a proxy must listen inside; else nothing."""
     if room.listeners is None:
         return ()
     python = os.path.realpath(sys.executable)
@@ -86,7 +82,7 @@ def _isolation(room: SandboxPolicy, variant: Variant) -> Iterator[str]:
 
 
 def _system() -> Iterator[str]:
-    """Programs and libraries; a folder that is a mere link, as `/bin` often is, stays one."""
+    """Yield mounts of programs and libraries; a symbolic link, as `/bin` often is, remains one."""
     for folder in SYSTEM:
         if os.path.islink(folder):
             yield from ("--symlink", os.readlink(folder), folder)
@@ -102,7 +98,7 @@ def _own_folders(variant: Variant) -> Iterator[str]:
     yield from ("--dev", "/dev", "--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys")
     for folder, size in (
         (TEMPORARY, TEMPORARY_BYTES),
-        ("/var/tmp", TEMPORARY_BYTES),  # workspaces may lie in it
+        ("/var/tmp", TEMPORARY_BYTES),  # workspaces may be in it
         ("/dev/shm", SHARED_MEMORY_BYTES),
     ):
         yield from ("--perms", "1777")
@@ -113,10 +109,7 @@ def _own_folders(variant: Variant) -> Iterator[str]:
 
 
 def _network(room: SandboxPolicy) -> Iterator[str]:
-    """Names resolve only where the file that says how can be read; it often lies in `/run`.
-
-    Where a proxy is to listen, there is what makes its sockets.
-    """
+    """Yield mounts of the resolver's configuration, often in `/run`, and of the proxy's launcher, if needed."""
     if room.listeners is not None:
         yield from ("--ro-bind", str(LAUNCHER), LAUNCHER_INSIDE)
         yield from _binds("--ro-bind", [path for path in _python() if not lies_in(path, SYSTEM)])
@@ -126,16 +119,14 @@ def _network(room: SandboxPolicy) -> Iterator[str]:
 
 
 def _python() -> Iterator[str]:
-    """The program that runs this one, with its own library: what it is installed in may be the user's home."""
+    """Yield the running interpreter and its library, which may be installed in the user's home."""
     yield os.path.realpath(sys.executable)
     yield str(Path(os.__file__).parent)
     yield from map(str, Path(sys.base_prefix, "lib").glob("libpython*"))
 
 
 def _granted(room: SandboxPolicy, tools: Toolchain) -> Iterator[str]:
-    """Toolchains and borrowed paths, then the workspace over them, then what is read-only within
-    it.
-    """
+    """Yield mounts of toolchains and borrowed paths, then of the workspace, then of its read-only paths."""
     workspace = spellings(room.workspace)
     readonly = [path for root in room.readonly for path in spellings(root)]
     inside = [path for path in readonly if lies_in(path, workspace)]
@@ -148,9 +139,9 @@ def _granted(room: SandboxPolicy, tools: Toolchain) -> Iterator[str]:
 
 
 def _standing_for(checkout: Path | None, room: SandboxPolicy, tools: Toolchain) -> Iterator[str]:
-    """Links at the checkout's place into the workspace, for programs there that name files of the repository.
+    """Yield links from the checkout's path into the workspace, for tools that name files of the repository.
 
-    A virtual environment names the folder of what is installed in place. What is granted stays itself.
+    A virtual environment, for example, names the folder of an editable install. Granted paths are not replaced.
     """
     top = str(checkout or "")
     allowed = [*tools.roots, *(path for entry in room.readonly for path in spellings(entry))]

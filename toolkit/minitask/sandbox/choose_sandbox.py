@@ -1,4 +1,4 @@
-"""Choose the strongest sandbox that works here, found out by trying each and kept."""
+"""Choose the strongest sandbox that works here, by trying each; the result is cached."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ BWRAP_PROFILE = (
     "echo 'abi <abi/4.0>, include <tunables/global> profile bwrap /usr/bin/bwrap flags=(unconfined) { userns, }'"
     " | sudo tee /etc/apparmor.d/bwrap && sudo apparmor_parser -r /etc/apparmor.d/bwrap"
 )
-"""Lets bubblewrap make namespaces where `kernel.apparmor_restrict_unprivileged_userns` is 1 (Ubuntu 24.04)."""
+"""Lets bubblewrap create namespaces if `kernel.apparmor_restrict_unprivileged_userns` is 1 (Ubuntu 24.04)."""
 
 
 def choose_sandbox(
@@ -50,10 +50,9 @@ def choose_sandbox(
     cache: Path | None = None,
     scratch: Path | None = None,
 ) -> Sandbox:
-    """Return the sandbox that the policy asks for: `auto` the best there is, `required` a strong one,
-    `none` none.
+    """Return the sandbox for a policy: `auto` the best available, `required` a strong one, `none` none.
 
-    Raises `MachineError` where a strong one is required and the machine has none.
+    Raise `MachineError` if a strong one is required but not available.
     """
     if policy == "none":
         return Sandbox(
@@ -73,7 +72,7 @@ def choose_sandbox(
 def probe(
     *, environ: Mapping[str, str], cache: Path | None = None, scratch: Path | None = None
 ) -> Sandbox:
-    """Return the best sandbox that works here; with a warm `cache`, without starting a program."""
+    """Return the best sandbox that works here; a warm `cache` saves starting a program."""
     folder = scratch_folder(environ, scratch)
     if sys.platform == "darwin":
         return try_seatbelt(seatbelt.PROGRAM, environ, scratch=folder)
@@ -89,7 +88,7 @@ def probe(
 
 
 def _try_all(program: str, environ: Mapping[str, str], *, scratch: Path) -> Sandbox:
-    """Start one kind after another, strongest first, until one runs a command."""
+    """Try the kinds of sandbox, strongest first, until one runs a command."""
     tried: list[str] = []
     for variant in bubblewrap.Variant if program else ():
         candidate = Sandbox(
@@ -114,7 +113,7 @@ def _try_all(program: str, environ: Mapping[str, str], *, scratch: Path) -> Sand
 
 
 def try_seatbelt(program: str, environ: Mapping[str, str], *, scratch: Path) -> Sandbox:
-    """Return the sandbox of macOS where its program runs a command, else none."""
+    """Return the macOS sandbox if its program runs a command, else none."""
     candidate = Sandbox(Strength.PARTIAL, program=program, variant=SEATBELT, scratch=scratch)
     reason = _failure_of(candidate, environ)
     if reason:
@@ -123,7 +122,7 @@ def try_seatbelt(program: str, environ: Mapping[str, str], *, scratch: Path) -> 
 
 
 def how_to_strengthen() -> str:
-    """Return the command, or what else to do, that brings a strong sandbox to this machine."""
+    """Return the command or advice for getting a strong sandbox on this machine."""
     if sys.platform == "darwin":
         return "run minitask in a Linux virtual machine or container for a strong one"
     if _read_switch(SWITCHES[0]) == "1":
@@ -132,7 +131,7 @@ def how_to_strengthen() -> str:
 
 
 def _failure_of(candidate: Sandbox, environ: Mapping[str, str]) -> str:
-    """Return why the sandbox does not run a command; empty if it does."""
+    """Return why the sandbox cannot run a command; empty if it can."""
     workspace = private_directory(candidate.scratch)
     try:
         with candidate.wrap(
@@ -153,7 +152,7 @@ def _failure_of(candidate: Sandbox, environ: Mapping[str, str]) -> str:
 
 
 def _landlock_version() -> tuple[int, str]:
-    """Return the version that the launcher could really use, or 0 and why not."""
+    """Return the Landlock version that the launcher can use, or 0 and the reason."""
     if not sys.platform.startswith("linux"):
         return 0, f"{sys.platform} has no Landlock"
     finished = process.run(
@@ -170,7 +169,7 @@ def _last_words(finished: process.Finished) -> str:
 
 
 def _key(program: str) -> list[str]:
-    """Return what a probe's outcome depends on."""
+    """Return the inputs that determine a probe's result."""
     changed = str(Path(program).stat().st_mtime_ns) if program else ""
     switches = [_read_switch(path) for path in SWITCHES]
     return [program, changed, platform.release(), str(os.geteuid()), sys.executable, *switches]
@@ -184,9 +183,7 @@ def _read_switch(path: str) -> str:
 
 
 def _recall(cache: Path | None, key: list[str], *, scratch: Path) -> Sandbox | None:
-    """Return what an earlier probe found under the same key; a file that makes no sense is as good as
-    none.
-    """
+    """Return the cached result of a probe with the same key; None if there is none, or the file is invalid."""
     if cache is None:
         return None
     try:
@@ -207,7 +204,7 @@ def _recall(cache: Path | None, key: list[str], *, scratch: Path) -> Sandbox | N
 
 
 def _remember(cache: Path, key: list[str], sandbox: Sandbox) -> None:
-    """Keep the outcome for next time; where it cannot be written, it is found again."""
+    """Cache the result; if that fails, the next run probes again."""
     document = {name: value for name, value in asdict(sandbox).items() if name not in PASSING}
     draft = cache.with_name(f"{cache.name}.{os.getpid()}")
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The result of a command: its exit status read with care, and its output against what the spec expects."""
+"""The result of a command: its effective exit status, and a check of its output against the spec."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 SIGPIPE_STATUS = 141
 SIGNAL_BASE = 128
-"""A shell's exit code for a command that a signal ended is this and the signal's number."""
+"""A shell's exit status for a command ended by a signal is this plus the signal's number."""
 NOT_RUN = (126, 127)
-"""The codes of a program that is not there or cannot be run."""
+"""Exit statuses of a program that is missing or not executable."""
 OPERATORS = frozenset("();<>|&\n")
 COMPOUNDS = frozenset({"if", "while", "until", "for", "case", "select", "function", "{"})
 NUMBER = r"(?<!\w)-?\d{1,3}(?:[,_'\u00a0\u202f]\d{3})+(?![\d])|(?<!\w)-\d+|\d+"
@@ -26,16 +26,14 @@ SEPARATORS = ",_'\u00a0\u202f"
 
 
 class Status(Struct, frozen=True):
-    """The end of a command: the exit code that counts, and a remark where that needs one."""
+    """The end of a command: the effective exit status, and a remark if needed."""
 
     exit_code: int
     remark: str = ""
 
 
 def read_status(text: str, *, code: int, pipeline: Sequence[int]) -> Status:
-    """Return the exit code that counts, from the shell's own and those of the stages of the last
-    pipeline.
-    """
+    """Return the effective exit status, from the shell's and those of the last pipeline's stages."""
     missing = next((status for status in pipeline if status in NOT_RUN), 0)
     if code == 0 and missing and _is_negated(text):
         return Status(missing, "`!` turned that round")
@@ -53,14 +51,14 @@ def read_status(text: str, *, code: int, pipeline: Sequence[int]) -> Status:
 
 
 def _is_negated(text: str) -> bool:
-    """Return True for one pipeline behind a `!`, but for a program named by its path: that may be meant to go."""
+    """Return True for one pipeline after `!`, except a program named by path, whose absence may be intended."""
     first, _, rest = text.strip().partition(" ")
     program = rest.split(maxsplit=1)[:1]
     return first == "!" and "/" not in "".join(program) and is_one_pipeline(rest)
 
 
 def find_fault(command: Command, status: Status, output: bytes) -> str:
-    """Return why the command failed, in a few words; empty if it passed."""
+    """Return briefly why the command failed; empty if it passed."""
     expectations = command.expectations
     if any(expectation.kind is ExpectationKind.FAILS for expectation in expectations):
         failed = status.exit_code not in {0, *NOT_RUN}
@@ -77,7 +75,7 @@ def find_fault(command: Command, status: Status, output: bytes) -> str:
 
 
 def _signal_words(code: int) -> str:
-    """Return the signal that a shell's exit code stands for, in words; empty if it stands for none."""
+    """Return the signal of a shell's exit status in words; empty if it is none."""
     import signal
 
     try:
@@ -88,9 +86,9 @@ def _signal_words(code: int) -> str:
 
 
 def is_one_pipeline(text: str) -> bool:
-    """Return True if the text is surely one pipeline, with no list, compound or second line around it.
+    """Return True if the text is certainly one pipeline, without a list, compound or second line.
 
-    In doubt it is not: quotes in the middle of a word and escaped quotes are not followed.
+    When in doubt it is not: quotes inside a word and escaped quotes are not parsed.
     """
     import re
     import shlex
@@ -112,7 +110,7 @@ def is_one_pipeline(text: str) -> bool:
 
 
 def _splits(operator: str, before: str) -> bool:
-    """Return True if an operator makes more than one pipeline of the command."""
+    """Return True if an operator splits the command into several pipelines."""
     if not OPERATORS.issuperset(operator):
         return False
     if (
@@ -127,13 +125,13 @@ def _splits(operator: str, before: str) -> bool:
 
 
 def _died_only_of_sigpipe(pipeline: Sequence[int]) -> bool:
-    """Return True if the last stage passed and the others did too, except for SIGPIPE."""
+    """Return True if the last stage passed, and another ended by SIGPIPE, but none failed otherwise."""
     *others, last = pipeline or (0,)
     return last == 0 and SIGPIPE_STATUS in others and set(others) <= {0, SIGPIPE_STATUS}
 
 
 def _output_fault(expectation: Expectation, output: str) -> str:
-    """Return what is wrong with the output, by one expectation; empty if nothing is."""
+    """Return why the output violates the expectation, or an empty string."""
     if expectation.kind is ExpectationKind.NUMBER:
         return _number_fault(expectation, output)
     if expectation.kind in {ExpectationKind.AT_LEAST, ExpectationKind.AT_MOST}:
@@ -156,7 +154,7 @@ def _number_fault(expectation: Expectation, output: str) -> str:
 
 
 def _bound_fault(expectation: Expectation, output: str) -> str:
-    """Return how the output's first number exceeds a bound; empty if it does not."""
+    """Return how the output's first number exceeds a bound, or an empty string."""
     number = first_number(output)
     bound = f"{expectation.kind} {expectation.number}"
     if number is None:
@@ -167,7 +165,7 @@ def _bound_fault(expectation: Expectation, output: str) -> str:
 
 
 def first_number(text: str) -> int | None:
-    """Return the first whole number in a text; thousands may be separated (`12,345`)."""
+    """Return the first integer in a text; thousands may be separated (`12,345`)."""
     import re
 
     match = re.search(NUMBER, text, re.ASCII)
@@ -181,12 +179,10 @@ NAMED_HOSTS = 3
 
 
 class CommandResult(Struct, frozen=True):
-    """The result of one command; `reason` says why it failed, `exit_code` is `None` where there came
-    none.
+    """The result of a command; `reason` says why it failed, `exit_code` is None if there was none.
 
-    `output_tail` is the end of what it printed on both streams, `output_bytes` the size of all of
-    it; `changed` are the tracked files that it left changed, `refused_hosts` what a failed one tried to reach and
-    `network` does not list.
+    `output_tail` is the end of both output streams, `output_bytes` their total size. `changed` lists tracked files that
+    it left changed, `refused_hosts` the hosts that a failed command could not reach because of `network`.
     """
 
     line: int
@@ -202,9 +198,7 @@ class CommandResult(Struct, frozen=True):
 
 
 class SessionResult(Struct, frozen=True):
-    """A result for every command, those not run included; `sandbox` is the strength of the one
-    they ran in.
-    """
+    """A result for every command, including those not run; `sandbox` is the strength used."""
 
     results: tuple[CommandResult, ...]
     timed_out: bool = False
@@ -213,12 +207,12 @@ class SessionResult(Struct, frozen=True):
 
     @property
     def passed(self) -> bool:
-        """Return True if every command did."""
+        """Return True if every command passed."""
         return all(result.passed for result in self.results)
 
 
 def tail(output: bytes, *, limit: int = TAIL_BYTES) -> str:
-    """Return the last `limit` bytes as text, from the start of a line where there is one."""
+    """Return the last `limit` bytes as text, from the start of a line if possible."""
     end = output[-limit:]
     if len(end) < len(output):
         newline = output.find(b"\n", len(output) - limit - 1, len(output) - 1)
@@ -227,11 +221,11 @@ def tail(output: bytes, *, limit: int = TAIL_BYTES) -> str:
 
 
 def unlisted_text(hosts: Sequence[str]) -> str:
-    """Return what a command tried to reach and may not, and what to do about it."""
+    """Return which hosts a command could not reach, and the fix."""
     return f"wanted {first_hosts(hosts)}: add it to `network`, or vendor it"
 
 
 def first_hosts(hosts: Sequence[str]) -> str:
-    """Return some of the hosts, and how many more there are."""
+    """Return the first hosts, and the number of others."""
     more = f" and {len(hosts) - NAMED_HOSTS} more" if len(hosts) > NAMED_HOSTS else ""
     return ", ".join(hosts[:NAMED_HOSTS]) + more

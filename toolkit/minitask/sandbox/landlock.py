@@ -1,12 +1,12 @@
-"""The partial sandbox: a launcher that gives up rights by Landlock, then becomes the command.
+"""The partial sandbox: a launcher that restricts itself by Landlock, then executes the command.
 
-It runs as a script in Python's isolated mode, so it imports nothing of this package and little
-else, but for `namespaces.py` where it mounts something. Its arguments are `r=PATH` (read and run), `w=PATH` (write
-too), `net=off`, then `--` and the command; with no command it prints the kernel's Landlock version, having restricted
-itself for real. `layer=` (four of them: source, upper, work, target) mounts a private layer. With `private`, in
-namespaces of its own, each `hide=FOLDER` is empty but for what may be read or written, the network has a loopback
-only, and links at `checkout=FOLDER` lead into the working directory. Sockets that listen at each `listen=HOST:PORT` are
-sent through the socket `channel=NUMBER`. Exit code 125 says that this was not possible.
+It runs as a script in Python's isolated mode, so it imports little, and of this package only `namespaces.py` if it
+mounts something. Arguments: `r=PATH` (read and execute), `w=PATH` (write too), `net=off`, then `--` and the command;
+without a command it restricts itself and prints the kernel's Landlock version. Four `layer=` (source, upper, work,
+target) mount a private layer. With `private`, in its own namespaces, each `hide=FOLDER` is empty except for readable or
+writable paths, the network is a loopback only, and links at `checkout=FOLDER` lead to the working directory. Sockets
+that listen at each `listen=HOST:PORT` are sent through the socket `channel=NUMBER`. Exit status 125: the sandbox is not
+possible.
 """
 
 # Pathlib would double the launcher's start-up time.
@@ -40,17 +40,13 @@ ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
 
 
 def file_rights(version: int) -> int:
-    """All rights on files that this version of Landlock knows: more bits with versions 2, 3 and
-    5.
-    """
+    """Return all file rights of a Landlock version: more bits in versions 2, 3 and 5."""
     bits = 13 + (version >= 2) + (version >= 3) + (version >= 5)
     return (1 << bits) - 1
 
 
 def ruleset(version: int, *, network: bool) -> bytes:
-    """Return the kernel's description of what is denied unless a rule allows it; it grew with versions
-    4 and 6.
-    """
+    """Return the kernel structure of rights that are denied by default; it grew in versions 4 and 6."""
     tcp = 0 if network else TCP_BIND_AND_CONNECT
     fields = [file_rights(version)]
     if version >= 4:
@@ -61,16 +57,14 @@ def ruleset(version: int, *, network: bool) -> bytes:
 
 
 def rights_on(version: int, *, write: bool, folder: bool) -> int:
-    """Return what a rule may allow; never to make a device, which would reach past every path."""
+    """Return the rights that a rule may grant; never making devices, which would bypass all paths."""
     every = file_rights(version) & ~(MAKE_CHARACTER_DEVICE | MAKE_BLOCK_DEVICE)
     allowed = every if write else READ
     return allowed if folder else allowed & FILE_ONLY
 
 
 def restrict(readable: list[str], writable: list[str], *, network: bool) -> int:
-    """Bind this process and all that it starts to the rules; the Landlock version. `OSError`
-    where it cannot.
-    """
+    """Restrict this process and its children; return the Landlock version. Raise `OSError` if it is not possible."""
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
@@ -93,7 +87,7 @@ def restrict(readable: list[str], writable: list[str], *, network: bool) -> int:
 
 
 def _allow(libc: ctypes.CDLL, rules: int, path: str, *, rights: tuple[int, bool]) -> None:
-    """Allow a path; one that is not there needs no rule."""
+    """Allow a path; a missing one needs no rule."""
     version, write = rights
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -119,13 +113,13 @@ def _call(libc: ctypes.CDLL, number: int, *args: int | bytes | None) -> int:
 
 
 def isolate(words: list[str]) -> None:
-    """Do what the words say of mounts and the network, in namespaces of this process's own."""
+    """Set up the mounts and the network given by the arguments, in new namespaces."""
     sys.path.append(str(os.path.abspath(f"{__file__}/../../..")))
     from minitask.sandbox import namespaces
 
     is_private = "private" in words
     namespaces.enter(network=not is_private or "net=off" not in words)
-    send_listeners(words)  # while Python's library can be read
+    send_listeners(words)  # while Python's library is readable
     namespaces.mount_layers(_values(words, "layer"))
     if is_private:
         kept = dict.fromkeys(_values(words, "r"), False)
@@ -136,7 +130,7 @@ def isolate(words: list[str]) -> None:
 
 
 def send_listeners(words: list[str]) -> None:
-    """Listen in this process's network, for one outside that accepts there; the command gets none of the sockets."""
+    """Listen in this process's network and send the sockets to the process that accepts; the command gets none."""
     channels = _values(words, "channel")
     if not channels:
         return
@@ -159,7 +153,7 @@ def _values(words: list[str], key: str) -> list[str]:
 
 
 def main(args: list[str]) -> NoReturn:
-    """Restrict, then become the command."""
+    """Restrict this process, then execute the command."""
     end = args.index("--")
     words, argv = args[:end], args[end + 1 :]
     readable, writable = _values(words, "r"), _values(words, "w")
@@ -175,7 +169,7 @@ def main(args: list[str]) -> NoReturn:
         if not argv:
             os.write(1, b"%d\n" % version)
             sys.exit(0)
-        os.execvp(argv[0], argv)  # noqa: S606 - it becomes the command
+        os.execvp(argv[0], argv)  # noqa: S606 - replaces this process
     except OSError as error:
         os.write(2, f"minitask: landlock: {error}\n".encode("utf-8", "replace"))
         sys.exit(CANNOT)

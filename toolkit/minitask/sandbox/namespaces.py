@@ -1,7 +1,7 @@
-"""Private mounts and a private network for a process and what it starts, without bubblewrap.
+"""Private mounts and network for a process and its children, without bubblewrap.
 
-The launcher (`landlock.py`) calls this before it gives up its rights. Every function raises `OSError` where the kernel
-does not let a user do so.
+The launcher (`landlock.py`) calls this before it restricts itself. Every function raises `OSError` if the kernel does
+not allow it.
 """
 
 # Strings and `os` alone: the launcher starts before every session.
@@ -27,14 +27,14 @@ LAYER_ARGUMENTS = 4
 SPECIAL = "\\:,"
 SHARED_MEMORY = "/dev/shm"
 SIZES = {SHARED_MEMORY: "64m", "/tmp": "512m", "/var/tmp": "512m"}
-"""Folders that anybody may write to, and how much."""
+"""World-writable folders, and their size limits."""
 TERMINALS, TERMINAL_MAKER = "/dev/pts", "/dev/ptmx"
 GET_FLAGS, SET_FLAGS, IS_UP = 0x8913, 0x8914, 1
 INTERNET, DATAGRAMS = 2, 2
 
 
 def enter(*, network: bool) -> None:
-    """Leave the machine's mounts, and unless `network` its network; the user stays who they are."""
+    """Enter new mount and user namespaces, without `network` also a network one; keep the user id."""
     user, group = os.getuid(), os.getgid()
     kinds = NEW_USER | NEW_MOUNTS | (0 if network else NEW_NETWORK)
     _checked(_libc().unshare(kinds))
@@ -51,7 +51,7 @@ def enter(*, network: bool) -> None:
 
 
 def mount_layers(layers: Sequence[str]) -> None:
-    """Mount private layers over folders; each is four words, `SOURCE UPPER WORK TARGET`."""
+    """Mount private overlays over folders; each is four arguments, `SOURCE UPPER WORK TARGET`."""
     for at in range(0, len(layers), LAYER_ARGUMENTS):
         source, upper, work, target = layers[at : at + LAYER_ARGUMENTS]
         folders = {"lowerdir": source, "upperdir": upper, "workdir": work}
@@ -60,10 +60,10 @@ def mount_layers(layers: Sequence[str]) -> None:
 
 
 def hide(folders: Iterable[str], *, kept: Mapping[str, bool], checkout: str = "") -> None:
-    """Put an empty folder in the place of each, but for what is `kept` below it; the value says if it may be written.
+    """Mount an empty folder over each, except for `kept` paths below it (value: writable).
 
-    Of all else only that may be written, too, rights and times included. What is in the working directory is also found
-    at the place of the `checkout`, if one is named.
+    Everything else is read-only, permissions and times included. The working directory's content also appears at the
+    `checkout`, if given.
     """
     here = os.getcwd()
     present = [folder for folder in {*folders, checkout} if folder and os.path.isdir(folder)]
@@ -86,7 +86,7 @@ def hide(folders: Iterable[str], *, kept: Mapping[str, bool], checkout: str = ""
 
 
 def private_terminals() -> None:
-    """Have terminals of one's own, and none of the user's."""
+    """Mount private terminals, without the user's."""
     options = "newinstance,ptmxmode=0666,mode=620"
     _mount("devpts", TERMINALS, kind="devpts", options=options, flags=NO_PROGRAMS_NO_SETUID)
     if not os.path.islink(TERMINAL_MAKER):
@@ -94,7 +94,7 @@ def private_terminals() -> None:
 
 
 def _outermost(folders: Iterable[str]) -> list[str]:
-    """Return the folders that lie in no other of them."""
+    """Return the folders that are not inside another one."""
     found: list[str] = []
     for folder in sorted(map(os.path.realpath, folders)):
         if folder != "/" and not _is_below_any(folder, found) and folder not in found:
@@ -107,7 +107,7 @@ def _is_below_any(path: str, folders: Iterable[str]) -> bool:
 
 
 def _opened(paths: Iterable[str]) -> dict[str, int]:
-    """Return a descriptor of each path that is there."""
+    """Open a descriptor for each existing path."""
     found = {}
     for path in paths:
         with contextlib.suppress(OSError):
@@ -116,8 +116,9 @@ def _opened(paths: Iterable[str]) -> dict[str, int]:
 
 
 def _bind(descriptor: int, path: str, *, is_writable: bool, inherits: bool) -> None:
-    """Mount what a descriptor is of at its own path again, where something hides it, or where it may be written and
-    what is above may not (`inherits`), or the other way round.
+    """Mount a descriptor's file at its own path, if that is hidden or has other write access than its parent mount.
+
+    `inherits`: the parent mount is writable.
     """
     source = f"/proc/self/fd/{descriptor}"
     if os.path.exists(path) and os.path.samefile(source, path):
@@ -132,14 +133,14 @@ def _bind(descriptor: int, path: str, *, is_writable: bool, inherits: bool) -> N
     _mount(source, path, flags=BIND_AND_BELOW)
     os.close(descriptor)
     if is_writable:
-        with contextlib.suppress(PermissionError):  # it could not be written before
+        with contextlib.suppress(PermissionError):  # it was read-only before
             _set_read_only(path, on=False)
     else:
         _set_read_only(path, on=True)
 
 
 def _set_read_only(path: str, *, on: bool) -> None:
-    """Have nothing written at or below a mount, or have it written again."""
+    """Make a mount and all below it read-only, or writable again."""
     attributes = struct.pack("=4Q", READ_ONLY if on else 0, 0 if on else READ_ONLY, 0, 0)
     libc, at_working_directory = _libc(), -100
     _checked(
@@ -150,7 +151,7 @@ def _set_read_only(path: str, *, on: bool) -> None:
 
 
 def _stand(checkout: str, workspace: str) -> None:
-    """Make links at the place of the checkout to what is in the workspace; what is kept there stays itself."""
+    """Link the workspace's entries at the checkout's path, except for paths kept there."""
     os.makedirs(checkout, exist_ok=True)
     for name in os.listdir(workspace):
         if name != ".git" and not os.path.lexists(f"{checkout}/{name}"):
@@ -158,7 +159,7 @@ def _stand(checkout: str, workspace: str) -> None:
 
 
 def _start_loopback() -> None:
-    """Have 127.0.0.1 answer in the private network."""
+    """Bring up the loopback interface of the private network."""
     libc = _libc()
     number = libc.socket(INTERNET, DATAGRAMS, 0)
     _checked(min(number, 0))

@@ -1,6 +1,4 @@
-"""The surroundings of a sandboxed command: its files, its limits, and an environment with nothing of the
-user's in it.
-"""
+"""The surroundings of a sandboxed command: files, limits, and an environment without the user's variables."""
 
 from __future__ import annotations
 
@@ -35,7 +33,7 @@ SYSTEM = (
     "/nix",
     "/gnu",
 )
-"""What every machine shares with every user: programs, libraries and their settings."""
+"""Folders that every machine shares with all users: programs, libraries and their settings."""
 
 FIXED = {
     "TERM": "dumb",
@@ -43,15 +41,11 @@ FIXED = {
     "GIT_OPTIONAL_LOCKS": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
-"""Python writes no byte code: it would dirty the workspace, and a stale one hides an edit of the
-same second.
-"""
+"""Python writes no bytecode: it would dirty the workspace, and stale files hide an edit within the same second."""
 
 
 class Strength(StrEnum):
-    """The strength of a sandbox; `PARTIAL` and `NONE` say in `Sandbox.describe` what they
-    let through.
-    """
+    """The strength of a sandbox; `Sandbox.describe` says what `PARTIAL` and `NONE` let through."""
 
     STRONG = "strong"
     PARTIAL = "partial"
@@ -59,12 +53,10 @@ class Strength(StrEnum):
 
 
 class Limits(Struct, frozen=True):
-    """Limits of a session of commands: seconds and printed bytes in all, bytes of memory and of
-    a file each.
+    """Limits of a session: total seconds and output bytes, bytes of memory and of a file each.
 
-    Memory is counted for each process, and only what it can write to (RLIMIT_DATA): address space
-    that a run-time merely reserves, as that of node and Go does, is free. The kernel holds no root
-    process to `processes`.
+    Memory is per process, and only writable data (RLIMIT_DATA): address space that a run-time merely reserves, as node
+    and Go do, is free. `processes` does not limit root.
     """
 
     seconds: float = 300
@@ -75,10 +67,10 @@ class Limits(Struct, frozen=True):
 
 
 class Listeners(Struct, frozen=True):
-    """Addresses `HOST:PORT` of a loopback at which a proxy is to listen, and is all that commands may reach.
+    """Loopback addresses `HOST:PORT` where a proxy must listen, the only ones that commands may reach.
 
-    In a sandbox with a network of its own, the launcher makes the sockets, and sends them through the one channel.
-    `env` leads programs to the proxy.
+    With a private network, the launcher opens the sockets and sends them through the single channel. `env` directs
+    programs to the proxy.
     """
 
     addresses: tuple[str, ...]
@@ -95,11 +87,10 @@ class Listeners(Struct, frozen=True):
 
 
 class SandboxPolicy(Struct, frozen=True):
-    """Everything about one session that decides what its commands see and may touch.
+    """What a session's commands see and may access.
 
-    `environ` is the caller's environment, of which only the harmless part is handed on; `extra_env`
-    is handed on as it is. Of `workspace`, a `.git` in it can only be read. `writable` paths are so
-    wherever they lie.
+    `environ` is the caller's environment, of which only harmless variables are passed on; `extra_env` is passed on
+    unchanged. The `workspace` is writable, except for its `.git`. `writable` paths may be anywhere.
     """
 
     workspace: Path
@@ -113,26 +104,22 @@ class SandboxPolicy(Struct, frozen=True):
 
     @property
     def pass_fds(self) -> tuple[int, ...]:
-        """Return the descriptors that the command's launcher needs."""
+        """Return the descriptors that the launcher needs."""
         return self.listeners.channels if self.listeners else ()
 
     @property
     def path(self) -> str:
-        """Return the caller's `PATH` without entries that depend on where one stands."""
+        """Return the caller's `PATH` without relative entries."""
         entries = self.environ.get("PATH", "").split(os.pathsep)
         return os.pathsep.join(entry for entry in entries if entry.startswith("/")) or DEFAULT_PATH
 
     @property
     def home(self) -> str:
-        """Return the caller's home directory, which commands are kept out of; empty if it is
-        unknown.
-        """
+        """Return the caller's home directory, which commands cannot access; empty if unknown."""
         return self.environ.get("HOME", "").rstrip("/")
 
     def environment(self, *, home: str, temporary: str, tools: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables that the commands see: fixed ones, the language, the path, and those
-        given on purpose.
-        """
+        """Return the commands' variables: fixed ones, locale, `PATH`, and explicitly passed ones."""
         language = {k: v for k, v in self.environ.items() if k == "LANG" or k.startswith("LC_")}
         places = {"PATH": self.path, "HOME": home, "TMPDIR": temporary}
         proxy = self.listeners.env if self.listeners else {}
@@ -148,7 +135,7 @@ class SandboxPolicy(Struct, frozen=True):
 
 
 def spellings(path: Path) -> tuple[str, ...]:
-    """Return a path as it is written and, where links make that another, as it really is."""
+    """Return a path as given and, if links make it different, its real path."""
     written, real = os.path.abspath(path), os.path.realpath(path)  # noqa: PTH100 - links kept
     return (written,) if written == real else (written, real)
 
@@ -159,11 +146,9 @@ def lies_in(path: str, folders: Sequence[str]) -> bool:
 
 
 def limited(argv: Sequence[str], limits: Limits, *, running: int | None) -> tuple[str, ...]:
-    """Return the command with its limits set by bash first; one that the machine holds lower already stays
-    as it is.
+    """Return the command with its limits set by bash first; lower limits of the machine remain.
 
-    `running` is how many tasks count against `processes` from the start; `None` leaves their number
-    alone.
+    `running` is the number of tasks that already count against `processes`; None sets no limit on them.
     """
     kib = 1024
     limits_by_option = {
@@ -176,13 +161,13 @@ def limited(argv: Sequence[str], limits: Limits, *, running: int | None) -> tupl
         limits_by_option["u"] = running + limits.processes
     commands = "".join(f"ulimit -{option} {value};" for option, value in limits_by_option.items())
     set_all = f"{{ {commands} }} 2>/dev/null;"
-    if argv[:-1] == SHELL:  # it can do so itself
+    if argv[:-1] == SHELL:  # the shell sets them itself
         return (*SHELL, f"{set_all} {argv[-1]}")
     return (*SHELL, f'{set_all} exec "$@"', "minitask", *argv)
 
 
 def counts_processes_apart() -> bool:
-    """Return True if the kernel counts a user namespace's processes by themselves (Linux 5.14)."""
+    """Return True if the kernel counts a user namespace's processes separately (since Linux 5.14)."""
     numbers = platform.release().split(".")[:2]
     try:
         return tuple(int(number) for number in numbers) >= (5, 14)
@@ -191,9 +176,7 @@ def counts_processes_apart() -> bool:
 
 
 def tasks_of_user() -> int | None:
-    """Return how many processes and threads the user has, give or take what changed in the last moments; `None`
-    where `/proc` does not tell.
-    """
+    """Return the user's number of processes and threads, cached for `COUNTED_SECONDS`; None without `/proc`."""
     return _tasks_counted(int(time.monotonic() / COUNTED_SECONDS))
 
 

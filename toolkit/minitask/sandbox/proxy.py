@@ -1,9 +1,9 @@
-"""A proxy for the commands of one session: it lets through what is listed, and notes what it refused.
+"""A proxy for a session's commands: it admits listed hosts, and records refused ones.
 
-The commands have a network of their own, with a loopback only. The launcher (`landlock.py`) makes the sockets that
-listen there, and sends them over a channel to this process, which accepts on them in threads. So nothing runs beside
-the commands, no socket is a file, and with this process the way out is gone. One socket is the proxy for HTTP (CONNECT
-and absolute URLs); each of the others leads to a service on the user's own loopback.
+The commands have a private network with a loopback only. The launcher (`landlock.py`) opens listening sockets there and
+sends them over a channel to this process, which accepts on them in threads. So no process runs beside the commands, no
+socket is a file, and the access ends with this process. One socket is the HTTP proxy (CONNECT and absolute URLs); each
+other one forwards to a service on the user's loopback.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from minitask.sandbox.allow_list import AllowList, plain_host, split_port
 from minitask.sandbox.policy import Listeners
 
 PORT = 3128
-"""Of the proxy, in a network of its own; the next one that is free of services."""
+"""Port of the proxy in a private network; if a service uses it, the next free one."""
 PORTS = 1000
 HEAD_BYTES = 32 * 1024
 HEAD_SECONDS, CONNECT_SECONDS, PAUSE_SECONDS = 30, 20, 0.05
@@ -36,7 +36,7 @@ Service = tuple[str, int]
 
 
 class Request(Struct, frozen=True):
-    """Where a client of the proxy wants to go, and what is sent there first; `tunnel`: it asked for CONNECT."""
+    """A client's destination, and the data to send first; `tunnel`: it requested CONNECT."""
 
     host: str
     port: int
@@ -45,7 +45,7 @@ class Request(Struct, frozen=True):
 
 
 class HostRefusedError(Exception):
-    """A destination that is not allowed; `host` is what would have to be listed."""
+    """A destination that is not allowed; `host` is the entry that would allow it."""
 
     def __init__(self, host: str) -> None:
         super().__init__(f"{host} is not in `network`")
@@ -53,10 +53,10 @@ class HostRefusedError(Exception):
 
 
 class Proxy:
-    """The proxy of one session, until `close`; `listeners` is for the sandbox."""
+    """The proxy of a session, until `close`; `listeners` is for the sandbox."""
 
     def __init__(self, allowed: AllowList, *, is_apart: bool) -> None:
-        """`is_apart`: the commands have a network of their own."""
+        """`is_apart`: the commands have a private network."""
         self._allowed = allowed
         self._refused: dict[str, None] = {}
         self._lock = threading.Lock()
@@ -80,14 +80,14 @@ class Proxy:
         self.listeners = Listeners((address, *addresses), variables(address), channels)
 
     def take_refused(self) -> tuple[str, ...]:
-        """Return what was refused since the last call, as it would be listed."""
+        """Return the hosts refused since the last call, as list entries."""
         with self._lock:
             refused = tuple(self._refused)
             self._refused.clear()
         return refused
 
     def close(self) -> None:
-        """End all connections, and take no more; each thread closes what it has."""
+        """End all connections and accept no more; each thread closes its own sockets."""
         with self._lock:
             self._closed = True
             for opened in self._open:
@@ -95,7 +95,7 @@ class Proxy:
                     opened.shutdown(socket.SHUT_RDWR)
         if self._sent is not None:
             self._sent.close()
-        else:  # not everywhere does a listener notice
+        else:  # shutting down a listener does not wake it everywhere
             with contextlib.suppress(OSError):
                 _connected("127.0.0.1", self._port).close()
 
@@ -118,7 +118,7 @@ class Proxy:
         return thread
 
     def _receive(self, channel: socket.socket, services: Sequence[Service | None]) -> None:
-        """Accept on the sockets that the launcher sends, one for each service."""
+        """Accept on the sockets that the launcher sends, one per service."""
         with contextlib.suppress(OSError):
             _, numbers, _, _ = socket.recv_fds(channel, 1, len(services))
             listeners = [socket.socket(fileno=number) for number in numbers]
@@ -131,7 +131,7 @@ class Proxy:
             try:
                 client, _ = listener.accept()
             except OSError:
-                time.sleep(PAUSE_SECONDS)  # too many files are open, unless it was closed
+                time.sleep(PAUSE_SECONDS)  # too many open files, or closed
                 continue
             self._room.acquire()
             self._start(self._serve, client, service)
@@ -152,7 +152,7 @@ class Proxy:
             self._room.release()
 
     def _answered(self, client: socket.socket) -> socket.socket | None:
-        """Return the server that a client may speak to, which has what was said so far; None after a refusal."""
+        """Return a connection to the requested server, after forwarding the request so far; None if refused."""
         client.settimeout(HEAD_SECONDS)
         try:
             head, body = read_head(client)
@@ -167,7 +167,7 @@ class Proxy:
         return server
 
     def _reached(self, host: str, port: int) -> socket.socket:
-        """Return a connection to the very address that was checked."""
+        """Return a connection to exactly the address that was checked."""
         if not self._allowed.permits(host, port):
             raise HostRefusedError(_written(host, port))
         entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -200,7 +200,7 @@ class Proxy:
 
 
 def variables(address: str) -> dict[str, str]:
-    """Return the variables by which programs find a proxy."""
+    """Return the variables that direct programs to a proxy."""
     names = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), f"http://{address}")
     names["no_proxy"] = "localhost,127.0.0.1,::1"
     in_capitals = {name.upper(): text for name, text in names.items()}
@@ -208,7 +208,7 @@ def variables(address: str) -> dict[str, str]:
 
 
 def read_head(client: socket.socket) -> tuple[bytes, bytes]:
-    """Return the head of a request, and what came after it; `ValueError` for one too long, or cut off."""
+    """Return a request's head and the data after it; raise `ValueError` if it is too long or cut off."""
     data = b""
     while b"\r\n\r\n" not in data:
         chunk = client.recv(HEAD_BYTES + 4 - len(data))
@@ -220,7 +220,7 @@ def read_head(client: socket.socket) -> tuple[bytes, bytes]:
 
 
 def parse_request(head: bytes) -> Request:
-    """Return where a request goes; `ValueError` for one that two programs could read in two ways."""
+    """Parse a request for a proxy; raise `ValueError` if it is invalid or ambiguous."""
     first, *lines = head.decode("latin-1").split("\r\n")
     fields = [HEADER.fullmatch(line) for line in lines]
     parts = first.split(" ")
@@ -269,14 +269,14 @@ def _connected(host: str, port: int) -> socket.socket:
 
 
 def _answer(client: socket.socket, code: int, text: str) -> None:
-    """Say why not, in the status line too, which most programs print."""
+    """Send an error, also in the status line, which most programs print."""
     body = f"minitask: {text}\n".encode()
     head = f"HTTP/1.1 {code} {text}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}"
     client.sendall(f"{head}\r\nConnection: close\r\n\r\n".encode() + body)
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
-    """Copy until the end, and pass the end on."""
+    """Copy until the end of the stream, and signal the end to the target."""
     with contextlib.suppress(OSError):
         while data := source.recv(CHUNK_BYTES):
             target.sendall(data)

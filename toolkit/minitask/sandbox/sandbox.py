@@ -1,9 +1,8 @@
-"""A sandbox of this machine, and commands wrapped in it.
+"""The sandbox of this machine, and commands wrapped in it.
 
-Commands come out of specs and run code that a model wrote. The strong sandbox is bubblewrap; where
-that does not start (not installed, forbidden by AppArmor or by a container), Landlock is the
-partial one, and `sandbox-exec` on macOS; else there is none, and commands run as the user. What a
-probe found is kept for as long as what it depends on stays the same.
+Commands come from specs and run code that a model wrote. The strong sandbox is bubblewrap; if it does not start
+(missing, or forbidden by AppArmor or a container), Landlock is the partial one, `sandbox-exec` on macOS; else commands
+run as the user. A probe's result is cached until one of its inputs changes.
 """
 
 from __future__ import annotations
@@ -46,17 +45,17 @@ __all__ = ["Limits", "Sandbox", "SandboxPolicy", "Strength", "Wrapped"]
 
 PROBE_SECONDS = 20
 SEATBELT = "seatbelt"
-"""The variant of the partial sandbox that macOS has."""
+"""Variant of the partial sandbox on macOS."""
 SWITCHES = (
     "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
     "/proc/sys/kernel/unprivileged_userns_clone",
     "/proc/sys/user/max_user_namespaces",
 )
-"""Settings of the kernel that turn bubblewrap on and off while the machine runs."""
+"""Kernel settings that enable or disable bubblewrap at run time."""
 
 PRIVATE = ("home", "tmp")
 PASSING = ("scratch", "layers", "checkout", "readable", "caches")
-"""What of a sandbox is no outcome of a probe."""
+"""Fields of a sandbox that are not results of a probe."""
 PSEUDO = ("/proc", "/sys", "/dev")
 DEVICES = (
     "/dev/null",
@@ -72,11 +71,10 @@ HIDDEN = ("/run", "/dev/shm", *TEMPORARY)  # noqa: S108 - as above
 
 
 class Wrapped(Struct, frozen=True):
-    """A command ready for `process.run` or `process.spawn`, with the whole environment that it may
-    have.
+    """A command ready for `process.run` or `process.spawn`, with its whole environment.
 
-    Use it in a `with` block around the run: leaving that ends what escaped from the process group,
-    and removes the session's private directory, where it has one.
+    Run it inside a `with` block: leaving the block ends processes that left the process group, and removes the
+    session's private directory, if any.
     """
 
     argv: tuple[str, ...]
@@ -86,7 +84,7 @@ class Wrapped(Struct, frozen=True):
     pass_fds: tuple[int, ...] = ()
 
     def __enter__(self) -> Wrapped:
-        """Return the same."""
+        """Return itself."""
         return self
 
     def __exit__(
@@ -95,23 +93,19 @@ class Wrapped(Struct, frozen=True):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Tidy up; a private directory's name is in the environment of all that ran, so it finds
-        them.
-        """
+        """Clean up; processes are found by the private directory's name in their environment."""
         if self.private is not None:
             orphans.end_marked(os.fsencode(f"HOME={self.private}/"), since=self.made_at)
             remove_folder(self.private)
 
 
 class Sandbox(Struct, frozen=True):
-    """One kind of sandbox, as this machine has it.
+    """A kind of sandbox, as available on this machine.
 
-    `program` and `variant` are bubblewrap's, `landlock` is the kernel's version of it (0: none), beside which the
-    partial one has `namespaces` of its own for mounts and the network where the kernel lets users make some;
-    `tried` says in a line each what was found on the way. Private directories are made in
-    `scratch`. `layers` are mounted by the strong one; `checkout` is what the workspace stands for,
-    so that paths into it lead into the workspace; `readable` is what else may be read; `caches` are folders that
-    may be written to, by the variables that name them.
+    `program` and `variant` are bubblewrap's; `landlock` is the kernel's version (0: none). `namespaces`: the partial
+    sandbox has its own for mounts and network. `tried` has a line per probe. Private directories are in `scratch`.
+    `layers` are overlays to mount; `checkout` is the path that the workspace replaces, `readable` lists further
+    readable paths, and `caches` writable folders by the variables that name them.
     """
 
     strength: Strength
@@ -120,7 +114,7 @@ class Sandbox(Struct, frozen=True):
     landlock: int = 0
     namespaces: bool = False
     tried: tuple[str, ...] = ()
-    scratch: Path = Path("/tmp")  # noqa: S108 - where none is given
+    scratch: Path = Path("/tmp")  # noqa: S108 - the default
     layers: tuple[Layer, ...] = ()
     checkout: Path | None = None
     readable: tuple[Path, ...] = ()
@@ -128,16 +122,16 @@ class Sandbox(Struct, frozen=True):
 
     @property
     def has_private_mounts(self) -> bool:
-        """Return True if its commands can be shown other files than the machine has at a path."""
+        """Return True if its commands can see other files at a path than the machine has."""
         return self.strength is Strength.STRONG or self.namespaces
 
     @property
     def can_list_hosts(self) -> bool:
-        """Return True if it can hold commands to what a proxy lets through."""
+        """Return True if it can restrict commands to a proxy."""
         return self.has_private_mounts or self.variant == SEATBELT
 
     def cannot_list(self, network: Grant) -> str:
-        """Return what a list of hosts is worth here, if it is not held; else empty."""
+        """Return the effect of a host list that the sandbox cannot enforce; else empty."""
         if isinstance(network, bool) or self.can_list_hosts:
             return ""
         if self.strength is Strength.NONE:
@@ -145,7 +139,7 @@ class Sandbox(Struct, frozen=True):
         return "`network` lists hosts, but this sandbox cannot let single hosts through: it counts as false"
 
     def describe(self) -> str:
-        """One line: what holds a command back, and what does not."""
+        """Return in one line what a command can and cannot access."""
         if self.strength is Strength.STRONG:
             return (
                 "bubblewrap: private files, processes and network; only the workspace is writable"
@@ -184,7 +178,7 @@ class Sandbox(Struct, frozen=True):
         extra_writable: Sequence[Path] = (),
         extra_env: Mapping[str, str] | None = None,
     ) -> Wrapped:
-        """Return the command inside this sandbox; see `SandboxPolicy` for what the arguments mean."""
+        """Return the command inside this sandbox; see `SandboxPolicy` for the arguments."""
         room = SandboxPolicy(
             workspace=workspace,
             environ=environ,
@@ -201,7 +195,7 @@ class Sandbox(Struct, frozen=True):
         return self.enclose(argv, room)
 
     def enclose(self, argv: Sequence[str], room: SandboxPolicy) -> Wrapped:
-        """Return the same as `wrap`, for a room that was put together before."""
+        """Return the command inside this sandbox, under a prepared policy."""
         folders = user_folders(room, self.checkout)
         programs = (f"{folder}/bin" for folder in folders.environments.values())
         path = os.pathsep.join((room.path, *programs))
@@ -222,25 +216,25 @@ class Sandbox(Struct, frozen=True):
         return Wrapped(inner, env, private, orphans.now(), room.pass_fds)
 
     def _tools(self, room: SandboxPolicy, path: str, folders: UserFolders) -> Toolchain:
-        """Return what the programs of a path need, and what else is to be read."""
+        """Return the toolchain of a `PATH`, with other readable paths."""
         tools = find_toolchain(path, home=room.home)
         roots = [*tools.roots, *folders.roots, *map(str, self.readable)]
         env = {**folders.env, **folders.environments}
         return Toolchain(room.home, roots=list(dict.fromkeys(roots)), env=env)
 
     def _replaced_checkout(self) -> Path | None:
-        """Return the checkout, if commands find the workspace in its place; not among the machine's own folders."""
+        """Return the checkout if the workspace appears at its path; None if it is in a system folder."""
         is_replaced = self.has_private_mounts and not lies_in(str(self.checkout), SYSTEM)
         return self.checkout if is_replaced else None
 
     def _import_path(self, room: SandboxPolicy, path: str) -> dict[str, str]:
-        """Return the variables that lead programs to the workspace, where they would go to the checkout."""
+        """Return variables that redirect imports from the checkout to the workspace."""
         if self._replaced_checkout():
             return {}
         return shared_layers.variables(path, checkout=self.checkout, workspace=room.workspace)
 
     def _rules(self, room: SandboxPolicy, tools: Toolchain, *, private: Path) -> list[str]:
-        """Return the launcher's arguments for a room."""
+        """Return the launcher's arguments, with those for namespaces."""
         rules = _rules(room, tools, private=private)
         if not self.namespaces:
             return rules
@@ -276,7 +270,7 @@ class Sandbox(Struct, frozen=True):
 
 
 def launch(*rules: str) -> tuple[str, ...]:
-    """Return the launcher's command line, up to where the command goes."""
+    """Return the launcher's command line, up to the command."""
     return (sys.executable, "-I", "-S", str(bubblewrap.LAUNCHER), *rules, "--")
 
 
@@ -287,7 +281,7 @@ def _layers(layers: Sequence[Layer]) -> list[str]:
 
 
 def _rules(room: SandboxPolicy, tools: Toolchain, *, private: Path) -> list[str]:
-    """Return the launcher's arguments for a room."""
+    """Return the launcher's arguments for readable and writable paths and the network."""
     readable = [*SYSTEM, *PSEUDO, *tools.roots]
     readable += [path for readable_path in room.readonly for path in spellings(readable_path)]
     writable = [*DEVICES, str(private), *(str(path) for path in (room.workspace, *room.writable))]
@@ -302,7 +296,7 @@ def scratch_folder(environ: Mapping[str, str], path: Path | None) -> Path:
 
 
 def find_program(name: str, path: str) -> str:
-    """Return where a program is, by absolute entries of the path alone; empty if it is not."""
+    """Return the path of a program, found by absolute `PATH` entries; empty if missing."""
     for entry in path.split(os.pathsep):
         candidate = f"{entry}/{name}"
         if entry.startswith("/") and os.access(candidate, os.X_OK) and Path(candidate).is_file():
@@ -311,7 +305,7 @@ def find_program(name: str, path: str) -> str:
 
 
 def private_directory(scratch: Path) -> Path:
-    """Return a new directory that only the user can enter, with a home and a place for temporary files."""
+    """Return a new directory that only the user can enter, with folders for home and temporary files."""
     private = Path(os.path.realpath(scratch)) / f"minitask-{os.urandom(8).hex()}"
     try:
         try:
@@ -329,8 +323,8 @@ def private_directory(scratch: Path) -> Path:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a directory, also one whose permissions a command changed."""
-    with contextlib.suppress(OSError):  # most leave nothing else in it
+    """Remove a directory, even if a command changed its permissions."""
+    with contextlib.suppress(OSError):  # usually nothing else is left in it
         (folder / "home/.gitconfig").unlink(missing_ok=True)
         for name in PRIVATE:
             (folder / name).rmdir()

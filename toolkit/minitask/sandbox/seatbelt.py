@@ -1,8 +1,8 @@
-"""The partial sandbox of macOS: a profile for `sandbox-exec`, which is part of the system.
+"""The partial sandbox of macOS: a profile for the system's `sandbox-exec`.
 
-A profile is in the language of sandbox(7): rules in brackets, of which the last one that fits decides. What programs
-need of the system (frameworks, Mach services, preferences) is allowed, so that compilers and interpreters run; what is
-denied is writing, reading the user's files, the network, and other processes.
+A profile is written in the language of sandbox(7): rules in brackets, of which the last match decides. Resources of the
+system (frameworks, Mach services, preferences) are allowed, so that compilers and interpreters run; denied are writing,
+reading the user's files, the network, and other processes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from minitask.sandbox.policy import SYSTEM, SandboxPolicy, spellings
 PROGRAM = "/usr/bin/sandbox-exec"
 DEVICES = ("/dev/null", "/dev/zero", "/dev/tty", "/dev/dtracehelper", "/dev/random", "/dev/urandom")
 PEOPLE = ("/Users", "/Volumes", "/private/tmp", "/private/var/tmp", "/private/var/folders")
-"""Where a Mac keeps its users' files, and their temporary ones."""
+"""Folders of users' files and temporary files on macOS."""
 HEAD = """\
 (version 1)
 (allow default)
@@ -31,12 +31,12 @@ HEAD = """\
 def command(
     program: str, room: SandboxPolicy, *, roots: Sequence[str], private: Path
 ) -> tuple[str, ...]:
-    """Return what to put before a command's arguments."""
+    """Return the command line to put before a command's arguments."""
     return (program, "-p", profile(room, roots=roots, private=private))
 
 
 def profile(room: SandboxPolicy, *, roots: Sequence[str], private: Path) -> str:
-    """Return the profile for a room: `roots` are read beside what belongs to the system, `private` is its own."""
+    """Return the profile of a policy: `roots` are readable besides the system, `private` is writable."""
     own = [
         path for folder in (room.workspace, private, *room.writable) for path in spellings(folder)
     ]
@@ -65,7 +65,7 @@ def profile(room: SandboxPolicy, *, roots: Sequence[str], private: Path) -> str:
 
 
 def _port(address: str) -> str:
-    """Return an address of the loopback in the only form that the language has for it."""
+    """Return a loopback address in the only form of the profile language."""
     return f"localhost:{address.rpartition(':')[2]}"
 
 
@@ -78,6 +78,6 @@ def _exactly(paths: Iterable[str]) -> str:
 
 
 def _quoted(path: str) -> str:
-    """Return a path as a string of the profile's language."""
+    """Return a path as a string of the profile language."""
     escaped = path.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -1,8 +1,8 @@
-"""Share parts of the checkout with a workspace by a private writable layer: nothing reaches the user's files.
+"""Share folders of the checkout with a workspace by a private writable layer that protects the user's files.
 
-A folder is an overlay in the strong sandbox, where the kernel lets users mount one. Elsewhere it is a copy, made once
-and used as long as neither it nor its source has changed. In a copy, links and paths that lead into the checkout lead
-into the workspace: else a package linked there would be tested as the user has it, not as the commit does.
+In the strong sandbox a folder is an overlay, if the kernel lets users mount one. Otherwise it is a copy, reused until
+it or its source changes. In a copy, links and paths into the checkout are rewritten to the workspace: otherwise a
+linked package would be tested in the user's version, not the commit's.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from minitask.system import process
 from minitask.system.files import force_remove
 
 TEXTS = ("*.pth", "*.egg-link", "__editable__*.py", "direct_url.json", "pyvenv.cfg")
-"""Files of installed packages that name the folder of what is installed in place."""
+"""Files of installed packages that name the folder of an editable install."""
 PROGRAM_FOLDERS = ("bin", ".bin", "Scripts")
 TEXT_BYTES = 1 << 20
 
 
 Facts = dict[bytes, tuple[int, ...]]
-"""Of each path below a folder, what changes whenever it is changed."""
+"""Stat data by relative path below a folder; it changes whenever the path does."""
 
 
 class Layer(Struct, frozen=True):
-    """A folder of the checkout, where it stands in the workspace, and where what is written to it goes."""
+    """A folder of the checkout, its path in the workspace, and the overlay's upper and work folders."""
 
     source: Path
     target: Path
@@ -51,7 +51,7 @@ class Layer(Struct, frozen=True):
             return False
 
     def reset(self) -> None:
-        """Forget what was written, and have the folders that a mount needs."""
+        """Discard what was written, and make the folders that a mount needs."""
         for folder in (self.upper, self.work):
             force_remove(folder)
             folder.mkdir(parents=True)
@@ -59,7 +59,7 @@ class Layer(Struct, frozen=True):
 
 
 class Copied(Struct, frozen=True):
-    """A file or folder of the checkout `top`, copied into the workspace `tree`; `note` is what is known of both."""
+    """A file or folder of the checkout `top`, copied to the workspace `tree`; `note` stores the stat data of both."""
 
     source: Path
     target: Path
@@ -68,7 +68,7 @@ class Copied(Struct, frozen=True):
     tree: Path
 
     def ensure(self) -> None:
-        """Have the copy, as it is of what the source holds now; only what differs is copied."""
+        """Make the copy equal to its source; only differences are copied."""
         there, here = _facts(self.source), _facts(self.target)
         was_there, was_here = self._noted()
         stale = [
@@ -82,7 +82,7 @@ class Copied(Struct, frozen=True):
         self.target.parent.mkdir(parents=True, exist_ok=True)
         self._renew(set(stale), there)
         here = _facts(self.target)
-        if here.keys() != there.keys():  # some of it could not be seen before
+        if here.keys() != there.keys():  # parts of it were unreadable before
             force_remove(self.target)
             self.ensure()
             return
@@ -90,18 +90,18 @@ class Copied(Struct, frozen=True):
         self.note.write_bytes(msgpack.encode((there, here)))
 
     def is_intact(self) -> bool:
-        """Return True if the copy is there, and neither it nor its source was changed since it was made."""
+        """Return True if the copy exists, and neither it nor its source has changed since."""
         return self._noted() == (_facts(self.source), _facts(self.target))
 
     def _noted(self) -> tuple[Facts, Facts]:
-        """Return what the source and the copy were when they were last the same; nothing if that is not known."""
+        """Return the stat data of source and copy when they were last equal; empty if unknown."""
         try:
             return msgpack.decode(self.note.read_bytes(), type=tuple[Facts, Facts])
         except (OSError, ValueError):
             return {}, {}
 
     def _renew(self, stale: set[bytes], there: Facts) -> None:
-        """Copy what differs; folders get their rights last, which may forbid to write to them."""
+        """Copy differences; set folder permissions last, since they may forbid writing."""
         above = {os.path.dirname(name) for name in stale if name}  # noqa: PTH120
         touched = sorted(stale | above)
         for name in touched:
@@ -115,12 +115,12 @@ class Copied(Struct, frozen=True):
                 shutil.copystat(source, target)
 
     def _places(self, name: bytes) -> tuple[str, str]:
-        """Return where a path is in the source and in the copy."""
+        """Return the path in the source and in the copy."""
         below = f"/{os.fsdecode(name)}" if name else ""
         return f"{self.source}{below}", f"{self.target}{below}"
 
     def _bring(self, name: bytes, *, is_there: bool) -> None:
-        """Make one path of the copy that of the source; what is in a folder is left to itself."""
+        """Update one path of the copy from the source; a folder's content is left alone."""
         source, target = self._places(name)
         is_folder = is_there and _is_folder(source)
         if is_folder and _is_folder(target):
@@ -134,7 +134,7 @@ class Copied(Struct, frozen=True):
             self._lead_into_workspace(target)
 
     def _lead_into_workspace(self, path: str) -> None:
-        """Make a link or a file that names the checkout name the workspace."""
+        """Rewrite a link or file that names the checkout to name the workspace."""
         top, tree = os.fsencode(self.top), os.fsencode(self.tree)
         pattern = re.compile(re.escape(top) + rb"(?=[/\s\"':;,)]|$)")
         kind = os.lstat(path)
@@ -161,7 +161,7 @@ def _may_name_folders(path: str) -> bool:
 
 
 def _facts(top: Path) -> Facts:
-    """Return what tells that a path or one below it was changed: of a file its inode, size and times."""
+    """Return the stat data of a path and all below it: inode and mode, for files also size and times."""
     found: Facts = {}
     waiting = [b""]
     root = os.fsencode(top)
@@ -186,7 +186,7 @@ NAMED = ("*.pth", "__editable__*.py", "*.egg-link")
 
 
 def variables(path: str, *, checkout: Path | None, workspace: Path) -> dict[str, str]:
-    """Return the variables that have Python look in the workspace first, where it would look in the checkout."""
+    """Return variables that make Python import from the workspace instead of the checkout."""
     if checkout is None:
         return {}
     folders = [workspace / name for name in in_place(path, str(checkout))]
@@ -195,7 +195,7 @@ def variables(path: str, *, checkout: Path | None, workspace: Path) -> dict[str,
 
 @lru_cache(maxsize=4)
 def in_place(path: str, checkout: str) -> tuple[str, ...]:
-    """Return the folders, relative to the checkout, that the Pythons on a `PATH` import from."""
+    """Return the checkout's folders, relative to it, that the Pythons on a `PATH` import from."""
     paths: dict[str, None] = {}
     for program_folder in path.split(os.pathsep):
         for text in _texts(Path(program_folder).parent):
@@ -216,7 +216,7 @@ def _texts(installation: Path) -> Iterator[str]:
 
 
 def _folders(text: str, checkout: str) -> Iterator[str]:
-    """Yield the folders in a text that modules of the checkout are found in; for a package, the folder above it."""
+    """Yield the checkout's import folders named in a text; for a package, its parent folder."""
     for match in re.finditer(re.escape(checkout) + r"(/[^\s\"':;,]*)?(?=[\s\"':;,]|$)", text):
         name = (match[1] or "").strip("/")
         folder = Path(checkout, name)
@@ -232,21 +232,21 @@ class Ready(Protocol):
 
     @property
     def argv(self) -> tuple[str, ...]:
-        """Its words."""
+        """Return its arguments."""
         ...
 
     @property
     def env(self) -> dict[str, str]:
-        """Its whole environment."""
+        """Return its whole environment."""
         ...
 
 
 Wrap = Callable[[Sequence[str], Layer], AbstractContextManager[Ready]]
-"""A command in the sandbox, with a layer, standing in the folder that the layer's target is in."""
+"""Wraps a command in the sandbox with a layer; it runs in the parent folder of the layer's target."""
 
 
 def can_overlay(folder: Path, wrap: Wrap) -> bool:
-    """Return True if the sandbox can have layers whose files lie in a folder."""
+    """Return True if the sandbox supports layers whose files are in the folder."""
     target = folder / f"probe-{os.urandom(8).hex()}"
     names = ("source", "target", "upper", "work")
     layer = Layer(*(target / name for name in names))

@@ -1,10 +1,10 @@
-"""Run shell commands in one sandboxed bash, one after another, and judges each by itself.
+"""Run shell commands one after another in one sandboxed bash, and judge each separately.
 
-The shell prints a mark after each command on the stream that it shares with them; only marks that
-hold the session's secret count, so what a command prints can only ever be output. A command that
-ends the shell ends the session. When it is over nothing of it runs any more: under bubblewrap the
-kernel sees to that; else its process group is killed, and what left the group is found by the name
-of the session's private directory in its environment, which a process can hide only on purpose.
+The shell prints a mark after each command to the stream that it shares with them; only marks with the session's secret
+count, so a command's output cannot be taken for one. A command that ends the shell ends the session. After a session no
+process of it remains: under bubblewrap by the kernel; else its process group is killed, and processes that left the
+group are found by the name of the session's private directory in their environment, which they can hide only on
+purpose.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ def run_commands(  # noqa: PLR0913 - the sandbox's decisions, and two of its own
     put_back: Callable[[], tuple[str, ...]] | None = None,
     stepwise: bool = False,
 ) -> SessionResult:
-    """Run the commands in order in one shell; each result goes to `on_event` as it is known.
+    """Run the commands in order in one shell; pass each result to `on_event` immediately.
 
-    `on_output` gets all that each command printed, with its place. `put_back` is called between commands, `stepwise`
-    also before each part of one: it makes the tracked files the commit's again, and gives those that were not.
-    `env` is the caller's environment, of which the sandbox hands on only what is harmless; `extra_env` is handed on
-    as it is. Raises `MachineError` where the shell could not be started.
+    `on_output` receives each command's index and whole output. `put_back` runs between commands, with `stepwise` also
+    before each part of one: it restores tracked files and returns those that had changed. Of the caller's environment
+    `env` the sandbox passes on harmless variables only; `extra_env` is passed on unchanged. Raise `MachineError` if the
+    shell could not be started.
     """
     if not commands:
         return SessionResult((), sandbox=sandbox.strength.value)
@@ -107,7 +107,7 @@ def _started(wrapped: Wrapped, workspace: Path) -> contextlib.AbstractContextMan
 def _open_proxy(
     network: Grant, sandbox: Sandbox, record: _Record, ends: contextlib.ExitStack
 ) -> Listeners | None:
-    """Open the way to what is listed; None where that is nothing, all, or what the sandbox cannot hold."""
+    """Start a proxy for listed hosts; return None for no or full access, or if the sandbox cannot enforce a list."""
     if isinstance(network, bool) or not sandbox.can_list_hosts:
         return None
     from minitask.sandbox.proxy import Proxy
@@ -119,7 +119,7 @@ def _open_proxy(
 
 
 class _Record(Struct):
-    """The results so far."""
+    """The results so far, and the callbacks."""
 
     commands: tuple[Command, ...]
     tell: Callable[[CommandResult], None]
@@ -132,27 +132,27 @@ class _Record(Struct):
 
     @property
     def complete(self) -> bool:
-        """Return True if every command has its result."""
+        """Return True if every command has a result."""
         return len(self.results) == len(self.commands)
 
     def restore(self) -> tuple[str, ...]:
-        """Put tracked files back; return those that the command changed so far."""
+        """Restore tracked files; return those that the command has changed so far."""
         self.changed.update(dict.fromkeys(self.put_back()))
         return tuple(self.changed)
 
     def judge(self, output: bytes, *, code: int, pipeline: Sequence[int] = ()) -> CommandResult:
-        """Return the command that ran ended with this."""
+        """Add and return the result of the command that just ended."""
         command = self.commands[len(self.results)]
         status = read_status(command.text, code=code, pipeline=pipeline)
         reason = find_fault(command, status, output)
         return self._add(output, status=status, reason=reason, changed=self.restore())
 
     def fail(self, output: bytes, *, reason: str) -> None:
-        """The command that ran was cut off."""
+        """Add the result of a command that was cut off."""
         self._add(output, status=None, reason=reason)
 
     def skip_rest(self, reason: str) -> None:
-        """The commands that are left were not run."""
+        """Add results for the commands that were not run."""
         self.since = time.monotonic()
         while not self.complete:
             self._add(b"", status=None, reason=f"not run: {reason}", seconds=0.0)
@@ -193,7 +193,7 @@ class _Record(Struct):
 
 
 class _Watching:
-    """Reads the session's stream mark by mark, and ends it when it must end."""
+    """Reads the session's stream mark by mark, and ends the session if necessary."""
 
     def __init__(
         self,
@@ -223,9 +223,7 @@ class _Watching:
         self._step = os.urandom(16).hex() if stepwise else ""
 
     def follow(self, child: pipes.Child, ends: contextlib.ExitStack) -> None:
-        """Feed the shell and read from it until it exits or must be ended, which leaving `spawn`
-        does.
-        """
+        """Feed the shell and read its output until it exits or must be ended, which leaving `spawn` does."""
         text = wrapper_program(
             self.record.commands, secret=self._secret, gated=self.gated, step=self._step
         )
@@ -248,7 +246,7 @@ class _Watching:
                 self.killed_reason = f"timed out after {self.limits.seconds:g} s"
 
     def conclude(self, exit_code: int) -> None:
-        """Give the commands that have no result theirs, now that the shell is gone."""
+        """Add the missing results after the shell has ended."""
         if self.record.complete:
             return
         output = bytes(self._pending)
@@ -273,7 +271,7 @@ class _Watching:
         return self._stopped or bool(self.killed_reason)
 
     def _read_marks(self, child: pipes.Child, ends: contextlib.ExitStack) -> None:
-        """Take every complete mark from the stream, and what was printed before it."""
+        """Process every complete mark in the stream, with the output before it."""
         self._take_steps(child)
         while not self._stopped:
             start = self._pending.find(self._mark, self._scanned)
@@ -284,7 +282,7 @@ class _Watching:
                 )
                 return
             if self._counted + start > self.limits.output_bytes:
-                del self._pending[start:]  # too much, however soon the command ended behind it
+                del self._pending[start:]  # too much, even if the command has ended
                 return
             self._counted += start
             output = bytes(self._pending[:start])
@@ -294,7 +292,7 @@ class _Watching:
             self._take(fields, output, child=child, ends=ends)
 
     def _take_steps(self, child: pipes.Child) -> None:
-        """Let the parts of commands that wait go on, on the commit's own files."""
+        """Restore the files before each waiting part of a command, and let it continue."""
         step = b"\0" + self._step.encode() + b"\0"
         while self._step and (at := self._pending.find(step)) >= 0:
             del self._pending[at : at + len(step)]
@@ -310,7 +308,7 @@ class _Watching:
         child: pipes.Child,
         ends: contextlib.ExitStack,
     ) -> None:
-        """One mark: the shell is ready, or a command is done."""
+        """Process one mark: the shell is ready, or a command has ended."""
         if fields[0] == b"ready":
             self._ready = True
             self.record.since = time.monotonic()
@@ -341,7 +339,7 @@ def _megabytes(count: int) -> str:
 
 
 def _nothing() -> tuple[str, ...]:
-    """Put no files back."""
+    """Restore no files."""
     return ()
 
 

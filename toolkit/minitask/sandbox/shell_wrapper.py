@@ -1,8 +1,7 @@
-"""The bash program that a session runs: each command in the same shell, a mark after each.
+"""The bash program of a session: each command in the same shell, followed by a mark.
 
-It comes in over the shell's input, never over its arguments, its environment or a variable, where
-the commands could read the secret that the marks are known by. Directory, variables, functions and
-`$?` carry over from one command to the next. It is bash 3.2 at most.
+It is sent over the shell's input, not its arguments, environment or a variable, where commands could read the secret of
+the marks. Directory, variables, functions and `$?` carry over to the next command. It runs in bash 3.2.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 MARK_FD, GATE_FD = 250, 249
 TAKEN_FDS = range(10, 20)
-"""Kept open on nothing: bash puts what it shuts for a command at the next free number, which a command might use."""
+"""Kept open on /dev/null: bash moves descriptors that it closes for a command to the next free number."""
 
 DRIVER = f'IFS= read -r -d "" __mt; exec {MARK_FD}>&1 {GATE_FD}<&0 </dev/null; eval "$__mt"'
 PROLOGUE = """\
@@ -32,15 +31,15 @@ __mt_again() {{ return "$1"; }}
 builtin printf '\\0%s\\0' '{secret}:ready' >&{mark}
 :
 """
-"""Its last line is there for `$_`, which holds the last argument of the command before."""
+"""Its last line resets `$_`, which holds the last argument of the previous command."""
 IDENTITY = (
     "{ [[ -e $HOME/.gitconfig ]] || builtin printf '[user]\\n\\tname = minitask\\n\\temail = minitask@localhost\\n'"
     ' >"$HOME/.gitconfig"; } 2>/dev/null'
 )
-"""Who commits, for tests that make a repository of their own; below that repository's settings and variables."""
+"""Identity for tests that commit to their own repository; that repository's settings and variables override it."""
 
-# `__mt_same` keeps the status, and is a plain command for the parser to recover on: a syntax error
-# in the command can leave it in a state where it takes the brace for a word.
+# `__mt_same` keeps the status, and is a simple command on which the parser recovers: after a syntax error in the
+# command, it can take a brace for a word.
 COMMAND = """\
 {before}
 {{ eval {text}
@@ -58,12 +57,13 @@ __mt_again "$__mt_last" && :
 }} 2>/dev/null
 """
 CAPTURE = "\n\n{ __mt=($? ${PIPESTATUS[@]}); } 2>/dev/null"
-"""Follows each command in its own `eval`: two lines on, for a final backslash eats the first;
-without a quote, so that one left open before it stays open.
+"""Follows each command in its own `eval`.
+
+Two newlines, since a final backslash removes one; no quotes, so that an unclosed quote stays unclosed.
 """
 
 SHUT = f"{GATE_FD}<&- {MARK_FD}>&-"
-"""No command gets what the marks go through, nor what the shell waits on."""
+"""Commands get neither the descriptor of the marks nor the one that the shell waits on."""
 TAKEN = "exec " + " ".join(f"{fd}</dev/null" for fd in TAKEN_FDS)
 GATE = f"builtin read -r __mt_text <&{GATE_FD} || builtin exit 1"
 
@@ -72,14 +72,16 @@ STEP = (
     'trap \'{{ builtin printf "\\0%s\\0" {step} >&{mark};'
     " builtin read -r __mt_text <&{gate}; }} 2>/dev/null' DEBUG; set -T"
 )
-"""Before each simple command, in functions and subshells too, the shell tells so and waits for a line."""
+"""Before each simple command, also in functions and subshells, the shell prints a mark and waits for a line."""
 
 
 def wrapper_program(
     commands: Sequence[Command], *, secret: str, gated: bool, step: str = ""
 ) -> bytes:
-    """Return what the shell evaluates, ended by a NUL; where it is gated it waits for a line after each
-    command, with a `step` (which commands may come to know) also before each part of one.
+    """Return the program for the shell, ended by a NUL.
+
+    If `gated`, the shell waits for a line after each command; with `step` (not secret from commands) also before each
+    part of one.
     """
     before = STEP.format(step=step, mark=MARK_FD, gate=GATE_FD) if step else ""
     after = "trap - DEBUG" if step else ""

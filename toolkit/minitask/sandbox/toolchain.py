@@ -1,9 +1,7 @@
-"""Find where the programs on `PATH` really are: the smallest folders that must be readable for them to
-run.
+"""Find the smallest folders that must be readable for the programs on `PATH` to run.
 
-A compiler or an interpreter under the user's home is useless without its libraries, and its
-neighbour in the same home is a key. So a folder of programs brings along the installation around it
-only where it looks like one, and never the home, anything above it, or a checkout.
+A compiler or interpreter in the user's home needs its libraries, but next to it may be a key. So a program folder
+includes the surrounding installation only if it looks like one, and never the home, anything above it, or a checkout.
 """
 
 # This runs before a command's first session, and strings are several times faster.
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 PROGRAM_FOLDERS = ("bin", "sbin", "shims", "Scripts")
 INSTALLATION_MARKS = ("pyvenv.cfg", "lib", "lib64", "libexec", "conda-meta")
 VERSION_KEEPERS = (".pyenv", ".rbenv", ".nodenv", ".asdf", ".volta", ".bun", ".deno", ".sdkman")
-"""Folders in a home that hold nothing but programs, so that all of one may be read."""
+"""Folders in a home that contain only programs, so that they are readable as a whole."""
 
 SHARED_FOLDERS = ("/", "/home", "/root", "/tmp", "/var", "/run", "/mnt", "/srv")  # noqa: S108 - never granted
 PRIVATE_IN_HOME = ("", "/.local", "/.local/share", "/.local/state", "/.config", "/.cache")
@@ -34,9 +32,7 @@ LINKS_SCANNED = "/usr/local/bin"
 
 
 class Toolchain(Struct):
-    """Folders and files to read, outside the system's own, and variables that some programs find
-    theirs by.
-    """
+    """Readable folders and files outside the system's own, and variables that some programs need to find theirs."""
 
     home: str
     roots: list[str] = field(default_factory=list)
@@ -44,7 +40,7 @@ class Toolchain(Struct):
     _seen: set[str] = field(default_factory=set)
 
     def add_folder(self, folder: str) -> None:
-        """Take in a folder of programs, its installation, and what its links lead to."""
+        """Add a program folder, its installation, and the targets of its links."""
         waiting = [folder.rstrip("/")]
         while waiting:
             here = waiting.pop()
@@ -57,9 +53,7 @@ class Toolchain(Struct):
                 waiting += self._follow_links(here)
 
     def _follow_links(self, folder: str) -> list[str]:
-        """Cover what the folder's links lead to; give the program folders among that, which lead
-        on.
-        """
+        """Add the targets of the folder's links; return the program folders among them, to be followed."""
         links = list(_based_on(os.path.dirname(folder)))
         for target in _link_targets(folder):
             if self._covered(target):
@@ -72,7 +66,7 @@ class Toolchain(Struct):
         return links
 
     def _root(self, folder: str) -> str:
-        """Return the installation that a program folder belongs to, or that folder alone."""
+        """Return the installation of a program folder, or the folder itself."""
         parts = folder.split("/")
         for index, part in enumerate(parts):
             if part in (*VERSION_KEEPERS, "node_modules"):
@@ -83,13 +77,13 @@ class Toolchain(Struct):
         return folder
 
     def add_program(self, path: str) -> None:
-        """Take in one program with what stands around it, wherever it lies."""
+        """Add a program, and its installation or folder if that may be granted."""
         folder = os.path.dirname(path)
         root = self._root(folder)
         self._cover(root if root != folder or self._may_grant(folder) else path)
 
     def _may_grant(self, folder: str) -> bool:
-        """Return True if a folder can be read as a whole: not the home, nothing above it, no checkout."""
+        """Return True if a folder may be readable as a whole: not the home, anything above it, or a checkout."""
         if folder in SHARED_FOLDERS or os.path.lexists(folder + "/.git"):
             return False
         home = self.home
@@ -107,9 +101,7 @@ class Toolchain(Struct):
 
 @lru_cache(maxsize=4)
 def find_toolchain(path: str, *, home: str) -> Toolchain:
-    """Return what the programs on a `PATH` need, for a user with this home directory; looked for once, not to be
-    changed.
-    """
+    """Return the toolchain of a `PATH` for a user's home directory; cached, not to be modified."""
     toolchain = Toolchain(home)
     for entry in path.split(os.pathsep):
         toolchain.add_folder(entry)
@@ -117,16 +109,16 @@ def find_toolchain(path: str, *, home: str) -> Toolchain:
 
 
 class Program(Struct, frozen=True):
-    """A program to start: its path, free of links that a sandbox does not show, and what must be readable for it."""
+    """A program to start: its path without links that a sandbox does not show, and the paths that it must read."""
 
     path: str
     readable: tuple[Path, ...]
 
 
 def locate_program(path: str, *, home: str) -> Program:
-    """Return how to start a program that was found at a path.
+    """Return how to start the program at a path.
 
-    A version manager's link tells by its own name which program is meant, so it is started as it is written.
+    A version manager's link selects the program by its own name, so its path is not resolved.
     """
     parts = path.split("/")
     is_shim = "shims" in parts or any(part in VERSION_KEEPERS for part in parts)
@@ -141,9 +133,7 @@ def _looks_installed(folder: str) -> bool:
 
 
 def _link_targets(folder: str) -> Iterator[str]:
-    """Yield where each symbolic link in a folder points: its first hop, and its end where that is
-    elsewhere.
-    """
+    """Yield the target of each symbolic link in a folder, and the end of its chain if different."""
     try:
         with os.scandir(folder) as entries:
             links = [entry.path for entry in entries if entry.is_symlink()]
@@ -161,7 +151,7 @@ def _link_targets(folder: str) -> Iterator[str]:
 
 
 def _based_on(environment: str) -> Iterator[str]:
-    """Yield the program folder of the Python that a virtual environment was made from."""
+    """Yield the program folder of a virtual environment's base Python."""
     try:
         text = Path(environment, "pyvenv.cfg").read_text("utf-8", "replace")
     except OSError:

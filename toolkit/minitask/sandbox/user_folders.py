@@ -1,7 +1,7 @@
-"""Folders of the user's that tools expect below HOME: version managers, and packages that were fetched before.
+"""Folders of the user that tools expect below HOME: version managers and fetched packages.
 
-A command has a home of its own, so each is named by the variable that its tool knows. All can only be read. No folder
-that holds a key is among them, and no settings file in which a key is set.
+Commands have another home, so each folder is passed in its tool's variable, and is read-only. Excluded are folders that
+hold a key, and settings files that set one.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ VERSION_MANAGERS = {
     "JAVA_HOME": "",
     "GOROOT": "",
 }
-"""The variable of each, and its folder below HOME where the variable is not set."""
+"""Variables of version managers, and their default folders below HOME."""
 NEEDED_BY = {"RUSTUP_HOME": ".cargo/bin", "MISE_GLOBAL_CONFIG_FILE": ".local/share/mise"}
-"""What a PATH leads to where that is not the folder itself."""
+"""Folders on `PATH` that show that a manager is in use, if not its own folder."""
 _KEY = lazy_pattern(
     r"""(?:token|secret|passw|key)[\w-]*["']?\s*=\s*["'{]|https?://[^/\s"']+@""", re.IGNORECASE
 )
-"""What a settings file holds that sets a key, or an address with a password in it."""
+"""Text of a settings file that sets a key, or has a URL with a password."""
 UV_KEEPS = {"UV_NO_SYNC": "1"}
-"""An environment that was shared is tested as it is: uv would install the project anew, over the network."""
+"""A shared environment is tested as it is: uv would reinstall the project over the network."""
 
 
 class PackageCache(Struct, frozen=True):
-    """Packages that a tool has fetched: its variable, the folder below HOME, and the parts that are shown of it.
+    """A tool's package cache: its variable, its default folder below HOME, and the parts to show.
 
-    `offline` are variables for commands without network: the tool then says what is missing, instead of trying.
+    `offline`: variables for commands without network, so that the tool reports what is missing instead of trying.
     """
 
     variable: str
@@ -76,19 +76,19 @@ CACHES = (
     PackageCache("NUGET_FALLBACK_PACKAGES", ".nuget/packages"),
     PackageCache("", ".m2/repository"),
 )
-"""Maven finds the user's home by itself. npm, pip and uv write to their caches: what they installed can be shared."""
+"""Maven finds the home itself. npm, pip and uv write to their caches, so share their installed packages instead."""
 MARKS = ("pyvenv.cfg", "conda-meta")
 CONDA_ROOTS = ("miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba", ".conda")
 ENVIRONMENT_FILES = ("environment.yml", "environment.yaml")
 _NAME = lazy_pattern(r"^name:\s*[\"']?([\w.-]+)", re.MULTILINE)
 _MINOR = r"\[{}\]\s*minor\s*=\s*\"([\d.]+)\""
-"""What poetry notes of the Python that `poetry env use` chose for an environment."""
+"""Poetry's note of the Python version chosen by `poetry env use`."""
 LOOKED_SECONDS = 1.0
-"""How long it counts what was looked for: a run starts many sessions a second."""
+"""Seconds for which results are cached: a run starts many sessions a second."""
 
 
 class UserFolders(Struct, frozen=True):
-    """Folders and files that can be read, and the variables that name them; Python environments by theirs."""
+    """Readable folders and files, the variables that name them, and Python environments by variable."""
 
     roots: tuple[str, ...]
     env: Mapping[str, str]
@@ -96,7 +96,7 @@ class UserFolders(Struct, frozen=True):
 
 
 def user_folders(room: SandboxPolicy, checkout: Path | None = None) -> UserFolders:
-    """Return what there is for a session on a checkout; nothing that is the home, or above it."""
+    """Return the folders for a session on a checkout, excluding the home and anything above it."""
     return _look(
         room.workspace,
         tuple(room.environ.items()),
@@ -115,7 +115,7 @@ def _look(
     checkout: Path | None,
     has_venv: bool,
     has_network: bool,
-    moment: int,  # noqa: ARG001 - what was found is forgotten with it
+    moment: int,  # noqa: ARG001 - expires the cache
 ) -> UserFolders:
     room = SandboxPolicy(workspace, dict(environ))
     roots: list[str] = []
@@ -138,7 +138,7 @@ def _look(
 
 
 def _managers(room: SandboxPolicy) -> Iterator[tuple[str, str]]:
-    """Yield the version managers in use: named by their variable, or on the PATH."""
+    """Yield the version managers in use: set in their variable, or on the `PATH`."""
     entries = f":{room.path}:".replace(":", "/:")
     for variable, name in VERSION_MANAGERS.items():
         folder = room.environ.get(variable, "")
@@ -154,7 +154,7 @@ def _may_show(path: str, home: str) -> bool:
 
 
 def _holds_key(path: str) -> bool:
-    """Return True for a file in which a key is set, or that cannot be read."""
+    """Return True for a file that sets a key, or is unreadable."""
     if not os.path.isfile(path):
         return False
     try:
@@ -165,9 +165,9 @@ def _holds_key(path: str) -> bool:
 
 
 def _environments(checkout: str, room: SandboxPolicy, *, has_venv: bool) -> dict[str, str]:
-    """Return the environments outside a checkout that its commands use, by the variables that tell tools of them.
+    """Return the environments outside a checkout that its commands use, by variable.
 
-    One that the user has activated or named comes first; the workspace's own `.venv` before one that was looked for.
+    Activated or configured ones come first; the workspace's `.venv` precedes detected ones.
     """
     home, environ = room.home, room.environ
     virtual = [environ.get("VIRTUAL_ENV", "")]
@@ -188,7 +188,7 @@ def _environments(checkout: str, room: SandboxPolicy, *, has_venv: bool) -> dict
 
 
 def _may_be_read(folder: str, checkout: str, home: str) -> bool:
-    """Return True for an environment that is neither in the checkout nor holds the home."""
+    """Return True for an environment that is outside the checkout and does not contain the home."""
     is_apart = folder.startswith("/") and not lies_in(folder, [checkout])
     if not is_apart or (home and lies_in(home, [folder])):
         return False
@@ -196,7 +196,7 @@ def _may_be_read(folder: str, checkout: str, home: str) -> bool:
 
 
 def _of_poetry(checkout: str, home: str, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield poetry's environments of a checkout: the one that it was told to use, else the newest first."""
+    """Yield poetry's environments of a checkout: the chosen one, then the newest first."""
     cache = environ.get("XDG_CACHE_HOME") or f"{home}/.cache"
     caches = [environ.get("POETRY_CACHE_DIR") or f"{cache}/pypoetry"]
     caches += [f"{home}/Library/Caches/pypoetry"]
@@ -219,7 +219,7 @@ def _of_poetry(checkout: str, home: str, environ: Mapping[str, str]) -> Iterator
 
 
 def _of_pipenv(checkout: str, home: str, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the environments that say whose they are, as those of pipenv and virtualenvwrapper do."""
+    """Yield the environments whose `.project` file names the checkout, as with pipenv and virtualenvwrapper."""
     data = environ.get("XDG_DATA_HOME") or f"{home}/.local/share"
     for folder in (environ.get("WORKON_HOME", ""), f"{data}/virtualenvs", f"{home}/.virtualenvs"):
         for note in glob(f"{escape(folder)}/*/.project") if folder else ():
@@ -229,7 +229,7 @@ def _of_pipenv(checkout: str, home: str, environ: Mapping[str, str]) -> Iterator
 
 
 def _of_conda(checkout: str, home: str, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the environment that the checkout's file names, then the active one if it is not conda's own."""
+    """Yield the environment named by the checkout's file, then the active one unless it is conda's base."""
     roots = [os.path.dirname(os.path.dirname(environ.get("CONDA_EXE", "")))]
     roots += [environ.get("MAMBA_ROOT_PREFIX", ""), *(f"{home}/{name}" for name in CONDA_ROOTS)]
     for file in ENVIRONMENT_FILES:
