@@ -18,7 +18,8 @@ from minitask.engine.task_records import latest_record
 from minitask.engine.tasks import Base, Task
 from minitask.git.repository import discover
 from minitask.landing import merge_queue
-from minitask.landing.candidate_commits import Candidate, Landed
+from minitask.landing.candidate_commits import Candidate
+from minitask.landing.land import Landed
 from minitask.ledger.record import Verdict
 from world import World
 

@@ -14,7 +14,7 @@ from minitask.cli.session import json_option, landed_of, moment, print_json, sta
 from minitask.cli.terminal import show
 from minitask.engine.tasks import Base
 from minitask.git.history import LandedTask
-from minitask.landing.audit import audit, statement
+from minitask.landing.merged_tasks import audit, statement
 from minitask.reports.task_lists import audit_document, render_audit
 
 

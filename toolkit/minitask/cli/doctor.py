@@ -22,7 +22,7 @@ from minitask.engine.repository_settings import load_settings
 from minitask.errors import MinitaskError
 from minitask.executors.agents.programs import OLDEST_RUN, PROGRAMS
 from minitask.git.repository import OLDEST_GIT, Repository, committer, discover, git_version
-from minitask.landing.base_proof import try_check
+from minitask.landing.proof import try_check
 from minitask.planning.survey import CHECKS, missing, survey
 from minitask.presets import AUTO
 from minitask.reports.diagnostics import CheckResult, Health, health_document, render_health

@@ -8,7 +8,7 @@ from minitask.cli.completion import complete_tasks
 from minitask.cli.session import EXIT, json_option, print_json, start
 from minitask.cli.terminal import show
 from minitask.engine.find_tasks import full_name
-from minitask.landing.undo import Undone, undo_task
+from minitask.landing.merged_tasks import Undone, undo_task
 from minitask.ledger.record import Verdict
 
 

@@ -8,7 +8,7 @@ from minitask.cli.completion import complete_tasks
 from minitask.cli.session import json_option, print_json, start
 from minitask.cli.terminal import show
 from minitask.engine.tasks import Base
-from minitask.landing.audit import verify
+from minitask.landing.merged_tasks import verify
 from minitask.ledger.record_json import command_document
 from minitask.reports.results import render_command
 

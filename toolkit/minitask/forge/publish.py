@@ -34,8 +34,8 @@ from minitask.forge.forge_text import (
 from minitask.git import refs
 from minitask.git.remotes import is_changed, remote_tip
 from minitask.git.trees import is_ancestor
-from minitask.landing.candidate_commits import Candidate, Landed
-from minitask.landing.join import push_commit
+from minitask.landing.candidate_commits import Candidate
+from minitask.landing.land import Landed, push_commit
 from minitask.ledger.record import Record, TaskResult, Verdict
 from minitask.policy.prices import Budget
 from minitask.policy.route import RouteOverrides

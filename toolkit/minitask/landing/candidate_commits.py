@@ -1,4 +1,9 @@
-"""From a change to a commit: the candidate's tree, and the commits that carry the verdict."""
+"""From a change to commits: the candidate with its verdict, and its merge into a tip of the target.
+
+A candidate whose base is part of the target is merged by its own commits. One that was begun on a feature branch, or on
+a commit that was amended, reset or rebased away since, would bring all commits below it; so its change alone is applied
+to the tip and committed again. The same is done for a candidate that landed before and was reverted.
+"""
 
 from __future__ import annotations
 
@@ -14,31 +19,66 @@ from minitask.engine.tasks import Task
 from minitask.errors import EditError
 from minitask.gates.scope import starts_programs
 from minitask.git import refs
-from minitask.git.commits import FileWrite, NewCommit, write_commits
+from minitask.git.commits import FileWrite, NewCommit, write_commit, write_commits
 from minitask.git.loose import object_id
 from minitask.git.objects import TREE, Objects
 from minitask.git.repository import Signature
-from minitask.git.trees import TreeChange
-from minitask.landing.proof import Proof
+from minitask.git.trees import MergeResult, TreeChange, merge_apart, merge_tree
 from minitask.ledger.record import Attempt, FileRecord, Verdict, money
 from minitask.ledger.usage import Usage
 from minitask.spec.notes import is_executable
 
 RUNS = "Minitask-Runs"
 """The trailer of a merge that changes files by which tools start programs: their paths."""
+CARRIED = "Minitask-Carried"
+"""The trailer of a candidate that was made again: the commit with the original change."""
+
+
+class Candidate(Struct, frozen=True):
+    """A proven candidate: its commit and tree, the attempt that made it, and the merge if one is written.
+
+    `base` is the commit that its change starts from; None for the candidate's first parent.
+    """
+
+    commit: str
+    tree: str
+    attempt: Attempt
+    merge: str | None = None
+    base: str | None = None
+
+
+class Joint(Struct, frozen=True):
+    """The merged tree and the commit to merge; without a tree, the paths in conflict or why it may not land."""
+
+    commit: str
+    tree: str | None = None
+    conflicts: tuple[str, ...] = ()
+    refusal: str = ""
+    next_step: str = ""
 
 
 def file_writes(changes: Sequence[Change], objects: Objects, task: Task) -> tuple[FileWrite, ...]:
-    """Return what to write for a change; raise `EditError` if a path is a folder, or below something that is none."""
+    """Return the writes of a change; raise `EditError` if a path is a folder, or below a file."""
     executable = {ref.path for ref in task.spec.files if is_executable(ref)}
     return tuple(
-        _write(
-            replace(change, executable=change.executable or change.path in executable),
-            objects,
-            task.base,
-        )
+        _write(change, objects, task.base, executable=change.path in executable)
         for change in changes
     )
+
+
+def _write(change: Change, objects: Objects, base: str, *, executable: bool) -> FileWrite:
+    entry = objects.entry(base, change.path)
+    if entry is not None and entry.mode == TREE:
+        raise EditError(f"{change.path} is a folder in the base", hint="name a file")
+    parts = change.path.split("/")
+    for parent in ("/".join(parts[:count]) for count in range(1, len(parts))):
+        above = objects.entry(base, parent)
+        if above is not None and above.mode != TREE:
+            raise EditError(f"{change.path}: {parent} is not a folder in the base")
+    source = objects.entry(base, change.mode_from) if change.mode_from else entry
+    content = None if change.content is None else change.content.encode("utf-8", "surrogateescape")
+    mode = source.mode if source else "100644"
+    return FileWrite(change.path, content, "100755" if change.executable or executable else mode)
 
 
 def write_draft_commit(
@@ -49,7 +89,7 @@ def write_draft_commit(
     writes: Sequence[FileWrite] = (),
     tree: str | None = None,
 ) -> NewCommit:
-    """Return a commit under the task's journal ref, to check out and prove; it says nothing yet."""
+    """Return a commit under the task's journal ref, to check out and prove; it has no verdict yet."""
     return NewCommit(
         ref=f"{refs.LANDING}/{task.name}/draft",
         message=f"draft of {task.name}\n",
@@ -61,8 +101,21 @@ def write_draft_commit(
     )
 
 
+def write_unreferenced(
+    engine: Context,
+    task: Task,
+    *,
+    parents: tuple[str, ...],
+    writes: Sequence[FileWrite] = (),
+    tree: str | None = None,
+) -> str:
+    """Write a draft commit to which no ref points, and return it."""
+    draft = write_draft_commit(engine, task, parents=parents, writes=writes, tree=tree)
+    return write_commit(engine.objects, draft)
+
+
 def write_draft(engine: Context, task: Task, writes: Sequence[FileWrite]) -> str:
-    """Write the candidate's tree as a commit under the task's journal ref, and give the commit."""
+    """Write the candidate's tree as a commit under the task's journal ref, and return the commit."""
     commit = write_draft_commit(engine, task, parents=(task.base,), writes=writes)
     return write_commits(engine.database, [commit], force=True)[0]
 
@@ -70,14 +123,15 @@ def write_draft(engine: Context, task: Task, writes: Sequence[FileWrite]) -> str
 def candidate_commit(
     engine: Context, task: Task, attempt: Attempt, tree: str, *, text: str = ""
 ) -> NewCommit:
-    """Return the candidate with its verdict: the author is the model, the committer the user; `text` is its own
-    message.
+    """Return the candidate with its verdict: the author is the model, the committer the user.
+
+    `text` is its message; without one, the spec's title.
     """
     committer = engine.signature
     return engine.signed(
         NewCommit(
             ref=refs.attempt(task.name, attempt.n),
-            message=message(task, attempt, text or task.spec.title or task.name),
+            message=_message(task, attempt, text or task.spec.title or task.name),
             author=_author(attempt, committer),
             committer=committer,
             parents=(task.base,),
@@ -97,8 +151,9 @@ def merge_commit(
     round_: int = 0,
     text: str = "",
 ) -> NewCommit:
-    """Return the merge of a proven candidate into the target's tip, or its commit on the tip where the history is to
-    be linear; `text` is the candidate's own message, which is read where it is not given.
+    """Return the merge of a proven candidate into the target's tip; for a linear history, its commit on the tip.
+
+    `text` is the candidate's own message; without one, it is read from the commit.
     """
     suffix = f".{round_}" if round_ else ""
     merges = engine.settings.merges
@@ -111,7 +166,7 @@ def merge_commit(
     return engine.signed(
         NewCommit(
             ref=refs.landing(task.name, attempt.n) + suffix,
-            message=message(task, attempt, title, verdict=Verdict.MERGED) + trailer,
+            message=_message(task, attempt, title, verdict=Verdict.MERGED) + trailer,
             author=engine.signature if merges else _author(attempt, engine.signature),
             committer=engine.signature,
             parents=(tip, candidate) if merges else (tip,),
@@ -120,11 +175,8 @@ def merge_commit(
     )
 
 
-def message(task: Task, attempt: Attempt, title: str, *, verdict: Verdict | None = None) -> str:
-    """Return a commit message: the title, why it is there, and the trailers that scripts read.
-
-    What follows the first line of a title is kept as paragraphs.
-    """
+def _message(task: Task, attempt: Attempt, title: str, *, verdict: Verdict | None = None) -> str:
+    """Return a commit message: the title, its further paragraphs, the reason of a failure, trailers for scripts."""
     outcome = verdict or attempt.verdict
     title, _, paragraphs = title.partition("\n\n")
     body = f"{paragraphs.strip()}\n\n" if paragraphs.strip() else ""
@@ -143,10 +195,10 @@ def message(task: Task, attempt: Attempt, title: str, *, verdict: Verdict | None
 
 
 def _own_text(engine: Context, commit: str) -> str:
-    """Return a commit's message without the trailers; "" where there is no such commit."""
+    """Return a commit's message without the trailers; "" if there is no such commit."""
     raw = engine.objects.read(commit)
-    message_text = raw[2].decode("utf-8", "replace").partition("\n\n")[2] if raw else ""
-    return message_text.partition("\nMinitask: ")[0].strip()
+    text = raw[2].decode("utf-8", "replace").partition("\n\n")[2] if raw else ""
+    return text.partition("\nMinitask: ")[0].strip()
 
 
 def commit_id(commit: NewCommit, object_format: str) -> str:
@@ -156,7 +208,7 @@ def commit_id(commit: NewCommit, object_format: str) -> str:
 
 
 def file_records(changes: Sequence[TreeChange]) -> tuple[FileRecord, ...]:
-    """Return the changed files as the record holds them."""
+    """Return the changed files for the record."""
     return tuple(
         FileRecord(change.path, change.status, change.added, change.removed) for change in changes
     )
@@ -169,26 +221,10 @@ def _author(attempt: Attempt, committer: Signature) -> Signature:
     return Signature(f"{shown} (minitask)", f"{address}@minitask.invalid", committer.stamp)
 
 
-def _write(change: Change, objects: Objects, base: str) -> FileWrite:
-    entry = objects.entry(base, change.path)
-    if entry is not None and entry.mode == TREE:
-        raise EditError(f"{change.path} is a folder in the base", hint="name a file")
-    parts = change.path.split("/")
-    for count in range(1, len(parts)):
-        parent = objects.entry(base, "/".join(parts[:count]))
-        if parent is not None and parent.mode != TREE:
-            raise EditError(f"{change.path}: {'/'.join(parts[:count])} is not a folder in the base")
-    source = objects.entry(base, change.mode_from) if change.mode_from else entry
-    content = None if change.content is None else change.content.encode("utf-8", "surrogateescape")
-    mode = "100755" if change.executable else source.mode if source else "100644"
-    return FileWrite(change.path, content, mode)
-
-
 def _tokens(usage: Usage) -> str:
-    def said(count: int | None) -> str:
-        return "unknown" if count is None else str(count)
-
-    return f"{said(usage.input_tokens)} in, {said(usage.output_tokens)} out"
+    counts = (usage.input_tokens, usage.output_tokens)
+    read, written = ("unknown" if count is None else count for count in counts)
+    return f"{read} in, {written} out"
 
 
 def _cost(amount: Decimal | None) -> str:
@@ -196,24 +232,112 @@ def _cost(amount: Decimal | None) -> str:
     return "unknown" if text is None else f"{text} USD"
 
 
-class Candidate(Struct, frozen=True):
-    """A proven candidate: its commit and tree, the attempt that made it, and the merge if one is written.
+def write_merge(
+    engine: Context, task: Task, candidate: Candidate, joint: Joint, *, tip: str, round_: int = 1
+) -> str:
+    """Write the merge of a joined candidate into a tip, and return the commit."""
+    assert joint.tree is not None  # noqa: S101 - it was joined
+    commit = merge_commit(
+        engine,
+        task,
+        candidate.attempt,
+        tip=tip,
+        candidate=joint.commit,
+        tree=joint.tree,
+        round_=round_,
+    )
+    merge = write_commits(engine.database, [commit], force=True)[0]
+    engine.built_on[merge] = tip
+    return merge
 
-    `base` is the commit that its change starts from; None for the candidate's first parent.
+
+def join_commits(engine: Context, task: Task, candidate: Candidate, *, tip: str) -> Joint:
+    """Return the merge of a candidate into a tip, without any foreign commit; the merged text may be faulty."""
+    base = candidate.base or engine.objects.commit(f"{candidate.commit}^1")
+    if base is None or _leads_back(engine, tip, base):
+        return _joint(candidate.commit, merged(engine, candidate.commit, tip=tip))
+    own_commits = _own_commits(engine, candidate.commit, tip=tip)
+    if own_commits and base not in own_commits:
+        merge = merged(engine, candidate.commit, tip=tip)
+        if all(len(parents) <= 1 for parents in own_commits.values()):
+            return _joint(candidate.commit, merge)
+    else:
+        merge = _merged_on(engine, candidate.commit, base=base, tip=tip)
+    lacking = _lacking_spec(engine, task, base=base, tip=tip)
+    if lacking is not None:
+        return lacking
+    if merge.tree is None:
+        return _joint(candidate.commit, merge)
+    return Joint(_carry(engine, task, candidate, tip=tip, tree=merge.tree), merge.tree)
+
+
+def _joint(commit: str, merge: MergeResult) -> Joint:
+    return Joint(commit, merge.tree, merge.conflicts)
+
+
+def _own_commits(engine: Context, candidate: str, *, tip: str) -> dict[str, list[str]]:
+    """Return the commits that a merge of the candidate would bring to the tip, with their parents."""
+    lines = engine.repository.git.line("rev-list", "--parents", candidate, f"^{tip}").splitlines()
+    return {commit: parents for commit, *parents in (line.split() for line in lines)}
+
+
+def _merged_on(engine: Context, candidate: str, *, base: str, tip: str) -> MergeResult:
+    """Apply the difference between a base and the candidate to the tip's files, whatever history the tip has."""
+    who = engine.signature
+    tree = engine.objects.tree_of(tip)
+    ours = NewCommit("", "files of the target\n", who, who, parents=(base,), tree=tree)
+    oid = write_commit(engine.objects, ours)
+    return merge_tree(engine.repository.git, ours=oid, theirs=candidate)
+
+
+def _lacking_spec(engine: Context, task: Task, *, base: str, tip: str) -> Joint | None:
+    """Return why the change may not be carried over: the target lacks the spec that it was made for."""
+    made_for, present = (engine.objects.entry(commit, task.path) for commit in (base, tip))
+    if made_for is None or made_for.oid != task.blob or (present and present.oid == task.blob):
+        return None
+    branch = task.target.removeprefix("refs/heads/")
+    origin = f"it was made on {base[:12]}, which is not part of {branch}"
+    if present is not None:
+        again = f"minitask exec {task.name} --again"
+        return Joint("", refusal=f"{origin}, and {task.path} differs there", next_step=again)
+    add = f"git checkout {base[:12]} -- {task.path} && git commit -m 'Add {task.path}'"
+    return Joint("", refusal=f"{origin}, and {branch} lacks its spec {task.path}", next_step=add)
+
+
+def _carry(engine: Context, task: Task, candidate: Candidate, *, tip: str, tree: str) -> str:
+    """Commit the change again on the tip, with the original commit in a trailer."""
+    commit = candidate_commit(engine, task, candidate.attempt, tree)
+    raw = engine.objects.read(candidate.commit)
+    text = raw[2].decode("utf-8", "surrogateescape").partition("\n\n")[2] if raw else ""
+    if f"\nMinitask: {task.name}\n" not in text:
+        text = commit.message
+    anew = replace(
+        commit,
+        ref=f"{refs.landing(task.name, candidate.attempt.n)}.carried",
+        message=f"{text.rstrip()}\n{CARRIED}: {candidate.commit}\n",
+        parents=(tip,),
+    )
+    return write_commits(engine.database, [engine.signed(anew)], force=True)[0]
+
+
+def merged(engine: Context, candidate: str, *, tip: str) -> MergeResult:
+    """Return the tree of the merge of a candidate, which has one parent, into a tip; or the paths that conflict."""
+    tree = None
+    base = engine.objects.commit(f"{candidate}^1")
+    if base is not None and _leads_back(engine, tip, base):
+        base, ours, theirs = map(engine.objects.tree_of, (base, tip, candidate))
+        tree = merge_apart(engine.objects, base=base, ours=ours, theirs=theirs)
+    if tree is not None:
+        return MergeResult(tree)
+    return merge_tree(engine.repository.git, ours=tip, theirs=candidate)
+
+
+def _leads_back(engine: Context, tip: str, base: str) -> bool:
+    """Return True if only merges made by this process lead from a base to a tip.
+
+    Then the base is the merge base of the tip and of any candidate made on the base since.
     """
-
-    commit: str
-    tree: str
-    attempt: Attempt
-    merge: str | None = None
-    base: str | None = None
-
-
-class Landed(Struct, frozen=True):
-    """The result of the landing. `proof` is that of the merge, where it had to be run."""
-
-    verdict: Verdict
-    merge: str | None = None
-    reason: str = ""
-    proof: Proof | None = None
-    next_step: str = ""
+    at: str | None = tip
+    while at is not None and at != base:
+        at = engine.built_on.get(at)
+    return at is not None

@@ -1,7 +1,7 @@
-"""The grade of a proof: faults planted in the lines that a change added, and how many its own validation notices.
+"""The grade of a proof: how many faults, planted in the lines that a change added, its own validation notices.
 
-It comes after the proof, takes at most as long as the validation did (three times that where a percentage is asked
-for), and can fail nothing: whatever goes wrong with it is a note.
+Grading follows the proof, takes at most as long as the validation did (three times that if a percentage is required),
+and fails no task: its own errors become a note.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.errors import MinitaskError
 from minitask.gates.mutants import Mutant, find_mutants, is_graded
-from minitask.git.commits import FileWrite, write_commit
+from minitask.git.commits import FileWrite
 from minitask.git.objects import FILE_MODES
-from minitask.landing.candidate_commits import write_draft_commit
-from minitask.landing.proof import run_without_keeping
+from minitask.landing.candidate_commits import write_unreferenced
+from minitask.landing.run_commands import run_on
 from minitask.ledger.record import NOTHING_PLANTED, CommandRecord, FileRecord, Grade, Missed
 from minitask.settings import OFF, stricter_grade
 from minitask.words import counted
 
 LEAST_SECONDS, MOST_SECONDS = 0.4, 10.0
-"""The least and the most time for planting; even a command of some milliseconds cannot be repeated in less."""
+"""The least and the most time for planting; in less, not even a command of some milliseconds can be repeated."""
 TIMES, STRICT_LEAST_SECONDS = 3, 5.0
-"""For a percentage: how many times the validation's own time, and seconds at the least."""
+"""For a required percentage: the multiple of the validation's own time, and the least seconds."""
 LOOP_SECONDS = 2.0
-"""A mutant that runs so long, and three times as long as the proof did, runs for ever: that is noticed."""
+"""A mutant that runs longer than this, and three times as long as the proof, counts as endless, so as noticed."""
 
 
 class Graded(Struct, frozen=True):
-    """A proven candidate, how its validation went, and the files that it changes.
+    """A proven candidate, the records of its validation, and the files that it changes.
 
     `may_share` says that a second core is likely to be free.
     """
@@ -50,25 +50,25 @@ class Graded(Struct, frozen=True):
 
     @property
     def seconds(self) -> float:
-        """Return how long the validation took."""
+        """Return the time of the validation."""
         return sum(command.seconds for command in self.commands)
 
 
-def required_grade(engine: Context, task: Task) -> str | int:
-    """Return the grade that a task asks for: the settings', or the spec's where that is stricter."""
+def _required_grade(engine: Context, task: Task) -> str | int:
+    """Return the grade that a task requires: the stricter one of the settings' and the spec's."""
     return stricter_grade(engine.settings.grade, task.spec.options.grade)
 
 
 def grade(engine: Context, graded: Graded, *, required: str | int | None = None) -> Grade | None:
-    """Return how many planted faults the validation notices; None if that is not asked for.
+    """Return how many planted faults the validation notices; None if no grade is required.
 
-    `required` stands in for what the settings and the spec ask for.
+    `required` replaces the grade that the settings and the spec require.
     """
-    required = required or required_grade(engine, graded.task)
+    required = required or _required_grade(engine, graded.task)
     if required == OFF or not graded.task.spec.commands or not graded.files:
         return None
     try:
-        mutants = plant(engine, graded)
+        mutants = _plant(engine, graded)
         if not mutants:
             return NOTHING_PLANTED
         return _Trial(engine, graded, budget=_budget(graded, required)).run(mutants)
@@ -78,7 +78,7 @@ def grade(engine: Context, graded: Graded, *, required: str | int | None = None)
 
 def shortfall(engine: Context, task: Task, score: Grade | None) -> str:
     """Return why a grade keeps a task from landing; empty if it does not."""
-    required = required_grade(engine, task)
+    required = _required_grade(engine, task)
     if (
         not isinstance(required, int)
         or score is None
@@ -92,19 +92,18 @@ def shortfall(engine: Context, task: Task, score: Grade | None) -> str:
     return f"{score}, and {required} % is required; missed: {where}"
 
 
-def plant(engine: Context, graded: Graded) -> tuple[Mutant, ...]:
+def _plant(engine: Context, graded: Graded) -> tuple[Mutant, ...]:
     """Return the faults to plant in the new lines of a candidate."""
-    objects = engine.objects
     paths = [file.path for file in graded.files if file.status != "D" and is_graded(file.path)]
-    if not paths:
+    texts = ((path, engine.objects.file(graded.commit, path)) for path in paths)
+    present = {path: text for path, text in texts if text is not None}
+    if not present:
         return ()
-    texts = {path: objects.file(graded.commit, path) for path in paths}
-    old_lines = base_lines(engine, graded.task, graded.files)
-    return find_mutants({path: text for path, text in texts.items() if text is not None}, old_lines)
+    return find_mutants(present, base_lines(engine, graded.task, graded.files))
 
 
 def base_lines(engine: Context, task: Task, files: Iterable[FileRecord]) -> frozenset[str]:
-    """Return the lines, stripped, of the base's files that a change touches or its spec lists."""
+    """Return the stripped lines of the base's files that a change touches or its spec lists."""
     paths = [*(file.path for file in files), *(ref.path for ref in task.spec.files)]
     texts = (engine.objects.file(task.base, path) or "" for path in dict.fromkeys(paths))
     return frozenset(line.strip() for text in texts for line in text.split("\n"))
@@ -117,7 +116,7 @@ def _budget(graded: Graded, required: str | int) -> float:
 
 
 class _Trial:
-    """Runs the validation on one mutant after another, on two cores where there are two, until time is up."""
+    """Runs the validation on one mutant after another, on two cores if there are two, until time is up."""
 
     def __init__(self, engine: Context, graded: Graded, *, budget: float) -> None:
         self._engine = engine
@@ -128,7 +127,7 @@ class _Trial:
         self._lock = threading.Lock()
 
     def run(self, mutants: Sequence[Mutant]) -> Grade:
-        """Return the result of the mutants that there was time for."""
+        """Return the grade by as many mutants as there is time for."""
         remaining = iter(mutants)
 
         def work() -> None:
@@ -139,14 +138,14 @@ class _Trial:
                     return
                 self._try(mutant)
 
-        shared = self._graded.may_share and (os.cpu_count() or 1) > 1 and len(mutants) > 1
-        beside = [BackgroundCall(work)] if shared else []
+        is_shared = self._graded.may_share and (os.cpu_count() or 1) > 1 and len(mutants) > 1
+        helper = BackgroundCall(work) if is_shared else None
         try:
             work()
         finally:
-            for helper in beside:
+            if helper:
                 helper.wait()
-        for helper in beside:
+        if helper:
             helper.result()
         tried = len(self._noticed) + len(self._missed)
         note = f"time ran out after {tried} of {counted(len(mutants), 'fault')}"
@@ -164,20 +163,19 @@ class _Trial:
         seconds = min(max(self._end - time.monotonic(), 0.05), loops)
         options = replace(graded.task.spec.options, timeout_seconds=math.ceil(seconds))
         task = replace(graded.task, spec=replace(graded.task.spec, options=options))
-        commit = _commit(engine, graded, mutant)
+        write = text_write(engine, graded.commit, mutant.path, mutant.text)
+        commit = write_unreferenced(engine, task, parents=(graded.commit,), writes=(write,))
         started = time.monotonic()
-        proof = run_without_keeping(engine, task, commit, task.spec.commands, only_first=True)
+        proof = run_on(engine, task, commit, task.spec.commands, only_first=True)
         cut_off = any("timed out" in command.reason for command in proof.commands)
         if cut_off and time.monotonic() - started < loops:
-            return  # the budget ended it, which tells nothing
+            return  # the budget ended it, which proves nothing
         with self._lock:
             (self._missed if proof.passed else self._noticed).append(mutant)
 
 
-def _commit(engine: Context, graded: Graded, mutant: Mutant) -> str:
-    """Return a commit with one fault, to which nothing refers."""
-    entry = engine.objects.entry(graded.commit, mutant.path)
-    content = mutant.text.encode("utf-8", "surrogateescape")
-    write = FileWrite(mutant.path, content, entry.mode if entry else FILE_MODES[0])
-    commit = write_draft_commit(engine, graded.task, parents=(graded.commit,), writes=(write,))
-    return write_commit(engine.objects, commit)
+def text_write(engine: Context, commit: str, path: str, text: str) -> FileWrite:
+    """Return the write of a text to a path, with the file's mode in a commit."""
+    entry = engine.objects.entry(commit, path)
+    mode = entry.mode if entry else FILE_MODES[0]
+    return FileWrite(path, text.encode("utf-8", "surrogateescape"), mode)

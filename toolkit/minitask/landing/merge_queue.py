@@ -1,9 +1,9 @@
-"""The landing queue: candidates that are proven land together, on one run of what they come to when all are merged.
+"""The merge queue: proven candidates land together, on one validation of the tree with all of them merged.
 
-Whoever comes while others land waits, and the next one takes all that wait. Each task keeps a merge commit of its own;
-they form a chain, whose last tree is validated by the commands of all. A red chain is cut by bisection for the first
-prefix that fails: what is before it lands, the one at its end is removed, and the rest starts again. How many land at
-once follows success: one more after a green chain, half after a red one.
+A candidate that comes while others land waits, and the next landing takes all that wait. Each task keeps a merge commit
+of its own; they form a chain, whose last tree is validated by the commands of all. In a red chain, bisection finds the
+first prefix that fails: the links before its end land, the last one is removed, and the rest starts again. The number
+that land at once follows success: one more after a green chain, half after a red one.
 """
 
 from __future__ import annotations
@@ -19,35 +19,43 @@ from msgspec import Struct
 from minitask.concurrency import CpuPool
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
-from minitask.git.commits import write_commits
-from minitask.landing.candidate_commits import Candidate, Landed, merge_commit
-from minitask.landing.guards import Guards
-from minitask.landing.join import check_merge, join, merged, move_target
+from minitask.landing.candidate_commits import Candidate, merged, write_merge
 from minitask.landing.land import (
     ROUNDS,
+    Landed,
+    check_merge,
+    join,
+    keeps_moving,
     land_alone,
+    move_target,
     not_joined,
     not_moved,
     out_of_scope,
     together_red,
 )
-from minitask.landing.proof import Proof, is_proven, prove_together
-from minitask.landing.speculative import SpeculativeProofs
+from minitask.landing.proof import is_proven, prove_together
+from minitask.landing.queue_proofs import Guards, SpeculativeProofs
+from minitask.landing.run_commands import Proof
 from minitask.ledger.record import Verdict
 
 FIRST_AT_ONCE, MOST_AT_ONCE = 16, 32
 LONG_SECONDS = 0.1
-"""A shorter validation is over sooner than all that would save it; the last one tells of the next."""
+"""A shorter validation is not worth saving; the last one's time is the guess for the next."""
 GATHERING, GATHERING_SECONDS_MAX = 0.1, 5.0
 """The longest wait for others to join a run: a share of its time, and seconds."""
 
 
 class _Request(Struct):
-    """A candidate that waits; `landed` is set once it is known what became of it."""
+    """A candidate that waits; `landed` is its outcome, once known."""
 
     task: Task
     candidate: Candidate
     landed: Landed | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Return the time of its validation."""
+        return sum(command.seconds for command in self.candidate.attempt.commands)
 
 
 class _Link(Struct, frozen=True):
@@ -63,7 +71,7 @@ class MergeQueue:
     def __init__(
         self, engine: Context, *, cores: CpuPool | None = None, guards: Guards | None = None
     ) -> None:
-        """`cores` are those of the run: where some are free, they prove more at once, and ahead, if that takes long."""
+        """`cores` are those of the run: free ones prove several at once, and ahead, if validations take long."""
         self._engine = engine
         self._guards = guards
         self._cores = cores
@@ -75,37 +83,36 @@ class MergeQueue:
         self._at_once = FIRST_AT_ONCE
 
     def expect(self, task: Task, commit: str) -> None:
-        """A candidate is about to be proven, and will probably land."""
+        """Expect a candidate that is about to be proven, and will probably land."""
         if self._ahead is not None and self._takes_long:
             self._ahead.expect(task, commit)
 
     def forget(self, name: str) -> None:
-        """A task will not land any more, if it has not."""
+        """Expect no longer that a task lands, if it has not."""
         if self._ahead is not None:
             self._ahead.drop(name)
 
     def stop(self) -> None:
-        """Land at once what is proven: nothing is worth a wait any more."""
+        """Land proven candidates at once, without further waits."""
         if self._ahead is not None:
             self._ahead.stop()
 
     def close(self) -> None:
-        """End what is being proven ahead."""
+        """End the proofs ahead."""
         if self._ahead is not None:
             self._ahead.close()
 
     def land(self, task: Task, candidate: Candidate) -> Landed:
-        """Return what became of a candidate, whoever landed it."""
+        """Return the outcome of a candidate, on whichever thread it landed."""
         mine = _Request(task, candidate)
-        seconds = _seconds(mine)
-        self._takes_long = seconds >= LONG_SECONDS
+        self._takes_long = mine.seconds >= LONG_SECONDS
         if self._ahead is not None and self._takes_long and not self._is_proven(mine):
-            self._ahead.wait(task.name, seconds=seconds)
+            self._ahead.wait(task.name, seconds=mine.seconds)
         with self._lock:
             self._waiting.append(mine)
         with self._engine.landing:
             if mine.landed is None:
-                self._gather(mine, seconds=seconds)
+                self._gather(mine)
             while mine.landed is None:
                 self._land(self._batch(mine))
         return mine.landed
@@ -114,31 +121,31 @@ class MergeQueue:
         if self._ahead is not None:
             self._ahead.note_landed(request.task.name)
         if self._guards is not None:
-            self._guards.note(request.task, seconds=_seconds(request), merge=merge)
+            self._guards.note(request.task, seconds=request.seconds, merge=merge)
 
     def _broken(self, tasks: Sequence[Task], tip: str, merge: str) -> Proof | None:
-        """Return how a merge breaks what landed before it in this run."""
+        """Return how a merge breaks earlier landings of this run."""
         guards = self._guards
         return None if guards is None else guards.failure(tasks, tip=tip, merge=merge)
 
-    def _gather(self, mine: _Request, *, seconds: float) -> None:
-        """Before a run of some length, wait a little for those that are about to be proven: they can take part."""
+    def _gather(self, mine: _Request) -> None:
+        """Before a long run, wait a little for candidates that are about to be proven: they can take part."""
         if self._ahead is None or not self._takes_long:
             return
         with self._lock:
             names = [request.task.name for request in self._waiting]
         if self._ahead.expects_others(names) and not self._is_proven(mine):
-            time.sleep(min(seconds * GATHERING, GATHERING_SECONDS_MAX))
+            time.sleep(min(mine.seconds * GATHERING, GATHERING_SECONDS_MAX))
 
     def _is_proven(self, request: _Request) -> bool:
-        """Return True if the merge of a request into the target as it is needs no run."""
+        """Return True if the merge of a request into the present target needs no run."""
         engine, task, candidate = self._engine, request.task, request.candidate
         tip = engine.tip(task.target)
         tree = merged(engine, candidate.commit, tip=tip).tree
         return tree is not None and (tree == candidate.tree or is_proven(engine, task, tree))
 
     def _batch(self, mine: _Request) -> list[_Request]:
-        """Return the requests to land now: mine, and others for the same branch, in the order in which they came."""
+        """Return the requests to land now: mine, and others for the same branch, in the order of their arrival."""
         with self._lock:
             fitting = [
                 request for request in self._waiting if request.task.target == mine.task.target
@@ -162,10 +169,10 @@ class MergeQueue:
             now = waiting[: self._at_once] if self._was_overtaken else waiting
             waiting = [*(self._round(now) if now else []), *waiting[len(now) :]]
         for request in waiting:
-            request.landed = _keeps_moving(request.task)
+            request.landed = keeps_moving(request.task)
 
     def _round(self, batch: list[_Request]) -> list[_Request]:
-        """Land what can land of a batch; what is left for another round."""
+        """Land the prefix of a batch that can land; return the requests for another round."""
         engine = self._engine
         target = batch[0].task.target
         tip = engine.tip(target)
@@ -175,26 +182,26 @@ class MergeQueue:
         good, culprit = self._proven_ahead(chain), None
         if not good:
             names = ", ".join(link.request.task.name for link in chain)
-            engine.emit(
-                Progress("", "merge", f"{len(chain)} tasks are validated together: {names}")
-            )
+            text = f"{len(chain)} tasks are validated together: {names}"
+            engine.emit(Progress("", "merge", text))
             good, culprit = self._sound(chain)
-        self._at_once = (
-            min(self._at_once + 1, MOST_AT_ONCE) if culprit is None else max(self._at_once // 2, 1)
-        )
+        self._at_once = min(self._at_once + 1, MOST_AT_ONCE) if culprit is None else self._half()
         is_final = not good or self._advance(good, target=target, tip=tip)
         self._was_overtaken = not is_final
         if self._was_overtaken:  # the target moves faster than all of them are proven
-            self._at_once = max(self._at_once // 2, 1)
+            self._at_once = self._half()
         if culprit is not None and is_final:
             link, proof = culprit
             link.request.landed = together_red(proof)
         return [request for request in batch if request.landed is None]
 
+    def _half(self) -> int:
+        return max(self._at_once // 2, 1)
+
     def _chain(self, batch: Sequence[_Request], tip: str) -> list[_Link]:
         """Merge one candidate after another.
 
-        One that conflicts with the target is removed; one that conflicts with what may land before it waits for that.
+        One that conflicts with the target is removed; one that conflicts with an earlier one of the batch waits.
         """
         engine, chain, at = self._engine, [], tip
         for request in batch:
@@ -203,26 +210,17 @@ class MergeQueue:
                 if at == tip or joint.refusal:
                     request.landed = not_joined(request.task, joint)
                 continue
-            commit = merge_commit(
-                engine,
-                request.task,
-                request.candidate.attempt,
-                tip=at,
-                candidate=joint.commit,
-                tree=joint.tree,
-                round_=1,
-            )
-            merge = write_commits(engine.database, [commit], force=True)[0]
+            merge = write_merge(engine, request.task, request.candidate, joint, tip=at)
             ruling = check_merge(engine, request.task, tip=at, merge=merge)
             if not ruling.passed:
                 request.landed = out_of_scope(request.task, ruling.reason)
                 continue
-            engine.built_on[merge], at = at, merge
-            chain.append(_Link(request, at))
+            at = merge
+            chain.append(_Link(request, merge))
         return chain
 
     def _proven_ahead(self, chain: list[_Link]) -> list[_Link]:
-        """Return the longest prefix of which each link is proven on its very tree already."""
+        """Return the longest prefix whose links are all proven on their exact trees already."""
         engine = self._engine
         trees = engine.objects.tree_of
         return list(
@@ -230,7 +228,7 @@ class MergeQueue:
         )
 
     def _sound(self, chain: list[_Link]) -> tuple[list[_Link], tuple[_Link, Proof] | None]:
-        """Return the longest prefix that is green as a whole, and the link behind it, with what it failed."""
+        """Return the longest prefix that is green as a whole, and the link behind it with its red proof."""
         red = self._failure(chain)
         if red is None:
             return chain, None
@@ -245,43 +243,29 @@ class MergeQueue:
         return chain[:low], (chain[low], red)
 
     def _failure(self, links: Sequence[_Link]) -> Proof | None:
-        """Return how the tree of the last link fails the commands of all of them; None if it is green."""
+        """Return how the tree of the last link fails the commands of all links; None if it is green."""
         tasks = [link.request.task for link in links]
         cores = self._cores if self._takes_long else None
         failure = prove_together(self._engine, tasks, links[-1].commit, cores=cores)
         return None if failure is None else failure[1]
 
     def _advance(self, links: Sequence[_Link], *, target: str, tip: str) -> bool:
-        """Move the target to the last link; whether it did."""
+        """Move the target to the last link, or set why it cannot; return False to try fewer at once."""
         merges = [(link.request.task, link.commit) for link in links]
         red = self._broken([task for task, _ in merges], tip, links[-1].commit)
-        if red is not None:  # fewer at once, until it is clear by whom
+        if red is not None:
             if len(links) == 1:
                 links[0].request.landed = together_red(red)
             return len(links) == 1
         moved = move_target(self._engine, target, tip=tip, merges=merges)
         is_blocked = not moved.done and not moved.declined
         if moved.moved_meanwhile or (len(links) > 1 and is_blocked):
-            return False  # a file of the user's is in the way: fewer at once, until it is clear of whom
+            return False  # a file of the user's may be in the way: fewer at once show of which task
         for link in links:
-            task = link.request.task
+            request = link.request
             if moved.done:
-                self._has_landed(link.request, link.commit)
-            link.request.landed = (
-                Landed(Verdict.MERGED, merge=link.commit)
-                if moved.done
-                else not_moved(self._engine, task, link.request.candidate, moved)
-            )
+                self._has_landed(request, link.commit)
+                request.landed = Landed(Verdict.MERGED, merge=link.commit)
+            else:
+                request.landed = not_moved(self._engine, request.task, request.candidate, moved)
         return moved.done
-
-
-def _seconds(request: _Request) -> float:
-    return sum(command.seconds for command in request.candidate.attempt.commands)
-
-
-def _keeps_moving(task: Task) -> Landed:
-    return Landed(
-        Verdict.READY,
-        reason="the target branch keeps moving",
-        next_step=f"minitask merge {task.name}",
-    )

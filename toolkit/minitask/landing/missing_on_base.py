@@ -1,7 +1,6 @@
-"""Detect from a command that fails on the base that the machine lacks something no change will bring.
+"""Detect, by a command that fails on the base, that the machine lacks something that no change will bring.
 
-Each rule asks for a sure sign. A command that may be red for the task's own sake, since the task creates what it needs,
-is left alone.
+Each rule requires a certain sign. A command that may be red because the task is still to create what it needs passes.
 """
 
 from __future__ import annotations
@@ -28,6 +27,8 @@ REVISION = lazy_pattern(
 )
 PYTHON_MODULE = lazy_pattern(r"No module named '?([\w.-]+)")
 NODE_MODULE = lazy_pattern(r"Cannot find (?:module|package) '([^']+)'")
+BY_PATH = (".", "/", "node:")
+"""The beginnings of names of modules that are no package's."""
 DENIED = lazy_pattern(r"(?:^|: )(?:\./)?([^\s:]+): Permission denied", re.MULTILINE)
 TEMPORARY = lazy_pattern(r"(/(?:var/)?tmp/[^\s:'\"]*)['\"]?: Permission denied")
 MISSING_FILE = lazy_pattern(
@@ -43,9 +44,9 @@ MANIFEST = lazy_pattern(
     r"(?:^|/)(?:package\.json|pyproject\.toml|setup\.(?:py|cfg)|Pipfile|requirements[^/]*\.txt|tsconfig[^/]*\.json"
     r"|conftest\.py|pytest\.ini|tox\.ini|go\.mod|Cargo\.toml|Gemfile|composer\.json|Makefile|[^/]*\.config\.\w+)$"
 )
-"""Files that say what is installed, or where modules are looked for."""
+"""Files that declare installed packages, or where modules are searched for."""
 WANTED_ABSENT = lazy_pattern(r"!\s*(?:(?:test|\[\[?)\s+)?-[a-zA-Z]\s+\S+")
-"""A test that a path is not there."""
+"""A test that a path does not exist."""
 PATH_LIKE = lazy_pattern(r"\.[A-Za-z]\w*$")
 UNREADABLE = lazy_pattern(
     r"bad (?:tree )?object|unable to read (?:tree |blob )?(?:object )?[0-9a-f]{7}|missing (?:tree|blob) object"
@@ -57,10 +58,10 @@ ITS_OWN_REVISION = lazy_pattern(r"^(?:HEAD|@)")
 
 
 class Red(Struct, frozen=True):
-    """A command that failed on the base: its text, exit code and output, and the texts of those before it.
+    """A command that failed on the base: its text, exit code and output, and the texts of the commands before it.
 
-    `after_checks` says that all before it passed, or only looked at files; `refused_hosts` is what it tried to reach
-    and `network` does not list.
+    `after_checks` says that all of these passed, or only read files; `refused_hosts` are hosts that it tried to reach
+    and that `network` does not list.
     """
 
     command: str
@@ -72,19 +73,18 @@ class Red(Struct, frozen=True):
 
     @property
     def installs(self) -> bool:
-        """Return True if it or a command before it installs something."""
+        """Return True if it or a command before it installs packages."""
         return any(INSTALL.search(text) for text in (*self.earlier, self.command))
 
 
 class Scene(Struct, frozen=True):
-    """Facts besides the command: the paths that the task writes, how it gets the network (`""`: it has it), and what
-    is where.
+    """Facts about the task and the repository.
 
-    `names` gives the names of all files and folders of the base; `left_out` those of some paths that are in the
-    checkout, not in the base, each with whether git ignores it; `tools` the folders of packages in the checkout that
-    the workspace does not have. `empty` gives the submodules that hold nothing; `executable` are the paths that the
-    change makes executable. `fill` gives the command that brings the history that the clone lacks, and `reaches` says
-    whether the clone has the commit that many before the base.
+    `written` and `executable` are the paths that the task writes, and makes executable; `network` is how to reach a
+    host (`""`: nothing is in the way); `tools` are the folders of packages that only the checkout has. `names` returns
+    the names of all files and folders of the base; `left_out`, of some paths, those that only the checkout has, with
+    whether git ignores them; `empty` the submodules without content; `fill` the command that fetches the history that
+    the clone lacks; `reaches` whether the clone has the commit so many before the base.
     """
 
     written: tuple[str, ...]
@@ -99,27 +99,15 @@ class Scene(Struct, frozen=True):
 
 
 class Lack(Struct, frozen=True):
-    """A missing thing, and how to get it."""
+    """The problem of a missing thing, and how to get it."""
 
     problem: str
     hint: str
 
 
 def find_lack(red: Red, scene: Scene) -> Lack | None:
-    """Return what the command surely lacks, whatever the change; None if it may be red for the task's own sake."""
-    rules = (
-        _unlisted,
-        _network,
-        _temporary,
-        _history,
-        _revision,
-        _denied,
-        _submodule,
-        _left_out,
-        _program,
-        _module,
-    )
-    return next(filter(None, (rule(red, scene) for rule in rules)), None)
+    """Return what the command certainly lacks, whatever the change; None if the task may still bring it."""
+    return next(filter(None, (rule(red, scene) for rule in RULES)), None)
 
 
 def _unlisted(red: Red, _scene: Scene) -> Lack | None:
@@ -132,13 +120,13 @@ def _unlisted(red: Red, _scene: Scene) -> Lack | None:
 
 
 def fails_unlisted(hosts: Collection[str], text: str) -> bool:
-    """Return True if a command is surely red since it may not reach these `hosts`, not merely after it tried.
+    """Return True if a command is certainly red because it may not reach these `hosts`, not just after it tried.
 
-    `text` is the command with its output: it names a host, or installs packages. A program that only reports its use
-    says nothing of a refusal.
+    `text`, the command with its output, must name a host, or install packages: a program that reports its use to a
+    server does not mention the refusal.
     """
-    says_so = any(host in text for host in names_in(hosts)) or INSTALL.search(text) is not None
-    return bool(hosts) and says_so
+    is_named = any(host in text for host in names_in(hosts))
+    return bool(hosts) and (is_named or INSTALL.search(text) is not None)
 
 
 def names_in(hosts: Collection[str]) -> set[str]:
@@ -163,7 +151,7 @@ def _temporary(red: Red, scene: Scene) -> Lack | None:
 
 
 def _history(red: Red, scene: Scene) -> Lack | None:
-    """Return history that a shallow or partial clone lacks; the change itself comes one commit later than the base."""
+    """Return history that a shallow or partial clone lacks; the candidate is one commit later than the base."""
     earlier = EARLIER.search(red.output)
     is_beyond = earlier is not None and not scene.reaches(int(earlier[1]) - 1)
     if not is_beyond and not UNREADABLE.search(red.output):
@@ -178,7 +166,7 @@ def _revision(red: Red, scene: Scene) -> Lack | None:
     if not name or ITS_OWN_REVISION.search(name) or _is_written(name, scene.written):
         return None
     if name in scene.names() or PATH_LIKE.search(name):
-        return None  # a path, which git takes for a revision for want of a file
+        return None  # a path: git takes it for a revision if there is no such file
     return Lack(
         f"names the revision {name}, which is no branch, tag or commit of this repository",
         "fetch it, or compare with HEAD",
@@ -210,11 +198,10 @@ def _submodule(red: Red, scene: Scene) -> Lack | None:
 
 
 def _left_out(red: Red, scene: Scene) -> Lack | None:
-    """Return a path that the checkout has, and the commit has not."""
-    is_check = CHECK.match(red.command) is not None
-    only_looks = is_check and all(CHECK.match(text) for text in red.earlier)
-    says_so = MISSING_FILE.search(red.output) or red.exit_code in (CANNOT_RUN, NOT_FOUND)
-    if not red.after_checks or not (says_so or only_looks) or red.installs:
+    """Return a path that the checkout has and the commit lacks."""
+    only_reads = all(CHECK.match(text) for text in (red.command, *red.earlier))
+    is_missing = MISSING_FILE.search(red.output) or red.exit_code in (CANNOT_RUN, NOT_FOUND)
+    if not red.after_checks or not (is_missing or only_reads) or red.installs:
         return None
     needed = TOKEN.findall(WANTED_ABSENT.sub(" ", red.command))
     tokens = {token.removeprefix("./").rstrip("/") for token in needed}
@@ -238,39 +225,49 @@ def _program(red: Red, scene: Scene) -> Lack | None:
 def _module(red: Red, scene: Scene) -> Lack | None:
     for pattern in (PYTHON_MODULE, NODE_MODULE):
         match = pattern.search(red.output)
-        if match is None or match[1].startswith((".", "/", "node:")):
+        if match is None or match[1].startswith(BY_PATH):
             continue
-        if not red.after_checks or red.installs or _may_come(_package(match[1]), scene):
-            return None
-        if may_be_brought(match[1], scene.written):
+        may_come = _may_come(_package(match[1]), scene) or may_be_brought(match[1], scene.written)
+        if not red.after_checks or red.installs or may_come:
             return None
         hint = "install it where the programs on PATH find it"
         return Lack(f"needs the module {match[1]}, which was not found", _with_tools(hint, scene))
     return None
 
 
+RULES = (
+    _unlisted,
+    _network,
+    _temporary,
+    _history,
+    _revision,
+    _denied,
+    _submodule,
+    _left_out,
+    _program,
+    _module,
+)
+"""The rules, in the order in which they are tried."""
+
+
 def missing_modules(output: str) -> frozenset[str]:
-    """Return the modules that an output says are not there, but for those that it names by a path."""
+    """Return the modules that an output reports as missing, except for those that it names by a path."""
     modules = (
         match[1] for pattern in (PYTHON_MODULE, NODE_MODULE) for match in pattern.finditer(output)
     )
-    return frozenset(name for name in modules if not name.startswith((".", "/", "node:")))
+    return frozenset(name for name in modules if not name.startswith(BY_PATH))
 
 
 def may_be_brought(module: str, written: Collection[str]) -> bool:
-    """Return whether a change of some paths may bring a module: a folder or file has its name or that of a part of it,
-    or says what is installed.
-    """
+    """Return True if a change of some paths may bring a module: one is named like a part of it, or is a manifest."""
     parts = {_plain(part) for part in (_package(module), *module.replace("/", ".").split("."))}
-    return any(
-        MANIFEST.search(path)
-        or any(_stem(name) in parts or _stem(name).strip("_") in parts for name in path.split("/"))
-        for path in written
-    )
+    stems = {_stem(name) for path in written for name in path.split("/")}
+    names = stems | {stem.strip("_") for stem in stems}
+    return not names.isdisjoint(parts) or any(MANIFEST.search(path) for path in written)
 
 
 def _package(module: str) -> str:
-    """Return the package that a module belongs to: of `@scope/name/part` the name, of `a.b.c` the first."""
+    """Return the package of a module: of `@scope/name/part` the name, of `a.b.c` the first part."""
     parts = module.split("/")
     if module.startswith("@") and len(parts) > 1:
         return parts[1]
@@ -278,7 +275,7 @@ def _package(module: str) -> str:
 
 
 def _may_come(name: str, scene: Scene) -> bool:
-    """Return True if the repository has something of that name, or the change may bring it."""
+    """Return True if the repository has a file or folder of that name, or the change may bring it."""
     plain = _plain(name)
     if any(MANIFEST.search(path) or plain in _plain(path) for path in scene.written):
         return True
@@ -301,10 +298,8 @@ def _is_written(path: str, written: Collection[str]) -> bool:
 
 
 def _bring(path: str) -> str:
-    is_file = "." in path.rpartition("/")[2].lstrip(".") or path.rpartition("/")[2].startswith(
-        ".env"
-    )
-    key = "copy" if is_file else "share"
+    name = path.rpartition("/")[2]
+    key = "copy" if "." in name.lstrip(".") or name.startswith(".env") else "share"
     return f"bring it into the workspace: `workspace: {{{key}: [{path}]}}` in minitask.yaml"
 
 

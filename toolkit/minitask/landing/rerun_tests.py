@@ -1,6 +1,6 @@
-"""The sentinel: whether the test run behind a green validation can be believed.
+"""The sentinel: checks whether the test run behind a green validation can be trusted.
 
-Beside the validation it runs the same commands where they must fail: with every test made to fail, and with the
+It runs the commands of the validation again where they must fail: with every test made to fail, and with the
 candidate's tests on the base's sources. A test run that passes there is rigged, or tests nothing.
 """
 
@@ -39,26 +39,32 @@ from minitask.gates.test_files import (
     with_failing_tests,
 )
 from minitask.gates.unfinished import find_only_comments
-from minitask.git.commits import FileWrite, NewCommit, write_commit
+from minitask.git.commits import FileWrite
 from minitask.git.objects import FILE_MODES, TREE
-from minitask.landing.candidate_commits import write_draft_commit
-from minitask.landing.grading import base_lines
-from minitask.landing.proof import Proof, run_without_keeping
+from minitask.landing.candidate_commits import write_unreferenced
+from minitask.landing.grading import base_lines, text_write
+from minitask.landing.run_commands import Proof, run_on
 from minitask.ledger.record import CommandRecord, FileRecord
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command
 from minitask.words import counted
 
 MOST_ENTRIES, MOST_FILES = 20_000, 300
-"""Names of a tree that are looked at for tests, and files in which tests are made to fail."""
+"""The most names of a tree that are searched for tests, and the most files in which tests are made to fail."""
 TIMES, LEAST_SECONDS = 3, 5.0
-"""The time limit of the runs: a multiple of the validation's time, and the fewest seconds."""
+"""The time limit of the runs: a multiple of the validation's time, and the least seconds."""
 _FOREIGN = frozenset({"node_modules", "vendor", "third_party", "target", "dist", ".venv", "venv"})
+_TOPS = ("", "src/", "lib/")
+"""Folders from which modules are imported."""
+_JUDGES = lazy_pattern(
+    r"(?:^|[/._-])(?:check|verif|valid|assert|smoke|expect|lint|test)", re.IGNORECASE
+)
+"""Names of programs that check others."""
 
 
 class Watched(Struct, frozen=True):
-    """A candidate whose validation passed: what ran before and after, the files that it changes, and the time that
-    its checks have, by the monotonic clock.
+    """A candidate whose validation passed: the records before and after, the files that it changes, and a deadline by
+    the monotonic clock.
     """
 
     task: Task
@@ -77,43 +83,42 @@ class Watched(Struct, frozen=True):
 
 
 def watch(engine: Context, watched: Watched) -> Findings:
-    """Return what speaks against the test run; nothing if no test runner is known in the commands."""
+    """Return the findings against the test run; none if the commands have no known test runner."""
     if not watched.commands:
         return Findings()
+    spec, paths = watched.task.spec, [f.path for f in watched.files if may_hold_tests(f.path)]
     base, candidate = (
-        _texts(engine, watched, watched.task.base),
-        _texts(engine, watched, watched.commit),
+        {path: engine.objects.file(commit, path) for path in paths}
+        for commit in (watched.task.base, watched.commit)
     )
-    spec = watched.task.spec
     lost = find_lost_tests(base, candidate, spec=spec)
     may_lose = lost.losses > 0 or allows_losses(spec)
     findings = lost.plus(find_idle_tests(base, candidate, spec=spec)).plus(
         compare_runs(watched.before, watched.after, commands=watched.commands, may_lose=may_lose)
     )
-    seconds = sum(record.seconds for record in watched.after)
-    budget = max(LEAST_SECONDS, TIMES * seconds)
+    budget = max(LEAST_SECONDS, TIMES * sum(record.seconds for record in watched.after))
     limited = replace(watched, until=time.monotonic() + budget)
     for check in (_with_failing_tests, _with_base_sources, _with_base_tests):
         if findings.certain:
             break
         findings = findings.plus(check(engine, limited))
         if time.monotonic() >= limited.until:
-            message = (
+            text = (
                 f"checking that its tests can fail was stopped after {budget:.0f} s: it proves less"
             )
-            engine.emit(Progress(watched.task.name, "note", message))
+            engine.emit(Progress(watched.task.name, "note", text))
             break
     return findings
 
 
 def find_rigged_lines(engine: Context, watched: Watched) -> tuple[str, ...]:
-    """Return the added lines by which the validation may pass without the change being right."""
+    """Return the added lines that may let the validation pass although the change is wrong."""
     objects, task = engine.objects, watched.task
 
     def is_own(module: str, name: str) -> bool:
         path = module.replace(".", "/")
-        places = [f"{top}{path}{end}" for top in _TOPS for end in (".py", "/__init__.py")]
-        texts = (objects.file(watched.commit, candidate) for candidate in places)
+        candidates = [f"{top}{path}{end}" for top in _TOPS for end in (".py", "/__init__.py")]
+        texts = (objects.file(watched.commit, candidate) for candidate in candidates)
         word = re.compile(rf"(?:\b(?:def|class)\s+|import\b.*){re.escape(name)}\b")
         return any(text is not None and (not name or word.search(text)) for text in texts)
 
@@ -126,17 +131,11 @@ def find_rigged_lines(engine: Context, watched: Watched) -> tuple[str, ...]:
     return rigged or find_only_comments(files, task.spec)
 
 
-_JUDGES = lazy_pattern(
-    r"(?:^|[/._-])(?:check|verif|valid|assert|smoke|expect|lint|test)", re.IGNORECASE
-)
-"""Names of programs that judge others."""
-
-
 def find_changed_judges(engine: Context, watched: Watched) -> tuple[str, ...]:
-    """Return why to look at a change that passes only with the checks that it brings along for itself.
+    """Return why a person should review a change that passes only with the checks that it brings along.
 
-    The validation runs once more, with each program that it names and that judges as it was on the base (not if the
-    spec has all words that it gets), and on the base with those that the change creates.
+    The validation runs once more, with each check that it names as it was on the base (unless the spec has all words
+    that the check gets), and on the base with the checks that the change creates.
     """
     task = watched.task
     named = [
@@ -145,34 +144,24 @@ def find_changed_judges(engine: Context, watched: Watched) -> tuple[str, ...]:
         if _JUDGES.search(file.path)
         and any(is_named_in(command.text, file.path) for command in task.spec.commands)
     ]
-    changed = [
-        file.path
-        for file in named
-        if file.status == "M" and not _is_shown(engine, watched, file.path)
-    ]
+    modified = [file.path for file in named if file.status == "M"]
+    changed = [path for path in modified if not _is_shown(engine, watched, path)]
     created = [file.path for file in named if file.status == "A"]
     doubts = []
     if changed and len(changed) < len(watched.files):
-        proof = _with_judges(engine, watched, changed, of=task.base, base=watched.commit)
-        names = ", ".join(changed[:3])
-        message = f"it passes only because it changed {names}: as it was, {proof.reason}"
-        doubts += [] if proof.passed else [message]
+        writes = [_write_of(engine, task.base, path) for path in changed]
+        proof = _run(engine, watched, base=watched.commit, writes=writes, whole=True)
+        if not proof.passed:
+            names = ", ".join(changed[:3])
+            doubts.append(f"it passes only because it changed {names}: as it was, {proof.reason}")
     if created and len(created) < len(watched.files):
-        proof = _with_judges(engine, watched, created, of=watched.commit, base=task.base)
-        names = ", ".join(created[:3])
-        message = f"{names}, which it creates, passes without the rest of it: it does not test it"
-        doubts += [message] if proof.passed else []
+        writes = [_write_of(engine, watched.commit, path) for path in created]
+        if _run(engine, watched, base=task.base, writes=writes, whole=True).passed:
+            names = ", ".join(created[:3])
+            doubts.append(
+                f"{names}, which it creates, passes without the rest of it: it does not test it"
+            )
     return tuple(doubts)
-
-
-def _with_judges(
-    engine: Context, watched: Watched, paths: Sequence[str], *, of: str, base: str
-) -> Proof:
-    """Run the spec's commands on a commit with some files as they are in another one."""
-    writes = [_write_of(engine, of, path) for path in paths]
-    draft = write_draft_commit(engine, watched.task, parents=(base,), writes=writes)
-    oid = write_commit(engine.objects, draft)
-    return run_without_keeping(engine, watched.task, oid, watched.task.spec.commands)
 
 
 def _is_shown(engine: Context, watched: Watched, path: str) -> bool:
@@ -183,17 +172,8 @@ def _is_shown(engine: Context, watched: Watched, path: str) -> bool:
     return bool(fresh) and fresh <= set(words_of(text_about(watched.task.spec, path)))
 
 
-_TOPS = ("", "src/", "lib/")
-"""Folders that modules are imported from."""
-
-
-def _texts(engine: Context, watched: Watched, commit: str) -> dict[str, str | None]:
-    paths = [file.path for file in watched.files if may_hold_tests(file.path)]
-    return {path: engine.objects.file(commit, path) for path in paths}
-
-
 def _with_failing_tests(engine: Context, watched: Watched) -> Findings:
-    """Run the candidate with every test of the new ones' files made to fail, or with all: no test runner may pass."""
+    """Run the candidate with all tests of files with new ones made to fail, or all tests: no test runner may pass."""
     if all(is_prose(file.path) for file in watched.files):
         return Findings()
     paths = list(islice(_paths(engine, watched.commit), MOST_FILES + 1))
@@ -206,7 +186,7 @@ def _with_failing_tests(engine: Context, watched: Watched) -> Findings:
         text = engine.objects.file(watched.commit, path)
         failing = with_failing_tests(path, text) if text is not None else None
         if failing is not None:
-            writes.append(_write(engine, watched.commit, path, failing))
+            writes.append(text_write(engine, watched.commit, path, failing))
             planted.add(path)
     if not planted:
         return Findings()
@@ -242,7 +222,7 @@ def _with_base_sources(engine: Context, watched: Watched) -> Findings:
 
 
 def _with_base_tests(engine: Context, watched: Watched) -> Findings:
-    """Run the base's tests on the candidate: those that failed on the base must not all fail still."""
+    """Run the base's tests on the candidate: not all that failed on the base may still fail."""
     tests, sources = _sides(watched.files)
     changed = [file for file in tests if file.status == "M"]
     had = _failed(watched.before)
@@ -262,7 +242,7 @@ def _failed(records: Iterable[CommandRecord]) -> int:
 
 
 def _sides(files: Iterable[FileRecord]) -> tuple[list[FileRecord], list[FileRecord]]:
-    """Return the changed files that belong to the tests, where any holds some, and the sources."""
+    """Return the changed files that belong to the tests, if any of them holds some, and the sources."""
     code_files = [file for file in files if not is_prose(file.path)]
     tests = [file for file in code_files if is_test_path(file.path)]
     if not any(may_hold_tests(file.path) for file in tests):
@@ -273,20 +253,14 @@ def _sides(files: Iterable[FileRecord]) -> tuple[list[FileRecord], list[FileReco
 def _with_new_code(
     engine: Context, watched: Watched, files: Sequence[FileRecord]
 ) -> list[FileRecord]:
-    """Return the files with code that the base's files do not have: what only moved, and settings, no test need
-    tell.
-    """
-    code = [file for file in files if is_code(file.path)]
+    """Return the files with code that the base's files lack: no test need notice moved code, or settings."""
     old_lines = base_lines(engine, watched.task, watched.files)
-    return [
-        file
-        for file in code
-        if new_lines(engine.objects.file(watched.commit, file.path) or "", old_lines)
-    ]
+    texts = ((file, engine.objects.file(watched.commit, file.path) or "") for file in files)
+    return [file for file, text in texts if is_code(file.path) and new_lines(text, old_lines)]
 
 
 def _paths(engine: Context, commit: str) -> Iterator[str]:
-    """Yield the files of a commit that may hold tests, those of others' code left out."""
+    """Yield the files of a commit that may hold tests, except for those of other people's code."""
     pending = [("", engine.objects.tree_of(commit))]
     remaining = MOST_ENTRIES
     while pending and remaining > 0:
@@ -300,14 +274,8 @@ def _paths(engine: Context, commit: str) -> Iterator[str]:
                 yield f"{above}{name}"
 
 
-def _write(engine: Context, commit: str, path: str, text: str) -> FileWrite:
-    entry = engine.objects.entry(commit, path)
-    mode = entry.mode if entry else FILE_MODES[0]
-    return FileWrite(path, text.encode("utf-8", "surrogateescape"), mode)
-
-
 def _write_of(engine: Context, commit: str, path: str) -> FileWrite:
-    """Return what makes a path as it is in a commit."""
+    """Return the write that makes a path as it is in a commit."""
     entry = engine.objects.entry(commit, path)
     if entry is None:
         return FileWrite(path, None)
@@ -320,17 +288,18 @@ def _run(
     *,
     base: str,
     writes: Sequence[FileWrite],
+    whole: bool = False,
     only_first: bool = False,
 ) -> Proof:
-    """Run the commands on a commit with some files changed, to which nothing refers."""
-    commit: NewCommit = write_draft_commit(engine, watched.task, parents=(base,), writes=writes)
-    oid = write_commit(engine.objects, commit)
+    """Run the commands up to the last test runner, or the `whole` validation, on a commit with some files changed."""
+    commit = write_unreferenced(engine, watched.task, parents=(base,), writes=writes)
     task = _within(watched.task, watched.until - time.monotonic())
-    return run_without_keeping(engine, task, oid, watched.commands, only_first=only_first)
+    commands = task.spec.commands if whole else watched.commands
+    return run_on(engine, task, commit, commands, only_first=only_first)
 
 
 def _within(task: Task, seconds: float) -> Task:
-    """Return the task with a time limit for its commands that is no longer than what is left."""
+    """Return the task with a time limit for its commands of at most so many seconds."""
     if math.isinf(seconds):
         return task
     options = task.spec.options

@@ -1,8 +1,8 @@
-"""Commands, run in a workspace and judged: what a command makes of tracked files counts for nothing that follows."""
+"""Run commands in a workspace and judge them; tracked files that a command changes are restored for the next one."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 
 from msgspec import Struct
@@ -18,34 +18,19 @@ from minitask.sandbox.command_result import CommandResult
 from minitask.spec.model import Command
 from minitask.workspace.incremental import IncrementalCheckout
 
-LOCK_FILES = frozenset(
-    {
-        "bun.lock",
-        "bun.lockb",
-        "Cargo.lock",
-        "composer.lock",
-        "deno.lock",
-        "flake.lock",
-        "Gemfile.lock",
-        "go.sum",
-        "npm-shrinkwrap.json",
-        "package-lock.json",
-        "packages.lock.json",
-        "Pipfile.lock",
-        "pnpm-lock.yaml",
-        "poetry.lock",
-        "uv.lock",
-        "yarn.lock",
-    }
-)
-"""Package managers write these as they install; a command that does so tests the commit's own code anyway."""
+_LOCK_FILES = """
+bun.lock bun.lockb Cargo.lock composer.lock deno.lock flake.lock Gemfile.lock go.sum npm-shrinkwrap.json
+package-lock.json packages.lock.json Pipfile.lock pnpm-lock.yaml poetry.lock uv.lock yarn.lock
+"""
+LOCK_FILES = frozenset(_LOCK_FILES.split())
+"""Package managers write these as they install; a command that does so still tests the commit's own code."""
 TEXT_BYTES = 8_000
 NAMED = 3
-"""So many changed files are named in a reason."""
+"""The most changed files that a reason names."""
 
 
 class Proof(Struct, frozen=True):
-    """The results of commands on a commit's tree, and in what kind of sandbox."""
+    """The results of commands on a commit's tree, and the strength of the sandbox."""
 
     passed: bool
     commands: tuple[CommandRecord, ...]
@@ -53,7 +38,7 @@ class Proof(Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """Return which command failed first, and how."""
+        """Return the first command that failed, and how; "" if none did."""
         failed = next((command for command in self.commands if not command.passed), None)
         if failed is None:
             return ""
@@ -93,14 +78,16 @@ def run_on(
     on_base: bool = False,
     only_first: bool = False,
 ) -> Proof:
-    """Run commands in one shell, in a workspace of their own that holds exactly a commit."""
+    """Run commands in one shell, in a workspace that holds exactly a commit; with `only_first`, until one fails."""
     with engine.slots.take(commit, is_base=on_base) as slot:
         set_up(engine, slot)
-        if on_base:
-            proof = run_once(engine, task, slot, commands)
-            _keep_changes(engine, task, commands, proof.commands)
-            return proof
-        return run_session(engine, task, slot, commands, commit=commit, only_first=only_first)
+        if not on_base:
+            return run_session(engine, task, slot, commands, commit=commit, only_first=only_first)
+        proof = _run_once(engine, task, slot, commands)
+        changed = sorted({path for record in proof.commands for path in record.changed})
+        if changed:
+            engine.cache.keep(_changes_key(engine, task, commands), changed)
+        return proof
 
 
 def run_session(
@@ -112,18 +99,18 @@ def run_session(
     commit: str,
     only_first: bool = False,
 ) -> Proof:
-    """Run commands in one shell, in a workspace as it is; tracked files are put back after each.
+    """Run commands in one shell, in a workspace as it is; tracked files are restored after each.
 
-    Where one passed that changed tracked files, it may have judged its own change. So all are run once more, with the
-    files put back before each part of a command, too: what is red then is not green by the commit.
+    A command that passed and changed tracked files may have judged its own change. So all are run once more, with the
+    files restored before each part of a command, too: a command that is red then is not green by the commit.
     """
-    proof = run_once(engine, task, slot, commands, only_first=only_first)
+    proof = _run_once(engine, task, slot, commands, only_first=only_first)
     changed = _in_question(engine, task, commands, proof)
     if not changed:
         return proof
     slot.checkout(commit)
     set_up(engine, slot)
-    again = run_once(engine, task, slot, commands, only_first=only_first, stepwise=True)
+    again = _run_once(engine, task, slot, commands, only_first=only_first, stepwise=True)
     if not again.passed:
         return replace(again, commands=_with_reason(again.commands, changed))
     message = f"its validation changed {_listed(changed)}: restored, not part of the change"
@@ -131,7 +118,7 @@ def run_session(
     return proof
 
 
-def run_once(
+def _run_once(
     engine: Context,
     task: Task,
     slot: IncrementalCheckout,
@@ -140,7 +127,7 @@ def run_once(
     only_first: bool = False,
     stepwise: bool = False,
 ) -> Proof:
-    """Run commands in one shell, in a workspace as it is, and judge each by its exit and output alone."""
+    """Run commands in one shell, in a workspace as it is, and judge each by its exit code and output alone."""
     options = task.spec.options
     written = tuple(ref.path for ref in task.spec.writes())
     reader = TestReader(commands)
@@ -159,17 +146,15 @@ def run_once(
             stepwise=stepwise,
         )
         session.whole = not outcome.killed_reason
-    records = [
-        _record(result, tests=reader.counts.get(index))
-        for index, result in enumerate(outcome.results)
-    ]
-    records = _with_earlier_changes(records)
+    results = enumerate(outcome.results)
+    records = [_record(result, tests=reader.counts.get(index)) for index, result in results]
     passed = all(record.passed for record in records)
-    return Proof(passed, tuple(records), engine.sandbox.strength.value)
+    judged = tuple(_with_earlier_changes(records))
+    return Proof(passed, judged, engine.sandbox.strength.value)
 
 
 def first_line(text: str) -> str:
-    """Return the first line of a text, with a sign that there is more."""
+    """Return the first line of a text, with an ellipsis if there are more."""
     first, _, more = text.partition("\n")
     return f"{first} …" if more else first
 
@@ -189,41 +174,36 @@ def _record(result: CommandResult, *, tests: SuiteCounts | None) -> CommandRecor
     )
 
 
-def _with_earlier_changes(records: Sequence[CommandRecord]) -> list[CommandRecord]:
-    """Return the records; a red one names the files that commands before it changed."""
+def _with_earlier_changes(records: Sequence[CommandRecord]) -> Iterator[CommandRecord]:
+    """Yield the records; a red one names the files that commands before it changed."""
     earlier: list[str] = []
-    judged = []
     for record in records:
-        if not record.passed and earlier and record.exit_code is not None:
-            reason = (
-                f"{record.reason} (an earlier command changed {_listed(earlier)}; it was restored)"
-            )
-            record = replace(record, reason=reason)  # noqa: PLW2901
-        judged.append(record)
+        if record.passed or not earlier or record.exit_code is None:
+            yield record
+        else:
+            note = f"an earlier command changed {_listed(earlier)}; it was restored"
+            yield replace(record, reason=f"{record.reason} ({note})")
         earlier += record.changed
-    return judged
 
 
 def _in_question(
     engine: Context, task: Task, commands: Sequence[Command], proof: Proof
 ) -> list[str]:
-    """Return the files by whose change a green command may be green; not those that it changes on the base, too."""
+    """Return the changed files that may make a green command green, without those that it changes on the base, too."""
     if not proof.passed:
         return []
     written = [ref.path for ref in task.spec.writes()]
     changed = [path for record in proof.commands for path in record.changed]
-    own_paths = [path for path in changed if path in written]
-    others = [
-        path for path in changed if path not in own_paths and not _may_change(engine, task, path)
-    ]
+    own = [path for path in changed if path in written]
+    others = [path for path in changed if path not in own and not _may_change(engine, task, path)]
     before = _changes_before(engine, task, commands) if others else ()
-    return [*own_paths, *(path for path in others if path not in before)]
+    return [*own, *(path for path in others if path not in before)]
 
 
 def _with_reason(
     records: Sequence[CommandRecord], changed: Sequence[str]
 ) -> tuple[CommandRecord, ...]:
-    """Return the records of commands that are red only without what they change, with the reason of the first."""
+    """Return the records of commands that are red only without their changes, with a reason at the first red one."""
     reason = (
         f"it passes only because it changed {_listed(changed)}, so it did not test the commit; "
         "make it check without writing, or list what it writes among the task's files"
@@ -233,9 +213,7 @@ def _with_reason(
 
 
 def _may_change(engine: Context, task: Task, path: str) -> bool:
-    """Return True if a command may change a file that the task does not write: a lock file, or one that is no
-    text.
-    """
+    """Return True if a command may change a file that the task does not write: a lock file, or a binary file."""
     if path.rpartition("/")[2] in LOCK_FILES:
         return True
     entry = engine.objects.entry(task.base, path)
@@ -243,23 +221,13 @@ def _may_change(engine: Context, task: Task, path: str) -> bool:
 
 
 def _changes_before(engine: Context, task: Task, commands: Sequence[Command]) -> Collection[str]:
-    """Return the tracked files that the commands change on the task's base; they are run there where that is not
-    known.
-    """
-    cached = engine.cache.peek(_changes_key(engine, task, commands))
+    """Return the tracked files that the commands change on the task's base, from the cache or by a run there."""
+    key = _changes_key(engine, task, commands)
+    cached = engine.cache.peek(key)
     if not isinstance(cached, list):
         run_on(engine, task, task.base, commands, on_base=True)
-        cached = engine.cache.peek(_changes_key(engine, task, commands)) or []
+        cached = engine.cache.peek(key) or []
     return frozenset(map(str, cached))
-
-
-def _keep_changes(
-    engine: Context, task: Task, commands: Sequence[Command], records: Sequence[CommandRecord]
-) -> None:
-    """Keep what the commands changed on the base, for the judgement of what they change later."""
-    changed = sorted({path for record in records for path in record.changed})
-    if changed:
-        engine.cache.keep(_changes_key(engine, task, commands), changed)
 
 
 def _changes_key(engine: Context, task: Task, commands: Sequence[Command]) -> str:
@@ -273,7 +241,7 @@ def _listed(paths: Sequence[str]) -> str:
 
 
 class TestReader:
-    """Reads the summaries of test runners as commands end; `counts` has the results by the command's index."""
+    """Reads the summaries of test runners as commands end; `counts` has the results by the index of the command."""
 
     def __init__(self, commands: Sequence[Command]) -> None:
         self.counts: dict[int, SuiteCounts] = {}
@@ -284,7 +252,7 @@ class TestReader:
         }
 
     def read(self, index: int, output: bytes) -> None:
-        """Take all that a command printed."""
+        """Read the output of a command."""
         if index not in self._texts:
             return
         from minitask.gates.test_runners import find_suites, read_counts

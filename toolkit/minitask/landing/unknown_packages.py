@@ -1,7 +1,7 @@
-"""Imports that a change adds and that no package provides, as far as the repository and its interpreter can tell.
+"""Imports that a change adds and that no package provides, as far as the repository and its interpreter show.
 
-Only what is sure is named: of a package that the repository names anywhere (in a manifest, a lock file, another file's
-imports), that is one of its own files, or that the interpreter of the validation finds, nothing is said.
+Only certain ones are reported: not a package that the repository names anywhere (in a manifest, a lock file, another
+file's imports), that is one of its own files, or that the interpreter of the validation finds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from minitask.engine.tasks import Task
 from minitask.gates.grammars import may_import_package
 from minitask.gates.result import LintError
 from minitask.gates.unresolved import is_sample
-from minitask.landing.proof import run_without_keeping
+from minitask.landing.run_commands import run_on
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command
 
@@ -35,13 +35,13 @@ OTHER_NAMES = {
     "sklearn": "scikit.learn",
     "win32com": "pywin32",
 }
-"""Names of packages that do not contain the module's name, as a pattern."""
+"""Names of packages that do not contain the module's name, as patterns."""
 MANIFESTS = (
     "*requirements*", "*constraints*", "*environment*.y*ml", "*.toml", "*setup.py", "*setup.cfg", "*Pipfile*",
     "*.lock", "*tox.ini", "*noxfile.py", "*Dockerfile*", "*.github/workflows/*", "*package.json", "*lock.json",
     "*lock.yaml", "*tsconfig*.json", "*jsconfig.json", "*.config.*", "*deno.json*", "*importmap*", "*minitask.yaml",
 )  # fmt: skip
-"""Files that say what is installed, or what an import stands for."""
+"""Files that declare installed packages, or names for imports."""
 RUNNERS = lazy_pattern(
     r"\b(?:uv|poetry|pipenv|pdm|hatch|tox|nox|conda|mamba|pixi|docker|podman|make)\b"
 )
@@ -77,12 +77,12 @@ def find_unknown_packages(
             if is_python and not _is_missing(engine, task, commit, name):
                 continue
             message = f'nothing that is installed or declared provides "{name}"'
-            hint = "import what is there, or declare the package"
+            hint = "import an existing module, or declare the package"
             yield LintError(change.path, line, message, hint)
 
 
 def _packages(path: str, text: str) -> Iterator[tuple[int, str]]:
-    """Yield the packages that a file cannot do without, and where it imports them."""
+    """Yield the packages that a file requires, each with the line of its import."""
     suffix = PurePosixPath(path).suffix.lower()
     if suffix == ".py":
         from minitask.gates.python_source import imports, parsed_python
@@ -99,7 +99,7 @@ def _packages(path: str, text: str) -> Iterator[tuple[int, str]]:
 
 
 def _is_named(engine: Context, task: Task, commit: str, name: str, *, is_python: bool) -> bool:
-    """Return True if the repository has a file of the name, imports it elsewhere, or names it where packages are."""
+    """Return True if the repository has a file of the name, imports it elsewhere, or declares it."""
     git = engine.repository.git
     parts = name.removeprefix("@").split("/")
     paths = git.fields("ls-tree", "-r", "-z", "--name-only", commit)
@@ -120,10 +120,10 @@ def _is_named(engine: Context, task: Task, commit: str, name: str, *, is_python:
 
 
 def _is_missing(engine: Context, task: Task, commit: str, name: str) -> bool:
-    """Return True if the interpreter of the validation surely does not find a module."""
+    """Return True if the interpreter of the validation certainly does not find a module."""
     commands = (*(command.text for command in task.spec.commands), *engine.settings.checks)
     if not name.isidentifier() or any(RUNNERS.search(text) for text in commands):
         return False
     probe = Command(PROBE.format(name=shlex.quote(name)))
-    [ran] = run_without_keeping(engine, task, commit, (probe,)).commands
+    [ran] = run_on(engine, task, commit, (probe,)).commands
     return ran.exit_code == NOT_FOUND

@@ -21,7 +21,7 @@ from minitask.git.commits import FileWrite, NewCommit, write_commit
 from minitask.git.objects import TREE, blob_id
 from minitask.git.restore_checkout import TargetMove
 from minitask.git.update_target import update_target
-from minitask.landing.base_proof import check_fails_before
+from minitask.landing.proof import check_fails_before
 from minitask.ledger.record import GOAL, PLAN, Attempt, Verdict
 from minitask.patterns import lazy_pattern
 from minitask.planning.plan_prompt import Goal, ask_of_project, committed_paths, repository_prompt

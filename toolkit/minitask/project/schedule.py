@@ -22,8 +22,8 @@ from minitask.engine.task_status import latest_landing
 from minitask.engine.tasks import Base, Task, load_file, snapshot_refs
 from minitask.errors import MinitaskError, NoBranchError
 from minitask.executors import http
-from minitask.landing.guards import Guards
 from minitask.landing.merge_queue import MergeQueue
+from minitask.landing.queue_proofs import Guards
 from minitask.ledger.record import TaskResult, Verdict
 from minitask.project.call_pool import CallPool
 from minitask.project.cluster import Cluster

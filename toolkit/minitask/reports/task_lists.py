@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from minitask.engine.task_status import TaskStatus
     from minitask.forge.publish import Published, RequestStatus
     from minitask.git.history import LandedTask
-    from minitask.landing.audit import AuditedMerge
+    from minitask.landing.merged_tasks import AuditedMerge
     from minitask.project.sync import Synced
 
 

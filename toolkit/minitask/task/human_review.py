@@ -15,7 +15,7 @@ from minitask.engine.tasks import Base, Task
 from minitask.errors import UsageError
 from minitask.git import history, refs
 from minitask.git.trees import is_ancestor
-from minitask.landing.join import CARRIED
+from minitask.landing.candidate_commits import CARRIED
 from minitask.ledger.record import ATTEMPT, PERSON, REVIEW, Record, Verdict
 from minitask.ledger.usage import NO_USAGE
 from minitask.task.record_attempt import append_record, moment

@@ -11,8 +11,8 @@ from minitask.engine.task_records import all_records_of, records_of
 from minitask.engine.tasks import next_number
 from minitask.git import history, refs
 from minitask.git.trees import is_ancestor
-from minitask.landing.candidate_commits import Landed
-from minitask.landing.join import CARRIED, UNRECORDED, note_recorded
+from minitask.landing.candidate_commits import CARRIED
+from minitask.landing.land import UNRECORDED, Landed, note_recorded
 from minitask.ledger.record import ATTEMPT, Attempt, Record, Verdict
 from minitask.ledger.usage import NO_USAGE, plus
 from minitask.policy.route import Route

@@ -13,8 +13,8 @@ from minitask.engine.tasks import Base, Task, load_file
 from minitask.errors import UsageError
 from minitask.git import history
 from minitask.git.trees import is_ancestor, merge_base
-from minitask.landing.candidate_commits import Candidate, Landed
-from minitask.landing.land import land_alone
+from minitask.landing.candidate_commits import Candidate
+from minitask.landing.land import Landed, land_alone
 from minitask.landing.proof import prove
 from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
 from minitask.spec.quality import check_quality

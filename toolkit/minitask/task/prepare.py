@@ -18,7 +18,7 @@ from minitask.engine.task_records import records_of
 from minitask.engine.tasks import Task, check_branch, next_number, task_refs
 from minitask.executors.registry import WITH_BATCHES, make_executor
 from minitask.executors.request import Description, ExecutorFailure, FailureKind, PastRound
-from minitask.landing.base_proof import check_fails_before
+from minitask.landing.proof import check_fails_before
 from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, Verdict
 from minitask.policy.prices import Budget
 from minitask.policy.route import SCRIPT, Route

@@ -16,8 +16,7 @@ from minitask.git import refs
 from minitask.git.commits import NewCommit, write_commits
 from minitask.git.update_target import checkout_of
 from minitask.landing import candidate_commits
-from minitask.landing.candidate_commits import Landed
-from minitask.landing.join import note_recorded
+from minitask.landing.land import Landed, note_recorded
 from minitask.ledger.record import LANDING, Attempt, Record, Verdict
 from minitask.ledger.store import Exchange, append_commit, exchange_file, record_file
 from minitask.ledger.usage import NO_USAGE
