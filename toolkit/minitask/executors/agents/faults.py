@@ -129,8 +129,9 @@ def reason_of(printed: str) -> str:
 
 def unknown_flags(stderr: str, argv: Iterable[str]) -> tuple[str, ...]:
     """Return the flags of a command line that a program says it does not know."""
-    refused = re.search(rf".*(?:{_UNKNOWN_FLAG}).*", stderr, re.IGNORECASE)
-    names = set(re.findall(r"[\w-]*\w", refused[0])) if refused else set()
+    says_unknown = re.compile(_UNKNOWN_FLAG, re.IGNORECASE)
+    refused = next(filter(says_unknown.search, stderr.split("\n")), "")
+    names = set(re.findall(r"[\w-]*\w", refused))
     return tuple(
         part for part in argv if part.startswith("--") and names & {part, part.removeprefix("--")}
     )
