@@ -117,14 +117,14 @@ def group(ctx: click.Context, folder: str, color: str) -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from minitask.cli.streams import end_by_signals, open_closed_streams, run_command
+    from minitask.cli.terminal import end_by_signals, open_closed_streams, run_command
 
     open_closed_streams()
     end_by_signals()
     gc.set_threshold(*RARELY)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper) and stream.encoding.lower() not in UNICODE:
-            from minitask.cli.streams import write_what_it_lacks_in_ascii
+            from minitask.cli.terminal import write_what_it_lacks_in_ascii
 
             write_what_it_lacks_in_ascii(stream)
         elif isinstance(stream, TextIOWrapper) and stream.errors == "strict":

@@ -9,13 +9,12 @@ from typing import Any
 
 import click
 
-from minitask.cli.session import environment, json_option, print_json, start_folder
+from minitask.cli.session import environment, find_repository, json_option, print_json, start_folder
 from minitask.engine.repository_settings import load_settings
 from minitask.engine.spec_files import read_sources
 from minitask.engine.tasks import PROJECTS, parse_once
 from minitask.engine.validate_specs import check_sources
 from minitask.errors import UsageError
-from minitask.git.repository import Repository, discover
 from minitask.policy.decide import (
     ATOMIC,
     EXPLORATION,
@@ -110,7 +109,7 @@ def _answers_of_options(
 
 def _answers_of_specs(folder: Path, paths: tuple[str, ...]) -> dict[Question, DelegationAnswer]:
     """Return what the specs say; raise `UsageError` if there are none."""
-    repository = _repository(folder)
+    repository = find_repository(folder)
     around = repository if repository and repository.top else None
     top = around.top if around and around.top else folder
     sources = read_sources(top, folder, [_spec_path(top, folder, word) for word in paths])
@@ -129,16 +128,6 @@ def _spec_path(top: Path, folder: Path, word: str) -> str:
     """Return the path that a word names; where there is none, the project of that name."""
     project = top / PROJECTS / word
     return str(project) if not (folder / word).exists() and project.is_dir() else word
-
-
-def _repository(folder: Path) -> Repository | None:
-    """Return the repository around; None outside of one, where the specs are judged by themselves."""
-    try:
-        return discover(folder, environment())
-    except UsageError as error:
-        if "not in a git repository" in error.message:
-            return None
-        raise
 
 
 def _ask(question: Question) -> DelegationAnswer:

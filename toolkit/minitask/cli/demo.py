@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 
 from minitask.cli.session import environment
-from minitask.cli.streams import say
-from minitask.cli.terminal import show
+from minitask.cli.terminal import say, show
 from minitask.engine.context import Progress
 from minitask.errors import UsageError
 from minitask.ledger.record import Verdict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from msgspec import to_builtins
 
 from minitask.cli.completion import complete_tasks
 from minitask.cli.session import json_option, print_json, start
@@ -29,22 +30,15 @@ def command(ctx: click.Context, task: str, *, stat: bool, number: int | None, as
         name = full_name(engine, task, session.base(engine))
         change = changes_of(engine, name, number)
     if as_json:
-        files = [
-            {"path": file.path, "status": file.status, "added": file.added, "removed": file.removed}
-            for file in change.files
-        ]
         ends = {"base": change.base, "commit": change.commit, "attempt": change.attempt}
+        files = to_builtins(change.files)
         print_json({"task": name, **ends, "files": files, "diff": change.patch})
     elif stat:
-        lines = [
-            f"{file.status}  {file.path}  {_counts(file.added, file.removed)}"
-            for file in change.files
-        ]
+        lines = []
+        for file in change.files:
+            counts = "binary" if file.added is None else f"+{file.added} -{file.removed}"
+            lines.append(f"{file.status}  {file.path}  {counts}")
         show("\n".join(lines) or "no change")
     else:
         show_diff(change.patch.rstrip("\n") or "no change")
     return 0
-
-
-def _counts(added: int | None, removed: int | None) -> str:
-    return "binary" if added is None else f"+{added} -{removed}"

@@ -10,9 +10,8 @@ import click
 
 from minitask.cli.exec import hindrance_of, only_task
 from minitask.cli.progress import manner
-from minitask.cli.session import Session, exit_code, json_option, print_json, start
-from minitask.cli.streams import say
-from minitask.cli.terminal import show, show_diff
+from minitask.cli.session import Session, exit_code, into_option, json_option, print_json, start
+from minitask.cli.terminal import say, show, show_diff
 from minitask.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,9 +43,7 @@ if TYPE_CHECKING:
 @click.option(
     "--keep", is_flag=True, help="Leave the change on its branch; `minitask merge` merges it."
 )
-@click.option(
-    "--into", metavar="BRANCH", help="The branch to merge into (default: the current one)."
-)
+@into_option
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, what: str, **options: Any) -> int:
@@ -68,7 +65,7 @@ def command(ctx: click.Context, /, what: str, **options: Any) -> int:
     if shot is None:
         return 0
     if options["dry_run"]:
-        return _print_dry_run(shot, preview, as_json=bool(options["as_json"]))
+        return _print_dry_run(shot, preview, as_json=options["as_json"])
     if not options["as_json"]:
         show(_summary(shot, preview), err=True)
     if asks and not click.confirm("run it?", default=True, err=True):
@@ -80,13 +77,13 @@ def command(ctx: click.Context, /, what: str, **options: Any) -> int:
 def _drafted(
     session: Session, what: str, options: dict[str, Any]
 ) -> tuple[OneShot | None, RunPreview | None]:
-    """Return the spec, checked, and who would do it; None where a dry run would have to ask for more."""
+    """Return the checked spec and the forecast; None if a dry run needs an answer of a model first."""
     from minitask.planning.one_shot import ChangeRequest, complete, draft, repository_path
     from minitask.policy.prices import Budget
     from minitask.project.load_project import prospect
 
-    looks_only = bool(options["dry_run"])
-    with session.engine("do", quiet=bool(options["as_json"]), looks_only=looks_only) as engine:
+    as_json, dry = options["as_json"], options["dry_run"]
+    with session.engine("do", quiet=as_json, looks_only=dry) as engine:
         base = session.base(engine, options["into"])
         paths = {
             name: tuple(repository_path(engine, session.folder, word) for word in options[name])
@@ -95,8 +92,8 @@ def _drafted(
         request = ChangeRequest(what, paths["edits"], paths["creates"], options["checks"])
         if request.missing:
             route = _planner(engine, request)
-            if looks_only:
-                _print_would_ask(request, route, as_json=bool(options["as_json"]))
+            if dry:
+                _print_would_ask(request, route, as_json=as_json)
                 return None, None
             budget = Budget(session.settings.max_cost_usd)
             shot = complete(engine, base, request, route, budget=budget)
@@ -110,7 +107,7 @@ def _drafted(
 
 
 def _planner(engine: Context, request: ChangeRequest) -> Route:
-    """Return who names what is missing; raise `UsageError` that says how to do without."""
+    """Return the route to the planner; raise `UsageError` if there is none."""
     from minitask.planning.one_shot import command_with, lacking_options
     from minitask.policy.route import MODEL_TIERS
     from minitask.task.questions import route_to
@@ -122,9 +119,8 @@ def _planner(engine: Context, request: ChangeRequest) -> Route:
         return route_to(engine, tier, f"names {missing}")
     except UsageError as error:
         command = command_with(request, lacking_options(request))
-        raise UsageError(
-            f"{missing} must be named: {error.message}", hint=f"{command}, or {error.hint}"
-        ) from None
+        message = f"{missing} must be named: {error.message}"
+        raise UsageError(message, hint=f"{command}, or {error.hint}") from None
 
 
 def _print_would_ask(request: ChangeRequest, route: Route, *, as_json: bool) -> None:
@@ -149,7 +145,7 @@ def _stop_on_errors(engine: Context, shot: OneShot) -> None:
 
 
 def _summary(shot: OneShot, preview: RunPreview | None) -> str:
-    """Return what is about to run: the spec, the files, the check, who does it, and the price."""
+    """Return the spec, the files, the checks, the route and the price of a change."""
     from minitask.reports.forecasts import preview_line
 
     request = shot.request
@@ -176,9 +172,10 @@ def _print_dry_run(shot: OneShot, preview: RunPreview | None, *, as_json: bool) 
 def _run(session: Session, shot: OneShot, options: dict[str, Any]) -> int:
     """Commit the spec, run it, and print the change and the result."""
     from minitask.engine.task_status import remember
+    from minitask.git.trees import patch
     from minitask.planning.one_shot import commit_spec, draft
 
-    as_json = bool(options["as_json"])
+    as_json = options["as_json"]
     how = manner(as_json=as_json, events=False, live=True)
     with session.engine(f"do {shot.task.name}", how=how) as engine:
         base = session.base(engine, options["into"])
@@ -190,7 +187,8 @@ def _run(session: Session, shot: OneShot, options: dict[str, Any]) -> int:
         engine.begin(base.base)
         result = _result(engine, shot, base, merge=not options["keep"])
         remember(engine, [result])
-        change = _change(engine, result, base)
+        commit = result.commit
+        change = patch(engine.repository.git, base.base, commit) if commit else ""
     if as_json:
         from minitask.ledger.record_json import result_document
 
@@ -213,13 +211,6 @@ def _result(engine: Context, shot: OneShot, base: Base, *, merge: bool) -> TaskR
     return hindrance_of(engine, task, base, {}) or run_task(engine, task, options)
 
 
-def _change(engine: Context, result: TaskResult, base: Base) -> str:
-    """Return the diff of the latest candidate; empty where there is none."""
-    from minitask.git.trees import patch
-
-    return patch(engine.repository.git, base.base, result.commit) if result.commit else ""
-
-
 def _print(shot: OneShot, result: TaskResult, change: str) -> None:
     from minitask.reports.results import render_result
 
@@ -227,13 +218,8 @@ def _print(shot: OneShot, result: TaskResult, change: str) -> None:
         show_diff(change)
     show(render_result(result))
     if exit_code([result]):
-        show(f"  again  {_again(shot, result)}")
-
-
-def _again(shot: OneShot, result: TaskResult) -> str:
-    """Return the command that goes on after a failure; the spec is the place to say more."""
-    run = f"minitask exec {result.task}"
-    if result.verdict == "error":
-        return run
-    path = shlex.quote(shot.path)
-    return f"edit {shot.path}, then: git commit -m 'spec: {result.task}' {path} && {run}"
+        again = f"minitask exec {result.task}"
+        if result.verdict != "error":  # then the spec needs more details
+            commit = f"git commit -m 'spec: {result.task}' {shlex.quote(shot.path)}"
+            again = f"edit {shot.path}, then: {commit} && {again}"
+        show(f"  again  {again}")

@@ -53,9 +53,11 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
     except MinitaskError as error:
         settings = None
         findings.append(CheckResult("settings", "bad", str(error)))
-    findings = [*_machine(folder, environ), *findings, *_sandbox(settings, environ)]
     agents = {agent.type: agent for agent in agents_installed(environ, folder)}
-    findings += [
+    findings = [
+        *_machine(folder, environ),
+        *findings,
+        *_sandbox(settings, environ),
         *_executors(settings, environ, agents),
         *_servers(settings, environ),
         *_agents(agents.values()),
@@ -73,9 +75,8 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
 
 
 def _machine(folder: Path, environ: Mapping[str, str]) -> Iterator[CheckResult]:
-    yield CheckResult(
-        "python", "ok", f"{platform.python_version()}, {platform.system()} {platform.release()}"
-    )
+    system = f"{platform.system()} {platform.release()}"
+    yield CheckResult("python", "ok", f"{platform.python_version()}, {system}")
     version = git_version(environ, folder)
     text = ".".join(map(str, version)) or "unknown"
     if version < OLDEST_GIT:
@@ -111,9 +112,8 @@ def _sandbox(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[
         return
     strong = sandbox.strength is Strength.STRONG
     hint = "" if strong else how_to_strengthen()
-    yield CheckResult(
-        "sandbox", "ok" if strong else "note", f"{sandbox.strength}: {sandbox.describe()}", hint
-    )
+    state = "ok" if strong else "note"
+    yield CheckResult("sandbox", state, f"{sandbox.strength}: {sandbox.describe()}", hint)
     network = granted(None, settings.network if settings else False)
     if unheld := sandbox.cannot_list(network):
         yield CheckResult("network", "note", unheld, how_to_strengthen())
@@ -123,14 +123,11 @@ def _sandbox(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[
         yield CheckResult("", "note", line)
     for trial in try_sandbox(sandbox, environ):
         outcome = "stopped" if trial.stopped else "NOT stopped"
-        control = (
-            "works without a sandbox"
-            if trial.works_outside
-            else "inconclusive: it also fails without a sandbox"
-        )
-        yield CheckResult(
-            "", "ok" if trial.stopped else "note", f"{trial.attack}: {outcome} ({control})"
-        )
+        control = "works without a sandbox"
+        if not trial.works_outside:
+            control = "inconclusive: it also fails without a sandbox"
+        state = "ok" if trial.stopped else "note"
+        yield CheckResult("", state, f"{trial.attack}: {outcome} ({control})")
 
 
 def _executors(
@@ -176,7 +173,7 @@ def _executor(
 
 
 def _servers(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[CheckResult]:
-    """Yield the local model servers, and the models that tiers name and no server has."""
+    """Yield the local model servers, and the models of tiers that no server has."""
     for served in ollama_servers(settings, environ):
         if served.models is None:
             yield CheckResult("ollama", "note", served.problem, "start it: ollama serve")
@@ -185,9 +182,8 @@ def _servers(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[
         hint = "" if served.models else "pull one, such as: ollama pull qwen2.5-coder"
         if not served.executor:
             hint = hint or "`preset: local` in minitask.yaml uses it"
-        yield CheckResult(
-            "ollama", "ok" if served.models else "note", f"{served.url} serves {models}", hint
-        )
+        state = "ok" if served.models else "note"
+        yield CheckResult("ollama", state, f"{served.url} serves {models}", hint)
         for tier, rung in settings.tiers.items() if settings else ():
             if rung.executor == served.executor and rung.model not in (AUTO, *served.models):
                 text = f"{tier}: {served.url} does not serve {rung.model}"
@@ -197,7 +193,7 @@ def _servers(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[
 def _repository_checks(
     folder: Path, repository: Repository, settings: Settings, environ: Mapping[str, str]
 ) -> Iterator[CheckResult]:
-    """Yield what the checkout lacks, and how one of the repository's own checks does in a workspace on HEAD."""
+    """Yield what the checkout lacks, and the result of one of the repository's checks on HEAD."""
     for problem, command in missing(repository):
         yield CheckResult("missing", "note", problem, command)
     suggested = [each.value for each in survey(repository) if each.key == CHECKS]
@@ -206,7 +202,7 @@ def _repository_checks(
         return
     session = Session(folder, environ, repository, settings)
     with session.engine("doctor", quiet=True, looks_only=True) as engine:
-        if engine.sandbox.strength is Strength.NONE:  # nobody has asked for it to run unconfined
+        if engine.sandbox.strength is Strength.NONE:  # it must not run unconfined without a request
             yield CheckResult("check", "note", f"`{text}` was not tried: there is no sandbox")
             return
         commit = engine.objects.commit("HEAD")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from minitask.cli.completion import complete_executors, complete_tasks
 from minitask.cli.progress import manner
-from minitask.cli.session import exit_code, json_option, print_json, start
-from minitask.cli.streams import interrupted, say
-from minitask.cli.terminal import show
-from minitask.errors import MachineError, MinitaskError, RefusedError, UsageError
+from minitask.cli.session import exit_code, into_option, json_option, print_json, start
+from minitask.cli.terminal import interrupted, say, show
+from minitask.errors import MachineError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,9 +32,7 @@ if TYPE_CHECKING:
     shell_complete=complete_executors,
 )
 @click.option("--model", help="The model to use.")
-@click.option(
-    "--into", metavar="BRANCH", help="The branch to merge into (default: the current one)."
-)
+@into_option
 @click.option("--no-merge", is_flag=True, help="Validate the task, but do not merge it.")
 @click.option(
     "--dry-run",
@@ -53,7 +50,7 @@ if TYPE_CHECKING:
 @click.option("--events", is_flag=True, help="Write progress as JSON lines to stderr.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, /, spec: str, **options: object) -> int:
+def command(ctx: click.Context, /, spec: str, **options: Any) -> int:
     """Run one task: SPEC is a path, FILE#N or PROJECT/ID.
 
     \b
@@ -62,18 +59,15 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
     """
     from minitask.engine.find_tasks import find_tasks
     from minitask.engine.task_status import remember
+    from minitask.task.finish import stopped
     from minitask.task.life import run_task
 
     session = start(ctx)
-    as_json = bool(options["as_json"])
-    how = manner(as_json=as_json, events=bool(options["events"]), live=not options["dry_run"])
-    dry, is_interrupted = bool(options["dry_run"]), False
+    as_json, dry, is_interrupted = options["as_json"], options["dry_run"], False
+    how = manner(as_json=as_json, events=options["events"], live=not dry)
     with session.engine(f"exec {spec}", how=how, looks_only=dry) as engine:
-        into = options["into"]
-        base = session.base(
-            engine, str(into) if into else None, worktree_spec=bool(options["worktree_spec"])
-        )
-        if not options["dry_run"]:
+        base = session.base(engine, options["into"], worktree_spec=options["worktree_spec"])
+        if not dry:
             engine.begin(base.base)
         try:
             task = only_task(find_tasks(engine, [spec], base), spec)
@@ -82,12 +76,12 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
         else:
             run_options = _run_options(options, session.settings.max_cost_usd)
             waits = None if options["no_deps"] else hindrance_of(engine, task, base, options)
-            if options["dry_run"]:
+            if dry:
                 return _dry_run(engine, task, run_options, waits, as_json=as_json)
             try:
                 result = waits or run_task(engine, task, run_options)
             except KeyboardInterrupt:
-                result, is_interrupted = _stopped(task, MachineError("interrupted")), True
+                result, is_interrupted = stopped(task, MachineError("interrupted")), True
             else:
                 remember(engine, [result])
     _print(result, as_json=as_json)
@@ -100,35 +94,28 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
     return exit_code([result])
 
 
-def _run_options(options: dict[str, object], limit_usd: Decimal | None) -> RunOptions:
+def _run_options(options: dict[str, Any], limit_usd: Decimal | None) -> RunOptions:
     from minitask.policy.prices import Budget
     from minitask.policy.route import RouteOverrides
     from minitask.task.state import RunOptions
 
-    tier, executor, model = (options[name] for name in ("tier", "executor", "model"))
-    demand = RouteOverrides(
-        tier=str(tier) if tier else None,
-        executor=str(executor) if executor else None,
-        model=str(model) if model else None,
-    )
+    names = ("tier", "executor", "model")
     return RunOptions(
-        demand,
+        RouteOverrides(**{name: options[name] or None for name in names}),
         merge=not options["no_merge"],
-        again=bool(options["again"]),
-        waits=bool(options["waits"]),
+        again=options["again"],
+        waits=options["waits"],
         budget=Budget(limit_usd),
     )
 
 
 def only_task(selection: FoundTasks, spec: str) -> Task:
-    """Return the one task that is meant; raises the refusal where its spec is not committed as it stands."""
+    """Return the only selected task; raise the refusal if its spec is not committed as it is."""
     tasks = selection.tasks
     if len(tasks) > 1:
         names = ", ".join(task.name for task in tasks[:4])
-        raise UsageError(
-            f"{spec} holds {len(tasks)} tasks ({names} …)",
-            hint="name one, or run all with `minitask run`",
-        )
+        message = f"{spec} holds {len(tasks)} tasks ({names} …)"
+        raise UsageError(message, hint="name one, or run all with `minitask run`")
     if tasks[0].name in selection.refused:
         raise selection.refused[tasks[0].name]
     return tasks[0]
@@ -137,8 +124,9 @@ def only_task(selection: FoundTasks, spec: str) -> Task:
 def hindrance_of(
     engine: Context, task: Task, base: Base, options: Mapping[str, object]
 ) -> TaskResult | None:
-    """Return why the task is not begun, if it is not; bad specs are raised, and remembered for `status`."""
+    """Return the result of a task that must not start, else None; raise an error of its spec, which `status` shows."""
     from minitask.engine.task_status import remember_error
+    from minitask.task.finish import stopped
     from minitask.task.prerequisites import find_unmet
 
     try:
@@ -149,7 +137,7 @@ def hindrance_of(
         remember_error(engine, task, error)
         raise
     except RefusedError as error:
-        return _stopped(task, error)
+        return stopped(task, error)
 
 
 def _refused(spec: str, error: RefusedError) -> TaskResult:
@@ -158,12 +146,6 @@ def _refused(spec: str, error: RefusedError) -> TaskResult:
     return TaskResult(
         task=spec, spec_path=spec, spec_blob=None, verdict=Verdict.REFUSED, reason=str(error)
     )
-
-
-def _stopped(task: Task, error: MinitaskError) -> TaskResult:
-    from minitask.task.finish import stopped
-
-    return stopped(task, error)
 
 
 def _print(result: TaskResult, *, as_json: bool) -> None:

@@ -60,12 +60,10 @@ def command(
     target = Path(session.folder, output) if output else None
     merged = _made_from(session, target, graph, texts) if target and not force else {}
     if form == ISSUES and not merged:
-        raise UsageError(
-            "none of these specs was planned from that file"
-            if target
-            else f"{ISSUES} is for the issues that specs were planned from",
-            hint="name their file: --output .beads/issues.jsonl",
-        )
+        message = f"{ISSUES} is for the issues that specs were planned from"
+        if target:
+            message = "none of these specs was planned from that file"
+        raise UsageError(message, hint="name their file: --output .beads/issues.jsonl")
     if form == BACKLOG and not (target and merged):
         return _write_backlog(graph, target, force=force)
     if target is None:
@@ -84,7 +82,7 @@ def command(
 def _made_from(
     session: Session, target: Path, graph: TaskGraph, texts: dict[str, bytes]
 ) -> dict[tuple[str, str], bool]:
-    """Return which tasks of a file the specs were made from, by format and label, and whether each has merged."""
+    """Return the tasks of a file that specs were made from, by format and label, and whether they have merged."""
     top = (session.repository.top or session.folder).resolve()
     merged: dict[tuple[str, str], bool] = {}
     for node in graph.nodes:
@@ -148,11 +146,9 @@ def _write(target: Path, text: str, *, force: bool) -> None:
 
 
 def _check(target: Path, *, force: bool) -> None:
-    """Refuse a file that somebody else wrote."""
+    """Raise `UsageError` for a file that `export` did not write."""
     if force or not target.exists():
         return
     if not target.is_file() or WRITTEN_BY.encode() not in target.read_bytes():
-        raise UsageError(
-            f"{target} exists, and `export` did not write it",
-            hint="name another file, or replace it with --force",
-        )
+        message = f"{target} exists, and `export` did not write it"
+        raise UsageError(message, hint="name another file, or replace it with --force")

@@ -1,4 +1,4 @@
-"""`minitask graph`: how the tasks hang together, and where each stands."""
+"""`minitask graph`: the dependencies and states of tasks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from minitask.cli.completion import complete_tasks
 from minitask.cli.session import json_option, start
 from minitask.engine.find_tasks import list_tasks
 from minitask.errors import UsageError
-from minitask.project.task_graph import Collisions, TaskGraph, find_collisions, task_graph
+from minitask.project.task_graph import find_collisions, task_graph
 from minitask.reports.graph import FORMATS, graph_document, render_forecast
 from minitask.words import json_text
 
@@ -55,16 +55,15 @@ def command(
         statuses = [node.status for node in picture.nodes]
         collisions = find_collisions(engine, statuses, base) if forecast else None
     target = base.target.removeprefix("refs/heads/")
-    text = _json(picture, collisions) if as_json else FORMATS[form](picture)
-    if collisions is not None and not as_json:
-        text += f"\n\n{render_forecast(collisions, target)}"
+    if as_json:
+        text = json_text(graph_document(picture, collisions), indent=2)
+    else:
+        text = FORMATS[form](picture)
+        if collisions is not None:
+            text += f"\n\n{render_forecast(collisions, target)}"
     content = text.encode("utf-8", "replace")
     if output is None:
         click.echo(content)
     else:
         Path(session.folder, output).write_bytes(content + b"\n")
     return 0
-
-
-def _json(picture: TaskGraph, forecast: Collisions | None) -> str:
-    return json_text(graph_document(picture, forecast), indent=2)

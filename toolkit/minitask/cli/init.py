@@ -1,4 +1,4 @@
-"""`minitask init`: find what can do tasks here, and set a repository up for it."""
+"""`minitask init`: find executors, and set up a repository for them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ANEW = f"rm {FILE} && minitask init"
 KEPT = "kept"
 NOTHING_WRITTEN = "dry run  nothing was written"
 SETTING_KEYS = ("preset", "executors", "tiers")
-"""Keys of the user's own settings that leave nothing to find out."""
+"""The keys of the user's own settings that make a search unnecessary."""
 
 
 @click.command("init")
@@ -75,11 +75,11 @@ def command(
     if remove:
         return _remove(agent_changes(top, agents or AGENTS, remove=True), dry_run=dry_run)
     for_agents = agent_changes(top, agents)
+    is_new = not (top / FILE).exists()
     settings: Mapping[str, Any] = {"preset": preset} if preset else {}
     lines: list[str] = []
-    if not preset and not (top / FILE).exists():
+    if not preset and is_new:
         settings, lines = _found(environ, dry_run=dry_run)
-    is_new = not (top / FILE).exists()
     suggestions = survey(repository) if is_new else ()
     shared = [each.value for each in suggestions if each.key == SHARE]
     if shared:
@@ -88,21 +88,18 @@ def command(
     changes = (*init_files(top, settings, suggestions=advice, templates=templates), *for_agents)
     _write(changes, dry_run=dry_run)
     if is_new and not dry_run:
-        _trust(repository, top, environ)
-    trusted = is_new and bool(settings)
-    for line in (
-        *lines,
-        *_surveyed(repository, suggestions),
-        *_written(changes, trusted=trusted, dry_run=dry_run),
-    ):
-        click.echo(line)
+        text = (top / FILE).read_text("utf-8")
+        config.trust(environ, repository=repository.common_dir, text=text)
+    lines += _surveyed(repository, suggestions)
+    lines += _written(changes, trusted=is_new and bool(settings), dry_run=dry_run)
+    click.echo("\n".join(lines))
     command = 'new PROJECT "TITLE"' if NOTHING_CHOSEN in lines else 'do "WHAT TO CHANGE"'
     click.echo(NOTHING_WRITTEN if dry_run else _next(preset, command, is_new=is_new))
     return 0
 
 
 def _next(preset: str | None, command: str, *, is_new: bool) -> str:
-    """Return the lines that say how to go on."""
+    """Return the lines with the next steps."""
     how = f"set `preset: {preset}` in it" if preset else "edit it"
     change = f"change   {how}, then: minitask trust; or to begin anew: {ANEW}\n"
     return f"{'' if is_new else change}next     minitask {command}"
@@ -114,7 +111,7 @@ def _write(changes: Sequence[PlannedFile], *, dry_run: bool) -> None:
 
 
 def _written(changes: Sequence[PlannedFile], *, trusted: bool, dry_run: bool) -> Iterator[str]:
-    """Yield what became of each file, or would; the configuration counts at once if it is new and sets something."""
+    """Yield a line for each file; a new configuration with settings is trusted."""
     for change in changes:
         would_be = "would be " if dry_run and change.what != KEPT else ""
         end = ", trusted" if trusted and change.path == FILE else ""
@@ -122,7 +119,7 @@ def _written(changes: Sequence[PlannedFile], *, trusted: bool, dry_run: bool) ->
 
 
 def _remove(changes: Sequence[PlannedFile], *, dry_run: bool) -> int:
-    """Take away what was written for agents, and say what that was."""
+    """Remove the files and sections for agents, and list them."""
     _write(changes, dry_run=dry_run)
     files = [change for change in changes if change.what != KEPT]
     lines = _written(files, trusted=False, dry_run=dry_run)
@@ -133,7 +130,7 @@ def _remove(changes: Sequence[PlannedFile], *, dry_run: bool) -> int:
 
 
 def _surveyed(repository: Repository, suggestions: Sequence[Suggestion]) -> Iterator[str]:
-    """Yield what the repository's files suggest, and what the checkout lacks."""
+    """Yield the suggestions by the repository's files, and what the checkout lacks."""
     for each in suggestions:
         word = "share" if each.key == SHARE else "suggest"
         what = each.value if each.key == SHARE else f"{each.key}: {each.value}"
@@ -142,13 +139,8 @@ def _surveyed(repository: Repository, suggestions: Sequence[Suggestion]) -> Iter
         yield f"missing  {problem}: {command}"
 
 
-def _trust(repository: Repository, top: Path, environ: Mapping[str, str]) -> None:
-    text = (top / FILE).read_text("utf-8")
-    config.trust(environ, repository=repository.common_dir, text=text)
-
-
 def _found(environ: Mapping[str, str], *, dry_run: bool) -> tuple[dict[str, Any], list[str]]:
-    """Return the settings for what was found, and the lines that say so, and how to change what is written."""
+    """Return the settings for the executors of this machine, and lines on them and on how to change them."""
     own = config.user_file(environ)
     if environ.get("MINITASK_PRESET") or _sets_executors(own):
         source = "MINITASK_PRESET" if environ.get("MINITASK_PRESET") else str(own)
@@ -164,7 +156,9 @@ def _found(environ: Mapping[str, str], *, dry_run: bool) -> tuple[dict[str, Any]
         change = f"change   edit {FILE}, then: minitask trust"
         chosen = f"chose    {_choice(settings['tiers'])}"
     names = "; ".join(_names(found)) or NOTHING
-    lines = [f"found    {names}{_logged_out(found)}", chosen]
+    if found.logged_out:
+        names += f"; not logged in: {', '.join(found.logged_out)}"
+    lines = [f"found    {names}", chosen]
     return settings, lines if dry_run else [*lines, change]
 
 
@@ -177,7 +171,7 @@ def _sets_executors(path: Path) -> bool:
 
 
 def _names(found: Discovery) -> list[str]:
-    """Return what was found, in words."""
+    """Return the servers, agents and keys of a discovery as text."""
     names = []
     for server in found.servers:
         shown = ", ".join(server.models[:3])
@@ -187,12 +181,8 @@ def _names(found: Discovery) -> list[str]:
     return [*names, *(f"{name} (logged in)" for name in found.agents), *found.keys]
 
 
-def _logged_out(found: Discovery) -> str:
-    return f"; not logged in: {', '.join(found.logged_out)}" if found.logged_out else ""
-
-
 def _choice(tiers: Mapping[str, Any]) -> str:
-    """Return who does what: `TIER: MODEL, … (EXECUTOR); …`."""
+    """Return the tiers as `TIER: MODEL, … (EXECUTOR); …`."""
     by_executor: dict[str, list[str]] = {}
     for tier, entry in tiers.items():
         by_executor.setdefault(entry["executor"], []).append(f"{tier}: {entry['model']}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from minitask.cli.session import check_project, moment, project_name, start
-from minitask.cli.streams import say
+from minitask.cli.terminal import say
 from minitask.words import counted
 
 

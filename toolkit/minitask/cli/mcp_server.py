@@ -29,7 +29,7 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from minitask import __version__
-from minitask.cli.streams import INTERRUPTED
+from minitask.cli.terminal import INTERRUPTED
 from minitask.errors import MinitaskError
 from minitask.system import process
 from minitask.system.pipes import Child, PipeExchange

@@ -7,11 +7,19 @@ from typing import Any
 import click
 
 from minitask.cli.completion import complete_tasks
-from minitask.cli.session import Session, budget_of, exit_code, json_option, print_json, start
+from minitask.cli.session import (
+    Session,
+    budget_of,
+    exit_code,
+    into_option,
+    json_option,
+    print_json,
+    start,
+)
 from minitask.cli.terminal import show
 from minitask.engine.find_tasks import full_name
 from minitask.errors import UsageError
-from minitask.ledger.record import TaskResult, Verdict
+from minitask.ledger.record import Verdict
 from minitask.ledger.record_json import result_document
 from minitask.reports.results import render_result
 from minitask.task.merge_later import merge_task
@@ -19,9 +27,7 @@ from minitask.task.merge_later import merge_task
 
 @click.command("merge")
 @click.argument("tasks", nargs=-1, required=True, metavar="TASK...", shell_complete=complete_tasks)
-@click.option(
-    "--into", metavar="BRANCH", help="The branch to merge into (default: the current one)."
-)
+@into_option
 @click.option(
     "--pr", "opens", is_flag=True, help="Push the branches and open pull requests; merge nothing."
 )
@@ -49,7 +55,7 @@ def command(ctx: click.Context, /, tasks: tuple[str, ...], into: str | None, **o
     Example:
       minitask merge api/02-routes api/03-tests
     """
-    session, as_json = start(ctx), bool(options["as_json"])
+    session, as_json = start(ctx), options["as_json"]
     if options["opens"]:
         return _publish(session, tasks, into, options)
     if options["watches"]:
@@ -74,19 +80,16 @@ def command(ctx: click.Context, /, tasks: tuple[str, ...], into: str | None, **o
 def _publish(
     session: Session, tasks: tuple[str, ...], into: str | None, options: dict[str, Any]
 ) -> int:
-    """Open pull requests, and watch them if that is asked for."""
+    """Open pull requests, and watch them on request."""
     from minitask.cli.pull_requests import WatchOptions, choose_forge, publish, watch
 
-    as_json, forge = bool(options["as_json"]), choose_forge(session)
+    as_json, forge = options["as_json"], choose_forge(session)
     limit = budget_of(options["max_cost"], session.settings)
-    results: dict[str, TaskResult] = {}
-    names: list[str] = []
-    again: list[str] = []
     with session.engine(f"merge {' '.join(tasks)}", quiet=as_json) as engine:
         base = session.base(engine, into)
         names = [full_name(engine, word, base) for word in tasks]
         published = publish(engine, names, base, forge)
-    results |= {result.task: result for result in published.results}
+    results = {result.task: result for result in published.results}
     if options["watches"] and published.problem is None:
         again = [name for name in names if results[name].pull_request]
         results |= watch(session, forge, again, WatchOptions(into, options["every"], limit))

@@ -27,10 +27,10 @@ STANDARD_TEMPLATE = "mini-task"
 
 
 class NewCommand(click.Command):
-    """`new`, whose help ends with a template's variables where one is named before `--help`."""
+    """The command `new`, whose help ends with the variables of a template named before `--help`."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the variables of the template that is named."""
+        """Write the variables of the named template."""
         name = ctx.params.get("template")
         if not name:
             return
@@ -81,18 +81,13 @@ def command(
       minitask new api "Extract the routes" --template extract-module --set source=api/app.py
     """
     repository = discover(start_folder(ctx), environment())
-    top = repository.top
     if lists:
-        return _list(template_files(top), template)
+        return _list(template_files(repository.top), template)
     if not project or not title:
         raise UsageError("name a project and a title", hint="minitask new PROJECT TITLE")
-    spec = next_spec(
-        repository.checkout(),
-        project=project,
-        title=title,
-        template=template or STANDARD_TEMPLATE,
-        values=_values(pairs),
-    )
+    template, values = template or STANDARD_TEMPLATE, _values(pairs)
+    checkout = repository.checkout()
+    spec = next_spec(checkout, project=project, title=title, template=template, values=values)
     spec.write()
     name = os.path.relpath(spec.path, start_folder(ctx))
     click.echo(f"created  {name}")
@@ -104,11 +99,9 @@ def command(
 def _list(files: Mapping[str, Path], name: str | None) -> int:
     if name is not None and name not in files:
         raise UsageError(f"no template named {name}", hint=did_you_mean(name, sorted(files)))
-    found = [
-        read_template(each, files[each].read_text("utf-8"))
-        for each in (sorted(files) if name is None else [name])
-    ]
-    show(render_list(found) if name is None else render_variables(found[0]))
+    names = sorted(files) if name is None else [name]
+    templates = [read_template(each, files[each].read_text("utf-8")) for each in names]
+    show(render_list(templates) if name is None else render_variables(templates[0]))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`minitask plan`: a goal becomes specs, by an expensive model, or by an answer that somebody brings."""
+"""`minitask plan`: a goal becomes specs, by an expensive model, or by an answer from elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from minitask.cli.session import Session, budget_of, json_option, print_json, start
 from minitask.cli.terminal import show
 from minitask.engine.context import Context
-from minitask.engine.tasks import Base
 from minitask.errors import UsageError
 from minitask.planning.plan import Planned, plan, planning_question, project_name, write_planned
 from minitask.planning.plan_prompt import READ_TOKENS, Goal
@@ -91,7 +90,7 @@ def command(ctx: click.Context, /, goal: str | None, **options: Any) -> int:
       minitask plan --from .taskmaster/tasks/tasks.json --dry-run
     """
     session = start(ctx)
-    source, as_json = options["source"], bool(options["as_json"])
+    source, as_json = options["source"], options["as_json"]
     plan_source = _found(session, options)
     if plan_source is not None:
         return _plan_tasks(session, plan_source, goal or "", options)
@@ -106,7 +105,7 @@ def command(ctx: click.Context, /, goal: str | None, **options: Any) -> int:
     with session.engine(purpose, quiet=as_json, looks_only=source is not None) as engine:
         base = session.base(engine)
         if source is not None:
-            planned = write_planned(engine, full_goal, _text(session, str(source)))
+            planned = write_planned(engine, full_goal, _text(session, source))
         else:
             route = _route(engine, options)
             budget = Budget(budget_of(options["max_cost"], session.settings))
@@ -133,7 +132,7 @@ def _found(session: Session, options: dict[str, Any]) -> GoalSource | None:
 def _plan_tasks(
     session: Session, plan_source: GoalSource, text: str, options: dict[str, Any]
 ) -> int:
-    """Have the tasks of a plan planned, or say what that would take."""
+    """Have the tasks of a plan planned, or print the forecast of that."""
     from minitask.planning import plan_from
     from minitask.reports.plans import goals_document, render_goals
 
@@ -175,9 +174,8 @@ def _print_estimate(session: Session, goal: Goal, options: dict[str, Any]) -> in
         route = _route_if_any(engine, options)
         estimate = estimate_call(engine, session.base(engine), goal, route)
     if options["as_json"]:
-        print_json(
-            {"dry_run": True, "project": goal.project, "estimate": estimate_document(estimate)}
-        )
+        document = estimate_document(estimate)
+        print_json({"dry_run": True, "project": goal.project, "estimate": document})
     else:
         asked = f"{who_plans(route)} would be asked" if route else "no tier has an executor"
         click.echo(f"dry run: {asked}: {estimate_text(estimate)}")
@@ -185,14 +183,14 @@ def _print_estimate(session: Session, goal: Goal, options: dict[str, Any]) -> in
 
 
 def _wanted(session: Session, text: str, options: dict[str, Any]) -> Goal:
-    """Return the goal: the user's words, or an issue's."""
-    name = str(options["project"]) if options["project"] else None
+    """Return the goal, by the user's text or by an issue."""
+    name = options["project"] or None
     if not options["which"]:
         return _goal(text, project_name(text, name), options)
     from minitask.cli.pull_requests import source_of
     from minitask.forge.forge_text import goal_of, read_issue
 
-    issue = read_issue(source_of(session), str(options["which"]))
+    issue = read_issue(source_of(session), options["which"])
     project = project_name(f"issue {issue.number} {issue.title}", name)
     return replace(_goal(goal_of(issue, text), project, options), issue=issue.url)
 
@@ -203,16 +201,14 @@ def _goal(text: str, project: str, options: dict[str, Any]) -> Goal:
 
 def _route(engine: Context, options: dict[str, Any]) -> Route:
     entry = engine.settings.routing.entry["plan"]
-    tier = str(options["tier"] or (entry if entry in MODEL_TIERS else MODEL_TIERS[-1]))
+    tier = options["tier"] or (entry if entry in MODEL_TIERS else MODEL_TIERS[-1])
     why = f"tier {tier} was asked for" if options["tier"] else f"planning starts at tier {tier}"
-    model = options["model"]
-    return route_to(engine, tier, why, model=str(model) if model else None)
+    return route_to(engine, tier, why, model=options["model"] or None)
 
 
 def _print_prompt(session: Session, goal: Goal) -> int:
     with session.engine("plan", quiet=True, looks_only=True) as engine:
-        base: Base = session.base(engine)
-        question = planning_question(engine, base, goal)
+        question = planning_question(engine, session.base(engine), goal)
     click.echo(f"{question.system}\n\n{question.text}".encode("utf-8", "replace"))
     return 0
 
@@ -223,9 +219,8 @@ def _text(session: Session, source: str) -> str:
     try:
         return session.place(source).read_text("utf-8", "surrogateescape")
     except OSError as error:
-        raise UsageError(
-            f"{source} cannot be read: {error.strerror or error}", hint="name an existing file"
-        ) from None
+        message = f"{source} cannot be read: {error.strerror or error}"
+        raise UsageError(message, hint="name an existing file") from None
 
 
 def _print(planned: Planned, *, as_json: bool) -> int:

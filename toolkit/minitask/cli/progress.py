@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from minitask.cli.streams import say
-from minitask.cli.terminal import is_colored, painted
+from minitask.cli.terminal import is_colored, painted, say
 from minitask.words import plain
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What `merge`, `run`, `sync` and `status` share for `--pr`."""
+"""Pull requests and issues for `merge`, `run`, `sync`, `status`, `plan` and `review`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from minitask.cli.session import Session
-from minitask.cli.streams import say
+from minitask.cli.terminal import say
 from minitask.engine.context import Context
 from minitask.engine.task_status import State, TaskStatus
 from minitask.engine.tasks import Base
@@ -31,9 +31,9 @@ from minitask.policy.prices import Budget
 from minitask.words import one_line
 
 MOST_ATTEMPTS = 3
-"""Attempts that `--watch` makes at a task."""
+"""The most attempts of `--watch` at a task."""
 MOST_FAILURES = 5
-"""Failures of the forge, one after the other, after which `--watch` gives up."""
+"""The number of failures of the forge in a row after which `--watch` gives up."""
 
 
 class ChosenForge(Struct, frozen=True):
@@ -44,19 +44,19 @@ class ChosenForge(Struct, frozen=True):
 
 
 def source_of(session: Session) -> ForgeSource:
-    """Return what says which forge a session means."""
+    """Return the source of a session's forge."""
     return ForgeSource(session.repository, session.settings, session.environ)
 
 
 def choose_forge(session: Session, remote: str | None = None) -> ChosenForge:
-    """Return the forge of a remote; raise `UsageError` before anything runs if there is none, or no token."""
+    """Return the forge of a remote; raise `UsageError` if there is none, or no token."""
     source = source_of(session)
     name = source.remote(remote)
     return ChosenForge(name, open_forge(source, name))
 
 
 def publish(engine: Context, names: Iterable[str], base: Base, forge: ChosenForge) -> Published:
-    """Give tasks their pull requests."""
+    """Open or update the pull requests of tasks."""
     return publish_tasks(engine, names, base, forge.forge, forge.remote)
 
 
@@ -73,7 +73,7 @@ def requests_of(
 
 
 class WatchOptions(Struct, frozen=True):
-    """How pull requests are watched: their target, the seconds between two looks, and what attempts may cost."""
+    """The target of watched pull requests, the seconds between requests, and the budget for attempts."""
 
     into: str | None
     every_seconds: float
@@ -83,7 +83,7 @@ class WatchOptions(Struct, frozen=True):
 def watch(
     session: Session, forge: ChosenForge, names: Sequence[str], how: WatchOptions
 ) -> dict[str, TaskResult]:
-    """Wait until each pull request has ended, or an attempt at what it asks for got none; the results of those."""
+    """Watch pull requests until they end, with attempts at their objections; return the results of the attempts."""
     budget, tries, failures = Budget(how.limit_usd), Counter[str](), 0
     results: dict[str, TaskResult] = {}
     names = list(names)
@@ -129,7 +129,7 @@ def _attempt_again(
 
 
 def tell_issues(session: Session, results: Sequence[TaskResult]) -> None:
-    """Tell issues what has merged for them; a failure is said and changes nothing."""
+    """Comment on the issues of merged tasks; a failure only prints a warning."""
     try:
         with session.engine("comment", quiet=True, looks_only=True) as engine:
             comment_on_issues(engine, source_of(session), results)

@@ -1,22 +1,22 @@
-"""`minitask record-usage`: planning, or other work of a model, that was done elsewhere goes on record."""
+"""`minitask record-usage`: record planning, or other work of models, that was done elsewhere."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
 
-from minitask.cli.session import json_option, print_json, start
-from minitask.cli.streams import say
-from minitask.cli.terminal import show
+from minitask.cli.session import dollars_of, json_option, parse_date, print_json, start
+from minitask.cli.terminal import say, show
 from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
 from minitask.ledger.record import CALLS, PERSON, PLAN, Record, money
 from minitask.ledger.record_json import usage_document
-from minitask.ledger.transcripts import MOST_TOKENS, parse_moment
+from minitask.ledger.transcripts import MOST_TOKENS
 from minitask.ledger.usage import Usage
 from minitask.planning.record_usage import (
     ANSWERS,
@@ -30,7 +30,7 @@ from minitask.planning.record_usage import (
     record_figures,
 )
 from minitask.policy.route import MODEL_TIERS
-from minitask.reports.results import dollars
+from minitask.reports.results import dollars, tokens_text
 from minitask.words import counted, one_line
 
 COUNTS = {
@@ -118,13 +118,17 @@ def command(ctx: click.Context, /, project: str, **options: Any) -> int:
     _check_source(options)
     path, as_json, dry = options["path"], options["as_json"], terms.dry
     usage = _usage(options) if path is None else None
-    billed = _amount(options["cost"])
-    since, until = _moment("--since", options["since"]), _moment("--until", options["until"])
+    billed = _billed(options["cost"])
+    since, until = options["since"], options["until"]
+    start_at = None if since is None else parse_date(since, option="--since")
+    end_at = None if until is None else _end_of(until)
     session = start(ctx)
     damaged = 0
     if usage is None:
         transcript = load_transcripts(Path(session.folder, _expanded(path)))
-        chosen = narrow(transcript.answers, session=options["session"], since=since, until=until)
+        chosen = narrow(
+            transcript.answers, session=options["session"], since=start_at, until=end_at
+        )
         damaged = transcript.damaged
     with session.engine(f"record-usage {terms.project}", quiet=as_json, looks_only=dry) as engine:
         has_history = is_known(engine, terms.project)
@@ -146,9 +150,8 @@ def _expanded(path: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise UsageError(
-            f"{path} does not name a user's home", hint="write the path in full"
-        ) from None
+        message = f"{path} does not name a user's home"
+        raise UsageError(message, hint="write the path in full") from None
 
 
 def _terms(project: str, options: dict[str, Any]) -> UsageTerms:
@@ -156,16 +159,13 @@ def _terms(project: str, options: dict[str, Any]) -> UsageTerms:
 
     name = project.strip("/").removeprefix(f"{PROJECTS}/")
     if not PROJECT_NAME.fullmatch(name):
-        raise UsageError(
-            f"{project!r} is not a valid project name",
-            hint="letters, digits, dots, dashes and underscores",
-        )
+        hint = "letters, digits, dots, dashes and underscores"
+        raise UsageError(f"{project!r} is not a valid project name", hint=hint)
     executor = one_line(options["executor"])
     if executor in ("", PERSON):
-        raise UsageError(
-            f"--executor {executor or 'is empty'}: not an executor of models",
-            hint=f"name the chat or the agent, or leave it out for `{ELSEWHERE}`",
-        )
+        message = f"--executor {executor or 'is empty'}: not an executor of models"
+        hint = f"name the chat or the agent, or leave it out for `{ELSEWHERE}`"
+        raise UsageError(message, hint=hint)
     return UsageTerms(
         project=name,
         phase=options["phase"],
@@ -178,47 +178,38 @@ def _terms(project: str, options: dict[str, Any]) -> UsageTerms:
 
 
 def _check_source(options: dict[str, Any]) -> None:
-    """One source, and only what belongs to it; `UsageError` otherwise."""
+    """Raise `UsageError` unless there is one source, with only its own options."""
     figures = [flag for name, flag in FIGURES.items() if options[name] is not None]
     narrowing = [flag for name, flag in NARROWING.items() if options[name] is not None]
     if options["path"] is not None and figures:
-        raise UsageError(
-            f"--claude-code and {figures[0]} exclude each other", hint="record them separately"
-        )
+        message = f"--claude-code and {figures[0]} exclude each other"
+        raise UsageError(message, hint="record them separately")
     if options["path"] is None and narrowing:
-        raise UsageError(
-            f"{narrowing[0]} needs a transcript",
-            hint="name it with --claude-code PATH",
-        )
+        message = f"{narrowing[0]} needs a transcript"
+        raise UsageError(message, hint="name it with --claude-code PATH")
     if options["subscription"] and options["cost"] is not None:
-        raise UsageError(
-            "--subscription and --cost exclude each other", hint="a subscription's cost is 0"
-        )
+        message = "--subscription and --cost exclude each other"
+        raise UsageError(message, hint="a subscription's cost is 0")
 
 
 def _usage(options: dict[str, Any]) -> Usage:
-    """Return the usage that was told; raise `UsageError` for one that cannot be."""
+    """Return the usage of the options; raise `UsageError` if it is impossible."""
     if not one_line(options["model"] or ""):
-        raise UsageError(
-            "--model is missing",
-            hint="add --model NAME, or name a transcript with --claude-code PATH",
-        )
+        hint = "add --model NAME, or name a transcript with --claude-code PATH"
+        raise UsageError("--model is missing", hint=hint)
     for name, flag in COUNTS.items():
         count = options[name]
         if count is not None and not 0 <= count <= MOST_TOKENS:
             raise UsageError(f"{flag} {count} is not a count", hint="give 0 or more")
     for name in ("input", "output"):
         if options[name] is None:
-            raise UsageError(
-                f"{COUNTS[name]} is missing: a cost needs both token counts",
-                hint=f"add {COUNTS[name]} N, 0 for none",
-            )
+            message = f"{COUNTS[name]} is missing: a cost needs both token counts"
+            raise UsageError(message, hint=f"add {COUNTS[name]} N, 0 for none")
     if not options["input"] and not options["output"]:
         raise UsageError("--input and --output are 0: no tokens", hint="give the counted tokens")
     if options["requests"] == 0:
-        raise UsageError(
-            "--requests 0 contradicts the token counts", hint="write 1 or more, or leave it out"
-        )
+        message = "--requests 0 contradicts the token counts"
+        raise UsageError(message, hint="write 1 or more, or leave it out")
     _check_parts(options, "input", ("cached", "cache_write", "cache_write_1h"))
     _check_parts(options, "output", ("reasoning",))
     return Usage(
@@ -236,36 +227,24 @@ def _check_parts(options: dict[str, Any], whole: str, parts: tuple[str, ...]) ->
     filled = [name for name in parts if options[name]]
     if sum(options[name] for name in filled) > options[whole]:
         terms = " + ".join(f"{COUNTS[name]} {options[name]}" for name in filled)
-        raise UsageError(
-            f"{terms} is more than {COUNTS[whole]} {options[whole]}, which it is a part of",
-            hint=f"{COUNTS[whole]} must include its parts",
-        )
+        message = f"{terms} is more than {COUNTS[whole]} {options[whole]}, which it is a part of"
+        raise UsageError(message, hint=f"{COUNTS[whole]} must include its parts")
 
 
-def _amount(text: str | None) -> Decimal | None:
+def _billed(text: str | None) -> Decimal | None:
     if text is None:
         return None
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or not (amount == 0 or FINEST <= amount <= MOST_USD):
-        raise UsageError(f"--cost {text} is not an amount in US dollars", hint="write it like 2.50")
-    return amount
+    return dollars_of(
+        text, option="--cost", allows=lambda amount: amount == 0 or FINEST <= amount <= MOST_USD
+    )
 
 
-def _moment(flag: str, text: str | None) -> datetime | None:
-    """Return a date or time; as an end, a date is the end of that day."""
-    if text is None:
-        return None
-    try:
-        moment = parse_moment(text)
-        whole_day = flag == "--until" and len(text) == DAY
-        return moment + timedelta(days=1, milliseconds=-1) if whole_day else moment
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f"{flag} {text} is not a date", hint="write it as YYYY-MM-DD, optionally with a time"
-        ) from None
+def _end_of(text: str) -> datetime:
+    """Return a date or time; a date is the end of that day."""
+    end = parse_date(text, option="--until")
+    if len(text) == DAY:
+        return end.replace(hour=23, minute=59, second=59, microsecond=999_000)
+    return end
 
 
 def _document(booked: RecordedUsage) -> dict[str, Any]:
@@ -288,53 +267,41 @@ def _document(booked: RecordedUsage) -> dict[str, Any]:
 
 
 def _note(record: Record) -> str:
-    """Return what a reader is told; the list of answers is for the next recording."""
+    """Return the notes for a reader, without the list of answers, which is for the next recording."""
     return "; ".join(note for note in record.notes if not note.startswith(ANSWERS))
 
 
 def _lines(booked: RecordedUsage, *, dry: bool) -> list[str]:
     lines = [_line(record) for record in booked.records]
+    before = f"{counted(booked.skipped, 'answer')} already recorded" if booked.skipped else ""
     if not lines:
-        have = counted(booked.skipped, "answer")
-        why = f"{have} already recorded" if booked.skipped else "no answer is from that time"
-        lines.append(f"nothing new to record: {why}")
+        lines.append(f"nothing new to record: {before or 'no answer is from that time'}")
     else:
-        have = counted(booked.skipped, "answer")
-        before = f" ({have} already recorded)" if booked.skipped else ""
-        word = "would record" if dry else "recorded"
-        lines.append(f"{word} {counted(len(lines), 'record')}: {dollars(booked.cost_usd)}{before}")
+        verb = "would record" if dry else "recorded"
+        total = f"{counted(len(lines), 'record')}: {dollars(booked.cost_usd)}"
+        lines.append(f"{verb} {total}{f' ({before})' if before else ''}")
     return [*lines, f"next: minitask report --project {booked.project}"]
 
 
 def _line(record: Record) -> str:
     attempt = record.attempt
-    counts = f"{attempt.usage.input_tokens:,} tokens in, {attempt.usage.output_tokens:,} out"
     note = _note(record)
     who = f"{record.kind} by {attempt.model} (tier {attempt.tier})"
-    text = f"{who}, {counts}: {dollars(attempt.cost_usd)}"
+    text = f"{who}, {tokens_text(attempt.usage, 'tokens')}: {dollars(attempt.cost_usd)}"
     return f"{text}  ({note})" if note else text
 
 
-def _notes(booked: RecordedUsage, *, damaged: int, is_known: bool) -> list[str]:
-    """Return what was noticed on the way."""
-    notes = []
+def _notes(booked: RecordedUsage, *, damaged: int, is_known: bool) -> Iterator[str]:
+    """Yield the notes on a recording."""
     if not is_known:
-        notes.append(f"project {booked.project} has no specs and no records yet")
+        yield f"project {booked.project} has no specs and no records yet"
     if damaged:
-        lines = counted(damaged, "line")
-        notes.append(f"{lines} of the transcripts cannot be read; ignored")
-    unpriced = {
-        record.attempt.model for record in booked.records if record.attempt.cost_usd is None
-    }
-    notes += [
-        f"{model} has no price, so its cost is unknown (not 0);"
-        " set one under `prices` first (check with --dry-run), or pass --cost"
-        for model in sorted(unpriced)
-    ]
+        yield f"{counted(damaged, 'line')} of the transcripts cannot be read; ignored"
+    attempts = [record.attempt for record in booked.records]
+    for model in sorted({attempt.model for attempt in attempts if attempt.cost_usd is None}):
+        hint = "set one under `prices` first (check with --dry-run), or pass --cost"
+        yield f"{model} has no price, so its cost is unknown (not 0); {hint}"
     if booked.doubled:
-        are = "answer is" if booked.doubled == 1 else "answers are"
-        notes.append(
-            f"{booked.doubled:,} {are} recorded more than once, because two clones recorded them"
-            " differently; run `minitask sync` first to avoid this"
-        )
-    return notes
+        are = counted(booked.doubled, "answer is", "answers are")
+        why = "because two clones recorded them differently"
+        yield f"{are} recorded more than once, {why}; run `minitask sync` first to avoid this"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.cli.session import Session, check_project, moment, project_name, start
-from minitask.cli.streams import say
+from minitask.cli.terminal import say
 from minitask.engine.context import Context
 from minitask.engine.task_records import DETAILED, landed_states, ledger_of, newest_texts
 from minitask.errors import MinitaskError, UsageError
@@ -32,51 +32,14 @@ if TYPE_CHECKING:
     from minitask.project.task_graph import TaskGraph
 
 
-def _json(report: LedgerReport) -> str:
-    return json_text(report_document(report), indent=2) + "\n"
-
-
-def _html(report: LedgerReport) -> str:
-    from minitask.reports.ledger_report_html import render_report_html
-
-    return render_report_html(report)
-
-
-def _log(report: LedgerReport) -> str:
-    from minitask.reports.ledger_export import render_log
-
-    return render_log(report)
-
-
-def _jsonl(report: LedgerReport) -> str:
-    from minitask.reports.ledger_export import render_jsonl
-
-    return render_jsonl(report.records)
-
-
-def _csv(report: LedgerReport) -> str:
-    from minitask.reports.ledger_export import render_csv
-
-    return render_csv(report.records)
-
-
 HTML, JSONL = "html", "jsonl"
-EVERY = sys.maxsize
-SHOWN_WHOLE = {HTML: DETAILED, JSONL: EVERY}
-"""How many records a format shows with their commands, files and rates, the newest."""
-FORMATS: dict[str, Callable[[LedgerReport], str]] = {
-    "text": render_report_text,
-    "md": render_report_markdown,
-    "log": _log,
-    "json": _json,
-    HTML: _html,
-    JSONL: _jsonl,
-    "csv": _csv,
-}
+FORMATS = ("text", "md", "log", "json", HTML, JSONL, "csv")
+SHOWN_WHOLE = {HTML: DETAILED, JSONL: sys.maxsize}
+"""The number of the newest records that a format shows with their commands, files and rates."""
 
 
 class Choice(Struct, frozen=True):
-    """The records that a report is of: since a time, of a project; empty: all. `by` is the only grouping to show."""
+    """The records of a report: since a time, of a project; empty: all. `by` is the only grouping to show."""
 
     since: str
     project: str
@@ -87,7 +50,7 @@ class Choice(Struct, frozen=True):
 @click.option(
     "--format",
     "form",
-    type=click.Choice(list(FORMATS)),
+    type=click.Choice(FORMATS),
     default="text",
     help="Output format. log is a project's log in Markdown; jsonl and csv are the records.",
 )
@@ -148,7 +111,7 @@ def command(
             return _serve(session, engine, choice, port=port or 0, open_it=open_it)
         with uncollected():
             report = _report(session, engine, choice, form)
-            content = FORMATS[form](report).encode("utf-8", "replace")
+            content = _render(report, form).encode("utf-8", "replace")
     if output is None:
         click.echo(content, nl=False)
     else:
@@ -156,18 +119,36 @@ def command(
     return _reached(report, fail_under)
 
 
+def _render(report: LedgerReport, form: str) -> str:
+    if form == "text":
+        return render_report_text(report)
+    if form == "md":
+        return render_report_markdown(report)
+    if form == "json":
+        return json_text(report_document(report), indent=2) + "\n"
+    if form == HTML:
+        from minitask.reports.ledger_report_html import render_report_html
+
+        return render_report_html(report)
+    from minitask.reports.ledger_export import render_csv, render_jsonl, render_log
+
+    if form == "log":
+        return render_log(report)
+    return (render_jsonl if form == JSONL else render_csv)(report.records)
+
+
 def _reached(report: LedgerReport, fail_under: float | None) -> int:
-    """Return 1, and say why, where less was saved than asked for."""
+    """Return 1 with a message if less was saved than required."""
     saved = report.summary.savings.saved_percent
     if fail_under is None or (saved is not None and saved >= fail_under):
         return 0
-    said = "it is unknown how much was saved" if saved is None else f"{saved:g} % was saved"
-    say(f"{said}, less than --fail-under {fail_under:g}")
+    outcome = "it is unknown how much was saved" if saved is None else f"{saved:g} % was saved"
+    say(f"{outcome}, less than --fail-under {fail_under:g}")
     return 1
 
 
 def _report(session: Session, engine: Context, choice: Choice, form: str) -> LedgerReport:
-    """Return the report of what the ledger holds now, with what a format shows of it."""
+    """Return the report of the ledger in the detail of a format."""
     ledger = ledger_of(engine, choice.project, detailed=SHOWN_WHOLE.get(form, 0))
     records = tuple(record for record in ledger.records if record.started_at >= choice.since)
     report = LedgerReport(
@@ -179,12 +160,9 @@ def _report(session: Session, engine: Context, choice: Choice, form: str) -> Led
         by=choice.by,
         records=records,
     )
-    return _with_evidence(session, engine, report) if form == HTML else report
-
-
-def _with_evidence(session: Session, engine: Context, report: LedgerReport) -> LedgerReport:
-    """Return the report with all that the page shows beside the figures."""
-    latest = sorted(report.records, key=lambda record: record.started_at, reverse=True)
+    if form != HTML:
+        return report
+    latest = sorted(records, key=lambda record: record.started_at, reverse=True)
     projects = dict.fromkeys(record.task.partition("/")[0] for record in latest)
     return replace(
         report,
@@ -195,7 +173,7 @@ def _with_evidence(session: Session, engine: Context, report: LedgerReport) -> L
 
 
 def _graphs(session: Session, engine: Context, projects: Iterable[str]) -> tuple[TaskGraph, ...]:
-    """Return the graphs of projects, the first ones; none where there is no branch that specs are taken from."""
+    """Return the graphs of the first projects; none without a target branch."""
     from minitask.project.task_graph import latest_graphs
 
     try:

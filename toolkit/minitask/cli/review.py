@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from typing import Any
 
 import click
 
 from minitask.cli.completion import complete_tasks
-from minitask.cli.session import Session, budget_of, exit_code, json_option, print_json, start
+from minitask.cli.session import (
+    Session,
+    budget_of,
+    exit_code,
+    into_option,
+    json_option,
+    print_json,
+    start,
+)
 from minitask.cli.terminal import show
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import full_name, is_project, list_tasks
@@ -50,12 +59,10 @@ APPROVE, REJECT, LEAVE = "approve", "reject", "leave"
 )
 @click.option("--model", help="The model that verifies a whole PROJECT.")
 @click.option("--max-cost", metavar="USD", help="Stop before a call that could cost more.")
-@click.option(
-    "--into", metavar="BRANCH", help="The branch to merge into (default: the current one)."
-)
+@into_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, /, names: tuple[str, ...], **options: object) -> int:
+def command(ctx: click.Context, /, names: tuple[str, ...], **options: Any) -> int:
     """Show TASK's diff, criteria, evidence and cost, to be approved or rejected; or have all of PROJECT verified.
 
     A PROJECT's combined diff is read once by a model; what it finds is written as new specs.
@@ -65,19 +72,15 @@ def command(ctx: click.Context, /, names: tuple[str, ...], **options: object) ->
       minitask review api/02-routes --approve
       minitask review api --tier frontier
     """
-    approves, reason = bool(options["approves"]), options["reason"]
-    if approves + (reason is not None) + bool(options["asks"]) > 1:
+    approves, reason, as_json = options["approves"], options["reason"], options["as_json"]
+    if approves + (reason is not None) + options["asks"] > 1:
         raise UsageError("--approve, --reject and --from-pr exclude each other", hint="choose one")
     session = start(ctx)
-    as_json = bool(options["as_json"])
     names = _full_names(session, names)
-    projects = [name for name in names if "/" not in name]
-    if projects:
+    if any("/" not in name for name in names):
         if len(names) > 1 or approves or reason is not None or options["asks"]:
-            raise UsageError(
-                "a project is verified on its own",
-                hint="name one project, without --approve, --reject or --from-pr",
-            )
+            hint = "name one project, without --approve, --reject or --from-pr"
+            raise UsageError("a project is verified on its own", hint=hint)
         return _verify(session, names[0], options, as_json=as_json)
     if approves:
         return _approve(session, names, options, as_json=as_json)
@@ -87,7 +90,7 @@ def command(ctx: click.Context, /, names: tuple[str, ...], **options: object) ->
 
 
 def _full_names(session: Session, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the tasks that are meant, by their full names; a project keeps its own."""
+    """Return the full names of tasks; names of projects do not change."""
     with session.engine("review", quiet=True, looks_only=True) as engine:
         base = session.base(engine)
         return tuple(
@@ -97,7 +100,7 @@ def _full_names(session: Session, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _show(
-    session: Session, names: tuple[str, ...], options: dict[str, object], *, as_json: bool
+    session: Session, names: tuple[str, ...], options: dict[str, Any], *, as_json: bool
 ) -> int:
     with session.engine("review", quiet=True, looks_only=True) as engine:
         shown = [_reviewed(session, engine, name) for name in names]
@@ -111,7 +114,7 @@ def _show(
     return 0
 
 
-def _ask(session: Session, name: str, options: dict[str, object]) -> None:
+def _ask(session: Session, name: str, options: dict[str, Any]) -> None:
     """Ask the person at the terminal."""
     decision = click.prompt("decision", type=click.Choice([APPROVE, REJECT, LEAVE]), default=LEAVE)
     if decision == APPROVE:
@@ -132,22 +135,19 @@ def _reviewed(session: Session, engine: Context, name: str) -> Reviewed:
         for call in all_records_of(engine, name)
         if call.is_call and call.spec_blob == record.spec_blob
     )
-    short = branch.removeprefix("refs/heads/")
-    return Reviewed(
-        record, calls, task.spec, diff, short, human_review.landed(engine, name, base) or ""
-    )
+    merge = human_review.landed(engine, name, base) or ""
+    return Reviewed(record, calls, task.spec, diff, branch.removeprefix("refs/heads/"), merge)
 
 
 def _approve(
-    session: Session, names: tuple[str, ...], options: dict[str, object], *, as_json: bool
+    session: Session, names: tuple[str, ...], options: dict[str, Any], *, as_json: bool
 ) -> int:
     results = []
-    into = options["into"]
     with session.engine(f"review {' '.join(names)}", quiet=as_json) as engine:
-        for name in names:  # nothing is done where one of them cannot be
+        for name in names:  # all or none
             human_review.check_approvable(engine, name)
         for name in names:
-            base = session.base(engine, str(into) if into else None)
+            base = session.base(engine, options["into"])
             results.append(merge_task(engine, name, base, approves=True))
     if as_json:
         print_json({"tasks": [result_document(result) for result in results]})
@@ -163,33 +163,24 @@ def _approve(
 def _reject(
     session: Session,
     names: tuple[str, ...],
-    reason: object,
-    options: dict[str, object],
+    reason: str | None,
+    options: dict[str, Any],
     *,
     as_json: bool,
 ) -> int:
-    """Reject tasks, for a reason of the user's; None: for what their pull requests say."""
-    if reason is not None and not str(reason).strip():
+    """Reject tasks for a reason; None: for the objections in their pull requests."""
+    if reason is not None and not reason.strip():
         raise UsageError("a rejection needs a reason", hint='state what is wrong: --reject "…"')
-    into = options["into"]
     with session.engine(f"review {' '.join(names)}", quiet=as_json) as engine:
-        base = session.base(engine, str(into) if into else None)
-        for name in names:  # nothing is said where one of them has landed
+        base = session.base(engine, options["into"])
+        for name in names:  # all or none
             human_review.check_rejectable(engine, name, base)
-        reasons = (
-            [str(reason)] * len(names)
-            if reason is not None
-            else _objections(session, engine, names, base)
-        )
+        own_reasons = [reason] * len(names) if reason is not None else None
+        reasons = own_reasons or _objections(session, engine, names, base)
         records = list(map(partial(human_review.reject, engine), names, reasons))
     if as_json:
-        print_json(
-            {
-                "tasks": [
-                    {"task": record.task, "reason": record.attempt.reason} for record in records
-                ]
-            }
-        )
+        pairs = [(record.task, record.attempt.reason) for record in records]
+        print_json({"tasks": [{"task": task, "reason": why} for task, why in pairs]})
         return 0
     for record in records:
         show(f"✗ {record.task}: {record.attempt.reason}")
@@ -198,27 +189,24 @@ def _reject(
 
 
 def _objections(session: Session, engine: Context, names: tuple[str, ...], base: Base) -> list[str]:
-    """Return what failed and was asked for in each task's pull request."""
+    """Return the objections in each task's pull request."""
     from minitask.cli.pull_requests import source_of
     from minitask.forge.forge_at import open_for_reading
     from minitask.forge.publish import objections_to
 
     forge = open_for_reading(source_of(session))
-    tips = [engine.objects.commit(refs.branch(name)) for name in names]
     return [
-        objections_to(forge, name, base.target, tip) for name, tip in zip(names, tips, strict=True)
+        objections_to(forge, name, base.target, engine.objects.commit(refs.branch(name)))
+        for name in names
     ]
 
 
-def _verify(session: Session, name: str, options: dict[str, object], *, as_json: bool) -> int:
+def _verify(session: Session, name: str, options: dict[str, Any], *, as_json: bool) -> int:
     with session.engine(f"review {name}", quiet=as_json) as engine:
-        into = options["into"]
-        base = session.base(engine, str(into) if into else None)
+        base = session.base(engine, options["into"])
         tasks = list_tasks(engine, [name], base)
-        tier = str(options["tier"] or MODEL_TIERS[-1])
-        model = options["model"]
-        why = f"verifying at tier {tier}"
-        route = route_to(engine, tier, why, model=str(model) if model else None)
+        tier = options["tier"] or MODEL_TIERS[-1]
+        route = route_to(engine, tier, f"verifying at tier {tier}", model=options["model"] or None)
         budget = Budget(budget_of(options["max_cost"], session.settings))
         verification = verify_project(engine, base, tasks, route, budget=budget)
     if as_json:

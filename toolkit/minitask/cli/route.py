@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from minitask.cli.completion import complete_tasks
-from minitask.cli.session import json_option, print_json, start
+from minitask.cli.session import into_option, json_option, print_json, start
 from minitask.cli.terminal import show
 from minitask.engine.find_tasks import list_tasks
 from minitask.policy.route import RouteOverrides
@@ -19,9 +19,7 @@ from minitask.routing.route_task import route_of
 @click.option("--tier", help="Route as with `exec --tier`.")
 @click.option("--executor", help="Route as with `exec --executor`.")
 @click.option("--model", help="Route as with `exec --model`.")
-@click.option(
-    "--into", metavar="BRANCH", help="The branch to merge into (default: the current one)."
-)
+@into_option
 @json_option
 @click.pass_context
 def command(

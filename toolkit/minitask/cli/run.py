@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,13 +15,14 @@ from minitask.cli.progress import Manner, manner
 from minitask.cli.session import (
     Session,
     budget_of,
+    do_worker_job,
     exit_code,
+    into_option,
     json_option,
     print_json,
     start,
 )
-from minitask.cli.streams import INTERRUPTED, interrupted, say
-from minitask.cli.terminal import show
+from minitask.cli.terminal import INTERRUPTED, interrupted, say, show
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import FoundTasks, find_tasks
 from minitask.engine.task_status import remember
@@ -73,9 +74,7 @@ LONG_SECONDS = 60
     help="Where attempts run: here, or on a Dask cluster.",
 )
 @click.option("--max-cost", metavar="USD", help="Stop before a call that could exceed this total.")
-@click.option(
-    "--into", metavar="BRANCH", help="The branch to merge into (default: the current one)."
-)
+@into_option
 @click.option("--no-merge", is_flag=True, help="Validate the tasks, but do not merge them.")
 @click.option(
     "--pr",
@@ -111,7 +110,7 @@ LONG_SECONDS = 60
 @click.option("--again", is_flag=True, help="Run tasks even if they have merged.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) -> int:
+def command(ctx: click.Context, /, specs: tuple[str, ...], **options: Any) -> int:
     """Run all the tasks of a project that are not on the target yet.
 
     \b
@@ -119,24 +118,26 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
       minitask run mini-projects/api --max-cost 2.50
     """
     session = start(ctx)
-    as_json = bool(options["as_json"])
+    as_json, dry = options["as_json"], options["dry_run"]
     limit = budget_of(options["max_cost"], session.settings)
-    forge = _forge(session) if options["opens"] and not options["dry_run"] else None
-    how = manner(as_json=as_json, events=bool(options["events"]), live=not options["dry_run"])
+    forge = None
+    if options["opens"] and not dry:
+        from minitask.cli.pull_requests import choose_forge
+
+        forge = choose_forge(session)
+    how = manner(as_json=as_json, events=options["events"], live=not dry)
     purpose = f"run {' '.join(specs)}"
-    chats = any(entry.type in MAKERS for entry in session.settings.executors.values())
-    if chats and not options["dry_run"]:
+    if not dry and any(entry.type in MAKERS for entry in session.settings.executors.values()):
         http.warm_up()
-    dry = bool(options["dry_run"])
     with session.engine(purpose, how=how, budget_usd=limit, looks_only=dry) as engine:
         started = engine.clock()
-        into = options["into"]
-        base = session.base(engine, str(into) if into else None)
-        if not options["dry_run"] and options["where"] == LOCAL:
+        base = session.base(engine, options["into"])
+        if not dry and options["where"] == LOCAL:
             engine.begin(base.base)
-        selection = select(engine, find_tasks(engine, specs, base), base, _choice(options))
-        if options["dry_run"]:
-            prospects = preview_run(engine, selection.tasks, base, again=bool(options["again"]))
+        choice = Selection(options["only"], options["since"] or "", options["retry_failed"])
+        selection = select(engine, find_tasks(engine, specs, base), base, choice)
+        if dry:
+            prospects = preview_run(engine, selection.tasks, base, again=options["again"])
             return _dry_run(prospects, ", ".join(specs), as_json=as_json)
         code, problem = 0, None
         try:
@@ -165,42 +166,35 @@ def _run(
     engine: Context,
     selection: FoundTasks,
     base: Base,
-    options: dict[str, object],
+    options: dict[str, Any],
     *,
     limit: Decimal | None,
 ) -> tuple[TaskResult, ...]:
-    settings = engine.settings
     run_options = RunOptions(
         RouteOverrides(),
         merge=not (options["no_merge"] or options["opens"]),
-        again=bool(options["again"]),
-        batch=bool(options["batch"]),
-        waits=bool(options["waits"]),
-        fail_fast=bool(options["fail_fast"]),
+        again=options["again"],
+        batch=options["batch"],
+        waits=options["waits"],
+        fail_fast=options["fail_fast"],
         budget=Budget(limit),
     )
-    with _cluster(engine, str(options["where"])) as cluster:
+    with _cluster(engine, options["where"]) as cluster:
         return run_project(
             engine,
             selection,
             base=base,
             options=run_options,
-            askers=_askers(engine, settings.requests, batch=bool(options["batch"])),
-            jobs=int(str(options["jobs"] or settings.jobs)),
+            askers=_call_pool(engine, batch=options["batch"]),
+            jobs=options["jobs"] or engine.settings.jobs,
             cluster=cluster,
         )
-
-
-def _forge(session: Session) -> ChosenForge:
-    from minitask.cli.pull_requests import choose_forge
-
-    return choose_forge(session)
 
 
 def _publish(
     engine: Context, results: tuple[TaskResult, ...], base: Base, forge: ChosenForge | None
 ) -> tuple[tuple[TaskResult, ...], MinitaskError | None]:
-    """Return the results with the pull requests of the tasks that passed, and why some have none."""
+    """Return the results with the pull requests of the proven tasks, and the error if some have none."""
     if forge is None:
         return results, None
     from minitask.cli.pull_requests import publish
@@ -212,7 +206,7 @@ def _publish(
 
 
 def _exit(session: Session, results: tuple[TaskResult, ...], problem: MinitaskError | None) -> int:
-    """Return the exit code of a run; raise what kept pull requests from being opened."""
+    """Return the exit code of a run; raise the error of pull requests that were not opened."""
     if session.settings.forge.comment:
         from minitask.cli.pull_requests import tell_issues
 
@@ -222,28 +216,20 @@ def _exit(session: Session, results: tuple[TaskResult, ...], problem: MinitaskEr
     return exit_code(results)
 
 
-def _notify(session: Session, wanted: object, summary: RunSummary) -> None:
-    """Tell a person who looks elsewhere that the run is over: by their own command, or by the terminal."""
+def _notify(session: Session, command: str | None, summary: RunSummary) -> None:
+    """Notify the user of the end of a run, by the given command or by the terminal."""
     from minitask.reports.results import render_run
 
     result = render_run(summary, lists_tasks=False).rpartition("\n")[2]
-    if wanted:
+    if command:
         env = {**session.environ, "MINITASK_RESULT": result}
-        ended = process.run(("sh", "-c", str(wanted)), cwd=session.folder, env=env)
+        ended = process.run(("sh", "-c", command), cwd=session.folder, env=env)
         if not ended.ok:
-            say(f"warning: --notify {wanted}: exit code {ended.exit_code}")
+            say(f"warning: --notify {command}: exit code {ended.exit_code}")
     elif summary.seconds >= LONG_SECONDS and sys.stderr.isatty():
         notice = one_line(result).replace(";", ",")
         sys.stderr.write(f"\a\x1b]9;minitask: {notice}\a\x1b]777;notify;minitask;{notice}\a")
         sys.stderr.flush()
-
-
-def _choice(options: dict[str, object]) -> Selection:
-    return Selection(
-        only=_names(options["only"]),
-        since=str(options["since"] or ""),
-        retry_failed=bool(options["retry_failed"]),
-    )
 
 
 @contextmanager
@@ -253,17 +239,8 @@ def _cluster(engine: Context, where: str) -> Iterator[Cluster | None]:
         return
     if not where.startswith(SCHEME):
         raise UsageError(f"unknown engine {where}", hint="write local, or dask://HOST:PORT")
-    from minitask.cli.worker import go
-
-    cluster = Cluster(engine, where, go=go)
-    try:
+    with closing(Cluster(engine, where, go=do_worker_job)) as cluster:
         yield cluster
-    finally:
-        cluster.close()
-
-
-def _names(names: object) -> tuple[str, ...]:
-    return tuple(map(str, names)) if isinstance(names, tuple) else ()
 
 
 def _dry_run(prospects: Sequence[RunPreview], project: str, *, as_json: bool) -> int:
@@ -276,9 +253,9 @@ def _dry_run(prospects: Sequence[RunPreview], project: str, *, as_json: bool) ->
     return 0
 
 
-def _askers(engine: Context, requests: int, *, batch: bool) -> CallPool:
+def _call_pool(engine: Context, *, batch: bool) -> CallPool:
     if not batch:
-        return ThreadCallPool(engine, width=requests)
+        return ThreadCallPool(engine, width=engine.settings.requests)
     from minitask.project.batch_calls import BatchCalls
 
     return BatchCalls(engine)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from minitask.cli.session import Session, json_option, print_json, start
-from minitask.cli.streams import say
-from minitask.cli.terminal import show
+from minitask.cli.terminal import say, show
 from minitask.engine.context import Context
 from minitask.engine.tasks import Base
 from minitask.errors import UsageError
 from minitask.git.repository import head_branch
 from minitask.planning.scan import (
     DEFAULT,
-    Scan,
     ScanOptions,
     narrow,
     read_report,
@@ -72,21 +71,7 @@ COUNT = click.IntRange(min=1)
 @click.option("--dry-run", is_flag=True, help="Print what would be written; write nothing.")
 @json_option
 @click.pass_context
-def command(
-    ctx: click.Context,
-    paths: tuple[str, ...],
-    *,
-    linter: str | None,
-    report: str | None,
-    check: str | None,
-    fix_from: int,
-    rewrite_from: int,
-    project: str,
-    limit: int,
-    free_too: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> int:
+def command(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> int:
     """Run a linter on what is committed and write a spec for each file with many findings.
 
     Nothing is committed, and no spec is overwritten. Exits with 2 where a spec has an error.
@@ -96,9 +81,10 @@ def command(
       minitask scan src --limit 5
       minitask scan --linter 'eslint -f sarif .' --check 'eslint {path}'
     """
+    linter, report, as_json = options["linter"], options["report"], options["as_json"]
     if linter is not None and report is not None:
         raise UsageError("--linter and --report exclude each other", hint="pass one of them")
-    template = check_template(check) if check is not None else ""
+    template = check_template(options["check"]) if options["check"] is not None else ""
     session = start(ctx)
     purpose = "scan" if report is None else "scan --report"
     with session.engine(purpose, quiet=as_json, looks_only=report is not None) as engine:
@@ -106,32 +92,25 @@ def command(
         inside = narrow(engine, base, paths)
         findings, note = _linted(session, engine, base, linter=linter, report=report)
         again = ruff_words(linter or DEFAULT)
-        options = ScanOptions(
-            project,
-            fix_from=fix_from,
-            rewrite_from=rewrite_from,
-            limit=limit,
+        names = ("project", "fix_from", "rewrite_from", "limit", "free_too")
+        scan_options = ScanOptions(
+            **{name: options[name] for name in names},
             recheck=_recheck(findings, template, again),
             paths=inside,
-            free_too=free_too,
-            writes=not dry_run,
+            writes=not options["dry_run"],
         )
-        result = scan(engine, base, findings, options)
+        result = scan(engine, base, findings, scan_options)
     if note:
         say(f"note: {note}")
-    _show(result, options, fixer=" ".join(again), as_json=as_json)
-    return 2 if result.has_errors else 0
-
-
-def _show(result: Scan, options: ScanOptions, *, fixer: str, as_json: bool) -> None:
     if as_json:
         print_json(scan_document(result))
     else:
-        show(render_scan(result, options, fixer=f"{fixer} --fix"))
+        show(render_scan(result, scan_options, fixer=f"{' '.join(again)} --fix"))
+    return 2 if result.has_errors else 0
 
 
 def _base(session: Session, engine: Context) -> Base:
-    """Return the branch that tasks land on; where HEAD is detached, HEAD."""
+    """Return the target branch of tasks; HEAD if it is detached."""
     if engine.settings.target or head_branch(session.repository):
         return session.base(engine)
     return Base(engine.tip("HEAD"), "HEAD", session.folder)
@@ -140,7 +119,7 @@ def _base(session: Session, engine: Context) -> Base:
 def _linted(
     session: Session, engine: Context, base: Base, *, linter: str | None, report: str | None
 ) -> tuple[FindingReport, str]:
-    """Return the findings, and a note on how the linter ended."""
+    """Return the findings, and a note on the linter's exit."""
     if report is None:
         return run_linter(engine, base.base, linter if linter is not None else DEFAULT)
     if report == "-":

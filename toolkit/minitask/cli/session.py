@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec.json
 from msgspec import Struct
 
 from minitask.cli.progress import Manner, watching
-from minitask.cli.streams import say
+from minitask.cli.terminal import say
 from minitask.errors import UsageError
 from minitask.words import json_text
 
@@ -27,16 +27,7 @@ if TYPE_CHECKING:
     from minitask.ledger.record import TaskResult
     from minitask.settings import Settings
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-EXIT = {
-    "merged": 0,
-    "ready": 0,
-    "failed": 1,
-    "refused": 1,
-    "conflict": 1,
-    "skipped": 1,
-    "error": 3,
-}
+EXIT = {"merged": 0, "ready": 0, "failed": 1, "refused": 1, "conflict": 1, "skipped": 1, "error": 3}
 """The exit code of each verdict."""
 
 
@@ -58,7 +49,7 @@ class Session(Struct, frozen=True):
         how: Manner | None = None,
         budget_usd: Decimal | None = None,
     ) -> Iterator[Context]:
-        """An engine under the repository's lock, or one that only looks; progress goes to stderr."""
+        """Provide an engine under the repository's lock, or one that only looks; progress goes to stderr."""
         from minitask.engine.context import open_context
 
         chosen = how or (Manner.SILENT if quiet else Manner.PLAIN)
@@ -74,19 +65,18 @@ class Session(Struct, frozen=True):
             ) as engine,
         ):
             if not looks_only:
-                _say_lost(engine)
-                _record_merges(engine)
+                _record_lost(engine)
             yield engine
 
     def place(self, name: str) -> Path:
-        """Return where a file is: a path from where the user stands, else from the repository's root."""
-        place, top = Path(self.folder, name), self.repository.top
-        return top / name if top and not place.exists() and (top / name).exists() else place
+        """Return the path of a file: from the user's folder, else from the repository's root."""
+        path, top = Path(self.folder, name), self.repository.top
+        return top / name if top and not path.exists() and (top / name).exists() else path
 
     def base(
         self, engine: Context, into: str | None = None, *, worktree_spec: bool = False
     ) -> Base:
-        """Return where specs are looked for: the tip of the branch that they land on."""
+        """Return the base to look for specs: the tip of the target branch."""
         from minitask.engine.tasks import Base
 
         target = engine.target(into)
@@ -94,7 +84,7 @@ class Session(Struct, frozen=True):
 
 
 def landed_of(engine: Context, base: Base, words: Sequence[str]) -> Iterator[LandedTask]:
-    """Return what landed of the projects and tasks that words name, or of all, newest first."""
+    """Return the landed tasks of the named projects and tasks, or of all, newest first."""
     from minitask.engine.find_tasks import list_tasks
     from minitask.git.history import landed_tasks
 
@@ -109,7 +99,7 @@ def landed_of(engine: Context, base: Base, words: Sequence[str]) -> Iterator[Lan
 
 
 def start(ctx: click.Context) -> Session:
-    """Find the repository and settle the settings, or say in one line why not."""
+    """Find the repository and load the settings; print the notes on them."""
     session = open_session(ctx.obj or ".", environment())
     for note in session.settings.notes:
         say(f"note: {note}")
@@ -128,8 +118,20 @@ def open_session(folder: str, environ: Mapping[str, str]) -> Session:
 
 
 def environment() -> dict[str, str]:
-    """Return the process's environment: the one place that reads it."""
+    """Return the process's environment, which only this function reads."""
     return dict(os.environ)
+
+
+def find_repository(folder: Path) -> Repository | None:
+    """Return the repository around a folder; None outside of one."""
+    from minitask.git.repository import discover
+
+    try:
+        return discover(folder, environment())
+    except UsageError as error:
+        if "not in a git repository" in error.message:
+            return None
+        raise
 
 
 def start_folder(ctx: click.Context) -> Path:
@@ -144,21 +146,20 @@ def _folder(name: str) -> Path:
     return folder
 
 
-def json_option(function: Function) -> Function:
-    """Return the `--json` switch."""
-    return click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")(
-        function
-    )
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+into_option = click.option(
+    "--into", metavar="BRANCH", help="The branch to merge into (default: the current one)."
+)
 
 
 def print_json(document: object) -> None:
-    """One JSON document on stdout; bytes that are no UTF-8 are replaced."""
+    """Print a JSON document to stdout; bytes that are not UTF-8 are replaced."""
     content = json_text(document).encode("utf-8", "replace")
     click.echo(msgspec.json.format(content, indent=2))
 
 
 def project_name(text: str) -> str:
-    """Return the project that a name or a path below mini-projects/ means."""
+    """Return the project of a name or a path below mini-projects/."""
     return text.strip("/").removeprefix("mini-projects/")
 
 
@@ -178,59 +179,68 @@ def check_project(engine: Context, project: str) -> None:
 
 
 def moment(text: str, *, option: str) -> str:
-    """Return a date or time as records hold it; where it names no zone it is UTC."""
+    """Return a date or time in the format of records; without a zone, it is UTC."""
+    return parse_date(text, option=option).isoformat(timespec="milliseconds")
+
+
+def parse_date(text: str, *, option: str) -> datetime:
+    """Return a date or time in UTC; raise `UsageError` for other text."""
+    from minitask.ledger.transcripts import parse_moment
+
     try:
-        given = datetime.fromisoformat(text)
-        zoned = given if given.tzinfo else given.replace(tzinfo=UTC)
-        return zoned.astimezone(UTC).isoformat(timespec="milliseconds")
+        return parse_moment(text)
     except (ValueError, OverflowError):
-        raise UsageError(
-            f"{option} {text} is not a date", hint="write it as YYYY-MM-DD, optionally with a time"
-        ) from None
+        hint = "write it as YYYY-MM-DD, optionally with a time"
+        raise UsageError(f"{option} {text} is not a date", hint=hint) from None
 
 
 def exit_code(results: Sequence[TaskResult]) -> int:
-    """Return the worst of the verdicts; 4 where the budget was spent."""
+    """Return the exit code of the worst verdict; 4 if the budget is spent."""
     if any(result.over_budget for result in results):
         return 4
     return max((max(EXIT[result.verdict], result.is_broken) for result in results), default=0)
 
 
-def budget_of(most: object, settings: Settings) -> Decimal | None:
-    """Return what may be spent, in US dollars: what was asked for with --max-cost, else the config's limit; None
-    for none.
-    """
+def budget_of(most: str | None, settings: Settings) -> Decimal | None:
+    """Return the limit of --max-cost in US dollars, else that of the config; None for no limit."""
     if not most:
         return settings.max_cost_usd
+    return dollars_of(most, option="--max-cost", allows=lambda amount: amount >= 0)
+
+
+def dollars_of(text: str, *, option: str, allows: Callable[[Decimal], bool]) -> Decimal:
+    """Return an amount in US dollars; raise `UsageError` for other text."""
     try:
-        amount = Decimal(str(most))
+        amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
-        raise UsageError(
-            f"--max-cost {most} is not an amount in US dollars", hint="write it like 2.50"
-        )
+    if not amount.is_finite() or not allows(amount):
+        message = f"{option} {text} is not an amount in US dollars"
+        raise UsageError(message, hint="write it like 2.50")
     return amount
 
 
-def _record_merges(engine: Context) -> None:
-    """Put merges on record whose process was killed before it could, and say so."""
-    folder = engine.repository.home / "unrecorded"
-    if not folder.is_dir() or not any(folder.iterdir()):
-        return
-    from minitask.task.interrupted import record_merges
+def _record_lost(engine: Context) -> None:
+    """Record the calls and the merges of a process that was killed before it could, and print a note."""
+    calls, merges = engine.repository.home / "paid", engine.repository.home / "unrecorded"
+    if calls.is_dir():
+        from minitask.task.interrupted import record_interrupted
 
-    for task in record_merges(engine):
-        say(f"note: {task} was merged when the last command ended; its merge is on record now")
+        for task in record_interrupted(engine):
+            text = "was in progress when the last command ended; recorded with its estimated cost"
+            say(f"note: a call for {task} {text}")
+    if merges.is_dir() and any(merges.iterdir()):
+        from minitask.task.interrupted import record_merges
+
+        for task in record_merges(engine):
+            say(f"note: {task} was merged when the last command ended; its merge is on record now")
 
 
-def _say_lost(engine: Context) -> None:
-    """Put attempts on record that were killed while a call was under way, and say so."""
-    if not (engine.repository.home / "paid").is_dir():
-        return
-    from minitask.task.interrupted import record_interrupted
+def do_worker_job(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Do a job of a cluster in the folder of this worker; the entry point of worker processes."""
+    from minitask.project.dask_worker import run_worker_job
+    from minitask.workspace.places import cache_folder
 
-    for task in record_interrupted(engine):
-        say(
-            f"note: a call for {task} was in progress when the last command ended; recorded with its estimated cost"
-        )
+    environ = environment()
+    home = cache_folder(environ) / f"worker-{os.getpid()}"
+    return run_worker_job(document, home=home, environ=environ)

@@ -88,7 +88,7 @@ def command(
 def _report(
     engine: Context, task: str, history: Sequence[Record], number: int | None, base: Base
 ) -> tuple[tuple[Record, ...], TaskStatus | None, tuple[Record, ...]]:
-    """Return a task's attempts up to the one that is meant, where it stands, and the calls beside the attempts."""
+    """Return a task's attempts up to the given one, its state, and the calls beside the attempts."""
     record = attempt_record(engine, task, number)
     attempts = (past for past in with_merges(engine, history) if not past.is_call)
     records = tuple(past for past in attempts if past.attempt.n <= record.attempt.n)
@@ -102,7 +102,7 @@ def _report(
 
 
 def _show_exchange(record: Record, exchange: Exchange, parts: list[str], *, as_json: bool) -> int:
-    """Print what was said: as it is into a file, without control characters on a terminal."""
+    """Print the prompt or the reply; on a terminal without control characters."""
     texts = {name: getattr(exchange, name) for name in parts}
     if as_json:
         print_json({"task": record.task, "attempt": record.attempt.n, **texts})
@@ -110,14 +110,12 @@ def _show_exchange(record: Record, exchange: Exchange, parts: list[str], *, as_j
     for name, text in texts.items():
         if len(texts) > 1:
             click.echo(f"--- {name} ---")
-        on_terminal = sys.stdout.isatty()
-        lines = map(plain, text.split("\n")) if on_terminal else [text]
-        click.echo("\n".join(lines))
+        click.echo("\n".join(map(plain, text.split("\n"))) if sys.stdout.isatty() else text)
     return 0
 
 
 def _show_refusal(task: str, refusal: Refusal, *, as_json: bool) -> int:
-    """Return why a task without any attempt was not begun."""
+    """Print why a task has no attempts."""
     if as_json:
         verdict = refusal.verdict.value
         print_json({"task": task, "state": verdict, "reason": refusal.reason, "records": []})
@@ -127,7 +125,7 @@ def _show_refusal(task: str, refusal: Refusal, *, as_json: bool) -> int:
 
 
 def _show_calls(calls: tuple[Record, ...], *, as_json: bool) -> int:
-    """Return what is on record of something that is no task: a project's planning, or its verification."""
+    """Print the calls for a project's planning or verification, which is not a task."""
     if as_json:
         print_json({"task": calls[0].task, "calls": [record_document(call) for call in calls]})
     else:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 import click
 
 from minitask import resources
-from minitask.cli.session import json_option, print_json, start, start_folder
+from minitask.cli.session import dollars_of, json_option, print_json, start, start_folder
 from minitask.cli.terminal import show
 from minitask.engine.repository_settings import read_text
 from minitask.engine.task_records import ledger_of
@@ -20,6 +20,7 @@ from minitask.words import did_you_mean
 
 TABLES = "simulate"
 SUFFIX = ".yaml"
+MOST_USD = Decimal("1e12")
 
 
 @click.command("simulate")
@@ -56,7 +57,9 @@ def command(
     Example:
       minitask simulate --table aider-polyglot --policy "V3.2,gpt-5"
     """
-    loss_usd = None if loss is None else _dollars(loss)
+    loss_usd = None
+    if loss is not None:
+        loss_usd = dollars_of(loss, option="--loss", allows=lambda usd: 0 < usd < MOST_USD)
     figures = _ledger_figures(ctx) if table is None else _table_figures(start_folder(ctx), table)
     if policies:
         chosen = dict.fromkeys(parse_policy(policy, figures.models) for policy in policies)
@@ -77,7 +80,7 @@ def _ledger_figures(ctx: click.Context) -> ModelStats:
 
 
 def _table_figures(folder: Path, word: str) -> ModelStats:
-    """Return the table in a file, or else the one of that name that ships."""
+    """Return the table in a file, else the built-in one of that name."""
     file = folder / word
     if file.is_file():
         return parse_table(read_text(file) or "", name=word, where=word)
@@ -86,17 +89,5 @@ def _table_figures(folder: Path, word: str) -> ModelStats:
     if word in names:
         text = (shipped / f"{word}{SUFFIX}").read_text("utf-8")
         return parse_table(text, name=word, where=word)
-    raise UsageError(
-        f"--table {word}: no such file, and no built-in table of that name",
-        hint=did_you_mean(word, names),
-    )
-
-
-def _dollars(text: str) -> Decimal:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or not 0 < amount < Decimal("1e12"):
-        raise UsageError(f"--loss {text} is not an amount in US dollars", hint="write it like 2.50")
-    return amount
+    message = f"--table {word}: no such file, and no built-in table of that name"
+    raise UsageError(message, hint=did_you_mean(word, names))

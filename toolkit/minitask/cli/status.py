@@ -1,4 +1,4 @@
-"""`minitask status`: where the tasks stand."""
+"""`minitask status`: the states of tasks."""
 
 from __future__ import annotations
 
@@ -60,8 +60,9 @@ def _statuses(
     with session.engine("status", quiet=True, looks_only=True) as engine:
         base = session.base(engine)
         has_any = engine.objects.entry(base.base, PROJECTS) is not None
-        here = _project_here(session.folder, session.repository.top)
-        selectors = projects or here or ((_all(session.repository.top),) if has_any else ())
+        top = session.repository.top
+        everything = (f"{top}/{PROJECTS}" if top else PROJECTS,) if has_any else ()
+        selectors = projects or _project_here(session.folder, top) or everything
         statuses = task_statuses(engine, list_tasks(engine, selectors, base), base)
         if not asks:
             return statuses, None
@@ -71,10 +72,6 @@ def _statuses(
 
 
 def _project_here(folder: Path, top: Path | None) -> tuple[str, ...]:
-    """Return the project in whose folder the user stands, if any."""
+    """Return the project whose folder is the user's, if any."""
     inside = folder.relative_to(top).parts if top and folder.is_relative_to(top) else ()
     return (inside[1],) if inside[:1] == (PROJECTS,) and len(inside) > 1 else ()
-
-
-def _all(top: object) -> str:
-    return f"{top}/{PROJECTS}" if top else PROJECTS

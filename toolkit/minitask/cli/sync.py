@@ -36,7 +36,11 @@ def command(ctx: click.Context, remote: str | None, *, opens: bool, as_json: boo
     from minitask.reports.task_lists import render_sync, sync_document
 
     session = start(ctx)
-    forge = _forge(session, remote) if opens else None
+    forge = None
+    if opens:
+        from minitask.cli.pull_requests import choose_forge
+
+        forge = choose_forge(session, remote)
     with session.engine("sync", quiet=as_json) as engine:
         chosen = forge.remote if forge else choose_remote(session.repository, remote)
         result = sync(engine, chosen)
@@ -50,14 +54,8 @@ def command(ctx: click.Context, remote: str | None, *, opens: bool, as_json: boo
     return exit_code(published.results) if published else 0
 
 
-def _forge(session: Session, remote: str | None) -> ChosenForge:
-    from minitask.cli.pull_requests import choose_forge
-
-    return choose_forge(session, remote)
-
-
 def _publish(session: Session, engine: Context, forge: ChosenForge) -> Published:
-    """Give every ready task its pull request."""
+    """Open or update the pull request of every ready task."""
     from minitask.cli.pull_requests import publish
     from minitask.engine.find_tasks import list_tasks
     from minitask.engine.task_status import State, task_statuses

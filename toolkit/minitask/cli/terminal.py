@@ -1,17 +1,24 @@
-"""Text for people in a terminal's colours; everywhere else, with `--color never` or with `NO_COLOR` set, plain."""
+"""Output for people: colours on a terminal, ASCII for other encodings, errors with a fix, and exit codes."""
 
 from __future__ import annotations
 
+import codecs
+import os
+import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import TextIO
 
 import click
 
+from minitask.errors import Ended, MinitaskError
 from minitask.patterns import lazy_pattern
-from minitask.words import plain, plain_text
+from minitask.system.signals import raise_on_signals
+from minitask.words import did_you_mean, plain, plain_text
 
 WATCH_SECONDS = 1.0
 GREEN, RED, YELLOW, CYAN = "green", "red", "yellow", "cyan"
@@ -21,12 +28,12 @@ COLORS: Mapping[str, str] = {
     **dict.fromkeys(("–", "skipped", "changed", "undone", "warning", "NOTE"), YELLOW),
     **dict.fromkeys(("●", "ready"), CYAN),
 }
-"""The colour of each mark, state and verdict, wherever one is printed."""
+"""The colours of marks, states and verdicts."""
 _WORDS = "|".join(COLORS)
 _MARKED = lazy_pattern(rf"^(\s*)({_WORDS})(?=[ :]|$)")
 _STATE = lazy_pattern(rf"^(\S+?(?:/\S+)?:?\s+)({_WORDS})(?=[ :,]|$)")
 _WORKFLOW_COMMAND = lazy_pattern(r"(?m)^([ \t]*)::")
-"""The start of a line that a runner of GitHub's takes for a command to itself."""
+"""The start of a line that GitHub's runner executes as a command."""
 _LABEL = lazy_pattern(r"^(\s+)(next|hint|fix|undo|approve|reject|edit)(?=[ :])")
 _DIFF: tuple[tuple[tuple[str, ...], Mapping[str, object]], ...] = (
     (("+++", "---", "diff ", "index "), {"bold": True}),
@@ -36,26 +43,23 @@ _DIFF: tuple[tuple[tuple[str, ...], Mapping[str, object]], ...] = (
 )
 
 
-_wanted: list[bool | None] = [None]
-"""Whether colours are wanted; None where the stream decides."""
+_is_colored: list[bool | None] = [None]
+"""Whether output has colours; None: if the stream is a terminal."""
 
 
 def choose_colors(word: str, environ: Mapping[str, str]) -> None:
-    """Settle colours for the process: `auto`, `always` or `never`, and what `NO_COLOR` says of `auto`."""
+    """Set colours for the process: `auto`, `always` or `never`; `NO_COLOR` changes `auto` to `never`."""
     off = word == "never" or (word == "auto" and bool(environ.get("NO_COLOR")))
-    _wanted[0] = False if off else True if word == "always" else None
+    _is_colored[0] = False if off else True if word == "always" else None
 
 
 def is_colored(stream: TextIO) -> bool:
-    """Return True if a stream is to have colours."""
-    return stream.isatty() if _wanted[0] is None else _wanted[0]
+    """Return True if the output on a stream has colours."""
+    return stream.isatty() if _is_colored[0] is None else _is_colored[0]
 
 
 def show(text: str, *, err: bool = False) -> None:
-    """Print lines to stdout or stderr, marks and states in colour.
-
-    Nothing else in them steers a terminal, or the runner of a workflow.
-    """
+    """Print text with marks and states in colour, but without control characters and commands of workflows."""
     colored = is_colored(sys.stderr if err else sys.stdout)
     harmless = _WORKFLOW_COMMAND.sub(r"\1\\::", plain_text(text))
     lines = map(painted, harmless.split("\n")) if colored else [harmless]
@@ -63,14 +67,14 @@ def show(text: str, *, err: bool = False) -> None:
 
 
 def show_diff(text: str) -> None:
-    """Print a unified diff to stdout; on a terminal in colour, without characters that could steer it."""
+    """Print a unified diff; on a terminal in colour and without control characters."""
     colored = is_colored(sys.stdout)
     lines = map(_diff_line, text.split("\n")) if colored or sys.stdout.isatty() else [text]
     click.echo("\n".join(lines), color=colored)
 
 
 def show_changes(render: Callable[[], str]) -> int:
-    """Print a text, and again whenever it has become another, until Ctrl-C; the exit code is 0."""
+    """Print a text again whenever it changes, until Ctrl-C; return the exit code 0."""
     shown = None
     with suppress(KeyboardInterrupt):
         while True:
@@ -100,3 +104,131 @@ def _diff_line(line: str) -> str:
         if clean.startswith(heads):
             return click.style(clean, **style)  # type: ignore[arg-type]
     return clean
+
+
+ASCII = {
+    "✓": "+",
+    "✗": "x",
+    "·": "-",
+    "…": "...",
+    "→": "->",
+    "←": "<-",
+    "±": "+-",
+    "×": "x",
+    "–": "-",
+    "—": "-",
+    "│": "|",
+    "├": "|",
+    "└": "`",
+    "─": "-",
+    "‘": "'",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+}
+HANDLER = "minitask.ascii"
+
+
+def write_what_it_lacks_in_ascii(stream: TextIOWrapper) -> None:
+    """Make a stream write ASCII for characters that its encoding lacks."""
+    codecs.register_error(HANDLER, _in_ascii)
+    stream.reconfigure(errors=HANDLER)
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """Return similar ASCII text for characters that cannot be encoded, else escapes as in JSON."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    import json
+
+    lacking = error.object[error.start : error.end]
+    return "".join(ASCII.get(char) or json.dumps(char)[1:-1] for char in lacking), error.end
+
+
+_QUOTED = lazy_pattern(r"'([^']*)'")
+_LISTED = lazy_pattern(r"(?s)( is not one of |\. Choose from:).*")
+_BARE = {ord("'"): None}
+BUG, INTERRUPTED, MACHINE = 70, 130, 3
+SPACE = "check the path, its permissions and the disk's free space"
+DEBUG = "MINITASK_DEBUG"
+
+
+def run_command(command: click.Command) -> int:
+    """Run a command with the process's arguments; return its exit code."""
+    try:
+        code = command.main(prog_name="minitask", standalone_mode=False)
+    except MinitaskError as error:
+        say(f"error: {error}")
+        return error.exit_code
+    except click.Abort:
+        return interrupted('{"verdict": "error", "reason": "interrupted"}')
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message())
+        return error.exit_code
+    except click.ClickException as error:
+        say(f"error: {_usage(error)}")
+        return error.exit_code
+    except OSError as error:
+        subject = error.filename or "the file system"
+        say(f"error: {error.strerror or error}: {subject}\n  fix: {SPACE}")
+        return MACHINE
+    except Exception as error:  # noqa: BLE001 - the last line of defence
+        return _bug(error)
+    return code if isinstance(code, int) else 0
+
+
+def interrupted(document: str = "") -> int:
+    """Print that the command was interrupted, and a JSON document with `--json`; return the exit code."""
+    if document and "--json" in sys.argv:
+        show(document)
+    say("interrupted: run the same command again to continue")
+    return INTERRUPTED
+
+
+def open_closed_streams() -> None:
+    """Open the null device for closed standard streams, as by `>&-`."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
+def end_by_signals() -> None:
+    """Make SIGTERM and SIGHUP end the command like an interrupt, unless they are ignored."""
+    exceptions: dict[int, type[BaseException]] = {
+        number: Ended
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is signal.SIG_DFL
+    }
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        exceptions[signal.SIGINT] = KeyboardInterrupt
+    raise_on_signals(exceptions)
+
+
+def say(text: str) -> None:
+    """Print to stderr."""
+    show(text, err=True)
+
+
+def _usage(error: click.ClickException) -> str:
+    """Return the error of a command line and a hint, in two lines."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "minitask"
+    hint = f"`{command} --help` says how it is used"
+    kind = getattr(getattr(error, "param", None), "type", None)
+    message, _, near = error.format_message().partition(" Did you mean ")
+    if near:
+        hint = f"did you mean {near.translate(_BARE)}"
+    if isinstance(kind, click.Choice):
+        message = _LISTED.sub("", message)
+        choices = [str(choice) for choice in kind.choices]
+        value = _QUOTED.search(message.partition(": ")[2])
+        hint = did_you_mean(value[1] if value else "", choices)
+    return f"{message[:1].lower()}{message[1:].rstrip('.')}\n  fix: {hint}"
+
+
+def _bug(error: Exception) -> int:
+    if os.environ.get(DEBUG):
+        traceback.print_exc()
+    say(f"internal error: {type(error).__name__}: {error}")
+    say(f"  this is a bug of minitask: run it again with {DEBUG}=1 and report what it prints")
+    return BUG

@@ -1,4 +1,4 @@
-"""`minitask undo`: take landed tasks back."""
+"""`minitask undo`: revert landed tasks."""
 
 from __future__ import annotations
 
@@ -37,27 +37,19 @@ def command(ctx: click.Context, tasks: tuple[str, ...], into: str | None, *, as_
                 show(_render(undone))
     if as_json:
         print_json({"tasks": [_document(item) for item in undone_tasks]})
-    return max(
-        EXIT[item.verdict] if item.verdict is not Verdict.READY else 1 for item in undone_tasks
-    )
+    return max(1 if item.verdict is Verdict.READY else EXIT[item.verdict] for item in undone_tasks)
 
 
 def _render(undone: Undone) -> str:
     if undone.verdict is Verdict.MERGED:
-        line = f"✓ {undone.task}: reverted by {str(undone.commit)[:12]}"
-        return f"{line}{_dependents(undone)}\n  next   minitask exec {undone.task}"
+        lines = [f"✓ {undone.task}: reverted by {str(undone.commit)[:12]}"]
+        if names := undone.dependents:
+            depend = f"{', '.join(names)} {'depends' if len(names) == 1 else 'depend'}"
+            command = f"minitask undo {' '.join(reversed(names))}"
+            lines.append(f"  note   {depend} on it, and stay merged: `{command}`")
+        return "\n".join([*lines, f"  next   minitask exec {undone.task}"])
     again = f"\n  next   minitask undo {undone.task}" if undone.verdict is Verdict.READY else ""
     return f"✗ {undone.task}: {undone.verdict.value}: {undone.reason}{again}"
-
-
-def _dependents(undone: Undone) -> str:
-    """Return a line that names the merged tasks that depend on what was taken back, and takes them back, too."""
-    if not undone.dependents:
-        return ""
-    names = undone.dependents
-    depend = "depends" if len(names) == 1 else "depend"
-    latest_first = " ".join(reversed(names))
-    return f"\n  note   {', '.join(names)} {depend} on it, and stay merged: `minitask undo {latest_first}`"
 
 
 def _document(undone: Undone) -> dict[str, object]:

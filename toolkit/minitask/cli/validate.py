@@ -10,13 +10,13 @@ import click
 from msgspec.structs import replace
 
 from minitask.cli.completion import complete_tasks
-from minitask.cli.session import environment, start_folder
+from minitask.cli.session import environment, find_repository, start_folder
 from minitask.cli.terminal import show_changes
 from minitask.engine.repository_settings import load_settings
 from minitask.engine.spec_files import read_sources
 from minitask.engine.validate_specs import Checked, check_sources
-from minitask.errors import MinitaskError, UsageError
-from minitask.git.repository import Repository, discover
+from minitask.errors import MinitaskError
+from minitask.git.repository import share_modes
 from minitask.reports.diagnostics import FORMATS, render_diagnostics
 from minitask.spec.model import Diagnostic
 
@@ -89,7 +89,9 @@ def _from_here(diagnostics: tuple[Diagnostic, ...], top: Path) -> tuple[Diagnost
 def _check(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Checked, Path]:
     """Return what the specs were found to be, and the folder that their paths start from."""
     folder = start_folder(ctx)
-    repository = _repository(folder)
+    repository = find_repository(folder)
+    if repository:
+        share_modes(repository)
     top = repository.top if repository and repository.top else folder
     around = repository if repository and repository.top else None
     settings = load_settings(repository, environment())
@@ -117,19 +119,3 @@ def _grades(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Diagnostic, ...
     with session.engine("validate --grade", quiet=True) as engine:
         base = session.base(engine)
         return tuple(grade_specs(engine, list_tasks(engine, paths or (PROJECTS,), base)))
-
-
-def _repository(folder: object) -> Repository | None:
-    """Return the repository around; None outside of one, where only the files themselves are checked."""
-    from pathlib import Path
-
-    from minitask.git.repository import share_modes
-
-    try:
-        repository = discover(Path(str(folder)), environment())
-        share_modes(repository)
-        return repository
-    except UsageError as error:
-        if "not in a git repository" in error.message:
-            return None
-        raise

@@ -30,23 +30,14 @@ def command(ctx: click.Context, ref: str, *, as_json: bool) -> int:
     with session.engine(f"verify {ref}", quiet=as_json) as engine:
         commit = engine.tip("HEAD")
         verification = verify(engine, ref, Base(commit, "", session.folder))
+    task, commit, proof = verification.task, verification.commit, verification.proof
     if as_json:
-        print_json(
-            {
-                "task": verification.task,
-                "commit": verification.commit,
-                "passed": verification.proof.passed,
-                "sandbox": verification.proof.sandbox,
-                "commands": [command_document(item) for item in verification.proof.commands],
-            }
-        )
+        commands = [command_document(item) for item in proof.commands]
+        result = {"passed": proof.passed, "sandbox": proof.sandbox, "commands": commands}
+        print_json({"task": task, "commit": commit, **result})
     else:
-        verdict = (
-            "proven" if verification.proof.passed else f"not proven: {verification.proof.reason}"
-        )
-        show(
-            f"{verification.task} at {verification.commit[:12]}: {verdict} (sandbox: {verification.proof.sandbox})"
-        )
-        for item in verification.proof.commands:
+        verdict = "proven" if proof.passed else f"not proven: {proof.reason}"
+        show(f"{task} at {commit[:12]}: {verdict} (sandbox: {proof.sandbox})")
+        for item in proof.commands:
             show("\n".join(render_command(item)))
-    return 0 if verification.proof.passed else 1
+    return 0 if proof.passed else 1
