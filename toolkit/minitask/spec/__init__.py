@@ -1,5 +1,5 @@
 """Parse and check specs: Markdown in, frozen values and diagnostics out. Nothing here touches the machine.
 
-Start at `model.Spec`, `parse.parse_file` (Markdown to specs), `quality`, `checks` and
-`project` (what makes diagnostics) and `rules` (what each diagnostic means).
+Start at `model.Spec`, `parse.parse_file` (Markdown to specs), `quality`, `checks` and `project` (which make
+diagnostics) and `rules` (what each diagnostic means).
 """

@@ -1,7 +1,7 @@
-"""Bash read with tree-sitter's grammar: the top-level commands of a script, with their lines.
+"""Read bash with tree-sitter's grammar: the top-level commands of a script, with their lines.
 
-The grammar is lax in places. What it would read wrongly without saying so is fixed or refused here: two assignments on
-a line, which it joins to the next line, and words that bash keeps for itself standing as a command.
+The grammar is lax in places. Code that it would silently misread is corrected or refused here: two assignments on a
+line, which it joins to the next line, and reserved words in place of a command.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _EXPECTATION = lazy_pattern(r"#+\s*expect\s*:(?P<text>.*)", re.IGNORECASE | re.D
 
 
 class ShellPart(Struct, frozen=True):
-    """A command or a comment, and its first and last row within the fence, from 0.
+    """A command or a comment, with its first and last row within the fence, from 0.
 
-    `inner` are the comments that stand inside a command.
+    `inner` are the comments inside a command.
     """
 
     text: str
@@ -45,16 +45,16 @@ class ShellPart(Struct, frozen=True):
 
 
 class UnreadableError(Exception):
-    """Bash that cannot be cut into commands; carries the row, from 0, and the text there."""
+    """Bash that cannot be split into commands, with its row (from 0) and the text there."""
 
     def __init__(self, row: int, near: str) -> None:
-        """Say where."""
+        """Store the position."""
         super().__init__(near)
         self.row = row
         self.near = near
 
     def problem(self, offset: int) -> Problem:
-        """Return the same as a problem of the file, in which row 0 is line `offset`."""
+        """Return the error as a problem of the file, in which row 0 is line `offset`."""
         message = f"the validation is not bash that can be split into commands, near `{self.near}`"
         hint = (
             "close quotes, brackets and here-documents (one a line, with at most a pipe behind it)"
@@ -63,26 +63,26 @@ class UnreadableError(Exception):
 
 
 def find_expectation_text(comment: str) -> str | None:
-    """Return what a shell comment states after `expect:`; None for any other comment."""
+    """Return the text after `expect:` in a shell comment, or None if it has none."""
     match = _EXPECTATION.fullmatch(comment.strip())
     return match["text"].strip() if match else None
 
 
 class _Script(Struct, frozen=True):
-    """A parsed script, into whose bytes a `;` was put at `inserted` to keep commands apart."""
+    """A parsed script; at the byte offsets `inserted`, a `;` was added to separate commands."""
 
     root: Node
     source: bytes
     inserted: tuple[int, ...] = ()
 
     def text(self, start: int, end: int) -> str:
-        """Return the original text between two places of the tree."""
+        """Return the original text between two offsets of the tree."""
         low, high = bisect_left(self.inserted, start), bisect_left(self.inserted, end)
         return self.source[start - low : end - high].decode("utf-8", "surrogatepass")
 
 
 def parsed_parts(content: str) -> Iterator[ShellPart]:
-    """Yield the top-level commands and comments of a script; raise `UnreadableError` if there is no telling."""
+    """Yield the top-level commands and comments of a script; raise `UnreadableError` if it cannot be parsed."""
     script = _parse(content)
     part: ShellPart | None = None
     for node in script.root.children:
@@ -97,12 +97,12 @@ def parsed_parts(content: str) -> Iterator[ShellPart]:
 
 
 def parse_tree(content: str) -> Node:
-    """Return the grammar's tree of a script; raise `UnreadableError` if there is no telling."""
+    """Return the root of a script's syntax tree; raise `UnreadableError` if it cannot be parsed."""
     return _parse(content).root
 
 
 def node_text(node: Node | None) -> str:
-    """Return the text of a node of any grammar, in UTF-8; empty where there is none."""
+    """Return a node's text, decoded from UTF-8; empty for None."""
     return "" if node is None else (node.text or b"").decode("utf-8", "replace")
 
 
@@ -136,7 +136,7 @@ def _parse(content: str) -> _Script:
 
 
 def _with_cuts(source: bytes, cuts: list[int]) -> tuple[bytes, tuple[int, ...]]:
-    """Return the source with a `;` at each cut, and where in it they stand."""
+    """Return the source with a `;` at each cut, and the offsets of these in it."""
     pieces = [source[low:high] for low, high in pairwise((0, *cuts, len(source)))]
     return b";".join(pieces), tuple(cut + index for index, cut in enumerate(cuts))
 
@@ -150,7 +150,7 @@ def _walk(node: Node) -> Iterator[Node]:
 
 
 def _run_on(root: Node) -> int:
-    """Return where a command goes on behind a line end that is not continued; 0 if none does."""
+    """Return the offset of a line end, without backslash, at which a command does not end; 0 if there is none."""
     for node in _walk(root):
         if node.type != "command":
             continue
@@ -189,7 +189,7 @@ def _part(node: Node, script: _Script) -> ShellPart:
 
 
 def _inner_comments(node: Node, script: _Script) -> Iterator[str]:
-    """Yield the comments inside a command; an expectation counts behind `cat <<EOF`, where a here-document begins."""
+    """Yield the comments inside a command; an expectation counts only on the command's first row."""
     for child in _walk(node):
         if child.type == "comment":
             text = script.text(child.start_byte, child.end_byte)

@@ -1,10 +1,9 @@
-"""Check how a whole project's tasks fall into batches, and whether their tokens can be summed: advice, never an error.
+"""Check how a project's tasks form batches, and whether their token estimates can be summed: advice, never an error.
 
-A batch is a wave: tasks that start once all that they wait for is done, by `depends_on` and by their files. A task is
-alone where no other task of its wave may run at the same time: it is the only one, or clashes with all the others.
-Each task that is alone is a sequential batch of its own.
+A batch is a wave: tasks that start once all their predecessors (by `depends_on` and by files) are done. A task runs
+alone if it is the only one of its wave or clashes with all others. Each such task is a sequential batch of its own.
 
-A project whose order is in doubt is not judged by its waves: the rules that say so come first.
+The waves of a project whose order is in doubt are not judged: the rules that report the doubt come first.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from minitask.spec.model import Diagnostic, Spec
 
 MIN_TASKS = 4
-"""Below that a project has no batches to speak of."""
+"""Tasks below which a project's batches are not judged."""
 MAX_SEQUENTIAL = 2
 MIN_PARALLEL_PERCENT = 70
 MAX_NAMES = 4
@@ -36,7 +35,7 @@ UNORDERED = frozenset({"N207", "E208", "E209", "E211", "W214"})
 
 
 class Design(Struct, frozen=True):
-    """The waves of some specs, by index: each one's wave and what it waits for; those that run alone, wave by wave."""
+    """The waves of specs, by index: the number of each spec's wave, its predecessors, and the specs that run alone."""
 
     graph: Graph
     waves: tuple[int, ...]
@@ -45,7 +44,7 @@ class Design(Struct, frozen=True):
 
     @property
     def parallel_percent(self) -> float:
-        """Return the share of tasks that may run beside another one of their wave."""
+        """The share of tasks that may run in parallel with another one of their wave."""
         return 100 * (len(self.waves) - len(self.alone)) / len(self.waves)
 
 
@@ -56,10 +55,10 @@ def check_batches(
     is_free: Callable[[Spec], bool] = lambda _spec: False,
     diagnostics: Iterable[Diagnostic] = (),
 ) -> tuple[Diagnostic, ...]:
-    """Return the notes on a whole project's batches; none for a project of fewer than four tasks.
+    """Return the notes on a whole project's batches; none for fewer than four tasks.
 
-    `is_there` knows the files before any of the tasks, `is_free` the specs that need no model. `diagnostics` are those
-    that the specs have so far.
+    `is_there` tells which files exist before the tasks, `is_free` which specs need no model. `diagnostics` are those
+    found so far.
     """
     if len(specs) < MIN_TASKS:
         return ()
@@ -74,7 +73,7 @@ def check_batches(
 
 
 def home_of(spec: Spec) -> str:
-    """Return the folder that holds the spec's project, or its file where that is the project."""
+    """Return the folder of the spec's project, or its file if that is the whole project."""
     path = PurePosixPath(spec.path)
     in_specs = len(path.parts) > 1 and path.parts[0] == SPECS_FOLDER
     if spec.siblings > 1 or spec.index > 0 or (in_specs and len(path.parts) == 2):
@@ -83,7 +82,7 @@ def home_of(spec: Spec) -> str:
 
 
 def design_of(specs: Sequence[Spec], is_there: Callable[[str], bool]) -> Design:
-    """Return the waves that a run goes by; a circle is a `UsageError`."""
+    """Return the waves in which the specs run; raise `UsageError` for a cycle."""
     graph = Graph(tuple(specs))
     order = implied(specs, is_there=is_there, graph=graph)
     before = predecessors(graph, order.links)
@@ -104,14 +103,14 @@ def _check_waves(specs: Sequence[Spec], is_there: Callable[[str], bool]) -> tupl
     """Return at most one diagnostic: a task that runs alone adds a batch and lowers the parallel share."""
     try:
         design = design_of(specs, is_there)
-    except UsageError:  # a circle, of which E208 says more
+    except UsageError:  # a cycle, which E208 reports in detail
         return ()
     alone, percent = design.alone, design.parallel_percent
     hardly, many = percent < MIN_PARALLEL_PERCENT, len(alone) > MAX_SEQUENTIAL
     if not hardly and not many:
         return ()
     who = f"{_names(design.graph, alone)} run alone"
-    # Cut, not rounded: what is below the mark must not read as the mark.
+    # Truncated, not rounded: a share below the limit must not read as the limit.
     count = len(specs) - len(alone)
     share = f"{count} of {len(specs)} tasks ({int(percent)} %) run in parallel"
     if not many:
@@ -141,7 +140,7 @@ def _untie_hint(design: Design) -> str:
 
 
 def _loose(design: Design) -> Iterator[tuple[int, list[int]]]:
-    """Yield the tasks that run alone only because of `depends_on`, each with the earlier tasks that it waits for."""
+    """Yield the tasks that run alone only because of `depends_on`, each with its predecessors."""
     specs, waves = design.graph.specs, design.waves
     for index in design.alone:
         blockers = sorted(task for task in design.before[index] if waves[task] == waves[index] - 1)
@@ -168,7 +167,7 @@ def _check_estimates(
 
 
 def _names(graph: Graph, indices: Sequence[int]) -> str:
-    """Return the tasks' ids: all of them, or the first few and how many more."""
+    """Return the tasks' ids: all of them, or the first few and the number of the rest."""
     ids = [graph.names[index].partition("/")[2] for index in indices[:MAX_NAMES]]
     more = len(indices) - len(ids)
     return _join_phrases([*ids, f"{more} more"] if more else ids)

@@ -1,7 +1,7 @@
 """Check specs against a repository's tree: paths, files, cited lines.
 
-One mistake gives one diagnostic: a path that is not canonical is not also said to be missing, and a
-missing file is said to be missing once, however often the spec names it.
+One mistake gives one diagnostic: a path that is not canonical is not also reported as missing, and a missing file is
+reported once, however often the spec names it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Fault = tuple[str, str, str]  # the rule, the message, the hint
 
 NEW = frozenset({FileAction.CREATE, FileAction.WRITE})
-"""The actions that make a new file."""
+"""Actions that can make a new file."""
 
 
 def check_against_tree(
@@ -37,8 +37,8 @@ def check_against_tree(
 ) -> tuple[Diagnostic, ...]:
     """Check the spec's files against the tree that its task starts from.
 
-    Files that one of `others` creates may be missing still, and those that one deletes may be there still. `new_name`
-    gives what a file was renamed to since the spec was written. Cited lines are judged by `anchor`'s tree, if any.
+    Files that one of `others` creates may be missing, and files that one deletes may exist. `new_name` returns a file's
+    name after a rename since the spec was written. Cited lines are checked in the tree of `anchor`, if given.
     """
     index = OtherSpecs.of(others, new_name)
     diagnostics = [] if spec.writes() else [_nothing_to_write(spec).at(spec.path)]
@@ -54,7 +54,7 @@ def check_against_tree(
 
 
 class OtherSpecs(Struct, frozen=True):
-    """The specs that make each path, those that delete it, and the new names of renamed files."""
+    """The specs that create each path, those that delete it, and the new names of renamed files."""
 
     makers: Mapping[str, Sequence[Spec]]
     removers: Mapping[str, Sequence[Spec]]
@@ -83,7 +83,7 @@ class OtherSpecs(Struct, frozen=True):
 
 
 def check_anchor(spec: Spec, *, commit: str | None) -> tuple[Diagnostic, ...]:
-    """Return a diagnostic if the anchor in the front matter was not found; `commit` is what it resolved to."""
+    """Return a diagnostic if the front matter's anchor was not found; `commit` is the commit it resolved to."""
     if spec.options.anchor is None or commit is not None:
         return ()
     message = f"the anchor {spec.options.anchor} is not a commit of this repository"
@@ -141,7 +141,7 @@ def _check_presence(spec: Spec, ref: FileRef, *, tree: Tree, others: OtherSpecs)
 
 
 def _check_free(spec: Spec, ref: FileRef, *, tree: Tree, others: OtherSpecs) -> Fault | None:
-    """Return E204 if the path, or a folder that it needs, is taken."""
+    """Return E204 if the path, or a folder above it, is taken."""
     for part in _prefixes(ref.path):
         kind = tree.kind(part)
         whole = part == ref.path
@@ -157,7 +157,7 @@ def _check_free(spec: Spec, ref: FileRef, *, tree: Tree, others: OtherSpecs) -> 
 
 
 def _check_name(spec: Spec, ref: FileRef, *, tree: Tree) -> Fault | None:
-    """Return E204 or E205 for a new file whose name is also a folder's, or another file's to some file system."""
+    """Return E204 or E205 for a new file whose name clashes with a folder, or with a file on some file system."""
     hidden = find_hidden(ref.path)
     if hidden:
         message = f"the path {ref.path!r} has an invisible character ({hidden})"

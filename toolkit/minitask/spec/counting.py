@@ -1,4 +1,4 @@
-"""Find what the first number that a command prints counts, and whether a worded expectation can be enforced on it."""
+"""Find what a command's first printed number counts, and which expectations in words it can be held to."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _SMALL_WORDS = frozenset(_FILLERS.split())
 
 
 def counts(command: Command) -> Counts:
-    """Return what the first number of the command's output stands for."""
+    """Return the meaning of the first number in the command's output."""
     tokens = read_words(command.text)
     if not tokens:
         first = command.text.split(maxsplit=1)[:1]
@@ -81,7 +81,7 @@ def counts(command: Command) -> Counts:
 
 
 def _counts(parts: list[list[str]]) -> Counts:
-    """Return what the number of a pipeline counts, by its last stage that does not only select."""
+    """Return the meaning of a pipeline's number, by its last stage that does more than select."""
     stages = [plain_words(part)[0] for part in parts]
     selects_last = False
     while len(stages) > 1 and stages[-1] and stages[-1][0] in _SELECTORS:
@@ -136,7 +136,7 @@ def _grep(argv: list[str], *, piped: bool) -> Counts:
 
 
 def enforceable(command: Command, remark: Remark) -> tuple[Expectation, ...]:
-    """Return the expectations that a remark puts on a command; none where it cannot be enforced on this one."""
+    """Return the expectations that a remark adds to a command; none if they cannot be enforced on it."""
     expectation = remark.expectation
     if expectation is None:
         return ()
@@ -163,9 +163,9 @@ def _on_output(command: Command, expectation: Expectation, kind: Counts) -> tupl
 
 
 def _failure(command: Command, *, absent: bool) -> tuple[Expectation, ...]:
-    """Return that a command is to fail; for one that already turns its status round, or is a list, nothing.
+    """Return the expectation that a command fails; none for a negated command or a list of commands.
 
-    A search that is to find nothing ends with 1: with any other code it could not search.
+    A search without matches exits with 1; any other code means that it could not search.
     """
     tokens = read_words(command.text)
     pipelines = read_pipelines(tokens) if tokens else []
@@ -187,7 +187,7 @@ def _failure(command: Command, *, absent: bool) -> tuple[Expectation, ...]:
 
 
 def _exits(command: Command, expectation: Expectation) -> tuple[Expectation, ...]:
-    """Return the exit codes that go with an expected zero: a search that finds nothing ends with 1."""
+    """Return the exit codes allowed with an expected zero: a search without matches exits with 1."""
     tokens = read_words(command.text)
     pipelines = read_pipelines(tokens) if tokens else []
     stages = [plain_words(part)[0] for part in pipelines[-1][0]] if pipelines else []
@@ -218,9 +218,9 @@ _WRITTEN = frozenset({FileAction.CREATE, FileAction.EDIT, FileAction.WRITE})
 def enforce_lengths(
     criteria: Sequence[Criterion], files: Sequence[FileRef], commands: tuple[Command, ...]
 ) -> tuple[tuple[Command, ...], tuple[Problem, ...]]:
-    """Return the commands with those that the criteria add, and a warning for each length that names no one file.
+    """Return the commands with those for the criteria's lengths, and a warning for each length without a clear file.
 
-    A command that counts the file's lines already is held to the number; one that states a number of its own counts.
+    If a command already counts the file's lines, the expectation is added to it, unless it has a number of its own.
     """
     written = tuple(dict.fromkeys(ref.path for ref in files if ref.action in _WRITTEN))
     updated = list(commands)
@@ -247,7 +247,7 @@ def enforce_lengths(
 
 
 def _subjects(subject: str, written: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the files that a criterion's subject means: those it names, or the only one that is written."""
+    """Return the files meant by a criterion's subject: those it names, or the only file written."""
     names = [code or bare for code, bare in re.findall(r"`([^`]+)`|([\w./-]+\.\w+)", subject)]
     if names:
         fits = (_find_written(name, written) for name in names)
@@ -257,7 +257,7 @@ def _subjects(subject: str, written: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _find_written(name: str, written: Sequence[str]) -> str:
-    """Return the one written file that a name or the end of a path means; empty if none or several fit."""
+    """Return the only written file with that path or path ending; empty if none or several match."""
     fits = [path for path in written if path == name or path.endswith(f"/{name}")]
     return fits[0] if len(fits) == 1 else ""
 

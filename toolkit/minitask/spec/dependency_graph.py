@@ -1,6 +1,6 @@
-"""Tasks by their names, and the order between them: who depends on whom, where a circle is.
+"""Task names, and the dependencies between tasks: their order and cycles.
 
-A name is `PROJECT/ID`, in characters that every git ref and file system takes.
+A name is `PROJECT/ID`, in characters that every git ref and file system accepts.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Graph(Struct, frozen=True, dict=True):
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Return the task names, in the specs' order."""
+        """The task names, in the specs' order."""
         return task_names(self.specs)
 
     @cached_property
     def needs(self) -> tuple[frozenset[int], ...]:
-        """Return for each spec those that it depends on directly, as far as its entries name tasks."""
+        """For each spec, its direct dependencies, as far as its entries name tasks unambiguously."""
         return tuple(
             frozenset(
                 index
@@ -52,7 +52,7 @@ class Graph(Struct, frozen=True, dict=True):
 
     @cached_property
     def reach(self) -> tuple[frozenset[int], ...]:
-        """Return for each spec those that it depends on directly or by way of others."""
+        """For each spec, its direct and indirect dependencies."""
         return tuple(reachable(self.needs, index) for index in range(len(self.specs)))
 
     def find(self, entry: str, *, asker: int) -> tuple[int, ...]:
@@ -85,7 +85,7 @@ class Graph(Struct, frozen=True, dict=True):
         dict[tuple[str, str], tuple[int, ...]],
         dict[str, tuple[int, ...]],
     ]:
-        """Return the indices by task name, by project and id, and by file name."""
+        """The indices by task name, by project and id, and by file name."""
         by_name: dict[str, tuple[int, ...]] = {}
         by_id: dict[tuple[str, str], tuple[int, ...]] = {}
         by_file: dict[str, tuple[int, ...]] = {}
@@ -125,9 +125,9 @@ class Graph(Struct, frozen=True, dict=True):
 
 
 def order(specs: Sequence[Spec]) -> tuple[Spec, ...]:
-    """Return the specs so that each follows all that it depends on, else by path and place in the file.
+    """Return the specs in order of dependency, otherwise by path and position in the file.
 
-    Dependencies on tasks that are not among them count for nothing; a cycle is a `UsageError`.
+    Dependencies on other tasks are ignored; a cycle raises `UsageError`.
     """
     graph = Graph(tuple(specs))
     check_acyclic(graph)
@@ -136,7 +136,7 @@ def order(specs: Sequence[Spec]) -> tuple[Spec, ...]:
 
 
 def turns(edges: Sequence[Collection[int]], keys: Sequence[Any]) -> Iterator[int]:
-    """Yield indices so that each follows all that its edges, which have no circle, lead to; else by their keys."""
+    """Yield the indices so that each follows those its (acyclic) edges lead to, otherwise by their keys."""
     sorter = TopologicalSorter(dict(enumerate(edges)))
     sorter.prepare()
     ready: list[tuple[Any, int]] = []
@@ -149,7 +149,7 @@ def turns(edges: Sequence[Collection[int]], keys: Sequence[Any]) -> Iterator[int
 
 
 def reachable(edges: Sequence[Collection[int]], start: int) -> frozenset[int]:
-    """Return the indices that edges lead to from one, directly or by way of others."""
+    """Return the indices that edges lead to from `start`, directly or indirectly."""
     reached: set[int] = set()
     waiting = list(edges[start])
     while waiting:
@@ -161,7 +161,7 @@ def reachable(edges: Sequence[Collection[int]], start: int) -> frozenset[int]:
 
 
 def find_circle(graph: Graph, *, among: frozenset[int] | None = None) -> tuple[int, ...]:
-    """Return indices of specs of which each depends on the next, the last on the first; among the given ones only."""
+    """Return a cycle of specs (each depends on the next, the last on the first), only `among` the given ones; or ()."""
     remaining = set(range(len(graph.specs)) if among is None else among)
     while free := {index for index in remaining if not graph.needs[index] & remaining}:
         remaining -= free
@@ -174,7 +174,7 @@ def find_circle(graph: Graph, *, among: frozenset[int] | None = None) -> tuple[i
 
 
 def check_acyclic(graph: Graph) -> None:
-    """Raise a `UsageError` that names the cycle if tasks depend on each other in one."""
+    """Raise a `UsageError` that names the cycle if the dependencies have one."""
     circle = find_circle(graph)
     if circle:
         loop = " -> ".join(graph.names[index] for index in (*circle, circle[0]))
@@ -190,12 +190,12 @@ _FOREIGN = lazy_pattern(r"[^A-Za-z0-9._-]")
 
 
 def project_of(spec: Spec, *, siblings: int = 1) -> str:
-    """Return the project of a spec; `siblings` is how many specs its file holds, where that is known."""
+    """Return the project of a spec; `siblings` is the number of specs in its file, if known."""
     return _component(_raw_project(spec, shared=_is_shared(spec, siblings)))
 
 
 def id_of(spec: Spec, *, siblings: int = 1) -> str:
-    """Return the spec's id in its project: that of its front matter, else made of its path or title."""
+    """Return the spec's id in its project: from its front matter, otherwise derived from its path or title."""
     if spec.options.id:
         return _component(spec.options.id)
     parts = _path_parts(spec)
@@ -210,13 +210,13 @@ def task_name(spec: Spec, *, siblings: int = 1) -> str:
 
 
 def task_names(specs: Sequence[Spec]) -> tuple[str, ...]:
-    """Return the names of the specs, in order; specs of one path are taken to share a file."""
+    """Return the names of the specs, in order; specs with the same path share a file."""
     shared = Counter(spec.path for spec in specs)
     return tuple(task_name(spec, siblings=shared[spec.path]) for spec in specs)
 
 
 def normal_number(number: str) -> str:
-    """Return a task's number as it is compared: `02` is `2`, `1A` is `1a`."""
+    """Return a task's number in a form for comparison: `02` becomes `2`, `1A` becomes `1a`."""
     return number.strip().lower().lstrip("0") or "0"
 
 
@@ -235,7 +235,7 @@ def _raw_project(spec: Spec, *, shared: bool) -> str:
 
 
 def _path_parts(spec: Spec) -> tuple[str, ...]:
-    """Return the path below the project's folder, without `.md`; none for a file that is the project."""
+    """Return the path below the project's folder, without `.md`; empty for a file that is the whole project."""
     path = PurePosixPath(spec.path)
     if len(path.parts) > 1 and path.parts[0] == SPECS_FOLDER:
         inner = path.parts[2:-1]
@@ -250,7 +250,7 @@ def _numbered_slug(spec: Spec) -> str:
 
 
 def slug(title: str) -> str:
-    """Return a title in lower-case ASCII words joined by dashes, cut at a word; may be empty."""
+    """Return a title as lower-case ASCII words joined by dashes, cut at a word; may be empty."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     dashed = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
     if len(dashed) <= MAX_SLUG:
@@ -259,7 +259,7 @@ def slug(title: str) -> str:
 
 
 def _component(text: str) -> str:
-    """Return the text where it is fit for a ref; else what is left of it, and a hash to tell it apart."""
+    """Return the text if it is valid in a ref; otherwise its valid characters and a hash that keeps it unique."""
     clean = _FOREIGN.sub("-", text)
     clean = re.sub(r"\.\.+", ".", clean).lstrip(".-")[:MAX_COMPONENT].rstrip(".")
     if clean == text and not clean.lower().endswith(".lock"):

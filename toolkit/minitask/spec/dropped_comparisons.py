@@ -1,6 +1,4 @@
-"""Find checks of a command that decide nothing: comparisons that an inline Python program drops, shell tests that
-hold whatever is compared, and checks within a loop or a group whose failure nothing sees.
-"""
+"""Find checks that cannot fail: results dropped in inline Python, shell tests that are always true, lost exit codes."""
 
 from __future__ import annotations
 
@@ -44,13 +42,13 @@ _JUDGES = lazy_pattern(
     r"|go\s+(?:test|vet|build)\b|cargo\s+(?:test|check|build|clippy)\b|tsc\b|eslint\b|shellcheck\b|jest\b|vitest\b"
     r"|make\s+(?:test|check)\b|git\s+diff\b.*\s--(?:exit-code|quiet)\b).*"
 )
-"""Commands of a shell that are there for their exit code."""
+"""Shell commands used for their exit code."""
 _LOOPS = frozenset({"for_statement", "while_statement", "c_style_for_statement"})
 _HOLDERS = frozenset({"do_group", "compound_statement", "subshell", "else_clause", "case_item"})
 
 
 def find_dropped_checks(spec: Spec) -> Iterator[Problem]:
-    """Yield an error for each command with a check that decides nothing."""
+    """Yield an error for each command with a check that cannot fail."""
     is_strict = any(_ENDS_AT_ERRORS.search(command.text) for command in spec.commands)
     for command in spec.commands:
         line = command.line or spec.line_of("validation")
@@ -67,7 +65,7 @@ def find_dropped_checks(spec: Spec) -> Iterator[Problem]:
 
 
 def _find_dropped(text: str) -> str:
-    """Return the first comparison of a command that decides nothing; or ""."""
+    """Return the first comparison of a command whose result is dropped or always true, or an empty string."""
     if _INLINE.search(text):
         code = next((code for program in _programs(text) for code in program), "")
         if code:
@@ -77,7 +75,7 @@ def _find_dropped(text: str) -> str:
 
 
 def _find_unseen(text: str) -> str:
-    """Return the first check within a loop, a group or a function whose failure nothing sees; or ""."""
+    """Return the first check in a loop, group or function whose failure is lost, or an empty string."""
     root = _tree(text) if _BLOCKS.search(text) else None
     return next((node_text(node) for node in _nodes(root) if _is_unseen(node)), "")
 
@@ -90,7 +88,7 @@ def _tree(text: str) -> Node | None:
 
 
 def _nodes(root: Node | None) -> Iterator[Node]:
-    """Yield the nodes of a tree, but for what only gives its output."""
+    """Yield the nodes of a tree, without the contents of substitutions, which only give output."""
     waiting = [root] if root is not None else []
     while waiting:
         node = waiting.pop()
@@ -100,7 +98,7 @@ def _nodes(root: Node | None) -> Iterator[Node]:
 
 
 def _always_holds(node: Node) -> bool:
-    """Return True for a shell test of one word that is never empty, or that sends its output to a number."""
+    """Return True for a shell test of a word that is never empty, or with `>` or `<` that redirects."""
     parent = node.parent
     if node.type == "test_command":
         operands, single = node.named_children, node_text(node).startswith("[ ")
@@ -142,7 +140,7 @@ def _is_never_empty(word: Node) -> bool:
 
 
 def _is_unseen(node: Node) -> bool:
-    """Return True for a statement that is there for its exit code, where another one follows in its place."""
+    """Return True for a check in a block whose exit code a later statement or iteration replaces."""
     holder = node.parent
     if holder is None or not node.is_named or not _judges(node):
         return False
@@ -170,7 +168,7 @@ def _reads_status(node: Node) -> bool:
 
 
 def _handles_failure(holder: Node) -> bool:
-    """Return True for what runs only where something failed: `… || { …; }`."""
+    """Return True for a block that runs only after a failure: `… || { …; }`."""
     parent = holder.parent
     return parent is not None and parent.type == "list" and parent.children[-2].type == "||"
 
@@ -187,7 +185,7 @@ def _is_single_round(loop: Node | None) -> bool:
 
 
 def _judges(node: Node) -> bool:
-    """Return True for a statement that is there for its exit code alone."""
+    """Return True for a statement that is used only for its exit code."""
     if node.type == "test_command":
         return True
     if node.type == "command":
@@ -222,7 +220,7 @@ def _words(text: str) -> list[str]:
 
 
 def _options(tokens: list[str]) -> list[str]:
-    """Return the options of an interpreter up to its inline program, with that; none if it has none."""
+    """Return an interpreter's options up to and including its inline program; empty if it has none."""
     for index, word in enumerate(tokens[:-1]):
         if word in {"-c", "-Oc", "-OOc"}:
             return tokens[: index + 2]

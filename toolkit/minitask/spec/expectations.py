@@ -1,7 +1,7 @@
-"""Expectations of validation commands: `# expect:` comments, and remarks in plain words joined to their commands.
+"""Expectations of validation commands: `# expect:` comments, and remarks in plain words matched to their commands.
 
-A remark behind a command speaks of that command, one on a line of its own of the command directly above or below it.
-Where both are there, the one that prints such a number counts; where that does not tell, the remark is reported.
+A remark at the end of a command belongs to it; one on its own line to the command directly above or below. If both
+exist, it belongs to the one that prints such a number; if that is not clear, the remark is reported.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LARGEST_EXIT = 255
 
 
 def parse_expectation(text: str) -> Expectation | None:
-    """Return the expectation that a comment states; None if it is none of the known forms."""
+    """Return the expectation that a comment states, or None if it has no known form."""
     phrase = " ".join(text.split()).casefold()
     if phrase in {"no output", "fails", "fails before"}:
         return Expectation(ExpectationKind(phrase))
@@ -60,7 +60,7 @@ def parse_expectation(text: str) -> Expectation | None:
 
 
 def render_expectation(expectation: Expectation) -> str:
-    """Return the expectation as `# expect:` states it."""
+    """Return the expectation in the form of `# expect:`."""
     number, kind = expectation.number, expectation.kind
     if kind is ExpectationKind.EXIT:
         return f"exit {number}"
@@ -95,7 +95,7 @@ _OUTPUT_KINDS = frozenset(
 def apply_remarks(
     parts: Sequence[ShellPart], commands: Sequence[Command], *, offset: int
 ) -> tuple[tuple[Command, ...], tuple[Problem, ...]]:
-    """Return the commands with what the comments among `parts` expect of them, and a problem for each unread remark."""
+    """Return the commands with the expectations of comments in `parts`, and a problem for each unread remark."""
     updated = list(commands)
     stated = [_states_output(command) for command in commands]
     problems = []
@@ -112,7 +112,7 @@ def apply_remarks(
             if (expectations := enforceable(updated[index], remark))
         ]
         if any(stated[index] for index in near):
-            continue  # an `# expect:` comment says it already
+            continue  # an `# expect:` comment already states it
         open_ = [fit for fit in fits if fit[0] not in spoken_of] or fits
         if len(open_) == 1 or (open_ and remark.below):
             index, expectations = open_[0]
@@ -124,7 +124,7 @@ def apply_remarks(
 
 
 def unread(line: int, text: str, remark: Remark) -> Problem:
-    """Return the warning about an expectation in words that is not enforced."""
+    """Return the warning for an expectation in words that is not enforced."""
     excerpt = " ".join(text.strip().lstrip("#").split())
     excerpt = excerpt if len(excerpt) <= 60 else f"{excerpt[:59]}…"
     subject = "an output" if remark.about_output else "a number"
@@ -143,7 +143,7 @@ def _remark(part: ShellPart) -> Remark | None:
 
 
 def _inner(part: ShellPart) -> Iterator[tuple[str, Remark]]:
-    """Yield the remarks inside a compound command, which print more than one number or none."""
+    """Yield the remarks inside a compound command, which prints several numbers or none."""
     for text in part.inner:
         remark = None if find_expectation_text(text) is not None else parse_remark(text)
         if remark is not None and not remark.tail:
@@ -165,7 +165,7 @@ def _with(command: Command, expectations: Sequence[Expectation]) -> Command:
 
 
 def _near(parts: Sequence[ShellPart], position: int, remark: Remark) -> Iterator[int]:
-    """Yield the indices of the commands that a comment may speak of; the likelier one first."""
+    """Yield the indices of the commands to which a comment may belong, the likelier one first."""
     part = parts[position]
     indices = [index for index, shell_part in enumerate(parts) if not shell_part.is_comment]
     above = next((i for i in range(position - 1, -1, -1) if not parts[i].is_comment), None)
@@ -184,6 +184,6 @@ def _near(parts: Sequence[ShellPart], position: int, remark: Remark) -> Iterator
 
 
 def _joins(parts: Sequence[ShellPart], first: int, last: int) -> bool:
-    """Return True if nothing but comments, and no blank line, is between two parts."""
+    """Return True if only comments, without blank lines, lie between two parts."""
     rows = range(first, last)
     return all(parts[row + 1].first - parts[row].last <= 1 for row in rows)
