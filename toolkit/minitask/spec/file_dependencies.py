@@ -1,19 +1,7 @@
 """Derive the order of tasks from their declared files, besides `depends_on`.
 
-Order, by paths that are compared as any file system would compare them:
-
-- A task that creates a file comes before all that read, edit or delete it. Where no task says that it creates a file
-  and there is none yet, those that "create or edit" it are its makers.
-- A task that deletes a file comes after all that read or edit it. Where two delete it, this says nothing.
-- A file that is there already, and that one task creates and another deletes, gives no order: either may be meant.
-- A reference marked optional gives no order. What an edit script renames counts as what the spec says of both paths.
-- The Next Task section gives an order only where the caller wants it to.
-
-`depends_on` wins: an implied order that contradicts it, directly or by way of others, is dropped. So is one that
-contradicts an implied order before it: creations come first, then deletions, then Next Task, each by index.
-
-Two tasks of which one writes a file that the other reads or writes, and that are in no order, clash: they may never
-run at once, and either may be first. Cited lines make no difference to that.
+Paths are compared as the least strict file system does. A task that creates a file comes before all that read, edit or
+delete it. If no task says that it creates a missing file, those that "create or edit" it are its makers.
 """
 
 from __future__ import annotations
@@ -61,7 +49,7 @@ class Dependency(Struct, frozen=True):
 
 
 class WriteClash(Struct, frozen=True):
-    """The specs at `first` and `second`, the lower index first, may not run at once: both use `path`, one writes it."""
+    """The specs at `first` and `second` (the higher index) must not run at once: both use `path`, one writes it."""
 
     first: int
     second: int
@@ -69,7 +57,7 @@ class WriteClash(Struct, frozen=True):
 
 
 class ImpliedOrder(Struct, frozen=True):
-    """The order that the files imply: links that hold, clashes between tasks in no order, dropped links."""
+    """The order implied by files: links that hold, clashes between unordered tasks, and links dropped for a cycle."""
 
     links: tuple[Dependency, ...] = ()
     clashes: tuple[WriteClash, ...] = ()
@@ -83,11 +71,10 @@ def implied(
     is_there: Callable[[str], bool] = lambda _path: True,
     graph: Graph | None = None,
 ) -> ImpliedOrder:
-    """Return the order that the specs' files imply, by index in `specs`; `is_there` tells if a file exists before
-    any of them runs.
+    """Return the order that the specs' files imply, by index in `specs`.
 
-    The links hold together with `depends_on`; a cycle of `depends_on` itself is a `UsageError`. `graph` is that of the
-    specs, where the caller has it.
+    `is_there` tells if a file exists before the tasks. The links are consistent with `depends_on`; a cycle of
+    `depends_on` itself raises `UsageError`. `graph` is the specs' graph, if the caller has it.
     """
     graph = graph or Graph(tuple(specs))
     check_acyclic(graph)
@@ -107,14 +94,14 @@ def implied(
 
 
 class WriterOrder:
-    """A growing order of indices without a cycle: for each index, the sets of those before and after it, as bits."""
+    """A growing acyclic order of indices: for each index, bit sets of those before and after it."""
 
     def __init__(self, size: int) -> None:
         self._before = [0] * size
         self._behind = [0] * size
 
     def add(self, first: int, then: int) -> bool:
-        """Put one index before another; return False and change nothing if that would close a cycle."""
+        """Put one index before another; return False and change nothing if that closes a cycle."""
         if first == then or self._before[first] >> then & 1:
             return False
         if self._before[then] >> first & 1:
@@ -156,7 +143,7 @@ def _by_files(touched: Touched, is_there: Callable[[str], bool]) -> Iterator[Dep
 
 
 def _written_files(touched: Touched) -> Iterator[tuple[str, dict[int, set[FileAction]]]]:
-    """Yield the files that a spec writes and others name too, with what each surely does with them."""
+    """Yield each file that a spec writes and others name, with what each spec certainly does to it."""
     users: dict[str, dict[int, tuple[FileRef, ...]]] = {}
     for index, files in enumerate(touched):
         for key, refs in files.items():
@@ -173,7 +160,7 @@ def _written_files(touched: Touched) -> Iterator[tuple[str, dict[int, set[FileAc
 
 
 def _makers(uses: Mapping[int, set[FileAction]], *, exists: bool) -> list[int]:
-    """Return the specs that make a file: those that say so, else those that may if it does not exist yet."""
+    """Return the specs that create a file: explicitly or, if it does not exist, possibly."""
     creators = [index for index, actions in uses.items() if FileAction.CREATE in actions]
     if creators or exists:
         return creators
@@ -214,17 +201,17 @@ def _clashes(touched: Touched, order: WriterOrder) -> Iterator[WriteClash]:
 
 
 def urgency(specs: Sequence[Spec], links: Sequence[Dependency]) -> tuple[int, ...]:
-    """Return for each spec the number of tasks on the longest chain that starts with it, itself included."""
+    """Return for each spec the length of the longest chain that starts with it, itself included."""
     return chain_lengths(_followers(_predecessors(specs, links)))
 
 
 def wave_numbers(specs: Sequence[Spec], links: Sequence[Dependency]) -> tuple[int, ...]:
-    """Return for each spec the wave that it is in, from 1: all that it waits for is in earlier ones."""
+    """Return the wave of each spec, from 1: its predecessors are in earlier waves."""
     return chain_lengths(_predecessors(specs, links))
 
 
 def critical_path(specs: Sequence[Spec], links: Sequence[Dependency]) -> tuple[int, ...]:
-    """Return the indices of the longest chain, first task first; of several the one with the lowest indices."""
+    """Return the longest chain of indices, first task first; among equals, the one with the lowest indices."""
     followers = _followers(_predecessors(specs, links))
     lengths = chain_lengths(followers)
     chain: list[int] = []
@@ -236,7 +223,7 @@ def critical_path(specs: Sequence[Spec], links: Sequence[Dependency]) -> tuple[i
 
 
 def predecessors(graph: Graph, links: Sequence[Dependency]) -> list[set[int]]:
-    """Return for each spec of an acyclic graph those that it waits for, by `depends_on` or by a link."""
+    """Return for each spec of an acyclic graph its predecessors, by `depends_on` or by a link."""
     edges = [set(needs) for needs in graph.needs]
     for link in links:
         edges[link.after].add(link.before)

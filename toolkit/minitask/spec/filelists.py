@@ -1,4 +1,4 @@
-"""Lists and tables of files: which items name a file, and which only say more of the file above them."""
+"""Read lists and tables of files: which items name a file, and which are details of the file above them."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _CELL = lazy_pattern(r"((?:`+[^`]*`+|\\\||[^|`])*)(?:\||$)")
 _DELIMITER = lazy_pattern(r"\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?")
 _PATH_HEADS = {"file", "files", "path", "file path", "filename", "file name", "target"}
 VAGUE = {"file", "files"}
-"""Names of lists of files that may name something else."""
+"""Headings of lists that may list something other than files."""
 
 
 def lists_files(text: str) -> bool:
-    """Return True if a heading or a label inside the body lists files beyond doubt."""
+    """Return True if a heading or a label in the body certainly lists files."""
     return find_action(text.rstrip(": ")) is not None and key_of(text.rstrip(": ")) not in VAGUE
 
 
 def bare_label(line: str) -> list[tuple[str, str]]:
-    """Return the label of a line that is nothing but `**Files to Edit**`, without a colon."""
+    """Return the label of a line that is only `**Files to Edit**`, without a colon."""
     name = line.strip().removeprefix("**").removesuffix("**")
     return [(name, "")] if line.strip() == f"**{name}**" and lists_files(name) else []
 
 
 def begins_with_paths(document: Document, block: MarkdownBlock | None) -> bool:
-    """Return True for a list or a table whose first item names a file, beyond doubt."""
+    """Return True for a table, or a list whose first item certainly names a file."""
     if block is None or not block.kind.endswith("_list"):
         return block is not None and block.kind == "paragraph" and is_table(block.text)
     first = next(iter(bullets(document, block)), ("", 0))[0]
@@ -46,9 +46,9 @@ def begins_with_paths(document: Document, block: MarkdownBlock | None) -> bool:
 
 
 def bullets(document: Document, block: MarkdownBlock) -> Iterator[tuple[str, int]]:
-    """Return the files of a list, each with its line: the item's own text, then the details nested below it.
+    """Yield the files of a list, each with its line: the item's own text, then the details nested below it.
 
-    Items below a label such as `**Modify:**` are files, with its verb before them.
+    Items below a label such as `**Modify:**` are files, with that verb before them.
     """
     list_items = items(document, block)
     label, label_depth = "", 0
@@ -75,9 +75,9 @@ def bullets(document: Document, block: MarkdownBlock) -> Iterator[tuple[str, int
 def labelled_lists(
     document: Document, block: MarkdownBlock
 ) -> list[tuple[str, str, int, list[Item]]]:
-    """Return label, value, line and nested items of each item of a list of header fields; empty for any other list.
+    """Return label, value, line and nested items of each item in a list of header fields; empty for any other list.
 
-    Each item begins with a bold label, and one of them lists files.
+    Each item begins with a bold label, and at least one of them lists files.
     """
     fields: list[tuple[str, str, int, list[Item]]] = []
     if "**" not in document.text(block.start, block.end):
@@ -125,7 +125,7 @@ def is_table(text: str) -> bool:
 
 
 def with_tables(rows: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int]]:
-    """Return the items of a field, the rows of its tables as items: `path (the other cells)`."""
+    """Yield the items of a field, its table rows turned into items: `path (the other cells)`."""
     index = 0
     while index < len(rows):
         text = rows[index][0]
@@ -155,7 +155,7 @@ def _table(head: list[str], rows: Sequence[tuple[str, int]]) -> Iterator[tuple[s
 
 
 def _path_column(rows: Sequence[list[str]]) -> int | None:
-    """Return the first column whose cells all look like paths."""
+    """Return the index of the first column whose cells all look like paths."""
     width = min((len(row) for row in rows), default=0)
     columns = (i for i in range(width) if all(looks_like_path(row[i]) for row in rows))
     return next(columns, None)
@@ -167,6 +167,6 @@ def _cells(row: str) -> list[str]:
 
 
 def strip_outer(cell: str) -> str:
-    """Return a cell without blanks and emphasis around it, its escaped bars as they are meant."""
+    """Return a cell without outer blanks and emphasis, and with escaped bars unescaped."""
     text = cell.strip().replace("\\|", "|")
     return text if "`" in text or "](" in text else strip_marks(text)

@@ -1,7 +1,7 @@
-"""File references: the bullets below Files to Read, Files to Create and their kin.
+"""File references: the bullets below Files to Read, Files to Create and similar fields.
 
-A bullet names a path (in backticks, as a link, or bare) and may add a note. The note is kept as
-written; the lines that it cites, and whether it says create, edit or optional, are read out of it.
+A bullet names a path (in backticks, as a link, or bare) and may add a note. The note is stored as written; cited lines
+and words such as create, edit or optional are read from it.
 """
 
 from __future__ import annotations
@@ -73,14 +73,14 @@ _JOINTS = {"", "or", "and", "be", "to"}
 
 
 class FoundRefs(Struct, frozen=True):
-    """The references of one bullet or field, and what was wrong with the ranges that they cite."""
+    """The references of one bullet or field, and errors in the ranges that they cite."""
 
     refs: tuple[FileRef, ...] = ()
     bad_ranges: tuple[str, ...] = ()
 
 
 def find_action(key: str) -> FileAction | None:
-    """Return what a header field such as `Files to Create/Edit` lists; None if it lists no files."""
+    """Return the action of a header field such as `Files to Create/Edit`, or None if it lists no files."""
     name = key_of(re.sub(r"\(.*?\)", "", key))
     if name in _READ_KEYS:
         return FileAction.READ
@@ -124,14 +124,14 @@ def parse_refs(text: str, *, action: FileAction, line: int) -> FoundRefs:
 
 
 def find_prefix(text: str) -> FileAction | None:
-    """Return what an item such as `Modify:` or `**New files:**` says of the files in it; None for any other text."""
+    """Return the action of an item such as `Modify:` or `**New files:**`, or None for any other text."""
     plain = text.strip()
     verb = _VERB_PREFIX.fullmatch(plain)
     return _ACTIONS[verb[1].casefold()] if verb else find_action(plain.strip("*").rstrip(": "))
 
 
 def _with_prefix(text: str, action: FileAction) -> tuple[FileAction, str]:
-    """Return an item's action, by the verb before its path, and the text behind that; files to read stay so."""
+    """Return an item's action, from the verb before its path unless the file is to read, and the remaining text."""
     verb = _VERB_PREFIX.match(text)
     if verb is None:
         return action, text
@@ -140,7 +140,7 @@ def _with_prefix(text: str, action: FileAction) -> tuple[FileAction, str]:
 
 
 def _split(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the path and raw note of each file; a path begins the text or follows a comma, not in brackets."""
+    """Yield the path and raw note of each file; a path begins the text or follows a comma outside brackets."""
     link = find_link(text)
     if link and not link.text.startswith("`"):
         yield _link_path(link), text[link.end :]
@@ -168,13 +168,13 @@ def _split(text: str) -> Iterator[tuple[str, str]]:
 
 
 def looks_like_path(text: str) -> bool:
-    """Return True if a text is a path beyond doubt: code, or a word with a dot or a slash inside."""
+    """Return True if a text certainly is a path: code, or a word with a dot or slash."""
     whole = CODE.fullmatch(text.strip())
     return whole is not None or _PATHLIKE.fullmatch(text.strip()) is not None
 
 
 def _names_file(span: re.Match[str], text: str, *, first: bool) -> bool:
-    """Return True if a code span names a file: what begins an item does; any other has to look like a path."""
+    """Return True if a code span names a file: the first of an item always, any other if it looks like a path."""
     if first:
         return True
     looks = _PATHLIKE.fullmatch(code_text(span[2]).strip())
@@ -182,7 +182,7 @@ def _names_file(span: re.Match[str], text: str, *, first: bool) -> bool:
 
 
 def _before(gap: str, *, first: bool, depth: int) -> str | None:
-    """Return the words before a code span that is a path; None if the span is part of a note."""
+    """Return the words before a code span that is a path, or None if the span is part of a note."""
     if depth > 0:
         return None
     if not first:
@@ -192,7 +192,7 @@ def _before(gap: str, *, first: bool, depth: int) -> str | None:
 
 
 def _after_link(note: str) -> str:
-    """Return a note without the end of the link that its path is the text of."""
+    """Return a note without the rest of the link whose text is the path."""
     opened = re.match(r"\**(?=\]\()", note)
     link = find_link(f"[x{note[opened.end() :]}") if opened else None
     if opened and link:
@@ -216,7 +216,7 @@ def _split_bare(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _link_path(link: Link) -> str:
-    """Return the path that a link means: its destination, unless that leads somewhere else than from the top."""
+    """Return a link's path: its target, or its text if the target is a URL, absolute, upward or an anchor."""
     target = link.target.removeprefix("./")
     foreign = re.match(r"[a-z]+://|/|\.\./|#", target, re.IGNORECASE)
     looks = _PATHLIKE.fullmatch(_SUFFIX.sub(r"\g<path>", link.text)) is not None

@@ -1,4 +1,4 @@
-"""A linter's report, in ruff's JSON or SARIF 2.1.0, as findings in files of the repository."""
+"""Read a linter's report (ruff's JSON or SARIF 2.1.0) as findings in the repository's files, and render them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from minitask.words import counted, one_line
 __all__ = ["Finding", "FindingReport", "Form", "parse_report"]
 
 SYNTAX = "invalid-syntax"
-"""Ruff's name for a file that it cannot parse; it is no rule that could be selected."""
+"""Ruff's name for a file that it cannot parse; it cannot be selected as a rule."""
 
 
 class Form(StrEnum):
@@ -44,9 +44,9 @@ class Form(StrEnum):
 
 
 class FindingReport(Struct, frozen=True):
-    """The findings of a linter. `left_out` counts what is in no file that a task could name.
+    """The findings of a linter. `left_out` counts those in no file that a task could name.
 
-    `tool` is the linter's name, empty if the report does not say.
+    `tool` is the linter's name, empty if the report does not give it.
     """
 
     form: Form
@@ -56,16 +56,16 @@ class FindingReport(Struct, frozen=True):
 
     @property
     def is_ruffs(self) -> bool:
-        """Return True if ruff wrote it, in either form: its rules can be selected one by one."""
+        """True if ruff wrote it, in either form: its rules can be selected one by one."""
         return self.form is Form.RUFF or self.tool.lower() == "ruff"
 
 
 def parse_report(text: str, *, roots: Sequence[str] = ()) -> FindingReport:
-    """Return the findings, each once, by file and line; raise `UsageError` for what is neither form, or is damaged.
+    """Return the unique findings by file and line; raise `UsageError` for an unknown format or a damaged report.
 
-    Paths become canonical ones of the repository: relative ones are taken to be, absolute ones below one of `roots`,
-    where its checkouts are, are made so. Those that lie outside, lead through `..` or into `.git`, and places in the
-    cells of a notebook, which have no line of the file, are left out and counted.
+    Paths are made relative to the repository: absolute ones must be below one of `roots`, its checkouts. Findings are
+    dropped and counted if their path is outside, contains `..` or is in `.git`, or if they are in a notebook's cell,
+    which has no line in the file.
     """
     document = load_json(text)
     form = _form(document)
@@ -114,7 +114,7 @@ def _ruff_findings(document: Sequence[Any]) -> Iterator[Finding]:
 
 
 def _placed(finding: Finding, roots: Sequence[str]) -> Finding | None:
-    """Return the finding at its path in the repository, in words that fit on a line; None if it is in none."""
+    """Return the finding with its repository path and one-line texts, or None if it is in no file."""
     path = relative_path(finding.path, roots) if finding.path else None
     if path is None:
         return None
@@ -129,19 +129,19 @@ def _placed(finding: Finding, roots: Sequence[str]) -> Finding | None:
 
 
 MOST_LINES = 40
-"""Lines of a list; findings beyond them are counted, with their lines as far as there is room."""
+"""Lines of a list; further findings are only counted, with as many line numbers as fit."""
 MOST_NUMBERS = 20
 CODE_WIDTH = 60
 AROUND = 10
-"""Lines to cite above and below a finding."""
+"""Lines cited above and below a finding."""
 HEAD = 20
-"""Lines at the top of a file that are cited with any other: where it imports."""
+"""Lines at the top of a file that are cited with any others, for its imports."""
 LONG_FILE = 400
-"""Up to so many lines a file is not cited but shown as a whole, and may be answered as a whole."""
+"""Lines up to which a file is shown whole instead of cited, and may be answered whole."""
 
 
 def render_findings(findings: Sequence[Finding], text: str) -> str:
-    """Return a fence with a line for each finding, the most frequent rule first; what finds no room is counted."""
+    """Return a fence with one line per finding, the most frequent rule first; findings that do not fit are counted."""
     lines = [one_line(line, longest=CODE_WIDTH) for line in text.split("\n")]
     groups = _by_rule(findings)
     fits = len(findings) <= MOST_LINES
@@ -159,7 +159,7 @@ def render_findings(findings: Sequence[Finding], text: str) -> str:
 
 
 def cited_lines(findings: Iterable[Finding], *, line_count: int) -> tuple[LineRange, ...]:
-    """Return the ranges around the findings of a long file, and its head; none where the whole is better shown."""
+    """Return the ranges around the findings of a long file, and its head; none if the whole is better shown."""
     numbers = [finding.line for finding in findings]
     if line_count <= LONG_FILE or not all(1 <= line <= line_count for line in numbers):
         return ()
@@ -187,7 +187,7 @@ def _finding_line(finding: Finding, lines: Sequence[str]) -> str:
 
 
 def _remaining_lines(group: Sequence[Finding]) -> list[str]:
-    """Return one line for the findings of a rule that have no line of their own; none if all have."""
+    """Return the line that counts a rule's findings without a line of their own; empty if there are none."""
     if not group:
         return []
     numbers = ", ".join(str(finding.line) for finding in group[:MOST_NUMBERS])
@@ -203,7 +203,7 @@ def _other_rules(groups: Sequence[Sequence[Finding]]) -> str:
 
 
 def render_fence(fence: Fence) -> str:
-    """Return a fence below its lead, its marks longer than any inside."""
+    """Return a fence after its lead text, with more marks than any inside."""
     mark = "~" if "`" in fence.info else "`"
     runs = re.findall(rf"{mark}{{3,}}", fence.content)
     marks = mark * max(3, *(len(run) + 1 for run in runs), 3)
@@ -215,7 +215,7 @@ def render_fence(fence: Fence) -> str:
 PATH = "{path}"
 RUFF = ("ruff", "check")
 SYNTAX_ONLY = "E9"
-"""The selection for a file that cannot be parsed: ruff reports that whatever is selected, and needs a selection."""
+"""The selection for a file that cannot be parsed: ruff reports that for any selection, but needs one."""
 
 _PLAIN = lazy_pattern(r"[\w./+@:-]+")
 _RULE = lazy_pattern(r"[A-Z]+[0-9]+")
@@ -225,15 +225,15 @@ _SILENCED = "noqa|ruff: *(disable|ignore|file-ignore)"
 
 
 class Recheck(Struct, frozen=True):
-    """The command that looks again: the user's `template` with `{path}` in it, or the first words of a `ruff` call."""
+    """The command that checks a file again: the user's `template` with `{path}`, or the words of a `ruff` call."""
 
     template: str = ""
     ruff: tuple[str, ...] = ()
 
     def command(self, path: str, *, rules: Iterable[str], text: str) -> str:
-        """Return the validation for a file with findings of some rules; empty if none is known.
+        """Return the validation for a file with findings of `rules`; empty if no command is known.
 
-        `text` is the file as it is: what it silences already may stay.
+        `text` is the present file: findings that it already silences may stay.
         """
         word = shlex.quote(path if not path.startswith("-") else f"./{path}")
         if self.template:
@@ -249,7 +249,7 @@ class Recheck(Struct, frozen=True):
 
 
 def check_template(template: str) -> str:
-    """Return the user's command for one file; raise `UsageError` if it does not say which."""
+    """Return the user's command for one file; raise `UsageError` if it lacks `{path}`."""
     if PATH not in template or "\0" in template:
         message = f"--check {template!r} has no place for the file"
         raise UsageError(message, hint=f"include {PATH}: --check 'eslint {PATH}'")
@@ -257,7 +257,7 @@ def check_template(template: str) -> str:
 
 
 def ruff_words(linter: str) -> tuple[str, ...]:
-    """Return how the user starts `ruff check`, with the options that change what rules find, or plain `ruff check`."""
+    """Return the user's `ruff check` command with the options that affect rules, or plain `ruff check`."""
     try:
         arguments = shlex.split(linter)
     except ValueError:

@@ -1,7 +1,7 @@
-"""The top of a file: whether it is a text, or another tool's plan, and its YAML front matter.
+"""The top of a file: whether it is text or another tool's plan, and its YAML front matter.
 
-What a key may hold is said once, in the schema. Here is only what YAML itself gets wrong for people: keys given twice,
-aliases, dates that turn into objects, octal numbers, nesting that breaks its parser.
+The values of keys are defined in the schema alone. This file handles YAML's own traps: duplicate keys, aliases, dates
+that become objects, octal numbers, nesting that crashes its parser.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _HINT = "write `key: value` lines between two lines of `---`"
 
 
 class FrontMatter(Struct, frozen=True):
-    """The options, the line of each key given (`tier`, `tags/0`), and the mistakes.
+    """The options, the line of each given key (`tier`, `tags/0`), and the errors.
 
-    `end` is how many lines of the file it takes.
+    `end` is the number of lines that it takes up in the file.
     """
 
     options: Options = field(default_factory=Options)
@@ -44,7 +44,7 @@ class FrontMatter(Struct, frozen=True):
 
 
 class _RefusedError(Exception):
-    """YAML that is not acceptable; carries the line, from 0 within the block, and why."""
+    """YAML that is not acceptable, with the line (from 0 within the block) and the reason."""
 
     def __init__(self, line: int, why: str, hint: str) -> None:
         super().__init__(why)
@@ -54,7 +54,7 @@ class _RefusedError(Exception):
 
 
 def parse_front_matter(text: str) -> FrontMatter:
-    """Return the front matter at the top of a normalised text; empty if the text begins otherwise.
+    """Return the front matter at the top of a normalised text; empty if there is none.
 
     As in pandoc, `---` followed by a blank line is a rule and not front matter.
     """
@@ -98,7 +98,7 @@ def _loader() -> type[Any]:
     base: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
     class Loader(base):  # type: ignore[misc]
-        """YAML whose dates stay text."""
+        """A YAML loader that leaves dates as text."""
 
     Loader.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in pairs if not tag.endswith(":timestamp")]
@@ -132,7 +132,7 @@ def _load(text: str) -> tuple[dict[str, object], dict[str, int]]:
 
 
 class _Walk(Struct, frozen=True):
-    """Turns nodes into plain values, noting the line of each."""
+    """Converts YAML nodes to plain values and records the line of each key."""
 
     visited: set[int]
     lines: dict[str, int]
@@ -174,7 +174,7 @@ class _Walk(Struct, frozen=True):
 
 
 def _scalar(node: Any) -> object:
-    """Return a scalar's value; numbers only where they mean the same to all (no octal, no base 60)."""
+    """Return a scalar's value; numbers only in unambiguous notation (no octal, no base 60)."""
     text = str(node.value)
     kind = node.tag.rpartition(":")[2]
     if kind == "null":
@@ -215,7 +215,7 @@ _OPTION = lazy_pattern(
 
 
 def find_unreadable(text: str) -> Problem | None:
-    """Return why a file is no spec whatever it says; bytes that are no UTF-8 are lone surrogates in `text`."""
+    """Return why the file cannot be a spec, judged by its bytes; invalid UTF-8 appears as lone surrogates in `text`."""
     if len(text) > MAX_BYTES:
         size = f"the file is larger than {MAX_BYTES // 1_000_000} MB"
         return Problem(1, "E111", size, "split it: a spec is a few kilobytes of Markdown")
@@ -231,13 +231,13 @@ def find_unreadable(text: str) -> Problem | None:
 
 
 def _is_wide(text: str) -> bool:
-    """Return True if every other byte at the start is NUL, as in UTF-16 without its mark."""
+    """Return True if every other byte at the start is NUL, as in UTF-16 without a byte order mark."""
     sample = text[:_SAMPLE]
     return len(sample) > 3 and sample.count("\0") * 3 > len(sample)
 
 
 def find_late_front_matter(document: Document) -> Iterator[Problem]:
-    """Yield a problem for each block of options inside the file: in Markdown it is a rule and a heading."""
+    """Yield a problem for each front matter inside the file, which Markdown reads as a rule and a heading."""
     if not any(token.type == "hr" for token in document.tokens):
         return
     hint = "front matter belongs at the top and applies to the whole file: move this task to its own file"
@@ -250,7 +250,7 @@ def find_late_front_matter(document: Document) -> Iterator[Problem]:
 
 SUPERPOWERS, SPEC_KIT, YAML = "superpowers", "spec-kit", "yaml"
 READ = (SUPERPOWERS, SPEC_KIT, YAML)
-"""The formats that `minitask import` reads."""
+"""Formats that `minitask import` reads."""
 TASK_MASTER, BACKLOG, KIRO, OPENSPEC, BEADS = (
     "task-master",
     "Backlog.md",
@@ -259,7 +259,7 @@ TASK_MASTER, BACKLOG, KIRO, OPENSPEC, BEADS = (
     "beads",
 )
 GOALS = (TASK_MASTER, BACKLOG, KIRO, OPENSPEC, BEADS)
-"""The formats whose tasks `minitask plan --from` makes goals of."""
+"""Formats whose tasks `minitask plan --from` turns into goals."""
 _LONGEST = 400_000
 _WORKERS = lazy_pattern(r"(?im)^>\s*\*\*For (?:Claude|agentic workers)\b")
 _TASK_HEADING = lazy_pattern(r"(?im)^#{2,4}[^\w#\n]*Task\s+\d+")
@@ -280,7 +280,7 @@ def find_format(text: str, path: str) -> str:
 
 
 def import_command(form: str, path: str) -> str:
-    """Return the command, fit for a shell, that reads a file of another tool's format."""
+    """Return the shell command that reads a file of another tool's format."""
     words = ["minitask", "import"] if form in READ else ["minitask", "plan", "--from"]
     return shlex.join([*words, path])
 
@@ -315,7 +315,7 @@ def _in_markdown(text: str, path: PurePosixPath) -> str | None:
 
 
 def _without_fences(text: str) -> str:
-    """Return the lines of a text that are in no fence."""
+    """Return the lines of a text outside fences and code blocks."""
     document = parse_document(text)
     fenced = {
         row

@@ -1,4 +1,4 @@
-"""A task as read from Markdown, and its bold header fields parsed: the model, the estimates, the files."""
+"""A task as read from Markdown, and its parsed header fields: model, estimates, files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DIGITS = 15
 
 
 class RawField(Struct, frozen=True):
-    """A header field as found: its key, its value on one line, the bullets below as (text, line).
+    """A header field as found: key, one-line value, and the bullets below it as (text, line).
 
     `markdown` is the list below it as written.
     """
@@ -64,7 +64,7 @@ def is_header_key(key: str) -> bool:
 
 
 def parse_header(fields: Iterable[RawField]) -> Header:
-    """Return the header that its fields make; a field that is not understood is kept in `extra`."""
+    """Return the parsed header fields; an unknown field is kept in `extra`."""
     header = Header()
     for raw in fields:
         action = find_action(raw.key)
@@ -139,7 +139,7 @@ def _cost(estimate: Estimate, value: str) -> Estimate | None:
 
 
 def parse_money(text: str) -> Decimal | None:
-    """Return US dollars as in `~$0.002` or `0.5 USD`; None for anything else, a range too."""
+    """Return US dollars as in `~$0.002` or `0.5 USD`; None for anything else, including ranges."""
     match = _MONEY.fullmatch(text.strip())
     if match is None or len(match["number"]) > _DIGITS:
         return None
@@ -147,7 +147,7 @@ def parse_money(text: str) -> Decimal | None:
 
 
 def merge_headers(container: Header, header: Header) -> Header:
-    """Return a task's header, with what its container says wherever the task itself says nothing."""
+    """Return a task's header, with missing fields filled in from its container."""
     if container == Header():
         return header
     stated_keys = {key_of(key) for key, _ in header.extra}
@@ -193,7 +193,7 @@ def _option(options: Options, name: str) -> tuple[str, ...]:
 
 
 def _agree(stated: str, expected: tuple[str, ...]) -> bool:
-    """Return True if both agree but for case, spacing and order; a header may name alternatives, as in `A (or B)`."""
+    """Return True if both agree except for case, spacing and order; a header may give alternatives: `A (or B)`."""
     normalised = {_plain(value) for value in expected}
     if len(normalised) > 1:
         return {_plain(part) for part in stated.split(",")} == normalised
@@ -227,7 +227,7 @@ def check_numbers(specs: Iterable[Spec], *, id_line: int) -> list[Problem]:
 
 
 class Piece(Struct):
-    """Consecutive lines of a section, from 0; `first` stood on the line of its heading or label."""
+    """Consecutive lines of a section, from 0; `first` is text from the line of its heading or label."""
 
     first: str
     start: int
@@ -271,6 +271,6 @@ class RawTask(Struct):
 
 
 def _harmless(first: str) -> str:
-    """Return text moved to the start of a line, kept from opening a block there."""
+    """Return text moved to the start of a line, escaped if it would open a block there."""
     opens = first.startswith(("#", "```", "~~~", ">", "<"))
     return f"\\{first}" if opens else first

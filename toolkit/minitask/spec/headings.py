@@ -1,7 +1,7 @@
-"""Classify a heading or a bold label: a task, a container of tasks, a section of the template.
+"""Classify a heading or bold label: a task, a container of tasks, or a section of the template.
 
-Writers decorate: emoji (some damaged to letters of other scripts), numbering, capitals, a suffix in
-parentheses. So the decoration is whatever stands before the first ASCII letter or digit.
+Authors decorate headings: emoji (some damaged to letters of other scripts), numbering, capitals, a suffix in
+parentheses. So everything before the first ASCII letter or digit is ignored as decoration.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class TaskHeading(Struct, frozen=True):
 
 
 def find_task_heading(text: str) -> TaskHeading | None:
-    """Return what a heading such as `Mini-Task 1A: Title` says."""
+    """Return label and title of a heading such as `Mini-Task 1A: Title`, or None for any other."""
     match = _TASK_HEADING.match(text)
     if match is None:
         return None
@@ -92,13 +92,13 @@ def find_task_heading(text: str) -> TaskHeading | None:
 
 
 def find_container_title(text: str) -> str | None:
-    """Return the title in a heading such as `Mini-Project 2: Title`."""
+    """Return the title of a heading such as `Mini-Project 2: Title`, or None for any other."""
     match = _CONTAINER_HEADING.match(text)
     return _balanced(match["title"].strip()) if match else None
 
 
 def find_section(text: str) -> tuple[Section, str] | None:
-    """Return which section a heading's or a label's text names, and what follows its colon."""
+    """Return the section that a heading or label names, and the text after its colon."""
     match = _match_section(text)
     if match is None:
         return None
@@ -107,18 +107,18 @@ def find_section(text: str) -> tuple[Section, str] | None:
 
 
 def is_canonical(text: str) -> bool:
-    """Return True if a heading names the task, its criteria or its validation as the template does."""
+    """Return True if a heading names the task, criteria or validation section as the template does."""
     match = _match_section(text)
     return match is not None and key_of(match["name"]) in _PLAIN_NAMES
 
 
 def _match_section(text: str) -> re.Match[str] | None:
-    """Return the parts of a heading; None for one too long to be a section's name and a remark."""
+    """Return the parts of a heading, or None if it is too long to be a section's name with a remark."""
     return _SECTION_NAME.match(text) if len(text) <= _LONGEST else None
 
 
 def key_of(name: str) -> str:
-    """Return a name without case, decoration or the choice between space, hyphen and underscore."""
+    """Return a name for comparison: without case, decoration and the choice between space, hyphen and underscore."""
     return re.sub(r"[\s_-]+", " ", re.sub(r"^[^A-Za-z0-9]+", "", name)).strip().casefold()
 
 
