@@ -1,7 +1,7 @@
-"""Markdown by CommonMark's rules: blocks, list items and fences with their lines; and the marks within one line.
+"""Markdown by CommonMark's rules: blocks, list items and fences with their lines, and the marks within a line.
 
-Only the block rules run: what is inside a paragraph is looked at where it is needed. That halves the time a file takes.
-Line numbers in here are 0-based and half-open, as the parser has them; `Fence.line` and `Item.line` are 1-based.
+Only the block rules run; text in paragraphs is parsed on demand, which halves the time per file. Line numbers here are
+0-based and half-open, as in the parser; `Fence.line` and `Item.line` are 1-based.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _NEXT_LABEL = lazy_pattern(
 
 
 def strip_marks(line: str) -> str:
-    """Return the line as a reader sees it: no emphasis, no backticks; a code span's content is kept."""
+    """Return the line without Markdown marks: emphasis and backticks are dropped, code spans keep their content."""
     return _MARK.sub(_unmark, line).strip()
 
 
@@ -51,7 +51,7 @@ def _unmark(match: re.Match[str]) -> str:
 
 
 def code_text(content: str) -> str:
-    """Return what a code span says: one space on either side is padding."""
+    """Return a code span's text, without one padding space on either side."""
     padded = len(content) > 2 and content[0] == content[-1] == " " and content.strip()
     return content[1:-1] if padded else content
 
@@ -89,7 +89,7 @@ def split_labels(line: str) -> list[str]:
 
 
 def one_line(text: str) -> str:
-    """Return the text with its line breaks turned into spaces."""
+    """Return the text with line breaks replaced by spaces."""
     return " ".join(part.strip() for part in text.split("\n")) if "\n" in text else text.strip()
 
 
@@ -98,7 +98,7 @@ _TITLE = lazy_pattern(r"""\s*(?:\s(?:"[^"]*"|'[^']*'|\([^()]*\)))?\s*\)""")
 
 
 class Link(Struct, frozen=True):
-    """A link at the start of a text, which ends before `end`."""
+    """A link at the start of a text; `end` is the offset after it."""
 
     text: str
     target: str
@@ -106,7 +106,7 @@ class Link(Struct, frozen=True):
 
 
 def find_link(text: str) -> Link | None:
-    """Return the link that a text begins with; None if it begins with none."""
+    """Return the link at the start of a text, or None."""
     head = _TEXT.match(text)
     if head is None:
         return None
@@ -139,7 +139,7 @@ _MAX_NESTING = 100
 
 
 class MarkdownBlock(Struct, frozen=True):
-    """A top-level block: its kind, its lines, its tokens; of a heading also level and text, of a paragraph its text."""
+    """A top-level block: kind, lines and tokens; for a heading also level and text, for a paragraph its text."""
 
     kind: str
     start: int
@@ -151,7 +151,7 @@ class MarkdownBlock(Struct, frozen=True):
 
 
 class Item(Struct, frozen=True):
-    """A list item: its own text on one line (without nested items), and how deep it is nested, from 1."""
+    """A list item: its own text on one line (without nested items), and its nesting depth, from 1."""
 
     text: str
     depth: int
@@ -165,7 +165,7 @@ class Document(Struct, frozen=True):
     tokens: Sequence[Token]
 
     def text(self, start: int, end: int) -> str:
-        """Return lines `start` to `end` as written, without blank lines around them."""
+        """Return lines `start` to `end` as written, without surrounding blank lines."""
         lines = self.lines[start:end]
         low, high = 0, len(lines)
         while low < high and not lines[low].strip():
@@ -183,7 +183,7 @@ def _parser() -> MarkdownIt:
 
 
 def normalise(text: str) -> str:
-    r"""Return the text without a byte order mark, every line ended by one `\n`."""
+    r"""Return the text without a byte order mark and NUL characters, every line ended by one `\n`."""
     text = text.removeprefix("\ufeff")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -193,7 +193,7 @@ def normalise(text: str) -> str:
 
 
 def parse_document(text: str) -> Document:
-    """Return the blocks of a text that `normalise` gave."""
+    """Return the blocks of a text normalised by `normalise`."""
     parser = _parser()
     tokens: list[Token] = []
     parser.block.parse(text, parser, {}, tokens)
@@ -233,7 +233,7 @@ def _container(tokens: Sequence[Token], first: int, *, last: int) -> MarkdownBlo
 
 
 def items(document: Document, block: MarkdownBlock) -> list[Item]:
-    """Return the items of a list, nested ones after the item that holds them."""
+    """Return the items of a list, nested ones after their parent."""
     texts: list[list[str]] = []
     positions: list[tuple[int, int]] = []
     stack: list[int] = []
@@ -253,14 +253,14 @@ def items(document: Document, block: MarkdownBlock) -> list[Item]:
 def find_fences(text: str) -> tuple[Fence, ...]:
     """Return every fence of a Markdown text, at any nesting, in order.
 
-    `lead` is the last line of the paragraph (or heading) that stands directly before the fence.
+    `lead` is the last line of the paragraph (or heading) directly before the fence.
     """
     document = parse_document(normalise(text))
     return tuple(fence for fence, _ in fences(document, 0, last=len(document.tokens)))
 
 
 def fences(document: Document, first: int, *, last: int) -> Iterator[tuple[Fence, int]]:
-    """Yield the fences among tokens `first` to `last`, each with the line, from 0, of the text before it, or -1."""
+    """Yield the fences among tokens `first` to `last`, each with the line (from 0) of its lead, or -1."""
     tokens = document.tokens
     for index in range(first, last):
         token = tokens[index]
@@ -271,7 +271,7 @@ def fences(document: Document, first: int, *, last: int) -> Iterator[tuple[Fence
 
 
 def fence_content(token: Token) -> str:
-    """Return what a fence holds, its last line ended."""
+    """Return a fence's content, with a newline at its end."""
     content = token.content
     return content if content.endswith("\n") or not content else content + "\n"
 
@@ -288,7 +288,7 @@ def _lead(tokens: Sequence[Token], index: int, *, first: int) -> tuple[str, int]
 
 
 def unclosed_fences(document: Document) -> list[int]:
-    """Return the lines, from 1, of the fences that nothing closes."""
+    """Return the lines, from 1, of unclosed fences."""
     line_numbers = []
     for token in document.tokens:
         if token.type == "fence" and token.map:

@@ -1,7 +1,7 @@
-"""The parsed spec: frozen values, every field with the line that it came from.
+"""The parsed spec: frozen values, every field with its line in the source.
 
-Line numbers are 1-based, count from the top of the Markdown file, and take no part in equality: a spec that is
-rendered and parsed again is the same value. Money is `Decimal` US dollars; unknown is `None`.
+Line numbers are 1-based, count from the top of the Markdown file, and are ignored by equality: a spec that is rendered
+and parsed again is the same value. Money is `Decimal` US dollars; unknown is `None`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class LineRange(Struct, frozen=True, order=True):
 
 
 class FileRef(Located, frozen=True):
-    """A path that a spec names, as written, with what its note says.
+    """A path that a spec names, as written, with the facts of its note.
 
     `ranges` are the lines cited in the note, in the anchor's numbering; empty means the whole file.
     """
@@ -62,7 +62,7 @@ class FileRef(Located, frozen=True):
 
 
 class Fence(Located, frozen=True):
-    """A fenced block: its info string, its content (each line ends in a newline) and where it stands.
+    """A fenced block: info string, content (each line ends in a newline) and position.
 
     `lead` is the last line of text before the fence, stripped of Markdown; `line` is the opening fence's.
     """
@@ -89,8 +89,8 @@ class ExpectationKind(StrEnum):
 class Expectation(Struct, frozen=True):
     """The expectation of an `# expect:` comment, or of a remark such as `# Should be ~600 lines`.
 
-    `number` is the exit code (EXIT), the wanted number (NUMBER, within `tolerance`) or its bound (AT_LEAST, AT_MOST);
-    `text` is what the output must contain (CONTAINS).
+    `number` is the exit code (EXIT), the expected number (NUMBER, within `tolerance`) or its bound (AT_LEAST, AT_MOST);
+    `text` must be part of the output (CONTAINS).
     """
 
     kind: ExpectationKind
@@ -100,7 +100,7 @@ class Expectation(Struct, frozen=True):
 
 
 class Command(Located, frozen=True):
-    """One top-level shell command of the Validation section, judged by itself."""
+    """A top-level shell command of the Validation section, checked by itself."""
 
     text: str
     expectations: tuple[Expectation, ...] = ()
@@ -108,7 +108,7 @@ class Command(Located, frozen=True):
 
 
 class Criterion(Located, frozen=True):
-    """One acceptance criterion; `done` is whether its box was ticked."""
+    """An acceptance criterion; `done` is True if its box is ticked."""
 
     text: str
     done: bool = False
@@ -116,7 +116,7 @@ class Criterion(Located, frozen=True):
 
 
 class Estimate(Struct, frozen=True):
-    """The header's estimate of the task: tokens, and US dollars."""
+    """The header's estimate of the task: tokens and US dollars."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -124,14 +124,14 @@ class Estimate(Struct, frozen=True):
 
     @property
     def tokens(self) -> int | None:
-        """Return input and output together; None if the header does not state both."""
+        """Input and output tokens together; None if the header does not state both."""
         if self.input_tokens is None or self.output_tokens is None:
             return None
         return self.input_tokens + self.output_tokens
 
 
 class Options(Struct, frozen=True):
-    """The YAML front matter: what machines need. `None` means that the spec does not say."""
+    """The YAML front matter: options for machines. `None` means that the spec does not set the option."""
 
     id: str | None = None
     depends_on: tuple[str, ...] = ()
@@ -151,12 +151,12 @@ class Options(Struct, frozen=True):
 
 
 class Spec(Located, frozen=True):
-    """One mini-task. `number` is its label as written (`2`, `1A`, `0`), `index` its place in the file from 0.
+    """A mini-task. `number` is its label as written (`2`, `1A`, `0`), `index` its position in the file from 0.
 
     `task`, `context`, `on_failure` and `next_task` are Markdown without their headings. `snippets` are the fences of
-    the Code Snippets section and those fences of the Task section that are part of an edit script.
-    `extra` holds header fields outside the template, as `(key, value)`. `lines` maps a field's name to its line.
-    `siblings` is how many specs the file holds; `rows` has the file's line of each row of a section's text.
+    the Code Snippets section and the edit-script fences of the Task section. `extra` holds header fields outside the
+    template, as `(key, value)`. `lines` maps a field's name to its line. `siblings` is the number of specs in the file;
+    `rows` has the file's line of each row of a section's text.
     """
 
     UNCOMPARED: ClassVar[tuple[str, ...]] = ("lines", "siblings", "rows")
@@ -184,12 +184,12 @@ class Spec(Located, frozen=True):
     rows: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     def line_of(self, name: str) -> int:
-        """Return the line of a field, or that of the title where the field is absent."""
+        """Return the line of a field, or of the title if the field is absent."""
         table = dict(self.lines)
         return table.get(name) or table.get("title", 1)
 
     def line_in(self, name: str, row: int) -> int:
-        """Return the line in the file of a row, from 0, of a section's text."""
+        """Return the line in the file of a row (from 0) of a section's text."""
         rows = dict(self.rows).get(name, ())
         return rows[row] if row < len(rows) else self.line_of(name)
 
@@ -211,7 +211,7 @@ class Severity(StrEnum):
 
 
 class Diagnostic(Struct, frozen=True):
-    """One mistake: where (`line` is 1-based; 0 is the whole file), which rule, what is wrong, the way out."""
+    """A mistake: file, line (1-based; 0 is the whole file), rule, message, and a hint to fix it."""
 
     path: str
     line: int
@@ -222,12 +222,12 @@ class Diagnostic(Struct, frozen=True):
 
     @property
     def is_error(self) -> bool:
-        """Return True if it stops a task."""
+        """True if it stops a task."""
         return self.severity is Severity.ERROR
 
 
 class SpecFile(Struct, frozen=True):
-    """A parsed file: its specs in order, and what was wrong with it on the way."""
+    """A parsed file: its specs in order, and the diagnostics of parsing."""
 
     path: str
     specs: tuple[Spec, ...]
@@ -238,18 +238,18 @@ Kind = Literal["file", "symlink", "dir", "submodule"]
 
 
 class Tree(Protocol):
-    """The files of one commit."""
+    """The files of a commit."""
 
     def kind(self, path: str) -> Kind | None:
-        """Return the kind of a canonical path; `None` if nothing is there."""
+        """Return the kind of a canonical path, or `None` if it does not exist."""
         ...
 
     def line_count(self, path: str) -> int | None:
-        """Return how many lines a file has; `None` where that cannot be said, as for a binary file."""
+        """Return the number of a file's lines, or `None` if it has no countable lines, such as a binary file."""
         ...
 
     def names(self, folder: str) -> Iterable[str]:
-        """Return the names in a folder, "" being the root; none if it does not exist."""
+        """Return the names in a folder ("" is the root); none if it does not exist."""
         ...
 
 
@@ -257,5 +257,5 @@ class Files(Tree, Protocol):
     """A tree whose files can be read."""
 
     def text(self, path: str) -> str | None:
-        """Return a file's content, decoded so that every byte survives; `None` where there is no such file."""
+        """Return a file's content, decoded without loss, or `None` if there is no such file."""
         ...

@@ -1,4 +1,4 @@
-"""Lines that a task only moves, as its words say: they need not be shown in full, nor written again."""
+"""Find cited lines that a task only moves: they need not be shown in full, nor written again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 from minitask.spec.model import FileRef, LineRange, Spec
 
 SHORTEST = 20
-"""Fewer lines than these are shown: leaving them out would save nothing."""
+"""Fewer lines are always shown: leaving them out would save little."""
 
 _CHANGING = (
     *(
@@ -26,11 +26,11 @@ _CHANGING = (
     *("modif", "modify", "refactor", "renam", "rename", "replac", "replace", "rewrit", "rewrite"),
     *("simplif", "simplify", "updat", "update"),
 )
-"""Verbs, and their stems, that ask for more than moving."""
+"""Verbs and stems that ask for more than moving."""
 
 
 def is_only_moved(spec: Spec, ref: FileRef, cited: LineRange) -> bool:
-    """Return True if the task does nothing with these lines but put them elsewhere as they are."""
+    """Return True if the task only moves or copies these lines unchanged."""
     if cited.end - cited.start + 1 < SHORTEST:
         return False
     if _moves(ref.note):

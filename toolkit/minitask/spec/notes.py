@@ -1,7 +1,7 @@
-"""Parse the note behind a file's path: the lines that it cites, a verb, whether the file is optional.
+"""Parse the note after a file's path: cited lines, a verb, whether the file is optional.
 
-The field decides what is done with a file. A note is a verb only where it is nothing but the verb: `(edit lines 3-9)`
-is one, `(remove the old rule)` speaks of what is in the file.
+The field determines the action on a file. A note changes it only if it is nothing but a verb: `(edit lines 3-9)` is
+one, `(remove the old rule)` is about the file's content.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from minitask.spec.model import FileAction, FileRef, LineRange, Spec
 
 DASH = r"(?:[-–—−]|â€[“”]|‚Ä[ìî])"  # the last two are dashes whose bytes were misread
 DETAILS = "; "
-"""The separator between a file's note and the details that are nested below it."""
+"""The separator between a file's note and the details nested below it."""
 
 _RANGE = rf"~?(?P<start>[0-9]+)(?:\s*(?:{DASH}|\bto\b|\bthrough\b)\s*(?P<end>[0-9]+))?"
 _FIRST = lazy_pattern(
@@ -71,7 +71,7 @@ _EMPTY_NAMES = frozenset(
         *("conftest.py", ".npmignore"),
     }
 )
-"""Files that are there for their name alone."""
+"""Files that exist for their name alone."""
 _SAYS_EMPTY = lazy_pattern(
     r"\b(?:empty|blank|touch|zero[- ]byte|placeholder|stub|marker)\b", re.IGNORECASE
 )
@@ -83,13 +83,13 @@ _ACTIONS = {
 
 
 def clean_note(raw: str) -> str:
-    """Return a note without the punctuation that joins it to its path, nor brackets around it all."""
+    """Return a note without the punctuation after its path and without brackets around it."""
     note = re.sub(r"^(?:[-–—:,;]+\s+|[:,;]+$)+", "", raw.strip()).strip()
     return note[1:-1].strip() if is_wrapped(note) else note
 
 
 def with_details(note: str, details: str) -> str:
-    """Return a note with what stands below it, which is no verb even where it stands alone."""
+    """Return a note with its details appended; details alone are never read as a verb."""
     if note or not details:
         return f"{note}{DETAILS}{details}" if details else note
     action = noted_action(details, FileAction.WRITE)
@@ -98,7 +98,7 @@ def with_details(note: str, details: str) -> str:
 
 
 def is_wrapped(text: str) -> bool:
-    """Return True if one pair of parentheses holds the whole text."""
+    """Return True if one pair of parentheses encloses the whole text."""
     if not (text.startswith("(") and text.endswith(")")):
         return False
     depth = 0
@@ -110,11 +110,10 @@ def is_wrapped(text: str) -> bool:
 
 
 def noted_action(note: str, field: FileAction) -> FileAction:
-    """Return what is done with a file that a field lists: by a note that is nothing but a verb, else by the field.
+    """Return the action on a file: from a note that is nothing but a verb, otherwise from the field.
 
-    Files to read and to delete are never anything else; one that is not to be changed is to read.
-    Below a field that leaves open what is done, one part of the
-    note may be the verb: `(create, the new module)`.
+    Files to read or to delete remain so; a file noted as unchanged is to be read. Below a field that leaves the action
+    open, one part of the note may be the verb: `(create, the new module)`.
     """
     if field in {FileAction.READ, FileAction.DELETE}:
         return field
@@ -150,7 +149,7 @@ def _is_plain(part: str) -> bool:
 
 
 def is_executable(ref: FileRef) -> bool:
-    """Return True if a note asks for the mode 755: `(executable)`, `(create, +x)`."""
+    """Return True if a note asks for mode 755: `(executable)`, `(create, +x)`."""
     return any(_EXECUTABLE.fullmatch(part) for part in _head(ref.note).split(","))
 
 
@@ -160,7 +159,7 @@ def is_optional(note: str) -> bool:
 
 
 def _head(note: str) -> str:
-    """Return a note without the details that are nested below its file."""
+    """Return a note without the details nested below its file."""
     return note.partition(DETAILS.strip())[0]
 
 
@@ -170,7 +169,7 @@ def may_stay(ref: FileRef) -> bool:
 
 
 def may_be_empty(spec: Spec, path: str) -> bool:
-    """Return True if a created file may well have nothing in it."""
+    """Return True if a created file may be empty."""
     if basename(path) in _EMPTY_NAMES:
         return True
     notes = (ref.note for ref in spec.files if ref.path == path)
@@ -189,7 +188,7 @@ def find_cited(note: str) -> Iterator[re.Match[str]]:
 
 
 def line_range(match: re.Match[str]) -> LineRange | str:
-    """Return the range, or what is wrong with it."""
+    """Return the range, or the reason why it is invalid."""
     groups = match.groupdict()
     first = match["start"] or groups["start2"]
     last = match["end"] or groups.get("end2")

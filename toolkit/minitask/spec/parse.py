@@ -1,4 +1,4 @@
-"""A Markdown file to specs. Bad input gives diagnostics, never an exception; one mistake gives one diagnostic."""
+"""Parse a Markdown file to specs. Bad input gives diagnostics, never an exception; one mistake gives one diagnostic."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _PATH_IN_INFO = lazy_pattern(r"(?:^|\s)path=")
 
 
 def parse_file(text: str, *, path: str) -> SpecFile:
-    """Return the specs of a Markdown file and what is wrong with it; `path` is only named in the result."""
+    """Return the specs of a Markdown file with its diagnostics; `path` is only named in the result."""
     unreadable = find_unreadable(text)
     if unreadable is not None:
         return SpecFile(path, (), (unreadable.at(path),))
@@ -85,7 +85,7 @@ def parse_file(text: str, *, path: str) -> SpecFile:
 
 
 def _body(source: str, front_end: int) -> str:
-    """Return the text below the front matter, its lines still numbered from the top of the file."""
+    """Return the text below the front matter, with lines still numbered from the top of the file."""
     return "\n" * front_end + source.split("\n", front_end)[front_end] if front_end else source
 
 
@@ -106,7 +106,7 @@ def _container_header(raw: RawTask, headers: dict[int, Header], problems: list[P
 
 
 def _no_task(source: str, path: str) -> Problem:
-    """Return the problem of a file without a task; where it is another tool's plan, with what reads it."""
+    """Return the problem of a file without a task; for another tool's plan, with the command that reads it."""
     form = find_format(source, path)
     if not form:
         hint = "begin the file with `# Mini-Task N: Title`"
@@ -119,7 +119,7 @@ def _no_task(source: str, path: str) -> Problem:
 def _read_task(
     document: Document, raw: RawTask, header: Header, *, unclosed: Sequence[int]
 ) -> tuple[Spec, tuple[Problem, ...]]:
-    """Return a task without its place in the file, and what is wrong with its commands and lengths."""
+    """Return a task without its position in the file, and the problems of its commands and lengths."""
     texts = _validation_texts(document, raw)
     shown = _validation_fences(document, raw, texts)
     commands, wrong = read_commands([f for f in shown if f.line not in unclosed], texts)
@@ -170,7 +170,7 @@ def _rows(document: Document, pieces: Iterable[Piece]) -> tuple[int, ...]:
 
 
 def _fences(document: Document, raw: RawTask, section: str) -> Iterator[Fence]:
-    """Yield the fences of a section; the line of a label that leads to a fence counts without the label."""
+    """Yield the fences of a section; a lead on the line of a label counts without the label."""
     for piece in raw.sections.get(section, ()):
         for fence, lead_line in fences(document, piece.first_token, last=piece.last_token):
             if 0 <= lead_line < piece.start:
@@ -187,7 +187,7 @@ def _snippets(document: Document, raw: RawTask) -> Iterator[Fence]:
 
 
 def is_edit_fence(fence: Fence) -> bool:
-    """Return True if a fence says by its info string that it is part of an edit script."""
+    """Return True if the fence's info string marks it as part of an edit script."""
     language = fence.info.split(maxsplit=1)[:1]
     return language in (["edits"], ["diff"]) or _PATH_IN_INFO.search(fence.info) is not None
 
@@ -236,7 +236,7 @@ def _validation_texts(document: Document, raw: RawTask) -> list[tuple[str, int]]
 def _validation_fences(
     document: Document, raw: RawTask, texts: list[tuple[str, int]]
 ) -> tuple[Fence, ...]:
-    """Return the fences of the Validation section; where none is the shell's, also the commands in its text."""
+    """Return the fences of the Validation section; without a shell fence, also the commands in its text."""
     fences = tuple(_fences(document, raw, Section.VALIDATION))
     if any(is_shell(fence) for fence in fences):
         return fences

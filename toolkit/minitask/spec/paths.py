@@ -1,8 +1,7 @@
-"""Check the paths that a spec may name, and list the files that no task may write.
+"""Check the paths that a spec may name, and find those that no task may write.
 
-One file must have one name, on every file system: scope is checked by comparing paths. So a path is
-refused that some system would fold into another, and `.git` is refused in each spelling that HFS+,
-APFS or NTFS takes for it.
+One file must have one name on every file system, because scope is checked by comparing paths. So a path is refused if
+some system would fold it into another, and `.git` is refused in each spelling that HFS+, APFS or NTFS accepts.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
 MAX_COMPONENT_BYTES = 255
 SPECS_FOLDER = "mini-projects"
 REMEMBERED = 10_000
-"""Paths whose verdict is kept: one command asks for that of each several times."""
+"""Paths whose verdict is cached: a command asks for each several times."""
 
 _DRIVE = lazy_pattern(r"[A-Za-z]:")
 _SHORT_GIT = lazy_pattern(r"git~\d+")
-# Code points that a file system may skip when it compares names, and that are not of category Cf.
+# Code points outside category Cf that a file system may ignore when it compares names.
 _IGNORED = lazy_pattern(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
@@ -42,8 +41,8 @@ _ROOT_FILE_NAMES = """
 jenkinsfile minitask.yaml minitask.yml
 """
 _ROOT_FILES = frozenset(_ROOT_FILE_NAMES.split())
-# What git or an agent obeys wherever it stands; the last four are the short names of NTFS for .gitattributes and
-# .gitmodules.
+# Folders and files obeyed by git or agents at any depth; the last four patterns are NTFS short names of .gitattributes
+# and .gitmodules.
 _FOLDER_NAMES = """
 .claude .codex .continue .cursor .gemini .githooks .husky .opencode .qwen .roo .windsurf
 """
@@ -58,7 +57,7 @@ _FILES = _FILE_PATTERNS.split()
 
 @lru_cache(REMEMBERED)
 def check_path(path: str) -> str:
-    """Return why the path is not a canonical repository path, to follow its name in a message, or ""."""
+    """Return why the path is not a canonical repository path, as a predicate of its name, or an empty string."""
     parts = path.split("/")
     return (
         _check_characters(path)
@@ -70,8 +69,8 @@ def check_path(path: str) -> str:
 def is_protected(path: str, extra: Sequence[str] = ()) -> bool:
     """Return True if no task may write the path: CI, hooks, agent or toolkit settings, specs, or one of `extra`.
 
-    A pattern is as in `fnmatch`, where `*` also matches `/`; one without a `/` is matched against
-    the file's name at any depth, and one that names a folder covers all that is in it.
+    Patterns are those of `fnmatch`, where `*` also matches `/`; one without a `/` is matched against names at any
+    depth, and one that names a folder covers its contents.
     """
     folded = fold(path)
     *folders, name = folded.split("/")
@@ -86,9 +85,9 @@ def is_protected(path: str, extra: Sequence[str] = ()) -> bool:
 
 
 def is_spec_path(path: str) -> bool:
-    """Return True for a spec below `mini-projects/`, and for any path that only folds into that folder.
+    """Return True for a spec below `mini-projects/`, and for any path that folds into that folder by another spelling.
 
-    A project's README and what lies in a folder `base` are no specs.
+    A project's README and files in a folder `base` are no specs.
     """
     folder, _, subpath = fold(path).partition("/")
     if folder != SPECS_FOLDER or not subpath:
@@ -101,7 +100,7 @@ def is_spec_path(path: str) -> bool:
 
 @lru_cache(REMEMBERED)
 def fold(path: str) -> str:
-    """Return the path as the most forgiving file system compares it: no case, no hidden characters."""
+    """Return the path as the least strict file system compares it: without case and invisible characters."""
     return "/".join(_fold_component(part) for part in path.split("/"))
 
 
@@ -169,7 +168,7 @@ _JOINERS = "\u200c\u200d"
 
 
 def find_hidden(path: str) -> str:
-    """Return an invisible character of a path as `U+200B, ZERO WIDTH SPACE`; "" where there is none."""
+    """Return the path's first invisible character as `U+200B, ZERO WIDTH SPACE`, or an empty string."""
     hidden = next((char for at, char in enumerate(path) if _is_hidden(path, at)), "")
     return f"U+{ord(hidden):04X}, {unicodedata.name(hidden, 'no name')}" if hidden else ""
 
@@ -177,9 +176,9 @@ def find_hidden(path: str) -> str:
 def find_twin(
     path: str, *, names: Callable[[str], Iterable[str]], is_there: Callable[[str], bool]
 ) -> tuple[str, str] | None:
-    """Return the part of a new path that is not there yet, and the path that some file systems take for the same.
+    """Return a missing part of a new path and an existing path that some file systems take for the same, or None.
 
-    `names` gives what a folder holds, "" being the root.
+    `names` returns a folder's entries; "" is the root.
     """
     folder = ""
     for part in path.split("/"):
@@ -192,7 +191,7 @@ def find_twin(
 
 
 def find_nested(paths: Iterable[str]) -> tuple[str, str] | None:
-    """Return a path, and another one that needs a folder of that name; None where there are no two."""
+    """Return a path and another one that needs a folder of that name, or None."""
     unique_paths = set(paths)
     for path in sorted(unique_paths):
         folder = next((folder for folder in _folders(path) if folder in unique_paths), "")

@@ -1,7 +1,7 @@
-"""Find placeholders of a template that were not filled in, anywhere: `[path]`, `[the first step: …]`, `lines X-Y`.
+"""Find unfilled placeholders of a template anywhere in a spec: `[path]`, `[the first step: …]`, `lines X-Y`.
 
-Brackets have many other uses (links, boxes, footnotes, indices, character classes, generics, routes), so each place has
-rules of its own, and code is only looked at where a template puts a variable.
+Brackets have many other uses (links, boxes, footnotes, indices, character classes, generics, routes), so each section
+has its own rules, and code is only searched where a template has a variable.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _CODE = lazy_pattern(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)|\[[^\]]*\]\([^)]*\)")
 
 
 def find_placeholders(spec: Spec) -> Iterator[tuple[int, str]]:
-    """Return what is surely left of a template, each with its line."""
+    """Yield the certain placeholders, each with its line."""
     yield from _in_header(spec)
     for section, text in (
         ("context", spec.context),
@@ -77,7 +77,7 @@ def find_placeholders(spec: Spec) -> Iterator[tuple[int, str]]:
 
 
 def named_placeholders(placeholders: Sequence[tuple[int, str]]) -> str:
-    """Return placeholders in words: of many the first ones, their number, and the lines of all."""
+    """Return placeholders as text: up to four of them, or the first ones, the number of others, and all lines."""
     texts = list(dict.fromkeys(text for _, text in placeholders))
     if len(texts) <= MOST_NAMED:
         return ", ".join(texts)
@@ -89,7 +89,7 @@ def named_placeholders(placeholders: Sequence[tuple[int, str]]) -> str:
 
 
 def find_loose_paths(spec: Spec) -> Iterator[tuple[int, str]]:
-    """Return the template's paths in prose and commands, where they may be meant as they stand."""
+    """Yield the template's paths in prose and commands, where they may be intended."""
     for section, text in (("context", spec.context), ("task", spec.task)):
         for row, line in enumerate(text.split("\n")):
             yield from ((spec.line_in(section, row), m[0]) for m in _LOOSE_PATH.finditer(line))
@@ -115,7 +115,7 @@ def _in_header(spec: Spec) -> Iterator[tuple[int, str]]:
 
 
 def _in_line(line: str) -> Iterator[str]:
-    """Yield the placeholders of a line of prose: what it wholly consists of, or known ones in it."""
+    """Yield the placeholders of a line of prose: the whole line if it is one, otherwise known ones within it."""
     whole = _WHOLE.fullmatch(line.strip())
     if whole and not _FILLED_WORD.fullmatch(whole["text"]):
         yield whole["text"]
@@ -138,7 +138,7 @@ def _in_snippet(fence: Fence) -> Iterator[tuple[int, str]]:
 
 
 def blank_fences(text: str) -> Iterator[str]:
-    """Yield the lines of a text, those of its fences empty."""
+    """Yield the lines of a text, with those of fences blanked."""
     fence = ""
     for line in text.split("\n"):
         if fence:

@@ -1,4 +1,4 @@
-"""Check the specs of a project against each other: names, dependencies, files they share."""
+"""Check the specs of a project against each other: names, dependencies, shared files."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def check_project(
 ) -> tuple[Diagnostic, ...]:
     """Return the diagnostics of specs that contradict each other.
 
-    `existing` are further specs that are not checked themselves. Files of `landed` specs are settled: nothing is said
-    of who writes or creates them.
+    `existing` are further specs that are not checked themselves. The files of `landed` specs are settled: their writers
+    and creators are not reported.
     """
     checked = tuple(specs)
     checked_ids = set(map(id, checked))
@@ -59,7 +59,7 @@ def _check_ids(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
 
 
 def _is_reported(spec: Spec, earlier: Spec) -> bool:
-    """Return True if the parser has reported it: one file, with one number or one id for both."""
+    """Return True if the parser reports the pair: same file, and same number or an id for both."""
     numbers = spec.number.casefold() == earlier.number.casefold()
     return spec.path == earlier.path and (numbers or spec.options.id is not None)
 
@@ -80,7 +80,7 @@ def _check_dependencies(graph: Graph, judged: frozenset[int]) -> Iterator[Diagno
 
 
 def _dependency_line(spec: Spec, row: int) -> int:
-    """Return the line of one entry of `depends_on`, or that of the list where the entry's is not known."""
+    """Return the line of an entry of `depends_on`, or of the list if the entry's is unknown."""
     lines = dict(spec.lines)
     return lines.get(f"options.depends_on/{row}") or spec.line_of("options.depends_on")
 
@@ -136,7 +136,7 @@ def _check_shared_files(
 def shared_files(
     touched: Sequence[Mapping[str, tuple[FileRef, ...]]],
 ) -> dict[tuple[int, int], list[str]]:
-    """Return the pairs of specs that share files of which one of the two writes, with those files."""
+    """Return the files shared by each pair of specs of which at least one writes them."""
     users: dict[str, list[int]] = {}
     for index, files in enumerate(touched):
         for path in files:
@@ -153,7 +153,7 @@ def shared_files(
 def _unordered_use(
     graph: Graph, judged: frozenset[int], *, first: Use, second: Use
 ) -> Diagnostic | None:
-    """Return W214 if one of the two creates what the other uses, and they declare no order."""
+    """Return W214 if one of the two creates a file that the other uses, and they declare no order."""
     for maker, user in ((first, second), (second, first)):
         if _creates(maker[1]) and not _creates(user[1]):
             return _check_use(graph, maker=maker, user=user, judged=judged)
@@ -161,7 +161,7 @@ def _unordered_use(
 
 
 def _both_write(graph: Graph, first: Use, second: Use) -> bool:
-    """Return True if both write the file, in no declared order, and neither makes it for the other."""
+    """Return True if both write the file in no declared order, and neither creates it for the other."""
     if _creates(first[1]) != _creates(second[1]):
         return False
     linked = second[0] in graph.reach[first[0]] or first[0] in graph.reach[second[0]]
@@ -234,7 +234,7 @@ def _check_next_tasks(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnost
 
 
 def files_by_path(spec: Spec) -> dict[str, tuple[FileRef, ...]]:
-    """Return the spec's files with a usable path, under the name that any file system compares."""
+    """Return the spec's files with a usable path, by their folded path."""
     files: dict[str, tuple[FileRef, ...]] = {}
     for ref in spec.files:
         if not check_path(ref.path) and not PLACEHOLDER_PATH.search(ref.path):
