@@ -1,4 +1,4 @@
-"""Check for what makes a spec hard to carry out or to prove: warnings, except for a missing validation."""
+"""Check specs for faults that make a task hard to carry out or to prove: warnings, except for a missing validation."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ MAX_TOKENS = 5_000
 MAX_QUOTE = 60
 _MOST_WORDS = 5
 DRAFTED = "# drafted"
-"""The comment at the end of a command that an importer made up from a plan's code."""
+"""The comment after a command that an importer drafted from a plan's code."""
 
 _VAGUE = lazy_pattern(
     r"\b(?:appropriate(?:ly)?|as (?:needed|necessary|required|appropriate)|etc|and so (?:on|forth)"
@@ -63,7 +63,7 @@ _WORD = lazy_pattern(r"\w[\w'’.-]*")
 
 
 def check_quality(spec: Spec, protected: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
-    """Return what makes the task fail more often, cost more or prove less; `protected` are the config's patterns."""
+    """Return diagnostics of faults that raise cost or risk or weaken proof; `protected` are the config's patterns."""
     problems = (
         *_check_validation(spec),
         *_check_drafted(spec),
@@ -81,7 +81,7 @@ def check_quality(spec: Spec, protected: Sequence[str] = ()) -> tuple[Diagnostic
 def _check_validation(spec: Spec) -> Iterator[Problem]:
     needs_proof, line = spec.options.proof != "none", spec.line_of("validation")
     if not spec.commands:
-        # A fence that has commands and could not be split was reported by the parser.
+        # The parser has already reported a fence with commands that could not be split.
         if needs_proof and not _has_unread_commands(spec):
             hint = "add a `bash` fence under `## Validation`, or waive it with `proof: none`"
             yield Problem(line, "E401", "the spec has no validation command", hint)
@@ -101,12 +101,12 @@ def _check_validation(spec: Spec) -> Iterator[Problem]:
 
 
 def proves_nothing(spec: Spec) -> bool:
-    """Return True if no command of the validation is one that judges the result."""
+    """Return True if no command of the validation checks the result."""
     return all(strength(command) is not CommandStrength.CHECK for command in spec.commands)
 
 
 def _check_drafted(spec: Spec) -> Iterator[Problem]:
-    """Yield a warning for each fence with commands that an importer drafted, at the first of them."""
+    """Yield a warning for each fence with commands drafted by an importer, at the first of them."""
     for fence in spec.validation:
         rows = enumerate(fence.content.split("\n"), fence.line + 1)
         drafted = [(line, text) for line, text in rows if text.rstrip().endswith(DRAFTED)]
@@ -137,7 +137,7 @@ def _check_steps(spec: Spec) -> Iterator[Problem]:
 
 
 def _start(step: str) -> str:
-    """Return enough of a step to find it by."""
+    """Return the start of a step, long enough to find it."""
     text = step.strip()
     return text if len(text) <= MAX_QUOTE else f"{text[: MAX_QUOTE - 1].rstrip()}…"
 
@@ -161,7 +161,7 @@ def _check_size(spec: Spec) -> Iterator[Problem]:
 
 
 def _check_placeholders(spec: Spec) -> Iterator[Problem]:
-    """Yield what is left of a template: an error where that is sure, at the first line of it."""
+    """Yield the template's remains: an error for certain ones, otherwise a warning, at the first line."""
     title = spec.line_of("title")
     placeholders = list(find_placeholders(spec))
     if placeholders:
@@ -243,11 +243,11 @@ _UNDERLINE = lazy_pattern(r"^[ \t]*(?:=+|-+)[ \t]*\r?$", re.MULTILINE)
 
 
 UNREAD_LIST = "read `{}` as Files to Edit? Then call it `**Files to Edit**:`"
-"""The hint on a list of paths whose name is no field."""
+"""The hint for a list of paths under an unknown name."""
 
 
 def find_unread_lists(spec: Spec) -> Iterator[tuple[str, int]]:
-    """Yield the names, and their lines, of the lists of paths that the parser took for prose."""
+    """Yield the names, with their lines, of path lists that the parser read as prose."""
     for key, value in spec.extra:
         if _NAME.match(key) and _lists_paths(value):
             yield key, spec.line_of(f"extra.{key}")
@@ -266,7 +266,7 @@ def _lists_paths(markdown: str) -> bool:
 
 
 def _named_lists(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the names that a list of paths follows, and their rows."""
+    """Yield the names before lists of paths, with their rows."""
     if "\n" not in text or not _may_have_name(text, _NAME.match):
         return
     document = parse_document(normalise(text))
@@ -277,12 +277,12 @@ def _named_lists(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _may_have_name(text: str, find: Callable[[str], object]) -> bool:
-    """Return False if no heading, label or line that ends in a colon can be a name that is looked for."""
+    """Return False if no heading, label or line ending in a colon can be a name that `find` matches."""
     return any(map(find, _TITLE.findall(text))) or _UNDERLINE.search(text) is not None
 
 
 def _name(block: MarkdownBlock) -> str:
-    """Return what a heading, or a paragraph that leads to a list, calls it."""
+    """Return the name that a heading, or a paragraph before a list, gives to what follows."""
     last = block.text.rsplit("\n", 1)[-1].strip()
     if block.kind == "heading":
         return last.rstrip(": ")
@@ -301,7 +301,7 @@ def _is_path_list(document: Document, block: MarkdownBlock) -> bool:
 
 
 def _all_paths(texts: list[str]) -> bool:
-    """Return True if there are texts, and every one begins with a path beyond doubt."""
+    """Return True if there are texts and each certainly begins with a path."""
     refs = [parse_refs(text, action=FileAction.WRITE, line=0).refs for text in texts]
     return bool(refs) and all(
         item_refs and looks_like_path(item_refs[0].path.strip("`")) for item_refs in refs
@@ -309,7 +309,7 @@ def _all_paths(texts: list[str]) -> bool:
 
 
 def _find_unread_commands(spec: Spec) -> Iterator[tuple[str, int]]:
-    """Yield the headings and labels such as `Verify` and `Tests` below which commands stand, and their lines."""
+    """Yield headings and labels such as `Verify` and `Tests` with commands below them, and their lines."""
     for section, text in (("context", spec.context), ("task", spec.task)):
         if _may_have_name(text, _CHECKS.search):
             yield from ((name, spec.line_in(section, row)) for name, row in _named_checks(text))
@@ -332,6 +332,6 @@ def _named_checks(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _is_script(document: Document, block: MarkdownBlock) -> bool:
-    """Return True if a block is a fence that is marked as the shell's."""
+    """Return True if the block is a fence marked as shell."""
     info = document.tokens[block.first].info.split() if block.kind == "fence" else []
     return bool(info) and info[0].casefold() in {"bash", "sh", "shell", "console", "zsh"}

@@ -1,7 +1,7 @@
 """Expectations in plain words: `# Should be ~600 lines`, `# Expected output: "3 passed"`, `Line count is about 480`.
 
-Only what can be read in one way is enforced. A remark that states a number in any other way is reported, so that nobody
-believes that it is checked.
+Only unambiguous wording is enforced. Any other remark that states a number is reported, so that it is not mistaken for
+a check.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from minitask.spec.model import Expectation, ExpectationKind
 from minitask.spec.notes import DASH
 
 DEFAULT_TOLERANCE = 10
-"""Percent that an approximate number may be off, where the remark states no tolerance."""
+"""Tolerance, in percent, of an approximate number if the remark states none."""
 
 LINE_UNITS = frozenset({"line", "lines", "loc", "sloc"})
 _DIGITS = 12
@@ -139,10 +139,10 @@ _AFTER_LENGTH = lazy_pattern(
 class Remark(Struct, frozen=True):
     """An expectation in the plain words of a comment or a criterion.
 
-    `unit` is the word behind the number, in lower case; `bare` says that the remark is nothing but the expectation;
-    `below` that its wording usually follows the command; `plain` that the number stands alone, neither approximate nor
-    exact; `tail` that it counts only behind a command that prints a count. A remark without an expectation states a
-    number, or an output, that cannot be enforced. `absent`: what the command looks for should not be there.
+    `unit` is the word after the number, in lower case; `bare`: the remark contains nothing else; `below`: its wording
+    usually follows the command; `plain`: the number is neither approximate nor exact; `tail`: it counts only at the end
+    of a command that prints a count. A remark without an expectation states a number, or an output, that cannot be
+    enforced. `absent`: the command should not find anything.
     """
 
     expectation: Expectation | None
@@ -157,7 +157,7 @@ class Remark(Struct, frozen=True):
 
 
 class Quantity(Struct, frozen=True):
-    """A number with its bounds; `unit` is the word behind it, `rest` the text after that."""
+    """A number with its bounds; `unit` is the word after it, `rest` the text after that."""
 
     expectation: Expectation
     unit: str
@@ -166,13 +166,13 @@ class Quantity(Struct, frozen=True):
 
 
 def _may_expect(text: str) -> bool:
-    """Return True if a closer look is worth its patterns."""
+    """Return True if the text is worth matching with the slow patterns."""
     lowered = text.casefold()
     return text[0].isdigit() or any(word in lowered for word in _WORDS)
 
 
 def parse_remark(text: str) -> Remark | None:
-    """Return what a comment expects; None if it expects nothing of the kind."""
+    """Return the expectation of a comment, or None if it has none."""
     comment = re.sub(r"\bzero\b", "0", text.strip().lstrip("#").strip(), flags=re.IGNORECASE)
     if not comment or len(comment) > _LONGEST or not _may_expect(comment):
         return None
@@ -191,7 +191,7 @@ def parse_remark(text: str) -> Remark | None:
 
 
 def _failure(comment: str) -> Remark | None:
-    """Return a remark that the command is to fail, or to find nothing; None for any other."""
+    """Return a remark that the command must fail or find nothing, or None."""
     if _FAILS_BEFORE.fullmatch(comment):
         return Remark(Expectation(ExpectationKind.FAILS_BEFORE), bare=True, tail=True)
     if _NO_OUTPUT.fullmatch(comment):
@@ -203,7 +203,7 @@ def _failure(comment: str) -> Remark | None:
 
 
 def _bare_number(text: str) -> Remark | None:
-    """Return a remark that is nothing but a number, as in `wc -l a.py  # 600 lines`."""
+    """Return a remark that is only a number, as in `wc -l a.py  # 600 lines`."""
     quantity = parse_quantity(text)
     if quantity is None or quantity.rest.strip(" .") or quantity.unit not in {"", *LINE_UNITS}:
         return None
@@ -211,7 +211,7 @@ def _bare_number(text: str) -> Remark | None:
 
 
 def _unread(text: str) -> Remark | None:
-    """Return a remark that cannot be enforced, where it has a number and the words of an expectation."""
+    """Return a remark that cannot be enforced if the text has a number and words of an expectation."""
     stated = (_MODAL.search(text) and _ANY_NUMBER.search(text)) or _PRINTS.match(text)
     return Remark(None) if stated else None
 
@@ -253,7 +253,7 @@ def _contains(text: str) -> Expectation:
 
 
 def parse_quantity(text: str) -> Quantity | None:
-    """Return the number that a text such as `~600 lines (±50)` begins with."""
+    """Return the number at the start of a text such as `~600 lines (±50)`."""
     match = _QUANTITY.match(text)
     if match is None or len(match["number"]) > _DIGITS or len(match["high"] or "") > _DIGITS:
         return None
@@ -272,7 +272,7 @@ def parse_quantity(text: str) -> Quantity | None:
 
 
 def _between(bound: Expectation, unit: str, remainder: str) -> Quantity | None:
-    """Return the quantity between two bounds, as in `at least 550, at most 650`, where a second one follows."""
+    """Return the quantity between two bounds, as in `at least 550, at most 650`, or None without a second bound."""
     joint = _JOINT.match(remainder)
     second = parse_quantity(remainder[joint.end() :]) if joint else None
     kinds = {ExpectationKind.AT_LEAST, ExpectationKind.AT_MOST}
@@ -285,12 +285,12 @@ def _between(bound: Expectation, unit: str, remainder: str) -> Quantity | None:
 
 
 def with_default_tolerance(expectation: Expectation) -> Expectation:
-    """Return the expectation of a number of lines for which no tolerance is stated."""
+    """Return the expectation with the default tolerance for a number of lines."""
     return replace(expectation, tolerance=expectation.number * DEFAULT_TOLERANCE // 100)
 
 
 def _bound(match: re.Match[str], number: int) -> Expectation | None:
-    """Return the one-sided expectation, such as `at least 5`, if it is one."""
+    """Return the one-sided expectation, such as `at least 5`, or None."""
     more = (match["more"] or "").casefold()
     if match["lower"] or match["plus"] or more.endswith(("more", "above", "longer", "greater")):
         return Expectation(ExpectationKind.AT_LEAST, number)
@@ -304,7 +304,7 @@ def _bound(match: re.Match[str], number: int) -> Expectation | None:
 
 
 def _tolerance(match: re.Match[str], *, low: int, high: int) -> int:
-    """Return how far the number may be off: what is stated, a tenth of an approximate number, or nothing."""
+    """Return how far the number may be off: as stated, a tenth for an approximate number, otherwise half the range."""
     half = (high - low + 1) // 2
     stated = match["tolerance"] or match["tolerance2"]
     if stated:
@@ -321,9 +321,9 @@ def _integer(digits: str) -> int:
 
 
 def parse_length(criterion: str) -> tuple[str, Expectation | None] | None:
-    """Return the subject and the expectation of a criterion on a file's length; None for any other criterion.
+    """Return the subject and expectation of a criterion on a file's length, or None for any other criterion.
 
-    The expectation is None if the criterion speaks of a number of lines in a way that cannot be read.
+    The expectation is None if the criterion mentions a number of lines in wording that is not understood.
     """
     lowered = criterion.casefold()
     if "[" in criterion or ("line" not in lowered and "length" not in lowered):

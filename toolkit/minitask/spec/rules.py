@@ -1,4 +1,4 @@
-"""The rules that a diagnostic can cite; each has a page, `docs/rules/CODE.md`, which ships with the toolkit."""
+"""The rules that diagnostics cite; each has a page, `docs/rules/CODE.md`, which ships with the toolkit."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from minitask.errors import UsageError
 from minitask.spec.model import Diagnostic, Severity
 
 SEVERITIES = {"E": Severity.ERROR, "W": Severity.WARNING, "N": Severity.NOTE}
-"""The letter that a rule's code begins with says how much it matters."""
+"""Severities by the first letter of a rule's code."""
 _CODE = r"[EWN]\d{3}"
 _HEADING = r"(?m)^## (Why|How to fix|Wrong|Right)\n"
 _FENCE = "~~~~"
 
 
 class Rule(Struct, frozen=True):
-    """A rule, and its `page` in Markdown: a title, the severity, what it finds, why, how to fix it, two examples."""
+    """A rule and its `page` in Markdown: title, severity, summary, reason, fix, and two examples."""
 
     code: str
     page: str
 
     @property
     def severity(self) -> Severity:
-        """Return how much it matters."""
+        """The rule's severity."""
         return SEVERITIES[self.code[0]]
 
     @property
     def title(self) -> str:
-        """Return its name: what it finds, in a few words."""
+        """The rule's title: its finding in a few words."""
         return self.page.partition("\n")[0].removeprefix(f"# {self.code}: ")
 
     @property
     def summary(self) -> str:
-        """Return what it finds, in a sentence or two."""
+        """The rule's finding in a sentence or two."""
         return self.page.split("\n\n")[2]
 
 
 def codes() -> list[str]:
-    """Return the codes of all rules, by their number."""
+    """Return the codes of all rules, ordered by number."""
     names = (page.stem for page in resources.path("rules").iterdir())
     return sorted((name for name in names if re.fullmatch(_CODE, name)), key=lambda code: code[1:])
 
 
 def find_rule(code: str) -> Rule | None:
-    """Return the rule of a code; a code of an older version, with another letter, finds it by its number."""
+    """Return the rule of a code, or None; a code of an older version, with another letter, matches by its number."""
     normalised = code.strip().upper()
     if not re.fullmatch(r"[A-Z]\d{3}", normalised) or normalised[0] not in SEVERITIES:
         return None
@@ -57,7 +57,7 @@ def find_rule(code: str) -> Rule | None:
 
 
 def explain(code: str) -> str:
-    """Return a rule in plain text, for a terminal; an unknown code is a `UsageError`."""
+    """Return a rule as plain text for a terminal; raise `UsageError` for an unknown code."""
     rule = find_rule(code)
     if rule is None:
         raise UsageError(f"there is no rule {code!r}", hint=f"the rules are {', '.join(codes())}")
@@ -77,7 +77,7 @@ def _plain(text: str) -> str:
 
 
 class Problem(Struct, frozen=True):
-    """One mistake of a file; `line` is 1-based."""
+    """A mistake in a file; `line` is 1-based."""
 
     line: int
     code: str
@@ -85,6 +85,6 @@ class Problem(Struct, frozen=True):
     hint: str = ""
 
     def at(self, path: str) -> Diagnostic:
-        """Return the same as a diagnostic of the file."""
+        """Return the problem as a diagnostic of the file."""
         severity = SEVERITIES[self.code[0]]
         return Diagnostic(path, self.line, self.code, severity, self.message, self.hint)

@@ -1,6 +1,7 @@
-"""Values of a JSON document that another program wrote: of the expected kind, absent, or an error that says where.
+"""Read SARIF: its JSON values (each of the expected kind or absent, otherwise an error with its position), and
+findings.
 
-JSON's `null` counts as absent, as tools write the one for the other.
+JSON's `null` counts as absent, because tools write either.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from minitask.spec.paths import check_path
 
 Value = TypeVar("Value")
 LARGEST = 10**9
-"""No line or column is larger; a number that is was not meant as one."""
+"""Largest valid line or column."""
 KINDS = ((bool, "a truth value"), (str, "a text"), (list, "a list"), (dict, "an object"))
 
 
 def decode_json(content: bytes) -> str:
-    """Return a JSON document's text, by the encoding that its first bytes tell; raise `UsageError` for another."""
+    """Return a JSON document's text, decoded by its first bytes; raise `UsageError` if that fails."""
     encoding = json.detect_encoding(content)
     try:
         return content.decode(encoding)
@@ -33,7 +34,7 @@ def decode_json(content: bytes) -> str:
 
 
 def load_json(text: str) -> Any:
-    """Return the document; raise `UsageError` for what is none, or is nested too deeply to be a report."""
+    """Return the document; raise `UsageError` if it is not JSON or nested too deeply."""
     try:
         return json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
@@ -43,22 +44,22 @@ def load_json(text: str) -> Any:
 
 
 def table(value: object, where: str) -> Mapping[str, Any]:
-    """Return an object; an empty one where there is none."""
+    """Return `value` as an object; empty if absent."""
     return _expect(value, where, dict, {})
 
 
 def rows(value: object, where: str) -> Sequence[Any]:
-    """Return a list; an empty one where there is none."""
+    """Return `value` as a list; empty if absent."""
     return _expect(value, where, list, [])
 
 
 def string(value: object, where: str) -> str:
-    """Return a text; an empty one where there is none."""
+    """Return `value` as a text; empty if absent."""
     return _expect(value, where, str, "")
 
 
 def count(value: object, where: str) -> int:
-    """Return a whole number from 0 on, as lines and columns are; 0 if there is none."""
+    """Return `value` as a line or column number; 0 if absent."""
     if value is None:
         return 0
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
@@ -67,7 +68,7 @@ def count(value: object, where: str) -> int:
 
 
 def damaged(problem: str) -> UsageError:
-    """Return the error for a document that is not what it should be."""
+    """Return the error for a damaged document."""
     hint = "run the linter again to write a complete report"
     return UsageError(f"the linter's report is damaged: {problem}", hint=hint)
 
@@ -97,7 +98,7 @@ Json = Mapping[str, Any]
 
 
 class Run(Struct, frozen=True):
-    """One run of one tool: what its results refer to. `where` is its place in the document."""
+    """A run of a tool, with the data to which its results refer. `where` is its path in the document."""
 
     where: str
     document: Json
@@ -116,9 +117,9 @@ def sarif_tools(document: Json) -> tuple[str, ...]:
 
 
 def sarif_findings(document: Json, roots: Sequence[str]) -> Iterator[Finding]:
-    """Yield the findings, their paths as the document gives them; empty if one is not in a file.
+    """Yield the findings, with paths as in the document (empty for a result outside files).
 
-    `roots` are where the repository's checkouts are.
+    `roots` are the repository's checkouts.
     """
     for run in _runs(document, roots):
         results = rows(run.document.get("results"), f"{run.where}.results")
@@ -144,7 +145,7 @@ def _runs(document: Json, roots: Sequence[str]) -> Iterator[Run]:
 
 
 def _findings(run: Run, result: Json, where: str) -> Iterator[Finding]:
-    """Yield a finding for each place of a result; one without a path where it has none."""
+    """Yield a finding for each location of a result; one without a path if it has none."""
     rule = _rule(run, result, where)
     if not _counts(result, rule, where):
         return
@@ -170,7 +171,7 @@ def _findings(run: Run, result: Json, where: str) -> Iterator[Finding]:
 
 
 def _rule(run: Run, result: Json, where: str) -> Json:
-    """Return the rule that a result refers to, by its index or its id; empty if it is not described."""
+    """Return the rule of a result, by index or id; empty if it is not described."""
     reference = table(result.get("rule"), f"{where}.rule")
     component = table(reference.get("toolComponent"), f"{where}.rule.toolComponent")
     owner = table(_at(run.extensions, component.get("index")), where) or run.driver
@@ -185,7 +186,7 @@ def _rule(run: Run, result: Json, where: str) -> Json:
 
 
 def _counts(result: Json, rule: Json, where: str) -> bool:
-    """Return True if a result is a finding that nobody has suppressed."""
+    """Return True if a result is a finding that is not suppressed."""
     if (result.get("kind") or "fail") != "fail" or result.get("baselineState") == "absent":
         return False
     settings = table(rule.get("defaultConfiguration"), f"{where}: defaultConfiguration")
@@ -197,7 +198,7 @@ def _counts(result: Json, rule: Json, where: str) -> bool:
 
 
 def _status(suppression: object, where: str) -> str:
-    """Return the status of a request to suppress a result; accepted if it states none."""
+    """Return the status of a suppression; accepted if it states none."""
     return string(table(suppression, where).get("status"), f"{where}: status") or "accepted"
 
 
@@ -219,7 +220,7 @@ def _argument(match: re.Match[str], arguments: Sequence[Any]) -> str:
 
 
 def _located(run: Run, artifact: Json, where: str) -> str:
-    """Return the path that an artifact's location stands for; empty if it is no file's."""
+    """Return the path of an artifact's location; empty if it is not a file."""
     if artifact.get("uri") is None:
         listed = table(_at(run.artifacts, artifact.get("index")), f"{run.where}.artifacts")
         artifact = table(listed.get("location"), f"{run.where}.artifacts: location")
@@ -235,14 +236,14 @@ def _resolved(run: Run, artifact: Json, where: str, *, depth: int) -> str:
     folder = _resolved(run, parent, where, depth=depth + 1)
     foreign = folder.startswith("/") and path_below(folder.rstrip("/"), run.roots) is None
     if not folder or (foreign and base.strip("%").upper() == SOURCE_ROOT):
-        return path  # the report was made in another checkout, whose root this is
+        return path  # the report is from another checkout with this root
     return f"{folder.rstrip('/')}/{path}"
 
 
 def _path(uri: str) -> str:
     """Return the path of a relative reference or a `file:` URI of this machine; empty for any other.
 
-    Raw `?` and `#` stay part of it: there is no query to a file, and some linters do not encode them.
+    Raw `?` and `#` stay part of it: files have no query, and some linters do not encode them.
     """
     scheme = _SCHEME.match(uri)
     if scheme is not None:
@@ -256,17 +257,17 @@ def _path(uri: str) -> str:
 
 
 def _at(items: Sequence[Any], index: object) -> Any:
-    """Return the element at an index that another program wrote; None if there is none."""
+    """Return the element at an index from the document, or None if there is none."""
     if isinstance(index, bool) or not isinstance(index, int):
         return None
     return items[index] if 0 <= index < len(items) else None
 
 
 class Finding(Struct, frozen=True):
-    """One finding: what a rule says of a place.
+    """A finding: a rule's message about a location.
 
-    `line` and `column` count from 1; 0 is the whole file, or the whole line. `fixable` says that the linter itself can
-    fix it without a change of what the code does.
+    `line` and `column` count from 1; 0 is the whole file, or the whole line. `fixable`: the linter itself can fix it
+    without changing what the code does.
     """
 
     path: str
@@ -278,9 +279,9 @@ class Finding(Struct, frozen=True):
 
 
 def relative_path(path: str, roots: Sequence[str]) -> str | None:
-    """Return the canonical path in the repository, whose checkouts are at `roots`; None for one that is not in it.
+    """Return the canonical path in the repository with checkouts at `roots`, or None if the path is outside.
 
-    A relative path is taken to start at the repository's root.
+    A relative path starts at the repository's root.
     """
     inside: str | None = path
     if path.startswith("/"):
@@ -292,7 +293,7 @@ def relative_path(path: str, roots: Sequence[str]) -> str | None:
 
 
 def path_below(path: str, roots: Sequence[str]) -> str | None:
-    """Return the rest of an absolute path below one of some folders, the innermost; None below none of them."""
+    """Return the rest of an absolute path below the innermost matching root, or None."""
     for root in sorted(roots, key=len, reverse=True):
         folder = root.rstrip("/")
         if path == folder or path.startswith(f"{folder}/"):

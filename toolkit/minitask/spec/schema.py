@@ -32,14 +32,14 @@ _KINDS = {
 def check_document(
     document: Mapping[str, object], lines: Mapping[str, int], *, path: str = ""
 ) -> tuple[Diagnostic, ...]:
-    """Return what is wrong with a spec's document; `lines` maps a place in it (`options/tier`) to a line."""
+    """Return the diagnostics of a spec's document; `lines` maps a path in it (`options/tier`) to a line."""
     if surely_fits(document, _inlined_schema()):
         return ()
     return tuple(problem.at(path) for problem in _problems(_validator(""), document, lines))
 
 
 def check_spec(spec: Spec) -> tuple[Diagnostic, ...]:
-    """Return what is wrong with a parsed spec, whose front matter has been judged by itself."""
+    """Return the diagnostics of a parsed spec; its front matter has been checked separately."""
     document = spec_document(spec)
     if surely_fits(document, _schema_beyond_front_matter()):
         return ()
@@ -47,7 +47,7 @@ def check_spec(spec: Spec) -> tuple[Diagnostic, ...]:
 
 
 def check_options(options: Mapping[str, object], lines: Mapping[str, int]) -> tuple[Problem, ...]:
-    """Return what is wrong with a front matter; `lines` maps a key, or `key/INDEX`, to a line."""
+    """Return the problems of a front matter; `lines` maps a key, or `key/INDEX`, to a line."""
     if not options or surely_fits(options, _schema("options")):
         return ()
     return _problems(_validator("options"), options, lines)
@@ -61,7 +61,7 @@ def _schema(definition: str) -> dict[str, Any]:
 
 @cache
 def _inlined_schema() -> dict[str, Any]:
-    """Return the schema of a spec, each reference replaced by what it refers to, without titles and descriptions."""
+    """Return the schema of a spec with references inlined, without titles and descriptions."""
     definitions = resources.schema("spec")["$defs"]
 
     def inlined(part: Any) -> Any:
@@ -110,7 +110,7 @@ def _problems(
 
 
 def _best(errors: list[ValidationError]) -> ValidationError:
-    """Return the error to report of those at one place: of an alternative, the one that came closest."""
+    """Return the error to report for one path: for alternatives, that of the closest one."""
     from jsonschema.exceptions import best_match
 
     best: ValidationError | None = best_match(errors)
@@ -199,7 +199,7 @@ def _show(value: object) -> str:
 
 
 def _hint(error: ValidationError, name: str) -> str:
-    """Return the way out: the nearest choice, else an example, else what the property is for."""
+    """Return a hint: the nearest choice, otherwise an example, otherwise the property's description."""
     import difflib
 
     schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}

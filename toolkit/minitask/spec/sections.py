@@ -1,9 +1,8 @@
-"""The tasks of a Markdown document: their header fields, and what belongs to which section.
+"""Read the tasks of a Markdown document: their header fields, and the blocks of each section.
 
-A heading or a bold label that names a section of the template opens it. A deeper heading belongs to
-the section that it stands in; any other heading below the task's is part of the task's instructions,
-so that no requirement is lost. A heading at the task's own level that names nothing known ends the
-task.
+A heading or bold label that names a section of the template opens it. A deeper heading belongs to the open section; any
+other heading below the task's is part of its instructions, so that no requirement is lost. An unknown heading at the
+task's own level ends the task.
 """
 
 from __future__ import annotations
@@ -46,8 +45,7 @@ _LABEL_INSIDE = lazy_pattern(r"\s+(?=\*\*[^*]+(?:\*\*\s*:|:\s*\*\*))")
 def read_tasks(document: Document) -> list[RawTask]:
     """Return the tasks of a document in order.
 
-    Without a Mini-Task heading, the first top heading is the task, if the template's sections
-    follow.
+    Without a Mini-Task heading, the first top heading is the task, if the template's sections follow.
     """
     top_blocks = blocks(document)
     headings = [block for block in top_blocks if block.kind == "heading"]
@@ -66,7 +64,7 @@ def read_tasks(document: Document) -> list[RawTask]:
 def _lone_task(
     top_blocks: list[MarkdownBlock], headings: list[MarkdownBlock]
 ) -> MarkdownBlock | None:
-    """Return the heading of a file that holds one task and does not call it a mini-task."""
+    """Return the heading of a file that holds one task and does not call it a mini-task, or None."""
     top = next((b for b in headings if b.level == 1 or find_container_title(b.text)), None)
     if any(is_canonical(block.text) for block in headings):
         return top
@@ -75,7 +73,7 @@ def _lone_task(
 
 
 def _labels(block: MarkdownBlock) -> Iterator[str]:
-    """Yield the bold labels that begin a paragraph's lines."""
+    """Yield the bold labels at the start of a paragraph's lines."""
     if block.kind == "paragraph" and "**" in block.text:
         for line in block.text.split("\n"):
             label = find_label(line)
@@ -84,7 +82,7 @@ def _labels(block: MarkdownBlock) -> Iterator[str]:
 
 
 class _Reader(Struct):
-    """Walks over the blocks; `holder` is what the next block belongs to."""
+    """Walks over the blocks; `holder` is the task or container to which the next block belongs."""
 
     document: Document
     lone: MarkdownBlock | None
@@ -99,7 +97,7 @@ class _Reader(Struct):
     list_end: int = -1
 
     def read(self, block: MarkdownBlock, *, following: MarkdownBlock | None) -> None:
-        """Take in the next top-level block; `following` is the one after it."""
+        """Add the next top-level block; `following` is the block after it."""
         if block.kind == "heading":
             self._heading(block, following)
         elif self.holder is None:
@@ -118,7 +116,7 @@ class _Reader(Struct):
             self._content(block)
 
     def _label_list(self, block: MarkdownBlock) -> bool:
-        """Add the header fields that are the items of a list; return False for any other list."""
+        """Add the header fields in a list's items; return False for any other list."""
         fields = labelled_lists(self.document, block)
         for key, value, line, nested in fields:
             self._current_task().fields.append(
@@ -180,7 +178,7 @@ class _Reader(Struct):
     def _open_section(
         self, name: str, first: str, *, block: MarkdownBlock, level: int, row: int = -1
     ) -> None:
-        """Begin a section at a heading, or at line `row` of a paragraph; `first` is behind its name."""
+        """Begin a section at a heading, or at line `row` of a paragraph; `first` is the text after its name."""
         holder = self._current_task()
         self.section, self.level = name, level
         row = block.end - 1 if row < 0 else row
@@ -198,7 +196,7 @@ class _Reader(Struct):
         return self.holder
 
     def _content(self, block: MarkdownBlock) -> None:
-        """Add a block to the open section, or to the context before the first one."""
+        """Add a block to the open section, or to the context before the first section."""
         if self.section == _FIELD:
             return
         if not self.section and block.kind == "html_block":
@@ -249,7 +247,7 @@ class _Reader(Struct):
             self._extend(block, start=plain_from, end=block.end)
 
     def _field_line(self, line: str, number: int) -> None:
-        """Add a line below a heading that lists files: a file, a row of a table, or a label such as `**Modify:**`."""
+        """Add a line below a file-list heading: a file, a row of a table, or a label such as `**Modify:**`."""
         label = find_label(line)
         verb = find_label_verb(f"{label[0]}:") if label else ""
         if label and (verb or is_header_key(label[0])):
@@ -261,7 +259,7 @@ class _Reader(Struct):
     def _label(
         self, line: str, *, block: MarkdownBlock, row: int, before_fence: bool, plain_from: int
     ) -> str:
-        """Act on a line that begins with a label: `section`, `field`, or nothing for plain text."""
+        """Handle a line that begins with a label; return `section`, `field`, or an empty string for plain text."""
         parts = split_labels(line)
         labels = [label for label in map(find_label, parts) if label] or bare_label(line)
         if not labels:
@@ -309,11 +307,11 @@ class _Reader(Struct):
         fields[-1] = replace(fields[-1], bullets=(*fields[-1].bullets, *bullets))
 
     def _goes_on(self, block: MarkdownBlock) -> bool:
-        """Return True if a list with other marks follows a field's list, without a blank line between them."""
+        """Return True if a list with other bullets directly follows a field's list, without a blank line."""
         return block.start == self.list_end and bool(self.document.lines[block.start - 1].strip())
 
     def _field_list(self, block: MarkdownBlock) -> None:
-        """Add a list below a field; a list with other marks that follows at once continues it."""
+        """Add a list below a field; a list with other bullets that directly follows continues it."""
         fields = self._current_task().fields
         self.list_end = block.end
         if find_action(fields[-1].key) is not None:
@@ -325,7 +323,7 @@ class _Reader(Struct):
         self.takes_list = False
 
     def _add_bullet(self, text: str, line: int) -> None:
-        """Add a file; a header field that follows it without a blank line is part of its bullet in Markdown."""
+        """Add a file; a header field on the next line is part of its bullet in Markdown, and is split off."""
         bullet, *parts = _LABEL_INSIDE.split(text)
         labels = [find_label(part) for part in parts]
         if not all(label and is_header_key(label[0]) for label in labels):

@@ -1,8 +1,7 @@
-"""Judge from its text whether a validation command can fail.
+"""Decide from a validation command's text whether it can fail.
 
-A command is read as a list of pipelines joined by `&&`, `||` and `;`; `if`, loops and groups by the grammar. What
-cannot be read so (functions, whatever may end the shell) is taken to be able to fail: only what certainly proves
-nothing is called weak.
+A command is parsed as pipelines joined by `&&`, `||` and `;`; `if`, loops and groups by the grammar. Anything else
+(functions, code that may end the shell) counts as able to fail: only a command that certainly proves nothing is weak.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ Pipeline = tuple[list[list[str]], str]
 
 
 class CommandStrength(StrEnum):
-    """The worth of a command as proof, from most to least."""
+    """The value of a command as proof, from most to least."""
 
     CHECK = "check"  # it can fail
-    SETUP = "setup"  # it prepares what follows and is not meant to judge
+    SETUP = "setup"  # it prepares what follows and does not check
     SHOW = "show"  # it only shows something
     VOID = "void"  # it cannot fail
 
@@ -44,11 +43,11 @@ _INERT = lazy_pattern(
     r"|(?:ruff|flake8|pylint)\b.* --exit-zero\b.*|\S+ (?:--version|--help)"
     r"|find (?:\. )?-(?:name|iname|path|type) (?!.* -(?:exec|execdir|ok|delete)\b).*"
 )
-"""Commands that end well whatever they look at."""
+"""Commands that pass whatever they examine."""
 _WRITERS = lazy_pattern(
     r"(?:black|isort|gofmt -w|ruff format|prettier (?:--write|-w)|\S+ .*--fix)\b(?!.* (?:--check|--diff|-c)\b).*"
 )
-"""Commands that mend what they find, and so do not judge it."""
+"""Commands that fix what they find, and so do not check it."""
 _SESSION = frozenset({"cd", "pushd", "popd", "export", "declare", "readonly", "set", "shopt"})
 _FILES = frozenset({"mkdir", "touch", "rm", "cp", "mv"})
 _SETUP = _SESSION | _FILES | {"source", ".", "unset", "alias", "trap", "umask", "kill", "wait"}
@@ -67,7 +66,7 @@ _JOINED = lazy_pattern(r"\d*[<>]&[\d-]+")
 
 
 def strength(command: Command) -> CommandStrength:
-    """Return the worth of one command; every part of a pipe counts, as it does when the command is run."""
+    """Return the strength of a command; every part of a pipe counts, as when the command is run."""
     if any(_can_deny(expectation.kind, expectation.number) for expectation in command.expectations):
         return CommandStrength.CHECK
     tokens = read_words(command.text)
@@ -85,7 +84,7 @@ def strength(command: Command) -> CommandStrength:
 
 
 def _compound_strength(text: str) -> CommandStrength:
-    """Return the worth of `if`, a loop or a group: void if none of its branches ends in a command that can fail."""
+    """Return the strength of `if`, a loop or a group: void if no branch ends in a command that can fail."""
     from minitask.spec.bash import UnreadableError, parse_tree
 
     if _ENDS_SHELL.search(text) or "<<" in text or ">" in text.replace(">&", ""):
@@ -98,7 +97,7 @@ def _compound_strength(text: str) -> CommandStrength:
 
 
 def _sequence_outcomes(nodes: Iterable[Node]) -> frozenset[bool]:
-    """Return how commands in a row end: as the last of them does."""
+    """Return the outcomes of commands in sequence: those of the last one."""
     commands = [node for node in nodes if node.is_named and node.type != "comment"]
     return _node_outcomes(commands[-1]) if commands else _SUCCEEDS
 
@@ -112,7 +111,7 @@ def _node_outcomes(node: Node) -> frozenset[bool]:
         return _if_outcomes(node)
     if (
         node.type in _LOOPS and node.children[0].type != "until"
-    ):  # one that waits can run out of time
+    ):  # an `until` loop can run out of time
         bodies = (child for child in node.children if child.type in _GROUPS)
         return _SUCCEEDS.union(*map(_node_outcomes, bodies))
     if node.type == "list":
@@ -125,7 +124,7 @@ def _node_outcomes(node: Node) -> frozenset[bool]:
 
 
 def _if_outcomes(node: Node) -> frozenset[bool]:
-    """Return how an `if` or `elif` ends: as one of its branches, or well if none is taken."""
+    """Return the outcomes of an `if` or `elif`: those of its branches, and success if none may be taken."""
     kinds = [child.type for child in node.children]
     then = kinds.index("then")
     branches = [child for child in node.children if child.type in {"elif_clause", "else_clause"}]
@@ -143,7 +142,7 @@ def _can_deny(kind: ExpectationKind, number: int) -> bool:
 
 
 def read_words(text: str) -> list[str]:
-    """Return the words and operators of a command; none where it is not a plain list of commands."""
+    """Return the words and operators of a command; empty if it is not a plain list of commands."""
     flat = _JOINED.sub("", text.replace("\\\n", " ")).replace("&>", ">").strip()
     if "\n" in flat or "<<" in flat:
         return []
@@ -179,7 +178,7 @@ def _simple_strength(tokens: list[str]) -> CommandStrength:
 
 
 def _only_prepares(pipelines: Sequence[Pipeline]) -> bool:
-    """Return True if the list prepares things, and else only says so: `rm -f a || true`."""
+    """Return True if the list only prepares, and otherwise prints: `rm -f a || true`."""
     names = {
         plain[0] for parts, _ in pipelines for part in parts if (plain := plain_words(part)[0])
     }
@@ -187,7 +186,7 @@ def _only_prepares(pipelines: Sequence[Pipeline]) -> bool:
 
 
 def _git_shows(argv: list[str], arguments: list[str]) -> bool:
-    """Return True if a git command only shows; `git diff` judges where it is told to."""
+    """Return True if a git command only shows; `git diff` checks if an option tells it to."""
     if not arguments:
         return False
     if arguments[0] == "diff":
@@ -196,7 +195,7 @@ def _git_shows(argv: list[str], arguments: list[str]) -> bool:
 
 
 def _outcomes(pipelines: Sequence[Pipeline]) -> frozenset[bool]:
-    """Return how a list can end, read from left to right as bash does."""
+    """Return the outcomes of a list, read from left to right as bash does."""
     outcome: frozenset[bool] = frozenset()
     joint = ";"
     for pipeline, following in pipelines:
@@ -214,7 +213,7 @@ def _outcomes(pipelines: Sequence[Pipeline]) -> frozenset[bool]:
 
 
 def read_pipelines(tokens: list[str]) -> list[Pipeline]:
-    """Return the pipelines of a list, each with the operator that follows it."""
+    """Return the pipelines of a list, each with the operator after it."""
     pipelines: list[Pipeline] = []
     parts: list[list[str]] = [[]]
     for word in (*tokens, ";"):
@@ -242,14 +241,14 @@ def _pipeline_outcomes(parts: list[list[str]]) -> frozenset[bool]:
 
 
 def ends_in_filter(text: str) -> bool:
-    """Return True if a command's end only passes on what it is given: without `pipefail`, that is how it ends."""
+    """Return True if the command ends in a filter, whose exit code it then has without `pipefail`."""
     tokens = read_words(text)
     parts = read_pipelines(tokens)[-1][0] if tokens else []
     return len(parts) > 1 and bool(parts[-1]) and _is_filter(parts[-1])
 
 
 def _is_filter(part: list[str]) -> bool:
-    """Return True if the end of a pipe only passes on what it is given."""
+    """Return True if the end of a pipe is a filter, which only passes its input on."""
     plain, _ = plain_words(part)
     return bool(plain) and plain[0] in _FILTERS
 

@@ -1,7 +1,8 @@
-"""The commands of a Validation section: its shell fences, cut into top-level commands with what is expected of each, or
-the code of lines such as ``Run: `pytest -q` ``.
+"""The commands of a Validation section: from its shell fences, or from the code of lines such as ``Run: `pytest -q`
+``.
 
-Lines that are plainly one command each are cut without a parser; anything else goes through tree-sitter's bash grammar.
+Fences are split into top-level commands with their expectations: plain lines of one command without a parser, anything
+else with tree-sitter's bash grammar.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ _RESERVED = lazy_pattern(
 
 
 class _Splitter(Struct):
-    """Joins comments to the commands that they speak of."""
+    """Joins expectation comments to their commands."""
 
     offset: int
     commands: list[Command] = field(default_factory=list)
@@ -111,20 +112,20 @@ class _Splitter(Struct):
 
 
 def is_shell(fence: Fence) -> bool:
-    """Return True if a fence of the Validation section is run; one without a language may show an output."""
+    """Return True if a fence of the Validation section is run; one without a language may show output instead."""
     language = shell_language(fence.info)
     return language in SHELLS and not (not language and _OUTPUT_LEAD.fullmatch(fence.lead.strip()))
 
 
 def shell_language(info: str) -> str:
-    """Return a fence's language in lower case: that of `bash`, `Bash,ignore`, `{.bash}` or `bash {x}` is `bash`."""
+    """Return a fence's language in lower case: `bash` for `Bash,ignore`, `{.bash}` or `bash {x}`."""
     if info.isalpha():
         return info.casefold()
     return re.split(r"[\s,{}]", info.strip().lstrip("{").lstrip("."), maxsplit=1)[0].casefold()
 
 
 def split_commands(fence: Fence) -> tuple[tuple[Command, ...], tuple[Problem, ...]]:
-    """Return the top-level commands of a shell fence in order, and what was wrong with them.
+    """Return the top-level commands of a shell fence in order, and its problems.
 
     A fence that bash's grammar cannot read gives no command and one problem.
     """
@@ -146,7 +147,7 @@ def split_commands(fence: Fence) -> tuple[tuple[Command, ...], tuple[Problem, ..
 
 
 def _held_to_tests(commands: tuple[Command, ...]) -> tuple[Command, ...]:
-    """Return the commands, one whose `$?` is tested by the next held to what that test asks for."""
+    """Return the commands; one whose `$?` the next command tests gets the expectation of that test."""
     updated = list(commands)
     for index, following in enumerate(commands[1:]):
         test = "?" in following.text and _STATUS_TEST.fullmatch(following.text.strip())
@@ -164,10 +165,9 @@ def _held_to_tests(commands: tuple[Command, ...]) -> tuple[Command, ...]:
 
 
 def _without_prompts(fence: Fence) -> tuple[str, tuple[Problem, ...]]:
-    """Return a session as typed: where the first line begins with a prompt, only such lines are commands.
+    """Return a session as typed: if the first line begins with a prompt, only such lines are commands.
 
-    The other lines are taken for output. In a `console` fence they are; in a `bash` fence they may well be commands, so
-    they are reported.
+    The other lines are output in a `console` fence; in a `bash` fence they may be commands, so they are reported.
     """
     lines = fence.content.split("\n")
     first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
@@ -204,7 +204,7 @@ def _passed_over(fence: Fence, lines: list[tuple[int, str]]) -> Iterator[Problem
 
 
 def _plain_parts(content: str) -> list[ShellPart] | None:
-    """Return the parts of lines that are one simple command each; None if a line could be more."""
+    """Return the parts of lines that are one simple command each, or None if a line may be more."""
     parts = []
     for row, line in enumerate(content.split("\n")):
         match = _PLAIN.match(line)
@@ -231,9 +231,9 @@ _EXPECTED = lazy_pattern(r"[*_]*(?:expected|should)\b.*", re.IGNORECASE)
 def read_commands(
     fences: Sequence[Fence], texts: Sequence[tuple[str, int]]
 ) -> tuple[tuple[Command, ...], list[Problem]]:
-    """Return the commands of shell fences in order, and what is not run or cannot be read.
+    """Return the commands of shell fences in order, and the problems of those not run or not readable.
 
-    `texts` are the section's lines outside fences, each with its place.
+    `texts` are the section's lines outside fences, each with its line number.
     """
     commands: list[Command] = []
     problems: list[Problem] = []
@@ -256,7 +256,7 @@ def _ignored(fence: Fence) -> Problem:
 
 
 def inline_fences(texts: Sequence[tuple[str, int]]) -> Iterator[Fence]:
-    """Return a fence for each line that is nothing but a command, held to the `Expected: …` below it."""
+    """Yield a fence for each line that is only a command, with the expectation of an `Expected: …` line below it."""
     for index, (text, line) in enumerate(texts):
         command = _whole_command(text)
         if command:
@@ -266,7 +266,7 @@ def inline_fences(texts: Sequence[tuple[str, int]]) -> Iterator[Fence]:
 
 
 def _whole_command(text: str) -> str:
-    """Return the command that a line consists of, beside words such as `Run:`; empty for any other line."""
+    """Return the command of a line that has nothing else but words such as `Run:`; empty for any other line."""
     match = _RUN.fullmatch(text.strip())
     code = code_text(match["code"]).strip().removeprefix("$ ") if match else ""
     return code if looks_like_command(code) else ""
