@@ -1,7 +1,7 @@
-"""A workspace for a program that edits files itself: its own home and git repository, and a way to see what it did.
+"""A workspace for a program that edits files itself: a private home and git repository, and detection of its changes.
 
-What the program does to its `.git` stays there: the toolkit compares the files with its own index, which lies outside
-the program's reach, and reads nothing of what the program committed, stashed or configured.
+The toolkit compares the files with its own index, outside the program's reach, and ignores the program's `.git`:
+anything that it committed, stashed or configured there.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ LITTER = (
 )
 """Names of files and folders that tools leave behind: an agent that runs tests did not mean to add them."""
 IDENTITY = "[user]\n\tname = agent\n\temail = agent@minitask.invalid\n"
-"""The identity for commits in an agent's own repository: some agents refuse to work without one."""
+"""Identity for commits in an agent's repository: some agents refuse to work without one."""
 
 
 class AgentWorkspace(Redacted, frozen=True):
-    """The workspace of an agent: the base's files in `folder`, a private `home`, and the sandbox that it runs in."""
+    """An agent's workspace: the base's files in `folder`, a private `home`, and its sandbox."""
 
     HIDDEN: ClassVar[tuple[str, ...]] = ("environ",)
 
@@ -55,12 +55,12 @@ class AgentWorkspace(Redacted, frozen=True):
 
     @property
     def folder(self) -> Path:
-        """Return the files."""
+        """Return the folder of the files."""
         return self.slot.tree
 
     @property
     def is_sandboxed(self) -> bool:
-        """Return True if there is a sandbox at all."""
+        """Return True if it has a sandbox."""
         return self.sandbox.strength is not Strength.NONE
 
     def run(
@@ -74,10 +74,10 @@ class AgentWorkspace(Redacted, frozen=True):
         readable: Sequence[Path] = (),
         patience: Callable[[bytes], float] | None = None,
     ) -> Finished:
-        """Run a program on the files, with the network; it and all that it started are gone afterwards.
+        """Run a program on the files, with network access; then end it and all its children.
 
-        Of what it prints the end is kept. `env` comes on top of the harmless variables, `readable` on top of what every
-        sandbox shows. `patience` gives the seconds that it may still run, by what it prints.
+        The end of its output is kept. `env` extends the harmless variables, `readable` the readable paths. `patience`
+        returns the remaining time in seconds for each chunk of output.
         """
         sandbox = self.sandbox if sandboxed else Sandbox(Strength.NONE, scratch=self.home.parent)
         wrapped = sandbox.wrap(
@@ -107,7 +107,7 @@ class AgentWorkspace(Redacted, frozen=True):
             orphans.end_marked(os.fsencode(f"HOME={self.home}"))
 
     def put(self, changes: Sequence[Change]) -> None:
-        """Write a change into the files."""
+        """Write a change to the files."""
         for change in changes:
             path = self.folder / change.path
             if not path.parent.resolve().is_relative_to(self.folder.resolve()):
@@ -118,13 +118,11 @@ class AgentWorkspace(Redacted, frozen=True):
                 path.write_bytes(change.content.encode("utf-8", "surrogateescape"))
 
     def changes(self, *, litter: Sequence[str], listed: Sequence[str] = ()) -> tuple[Change, ...]:
-        """Return what differs from the base in the files, except for what git ignores and what matches `litter`.
+        """Return the changes to the base, without files that git ignores or that match `litter`.
 
-        What tools leave behind wherever they run (`LITTER`) is left out as well, unless git tracks it.
-
-        The `listed` files count whatever git ignores. The contents are those that git would have in a commit: line
-        ends, `ident` and encodings are converted as the attributes say. `EditError` for a path that is no regular file
-        any more, or too large to be a source file.
+        Untracked files named in `LITTER` are excluded too; `listed` files are included even if git ignores them.
+        Contents are as in a commit: line ends, `ident` and encodings are converted by the attributes. Raise `EditError`
+        for a path that is no longer a regular file, or too large for a source file.
         """
         git = self.slot.git
         changed = git.fields(
@@ -157,7 +155,7 @@ class AgentWorkspace(Redacted, frozen=True):
 
     def _content(self, name: str) -> str | None:
         """Return a file's content; None if it is gone."""
-        if name.endswith("/"):  # git lists a repository in the files like this
+        if name.endswith("/"):  # git lists a nested repository so
             raise EditError(
                 f"{name} is no longer a regular file", hint="change regular files alone"
             )
@@ -169,7 +167,7 @@ class AgentWorkspace(Redacted, frozen=True):
 def open_agent_workspace(
     slot: Workspace, commit: str, *, sandbox: Sandbox, scratch: Path, environ: Mapping[str, str]
 ) -> Iterator[AgentWorkspace]:
-    """Yield a workspace with a commit's files; its home is removed in the end, the files stay for the next one."""
+    """Yield a workspace with a commit's files; afterwards remove its home, but keep the files for reuse."""
     discard_git(slot)
     slot.checkout(commit)
     private = Path(os.path.realpath(scratch)) / f"agent-{os.urandom(8).hex()}"
@@ -192,7 +190,7 @@ def discard_git(slot: Workspace) -> None:
 
 
 def _give_git(slot: Workspace, commit: str) -> None:
-    """A repository in the files that knows the commit, borrows its objects, and has nothing to lose."""
+    """Create a repository in the files, at the commit, borrowing its objects."""
     discard_git(slot)
     git_dir = slot.tree / ".git"
     for name in ("objects/info", "refs/heads", "info"):
@@ -208,17 +206,17 @@ def _give_git(slot: Workspace, commit: str) -> None:
 
 
 def _literal(name: str) -> str:
-    """Return a path as a pathspec that means only itself."""
+    """Return a pathspec that matches only this path."""
     return f":(literal,top){name}"
 
 
 def _is_named(name: str, pattern: str) -> bool:
-    """Return True if a part of a path matches a pattern."""
+    """Return True if a component of the path matches the pattern."""
     return any(fnmatch(part, pattern) for part in name.split("/"))
 
 
 def _is_litter(name: str, pattern: str) -> bool:
-    """Return True if a path, or a folder above it, matches a pattern."""
+    """Return True if the path, or a folder above it, matches the pattern."""
     parts = name.split("/")
     heads = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
     return any(fnmatch(head, pattern) for head in heads)
@@ -226,7 +224,7 @@ def _is_litter(name: str, pattern: str) -> bool:
 
 @contextmanager
 def temporary_objects(repository: Repository) -> Iterator[Git]:
-    """Git on the repository, for merges that only ask what would come of them: their objects are not kept."""
+    """Yield a git on the repository for trial merges, whose objects are not kept."""
     with TemporaryDirectory(prefix="minitask-") as folder:
         info_dir = Path(folder, "info")
         info_dir.mkdir()

@@ -1,8 +1,8 @@
-"""The build cache of a repository: files that tools keep from one run to the next, and that no candidate can spoil.
+"""A repository's build cache: files that tools reuse in later runs, protected from candidates.
 
-Only a run on a base adds to it, and only while no other run uses it. What any other run writes goes to a private layer
-and is dropped. A run sees it only if its commit contains the one whose run wrote last. Tracked files get a new time
-before each run, later than all in the cache: a tool that goes by times finds every file changed.
+Only a run on a base adds to it, when no other run uses it. Writes of any other run go to a private layer and are
+dropped. A run sees the cache only if its commit contains the last writer's. Before each run tracked files get a time
+later than all in the cache, so that a tool that compares times treats every file as changed.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ UNSEEN = {
     GO: (r'^\s*(import\s+)?"C"|^#include ".*/', "*.go", "*.s"),
     MYPY: (r"^\s*plugins\s*=", "*.ini", "*.cfg", "*.toml"),
 }
-"""What of a commit has a tool miss changes: Go does not follow C, nor mypy what a plugin imports."""
+"""Patterns of a commit's files with which a tool misses changes: Go does not track C, nor mypy a plugin's imports."""
 GO_EXPIRY = "testexpire.txt"
-"""Go's file in its cache: results of tests before the time in it do not count. What a test starts is unseen, too."""
+"""Go's file in its cache: older test results do not count, since Go does not track programs that tests start."""
 WAIT_SECONDS = 2
 OPAQUE = "user.overlay.opaque"
 
 
 class View(Struct, frozen=True):
-    """The variables that the run of a commit sees the cache by: `empty`, or as it was kept. `adds`: it is a base."""
+    """A run's view of the cache: the variables, and whether it is `empty`. `adds`: the run is on a base."""
 
     names: tuple[str, ...]
     commit: str
@@ -52,16 +52,16 @@ class View(Struct, frozen=True):
 
 
 class CachingSession(Struct):
-    """A sandbox with the cache. What its commands write is added to the cache of a base if they are `whole`."""
+    """A sandbox with the cache. In a run on a base, its writes are added to the cache if its commands are `whole`."""
 
     sandbox: Sandbox
     whole: bool = False
 
 
 class BuildCache(Struct):
-    """Folders that variables name, below `folder`, of which each command sees a layer or a copy of its own.
+    """Cache folders named by variables, below `folder`; each command sees a private layer or copy.
 
-    Used by one process at a time, by many threads. Above `limit_bytes` all is removed, and the next base fills it.
+    Used by one process at a time, by many threads. Above `limit_bytes` it is emptied, and refilled by the next base.
     """
 
     folder: Path
@@ -76,7 +76,7 @@ class BuildCache(Struct):
 
     @contextmanager
     def use(self, slot: IncrementalCheckout, commit: str, *, adds: bool) -> Iterator[None]:
-        """Have a workspace at a commit see the cache; nothing is added to it meanwhile."""
+        """Let a workspace at a commit see the cache; nothing is added to it meanwhile."""
         with self._lock:
             self._users += 1
             view = self._view(commit, adds=adds)
@@ -91,12 +91,12 @@ class BuildCache(Struct):
                 while self._waiting and not self._users:
                     try:
                         self._add(*self._waiting.pop(0))
-                    except OSError:  # it begins anew
+                    except OSError:  # start with an empty cache
                         force_remove(self.folder / "kept")
 
     @contextmanager
     def session(self, slot: IncrementalCheckout, sandbox: Sandbox) -> Iterator[CachingSession]:
-        """Yield the sandbox for one session in a workspace, in which nothing of another session is left."""
+        """Yield the sandbox for a session in a workspace, without traces of other sessions."""
         view = self._views.get(slot.folder)
         if view is None:
             yield CachingSession(sandbox)
@@ -113,7 +113,7 @@ class BuildCache(Struct):
                 self._waiting.append((view, {n: self._aside(of) for n, of in shown.items()}))
 
     def _view(self, commit: str, *, adds: bool) -> View | None:
-        """Return what the run of a commit sees; None for nothing. Wait until its files can be newer than the cache."""
+        """Return a run's view, or None; wait until its files can be newer than the cache."""
         writer, _, ended = self._note().partition(" ")
         fits = bool(ended) and self._contains(commit, writer)
         names = tuple(name for name in self.variables if fits or adds)
@@ -122,11 +122,11 @@ class BuildCache(Struct):
             waited_until = time.monotonic() + WAIT_SECONDS
             while time.time() < int(ended) + 1 and time.monotonic() < waited_until:
                 time.sleep(0.02)
-            fits = time.time() >= int(ended) + 1  # else somebody has set the clock back
+            fits = time.time() >= int(ended) + 1  # else the clock was set back
         return View(names, commit, not fits, adds) if names and (fits or adds) else None
 
     def _misses_changes(self, name: str, commit: str) -> bool:
-        """Return True unless git surely finds nothing in a commit that a tool does not follow."""
+        """Return True unless git certainly finds nothing in the commit that the tool does not track."""
         pattern, *paths = UNSEEN.get(name, ("",))
         found_nothing = 1
         if not pattern:
@@ -135,7 +135,7 @@ class BuildCache(Struct):
         return finished.exit_code != found_nothing
 
     def _show(self, view: View, name: str, private_folder: Path) -> Layer | Copied:
-        """Have the folder that a session sees by a variable."""
+        """Return the folder of a variable for a session, after preparing it."""
         source = self.folder / ("empty" if view.empty else "kept") / name
         source.mkdir(parents=True, exist_ok=True)
         target = private_folder / "seen"
@@ -152,13 +152,13 @@ class BuildCache(Struct):
         return copy
 
     def _aside(self, shown: Layer | Copied) -> Path:
-        """Move away what a session wrote, or all that it saw, and give its new path."""
+        """Move the session's folder or its writes out of the workspace; return the new path."""
         new_home = self.folder / "waiting" / os.urandom(8).hex()
         new_home.parent.mkdir(exist_ok=True)
         return (shown.upper if isinstance(shown, Layer) else shown.target).rename(new_home)
 
     def _add(self, view: View, written: dict[str, Path]) -> None:
-        """Add what a base's run wrote; what was kept of a commit that it does not contain goes."""
+        """Add the writes of a base's run; first drop a cache whose writer its commit does not contain."""
         kept_folder, note = self.folder / "kept", self.folder / "note"
         writer = self._note().partition(" ")[0]
         note.unlink(missing_ok=True)
@@ -177,7 +177,10 @@ class BuildCache(Struct):
         return self.git.succeeds("merge-base", "--is-ancestor", writer, commit)
 
     def _has_room(self) -> bool:
-        """Remove the caches of other programs, the oldest first, while all together are too large; this one last."""
+        """Remove caches while their total exceeds the limit, other programs' first, oldest first.
+
+        Return True if this one remains.
+        """
         others = [path for path in self.folder.parent.iterdir() if path != self.folder]
         others.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
         while _size(self.folder.parent) > self.limit_bytes:
@@ -188,7 +191,7 @@ class BuildCache(Struct):
         return True
 
     def _note(self) -> str:
-        """Return the commit whose run wrote last, and the second in which that was added."""
+        """Return the last writer's commit and the time in seconds when it was added; empty if there is none."""
         with suppress(OSError):
             return (self.folder / "note").read_text("ascii")
         return ""
@@ -197,7 +200,7 @@ class BuildCache(Struct):
 def open_build_cache(
     folder: Path, variables: Sequence[str], *, where: object, layered: bool, git: Git
 ) -> BuildCache:
-    """Return the cache below a folder for all commands that run `where` the same programs are."""
+    """Return the cache for commands that run with the programs identified by `where`."""
     key = hashlib.sha256(repr(where).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     cache_folder = folder / FOLDER / key
     force_remove(cache_folder / "waiting")
@@ -206,7 +209,7 @@ def open_build_cache(
 
 
 def _move_into(source: Path, target: Path) -> None:
-    """Move what an upper folder holds into the lower one, as the kernel would show both; no link is followed."""
+    """Merge an overlay's upper folder into the lower one, as the kernel would show them; follow no links."""
     for entry in os.scandir(source):
         path, status = target / entry.name, entry.stat(follow_symlinks=False)
         if stat.S_ISDIR(status.st_mode):
@@ -219,7 +222,7 @@ def _move_into(source: Path, target: Path) -> None:
             if path.is_dir() and not path.is_symlink():
                 force_remove(path)
             Path(entry.path).replace(path)
-        else:  # a removed name is a device; sockets and the like are of no use to anybody later
+        else:  # a device marks a removed name; sockets and the like are not worth keeping
             force_remove(path)
 
 
@@ -231,7 +234,7 @@ def _is_opaque(folder: str) -> bool:
 
 
 def _size(folder: Path) -> int:
-    """Return how many bytes the files below a folder take."""
+    """Return the disk usage of the files below a folder, in bytes."""
     blocks = 0
     for above, _, names in os.walk(folder):
         blocks += sum(os.lstat(f"{above}/{name}").st_blocks for name in names)

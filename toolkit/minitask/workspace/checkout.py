@@ -1,7 +1,7 @@
-"""Workspaces: private repositories that borrow the user's objects, pooled, each brought from commit to commit.
+"""Workspaces: pooled private repositories that borrow the user's objects, moved from commit to commit.
 
-A slot is two folders: `tree`, where commands run, and `git`, its repository, which lies outside `tree` so that nothing
-that runs there can change how the toolkit's own git behaves. `tree/.git` only points to it, for tools that look.
+A slot is two folders: `tree`, where commands run, and `git`, its repository, outside `tree` so that commands cannot
+affect the toolkit's own git. `tree/.git` only points to it, for tools that need one.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from minitask.sandbox.sandbox import Sandbox
 
 _GLOB = lazy_pattern(r"[*?\[\]\\ ]")
-"""Characters that are special in a pattern of git's, or are dropped at its end."""
+"""Special characters of git's patterns, and the space, which git drops at their end."""
 STALE_LOCKS = ("index.lock", "HEAD.lock", "config.lock", "shallow.lock")
 
 
 class SharedPaths(Struct, frozen=True):
-    """Ignored paths that a validation needs, shared with or copied from the user's checkout.
+    """Ignored paths that validation needs, shared with or copied from the user's checkout.
 
-    What is shared is never written to: a folder gets a private layer where it is `layered`, else a copy is kept.
+    Shared paths are never written: a folder gets a private layer if `layered`, else a reusable copy.
     """
 
     share: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class SharedPaths(Struct, frozen=True):
 
 
 class Workspace(Struct, frozen=True):
-    """One workspace; hold the repository's lock while you use it."""
+    """A workspace; the caller holds the repository's lock."""
 
     folder: Path
     repository: Repository
@@ -53,31 +53,29 @@ class Workspace(Struct, frozen=True):
 
     @property
     def tree(self) -> Path:
-        """Return where the files are and commands run."""
+        """Return the folder with the files, where commands run."""
         return self.folder / "tree"
 
     @property
     def git_dir(self) -> Path:
-        """Return the slot's own repository."""
+        """Return the slot's repository."""
         return self.folder / "git"
 
     @property
     def git(self) -> Git:
-        """Git on the slot."""
+        """Return git on the slot."""
         return self._git_in(self.tree)
 
     def readonly(self) -> tuple[Path, ...]:
-        """Return what a command in the slot must be able to read outside `tree`."""
+        """Return the paths outside `tree` that its commands must be able to read."""
         return (self.git_dir, *self.repository.object_stores())
 
     def within(self, sandbox: Sandbox) -> Sandbox:
-        """Return the sandbox with what it has to know of the slot: layers, and the checkout that the workspace
-        stands for.
-        """
+        """Return the sandbox with the slot's layers, and the checkout that the workspace replaces."""
         return replace(sandbox, layers=self.layers(), checkout=self.repository.top)
 
     def layers(self) -> tuple[Layer, ...]:
-        """Return the folders that are shared by a private layer."""
+        """Return the folders shared by a private layer."""
         return tuple(
             Layer(
                 Path(os.path.realpath(source)), self.tree / name, folder / "upper", folder / "work"
@@ -88,7 +86,7 @@ class Workspace(Struct, frozen=True):
         )
 
     def copied(self) -> tuple[Copied, ...]:
-        """Return what is shared by a copy that is kept."""
+        """Return the paths shared by a reusable copy."""
         top = self.repository.top
         if top is None:
             return ()
@@ -99,18 +97,18 @@ class Workspace(Struct, frozen=True):
         )
 
     def is_layer_written(self) -> bool:
-        """Return True if a command wrote to what is shared."""
+        """Return True if a command wrote to a shared layer."""
         return any(layer.is_written() for layer in self.layers())
 
     def filled(self) -> tuple[str, ...]:
-        """Return the submodules that hold the files of the checkout's, as they were filled last."""
+        """Return the submodules that were last filled from the checkout."""
         try:
             return tuple((self.folder / "submodules/list").read_text("utf-8").split("\0")[:-1])
         except (OSError, ValueError):
             return ()
 
     def _fill_submodules(self, top: Path) -> list[Copied]:
-        """Copies of the submodules that the checkout has, each at the commit that is recorded."""
+        """Return copies of the checkout's submodules, each at its recorded commit."""
         home = self.folder / "submodules"
         if not (self.tree / ".gitmodules").exists():
             force_remove(home)
@@ -136,13 +134,13 @@ class Workspace(Struct, frozen=True):
         return [copy for _, copy in copies]
 
     def _shared(self) -> list[tuple[str, Path]]:
-        """Return what is shared and there, by its name."""
+        """Return the existing shared paths, as (name, path)."""
         top = self.repository.top
         names = self.brought().share if top else ()
         return [(name, top / name) for name in names if top and (top / name).exists()]
 
     def brought(self) -> SharedPaths:
-        """Return what is brought from the checkout; what the commit itself has, at or below a name, is left out."""
+        """Return the paths to share or copy, without those that the commit itself contains."""
         tracked = self._tracked_names() if self.bring.share or self.bring.copy else ()
         share, copy = (
             tuple(name.strip("/") for name in names if name.strip("/") not in tracked)
@@ -152,7 +150,7 @@ class Workspace(Struct, frozen=True):
 
     @property
     def _tracked_note(self) -> Path:
-        """Return the file with the names that are not brought, since the commit has them."""
+        """Return the file that lists paths not shared or copied, since the commit contains them."""
         return self.folder / "not-brought"
 
     def _tracked_names(self) -> tuple[str, ...]:
@@ -163,7 +161,7 @@ class Workspace(Struct, frozen=True):
         return tuple(text.split("\0")[:-1])
 
     def _note_tracked(self, commit: str) -> None:
-        """Write down which of the names to bring the commit has itself; a submodule's folder may be brought."""
+        """Record which of the paths the commit contains itself; a submodule's folder does not count."""
         names = {name.strip("/") for name in (*self.bring.share, *self.bring.copy)}
         if not names:
             return
@@ -174,7 +172,7 @@ class Workspace(Struct, frozen=True):
         self._tracked_note.write_text(text, "utf-8", "surrogateescape")
 
     def checkout(self, commit: str) -> Path:
-        """Make `tree` hold exactly the commit's files, and give it; a broken slot is built again, once."""
+        """Check out exactly the commit's files and return `tree`; rebuild a broken slot once."""
         if not self.is_ready():
             self.rebuild()
         try:
@@ -186,22 +184,21 @@ class Workspace(Struct, frozen=True):
         return self.tree
 
     def excludes(self) -> bytes:
-        """Return the content of `info/exclude`: what was brought is no change, whatever the patterns of the
-        repository say.
+        """Return the content of `info/exclude`, so that shared and copied paths are no changes.
 
-        A pattern for a folder, such as `node_modules/`, does not match the link to a shared one.
+        The repository's patterns do not suffice: `node_modules/` does not match a link to a shared folder.
         """
         brought = self.brought()
         lines = "".join(f"{_pattern(name)}\n" for name in (*brought.share, *brought.copy))
         return lines.encode("utf-8", "surrogateescape")
 
     def _git_in(self, work_tree: Path | None) -> Git:
-        """Git on the slot; it holds the repository's lock, for the next command must not use a slot that it writes."""
+        """Return git on the slot; it inherits the repository's lock, so that no other command uses the slot."""
         user = self.repository.git
         return Git(self.git_dir, user.environ, work_tree=work_tree, lock_fds=user.lock_fds)
 
     def is_ready(self) -> bool:
-        """Return True if the slot is there, and borrows from this repository."""
+        """Return True if the slot exists and borrows from this repository."""
         alternates = self.git_dir / "objects" / "info" / "alternates"
         try:
             borrows = alternates.read_bytes() == alternates_to(*self.repository.written_stores)
@@ -211,11 +208,11 @@ class Workspace(Struct, frozen=True):
 
     @property
     def _kept_config(self) -> Path:
-        """Return the slot's git configuration as it was made."""
+        """Return the slot's original git configuration."""
         return self.folder / "config"
 
     def rebuild(self) -> None:
-        """Make the slot again, with nothing of what it held."""
+        """Recreate the slot from nothing."""
         force_remove(self.folder)
         self.tree.mkdir(parents=True)
         git = self._git_in(None)
@@ -238,14 +235,14 @@ class Workspace(Struct, frozen=True):
         self._point()
         self._note_tracked(commit)
         exclude = self.git_dir / "info" / "exclude"
-        # A command could have left attributes there, or hooks for the next one's git.
+        # A command could have left attributes, or hooks for the next command's git.
         for folder in (exclude.parent, self.git_dir / "hooks"):
             force_remove(folder)
             folder.mkdir()
         exclude.write_bytes(self.excludes())
         shutil.copyfile(self._kept_config, self.git_dir / "config")
         self._restore_refs()
-        # Cleaned first: attributes that somebody left would have a say in what is written.
+        # Clean first: leftover attributes would affect the checkout.
         exclusions = [
             f"--exclude={_pattern(copy.target.relative_to(self.tree))}" for copy in self.copied()
         ]
@@ -254,7 +251,7 @@ class Workspace(Struct, frozen=True):
         self._bring_ignored()
 
     def bring_refs(self) -> None:
-        """Have the branches and tags that the repository has; nothing if they are as they were."""
+        """Copy the repository's branches and tags, if they have changed."""
         state = refs.shown_state(self.repository.common_dir)
         note = self.folder / "refs"
         if not note.exists() or note.read_text("utf-8", "surrogateescape") != state:
@@ -263,7 +260,7 @@ class Workspace(Struct, frozen=True):
             note.write_text(state, "utf-8", "surrogateescape")
 
     def _restore_refs(self) -> None:
-        """Remove the refs that a command made, and have the repository's."""
+        """Remove the refs made by commands, and copy the repository's."""
         made = ("heads", "remotes", "tags", "stash")
         if any((self.git_dir / "refs" / name).exists() for name in made):
             force_remove(self.git_dir / "refs")
@@ -294,10 +291,10 @@ class Workspace(Struct, frozen=True):
 
 
 def end_orphans(scratch: Path) -> None:
-    """End what a killed command left running, and remove its private folders; call it under the lock.
+    """End the processes of a killed command and remove its private folders; the caller holds the lock.
 
-    Only a session without bubblewrap can outlive the toolkit. Its processes are known by their home, which lies in the
-    toolkit's own `scratch` folder; nothing that they say is taken for a path.
+    Only sessions without bubblewrap can outlive the toolkit. Their processes are found by their HOME, which is in the
+    toolkit's `scratch` folder; nothing that they print is taken for a path.
     """
     if not scratch.is_dir():
         return
@@ -307,7 +304,7 @@ def end_orphans(scratch: Path) -> None:
 
 
 def _pattern(path: str | Path) -> str:
-    """Return the pattern of git's that matches one path."""
+    """Return the git pattern that matches exactly this path."""
     return f"/{_GLOB.sub(_escaped, str(path))}"
 
 
@@ -326,7 +323,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def alternates_to(*stores: Path) -> bytes:
-    """Return the content of `info/alternates` for an object store that borrows from others."""
+    """Return the content of `info/alternates` for a store that borrows from others."""
     return b"".join(map(_alternate, stores))
 
 

@@ -1,9 +1,9 @@
-"""A workspace that knows what it holds: where nothing was touched, only what differs between two commits is written.
+"""A workspace that tracks its content: if it is untouched, only the difference between two commits is written.
 
-Git's own checkout looks at every file of a workspace, and cleaning it does so again. Here the kernel tells whether
-anything was touched since the files were those of a known commit. Where something was, or the kernel does not tell, or
-there is more to a file than its content (attributes that convert it, submodules), git does it all, as ever; and then
-each path is looked at once more, for git does not see all that a command can leave behind.
+Git's checkout and clean each examine every file. Here the kernel reports whether anything was touched since the files
+were those of a known commit. If so, if the kernel cannot tell, or if content alone does not determine a file
+(attributes, submodules), git does a full checkout; then each path is verified, since git does not detect everything
+that a command can leave behind.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
 
 NONE = Strength.NONE
 WATCHES_MAX = 20_000
-"""More files are not watched one by one: others of the user's programs want watches, too."""
+"""Above this number files are not watched singly: other programs of the user need watches too."""
 MOST = 2_000
-"""More differences than that are git's to write."""
+"""With more differences git does the checkout."""
 WRITABLE = (*FILE_MODES, SYMLINK)
 ATTRIBUTES = b".gitattributes"
 
 
 class IncrementalCheckout:
-    """A slot, brought from commit to commit; used by one thread at a time.
+    """A slot, moved from commit to commit; used by one thread at a time.
 
-    `strength` tells what sandbox commands run in. Where they can reach a file of the slot by a link from elsewhere,
-    each file is watched and not its folder alone. Too many for that are not watched under Landlock; without a sandbox
-    their folders are, for nothing is held back there anyway.
+    `strength` is the sandbox of the commands. If they can reach a file of the slot by a link from elsewhere, each file
+    is watched, not only its folder. With too many files, nothing is watched under Landlock; without a sandbox only
+    folders are, since nothing is restricted there anyway.
     """
 
     def __init__(
@@ -76,33 +76,33 @@ class IncrementalCheckout:
 
     @property
     def at(self) -> str | None:
-        """Return the commit that it held when it was last looked at, if that is known."""
+        """Return the commit that it held at the last check, if known."""
         return self._at
 
     @property
     def tree(self) -> Path:
-        """Return where the files are and commands run."""
+        """Return the folder with the files, where commands run."""
         return self._slot.tree
 
     @property
     def folder(self) -> Path:
-        """Return where all that belongs to it is."""
+        """Return the folder of the slot."""
         return self._slot.folder
 
     def within(self, sandbox: Sandbox) -> Sandbox:
-        """Return the sandbox with what it has to know of the slot."""
+        """Return the sandbox with the slot's layers and checkout."""
         return self._slot.within(sandbox)
 
     def readonly(self) -> tuple[Path, ...]:
-        """Return what a command in it must be able to read outside `tree`."""
+        """Return the paths outside `tree` that its commands must be able to read."""
         return self._slot.readonly()
 
     def is_ready(self) -> bool:
-        """Return True if it is there, and need not be made first."""
+        """Return True if it exists already."""
         return self._slot.is_ready()
 
     def checkout(self, commit: str) -> Path:
-        """Make `tree` hold exactly the commit's files, and give it."""
+        """Check out exactly the commit's files and return `tree`."""
         if self._is_intact() and not self._slot.is_layer_written() and self._go(commit):
             self._slot.bring_refs()
         else:
@@ -117,7 +117,7 @@ class IncrementalCheckout:
         return self.tree
 
     def freshen(self) -> bool:
-        """Give tracked files the present time; False if they are not known. Call it before anything runs there."""
+        """Set the time of tracked files to now; return False if they are unknown. Call it before any command."""
         if self._tracked is not None:
             self._tracked.freshen()
             self._settle(self._tracked.commit, self._tracked.index)
@@ -126,9 +126,9 @@ class IncrementalCheckout:
         return self._tracked is not None
 
     def put_back(self, *, absent: Collection[str] = ()) -> tuple[str, ...]:
-        """Put tracked files back that were changed since the last call, and give their paths.
+        """Restore tracked files changed since the last call; return their paths.
 
-        Paths that are `absent` from the commit are removed where something was made there. What is untracked stays.
+        Files created at `absent` paths, which the commit does not have, are removed. Other untracked files stay.
         """
         if self._tracked is None:
             return ()
@@ -142,14 +142,12 @@ class IncrementalCheckout:
         ]
         changed = self._tracked.changed(suspects, absent=missing)
         if changed:
-            self._is_blind = True  # what else happened while files were put back is not told apart
+            self._is_blind = True  # events during the restoration cannot be told apart
             self._tracked.put_back(changed)
         return tuple(path.decode("utf-8", "surrogateescape") for path in changed)
 
     def _suspects(self, index: Index) -> list[bytes] | None:
-        """Return the tracked files that may have been changed since the last call; None if nothing was touched
-        at all.
-        """
+        """Return the tracked files that may have changed since the last call; None if nothing was touched."""
         if self._watch is None or self._is_blind:
             return list(index.names)
         touched = [event for event in self._watch.touched() if not self._is_own(*event)]
@@ -159,7 +157,7 @@ class IncrementalCheckout:
         paths = {path.removeprefix(self._top) for path, _ in touched}
         is_new = not self._watches_files and not all(map(index.has, paths))  # maybe a hard link
         if is_new or any(map(index.has_below, paths)):
-            self._is_blind = True  # a folder was touched: what is in it may not be watched any more
+            self._is_blind = True  # a folder was touched: its content may no longer be watched
             return list(index.names)
         return [path for path in paths if index.has(path)]
 
@@ -179,7 +177,7 @@ class IncrementalCheckout:
             return True
 
     def _is_intact(self) -> bool:
-        """Return True if it surely holds what it held; once it may not, that is not known any more."""
+        """Return True if it certainly still holds its commit; else forget the commit."""
         if self._at is None or self._watch is None:
             return False
         if (self._is_touched or self._look() != self._seen) or not all(
@@ -190,9 +188,9 @@ class IncrementalCheckout:
         return True
 
     def _is_own(self, path: bytes, event: int) -> bool:
-        """Return True for the closing of a file that only the toolkit wrote.
+        """Return True for the close event of a file that only the toolkit wrote.
 
-        A process that another thread starts meanwhile holds the file open for a moment: the event comes late.
+        It may come late: a process started by another thread inherits the open file for a moment.
         """
         name = path.removeprefix(self._top)
         if event != CLOSE_WRITE or self._index is None or name not in self._written:
@@ -203,7 +201,7 @@ class IncrementalCheckout:
             return False
 
     def close(self) -> None:
-        """Watch nothing any more; the files stay."""
+        """Stop watching; the files stay."""
         self._forget()
 
     def _forget(self) -> None:
@@ -213,7 +211,7 @@ class IncrementalCheckout:
         self._is_touched = self._is_blind = False
 
     def _is_converted_otherwise(self, commit: str) -> bool:
-        """Return True if attributes differ from its last commit's: git then skips files whose object is the same."""
+        """Return True if attributes differ from the last commit's: git would skip files with the same object."""
         try:
             last = self._objects.commit(Path(self._kept[1]).read_text("utf-8", "replace").strip())
         except OSError:
@@ -225,10 +223,10 @@ class IncrementalCheckout:
         return any(path_bytes(change.path).endswith(ATTRIBUTES) for change in changes)
 
     def _learn(self, commit: str) -> bool:
-        """Return True if the files are those that git wrote for a commit; from now on, know what happens to them."""
+        """Return True if the files are as git wrote them for the commit; from then on, watch them."""
         try:
             index = self._read_index()
-        except ValueError:  # somebody changed the form of the index
+        except ValueError:  # the index has another format
             return False
         expected = self._expected(index)
         self._track(commit, index)
@@ -251,19 +249,17 @@ class IncrementalCheckout:
         return expected_files(index, folders=layers, others=copies)
 
     def _brings_copies(self) -> bool:
-        """Return True if there are files in the tree that change elsewhere, too."""
+        """Return True if the tree contains copies of files that change elsewhere."""
         return bool(self._slot.brought().copy or self._slot.copied() or self._slot.filled())
 
     def _deviates(self, index: Index, expected: ExpectedFiles) -> bool:
-        """Return True if the files are not those of the index. Of many files, only their names are looked at."""
+        """Return True if the files deviate from the index. With too many files, only names are compared."""
         thorough = len(index.names) <= WATCHES_MAX or self._strength() is Strength.PARTIAL
         like = self._slot.folder
         return find_deviation(self._top, index, expected, like=like, thorough=thorough) is not None
 
     def _open_watch(self, index: Index, expected: ExpectedFiles) -> Watch | None:
-        """Return a watch on all that is there, which works; None for files that change elsewhere, or where there
-        is none.
-        """
+        """Return a working watch on the whole tree; None if there is none, or files change elsewhere."""
         strength, is_large = self._strength(), len(index.names) > WATCHES_MAX
         if self._brings_copies() or (is_large and strength is Strength.PARTIAL):
             return None
@@ -277,7 +273,7 @@ class IncrementalCheckout:
         return watch
 
     def _go(self, commit: str) -> bool:
-        """Write what differs; False if that is git's to do, and nothing of the files counts as known."""
+        """Write the differences; return False if git must do the checkout, since the state is unknown."""
         if commit == self._at:
             return True
         try:
@@ -303,7 +299,7 @@ class IncrementalCheckout:
         return not changes or (self._watch is not None and self._watch.is_touched())
 
     def _differences(self, commit: str) -> list[Difference] | None:
-        """Return what differs between the commit that it is at and another; None if that is much."""
+        """Return the differences between the current commit and another; None if they are too many."""
         assert self._at is not None  # noqa: S101 - it is intact
         old, new = self._objects.tree_of(self._at), self._objects.tree_of(commit)
         changes = list(islice(differences(self._objects, old, new), MOST + 1))
@@ -320,7 +316,7 @@ class IncrementalCheckout:
             raise MachineError("the kernel has no room for another watch")
 
     def _settle(self, commit: str, index: Index) -> None:
-        """Tell the slot's git what it holds now."""
+        """Write the commit and index to the slot's git."""
         for path, content in zip(self._kept, (index.render(), f"{commit}\n".encode()), strict=True):
             replace_file(Path(path), content)
         self._index, self._at, self._seen = index, commit, self._look()
@@ -332,19 +328,19 @@ class IncrementalCheckout:
     def _look(self) -> tuple[object, ...]:
         """Return a state that changes when another process writes the slot's git files."""
         try:
-            statuses = [os.stat(path) for path in self._looked_at]  # noqa: PTH116 - several times a task
+            statuses = [os.stat(path) for path in self._looked_at]  # noqa: PTH116 - several times per task
         except OSError:
             return ()
         return tuple((status.st_ino, status.st_size, status.st_ctime_ns) for status in statuses)
 
 
 def _is_plain(change: Difference) -> bool:
-    """Return True if a file is no more than what its object holds, at a path that git would write."""
+    """Return True if content alone determines the file, at a path that git would write."""
     if any(entry and entry.mode not in WRITABLE for entry in (change.old, change.new)):
         return False
     return not check_path(change.path) and not path_bytes(change.path).endswith(ATTRIBUTES)
 
 
 def _overlap(path: bytes, other_path: bytes) -> bool:
-    """Return True if two paths are the same, or one lies below the other."""
+    """Return True if the paths are the same, or one is below the other."""
     return (path + b"/").startswith(other_path + b"/") or other_path.startswith(path + b"/")

@@ -1,7 +1,7 @@
-"""The location of workspaces: outside the checkout, so that no file above them affects what runs there.
+"""Locations of workspaces: outside the checkout, so that no file above them affects commands.
 
-Each repository has a folder of its own in the user's cache. The folder names its repository, and the repository keeps
-a list of its folders, so that tidying up and recovery find them after the variables that lead there have changed.
+Each repository has a folder in the user's cache. The folder names its repository, and the repository lists its folders,
+so that cleanup and recovery find them even after the variables that determine them have changed.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from minitask.git.repository import Repository
 from minitask.system.files import force_remove
 
 OWNER = "repository"
-"""The file in a folder that names the repository whose workspaces these are."""
+"""The file in a folder that names the repository of its workspaces."""
 LIST = "workspaces"
 """The file in a repository that lists its folders."""
-FALLBACKS = ("/var/tmp", "/tmp")  # noqa: S108 - only a folder of the user's own there is used
+FALLBACKS = ("/var/tmp", "/tmp")  # noqa: S108 - used only if owned by the user
 WRITABLE_BY_OTHERS = 0o022
 
 
@@ -29,9 +29,7 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
 
 
 def work_folder(repository: Repository) -> Path:
-    """Return the folder of a repository's workspaces; within the repository only where nothing else can be written
-    to.
-    """
+    """Return the folder of a repository's workspaces; inside the repository only if no other is writable."""
     name = hashlib.sha256(os.fsencode(repository.common_dir)).hexdigest()[:16]
     for base in _bases(repository.git.environ):
         folder = base / name
@@ -41,7 +39,7 @@ def work_folder(repository: Repository) -> Path:
 
 
 def claim(repository: Repository) -> None:
-    """Make the folder of a repository's workspaces, and note whose it is; what earlier versions left is removed."""
+    """Create the folder of a repository's workspaces, record its owner, and remove leftovers of earlier versions."""
     folder = work_folder(repository)
     if folder == repository.home:
         return
@@ -55,7 +53,7 @@ def claim(repository: Repository) -> None:
 
 
 def work_folders(repository: Repository) -> tuple[Path, ...]:
-    """Return all folders that hold workspaces of this repository, the one in use first."""
+    """Return all folders with workspaces of this repository, the current one first."""
     listed = (Path(os.fsdecode(line)) for line in _listed(repository))
     mine = os.fsencode(repository.common_dir)
     owned = [folder for folder in listed if _owner(folder) == mine]
@@ -63,7 +61,7 @@ def work_folders(repository: Repository) -> tuple[Path, ...]:
 
 
 def orphans(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Return the folders of workspaces whose repository is gone."""
+    """Return the workspace folders whose repository is gone."""
     base = cache_folder(environ)
     folders = sorted(base.iterdir()) if base.is_dir() else []
     return tuple(folder for folder in folders if _is_orphan(folder))
@@ -81,7 +79,7 @@ def _is_inside(folder: Path, repository: Repository) -> bool:
 
 
 def _may_write(folder: Path) -> bool:
-    """Return True if the folder exists and is ours, or can be made."""
+    """Return True if the folder exists and is the user's, or can be created."""
     existing = folder
     while not os.path.lexists(existing):
         existing = existing.parent

@@ -1,4 +1,4 @@
-"""The files of submodules: taken from the user's checkout of each, at the commit that the base records."""
+"""Files of submodules: from the user's checkout of each, at the commit recorded by the base."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GITLINK = "160000"
 
 
 def gitlinks(git: Git) -> Iterator[tuple[str, str]]:
-    """Yield the submodules of the index: their paths and commits."""
+    """Yield path and commit of each submodule in the index."""
     for line in git.fields("ls-files", "--stage", "-z"):
         meta, _, path = line.partition("\t")
         mode, oid, _ = meta.split(" ")
@@ -24,10 +24,10 @@ def gitlinks(git: Git) -> Iterator[tuple[str, str]]:
 
 
 class CommitFolder(Protocol):
-    """A folder that can hold a commit's files."""
+    """A folder that can check out a commit's files."""
 
     def checkout(self, commit: str) -> Path:
-        """Hold them, and give the folder."""
+        """Check out the commit and return the folder."""
         ...
 
 
@@ -39,9 +39,9 @@ def at_commit(
     environ: Mapping[str, str],
     make: Callable[[Path, Repository], CommitFolder],
 ) -> Path | None:
-    """Return a folder below `folder` with the files of a submodule's commit; None if the checkout does not have it.
+    """Return a folder below `folder` with the files of a submodule's commit; None if the checkout lacks it.
 
-    No command runs there, so that what was written once is right for as long as the commit is the same.
+    No command runs there, so the files stay valid for this commit.
     """
     note = folder / "commit"
     slot_folder = folder / "slot"

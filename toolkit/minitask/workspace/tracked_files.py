@@ -1,7 +1,7 @@
-"""The tracked files of a workspace: which of them a command changed, and how they are put back.
+"""Tracked files of a workspace: which ones a command changed, and their restoration.
 
-A commit is judged, not what a command made of the folder. Only content and kind count: a file whose times or rights
-alone were changed is the commit's, and `chmod +x` in one command may serve the next.
+The commit is judged, not a command's changes to it. Only content and file type count: changed times or permissions are
+ignored, so `chmod +x` in one command may serve the next.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ SECOND = 10**9
 
 
 class ExpectedFiles(Struct, frozen=True):
-    """The contents that a folder may have besides the files of its index.
+    """What a folder may contain besides the files of its index.
 
-    `folders` are those that the index implies, and those that something is mounted on; `others` are paths that are not
-    looked at. The pointer `.git` may be in the root.
+    `folders` are implied by the index, or are mount points; `others` are paths that are not checked. The root may have
+    a `.git` file.
     """
 
     folders: frozenset[bytes]
@@ -41,7 +41,7 @@ class ExpectedFiles(Struct, frozen=True):
 def expected_files(
     index: Index, *, folders: Collection[bytes] = (), others: Collection[bytes] = ()
 ) -> ExpectedFiles:
-    """Return what is to be expected where an index and what is brought besides say all."""
+    """Return the expected content for an index, with additional folders and paths."""
     parents: set[bytes] = {*index.gitlinks, *folders}
     last = b""
     for name in [*index.names, *folders, *others]:
@@ -58,10 +58,10 @@ def expected_files(
 def find_deviation(
     top: bytes, index: Index, expected: ExpectedFiles, *, like: Path, thorough: bool = True
 ) -> bytes | None:
-    """Return the first path below a folder that is not what it should be, or is missing; None if all is right.
+    """Return the first path below a folder that deviates or is missing; None if all match.
 
-    Every folder is to have the owner and the rights of the folder `like`, where no command has been. Where it is not
-    `thorough`, no file is looked at that is there: git has compared them when it checked them out.
+    Every folder must have the owner and permissions of `like`, which no command has touched. Unless `thorough`,
+    existing files are not examined: git compared them at checkout.
     """
     rights = _rights(like.lstat())
     if _rights(os.lstat(top)) != rights:
@@ -94,7 +94,7 @@ def find_deviation(
 
 
 def is_unchanged(status: os.stat_result, index: Index, path: bytes) -> bool:
-    """Return True if a file is the one that the index was told of, reached by no other name."""
+    """Return True if a file matches the stat data in the index, and has no other hard link."""
     changed, changed_ns, modified, modified_ns, _, inode, _, _, _, size = STAT.unpack_from(
         index.entry(path)
     )
@@ -108,7 +108,7 @@ def is_unchanged(status: os.stat_result, index: Index, path: bytes) -> bool:
 
 
 def _is_at(found_ns: int, seconds: int, nanoseconds: int) -> bool:
-    """Return True if a time is that of an index; a git that was built without them notes no nanoseconds."""
+    """Return True if a time equals the index's; some builds of git store no nanoseconds."""
     if not nanoseconds:
         return found_ns // SECOND == seconds
     return found_ns == seconds * SECOND + nanoseconds
@@ -119,7 +119,7 @@ def _rights(status: os.stat_result) -> tuple[int, int, int]:
 
 
 MODE_AT = 6
-"""Index of the mode among the first numbers of an index entry."""
+"""Position of the mode in the stat data of an index entry."""
 PATHS_AT_ONCE = 500
 LENIENT = ("-c", "core.fileMode=false", "--literal-pathspecs")
 
@@ -127,7 +127,7 @@ LENIENT = ("-c", "core.fileMode=false", "--literal-pathspecs")
 class Tracked(Struct, frozen=True):
     """The files of an index, in a workspace that was at `commit`.
 
-    `is_plain` says that no attribute converts a file, so that a file is what its object holds.
+    `is_plain`: no attribute converts files, so a file equals its object.
     """
 
     slot: Workspace
@@ -137,9 +137,7 @@ class Tracked(Struct, frozen=True):
     is_plain: bool
 
     def changed(self, paths: Iterable[bytes], *, absent: Collection[bytes] = ()) -> list[bytes]:
-        """Return those of the index's paths that hold something else now, and those of `absent` that hold
-        anything.
-        """
+        """Return the `paths` that differ from the index, and the `absent` ones that exist."""
         created = [path for path in absent if not self.index.has(path) and self._stat(path)]
         links: dict[bytes, bool] = {b"": False}
         differing = [
@@ -150,7 +148,7 @@ class Tracked(Struct, frozen=True):
         )
 
     def put_back(self, paths: Collection[bytes]) -> None:
-        """Make paths hold what the commit has there, or nothing."""
+        """Restore the commit's content at the paths, or remove them; raise `MachineError` if that fails."""
         for path in paths:
             self._clear(path)
         committed = [path for path in paths if self.index.has(path)]
@@ -166,7 +164,7 @@ class Tracked(Struct, frozen=True):
             raise MachineError(f"cannot put {_text(failed[0])} back after a command changed it")
 
     def freshen(self) -> None:
-        """Give each file the present time, and have the index know it."""
+        """Set the time of each file to now, and update the index."""
         now = time.time_ns()
         gitlinks = set(self.index.gitlinks)
         for name in (name for name in self.index.names if name not in gitlinks):
@@ -174,7 +172,7 @@ class Tracked(Struct, frozen=True):
             self._note(name)
 
     def _differs(self, path: bytes) -> bool:
-        """Return True if a path holds another kind of file than the index says, or other bytes than its object."""
+        """Return True if the path's file type or content differs from the index."""
         status = self._stat(path)
         if status is not None and is_unchanged(status, self.index, path):
             return False
@@ -193,7 +191,7 @@ class Tracked(Struct, frozen=True):
         return False
 
     def _differ_for_git(self, paths: list[bytes]) -> list[bytes]:
-        """Return those of the paths that differ once git has converted them as their attributes say."""
+        """Return the paths that differ after git's conversions by attributes."""
         flags = ("--no-ext-diff", "--no-renames", "--ignore-submodules=all", "--name-only", "-z")
         differing: list[bytes] = []
         for few in _chunks(paths):
@@ -212,7 +210,7 @@ class Tracked(Struct, frozen=True):
             create_file(full_path, Entry(f"{mode:o}", oid), content)
 
     def _clear(self, path: bytes) -> None:
-        """Remove what is at a path, and any file or link in place of a folder above it."""
+        """Remove anything at the path, and a file or link in place of a folder above it."""
         parts = path.split(b"/")
         for count in range(1, len(parts)):
             parent = self._place(b"/".join(parts[:count]))
@@ -222,7 +220,7 @@ class Tracked(Struct, frozen=True):
             force_remove(Path(os.fsdecode(self._place(path))))
 
     def _is_behind_link(self, path: bytes, links: dict[bytes, bool]) -> bool:
-        """Return True if a folder above a path is a link; what is found of each is kept in `links`."""
+        """Return True if a folder above the path is a link; `links` caches the results."""
         above = path.rpartition(b"/")[0]
         if above not in links:
             is_link = os.path.islink(self._place(above))  # noqa: PTH114
@@ -230,7 +228,7 @@ class Tracked(Struct, frozen=True):
         return links[above]
 
     def _note(self, path: bytes) -> None:
-        """Have the index know the file by what the file system says of it now."""
+        """Update the file's stat data in the index."""
         status = self._stat(path)
         if status is not None:
             mode, oid = self._entry(path)
@@ -252,7 +250,7 @@ class Tracked(Struct, frozen=True):
 
 
 def create_file(path: bytes, entry: Entry, content: bytes) -> os.stat_result:
-    """Make a file or link with the rights that git gives it, where nothing stands; what the file system says of it."""
+    """Create a file or link at a free path, with git's permissions; return its stat data."""
     if entry.mode == SYMLINK:
         os.symlink(content, path)  # noqa: PTH211
         return os.lstat(path)
@@ -274,11 +272,11 @@ def _text(path: bytes) -> str:
 
 
 ATTRIBUTES = ("text", "eol", "crlf", "ident", "working-tree-encoding")
-"""Attributes that make a commit's content another than the file's. What a `filter` does is not done here."""
+"""Attributes by which a commit's content differs from the file. A `filter` is not applied here."""
 
 
 def as_committed(slot: Workspace, contents: Mapping[str, str | None]) -> dict[str, str]:
-    """Return the contents that differ in a commit, of files that stand in the slot with these contents."""
+    """Return the contents that differ in a commit, for files in the slot with these contents."""
     names = [name for name, content in contents.items() if content is not None]
     marked = _marked(slot.git, names) if names else []
     if not marked:
@@ -294,7 +292,7 @@ def as_committed(slot: Workspace, contents: Mapping[str, str | None]) -> dict[st
 
 
 def _marked(git: Git, names: Iterable[str]) -> list[str]:
-    """Return the names with an attribute that matters."""
+    """Return the names with such an attribute."""
     fields = git.fields("check-attr", "-z", "--stdin", *ATTRIBUTES, stdin=_lines(names))
     triples = zip(fields[::3], fields[2::3], strict=True)
     return list(

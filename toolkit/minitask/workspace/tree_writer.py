@@ -1,4 +1,4 @@
-"""Write what differs between two trees to the files of a workspace, and keep its index in step."""
+"""Write the differences of two trees to a workspace's files, and update its index."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from minitask.workspace.tracked_files import create_file
 
 
 class TreeWriter(Struct):
-    """Write differences below `top`, which ends with a slash.
+    """Writes differences below `top`, which ends with a slash.
 
-    `on_folder` and `on_file` are called with each folder and file that is made; `written` receives the files' paths.
+    `on_folder` and `on_file` are called for each new folder and file; `written` collects the files' paths.
     """
 
     top: bytes
@@ -28,12 +28,12 @@ class TreeWriter(Struct):
     written: set[bytes]
 
     def apply(self, changes: Sequence[Difference], index: Index) -> None:
-        """Remove what is to go or to make way, then write what is new."""
+        """Remove old files, then write new ones."""
         self._remove(changes, index)
         self._write([change for change in changes if change.new], index)
 
     def _remove(self, changes: Sequence[Difference], index: Index) -> None:
-        """Remove files, and the folders that are empty by it."""
+        """Remove files, and folders that become empty."""
         emptied = set()
         for change in changes:
             if change.old is not None:
@@ -44,7 +44,7 @@ class TreeWriter(Struct):
             self._prune(folder)
 
     def _prune(self, folder: str) -> None:
-        """Remove a folder and those above it, as far as they are empty."""
+        """Remove a folder and its parents while they are empty."""
         while folder:
             try:
                 os.rmdir(self._below(folder))  # noqa: PTH106
@@ -67,7 +67,7 @@ class TreeWriter(Struct):
             index.put(path_bytes(change.path), mode=entry.mode, oid=entry.oid, file_stat=status)
 
     def _make_folders(self, folder: str) -> None:
-        """Make a folder and those above it that are missing."""
+        """Make a folder and its missing parents."""
         if not folder or _is_folder(self._below(folder)):
             return
         self._make_folders(folder.rpartition("/")[0])
@@ -79,7 +79,7 @@ class TreeWriter(Struct):
 
 
 def _is_folder(path: bytes) -> bool:
-    """Return True if a folder stands there; a link to one is none."""
+    """Return True for a folder, not for a link to one."""
     try:
         return stat.S_ISDIR(os.lstat(path).st_mode)
     except FileNotFoundError:
@@ -87,5 +87,5 @@ def _is_folder(path: bytes) -> bool:
 
 
 def path_bytes(path: str) -> bytes:
-    """Return a path as the file system has it."""
+    """Return the path as file system bytes."""
     return path.encode("utf-8", "surrogateescape")
