@@ -1,6 +1,6 @@
-"""A cache of results that stay valid as long as their input, in the repository's own folder.
+"""A cache of results that depend only on their key, in the repository's folder.
 
-A cache may be lost at any time, and a damaged entry counts as absent. Keys are hashed with the toolkit's version.
+The cache may be lost at any time, and a damaged entry counts as missing. Keys are hashed with the toolkit's version.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Cache(Struct, frozen=True):
     folder: Path
 
     def document(self, key: str, make: Callable[[], Any]) -> Any:
-        """Return the JSON value kept for a key, or what `make` gives, kept from now on."""
+        """Return the JSON value of a key, or compute it with `make` and store it."""
         path = self._path(key, "json")
         try:
             return json.loads(path.read_bytes())
@@ -38,18 +38,18 @@ class Cache(Struct, frozen=True):
             return value
 
     def peek(self, key: str) -> Any:
-        """Return the JSON value kept for a key, or None."""
+        """Return the JSON value of a key, or None."""
         try:
             return json.loads(self._path(key, "json").read_bytes())
         except (OSError, ValueError):
             return None
 
     def keep(self, key: str, value: Any) -> None:
-        """Keep a JSON value."""
+        """Store a JSON value."""
         self._write(self._path(key, "json"), json.dumps(value).encode())
 
     def values(self, key: str, make: Callable[[], Any]) -> Any:
-        """Return the spec values kept for a key, or what `make` gives; nothing but spec values is ever loaded."""
+        """Return the spec values of a key, or compute and store them; only spec values are ever loaded."""
         path = self._path(key, "pickle")
         try:
             return _SpecUnpickler(io.BytesIO(path.read_bytes())).load()
@@ -75,10 +75,10 @@ class Cache(Struct, frozen=True):
 
 
 class _SpecUnpickler(pickle.Unpickler):
-    """Loads the frozen values of the spec model and decimals, and refuses every other name."""
+    """Loads frozen values of the spec model and decimals, and rejects all other classes."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return the class, where it is one of the plain values."""
+        """Return the class if it is an allowed one."""
         if module in PLAIN_MODULES or (module, name) == ("decimal", "Decimal"):
             return super().find_class(module, name)
         message = f"{module}.{name} is not a spec value"

@@ -1,4 +1,4 @@
-"""Files that survive a crash, locks that end with their process, folders that resist removal."""
+"""Files that survive a crash, locks that end with their process, and forced removal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from minitask.errors import EditError
 
 
 def write_json(path: Path, document: Mapping[str, object]) -> None:
-    """Replace a file by a JSON document, which is on disk when this returns; raises `OSError`."""
+    """Replace a file by a JSON document, synced to disk; raise `OSError` on failure."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".new")
     with draft.open("w", encoding="utf-8", errors="surrogateescape") as stream:
@@ -28,7 +28,7 @@ def write_json(path: Path, document: Mapping[str, object]) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Have a file hold a content, at once."""
+    """Replace a file's content atomically."""
     draft = path.with_name(f"{path.name}.minitask")
     with _nothing_left(draft):
         draft.write_bytes(content)
@@ -36,7 +36,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def rewrite_file(path: Path, content: bytes) -> None:
-    """Have a file of the user's hold a content, at once; it keeps its mode, and a link still leads to it."""
+    """Replace a user's file atomically; keep its mode, and a symbolic link to it."""
     target = path.resolve()
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
     replace_file(target, content)
@@ -45,7 +45,7 @@ def rewrite_file(path: Path, content: bytes) -> None:
 
 
 def create_file(path: Path, text: str) -> None:
-    """Write a new file, below a new folder where there is none; raise `FileExistsError` if it is there."""
+    """Write a new file, with missing parent folders; raise `FileExistsError` if it exists."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(exist_ok=False)
     with _nothing_left(path):
@@ -54,7 +54,7 @@ def create_file(path: Path, text: str) -> None:
 
 @contextmanager
 def _nothing_left(path: Path) -> Iterator[None]:
-    """Remove a file that cannot be written, as on a full disk."""
+    """Remove the file if it cannot be written, as on a full disk."""
     try:
         yield
     except OSError:
@@ -63,7 +63,7 @@ def _nothing_left(path: Path) -> Iterator[None]:
 
 
 def force_remove(folder: Path) -> None:
-    """Remove a folder, a file or a link; a folder whatever was done to its rights. `OSError` where it cannot go."""
+    """Remove a folder, whatever its permissions, a file or a link; raise `OSError` on failure."""
     if folder.is_symlink() or folder.is_file():
         folder.unlink()
     elif folder.exists():
@@ -75,7 +75,7 @@ def force_remove(folder: Path) -> None:
 
 
 def _open_folders(folder: Path) -> None:
-    """Give the owner all rights on a folder and those below it, from the top; links lead nowhere."""
+    """Give the owner all permissions on a folder and those below it, top-down, without following links."""
     folder.chmod(0o700)
     for above, names, _ in os.walk(folder):
         for inner in (Path(above, name) for name in names):
@@ -84,11 +84,10 @@ def _open_folders(folder: Path) -> None:
 
 
 def read_regular_file(folder: Path, name: str, *, limit: int) -> bytes | None:
-    """Return the content of the regular file `name` below `folder`, of at most `limit` bytes; None if there is
-    none.
+    """Return the content of the regular file `name` below `folder`; None if there is none.
 
-    `folder` is trusted, what is below it is not. `EditError` for a link anywhere on the way, for what is no regular
-    file, and for a larger one.
+    `folder` is trusted, its content is not. Raise `EditError` for a link in any component, for another type of file,
+    and for more than `limit` bytes.
     """
     parts = name.split("/")
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -105,7 +104,7 @@ def read_regular_file(folder: Path, name: str, *, limit: int) -> bytes | None:
 
 
 def _enter(folder: int, part: str, name: str) -> int | None:
-    """Return a folder in an open one; None if no folder has that name."""
+    """Open a subfolder of an open folder; return None if there is none."""
     try:
         return os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
     except FileNotFoundError:
@@ -150,13 +149,13 @@ def _changed(name: str, kind: str) -> EditError:
 
 
 class Held(Struct, frozen=True):
-    """A lock that is held: its descriptor, for children to inherit; `abandoned` where the last holder was killed."""
+    """A lock in use: its descriptor, which children inherit; `abandoned`: its last holder was killed."""
 
     fd: int
     abandoned: bool
 
     def claim(self, purpose: str) -> None:
-        """Name this process as the holder, once what the last one left is fixed."""
+        """Name this process as the holder, after repairing what the last one left."""
         name = f"{os.getpid()} {purpose}\n".encode()
         os.pwrite(self.fd, name, 0)
         os.ftruncate(self.fd, len(name))
@@ -164,9 +163,9 @@ class Held(Struct, frozen=True):
 
 @contextmanager
 def hold(path: Path, *, on_wait: Callable[[str], None]) -> Iterator[Held]:
-    """Hold the lock, waiting for it if need be.
+    """Hold the lock in the block; wait for it if necessary.
 
-    A child that inherits it keeps the lock while it lives, so that nobody fixes what it is still writing.
+    A child that inherits it holds it while it lives, so that no other process repairs what the child still writes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)

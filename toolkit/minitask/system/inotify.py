@@ -1,9 +1,8 @@
-"""Changes below a folder as the kernel reports them: the only module that uses inotify(7).
+"""Changes below a folder as reported by the kernel: the only module that uses inotify(7).
 
-A watch on a folder hears of each file in it that is written, renamed, made, removed, or given other attributes by its
-name there; one on a file hears of all of that whatever name it was reached by, and of each name that it gets or loses.
-Where the kernel has no such thing, or no room for more watches, there is no watch, and whoever wants to know has to
-look at the files themselves.
+A watch on a folder reports each file in it that is written, renamed, created, removed, or changed in its attributes by
+that name; a watch on a file reports all of that by any name, and every new or removed hard link. Without inotify, or
+with no watches left, there is no watch, and callers must examine the files.
 """
 
 from __future__ import annotations
@@ -31,20 +30,20 @@ TOUCHED = (
     | MOVE_SELF
     | DONT_FOLLOW
 )
-"""The events that tell of a change, as <sys/inotify.h> has them; reading a file is none."""
+"""The events of changes, from <sys/inotify.h>; reading a file is not one."""
 HEADER = struct.Struct("iIII")
 READ_BYTES = 1 << 16
 
 
 class Watch:
-    """Watches on folders; it ends with the process that has it, or by `close`."""
+    """Watches on files and folders; they end with the process, or by `close`."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._paths: dict[int, bytes] = {}
 
     def add(self, paths: Iterable[bytes]) -> bool:
-        """Watch these files and folders, too; whether all of them are."""
+        """Watch more files and folders; return True if all are watched."""
         add = _library().inotify_add_watch
         for path in paths:
             number = add(self._fd, path, TOUCHED)
@@ -58,7 +57,7 @@ class Watch:
         return bool(self.touched())
 
     def touched(self) -> list[tuple[bytes, int]]:
-        """Return what was touched since the last call: paths, empty if that is lost, and events."""
+        """Return path and event of each change since the last call; an empty path if it was lost."""
         events: list[tuple[bytes, int]] = []
         while True:
             try:
@@ -67,7 +66,7 @@ class Watch:
                 return events
 
     def sees(self, path: bytes) -> bool:
-        """Return True if it works: not every file system tells. The file at the path is given another time."""
+        """Return True if the watch works, which depends on the file system; it sets the time of the file at `path`."""
         os.utime(path)
         return self.is_touched()
 
@@ -81,12 +80,12 @@ class Watch:
             at += HEADER.size + length
 
     def close(self) -> None:
-        """Hear of nothing any more."""
+        """End all watches."""
         os.close(self._fd)
 
 
 def open_watch() -> Watch | None:
-    """Return a watch on nothing yet; None if the kernel has none to give."""
+    """Return a watch on nothing yet; None if the kernel has none available."""
     library = _library()
     if library is None:
         return None
@@ -96,7 +95,7 @@ def open_watch() -> Watch | None:
 
 @cache
 def _library() -> Any:
-    """Return the C library, where it has inotify."""
+    """Return the C library if it has inotify."""
     if not sys.platform.startswith("linux"):
         return None
     import ctypes

@@ -1,4 +1,4 @@
-"""Processes that outlived their call: found by what `/proc` shows of them, and ended."""
+"""Processes that outlived their call: found through `/proc`, and killed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from msgspec import Struct
 from minitask.system.pipes import exit_watch
 
 FEW = 100
-"""As many ids are looked at one by one, sooner than at the processes that there are."""
+"""Up to this number of ids are checked directly, instead of listing all processes."""
 COUNTING_SECONDS = 1.0
-"""How long ids surely count upwards: nobody starts so many programs in that time that they begin again."""
+"""Time in which process ids only increase: too short for them to wrap around."""
 
 
 class Moment(Struct, frozen=True):
-    """A time, of `time.monotonic`, and the process id that was given last by then."""
+    """A time, of `time.monotonic`, and the last process id assigned by then."""
 
     last_pid: int
     at: float
 
     def newer(self) -> range | None:
-        """Return the ids of all processes that were started since; None if they may have begun again."""
+        """Return the possible ids of processes started since; None if ids may have wrapped around."""
         last = _last_pid()
         if last < self.last_pid or time.monotonic() - self.at > COUNTING_SECONDS:
             return None
@@ -33,17 +33,16 @@ class Moment(Struct, frozen=True):
 
 
 def now() -> Moment | None:
-    """This moment; None if there is no `/proc` to tell."""
+    """Return this moment; None without `/proc`."""
     last = _last_pid()
     return Moment(last, time.monotonic()) if last else None
 
 
 def end_marked(mark: bytes, *, since: Moment | None = None, passes: int = 20) -> None:
-    """Kill every process of ours whose environment at its start held `mark`, those that left the
-    group included. None of them was started before `since`.
+    """Kill every process of the user whose initial environment contains `mark`, in any process group.
 
-    Only where `/proc` shows environments (Linux). Repeats until a pass finds none, for what forks
-    meanwhile.
+    `since`: all of them started later. It works only if `/proc` shows environments (Linux). Repeat until a pass finds
+    none, because of forks meanwhile.
     """
     for _ in range(passes):
         newer = since.newer() if since else None
@@ -54,9 +53,7 @@ def end_marked(mark: bytes, *, since: Moment | None = None, passes: int = 20) ->
 
 
 def works_in(program: str, folder: Path) -> bool:
-    """Return True if a process of that name stands in a folder or below it; False if there is no `/proc` to
-    tell.
-    """
+    """Return True if a process of that name works in or below a folder; False without `/proc`."""
     return any(_works_in(pid, program, folder.resolve()) for pid in _process_ids())
 
 
@@ -70,7 +67,7 @@ def _works_in(pid: int, program: str, folder: Path) -> bool:
 
 
 def _last_pid() -> int:
-    """Return the id that was given last to a process or a thread; 0 if the kernel does not tell."""
+    """Return the id last assigned to a process or thread; 0 if unknown."""
     try:
         with open("/proc/loadavg", "rb", buffering=0) as file:  # noqa: PTH123 - before and after every session
             return int((file.read() or b"").split()[-1])
@@ -86,9 +83,9 @@ def _process_ids() -> list[int]:
 
 
 def _kill_if_marked(pid: int, mark: bytes) -> bool:
-    """Kill the process if its environment holds the mark.
+    """Kill the process if its environment contains the mark.
 
-    It is looked at again once there is a handle on it, for by then its id may be another's.
+    Check again with a handle on it, since its id may have been reused.
     """
     if pid == os.getpid() or not _is_marked(pid, mark):
         return False

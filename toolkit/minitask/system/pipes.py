@@ -1,4 +1,4 @@
-"""Bytes to and from a running program, without blocking, until it has exited."""
+"""Non-blocking exchange of bytes with a running program, until it has exited."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ PIPE_BYTES_MAX = MIB
 
 
 class PipeExchange:
-    """Moves bytes to and from one program without blocking, until the program itself has exited.
+    """Exchanges bytes with a program without blocking, until the program itself has exited.
 
-    A background process that keeps the pipes open does not hold it up.
+    A background process that keeps the pipes open does not delay it.
     """
 
     def __init__(
@@ -40,9 +40,9 @@ class PipeExchange:
         input: bytes = b"",  # noqa: A002 - as everywhere
         keep_input: bool = False,
     ) -> None:
-        """`input` is written as the program reads it; then its input is closed, or kept open.
+        """`input` is written as the program reads it; then its stdin is closed, or kept open.
 
-        `deadline`, of `time.monotonic`, may be moved while the chunks come.
+        `deadline`, of `time.monotonic`, may be changed during the iteration.
         """
         self.deadline = deadline
         self._child = child
@@ -56,7 +56,7 @@ class PipeExchange:
             self._open_input(child.stdin)
 
     def chunks(self) -> Iterator[tuple[int, bytes]]:
-        """`(file descriptor, bytes)` as they come; `TimeoutError` at the deadline."""
+        """Yield `(file descriptor, bytes)` as they arrive; raise `TimeoutError` at the deadline."""
         with exit_watch(self._child.pid) as watch:
             if watch is not None:
                 self._poller.register(watch, select.POLLIN)
@@ -82,7 +82,7 @@ class PipeExchange:
             stdin.close()
 
     def _exchange(self, ready: set[int]) -> Iterator[tuple[int, bytes]]:
-        """One round: feed the input if it is wanted, and read what is there."""
+        """Read available output, and write input if the program accepts it."""
         for fd in ready & self._readers:
             if data := os.read(fd, CHUNK_BYTES):
                 yield fd, data
@@ -94,7 +94,7 @@ class PipeExchange:
             self._feed(stdin)
 
     def _feed(self, stdin: IO[bytes]) -> None:
-        """Write what the pipe takes; a program that stopped reading is no error of the caller's."""
+        """Write as much as the pipe accepts; a program that no longer reads is not an error."""
         try:
             self._pending = self._pending[os.write(stdin.fileno(), self._pending[:MIB]) :]
         except BlockingIOError:
@@ -107,7 +107,7 @@ class PipeExchange:
                 stdin.close()
 
     def _leftovers(self) -> Iterator[tuple[int, bytes]]:
-        """Yield what the pipes still held when the program exited: never more than a pipe can hold."""
+        """Yield what the pipes still contain after the program's exit, at most one pipe's capacity."""
         for fd in self._readers:
             os.set_blocking(fd, False)
             remaining = PIPE_BYTES_MAX
@@ -118,7 +118,7 @@ class PipeExchange:
 
 
 def end_group(child: Child) -> None:
-    """Kill the rest of the program's process group, unless the program was reaped already."""
+    """Kill the rest of the program's process group, unless the program was already reaped."""
     if child.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
@@ -126,9 +126,7 @@ def end_group(child: Child) -> None:
 
 @contextlib.contextmanager
 def exit_watch(pid: int) -> Iterator[int | None]:
-    """A file descriptor that becomes readable when the process has exited; `None` where there is
-    no such thing.
-    """
+    """Yield a descriptor that is readable when the process has exited; None if not supported."""
     try:
         watch = os.pidfd_open(pid)
     except (AttributeError, OSError):
@@ -141,6 +139,6 @@ def exit_watch(pid: int) -> Iterator[int | None]:
 
 
 def patience(deadline: float, *, ticking: bool) -> float:
-    """Return how long a poll may wait, in milliseconds."""
+    """Return the timeout of a poll in milliseconds."""
     remaining = max(0.0, deadline - time.monotonic())
     return 1000 * (min(remaining, TICK_SECONDS) if ticking else remaining)

@@ -1,8 +1,7 @@
-"""Run other programs, here alone: argument tuples, a time limit, capped output, and no survivors.
+"""The only module that runs programs: argument tuples, a time limit, capped output, no survivors.
 
-Every program runs in a session of its own. When the call ends, for whatever reason, its whole
-process group is killed while the leader's process id is still held, so that no stranger's group can
-be hit. Programs are looked for on the `PATH` of the environment that they are given.
+Every program runs in its own session. When the call ends, for whatever reason, its process group is killed before the
+leader is reaped, so that no reused group id can be hit. Programs are found by the `PATH` of their given environment.
 """
 
 from __future__ import annotations
@@ -27,20 +26,20 @@ if TYPE_CHECKING:
 
 
 START_SECONDS = 2.0
-"""How long the start of a program is waited for before it is ended."""
+"""Longest wait for a program to start before it is ended."""
 
 
 class _Stops(Struct):
-    """What may not start any more: programs that are optional, and those of all threads but one (0: of none)."""
+    """What may no longer start: optional programs, and those of all threads but one (0: no restriction)."""
 
     optional: bool = False
     last_thread: int = 0
 
 
 class Finished(Struct, frozen=True):
-    """The result of a program; `exit_code` is negative where a signal ended it (`-9` is SIGKILL).
+    """The result of a program; `exit_code` is negative if a signal ended it (`-9` is SIGKILL).
 
-    `truncated` says that a stream printed more than was kept: its end is missing.
+    `truncated`: part of a stream was dropped.
     """
 
     argv: tuple[str, ...]
@@ -53,11 +52,11 @@ class Finished(Struct, frozen=True):
 
     @property
     def ok(self) -> bool:
-        """Return True if the program ended by itself with exit code 0, all of its output kept."""
+        """Return True if the program exited with 0 in time, and all of its output was kept."""
         return self.exit_code == 0 and not self.timed_out and not self.truncated
 
 
-def run(  # noqa: PLR0913 - what can be said of a program
+def run(  # noqa: PLR0913 - the options of a program
     argv: Sequence[str],
     *,
     cwd: Path,
@@ -70,11 +69,11 @@ def run(  # noqa: PLR0913 - what can be said of a program
     optional: bool = False,
     patience: Callable[[bytes], float] | None = None,
 ) -> Finished:
-    """Run a program to its end; of each stream the first `max_output_bytes` are kept (or the last,
-    with `keep_end`), the rest is read and dropped. One that is `optional` ends when `end_optional` is called.
-    `patience` gives how many seconds it may still run, by what it prints.
+    """Run a program to its end; raise `MachineError` if it cannot be started.
 
-    Raises `MachineError` where it cannot be started. Its exit code is the caller's to judge.
+    Of each stream the first `max_output_bytes` are kept (the last with `keep_end`), the rest is read and dropped. An
+    `optional` program ends when `end_optional` is called. `patience` returns the remaining time in seconds for each
+    chunk of output. The caller judges the exit status.
     """
     started = time.monotonic()
     timed_out = False
@@ -115,11 +114,10 @@ def spawn(
     pass_fds: Sequence[int] = (),
     optional: bool = False,
 ) -> Iterator[Child]:
-    """A running program with pipes for its input and output; leaving kills its group and reaps it.
+    """Yield a running program with pipes; leaving the block kills its group and reaps it.
 
-    Its standard error is dropped, unless merged into its output or captured in a pipe of its own.
-
-    Raises `StoppedError` after `end_all`, and for a program that is `optional` after `end_optional`.
+    Its stderr is dropped, unless merged into its output or captured in a separate pipe. Raise `StoppedError` after
+    `end_all`, and for an `optional` program after `end_optional`.
     """
     stderr = subprocess.STDOUT if merge_errors else subprocess.PIPE if capture_errors else None
     child: Child | None = None
@@ -152,20 +150,20 @@ def spawn(
 
 
 _running: dict[int, Child] = {}
-"""The programs that run now, of all threads."""
+"""The running programs of all threads, by process id."""
 _starters: dict[int, int] = {}
-"""The thread that started each of them."""
+"""The thread that started each program."""
 _optional: set[int] = set()
-"""Those whose work may be given up."""
+"""Programs whose work may be abandoned."""
 
 
 _starts: set[int] = set()
-"""The threads that are about to start a program."""
+"""The threads that are starting a program."""
 _stops = _Stops()
 
 
 def end_optional() -> None:
-    """Kill the programs whose work may be given up, and start no more of them until `allow_optional`."""
+    """Kill optional programs, and start none until `allow_optional`."""
     _stops.optional = True
     _wait_for_starts()
     for pid, child in list(_running.items()):
@@ -174,7 +172,7 @@ def end_optional() -> None:
 
 
 def allow_optional() -> None:
-    """Programs whose work may be given up can start again."""
+    """Allow optional programs to start again."""
     _stops.optional = False
 
 
@@ -187,9 +185,7 @@ def end_started_by(thread: int) -> None:
 
 
 def end_all() -> None:
-    """Kill every program, whichever thread waits for it: this process is about to end. From here on, only this
-    thread starts any.
-    """
+    """Kill all programs of all threads, before this process ends; from now on only this thread starts any."""
     _stops.last_thread = threading.get_ident()
     _wait_for_starts()
     for child in list(_running.values()):
@@ -197,7 +193,7 @@ def end_all() -> None:
 
 
 def _wait_for_starts() -> None:
-    """Wait for what other threads are starting, for it is not among the running programs yet."""
+    """Wait for starts by other threads, whose programs are not registered yet."""
     deadline = time.monotonic() + START_SECONDS
     while _starts - {threading.get_ident()} and time.monotonic() < deadline:
         time.sleep(0.001)
@@ -205,7 +201,7 @@ def _wait_for_starts() -> None:
 
 @contextlib.contextmanager
 def _starting(argv: Sequence[str], *, optional: bool) -> Iterator[None]:
-    """Within the block this thread starts a program; `StoppedError` if it may not."""
+    """Mark this thread as starting a program; raise `StoppedError` if it may not."""
     thread = threading.get_ident()
     _starts.add(thread)
     try:
@@ -217,7 +213,7 @@ def _starting(argv: Sequence[str], *, optional: bool) -> Iterator[None]:
 
 
 def children_of(pid: int) -> tuple[int, ...]:
-    """Return the process ids of a process's direct children; empty if the kernel does not tell."""
+    """Return the process ids of a process's direct children; empty if unknown."""
     try:
         return tuple(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()))
     except OSError:
@@ -225,9 +221,7 @@ def children_of(pid: int) -> tuple[int, ...]:
 
 
 def wait_until_gone(watches: Sequence[int], *, timeout_seconds: float) -> bool:
-    """Wait until the processes behind these `exit_watch` descriptors have exited; whether all
-    have.
-    """
+    """Wait until the processes of these `exit_watch` descriptors have exited; return True if all have."""
     deadline = time.monotonic() + timeout_seconds
     for watch in watches:
         poller = select.poll()
@@ -238,7 +232,7 @@ def wait_until_gone(watches: Sequence[int], *, timeout_seconds: float) -> bool:
 
 
 class _StreamStart:
-    """The beginning of one stream."""
+    """The start of a stream."""
 
     __slots__ = ("chunks", "cut", "fd", "left")
 
@@ -259,12 +253,12 @@ class _StreamStart:
 
 
 class _KeptEnd(_StreamStart):
-    """The end of one stream, to the chunk: up to a chunk more than the limit is kept."""
+    """The end of a stream: the limit plus at most one chunk."""
 
     __slots__ = ()
 
     def add(self, data: bytes) -> None:
-        """Keep it, and let go of what came first."""
+        """Keep the data, and drop the oldest chunks."""
         self.chunks.append(data)
         self.left -= len(data)
         while self.left + len(self.chunks[0]) <= 0:
@@ -273,7 +267,7 @@ class _KeptEnd(_StreamStart):
 
 
 def _end(child: Child) -> None:
-    """Kill, reap, and close the pipes; what was still buffered for a dead program is dropped."""
+    """Kill and reap the program, and close its pipes; buffered input is dropped."""
     end_group(child)
     child.wait()
     for stream in (child.stdin, child.stdout, child.stderr):
@@ -283,7 +277,7 @@ def _end(child: Child) -> None:
 
 
 def _cannot_start(argv: Sequence[str], cwd: Path, error: OSError | ValueError) -> MachineError:
-    """Say which of program, directory and arguments is at fault."""
+    """Return an error that names the cause: program, directory or arguments."""
     program = argv[0] if argv else ""
     number = getattr(error, "errno", None)
     if not cwd.is_dir():

@@ -1,4 +1,4 @@
-"""Signals to this process: deferred for a moment, or reported by a call instead of an exception."""
+"""Signals to this process: deferred, or reported by a callback instead of an exception."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from types import FrameType
 
 NUDGES_SECONDS = (0.005, 0.05, 0.5)
-"""How long after a signal the main thread is woken up, in case it waits."""
+"""Delays after a signal at which the main thread is woken up, in case it waits."""
 IMPORT_FRAME = "<frozen importlib"
 
 
 def raise_on_signals(exceptions: Mapping[int, type[BaseException]]) -> None:
-    """Raise an exception in the main thread when a signal arrives, wherever it waits; call it once, there.
+    """Raise an exception in the main thread when a signal arrives, even while it waits; call it once, there.
 
-    Python runs handlers between instructions. A signal after the last look and before a system call would be seen at
-    that call's end: a thread reads of each signal from a pipe and interrupts the call by SIGURG, which does nothing
-    else. While a module is imported nothing is raised: the exception could be lost in a weak reference's callback and
-    leave the lock of all imports held. The signal is sent again a little later.
+    Python runs handlers between instructions. A signal just before a system call would be handled only after that call:
+    so a thread reads each signal from a pipe and interrupts the call by SIGURG, which has no other effect. During an
+    import nothing is raised: the exception could be lost in a weak reference's callback and leave the import lock held.
+    The signal is sent again a little later.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -48,7 +48,7 @@ def raise_on_signals(exceptions: Mapping[int, type[BaseException]]) -> None:
 
 
 def _imports(frame: FrameType | None) -> bool:
-    """Return True if a frame is part of an import."""
+    """Return True if the frame is inside an import."""
     while frame is not None:
         if frame.f_code.co_filename.startswith(IMPORT_FRAME):
             return True
@@ -69,10 +69,10 @@ _HANDLED: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def deferred_signals() -> Iterator[None]:
-    """Hold back the signals that Python handles until the block ends, then handle them.
+    """Defer the signals that Python handles until the block ends.
 
-    A `KeyboardInterrupt` between the start of a program and its registration would leave the program
-    running. Only the main thread runs signal handlers, so other threads need nothing of this.
+    A `KeyboardInterrupt` between a program's start and its registration would leave it running. Only the main thread
+    runs signal handlers, so other threads need no deferral.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -93,7 +93,7 @@ def deferred_signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def first_interrupt(tell: Callable[[], None]) -> Iterator[None]:
-    """Within the block, the first interrupt (SIGINT) calls `tell`; the next one raises `KeyboardInterrupt`.
+    """Within the block, the first SIGINT calls `tell`; the next one raises `KeyboardInterrupt`.
 
     An exception could come between any two steps of the main thread's bookkeeping.
     """
