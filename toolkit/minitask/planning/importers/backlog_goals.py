@@ -138,10 +138,8 @@ def _goals(tasks: Mapping[str, _TaskFile]) -> Iterator[tuple[PlanGoal, list[str]
             resolved = (_find(need, find) for need in needs)
             task = tasks[label]
             text = "\n\n".join(filter(None, (task.text, *_subtasks(below, tasks))))
-            parents = tuple(roots.get(need, need) for need in resolved)
-            goal = PlanGoal(
-                label, task.title, text, parents, task.skipped, parts=max(1, len(below))
-            )
+            before = tuple(roots.get(need, need) for need in resolved)
+            goal = PlanGoal(label, task.title, text, before, task.skipped, parts=max(1, len(below)))
             yield goal, [label, *below]
 
 
