@@ -44,8 +44,8 @@ VALID = {
     "chart.yaml": "a:\n  {{- if .Values.b }}\n  c: {{ .Values.c }}\n  {{- end }}\n",
     "page.js": "let a = {% if b %}1{% endif %};\nlet = ;\n",
     "{{cookiecutter.name}}/a.py": "import {{ cookiecutter.name }}\n",
-    "a.c": "int main( {\n",
-    "a.sh": "if then (\n",
+    "a.c": "int main( }\n",
+    "a.fish": "if then (\n",
     "a.md": "def f(\n",
     "py": "def f(\n",
 }

@@ -57,7 +57,7 @@ LOST = {
     "an image": (
         "Dockerfile",
         "FROM python\nRUN pip install x\nCOPY . .\n",
-        "EXPOSE 80\n",
+        "FROM scratch\nEXPOSE 80\n",
         "Expose port 80",
     ),
     "a process": (

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 Unresolved = Callable[[FileChange], Iterable[LintError]]
 GATE = "lint"
+_NEVER_REFUSED = frozenset(
+    {".md", ".json", ".yaml", ".yml", ".toml", ".css", ".py", ".csv", ".xml"}
+)
+"""Endings of files that are judged by their syntax alone, or by checks of their own."""
 _SHOWN = 5
 """Faults that a reason lists; the rest are counted."""
 
@@ -142,7 +146,13 @@ def _only_from_others(
 
 def _dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Iterator[LintError]:
     suffix = suffix_of(proposal.path)
-    if proposal.content == proposal.base or suffix not in JUDGED:
+    if proposal.content == proposal.base:
+        return
+    if suffix not in _NEVER_REFUSED:
+        from minitask.gates.refused_code import find_refused
+
+        yield from find_refused(proposal)
+    if suffix not in JUDGED:
         return
     if suffix == ".py":
         from minitask.gates.python_runs import find_dead_ends
