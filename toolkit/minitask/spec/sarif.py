@@ -1,5 +1,4 @@
-"""Read SARIF: its JSON values (each of the expected kind or absent, otherwise an error with its position), and
-findings.
+"""Read SARIF findings; each JSON value is of the expected kind, absent, or an error with its position.
 
 JSON's `null` counts as absent, because tools write either.
 """

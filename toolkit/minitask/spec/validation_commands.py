@@ -1,5 +1,4 @@
-"""The commands of a Validation section: from its shell fences, or from the code of lines such as ``Run: `pytest -q`
-``.
+"""The commands of a Validation section: from shell fences, or from the code of lines like ``Run: `pytest -q` ``.
 
 Fences are split into top-level commands with their expectations: plain lines of one command without a parser, anything
 else with tree-sitter's bash grammar.
