@@ -1,4 +1,4 @@
-"""Apply an edit script: whole files, renames, and lines copied, moved and deleted; all of it, or nothing."""
+"""Apply an edit script (whole files, renames, and lines copied, moved and deleted): all of it, or nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def build(layout: EditPlan) -> EditedFiles:
-    """Return the tree that searches and diffs then apply to."""
+    """Return the file tree to which searches and diffs then apply."""
     tree = EditedFiles(layout.base)
     texts = {path: _assembled(layout, path) for path in _written(layout)}
     for path in (*layout.gone, *layout.renames.values()):
@@ -37,7 +37,7 @@ def build(layout: EditPlan) -> EditedFiles:
 
 
 def _written(layout: EditPlan) -> set[str]:
-    """Return the paths that have content of the script's making."""
+    """Return the paths whose content the script writes."""
     moved = {old: new for new, old in layout.renames.items()}
     thinned = {moved.get(path, path) for path in layout.removed if path not in layout.gone}
     return {*layout.wholes, *layout.renames, *layout.pieces, *thinned}
@@ -65,8 +65,8 @@ def _assembled(layout: EditPlan, path: str) -> Text:
 def _eol(base_text: Text | None, whole: Text | None, pieces: Sequence[PlacedLines]) -> str:
     """Return the line end of the file to be built.
 
-    A whole file in LF takes over that of the file it replaces, or of the lines that are moved into
-    it: Markdown cannot carry CRLF, so that LF there says nothing of what its author wants.
+    A whole file in LF gets the line end of the file it replaces, or of the lines moved into it: Markdown cannot carry
+    CRLF, so LF there does not show the author's intent.
     """
     if whole and whole.eol == CRLF:
         return CRLF
@@ -106,12 +106,12 @@ def _appended(pieces: Iterable[PlacedLines], eol: str) -> Iterator[tuple[str, ..
 
 
 def _joined(chunks: Iterable[Sequence[str]], eol: str) -> tuple[str, ...]:
-    """Return all chunks' lines, with an end on each that something follows."""
+    """Return the lines of all chunks, with a line end on each but the last."""
     return ended([line for chunk in chunks for line in chunk], eol)
 
 
 def _mode_from(layout: EditPlan, path: str) -> str | None:
-    """Return the path whose mode the file takes over: the one that as a whole became it."""
+    """Return the path whose mode the file inherits: the only file that was renamed, copied or moved to it whole."""
     if path in layout.renames:
         return layout.renames[path]
     if path in layout.wholes or layout.base.text(path) is not None:
@@ -124,11 +124,10 @@ def _mode_from(layout: EditPlan, path: str) -> str | None:
 def apply_script(
     script: EditScript, *, read: Reader, locate: Locate | None = None, source: str = ""
 ) -> tuple[Change, ...]:
-    """Return what differs from the base once the script is applied, sorted by path.
+    """Return the changes that a script makes to the base, sorted by path.
 
-    `read` gives a path's content, or `None` where there is no such file; `locate` carries cited
-    lines to where they are in it; `source` names the script's Markdown in errors. Raises
-    `EditError` if anything does not fit exactly.
+    `read` returns a path's content, or `None` if there is no such file; `locate` maps cited lines to their present
+    position; `source` names the script's Markdown in errors. Raises `EditError` if anything does not fit exactly.
     """
     tree = build(edit_plan(script, BaseFiles(read, locate), source=source))
     for edit in script.edits:
@@ -139,7 +138,7 @@ def apply_script(
 
 
 def apply_edit(tree: EditedFiles, edit: SearchReplace | UnifiedDiff) -> None:
-    """Apply one search or diff to what a script has built; raise `EditError` if it does not fit."""
+    """Apply a search or diff to the tree that a script has built; raise `EditError` if it does not fit."""
     if isinstance(edit, UnifiedDiff):
         from minitask.edits.diff import apply_diff
 

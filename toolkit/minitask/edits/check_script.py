@@ -1,7 +1,7 @@
-"""Checks of an edit script and of the lines that a spec cites, before anything runs.
+"""Check edit scripts and the lines that a spec cites, before anything runs.
 
-A script is judged by its form and its scope, and each edit is tried; cited lines by the tree that the task will start
-from: if they still exist, and where.
+A script's form and scope are checked, and each edit is tried. Cited lines are looked up in the tree from which the task
+will start.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 
 
 def check_script(spec: Spec) -> tuple[Diagnostic, ...]:
-    """Return the edit script against the files that the spec lists; nothing if there is no script."""
+    """Check the edit script against the files that the spec lists; no diagnostics if there is no script."""
     try:
         script = parse_script(spec.snippets, source=spec.path)
     except EditError as error:
         line = error.line or spec.line_of("snippets")
-        if line in {number for number, _ in find_placeholders(spec)}:  # E407 says what is wrong
+        if line in {number for number, _ in find_placeholders(spec)}:  # E407 reports the placeholder
             return ()
         return (Problem(line, "E301", error.message, error.hint).at(spec.path),)
     if not script.edits:
@@ -55,7 +55,7 @@ def check_script(spec: Spec) -> tuple[Diagnostic, ...]:
 
 
 def is_free(spec: Spec) -> bool:
-    """Return True if the spec needs no model: its script writes all that it lists, or its tier allows none."""
+    """Return True if the spec needs no model: its script writes all listed files, or its tier allows no model."""
     if spec.options.tier is Tier.NONE:
         return True
     return covers(script_of(spec), {ref.path for ref in spec.writes()})
@@ -85,7 +85,7 @@ def _check_cover(spec: Spec, script: EditScript) -> Iterator[Diagnostic]:
 
 
 class Trial(Struct, frozen=True):
-    """The result of a script, or the edits that do not fit; `unknown` are paths whose outcome cannot be told."""
+    """The result of a script, or the edits that do not fit; `unknown` are the paths with an unknown result."""
 
     changes: tuple[Change, ...] = ()
     problems: tuple[EditError, ...] = ()
@@ -100,9 +100,9 @@ def try_script(
     source: str,
     is_known: Callable[[str], bool] = lambda _path: True,
 ) -> Trial:
-    """Apply a script as `apply_script` does, but go on after a search or diff that does not fit.
+    """Apply a script as `apply_script` does, but continue after a search or diff that does not fit.
 
-    Edits of files whose text is not known are left out.
+    Edits of files with unknown text are left out.
     """
     whole_paths = {edit.path for edit in script.edits if isinstance(edit, WholeFile)}
     left_out = [
@@ -128,7 +128,7 @@ def try_script(
 
 
 def _paths(edit: Edit) -> frozenset[str]:
-    """Return the paths that an edit reads or writes; a whole file needs nothing of what was there."""
+    """Return the paths that an edit reads or writes; none for a whole file, which does not depend on the old one."""
     written = paths_written(EditScript((edit,)))
     if isinstance(edit, Operation):
         return written | {source.path for source in edit.sources}
@@ -136,32 +136,32 @@ def _paths(edit: Edit) -> frozenset[str]:
 
 
 class Ground(Protocol):
-    """The files that specs are checked against: the base's files, and what their line numbers are those of."""
+    """The files against which specs are checked: the base, and the versions to which their line numbers refer."""
 
     @property
     def files(self) -> Files:
-        """Return the base."""
+        """The base."""
         ...
 
     def anchor_of(self, spec: Spec) -> Files | None:
-        """Return the tree that a spec's line numbers are those of; None if it is the base."""
+        """Return the tree to which a spec's line numbers refer, or None if it is the base."""
         ...
 
     def new_name(self, spec: Spec, path: str) -> str | None:
-        """Return the new name of a file that was renamed since the spec was written; None if it is not known."""
+        """Return the new name of a file renamed since the spec was written, or None if unknown."""
         ...
 
     def earlier(self, spec: Spec) -> Earlier | None:
-        """Return the version of a spec before this one; None if it is the first, or names its anchor."""
+        """Return the spec's previous version, or None if it is the first or names its anchor."""
         ...
 
     def locate(self, spec: Spec, path: str, cited: LineRange) -> LineRange:
-        """Return where lines that a spec cites are in the base; raise `EditError` if they changed or are gone."""
+        """Return the position in the base of lines that a spec cites; raise `EditError` if they changed or are gone."""
         ...
 
 
 class Earlier(Struct, frozen=True):
-    """The version of a spec before the present one, with the commit that its line numbers are those of."""
+    """A spec's previous version, with the commit to which its line numbers refer."""
 
     spec: Spec
     commit: str
@@ -169,18 +169,18 @@ class Earlier(Struct, frozen=True):
 
 
 class CitationError(EditError):
-    """Lines that are cited and are not there any more."""
+    """Cited lines that changed or are gone."""
 
 
 class Numbering(Struct, frozen=True):
-    """Carries the lines that a spec cites from its anchor to the base, and on to what other specs make of that."""
+    """Maps lines that a spec cites from its anchor to the base, and on to the result of other specs."""
 
     spec: Spec
     ground: Ground
     state: Overlay
 
     def __call__(self, path: str, cited: LineRange) -> LineRange:
-        """Return where the cited lines are; raise `CitationError` if they changed or are gone."""
+        """Return the position of cited lines; raise `CitationError` if they changed or are gone."""
         try:
             return self._carried(path, cited)
         except EditError as error:
@@ -199,7 +199,7 @@ class Numbering(Struct, frozen=True):
         return self._carry_lines(path, path, cited)
 
     def _carry_lines(self, path: str, new: str, cited: LineRange) -> LineRange:
-        """Carry lines of a file of the base to what is made of it, there or under another name."""
+        """Map lines of a file of the base to its changed version, under the same or a new name."""
         located = self.ground.locate(self.spec, path, cited)
         if path == new and not self.state.is_touched(path):
             return located
@@ -220,7 +220,7 @@ def versions_of(path: str, before: str, after: str) -> Versions:
 
 
 def check_citations(spec: Spec, numbering: Numbering, state: Overlay) -> tuple[Diagnostic, ...]:
-    """Return a diagnostic for each file of which cited lines are not what they were."""
+    """Return a diagnostic for each file with cited lines that changed."""
     diagnostics: list[Diagnostic] = []
     for ref in spec.files:
         if ref.ranges and ref.action is not FileAction.CREATE and state.kind(ref.path) == "file":
@@ -233,7 +233,7 @@ def _check_ref(
 ) -> Iterator[Diagnostic]:
     """Yield E215 for the first range that cannot be cited, or N216 if it is only read."""
     if not state.is_known(ref.path) and state.base.kind(ref.path) == "file":
-        return  # a model changes it first: nobody can tell which lines
+        return  # a model changes it first, in unknown lines
     for cited in ref.ranges:
         try:
             numbering(ref.path, cited)
@@ -247,7 +247,7 @@ def _check_ref(
 
 
 def check_renumbered(spec: Spec, ground: Ground) -> Iterator[Diagnostic]:
-    """Yield W217 if the spec was changed but cites the same lines, which hold other text by now."""
+    """Yield W217 if the spec was changed but cites the same lines, which now hold other text."""
     cited = list(_cited(spec))
     earlier = ground.earlier(spec) if cited else None
     if earlier is None:
@@ -265,7 +265,7 @@ def check_renumbered(spec: Spec, ground: Ground) -> Iterator[Diagnostic]:
 
 
 def _cited(spec: Spec) -> Iterator[tuple[str, LineRange, int]]:
-    """Yield the ranges that a spec cites, in its lists and its edit script, with their lines."""
+    """Yield the ranges that a spec cites, in its lists and its edit script, each with its line in the spec."""
     for ref in spec.files:
         if ref.action is not FileAction.CREATE:
             yield from ((ref.path, lines, ref.line) for lines in ref.ranges)

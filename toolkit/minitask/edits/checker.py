@@ -1,7 +1,7 @@
-"""Check specs, the same for all commands: `exec`, `run` and `plan` refuse the errors that `validate` reports.
+"""Check specs in the same way for all commands: `exec`, `run` and `plan` refuse the errors that `validate` reports.
 
-Each spec is judged against the tree that its task will start from: the base, with what those tasks make of it that come
-before. Their edit scripts are applied; of what a model writes only the paths are known.
+Each spec is checked on the tree from which its task will start: the base with the results of earlier tasks. Edit
+scripts of those are applied; of a model's work, only the paths are known.
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ if TYPE_CHECKING:
 
 
 PRESENCE = frozenset({"E201", "E203", "E204"})
-"""Rules about whether a listed file is there."""
+"""Rules about the existence of a listed file."""
 
 
 SHOWN = frozenset({FileAction.READ, FileAction.EDIT, FileAction.WRITE})
-"""The actions on a file whose content a model is shown."""
+"""Actions on files whose content is shown to a model."""
 LARGE = 100_000
-"""Characters above which a file is better cited in part: at four a token, 25,000 tokens for each call."""
+"""Characters above which a file should be cited in part: at four a token, 25,000 tokens for each call."""
 
 
 class CheckedSpec(Struct, frozen=True):
-    """The diagnostics of a spec, and the specs whose work it needs though it does not say so."""
+    """The diagnostics of a spec, and the specs whose results it needs without declaring it."""
 
     diagnostics: tuple[Diagnostic, ...]
     waits_for: tuple[Spec, ...] = ()
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
-        """Return what stops the task."""
+        """The diagnostics that stop the task."""
         return tuple(diagnostic for diagnostic in self.diagnostics if diagnostic.is_error)
 
 
@@ -68,8 +68,8 @@ def check_specs(
 ) -> list[CheckedSpec]:
     """Return the verdict of each judged spec, in the order of `specs`.
 
-    `specs` are all there are: dependencies, and files that one task makes for another, are looked for among them.
-    Those of `landed` are done, so the ground has their work already.
+    `specs` are all specs: dependencies, and the creators of files, are looked up among them. Those of `landed` are
+    done, and the ground already has their results.
     """
     judged_ids = set(map(id, specs if judged is None else judged))
     chosen = [spec for spec in specs if id(spec) in judged_ids]
@@ -95,14 +95,14 @@ def check_specs(
 
 
 def check_one(spec: Spec, *, ground: Ground, protected: Sequence[str] = ()) -> CheckedSpec:
-    """Return what is wrong with a spec on a base as it is, whatever other tasks are to do."""
+    """Return the verdict of a spec on the base as it is, without other tasks."""
     checked = Checker([spec], ground).judge(spec)
     diagnostics = (*checked.diagnostics, *check_script(spec), *check_quality(spec, protected))
     return CheckedSpec(_once_each(diagnostics))
 
 
 def _once_each(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Return the diagnostics without repeats; a protected file has no other diagnostics."""
+    """Return the diagnostics without repeats; for a protected file, without those about its existence."""
     lines = {diagnostic.line for diagnostic in diagnostics if diagnostic.code == "E410"}
     filtered = [
         diagnostic
@@ -115,7 +115,7 @@ def _once_each(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
 def _by_spec(
     diagnostics: Sequence[Diagnostic], specs: Sequence[Spec]
 ) -> dict[tuple[str, int], list[Diagnostic]]:
-    """Return the diagnostics by the path and first line of the spec that each is about."""
+    """Return the diagnostics by the path and first line of their spec."""
     starts: dict[str, list[int]] = {}
     for spec in specs:
         starts.setdefault(spec.path, []).append(spec.line_of("title"))
@@ -130,9 +130,9 @@ def _by_spec(
 
 
 class Checker(Struct, dict=True):
-    """Judges specs that are to be run, each on the tree that it will start from.
+    """Checks specs before a run, each on the tree from which it will start.
 
-    `together` are the indices of those that one run is to do.
+    `together` are the indices of the specs in the same run.
     """
 
     specs: list[Spec]
@@ -141,7 +141,7 @@ class Checker(Struct, dict=True):
     _states: dict[tuple[int, ...], Overlay] = field(default_factory=dict)
 
     def judge(self, spec: Spec) -> CheckedSpec:
-        """Return what is wrong with a spec's files, its cited lines and its edit script."""
+        """Return the verdict on a spec's files, cited lines and edit script."""
         order = self._order
         index = next(at for at, candidate in enumerate(self.specs) if candidate is spec)
         needed, earlier = order.needed(index), order.earlier(index)
@@ -180,7 +180,7 @@ class Checker(Struct, dict=True):
         return CheckedSpec((*files, *cited, *shown, *_check_trial(spec, numbering, state)))
 
     def _state(self, indices: tuple[int, ...]) -> Overlay:
-        """Return the tree after the specs at some indices, one after another."""
+        """Return the tree after the specs at these indices, in order."""
         cached = next((n for n in range(len(indices), 0, -1) if indices[:n] in self._states), 0)
         state = self._states[indices[:cached]] if cached else Overlay(self.ground.files)
         for count in range(cached + 1, len(indices) + 1):
@@ -192,7 +192,7 @@ class Checker(Struct, dict=True):
     def _with_wait_warning(
         self, spec: Spec, checked: CheckedSpec, later: CheckedSpec, between: set[int]
     ) -> CheckedSpec:
-        """Return the verdict with W307 in place of the errors that other tasks' work removes."""
+        """Return the verdict with W307 in place of the errors that other tasks' results remove."""
         makers = [self.specs[index] for index in sorted(between)]
         names = self._names(sorted(between))
         first = checked.errors[0]
@@ -223,7 +223,7 @@ class Checker(Struct, dict=True):
 
 
 def _advance(state: Overlay, spec: Spec, ground: Ground) -> None:
-    """Apply a spec to a state: its edit script if that does all of it, else the list of what it writes."""
+    """Apply a spec to a state: its edit script if that does the whole task, otherwise its list of written files."""
     script = script_of(spec)
     if not _is_free(spec, script):
         state.assume(spec)
@@ -236,7 +236,7 @@ def _advance(state: Overlay, spec: Spec, ground: Ground) -> None:
 
 
 def _is_free(spec: Spec, script: EditScript) -> bool:
-    """Return True if the spec's own script does the task, as the route has it where the user asks for nothing else."""
+    """Return True if the spec's own script does the task, as it is routed without a user's choice."""
     needed = [ref.path for ref in spec.writes() if not ref.optional]
     options = spec.options
     asks = options.tier not in (None, Tier.NONE) or options.executor or options.model
@@ -250,7 +250,7 @@ def _try(spec: Spec, script: EditScript, numbering: Numbering, state: Overlay) -
 
 
 def _check_shown(spec: Spec, state: Overlay) -> Iterator[Diagnostic]:
-    """Yield W221 for a binary file and W222 for a large one that a model is to be shown."""
+    """Yield W221 for a binary file and W222 for a large one that would be shown to a model."""
     if _is_free(spec, script_of(spec)):
         return
     for ref in spec.files:
@@ -268,7 +268,7 @@ def _check_shown(spec: Spec, state: Overlay) -> Iterator[Diagnostic]:
 
 
 def _check_trial(spec: Spec, numbering: Numbering, state: Overlay) -> Iterator[Diagnostic]:
-    """Yield E304 for each edit that does not fit, or W306 if a model does the work and the script is only a sample."""
+    """Yield E304 for each edit that does not fit, or W306 if a model does the task and the script is only a sample."""
     script = script_of(spec)
     free = _is_free(spec, script)
     if spec.options.tier is Tier.NONE and not free:

@@ -1,7 +1,6 @@
-"""A script's whole files and operations together, resolved against the base and checked.
+"""Resolve a script's whole files and operations against the base, and check them.
 
-Every line number is the base's, so the order of operations matters only where two put lines in one
-place.
+Every line number is the base's, so the order of operations matters only if two insert at the same position.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
 
 
 class Cut(Struct, frozen=True):
-    """Lines `start` to `end` (1-based, both included) of a base file that an operation names.
+    """Lines `start` to `end` (1-based, inclusive) of a base file that an operation names.
 
-    `whole` says that it named the file without lines; an empty file's cut ends at 0.
+    `whole`: it named the file without lines; the cut of an empty file ends at 0.
     """
 
     path: str
@@ -37,7 +36,7 @@ class Cut(Struct, frozen=True):
 
 
 class PlacedLines(Struct, frozen=True):
-    """Lines to put into a file: after base line `after`, or at the end where that is `None`."""
+    """Lines to insert into a file: after base line `after`, or at the end if it is `None`."""
 
     lines: tuple[str, ...]
     eol: str
@@ -47,7 +46,7 @@ class PlacedLines(Struct, frozen=True):
 
 
 class EditPlan(Struct, frozen=True):
-    """All there is to build: contents, renames (new path → old), removals and pieces."""
+    """The plan of the result: contents, renames (new path → old), removals and insertions."""
 
     base: BaseFiles
     source: str
@@ -58,20 +57,20 @@ class EditPlan(Struct, frozen=True):
     pieces: dict[str, list[PlacedLines]] = field(default_factory=dict)
 
     def origin(self, path: str) -> str:
-        """Return the base path of what will be at `path`."""
+        """Return the base path of the file that will be at `path`."""
         return self.renames.get(path, path)
 
     def leaves(self, path: str) -> bool:
-        """Return True if the base's file at `path` goes elsewhere or away."""
+        """Return True if the base's file at `path` is renamed or removed."""
         return path in self.gone or path in self.renames.values()
 
     def placed(self, edit: Operation | WholeFile) -> AbstractContextManager[None]:
-        """Names the edit's place in errors."""
+        """Return a context that adds the edit's position to errors."""
         return placed(edit.line, source=self.source)
 
 
 def edit_plan(script: EditScript, base: BaseFiles, *, source: str = "") -> EditPlan:
-    """Resolve and check; raises `EditError` for what contradicts itself or the base."""
+    """Return the plan; raise `EditError` for edits that contradict each other or the base."""
     layout = EditPlan(base, source)
     operations = [edit for edit in script.edits if isinstance(edit, Operation)]
     _add_wholes(layout, script)
@@ -194,7 +193,7 @@ def _add_piece(layout: EditPlan, operation: Operation, cuts: Sequence[Cut]) -> N
 
 
 def _insertion(layout: EditPlan, operation: Operation, target: str) -> int | None:
-    """Return the base line to insert after, 0 for the top, `None` for the end."""
+    """Return the base line to insert after: 0 for the top, `None` for the end."""
     if not operation.after:
         return operation.after
     path = layout.origin(target)

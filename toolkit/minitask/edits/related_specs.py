@@ -1,6 +1,6 @@
-"""The specs that matter to those that are checked, the order between them, and the tree that they leave.
+"""The specs relevant to those that are checked, their order, and the tree that they leave.
 
-Of that tree, what edit scripts make is known; of what models write, only the paths are.
+In that tree, the results of edit scripts are known; of models' work, only the paths are.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAKING = (FileAction.CREATE, FileAction.WRITE)
 
 
 class Universe(Struct, frozen=True):
-    """The judged specs, and the others of their project; further ones are taken in where these need them."""
+    """The judged specs, the others of their project, and further ones on which these depend."""
 
     judged: Sequence[Spec]
     near: Sequence[Spec]
@@ -35,16 +35,16 @@ class Universe(Struct, frozen=True):
 
     @property
     def specs(self) -> list[Spec]:
-        """Return all the specs of the universe."""
+        """All specs of the universe."""
         return [*self.judged, *self.near, *self.far]
 
     @property
     def is_complete(self) -> bool:
-        """Return True if all dependencies, and all files that specs start from, are among the specs or in the base."""
+        """True if all dependencies and all files that specs start from are among the specs or in the base."""
         return not (self._unknown_needs() or _missing(self.specs, self.is_there))
 
     def with_others(self, others: Sequence[Spec]) -> Universe:
-        """Return the universe with those of other specs that are depended on, or make a file that is used."""
+        """Return the universe with those of `others` that its specs depend on, or that create a file they use."""
         specs, remaining = self.specs, list(others)
         while True:
             reached = _reached(specs, remaining, self.is_there)
@@ -65,7 +65,7 @@ class Universe(Struct, frozen=True):
 
 
 def _missing(specs: Sequence[Spec], is_there: Callable[[str], bool]) -> set[str]:
-    """Return the files that specs start from, and that are neither in the base nor made by one of them."""
+    """Return the files that specs start from and that neither the base has nor one of them creates."""
     created = {ref.path for spec in specs for ref in spec.files if ref.action in MAKING}
     used = (ref for spec in specs for ref in spec.files if ref.action not in MAKING)
     return {
@@ -91,7 +91,7 @@ def _reached(
 
 
 class Order(Struct, frozen=True):
-    """Specs by index, in the order of a run: `ranks` gives each one's turn, `before` all that it waits for."""
+    """Specs by index, in the order of a run: `ranks` is the rank of each, `before` its predecessors."""
 
     graph: Graph
     ranks: tuple[int, ...]
@@ -100,11 +100,11 @@ class Order(Struct, frozen=True):
     written: tuple[frozenset[str], ...]
 
     def needed(self, index: int) -> tuple[int, ...]:
-        """Return the specs that the one at an index waits for and whose files matter to it, in the order of a run."""
+        """Return the predecessors of a spec whose files affect it, in the order of a run."""
         return self._relevant(index, self.before[index])
 
     def earlier(self, index: int) -> tuple[int, ...]:
-        """Return all specs that come before it in a run and whose files matter to it, in that order."""
+        """Return all earlier specs of a run whose files affect the spec, in that order."""
         rank = self.ranks[index]
         return self._relevant(
             index, frozenset(at for at, other_rank in enumerate(self.ranks) if other_rank < rank)
@@ -121,7 +121,7 @@ class Order(Struct, frozen=True):
 
 
 def order_of(specs: Sequence[Spec], *, is_there: Callable[[str], bool]) -> Order:
-    """Return the order of some specs; in a cycle of dependencies no spec waits for another."""
+    """Return the order of the specs; if dependencies form a cycle, no spec waits for another."""
     graph = Graph(tuple(specs))
     files = [files_by_path(spec) for spec in specs]
     touched = tuple(frozenset(by_path) for by_path in files)
@@ -131,7 +131,7 @@ def order_of(specs: Sequence[Spec], *, is_there: Callable[[str], bool]) -> Order
     try:
         links = implied(specs, is_there=is_there, graph=graph).links
         direct = predecessors(graph, links)
-    except UsageError:  # the circle has a rule of its own
+    except UsageError:  # the cycle is reported by its own rule
         direct = [set() for _ in specs]
     ordered = list(turns(direct, [(spec.path, spec.index) for spec in specs]))
     ranks = tuple(sorted(range(len(specs)), key=ordered.__getitem__))
@@ -144,11 +144,11 @@ def _writes(refs: tuple[FileRef, ...]) -> bool:
 
 
 RENAMED = 0.5
-"""The share of a file that must remain for git, too, to call it renamed."""
+"""The share of lines that must remain for git, too, to detect a rename."""
 
 
 class Overlay:
-    """The files of a base with the changes of some specs; a file that a model writes is there, its text unknown."""
+    """The files of a base with the changes of some specs; a file written by a model exists with unknown text."""
 
     def __init__(self, base: Files) -> None:
         self._base = base
@@ -157,7 +157,7 @@ class Overlay:
         self._authors: dict[str, Spec] = {}
 
     def copy(self) -> Overlay:
-        """Return an overlay that can be changed without changing this one."""
+        """Return an independent copy."""
         twin = Overlay(self._base)
         twin._texts = dict(self._texts)
         twin._unknown = dict(self._unknown)
@@ -165,14 +165,14 @@ class Overlay:
         return twin
 
     def apply(self, changes: Iterable[Change], spec: Spec) -> None:
-        """Take over what a spec's edit script made."""
+        """Add the changes of a spec's edit script."""
         for change in changes:
             self._texts[change.path] = change.content
             self._unknown.pop(change.path, None)
             self._authors[change.path] = spec
 
     def assume(self, spec: Spec) -> None:
-        """Take over what a spec says that it writes, where only a model knows what."""
+        """Add the files that a spec lists as written, with unknown text."""
         makes = (FileAction.CREATE, FileAction.WRITE)
         for ref in spec.writes():
             if ref.action not in makes and self.kind(ref.path) != "file":
@@ -185,11 +185,11 @@ class Overlay:
                 self._unknown[ref.path] = spec
 
     def author(self, path: str) -> Spec | None:
-        """Return the last spec that changed a path, if any did."""
+        """Return the last spec that changed a path, or None."""
         return self._authors.get(path)
 
     def old_name(self, path: str) -> str | None:
-        """Return the old name of a file that is not in the base: that of a removed file which was much like it."""
+        """Return the old name of a file that the base lacks: that of the most similar removed file, or None."""
         text = self._texts.get(path)
         if text is None or self._base.text(path) is not None:
             return None
@@ -199,11 +199,11 @@ class Overlay:
         return best if best is not None and alike[best] >= RENAMED else None
 
     def is_known(self, path: str) -> bool:
-        """Return False if only a model knows what the file will hold."""
+        """Return False if the file's text is a model's work, and so unknown."""
         return path not in self._unknown
 
     def kind(self, path: str) -> Kind | None:
-        """Return what stands at a path."""
+        """Return the kind of a path, or None if it does not exist."""
         if path in self._unknown or self._texts.get(path) is not None:
             return "file"
         inside = f"{path}/"
@@ -213,7 +213,7 @@ class Overlay:
         return None if path in self._texts else self._base.kind(path)
 
     def line_count(self, path: str) -> int | None:
-        """Return how many lines a file has; None if that is unknown."""
+        """Return the number of a file's lines, or None if unknown."""
         if path in self._unknown:
             return None
         text = self._texts.get(path)
@@ -231,21 +231,21 @@ class Overlay:
         return new | {name for name in self._base.names(folder) if start + name not in gone}
 
     def text(self, path: str) -> str | None:
-        """Return a file's content; None if there is none."""
+        """Return a file's content, or None if there is none."""
         return self._texts[path] if path in self._texts else self._base.text(path)
 
     def is_touched(self, path: str) -> bool:
-        """Return True if a spec made the text."""
+        """Return True if a spec's edit script changed the path."""
         return path in self._texts
 
     @property
     def base(self) -> Files:
-        """Return the files before any of the specs."""
+        """The files before any of the specs."""
         return self._base
 
 
 def _likeness(old: str, new: str) -> float:
-    """Return the share of lines that two texts have in common."""
+    """Return the similarity of two texts by lines, from 0 to 1."""
     if old == new:
         return 1.0
     from difflib import SequenceMatcher

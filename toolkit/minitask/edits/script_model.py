@@ -1,7 +1,7 @@
-"""The values of an edit script and of the change that results: files before and after.
+"""The values of an edit script and of the resulting change: files before and after.
 
-File content is `str`, decoded from UTF-8 with `surrogateescape`, so that every byte survives. Line numbers are 1-based;
-`line` is where the edit stands in its Markdown, for messages, and takes no part in equality.
+File content is `str`, decoded from UTF-8 with `surrogateescape`, which preserves every byte. Line numbers are 1-based;
+`line` is the edit's position in its Markdown, for messages, and is ignored by equality.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Verb(StrEnum):
 
 
 class Source(Struct, frozen=True):
-    """Lines of a file, in the numbering of the author's view of it; no range is the whole file."""
+    """Lines of a file, in the numbering of the author's version; without a range, the whole file."""
 
     path: str
     range: LineRange | None = None
@@ -48,7 +48,7 @@ class WholeFile(Located, frozen=True):
 
 
 class SearchReplace(Located, frozen=True):
-    """One replacement: `search` must stand exactly once in the file; both end in a newline unless empty."""
+    """A replacement: `search` must occur exactly once in the file; both end in a newline unless empty."""
 
     path: str
     search: str
@@ -59,8 +59,8 @@ class SearchReplace(Located, frozen=True):
 class Operation(Located, frozen=True):
     """One line of an `edits` fence.
 
-    `indent` is added to each line that is not blank (negative: taken away; `dedent` with no number is `None` with
-    `dedent=True`, the common indentation). `after` inserts below that line of the target; `None` appends.
+    `indent` is the number of spaces added to each line that is not blank (negative: removed); `dedent` removes the
+    common indentation. The lines are inserted below line `after` of the target; `None` appends them.
     """
 
     verb: Verb
@@ -73,7 +73,7 @@ class Operation(Located, frozen=True):
 
 
 class UnifiedDiff(Located, frozen=True):
-    """A unified diff, applied exactly; it may touch several files."""
+    """A unified diff, applied exactly; it may affect several files."""
 
     text: str
     line: int = 0
@@ -89,11 +89,11 @@ class EditScript(Struct, frozen=True):
 
 
 class Change(Located, frozen=True):
-    """The change of one path: its new content, or `None` where it is deleted.
+    """The change of one path: its new content, or `None` if it is deleted.
 
-    `mode_from` names the path whose file mode it takes over (a rename); `None` keeps its own, or is a plain file.
-    `executable`: it gets the mode 755, whatever it had.
-    `explicit`: only edits that name the lines they replace made it, no whole file.
+    `mode_from` is the path whose file mode it inherits (a rename); with `None`, the path keeps its own, or is a plain
+    file. `executable`: it gets mode 755. `explicit`: it was made only by edits that name the lines they replace, not by
+    a whole file.
     """
 
     UNCOMPARED: ClassVar[tuple[str, ...]] = ("explicit",)
@@ -106,13 +106,13 @@ class Change(Located, frozen=True):
 
 
 class Locate(Protocol):
-    """Carries cited lines of a path to where they are in the content being edited.
+    """Maps cited lines of a path to their position in the content being edited.
 
-    Raises `EditError` naming what changed where a cited line changed or is gone.
+    Raises `EditError` naming the change if a cited line changed or is gone.
     """
 
     def __call__(self, path: str, cited: LineRange) -> LineRange:
-        """Return the lines' present place."""
+        """Return the lines' present position."""
         ...
 
 
@@ -129,7 +129,7 @@ def place_of(line: int, *, source: str) -> str | None:
 
 @contextmanager
 def placed(line: int, *, source: str) -> Iterator[None]:
-    """Give any `EditError` that passes through its place, unless it has one."""
+    """Add the position to any `EditError` without one that passes through."""
     try:
         yield
     except EditError as error:
@@ -139,7 +139,7 @@ def placed(line: int, *, source: str) -> Iterator[None]:
 
 
 class BaseFiles:
-    """The files as they are before the script; each is read and split once."""
+    """The files before the script; each is read and split once."""
 
     def __init__(self, read: Reader, locate: Locate | None = None) -> None:
         self._read = read
@@ -148,13 +148,13 @@ class BaseFiles:
         self._texts: dict[str, Text] = {}
 
     def content(self, path: str) -> str | None:
-        """Return the content, or `None` where there is no such file."""
+        """Return the content, or `None` if there is no such file."""
         if path not in self._contents:
             self._contents[path] = self._read(path)
         return self._contents[path]
 
     def text(self, path: str) -> Text | None:
-        """Return the lines, or `None` where there is no such file."""
+        """Return the lines, or `None` if there is no such file."""
         content = self.content(path)
         if content is None:
             return None
@@ -171,7 +171,7 @@ class BaseFiles:
         return text
 
     def lines_at(self, path: str, cited: LineRange) -> LineRange:
-        """Return where the cited lines of a file that must exist are now."""
+        """Return the present position of cited lines of a file that must exist."""
         size = len(self.require(path).lines)
         current = self._locate(path, cited) if self._locate else cited
         if current.end > size:
@@ -181,7 +181,7 @@ class BaseFiles:
 
 
 class EditedFiles:
-    """The files as the script leaves them so far, over those of the base."""
+    """The files as the script has changed them so far, on top of the base's."""
 
     def __init__(self, base: BaseFiles) -> None:
         self._base = base
@@ -189,11 +189,11 @@ class EditedFiles:
         self._modes: dict[str, str] = {}
 
     def text(self, path: str) -> Text | None:
-        """Return the present lines, or `None` where there is no such file."""
+        """Return the present lines, or `None` if there is no such file."""
         return self._edited[path] if path in self._edited else self._base.text(path)
 
     def put(self, path: str, text: Text, *, mode_from: str | None = None) -> None:
-        """Give a path its content, and the mode of another path where one is named."""
+        """Set a path's content, and its mode to that of `mode_from` if given."""
         self._edited[path] = text
         if mode_from is not None:
             self._modes[path] = mode_from
@@ -204,14 +204,14 @@ class EditedFiles:
         self._modes.pop(path, None)
 
     def carry(self, old: str, new: str, *, keep: bool = False) -> None:
-        """Give `new` the content and mode of `old`, which goes unless it is kept."""
+        """Give `new` the content and mode of `old`, which is removed unless `keep`."""
         self._edited[new] = self.text(old)
         self._modes[new] = self._modes.get(old, old)
         if not keep:
             self.drop(old)
 
     def changes(self) -> tuple[Change, ...]:
-        """Return what differs from the base, sorted by path."""
+        """Return the differences from the base, sorted by path."""
         candidates = (self._change(path) for path in sorted(self._edited))
         return tuple(change for change in candidates if change)
 
