@@ -1,6 +1,6 @@
-"""Unified diffs, as `diff -u` and `git diff` write them: read strictly, and applied.
+"""Parse unified diffs of `diff -u` and `git diff` strictly, and apply them.
 
-Every hunk goes where it says, or to the only other place that it fits.
+A hunk applies at its stated line, or at the only other position where it fits.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NOWHERE = "/dev/null"
 
 
 class DiffLine(Struct, frozen=True):
-    """One line of a hunk: its mark (` `, `+`, `-`), its text, and whether no newline follows it."""
+    """A line of a hunk: its mark (` `, `+`, `-`), its text, and whether it ends without a newline."""
 
     mark: str
     text: str
@@ -44,14 +44,14 @@ class DiffLine(Struct, frozen=True):
 
 
 class DiffHunk(Located, frozen=True):
-    """Lines to change; `start` is the first old one (1-based), or the one an insertion follows."""
+    """A hunk; `start` is its first old line (1-based), or the line after which it inserts."""
 
     start: int
     lines: tuple[DiffLine, ...]
     line: int = 0
 
     def __str__(self) -> str:
-        """Return its name in a message."""
+        """Return the hunk's name for messages."""
         return f"the hunk of line {self.line} of the diff"
 
     def old(self) -> tuple[DiffLine, ...]:
@@ -60,7 +60,7 @@ class DiffHunk(Located, frozen=True):
 
 
 class FileDiff(Struct, frozen=True):
-    """The part of a diff for one file; `old` is `None` where it creates, `new` where it deletes it."""
+    """The part of a diff for one file; `old` is `None` if it creates the file, `new` if it deletes it."""
 
     old: str | None
     new: str | None
@@ -69,7 +69,7 @@ class FileDiff(Struct, frozen=True):
 
 
 class _Cursor:
-    """The diff's lines, read one by one."""
+    """A reader of the diff's lines, one by one."""
 
     def __init__(self, text: str) -> None:
         self.lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
@@ -96,7 +96,7 @@ class _Cursor:
 
 
 def parse_diff(text: str) -> tuple[FileDiff, ...]:
-    """Return the files of a diff in order; raises `EditError` for what could be read in two ways."""
+    """Return the files of a diff in order; raise `EditError` for ambiguous or malformed parts."""
     cursor, files = _Cursor(text), []
     while cursor.more and not cursor.starts_file():
         if cursor.peek().startswith("@@"):
@@ -114,7 +114,7 @@ def parse_diff(text: str) -> tuple[FileDiff, ...]:
 
 
 def _skip_between(cursor: _Cursor) -> None:
-    """Pass what tools write between files; whatever could belong to a hunk is an error."""
+    """Skip lines that tools write between files; raise for any that may belong to a hunk."""
     signed = False
     while cursor.more and not cursor.starts_file():
         line = cursor.peek()
@@ -160,7 +160,7 @@ def _extended(cursor: _Cursor) -> dict[str, str]:
 def _names(
     cursor: _Cursor, git: str | None, extended: Mapping[str, str]
 ) -> tuple[str | None, str | None]:
-    """Return the old and the new path, from whichever header lines there are."""
+    """Return the old and the new path from any of the header lines."""
     marked = cursor.starts_file() and cursor.peek().startswith("--- ")
     pair = _marked_names(cursor) if marked else None
     for verb in ("rename", "copy"):
@@ -188,7 +188,7 @@ def _marked_names(cursor: _Cursor) -> tuple[str | None, str | None]:
 
 
 def _git_name(header: str) -> str | None:
-    """Return the path of a `diff --git` line whose two names agree."""
+    """Return the path of a `diff --git` line whose two names agree, or None."""
     names = header.removeprefix("diff --git ")
     quoted = re.fullmatch(rf"({QUOTED}) ({QUOTED})", names)
     half = len(names) // 2
@@ -200,7 +200,7 @@ def _git_name(header: str) -> str | None:
 
 
 def _plain(name: str) -> str:
-    """Return the path without the time stamp behind a tab and without git's quoting."""
+    """Return the path without the tab and time stamp after it and without git's quoting."""
     name = name.split("\t", 1)[0]
     if not re.fullmatch(QUOTED, name):
         return name
@@ -235,11 +235,11 @@ def _parse_hunk(cursor: _Cursor) -> DiffHunk:
 
 
 def _hunk_line(cursor: _Cursor, remaining: dict[str, int], first: int) -> DiffLine:
-    """Return one line, with the note on a missing newline after it, and count it off `remaining`."""
+    """Return one line, with its note on a missing newline, and subtract it from `remaining`."""
     if not cursor.more:
         message = f"the hunk of line {first} ends before it has the lines that its header counts"
         raise cursor.wrong(message)
-    # Editors and models strip the lone space of an empty context line.
+    # Editors and models strip the only space of an empty context line.
     line = cursor.peek() or " "
     sides = {" ": "-+", "-": "-", "+": "+"}.get(line[0])
     if sides is None or any(remaining[side] == 0 for side in sides):
@@ -256,7 +256,7 @@ def _hunk_line(cursor: _Cursor, remaining: dict[str, int], first: int) -> DiffLi
 
 
 def apply_diff(tree: EditedFiles, text: str) -> None:
-    """Apply all files of a diff in order; raises `EditError` for the first that does not fit."""
+    """Apply all files of a diff in order; raise `EditError` for the first that does not fit."""
     for diff in parse_diff(text):
         _apply_file(tree, diff)
 
@@ -282,7 +282,7 @@ def _apply_file(tree: EditedFiles, diff: FileDiff) -> None:
 
 
 def patched(text: Text, diff: FileDiff) -> Text:
-    """Return the file with all hunks applied; lines that the diff only shows stay byte for byte."""
+    """Return the file with all hunks applied; context lines stay byte for byte."""
     path = diff.old or diff.new or ""
     have, eol = bodies(text.lines), text.eol or LF
     out: list[str] = []
@@ -301,7 +301,7 @@ def patched(text: Text, diff: FileDiff) -> Text:
 
 
 def _changed(lines: Sequence[str], hunk: DiffHunk, *, eol: str) -> list[str]:
-    """Return what the hunk makes of the lines that start with its first."""
+    """Return the result of the hunk for the lines from its first old one."""
     remaining, out = iter(lines), []
     for line in hunk.lines:
         if line.mark == "+":
@@ -314,13 +314,13 @@ def _changed(lines: Sequence[str], hunk: DiffHunk, *, eol: str) -> list[str]:
 
 
 def _find_hunk(have: Sequence[str], hunk: DiffHunk, *, text: Text, path: str) -> int:
-    """Return the index at which the hunk's old lines stand."""
+    """Return the index of the hunk's old lines in the file."""
     old = hunk.old()
     if not old:
         return _insertion(have, hunk, path)
     want = [line.text for line in old]
     alike = occurrences(have, want)
-    # A line shown without a newline has none; the reverse passes, as it is easily overlooked and moves no place.
+    # A line marked as without newline must have none; a missing mark is tolerated, as it does not change the position.
     bare = [i for i, line in enumerate(old) if line.bare]
     fits = [at for at in alike if not any(text.lines[at + i].endswith(LF) for i in bare)]
     if hunk.start - 1 in fits:

@@ -1,4 +1,4 @@
-"""A fence's info string and the line above it, quoted paths, and the SEARCH/REPLACE blocks inside."""
+"""Info strings of fences, paths above fences, quoted paths, and SEARCH/REPLACE blocks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KEYWORDS = frozenset({"dedent", "indent"})
 
 
 def quote(path: str) -> str:
-    """Return the path as it must be written: in quotes unless it could not be taken for anything else."""
+    """Return the path as it must be written: in quotes if it could be read as anything else."""
     if _BARE.fullmatch(path) and path not in _KEYWORDS and not _NUMBERS.fullmatch(path):
         return path
     escaped = path.replace("\\", "\\\\").replace('"', '\\"')
@@ -29,7 +29,7 @@ def quote(path: str) -> str:
 
 
 def unquote(written: str) -> str:
-    """Return the path that `quote` wrote, or a bare one as it is."""
+    """Return the path written by `quote`, or a bare path unchanged."""
     if not written.startswith('"'):
         return written
     return _ESCAPE.sub(r"\1", written[1:-1])
@@ -45,9 +45,9 @@ _SHORTEST = 3
 
 
 def path_in(info: str) -> str | None:
-    """Return the path of `path=…` in an info string.
+    """Return the path of `path=…` in an info string, or None.
 
-    Raises `EditError` where it is empty or its quotes do not close.
+    Raises `EditError` if it is empty or its quotes do not close.
     """
     match = _PATH.search(info)
     if match is None:
@@ -62,13 +62,13 @@ def path_in(info: str) -> str | None:
 
 
 def is_literal(info: str) -> bool:
-    """Return True if the word `whole` behind the path says that the content is all the file's."""
+    """Return True if the word `whole` after the path says that the content is the whole file."""
     match = _PATH.search(info)
     return bool(match and "whole" in match[2].split())
 
 
 def path_above(lead: str) -> str | None:
-    """Return the path, where the line above a fence is nothing but one, in whatever Markdown it stands."""
+    """Return the path in the line above a fence if the line is only a path, in any Markdown, or None."""
     text, marked = _undressed(lead.strip().lstrip("#").strip())
     if not text or any(mark in text for mark in ("://", "\\", '"', "`", "*")):
         return None
@@ -80,7 +80,7 @@ def path_above(lead: str) -> str | None:
 
 
 def _undressed(text: str) -> tuple[str, bool]:
-    """Return the text without emphasis, backticks and colons around it, and whether it had any marks."""
+    """Return the text without outer emphasis, backticks and colons, and whether it had marks."""
     bare = text.removesuffix(":").strip()
     for mark in _MARKS:
         inner = bare.removeprefix(mark).removesuffix(mark)
@@ -90,7 +90,7 @@ def _undressed(text: str) -> tuple[str, bool]:
 
 
 def render_fence(info: str, content: str) -> str:
-    """Return a fence long enough for its content, with tildes where its info string has a backtick."""
+    """Return a fence longer than any in its content, made of tildes if its info string has a backtick."""
     mark = "~" if "`" in info else "`"
     runs = re.findall(rf"^[ \t]*({re.escape(mark)}+)", content, re.MULTILINE)
     bar = mark * max(_SHORTEST, *(len(run) + 1 for run in runs), _SHORTEST)
@@ -104,7 +104,7 @@ def path_info(path: str, *, literal: bool = False) -> str:
 
 
 def content_lines(content: str, *, after: int) -> Iterable[tuple[int, str]]:
-    """Return the content's lines with their numbers, `after` being the fence's."""
+    """Return the content's lines with their numbers, where `after` is the fence's line."""
     return enumerate(split_lines(content), after + 1)
 
 
@@ -126,7 +126,7 @@ def has_markers(content: str) -> bool:
 def parse_blocks(content: str, *, path: str, line: int, source: str) -> tuple[SearchReplace, ...]:
     """Return one edit for each block; `line` is that of the content's first line.
 
-    Raises `EditError` for a block that is not closed and for text outside the blocks.
+    Raises `EditError` for an unclosed block and for text outside blocks.
     """
     lines, at, edits = split_lines(content), 0, []
     while at < len(lines):
@@ -145,7 +145,7 @@ def parse_blocks(content: str, *, path: str, line: int, source: str) -> tuple[Se
 
 
 def render_block(edit: SearchReplace) -> str:
-    """Return the block, with markers that none of its lines could be taken for."""
+    """Return the block with markers that differ from all of its lines."""
     used_lines = {line.rstrip() for line in split_lines(edit.search + edit.replace)}
     size = _SHORTEST_MARK
     while used_lines & set(_markers(size)):
@@ -159,7 +159,7 @@ def _markers(size: int) -> tuple[str, str, str]:
 
 
 def _marks(lines: Sequence[str], at: int, size: int, where: str | None) -> tuple[int, int]:
-    """Return where the block that opens at `at` is divided and closed."""
+    """Return the indices of the divider and the end of the block that opens at `at`."""
     opening, divider, closing = _markers(size)
     dividers = []
     for i in range(at + 1, len(lines)):

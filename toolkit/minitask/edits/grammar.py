@@ -1,6 +1,6 @@
-"""Edit scripts as Markdown fences, in specs and in replies: read, written, and what they touch.
+"""Edit scripts as Markdown fences, in specs and replies: parsed, rendered, and the paths they write.
 
-A line of an `edits` fence is `move src/a.py:10-20 dedent -> src/b.py`.
+A line of an `edits` fence is, for example, `move src/a.py:10-20 dedent -> src/b.py`.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ _DIFF = "diff"
 def parse_script(
     fences: Sequence[Fence], *, source: str = "", lead_paths: bool = False
 ) -> EditScript:
-    """Return the edits that the fences hold, in order; fences that are no edits are passed over.
+    """Return the edits in the fences, in order; other fences are skipped.
 
-    With `lead_paths`, a path alone on the line above a fence counts as its `path=`. Raises
-    `EditError` with its place, `SOURCE:LINE`, for anything malformed.
+    With `lead_paths`, a line with only a path above a fence counts as its `path=`. Raises `EditError` with its
+    position, `SOURCE:LINE`, for anything malformed.
     """
     edits: list[Edit] = []
     for fence in fences:
@@ -68,7 +68,7 @@ def parse_script(
 
 
 def script_of(spec: Spec) -> EditScript:
-    """Return a spec's own edit script; empty where it cannot be read."""
+    """Return a spec's own edit script; empty if it cannot be parsed."""
     try:
         return parse_script(spec.snippets, source=spec.path)
     except EditError:
@@ -78,7 +78,7 @@ def script_of(spec: Spec) -> EditScript:
 def render_script(script: EditScript) -> str:
     """Return the Markdown that parses back to the script.
 
-    A file's content in Markdown ends in a newline and has LF line ends; what differs is written so.
+    In Markdown, a file's content ends in a newline and has LF line ends; other content is normalised to that.
     """
     groups = groupby(enumerate(script.edits), key=_fence_key)
     return "\n".join(_render_group([edit for _, edit in group]) for _, group in groups)
@@ -90,7 +90,7 @@ def paths_written(script: EditScript) -> frozenset[str]:
 
 
 def covers(script: EditScript, writes: Collection[str]) -> bool:
-    """Return True if the script writes every one of the paths; a script without edits covers nothing."""
+    """Return True if the script writes all of the paths; a script without edits covers none."""
     return bool(script.edits) and paths_written(script).issuperset(writes)
 
 
@@ -112,7 +112,7 @@ def _parse_fence(fence: Fence, *, source: str, lead_paths: bool) -> Iterable[Edi
 
 
 def _refuse_homeless(fence: Fence, *, lead_paths: bool) -> None:
-    # What has the form of an edit is no illustration: passed over, it would leave a part out.
+    # A fence in the form of an edit is no illustration: skipping it would lose an edit.
     if lead_paths and has_markers(fence.content):
         message = "a SEARCH/REPLACE block names no file"
         raise EditError(message, hint="write ```path=src/name.py above it")
@@ -148,7 +148,7 @@ def _check_wholes(edits: Iterable[Edit], source: str) -> None:
 
 
 def _fence_key(numbered: tuple[int, Edit]) -> tuple[type, object]:
-    """Return a key that is equal for neighbours that share a fence."""
+    """Return a key that is equal for neighbouring edits in the same fence."""
     number, edit = numbered
     if isinstance(edit, Operation):
         return Operation, None
@@ -205,7 +205,7 @@ _FORMS = {
 
 
 class _Token(Struct, frozen=True):
-    """A path with the numbers behind its colon, or a word of the grammar."""
+    """A path with the numbers after its colon, or a word of the grammar."""
 
     written: str
     start: int | None = None
@@ -220,7 +220,7 @@ class _Token(Struct, frozen=True):
 
 
 def parse_operation(text: str, *, line: int = 0) -> Operation:
-    """Return the operation of one line; raises `EditError` naming the form that its verb wants."""
+    """Return the operation of one line; raise `EditError` with the form that its verb needs."""
     word, operands = [*text.strip().split(maxsplit=1), "", ""][:2]
     if word not in set(Verb):
         verbs = ", ".join(Verb)
@@ -280,7 +280,7 @@ def _sides(tokens: list[_Token], verb: Verb) -> tuple[list[_Token], list[_Token]
 
 
 def _reindent(tokens: list[_Token], verb: Verb) -> tuple[list[_Token], int, bool]:
-    """Return what is left of the tokens, the indentation to add, whether to take the common one away."""
+    """Return the tokens before the indentation words, the spaces to add, and whether to dedent fully."""
     positions = [
         i for i, token in enumerate(tokens) if token.is_word("dedent") or token.is_word("indent")
     ]

@@ -1,6 +1,6 @@
-r"""Text as lines that keep their own ends, so that what an edit does not touch stays byte for byte.
+r"""Text as lines with their own line ends, so that an edit leaves all other lines byte for byte.
 
-Only `\n` ends a line. Form feeds, U+2028 and the like are ordinary characters, as they are to git.
+Only `\n` ends a line. Form feeds, U+2028 and the like are ordinary characters, as in git.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ def is_binary(text: str) -> bool:
 class Text(Struct, frozen=True):
     """A file's lines, each with its end; only the last may lack one.
 
-    `eol` is the line end that most lines have, `""` where no line has any; a byte-order mark stands
-    outside the lines.
+    `eol` is the most frequent line end, `""` if there is none; a byte order mark is not part of the lines.
     """
 
     lines: tuple[str, ...] = ()
@@ -40,20 +39,20 @@ class Text(Struct, frozen=True):
 
     @property
     def content(self) -> str:
-        """Return the file's content, byte for byte what it was parsed from."""
+        """The file's content, byte for byte as it was parsed."""
         return (BOM if self.bom else "") + "".join(self.lines)
 
 
 def parse_text(content: str) -> Text:
-    """Take the byte-order mark off and split the rest into lines."""
+    """Remove the byte order mark and split the rest into lines."""
     plain = content.removeprefix(BOM)
     return Text(split_lines(plain), dominant_eol(plain), bom=plain != content)
 
 
 def text_of(lines: Sequence[str], *, eol: str, bom: bool = False) -> Text:
-    """Make a file of lines, giving an end to each that something follows.
+    """Return a file of these lines, with a line end on each but the last.
 
-    Without lines it is empty: a byte-order mark alone would be no empty file.
+    Without lines it is empty, because a byte order mark alone would make it non-empty.
     """
     whole = ended(lines, eol or LF)
     return Text(whole, dominant_eol("".join(whole)), bom and bool(whole))
@@ -67,7 +66,7 @@ def split_lines(content: str) -> tuple[str, ...]:
 
 
 def dominant_eol(content: str) -> str:
-    """Return the line end of most lines; `""` where there is none, LF on a tie."""
+    """Return the most frequent line end; `""` if there is none, LF on a tie."""
     ends, windows = content.count(LF), content.count(CRLF)
     if not ends:
         return ""
@@ -94,9 +93,9 @@ def ended(lines: Sequence[str], eol: str) -> tuple[str, ...]:
 
 
 def adopt(lines: Iterable[str], *, had: str, eol: str) -> tuple[str, ...]:
-    """Bring lines of a file whose line end is `had` into one whose line end is `eol`.
+    """Convert lines from a file with line end `had` to line end `eol`.
 
-    Where both agree nothing is touched, so that a file of mixed ends keeps its mixture.
+    If both agree, nothing is changed, so that a file with mixed ends keeps them.
     """
     if not eol or had in ("", eol):
         return tuple(lines)
@@ -104,20 +103,19 @@ def adopt(lines: Iterable[str], *, had: str, eol: str) -> tuple[str, ...]:
 
 
 def is_blank(line: str) -> bool:
-    """Return True if there is nothing but white space."""
+    """Return True if the line is only white space."""
     return not line.strip()
 
 
 def indent_of(line: str) -> str:
-    """Return the spaces and tabs that the line starts with."""
+    """Return the spaces and tabs at the start of the line."""
     return line[: len(line) - len(line.lstrip(_INDENT))]
 
 
 def reindented(lines: Sequence[str], *, indent: int = 0, dedent: bool = False) -> tuple[str, ...]:
-    """Add `indent` spaces (negative: take characters away), or take away the common indentation.
+    """Add `indent` spaces (negative: remove characters), or with `dedent` remove the common indentation.
 
-    Blank lines stay as they are. Raises `EditError` where a line has less indentation than is to be
-    taken away.
+    Blank lines stay as they are. Raises `EditError` if a line is indented by less than that.
     """
     cut = len(_common_indent(lines)) if dedent else max(-indent, 0)
     pad = " " * indent
@@ -143,7 +141,7 @@ def _outdented(line: str, cut: int) -> str:
 
 
 class LineHunk(Struct, frozen=True):
-    """One difference, half-open and 0-based: `old[old_start:old_end]` became `new[new_start:new_end]`."""
+    """A difference, half-open and 0-based: `old[old_start:old_end]` became `new[new_start:new_end]`."""
 
     old_start: int
     old_end: int
@@ -161,7 +159,7 @@ class Versions(Struct, frozen=True):
 
 
 def map_lines(cited: LineRange, versions: Versions) -> LineRange:
-    """Return the cited lines' place in the new version; `EditError` naming the first that is not there any more."""
+    """Return the cited lines' position in the new version; raise `EditError` naming the first line that changed."""
     if cited.end > len(versions.old):
         raise EditError(
             f"lines {cited} of {versions.path} are cited, but it had {len(versions.old)} lines then",
@@ -177,7 +175,7 @@ def map_lines(cited: LineRange, versions: Versions) -> LineRange:
 
 
 def spread(cited: LineRange, versions: Versions) -> LineRange | None:
-    """Return the present lines that came of cited ones, changed lines included; None if none are left."""
+    """Return the present lines that replace the cited ones, changed lines included; None if none are left."""
     old_end = min(cited.end, len(versions.old))
     start = _boundary(cited.start - 1, versions.hunks, at_end=False)
     end = _boundary(old_end, versions.hunks, at_end=True)
@@ -185,7 +183,7 @@ def spread(cited: LineRange, versions: Versions) -> LineRange | None:
 
 
 def _boundary(index: int, hunks: Sequence[LineHunk], *, at_end: bool) -> int:
-    """Return where a place between lines is now; one inside a change moves to that change's edge."""
+    """Return the new index of a boundary between lines; within a change, that change's edge."""
     shift = 0
     for hunk in hunks:
         if hunk.old_end <= index and not (at_end and hunk.old_start == index):
@@ -198,7 +196,7 @@ def _boundary(index: int, hunks: Sequence[LineHunk], *, at_end: bool) -> int:
 
 
 def _shift(cited: LineRange, versions: Versions) -> int | None:
-    """Return how far the range moved as one block; None if a difference lies inside it."""
+    """Return how far the range moved as one block, or None if a difference lies inside it."""
     start, end = cited.start - 1, cited.end
     shift = 0
     for hunk in versions.hunks:
@@ -212,7 +210,7 @@ def _shift(cited: LineRange, versions: Versions) -> int | None:
 
 
 def _side(hunk: LineHunk, versions: Versions, *, start: int, end: int) -> str | None:
-    """Return whether a hunk lies before or after `old[start:end]`, in some equal reading of it."""
+    """Return whether a hunk lies before or after `old[start:end]`, in any equivalent form; None for neither."""
     up, down = _slack(hunk, versions)
     for slide in sorted(range(-up, down + 1), key=abs):
         if hunk.old_end + slide <= start:
@@ -223,7 +221,7 @@ def _side(hunk: LineHunk, versions: Versions, *, start: int, end: int) -> str | 
 
 
 def _slack(hunk: LineHunk, versions: Versions) -> tuple[int, int]:
-    """Return how many lines up and down a pure deletion or insertion can slide without changing the outcome."""
+    """Return how many lines up and down a pure deletion or insertion can slide without changing the result."""
     if hunk.old_start < hunk.old_end and hunk.new_start < hunk.new_end:
         return 0, 0
     if hunk.old_start == hunk.old_end:
@@ -242,7 +240,7 @@ def _repeats(lines: Sequence[str], start: int, end: int) -> tuple[int, int]:
 
 
 def _only_index(block: Sequence[str], lines: Sequence[str]) -> int | None:
-    """Return where a block of three lines or more stands, if it stands exactly once."""
+    """Return the index of a block of at least three lines that occurs exactly once, or None."""
     if len(block) < 3:
         return None
     target = list(block)

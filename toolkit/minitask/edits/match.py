@@ -1,4 +1,4 @@
-"""Find the one place that a search text means, exactly or except for white space; where there is none, the nearest."""
+"""Find the only position of a search text, exactly or except for white space; otherwise describe the nearest one."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _LISTED_PLACES = 10
 
 
 class MatchedBlock(Struct, frozen=True):
-    """Lines `start` to `end` (from 0, `end` not included) that a search text stands for.
+    """Lines `start` to `end` (from 0, `end` excluded) that match a search text.
 
-    `added` is the indentation that the file has beyond the search text's, `removed` what it lacks.
+    `added` is the file's additional indentation compared to the search text, `removed` what it lacks.
     """
 
     start: int
@@ -44,7 +44,7 @@ class MatchedBlock(Struct, frozen=True):
     removed: str = ""
 
     def shift(self, lines: Sequence[str]) -> tuple[str, ...]:
-        """Indent lines that were written beside the search text as the file is indented."""
+        """Return lines written like the search text with the file's indentation."""
         return tuple(line if is_blank(line) else self._shift_line(line) for line in lines)
 
     def _shift_line(self, line: str) -> str:
@@ -58,10 +58,9 @@ class MatchedBlock(Struct, frozen=True):
 def find_block(
     lines: Sequence[str], search: Sequence[str], *, path: str = "the file"
 ) -> MatchedBlock:
-    """Return where `search` stands in `lines`: exactly, else except for trailing space, else indentation.
+    """Return the only match of `search` in `lines`: exact, else without trailing space, else without indentation.
 
-    Line ends are no part of the comparison.
-    Raises `EditError` where a way of looking finds several places, or none finds any.
+    Line ends are not compared. Raises `EditError` if a comparison finds several matches, or all find none.
     """
     have, want = bodies(lines), bodies(search)
     if not want:
@@ -76,7 +75,7 @@ def find_block(
 
 
 def replaced(text: Text | None, edit: SearchReplace) -> Text:
-    """Return the file with the search text replaced; its line ends, and the lack of a last one, stay."""
+    """Return the file with the search text replaced; its line ends, and a missing last one, are preserved."""
     if not edit.search:
         return _filled(text, edit)
     if text is None:
@@ -95,8 +94,9 @@ def replaced(text: Text | None, edit: SearchReplace) -> Text:
 def _with_context(
     put: Sequence[str], lines: Sequence[str], *, search: Sequence[str], fresh: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return the replacement with the file's own lines where it repeats the search text: two spaces at the end of a
-    line, which the search may lack, can mean something.
+    """Return the replacement with the file's own lines where it repeats the search text.
+
+    Two spaces at the end of a line, which the search may lack, can have a meaning.
     """
     from difflib import SequenceMatcher
 
@@ -117,7 +117,7 @@ def _filled(text: Text | None, edit: SearchReplace) -> Text:
 
 
 def occurrences(have: Sequence[str], want: Sequence[str]) -> list[int]:
-    """Return every index at which `want` stands in `have`, overlapping ones too."""
+    """Return every index at which `want` occurs in `have`, overlapping ones too."""
     have, want, size = tuple(have), tuple(want), len(want)
     places = range(len(have) - size + 1)
     return [i for i in places if have[i] == want[0] and have[i : i + size] == want]
@@ -138,7 +138,7 @@ def _but_for_indentation(have: Sequence[str], want: Sequence[str]) -> list[Match
 
 
 def _uniform(have: Sequence[str], want: Sequence[str], *, start: int) -> MatchedBlock | None:
-    """Return the block, if one and the same shift of indentation explains all its lines."""
+    """Return the block if the same shift of indentation explains all its lines, or None."""
     pairs = zip(have, want, strict=True)
     shifts = {_shift(indent_of(h), indent_of(w)) for h, w in pairs if not is_blank(w)}
     shift = shifts.pop() if len(shifts) == 1 else None
@@ -177,7 +177,7 @@ _SHOWN_WIDTH = 160
 
 
 def describe_nearest(lines: Sequence[str], search: Sequence[str]) -> str:
-    """Return the region of `lines` (without ends) nearest to `search`; `""` where nothing is alike."""
+    """Return the region of `lines` (without ends) most similar to `search`; `""` if none is similar."""
     start = nearest_start(lines, search)
     if start is None:
         return ""
@@ -192,7 +192,7 @@ def describe_nearest(lines: Sequence[str], search: Sequence[str]) -> str:
 
 
 def _character(window: Sequence[str], search: Sequence[str], first: int) -> str:
-    """Name the characters that differ, where they may look alike; empty if plain text differs."""
+    """Return a note on the characters that differ if they may look alike; empty if plain text differs."""
     if first >= min(len(window), len(search)):
         return ""
     have, want = window[first], search[first]
@@ -216,7 +216,7 @@ def _character_name(char: str) -> str:
 
 
 def nearest_start(lines: Sequence[str], search: Sequence[str]) -> int | None:
-    """Return where the window nearest to `search` starts, from 0."""
+    """Return the start (from 0) of the window most similar to `search`, or None."""
     scores = _window_scores(lines, search)
     best = nlargest(_CANDIDATES, range(len(scores)), key=lambda i: (scores[i], -i))
     alike = [i for i in best if scores[i] > 0]
