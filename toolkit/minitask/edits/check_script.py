@@ -46,7 +46,9 @@ def check_script(spec: Spec) -> tuple[Diagnostic, ...]:
         script = parse_script(spec.snippets, source=spec.path)
     except EditError as error:
         line = error.line or spec.line_of("snippets")
-        if line in {number for number, _ in find_placeholders(spec)}:  # E407 reports the placeholder
+        if line in {
+            number for number, _ in find_placeholders(spec)
+        }:  # E407 reports the placeholder
             return ()
         return (Problem(line, "E301", error.message, error.hint).at(spec.path),)
     if not script.edits:

@@ -1,1 +1,1 @@
-"""Read a chat model's reply against what the model was shown and asked: a change, or an `EditError`."""
+"""Read a chat model's reply, given what the model was shown and asked: a change, or an `EditError`."""

@@ -1,7 +1,7 @@
-"""Read a reply that corrects an earlier one: its edits are about the files as the earlier one left them.
+"""Read a reply that corrects an earlier one: its edits apply to the files as the earlier one left them.
 
-What comes of both is held to all that one reply is held to. A reply that makes all edits of the earlier one anew is
-read as one of its own, against the base.
+The combined result must pass all checks of a single reply. A reply that repeats all edits of the earlier one is read by
+itself, against the base.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class EarlierReply(Struct, frozen=True):
-    """An earlier reply that could be applied: what it says, and the change that came of it (and of those before)."""
+    """Earlier replies that could be applied: their edits, and the combined change."""
 
     parsed: tuple[Parsed, ...]
     changes: tuple[Change, ...]
@@ -52,7 +52,7 @@ class EarlierReply(Struct, frozen=True):
 def find_earlier(
     replies: Sequence[str], changes: Sequence[Change], request: ReplyContext
 ) -> EarlierReply | None:
-    """Return what there is to correct; None where lines were moved by number, which count in the base alone."""
+    """Return the earlier replies to correct, or None if lines were moved by number, which refers to the base alone."""
     if not changes or any(change.content is None or change.mode_from for change in changes):
         return None
     try:
@@ -64,9 +64,9 @@ def find_earlier(
 
 
 def amended(reply: str, request: ReplyContext, earlier: EarlierReply) -> tuple[Change, ...]:
-    """Return the change against the base that an earlier reply and one that corrects it make together.
+    """Return the combined change, against the base, of an earlier reply and one that corrects it.
 
-    Raise `EditError`, fit to be sent back, where it is not whole and right.
+    Raise `EditError`, in words to send back, if it is not complete and valid.
     """
     contents = {change.path: change.content or "" for change in earlier.changes}
     view = replace(
@@ -87,7 +87,7 @@ def amended(reply: str, request: ReplyContext, earlier: EarlierReply) -> tuple[C
 
 
 def _check_fresh(edits: Iterable[Edit], earlier: EarlierReply) -> None:
-    """Raise for an edit by line numbers, which are those of the base, and for one that was made already."""
+    """Raise for an edit by line numbers, which refer to the base, and for an edit that was already made."""
     made = [edit for part in earlier.parsed for edit in part.script.edits]
     for edit in edits:
         with placed(edit.line, source=SOURCE):
@@ -102,7 +102,7 @@ def _check_fresh(edits: Iterable[Edit], earlier: EarlierReply) -> None:
 def _checked(
     later: Sequence[Change], parsed: Parsed, request: ReplyContext, earlier: EarlierReply
 ) -> tuple[Change, ...]:
-    """Return both changes as one against the base, held to what any change is."""
+    """Return both changes as one against the base, after the checks for any change."""
     combined = {change.path: change for change in earlier.changes}
     for change in later:
         before = combined.get(change.path)
@@ -128,7 +128,7 @@ def _reader(request: ReplyContext, contents: Mapping[str, str]) -> Reader:
 
 
 def _as_left(file: ListedFile, request: ReplyContext, contents: Mapping[str, str]) -> ListedFile:
-    """Return a listed file with the lines that the model knows of what it left: those it wrote, and those shown."""
+    """Return a listed file with the lines of the earlier result that the model knows: written or shown ones."""
     base = request.read(file.path)
     if file.path not in contents:
         return file
@@ -140,7 +140,7 @@ def _as_left(file: ListedFile, request: ReplyContext, contents: Mapping[str, str
 
 
 def _known(old: Sequence[str], new: Sequence[str], shown: set[int]) -> Iterator[int]:
-    """Yield the numbers of the new lines that are not those of old lines which were not shown."""
+    """Yield the numbers of the new lines, except unchanged ones that were not shown."""
     for tag, start, _, first, last in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         for at in range(first, last):
             if tag != "equal" or start + at - first + 1 in shown:
@@ -148,7 +148,7 @@ def _known(old: Sequence[str], new: Sequence[str], shown: set[int]) -> Iterator[
 
 
 def _is_made_anew(edits: Iterable[Edit], earlier: EarlierReply) -> bool:
-    """Return True if a reply searches for all that the first one replaced: it is about the files as they were."""
+    """Return True if a reply searches for all that the first one replaced: it applies to the base."""
     searched = set(_searched(earlier.parsed[0].script.edits))
     return bool(searched) and searched <= set(_searched(edits))
 

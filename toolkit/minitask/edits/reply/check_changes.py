@@ -1,4 +1,4 @@
-"""Check what a reply may change: text that is the file's own, and all that the task asks for."""
+"""Check the changes of a reply: that each file's text is its own, and that all requested work is done."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _NEED_NOT = lazy_pattern(
 
 
 def is_utf8(content: str) -> bool:
-    """Return True if a file's content is text in UTF-8, rather than bytes of something else."""
+    """Return True if a file's content is UTF-8 text rather than other bytes."""
     return "\0" not in content and not any("\udc80" <= char <= "\udcff" for char in content)
 
 
 def check_characters(answer: str) -> None:
-    """Raise where the answer holds half of a character, which is no text."""
+    """Raise if the answer holds a lone surrogate, which is not text."""
     broken = next((at for at, char in enumerate(answer) if "\ud800" <= char <= "\udfff"), None)
     if broken is not None:
         line = answer.count("\n", 0, broken) + 1
@@ -53,7 +53,7 @@ def check_characters(answer: str) -> None:
 
 
 def check_whole(edit: WholeFile, request: ReplyContext) -> None:
-    """Raise where a whole file is no answer: its text was not shown whole, or is no UTF-8."""
+    """Raise if a whole file is not acceptable: the file was not shown whole, is not UTF-8, or is to be deleted."""
     base = request.read(edit.path)
     listed = request.find(edit.path)
     if base is None or listed is None:
@@ -77,9 +77,9 @@ def check_whole(edit: WholeFile, request: ReplyContext) -> None:
 def check_result(
     changes: Iterable[Change], request: ReplyContext, *, literal: Collection[str]
 ) -> None:
-    """Raise where text lands that is no file's: markers, copied numbers, characters that stand for unknown ones.
+    """Raise if a file would get text that is not its own: markers, copied line numbers, replacement characters.
 
-    `literal` are the paths whose content the reply said to be the file's own.
+    `literal` are the paths whose content the reply declared to be the file's own.
     """
     for change in changes:
         base = request.read(change.path if change.mode_from is None else change.mode_from)
@@ -127,14 +127,14 @@ def _check_text(
 
 
 def _has_escaped_line_ends(content: str, base: str) -> bool:
-    r"""Return True if text on one line or two has many a `\n` written out, and more of them than the base."""
+    r"""Return True if a text of at most two lines has many written-out `\n`, and more than the base."""
     written_out = content.count("\\n")
     few_lines = len(split_lines(content)) <= _FEW_LINES
     return few_lines and _MANY_ESCAPES <= written_out > base.count("\\n")
 
 
 def _check_bytes(path: str, base: str, fresh: Iterable[tuple[int, str]]) -> None:
-    """Raise where a file in another encoding would get text in UTF-8, or be cut inside of its characters."""
+    """Raise if a file in another encoding would get UTF-8 text, or be cut inside a character."""
     if "\0" in base:
         message = f"{path} is not in UTF-8, and its lines cannot be told apart"
         raise EditError(message, hint="rename or delete it as a whole, or leave it alone")
@@ -145,7 +145,7 @@ def _check_bytes(path: str, base: str, fresh: Iterable[tuple[int, str]]) -> None
 
 
 def check_complete(changes: Sequence[Change], request: ReplyContext, *, prose: str) -> None:
-    """Raise where a file is not created, changed or deleted that the task says is, and the reply does not say why."""
+    """Raise if a listed file is not created, changed or deleted as required, and the reply does not say why."""
     after = {change.path: change.content for change in changes}
     for file in request.written():
         if not file.optional:
@@ -181,7 +181,7 @@ _DONE = {
 
 
 def is_excused(path: str, prose: str) -> bool:
-    """Return True if a line of what the model says has it that a file need not change."""
+    """Return True if a line of the model's prose says that the file need not change."""
     name = path.rsplit("/", 1)[-1]
     return any(name in line and _NEED_NOT.search(line.lower()) for line in prose.split("\n"))
 
@@ -191,14 +191,14 @@ def _deletion(path: str) -> str:
 
 
 _LEAST = 4
-"""Letters and digits of a text that stands in what was told for more than by chance."""
+"""Fewest letters and digits of a text whose occurrence in the prompt is not chance."""
 
 
 def check_seen(script: EditScript, request: ReplyContext) -> None:
-    """Raise where an edit is about lines of a file that was shown in part, and of which nobody spoke.
+    """Raise if an edit changes lines of a partly shown file that the model was neither shown nor told.
 
-    A search that stands exactly once outside of what was shown is taken only where its text was told otherwise, or
-    where it merely adds to whole lines at the top level, such as an import: all else is a guess that happens to fit.
+    A search that occurs exactly once outside the shown lines is accepted only if the prompt has its text elsewhere, or
+    if it only adds to whole lines at the top level, such as an import. Anything else is a guess that happens to fit.
     """
     for edit in script.edits:
         with placed(edit.line, source=SOURCE):
@@ -270,7 +270,7 @@ def _of_text(
 
 
 def _find_position(lines: Sequence[str], old: Sequence[str]) -> LineRange | None:
-    """Return the only place of some text in the base; None where an earlier edit has to make it first."""
+    """Return the only position of a text in the base, or None if an earlier edit must create it."""
     try:
         block = find_block(lines, old)
     except EditError:
@@ -283,7 +283,7 @@ def _lines(path: str, request: ReplyContext) -> tuple[str, ...]:
 
 
 def _shown_numbers(path: str, request: ReplyContext) -> frozenset[int] | None:
-    """Return the numbers of the lines that the model knows of; None for all of them."""
+    """Return the numbers of the lines that the model knows, or None for all of them."""
     listed = request.find(path)
     if request.read(path) is None or (listed is not None and (listed.whole or not listed.shown)):
         return None

@@ -1,4 +1,4 @@
-"""Unified diffs in a reply: under a path, without numbers, with paths spelled in another way."""
+"""Read unified diffs in a reply: with a path given, without line numbers, or with other spellings of paths."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NOWHERE = "/dev/null"
 
 
 def holds_diffs(path: str) -> bool:
-    """Return True if a file's own text is a diff."""
+    """Return True if the path is that of a diff or patch file."""
     return path.endswith(_FILES)
 
 
@@ -43,7 +43,7 @@ def is_diff(content: str, *, path: str = "") -> bool:
 
 
 def is_headless(content: str, base: str) -> bool:
-    """Return True if a text is a hunk that lost its head: its marked lines are the file's, without their marks."""
+    """Return True if a text is a hunk without its header: its lines are the file's once the marks are removed."""
     lines = [line for line in content.split("\n") if line.strip()]
     have = set(base.split("\n"))
     if not all(line[0] in " +-" for line in lines) or not any(line[0] in "+-" for line in lines):
@@ -53,7 +53,7 @@ def is_headless(content: str, base: str) -> bool:
 
 
 def find_diff_line(lines: Iterable[str], request: ReplyContext) -> str | None:
-    """Return the first line that belongs to a diff or a patch, and so to no file."""
+    """Return the first line that belongs to a diff or patch and not to a file, or None."""
     for line in lines:
         text = line.rstrip()
         if _HUNK.fullmatch(text) or _PATCH_LINE.fullmatch(text):
@@ -64,7 +64,7 @@ def find_diff_line(lines: Iterable[str], request: ReplyContext) -> str | None:
 
 
 def read_diff(content: str, request: ReplyContext, *, path: str | None, line: int) -> list[Edit]:
-    """Return the edits of a diff, of `path` alone where one is given; raise `EditError` where it is malformed."""
+    """Return the edits of a diff (only of `path`, if given); raise `EditError` if it is malformed."""
     text = _with_one_name(content if path is None else _headed(content, path), request)
     if _is_unnumbered(text):
         return _unnumbered(text, request, path=path, line=line)
@@ -77,7 +77,7 @@ def read_diff(content: str, request: ReplyContext, *, path: str | None, line: in
 
 
 def _parsed(text: str) -> tuple[FileDiff, ...]:
-    """Return the files of a diff; the counts of its hunks are corrected where they are wrong, as models' often are."""
+    """Return the files of a diff, with hunk counts corrected if they are wrong, as models' often are."""
     try:
         return parse_diff(text)
     except EditError:
@@ -92,7 +92,7 @@ def _parsed(text: str) -> tuple[FileDiff, ...]:
 
 
 def _with_one_name(text: str, request: ReplyContext) -> str:
-    """Return the diff with both names of a file in one spelling, where they mean the same listed file."""
+    """Return the diff with both names of a file in one spelling if they mean the same listed file."""
     lines = text.split("\n")
     for at in range(len(lines) - 2):
         old, new, hunk = lines[at : at + 3]
@@ -104,7 +104,7 @@ def _with_one_name(text: str, request: ReplyContext) -> str:
 
 
 def _headed(content: str, path: str) -> str:
-    """Return the diff with lines that name its file, where it has none."""
+    """Return the diff with header lines for its file if it has none."""
     first = next((line for line in content.split("\n") if line.strip()), "")
     return f"--- a/{path}\n+++ b/{path}\n{content.lstrip()}" if first.startswith("@@") else content
 
@@ -148,7 +148,7 @@ def _render_hunk(hunk: DiffHunk) -> str:
 
 
 def _unnumbered(text: str, request: ReplyContext, *, path: str | None, line: int) -> list[Edit]:
-    """Return the edits of a diff without line numbers: each hunk is a block, whose old lines must occur once."""
+    """Return the edits of a diff without line numbers: each hunk is a block whose old lines must occur once."""
     lines = text.rstrip("\n").split("\n")
     names = [diff_line for diff_line in lines if diff_line.startswith(("--- ", "+++ "))][:2]
     if len(names) != 2 or sum(diff_line.startswith("+++ ") for diff_line in lines) != 1:
@@ -189,9 +189,9 @@ _HEADERS = ("diff --git ", "Index: ")
 
 
 def recount(text: str) -> str | None:
-    """Return the diff with each hunk's counts as its lines are; None where a line belongs to no hunk.
+    """Return the diff with the counts of each hunk corrected, or None if a line belongs to no hunk.
 
-    What the lines hold still has to fit the file exactly, so that only the counts are forgiven.
+    The lines themselves must still match the file exactly; only wrong counts are tolerated.
     """
     lines = text.removesuffix("\n").split("\n")
     starts = [at for at, line in enumerate(lines) if _COUNTED_HUNK.fullmatch(line.rstrip("\r"))]
@@ -209,7 +209,7 @@ def recount(text: str) -> str | None:
 
 
 def _end(lines: Sequence[str], start: int, limit: int) -> int:
-    """Return the index behind a hunk's last line: at the next hunk, or at the lines that name the next file."""
+    """Return the index after a hunk's last line: at the next hunk, or at the header of the next file."""
     for at in range(start, limit):
         names = lines[at].startswith("--- ") and at + 1 < limit and lines[at + 1][:4] == "+++ "
         if lines[at].startswith(_HEADERS) or (names and at + 2 == limit):

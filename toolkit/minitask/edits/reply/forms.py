@@ -1,4 +1,4 @@
-"""Classify one fence of a reply: operations, blocks, a diff, a patch, or a whole file."""
+"""Classify a fence of a reply: operations, blocks, a diff, a patch, or a whole file."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ _EDITS = frozenset({"edits", "edit", "operations"})
 _DIFFS = frozenset({"diff", "patch", "udiff"})
 _MARKDOWN = (".md", ".markdown", ".mdx", ".rst", ".txt")
 _KEPT_SHARE = 2
-"""A whole file whose fence has no name must keep one of so many lines of the file that it replaces."""
+"""A whole file in an unnamed fence must keep at least one of this many lines of the file it replaces."""
 
 
 class FenceEdits(Struct, frozen=True):
-    """The edits of a fence, and the paths whose content it says to be literal."""
+    """The edits of a fence, and the paths whose content it declares as literal."""
 
     edits: tuple[Edit, ...]
     literal: frozenset[str] = frozenset()
 
 
 def is_edit_by_form(fence: Fence) -> bool:
-    """Return True if the fence is an edit whatever stands around it."""
+    """Return True if the fence's form alone makes it an edit."""
     word = fence_word(fence)
     return (
         word in _EDITS | _DIFFS
@@ -66,9 +66,9 @@ def is_edit_by_form(fence: Fence) -> bool:
 
 
 def edits_of(fence: Fence, request: ReplyContext) -> FenceEdits | None:
-    """Return what a fence holds, or None where it names no file and has no form of an edit.
+    """Return the edits of a fence, or None if it names no file and does not have the form of an edit.
 
-    Raise `EditError` where it is malformed.
+    Raise `EditError` if it is malformed.
     """
     if fence_word(fence) in _EDITS:
         return FenceEdits(_operations(fence, request))
@@ -85,7 +85,7 @@ def edits_of(fence: Fence, request: ReplyContext) -> FenceEdits | None:
 
 
 def _path_in(fence: Fence, request: ReplyContext) -> tuple[Fence, Name] | None:
-    """Return the fence without its first line, and that as its name, if it is a listed path above blocks."""
+    """Return the fence without its first line, and the file named there, if that is a listed path above blocks."""
     first, _, rest = fence.content.partition("\n")
     path = resolve(first.strip(), request) if first.strip() and has_block_form(rest) else None
     return (replace(fence, content=rest, line=fence.line + 1), Name(path)) if path else None
@@ -94,7 +94,7 @@ def _path_in(fence: Fence, request: ReplyContext) -> tuple[Fence, Name] | None:
 def elect_only(
     unplaced: Sequence[Fence], edits: Sequence[Edit], request: ReplyContext
 ) -> list[Edit] | None:
-    """Return the edit of a task's only file, where just one fence can hold it and none has a name; else None."""
+    """Return the edit of a task's only file if exactly one unnamed fence can hold it, otherwise None."""
     only = request.only()
     if only is None or edits:
         return None
@@ -106,7 +106,7 @@ def elect_only(
 
 
 def _without_command(fence: Fence) -> Fence:
-    """Return the fence without its lead where that only introduces commands to run."""
+    """Return the fence without its lead if that only introduces commands."""
     return replace(fence, lead="") if is_command(fence) and not fence.info.count("=") else fence
 
 
@@ -149,7 +149,7 @@ def _bare_operations(fence: Fence, request: ReplyContext) -> FenceEdits | None:
 
 
 def _with_listed(operation: Operation, request: ReplyContext) -> Operation:
-    """Return the operation with the listed paths that are meant; lines may be copied from any file of the base."""
+    """Return the operation with the listed paths that its spellings mean; any file of the base may be copied from."""
     sources = []
     for source in operation.sources:
         path = resolve(source.path, request)
@@ -187,13 +187,13 @@ def _named_edits(fence: Fence, name: Name, request: ReplyContext) -> FenceEdits:
 
 
 def _is_unknown_block(content: str, base: str | None, request: ReplyContext) -> bool:
-    """Return True if the content has markers of blocks that neither the file nor the task has."""
+    """Return True if the content has block markers that neither the file nor the task has."""
     known_lines = (*split_lines(base or ""), *request.task_text.split("\n"))
     return find_markers(content, known_lines=known_lines) is not None
 
 
 def _shows_conflicts(content: str, path: str, base: str | None) -> bool:
-    """Return True if a new document shows git's conflict markers in fences of its own; they are then no edits."""
+    """Return True if a new document shows git's conflict markers in its own fences, so that they are no edits."""
     if base is not None or not path.endswith(_MARKDOWN) or has_markers(content):
         return False
     outside = without_fences(content)
@@ -201,7 +201,7 @@ def _shows_conflicts(content: str, path: str, base: str | None) -> bool:
 
 
 def _content(content: str, name: Name, base: str | None, request: ReplyContext) -> str:
-    """Return a whole file's content without what belongs to the reply: its path, a second fence, numbers."""
+    """Return a whole file's content without parts of the reply: its path, a second fence, line numbers."""
     if name.comment:
         content = _without_path(content, base, request)
     if not name.literal:
@@ -216,7 +216,7 @@ def _without_path(content: str, base: str | None, request: ReplyContext) -> str:
 
 
 def _without_inner_fence(content: str, path: str, base: str | None) -> str:
-    """Return the content of a file that was put into two fences, one within the other."""
+    """Return the content of a file that was wrapped in two nested fences."""
     lines = content.strip("\n").split("\n")
     opening = bar_of(lines[0])
     if opening is None or len(lines) < 2 or (base or "").lstrip("\n").startswith(lines[0]):
@@ -235,7 +235,7 @@ def _without_inner_fence(content: str, path: str, base: str | None) -> str:
 
 
 def _is_wrapped(inner: Sequence[str], base: str | None) -> bool:
-    """Return True if the lines between two bars are the file as it was, which has no bars at its ends."""
+    """Return True if the lines between two bars have the old file's first or last line, and it has no bars there."""
     old = [line.rstrip() for line in (base or "").split("\n") if line.strip()]
     new = [line.rstrip() for line in inner if line.strip()]
     ends = bool(old and new) and (old[0] == new[0] or old[-1] == new[-1])
@@ -243,7 +243,7 @@ def _is_wrapped(inner: Sequence[str], base: str | None) -> bool:
 
 
 def _check_likeness(whole: WholeFile, base: str | None) -> None:
-    """Raise where a fence without a name can be a part of its file as well as all of it."""
+    """Raise if an unnamed fence may be only a part of its file."""
     if not is_balanced(whole.content.split("\n")):
         message = "a fence names no file, and holds one that is never closed"
         raise EditError(message, hint=f"write path={whole.path} in its info string")

@@ -1,7 +1,7 @@
-"""SEARCH/REPLACE blocks as other tools write them: other words, other lengths, other characters.
+"""Read SEARCH/REPLACE blocks in the forms of other tools: other words, lengths and characters.
 
-A block is read where its three markers are there, once each and in order. Whatever else looks like a marker is no part
-of a file, unless the file or the task has it already.
+A block is read if it has its three markers once each, in order. Any other line like a marker is refused as text of a
+file, unless the file or the task already has it.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ _LITERAL = "; where such lines are the file's own text, add the word `whole` aft
 
 
 def is_opening(line: str) -> bool:
-    """Return True if a line opens a block, in any tool's form."""
+    """Return True if the line opens a block in any tool's form."""
     return _OPENING.fullmatch(body(line)) is not None
 
 
 def is_closing(line: str) -> bool:
-    """Return True if a line closes a block, in any tool's form."""
+    """Return True if the line closes a block in any tool's form."""
     return _CLOSING.fullmatch(body(line)) is not None
 
 
 def find_markers(content: str, *, known_lines: Iterable[str] = ()) -> tuple[int, str] | None:
-    """Return the number and the text of the first line that opens or closes a block and is not one of `known_lines`."""
+    """Return the number and text of the first line that opens or closes a block and is not in `known_lines`."""
     had = {line.strip() for line in known_lines}
     for number, line in enumerate(split_lines(content), 1):
         is_marker = is_opening(line) or is_closing(line) or _ESCAPED.fullmatch(body(line))
@@ -67,7 +67,7 @@ def has_block_form(content: str) -> bool:
 
 
 def read_blocks(content: str, *, path: str, line: int) -> tuple[SearchReplace, ...]:
-    """Return the blocks, in this tool's form or another's; raise `EditError` where they can be read in no one way."""
+    """Return the blocks, in this tool's form or another's; raise `EditError` if they are malformed or ambiguous."""
     placed = any(_START.fullmatch(body(line)) for line in split_lines(content))
     if has_markers(content) and not placed:
         try:
@@ -89,7 +89,7 @@ def read_blocks(content: str, *, path: str, line: int) -> tuple[SearchReplace, .
 def _loose_blocks(
     lines: Sequence[str], *, path: str, line: int
 ) -> tuple[SearchReplace, ...] | None:
-    """Return the blocks, where each has one opening, one divider and one closing line, and nothing stands outside."""
+    """Return the blocks if each has one opening, divider and closing line and no text is outside, otherwise None."""
     blocks, at = [], 0
     while at < len(lines):
         if is_blank(lines[at]):
@@ -109,7 +109,7 @@ def _loose_blocks(
 
 
 def _block_end(lines: Sequence[str], start: int) -> int | None:
-    """Return the line that closes the block which opens at `start`; None where none does, or another opens before."""
+    """Return the index of the closing line of the block opened at `start`, or None if another block opens first."""
     if not is_opening(lines[start]):
         return None
     for at in range(start + 1, len(lines)):
@@ -126,7 +126,7 @@ def _divider(lines: Sequence[str], start: int, end: int) -> int | None:
 
 
 def _search_start(lines: Sequence[str], start: int, divider: int) -> int:
-    """Return where the search text begins, behind notes on its place."""
+    """Return the index at which the search text begins, after notes on its position."""
     at = start
     while at < divider and _START.fullmatch(body(lines[at])):
         at += 1
@@ -137,23 +137,23 @@ _BAR = lazy_pattern(r" {0,3}(`{3,}|~{3,})[ \t]*(.*?)[ \t\r]*")
 
 
 class Bar(Struct, frozen=True):
-    """A line that may open or close a fence: its character, how many of it, and the info string behind."""
+    """A line that may open or close a fence: its character, their number, and the info string after them."""
 
     mark: str
     size: int
     info: str
 
     def is_closed_by(self, bar: Bar | None) -> bool:
-        """Return True if the other line closes the fence that this one opens."""
+        """Return True if `bar` closes the fence that this one opens."""
         return bar is not None and not bar.info and self.covers(bar)
 
     def covers(self, bar: Bar) -> bool:
-        """Return True if the other line is of the same kind, and long enough to matter inside of this one's fence."""
+        """Return True if `bar` has the same character, and enough of them to close this one's fence."""
         return bar.mark == self.mark and bar.size >= self.size
 
 
 def is_balanced(lines: Iterable[str]) -> bool:
-    """Return True if every fence that opens in some lines is closed there."""
+    """Return True if every fence opened in the lines is closed there."""
     bar: Bar | None = None
     for line in lines:
         line_bar = bar_of(line)
@@ -165,7 +165,7 @@ def is_balanced(lines: Iterable[str]) -> bool:
 
 
 def without_fences(text: str) -> str:
-    """Return the text without its fences; one that is never closed is left in."""
+    """Return the text without its fences; an unclosed one is left in."""
     outside: list[str] = []
     fence: list[str] = []
     bar: Bar | None = None
@@ -183,7 +183,7 @@ def without_fences(text: str) -> str:
 
 
 def bar_of(line: str) -> Bar | None:
-    """Return the bar in a line, or None where there is none."""
+    """Return the bar in a line, or None."""
     match = _BAR.fullmatch(line.rstrip("\n"))
     if not match or (match[1][0] == "`" and "`" in match[2]):
         return None

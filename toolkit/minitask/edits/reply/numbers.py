@@ -1,7 +1,7 @@
-"""Line numbers that a model copied from its prompt: taken away where they count on, sent back where they do not.
+"""Line numbers that a model copied from its prompt: removed if they are consistent, an error otherwise.
 
-The file itself decides: a line that stands in it with its number, as in a table, is left alone. A line is suspect whose
-number is followed by the text of one of the file's lines.
+A line that the file itself has with a number, as in a table, is not changed. A line is suspect if its number is
+followed by the text of one of the file's lines.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _FORMS = tuple(
     lazy_pattern(rf"[ \t]*L?(?P<number>\d{{1,6}})(?:{mark}|(?:{mark.rstrip()})?[ \t|│→:]*$)")
     for mark in (r"\t", r" ?[|│→:] ", r" ?[|│→:]", r"[.)] ", " ", "  ", r" ?[|│→:]\t")
 )
-"""The ways to set a number apart from its line; the one under which most lines are the file's counts."""
+"""Forms of a number before its line; the form that matches most lines of the file is used."""
 _PROMPT_FORMS = tuple(form for at, form in enumerate(_FORMS) if at != 3)
-"""Those of them that no list has."""
+"""Those forms that lists do not use."""
 _TABLE = lazy_pattern(r"[ \t]*(?P<number>\d{1,6})(?:\t| ?[|│→] ?)")
 _TAB = lazy_pattern(r"[ \t]*(\d{1,6})\t(.*)", re.DOTALL)
 _DATA = (".csv", ".tsv", ".txt", ".md", ".dat", ".tab", ".log")
@@ -40,7 +40,7 @@ _HINT = "leave out the numbers that the prompt shows before the lines"
 
 
 class _Marked(Struct, frozen=True):
-    """A line that may have a copied number: its index, the number, and the text behind it."""
+    """A line that may have a copied number: its index, the number, and the text after it."""
 
     at: int
     number: int
@@ -48,7 +48,7 @@ class _Marked(Struct, frozen=True):
 
 
 def without_numbers(content: str, base: str | None, *, path: str, task_text: str = "") -> str:
-    """Return a whole file's content without copied numbers; raise `EditError` where they do not count on."""
+    """Return a whole file's content without copied numbers; raise `EditError` if they are inconsistent."""
     lines = split_lines(content)
     if base is None:
         _check_new(lines, path, task_text)
@@ -67,7 +67,7 @@ def without_numbers(content: str, base: str | None, *, path: str, task_text: str
 def blocks_without_numbers(
     blocks: Iterable[SearchReplace], base: str | None, *, task_text: str = ""
 ) -> tuple[SearchReplace, ...]:
-    """Return the blocks without copied numbers; a search text that stands in the file is left alone."""
+    """Return the blocks without copied numbers; a search text that occurs in the file is not changed."""
     if base is None:
         return tuple(blocks)
     numbers_by_line = _line_numbers(base)
@@ -75,7 +75,7 @@ def blocks_without_numbers(
 
 
 def find_copied(content: str, base: str, *, task_text: str = "") -> int | None:
-    """Return the first new line that begins with its own number and a tab, in a file that has no such lines."""
+    """Return the first new line that begins with its own number and a tab; None if the file has such lines itself."""
     base_lines = set(bodies(split_lines(base)))
     if any(_TAB.fullmatch(line) for line in base_lines):
         return None
@@ -87,7 +87,7 @@ def find_copied(content: str, base: str, *, task_text: str = "") -> int | None:
 
 
 def _line_numbers(base: str) -> dict[str, list[int]]:
-    """Return the numbers of the lines that have each text."""
+    """Return the line numbers of each text."""
     numbers: dict[str, list[int]] = {}
     for number, line in enumerate(bodies(split_lines(base)), 1):
         numbers.setdefault(line.rstrip(), []).append(number)
@@ -97,7 +97,7 @@ def _line_numbers(base: str) -> dict[str, list[int]]:
 def _marked(
     lines: Sequence[str], numbers_by_line: dict[str, list[int]], task_text: str
 ) -> list[_Marked]:
-    """Return the lines that begin with a number and do not stand so in the file or the task."""
+    """Return the lines that begin with a number and are not in the file or the task in that form."""
     texts = [(at, body(line)) for at, line in enumerate(lines)]
     fresh = [
         (at, text)
@@ -137,7 +137,7 @@ def _is_copied(
     hits: Sequence[_Marked],
     numbers_by_line: dict[str, list[int]],
 ) -> bool:
-    """Return True if the numbers are the prompt's: lines of the file have their own, of then or of now."""
+    """Return True if the numbers are copied: lines of the file have their old or new number."""
     placed = [
         hit
         for hit in hits
@@ -167,7 +167,7 @@ def _stripped(lines: Sequence[str], marked: Iterable[_Marked]) -> str:
 
 
 def _check_all(lines: Sequence[str], base: str, path: str, task_text: str) -> None:
-    """Raise where every line begins with its own number, and the file that it replaces has no such lines."""
+    """Raise if every line begins with its own number and the old file has no such lines."""
     filled = [(at, body(line)) for at, line in enumerate(lines) if line.strip()]
     old = [body(line) for line in split_lines(base) if line.strip()]
     if not filled or not old or any(_is_in_task(text, task_text) for _, text in filled):
@@ -181,7 +181,7 @@ def _check_all(lines: Sequence[str], base: str, path: str, task_text: str) -> No
 
 
 def _check_new(lines: Sequence[str], path: str, task_text: str) -> None:
-    """Raise where every line of a new file, of a kind that is no data, begins with its own number."""
+    """Raise if every line of a new file, other than data, begins with its own number."""
     if path.lower().endswith(_DATA):
         return
     filled = [(at, body(line)) for at, line in enumerate(lines) if line.strip()]
@@ -221,7 +221,7 @@ def _copied(path: str, line: int) -> EditError:
 
 
 def with_base_ranges(edit: Edit, request: ReplyContext) -> Edit:
-    """Return the edit with ranges in the base's numbering: one that the spec cites means the lines cited."""
+    """Return the edit with ranges in the base's numbering: a range that the spec cites means the cited lines."""
     if not isinstance(edit, Operation):
         return edit
     sources = tuple(_moved(source, request) for source in edit.sources)
@@ -238,7 +238,7 @@ def _moved(source: Source, request: ReplyContext) -> Source:
 
 
 def _meant(path: str, line_range: LineRange, request: ReplyContext) -> LineRange:
-    """Return where the lines are; `EditError` where the range is both one of the spec's and one that was shown."""
+    """Return the range in the base; raise `EditError` if it can mean both cited and shown lines."""
     cited = {
         citation.written: citation.now
         for file in request.files

@@ -1,8 +1,8 @@
-"""Edits in the forms of others: codex's patches, and the words of a list as reviewers write them.
+"""Read edits in other tools' forms: codex's patches, and lists of changes as reviewers write them.
 
-A patch is `*** Begin Patch`, files to add, delete and update by context, `*** End Patch`. An item of a list, such as
-"Line 12: Change `a` to `b`", is read where its line, or the whole file, holds the old text exactly once. An answer is
-read whole or not at all.
+A patch is `*** Begin Patch`, files to add, delete and update by context, `*** End Patch`. A list item such as "Line 12:
+Change `a` to `b`" is read if its line, or the whole file, has the old text exactly once. An answer is read whole or not
+at all.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FORM = "begin each line of an update with a space, `-` or `+`"
 
 
 class _Hunk(Struct, frozen=True):
-    """Lines to change, the lines that say where (`@@ def f():`), and where in the reply they stand."""
+    """Lines to change, the headings that locate them (`@@ def f():`), and their line in the reply."""
 
     places: tuple[str, ...]
     lines: tuple[str, ...]
@@ -42,7 +42,7 @@ class _Hunk(Struct, frozen=True):
 
 
 def patch_of(content: str) -> tuple[int, str] | None:
-    """Return the patch that a text holds, with the number of its first line; None where there is none."""
+    """Return the patch in a text, with the number of its first line, or None."""
     lines = content.split("\n")
     starts = [at for at, line in enumerate(lines) if line.strip() == BEGIN]
     if not starts:
@@ -54,7 +54,7 @@ def patch_of(content: str) -> tuple[int, str] | None:
 
 
 def read_patch(text: str, request: ReplyContext, *, line: int) -> list[Edit]:
-    """Return the edits of a patch whose first line is `line` of the reply; raise `EditError` where it is malformed."""
+    """Return the edits of a patch that begins at `line` of the reply; raise `EditError` if it is malformed."""
     lines = text.rstrip("\n").split("\n")
     if lines[-1].strip() != END:
         raise EditError("the patch is never closed", hint=f"end it with `{END}`")
@@ -143,7 +143,7 @@ def _hunks(lines: Sequence[str], *, line: int) -> list[_Hunk]:
 
 
 def _block(hunk: _Hunk, have: Sequence[str], path: str) -> SearchReplace:
-    """Return the hunk as a block; if its lines occur more than once, begin at the line that its heading names."""
+    """Return the hunk as a block; if its lines do not occur exactly once, begin at the line that its heading names."""
     hunk = _Hunk(hunk.places, tuple(_without_trailing_blanks(hunk.lines)), hunk.line)
     old, new = hunk.side("-"), hunk.side("+")
     if old == new:
@@ -161,7 +161,7 @@ def _block(hunk: _Hunk, have: Sequence[str], path: str) -> SearchReplace:
 def _from_heading(
     hunk: _Hunk, have: Sequence[str], old: list[str], new: list[str]
 ) -> tuple[list[str], list[str]]:
-    """Return both sides with the file's lines from the named one on, where that stands once."""
+    """Return both sides with the file's lines from the named line on, if that occurs once."""
     indices = [at for at, text in enumerate(have) if body(text).strip() == hunk.places[-1]]
     if len(indices) != 1:
         return old, new
@@ -196,11 +196,11 @@ _REMOVE = lazy_pattern(
 )
 _BLOCKS_FORM = "write edits as a fence `path=…` with SEARCH/REPLACE blocks"
 _SHORT_LEAD = 3
-"""A line of so many words at the most that names one file is the head of what follows it."""
+"""Most words of a line naming one file that heads the items below it."""
 
 
 class _LineEdit(Struct, frozen=True):
-    """One edit as it was written: its line in the answer, its file, the line of that file (may be unknown)."""
+    """An edit as written: its line in the answer, its file, and the line of that file (None if not given)."""
 
     at: int
     path: str
@@ -209,9 +209,9 @@ class _LineEdit(Struct, frozen=True):
 
 
 def line_changes(text: str, request: ReplyContext) -> tuple[WholeFile, ...]:
-    """Return the files as the list of edits leaves them, none where there is no such list.
+    """Return the files with a list of edits applied; empty if there is no such list.
 
-    Raise `EditError`, fit to be sent back, where one of the edits has no reading or has two.
+    Raise `EditError`, in words to send back, if an edit cannot be read or is ambiguous.
     """
     files: dict[str, list[str]] = {}
     first: dict[str, int] = {}
@@ -223,7 +223,7 @@ def line_changes(text: str, request: ReplyContext) -> tuple[WholeFile, ...]:
 
 
 def _line_edits(text: str, request: ReplyContext) -> Iterator[_LineEdit]:
-    """Yield the edits of the lines that stand in no fence."""
+    """Yield the edits outside fences."""
     only, current, opening = request.only(), "", None
     for at, line in enumerate(text.split("\n"), 1):
         bar = bar_of(line)
@@ -251,7 +251,7 @@ def _line_edits(text: str, request: ReplyContext) -> Iterator[_LineEdit]:
 
 
 def _apply_edit(edit: _LineEdit, lines: list[str]) -> None:
-    """Make one edit in the lines of its file; a line that goes leaves an empty string, so that numbers stay."""
+    """Apply one edit to the file's lines; a removed line becomes an empty string to keep the numbering."""
     change, removal = _CHANGE.fullmatch(edit.instruction), _REMOVE.fullmatch(edit.instruction)
     if change is not None:
         old, new = _quoted(change, "old"), _quoted(change, "new")
@@ -267,7 +267,7 @@ def _apply_edit(edit: _LineEdit, lines: list[str]) -> None:
 
 
 def _line_index(edit: _LineEdit, old: str, lines: list[str]) -> int:
-    """Return the index of the line that is meant."""
+    """Return the index of the line that the edit means."""
     number = edit.number
     if number is not None and number <= len(lines) and lines[number - 1].count(old) == 1:
         return number - 1

@@ -1,6 +1,6 @@
-"""What stands outside of a reply's fences: tags, words that take an edit back, and edits that nothing reads.
+"""Check the text outside a reply's fences: tags, retractions of edits, and edits in unread forms.
 
-A reply is applied whole or not at all, so an edit in a form that is not read sends all of it back.
+A reply is applied whole or not at all, so an edit in an unread form is an error of the whole reply.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BEFORE_BAR = lazy_pattern(r"(?:[\s>]|[-*+]\s|\d+[.)]\s)*")
 
 
 def without_tags(text: str) -> str:
-    """Return an answer without the tags right above its fences, which hide these; one with a path becomes that path."""
+    """Return an answer without the tags right above its fences, which hide them; a tag's path is kept."""
     lines = text.split("\n")
     for _ in range(text.count("```") + text.count("~~~")):
         covered, starts = _covered("\n".join(lines))
@@ -50,7 +50,7 @@ def without_tags(text: str) -> str:
 
 
 def _covered(text: str) -> tuple[set[int], list[int]]:
-    """Return the indices of the lines of all fences, and those of their first lines."""
+    """Return the indices of all lines of fences, and those of their first lines."""
     fences = find_fences(text)
     rows = (range(fence.line - 1, fence.line + fence.content.count("\n") + 1) for fence in fences)
     return {at for row in rows for at in row}, [fence.line - 1 for fence in fences]
@@ -66,7 +66,7 @@ def _tags_above(lines: Sequence[str], start: int, covered: set[int]) -> Iterator
 
 
 def check_hidden(text: str, is_named: Callable[[Fence], bool]) -> None:
-    """Raise where a fence that is an edit is not read as one, since it is indented or in a comment."""
+    """Raise if a fence with an edit is not read as a fence, because it is indented or in a comment."""
     lines = text.split("\n")
     covered, _ = _covered(text)
     for at, line in enumerate(lines):
@@ -100,12 +100,12 @@ _TAKES_BACK = lazy_pattern(
 )
 _NAMES = "answer output response solution result final final_answer code change changes edit edits file files"
 _NEUTRAL = frozenset(_NAMES.split())
-"""Tags around what counts."""
+"""Tags around the parts of a reply that count."""
 _TAG = lazy_pattern(r"\s*<(/?)([A-Za-z][\w:-]*)(?:\s[^<>]*)?>\s*")
 
 
 def check_meant(script: EditScript, prose: str) -> None:
-    """Raise where a line between two edits takes one back, or tags set edits of a file apart: which one is meant?"""
+    """Raise if a line between edits retracts one, or if tags separate edits of the same file."""
     placed_lines = [edit.line for edit in script.edits]
     if len(placed_lines) < 2:
         return
@@ -129,7 +129,7 @@ def check_meant(script: EditScript, prose: str) -> None:
 
 
 def _tags_around(lines: Sequence[str]) -> dict[int, str]:
-    """Return the outermost tag around each line that has one, of tags alone on their lines."""
+    """Return the outermost tag around each line that has one; only tags alone on their lines count."""
     around: dict[int, str] = {}
     start, name = 0, ""
     for number, line in enumerate(lines, 1):
@@ -167,7 +167,7 @@ _TELLS = lazy_pattern(
 
 
 def check_unread(script: EditScript, prose: str, texts: Sequence[str]) -> None:
-    """Raise where a reply goes on outside of its fences; `texts` are the files as it leaves them."""
+    """Raise if a reply continues outside its fences; `texts` are the resulting files."""
     if not script.edits:
         return
     for number, line in enumerate(prose.split("\n"), 1):
@@ -181,5 +181,5 @@ def check_unread(script: EditScript, prose: str, texts: Sequence[str]) -> None:
 
 
 def _is_left(old: str, new: str, texts: Sequence[str]) -> bool:
-    """Return True if a replacement that a sentence tells to make was not made."""
+    """Return True if a replacement that a sentence asks for was not made."""
     return any(old in text for text in texts) and not any(new in text for text in texts)

@@ -1,4 +1,4 @@
-"""Read a reply: every fence is an edit of a listed file, or plainly none, or the reason why the reply goes back."""
+"""Read a reply: every fence is an edit of a listed file or plainly none; otherwise the reply is an `EditError`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class Parsed(Struct, frozen=True):
-    """A reply's edits, the paths said to be literal, the fences without a file, and the text around."""
+    """A reply's edits, the paths declared as literal, the fences without a file, and the text around them."""
 
     script: EditScript
     literal: frozenset[str]
@@ -52,12 +52,13 @@ class Parsed(Struct, frozen=True):
 
 
 def changes_of(reply: str, request: ReplyContext) -> tuple[Change, ...]:
-    """Return the change that a reply makes; raise `EditError`, fit to be sent back, where it is not whole and right."""
+    """Return the change that a reply makes; raise `EditError`, in words to send back, if it is not complete
+    and valid."""
     return make_changes(parse_reply(reply, request), request)
 
 
 def make_changes(parsed: Parsed, request: ReplyContext) -> tuple[Change, ...]:
-    """Return the change of a reply that was parsed; raise `EditError` as `changes_of` does."""
+    """Return the change of a parsed reply; raise `EditError` as `changes_of` does."""
     if not parsed.script.edits:
         raise no_edits(parsed.unplaced)
     check_unplaced(parsed.unplaced, parsed.script, request)
@@ -74,20 +75,20 @@ def make_changes(parsed: Parsed, request: ReplyContext) -> tuple[Change, ...]:
 
 
 def with_origin(change: Change, script: EditScript) -> Change:
-    """Return the change, marked as explicit where no whole file made it."""
+    """Return the change, marked as explicit if no whole file made it."""
     whole = any(isinstance(edit, WholeFile) and edit.path == change.path for edit in script.edits)
     return change if whole else replace(change, explicit=True)
 
 
 def parse_reply(reply: str, request: ReplyContext) -> Parsed:
-    """Return what a reply says, before any of it is applied; raise `EditError` where it is malformed."""
+    """Return the parsed reply, before it is applied; raise `EditError` if it is malformed."""
     check_characters(reply)
     answer = answer_of(normalise(reply))
     fences = fences_of(answer, is_named=lambda fence: _is_named(fence, request))
     edits: list[Edit] = []
     unplaced: list[Fence] = []
     literal: set[str] = set()
-    for fence in dict.fromkeys(fences):  # a fence that stands there twice is said twice
+    for fence in dict.fromkeys(fences):  # a repeated fence counts once
         with placed(fence.line, source=SOURCE):
             fence_edits = edits_of(fence, request)
         if fence_edits is None:
@@ -123,7 +124,7 @@ def _is_named(fence: Fence, request: ReplyContext) -> bool:
 
 
 def _bare_patch(patch: tuple[int, str], request: ReplyContext) -> list[Edit]:
-    """Return the edits of a patch that stands in no fence."""
+    """Return the edits of a patch outside fences."""
     line, text = patch
     with placed(line, source=SOURCE):
         return read_patch(text, request, line=line)
@@ -149,7 +150,7 @@ def no_edits(unplaced: Sequence[Fence]) -> EditError:
 
 
 def without_fences(answer: str, fences: Sequence[Fence]) -> str:
-    """Return an answer with empty lines in place of some of its fences."""
+    """Return an answer with the given fences blanked."""
     lines = answer.split("\n")
     for fence in fences:
         size = fence.content.count("\n") + 2
@@ -158,7 +159,7 @@ def without_fences(answer: str, fences: Sequence[Fence]) -> str:
 
 
 def without_repeats(edits: Sequence[Edit], request: ReplyContext) -> tuple[Edit, ...]:
-    """Return the edits, each once: what stands there twice is said twice, not to be done twice."""
+    """Return the edits without repeats, which are not to be done twice."""
     unique: list[Edit] = []
     for edit in edits:
         if isinstance(edit, Operation) or edit not in unique:
@@ -171,7 +172,7 @@ def without_repeats(edits: Sequence[Edit], request: ReplyContext) -> tuple[Edit,
 
 
 def _makes(blocks: Sequence[SearchReplace], whole: WholeFile, request: ReplyContext) -> bool:
-    """Return True if the blocks alone make the whole file that the reply shows too."""
+    """Return True if the blocks alone result in the whole file that the reply also has."""
     try:
         (change,) = apply_script(EditScript(tuple(blocks)), read=request.read, locate=None)
     except (EditError, ValueError):
@@ -180,7 +181,7 @@ def _makes(blocks: Sequence[SearchReplace], whole: WholeFile, request: ReplyCont
 
 
 def check_exchanged(changes: Sequence[Change], request: ReplyContext) -> None:
-    """Raise where a file would get the text of another, which gets the text of a third or of the first."""
+    """Raise if a file would get another file's text, while that one also gets the text of another."""
     origins = {
         change.path: origin
         for change in changes
@@ -210,5 +211,5 @@ def _origin(path: str, content: str, request: ReplyContext) -> str | None:
 
 
 def _lines(text: str) -> set[str]:
-    """Return the lines of a text that say something."""
+    """Return the stripped lines that have a letter or digit."""
     return {line.strip() for line in text.split("\n") if any(map(str.isalnum, line))}

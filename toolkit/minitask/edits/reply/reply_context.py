@@ -1,7 +1,7 @@
-"""The request that a reply answers: the files that the task lists, and which of them a fence is for.
+"""The request that a reply answers: the files listed by the task, and the file that a fence names.
 
-A path is taken however it is spelled, as long as it can mean only one of the listed files: in a fence's info string,
-above it, or in its first comment.
+Any spelling of a path is accepted if it can mean only one listed file: in a fence's info string, above the fence, or in
+its first comment.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from minitask.spec.model import Fence
 
 SOURCE = "reply"
-"""The name of the Markdown in errors."""
+"""The name of the reply in errors."""
 
 
 class Citation(Struct, frozen=True):
-    """Lines that the spec cites, in its own numbering, and where they are in the base."""
+    """Lines that the spec cites, in its own numbering and in the base's."""
 
     written: LineRange
     now: LineRange
@@ -38,8 +38,8 @@ class Citation(Struct, frozen=True):
 class ListedFile(Struct, frozen=True):
     """A file that the task lists.
 
-    `shown` are the base's lines that the prompt held, `whole` says that these are all of them, and
-    `numbered` that numbers stood before them. Of `ends`, it held the first and last ones.
+    `shown` are the base's lines in the prompt, `whole` says that these are all lines, and `numbered` that they had line
+    numbers. `ends` are those of which the prompt had the first and last ones.
     """
 
     path: str
@@ -53,15 +53,15 @@ class ListedFile(Struct, frozen=True):
 
     @property
     def is_written(self) -> bool:
-        """Return True if the task may change the file."""
+        """True if the task may change the file."""
         return self.action is not FileAction.READ
 
 
 class ReplyContext(Struct, frozen=True):
     """The context for reading a reply.
 
-    `read` gives a file of the base. `root` is the repository's folder, for absolute paths. `task_text` is the spec's
-    own text, and `snippet_files` the whole files that its snippets hold, as (path, content). `extra_text` is what else
+    `read` returns a file of the base. `root` is the repository's folder, for absolute paths. `task_text` is the spec's
+    text, and `snippet_files` the whole files in its snippets, as (path, content). `extra_text` is anything else that
     the model saw: a plan, the errors of its earlier replies.
     """
 
@@ -73,7 +73,7 @@ class ReplyContext(Struct, frozen=True):
     extra_text: str = ""
 
     def find(self, path: str) -> ListedFile | None:
-        """Return the listed file of exactly this path; one to be written comes before one to be read."""
+        """Return the listed file with exactly this path; one to be written takes precedence over one to be read."""
         matches = [file for file in self.files if file.path == path]
         return next((file for file in matches if file.is_written), matches[0] if matches else None)
 
@@ -82,7 +82,7 @@ class ReplyContext(Struct, frozen=True):
         return tuple(file for file in self.files if file.is_written)
 
     def only(self) -> ListedFile | None:
-        """Return the file of a task that writes just one, and does not delete it."""
+        """Return the only file that a task writes, or None if it writes several or deletes that one."""
         files = self.written()
         alone = len(files) == 1 and files[0].action is not FileAction.DELETE
         return files[0] if alone else None
@@ -128,17 +128,17 @@ a aqui arquivo completo conteúdo e está o novo
 ecco il completo contenuto file nuovo
 以下是 这是 的内容 的完整内容 完整内容 内容 文件 新文件 和
 """
-"""Words around a path that say no more than that it is the file below, in the languages that specs are written in."""
+"""Words around a path that only say that it is the file below, in the languages of specs."""
 _NEUTRAL = frozenset(_NEUTRAL_WORDS.split())
 _EDGES = " \t`'\"<>*_"
 _TRAILING = ",;:"
 
 
 class Name(Struct, frozen=True):
-    """The path that a fence is for; `literal` says that its content is the file's whatever it looks like.
+    """The path that a fence names; `literal`: its content is the file's, whatever it looks like.
 
-    `ranged`: lines stood behind the path. `comment`: the path is the first line of the content. `weak`: a
-    sentence or a comment names the file, so that the content may be a part of it.
+    `ranged`: lines followed the path. `comment`: the path is in the first line of the content. `weak`: a sentence or
+    comment names the file, so that the content may be a part of it.
     """
 
     path: str
@@ -149,9 +149,9 @@ class Name(Struct, frozen=True):
 
 
 def name_of(fence: Fence, request: ReplyContext) -> Name | None:
-    """Return the listed file that a fence names, or None where it names none.
+    """Return the listed file that a fence names, or None if it names none.
 
-    Raise `UnlistedError` where it names a file that is not listed.
+    Raise `UnlistedError` if it names a file that is not listed.
     """
     info = _from_info(fence.info, request)
     if info is not None:
@@ -164,7 +164,7 @@ def name_of(fence: Fence, request: ReplyContext) -> Name | None:
 
 
 def required(written: str, request: ReplyContext) -> str:
-    """Return the listed path that is meant; raise `UnlistedError`, which says what is listed, where there is none."""
+    """Return the listed path that a spelling means; raise `UnlistedError`, which names the listed files, otherwise."""
     path = resolve(written, request)
     if path is None:
         raise unlisted(written, request)
@@ -172,7 +172,7 @@ def required(written: str, request: ReplyContext) -> str:
 
 
 def unlisted(written: str, request: ReplyContext) -> UnlistedError:
-    """Return the error for a path that no listed file has."""
+    """Return the error for a path that is not listed."""
     path = _tidied(written)
     name = posixpath.basename(path).casefold()
     alike = [f.path for f in request.files if posixpath.basename(f.path).casefold() == name]
@@ -192,7 +192,7 @@ def forbidden(path: str, request: ReplyContext) -> UnlistedError:
 
 
 def resolve(written: str, request: ReplyContext) -> str | None:
-    """Return the one listed path that a spelling can mean, or None."""
+    """Return the only listed path that a spelling can mean, or None."""
     paths = {file.path for file in request.files}
     if written in paths:
         return written
@@ -205,7 +205,7 @@ def resolve(written: str, request: ReplyContext) -> str | None:
 
 
 def _spellings(written: str, request: ReplyContext) -> Iterator[str]:
-    """Yield paths that a spelling stands for, the most literal first."""
+    """Yield the paths that a spelling may stand for, the most literal first."""
     path = _tidied(written)
     yield path
     if path.startswith("/"):
@@ -215,14 +215,14 @@ def _spellings(written: str, request: ReplyContext) -> Iterator[str]:
 
 
 def _tidied(written: str) -> str:
-    """Return the path without quotes, separators of another system and detours."""
+    """Return the path without quotes, other systems' separators and `..` detours."""
     path = written.strip().strip(_EDGES).rstrip(_TRAILING).strip(_EDGES)
     path = _DRIVE.sub("", path.replace("\\", "/"))
     return posixpath.normpath(path) if path else path
 
 
 def _below_root(path: str, request: ReplyContext) -> Iterator[str]:
-    """Yield the path in the repository that an absolute path stands for, in this clone or in another."""
+    """Yield the path in the repository for an absolute path, in this clone or another."""
     root = request.root.replace("\\", "/").rstrip("/")
     if root and path.startswith(f"{root}/"):
         yield path[len(root) + 1 :]
@@ -248,7 +248,7 @@ def _from_info(info: str, request: ReplyContext) -> Name | None:
 
 
 def _is_pathlike(text: str) -> bool:
-    """Return True if a text can hardly be anything but a path."""
+    """Return True if the text almost certainly is a path."""
     return bool(_PATHLIKE.fullmatch(text)) and ("/" in text or text.count(".") == 1)
 
 
@@ -268,7 +268,7 @@ def _keyed(keyed: re.Match[str], request: ReplyContext) -> Name | None:
 
 
 def _name_for(written: str, request: ReplyContext, *, literal: bool = False) -> Name:
-    """Return the name for a path that may be followed by lines; raises where it is not listed."""
+    """Return the name for a path, optionally with lines after it; raise if it is not listed."""
     ranged = _RANGE.fullmatch(written.strip())
     if ranged and not resolve(written, request):
         return Name(required(ranged["path"], request), literal, ranged=True)
@@ -300,7 +300,7 @@ def _undressed(lead: str) -> str:
 
 
 def _from_sentence(lead: str, request: ReplyContext) -> Name | None:
-    """Return the file of a line such as "Here is the new `src/a.py`:", which says nothing else."""
+    """Return the file of a line such as "Here is the new `src/a.py`:", if the line says nothing else."""
     tokens = [word.strip(".,:;!") for word in _WORD.findall(lead)]
     ends_with_path = bool(tokens) and resolve(tokens[-1], request) is not None
     if not lead.rstrip(" *_").endswith(":") and not ends_with_path:

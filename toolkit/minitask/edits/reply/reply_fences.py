@@ -1,8 +1,8 @@
-"""The fences of a reply's answer: without the thoughts of reasoning models, and read to their real end.
+"""Read the fences of a reply's answer to their real ends, without the thoughts of reasoning models.
 
-Lines that are taken away become empty, so that messages cite the reply's own line numbers. CommonMark ends a fence at
-the next bare line of backticks. A file that holds fences of its own is cut there when its author forgot to write a
-longer fence around it. Such a file is read whole where there is just one way to do so.
+Removed lines become empty, so that messages cite the reply's own line numbers. CommonMark ends a fence at the next bare
+line of backticks, which cuts a file with inner fences if its author did not use a longer outer fence. Such a file is
+read whole if there is only one way to do so.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _PLAIN_CHANNELS = lazy_pattern(r"\s*analysis(?=\S).*assistantfinal", re.DOTALL)
 
 
 def answer_of(reply: str) -> str:
-    """Return the reply without its thoughts; raise `EditError` where they never end."""
+    """Return the reply without its thoughts; raise `EditError` if they never end."""
     text = _final_channel(reply)
     end = _END_TOKENS.search(text)
     text = text[: end.start()] + "\n" if end else text
@@ -56,7 +56,7 @@ def _blank(text: str) -> str:
 
 
 def _final_channel(reply: str) -> str:
-    """Return the text of the final channel, where the reply has channels as gpt-oss has."""
+    """Return the text of the final channel if the reply has channels as gpt-oss does."""
     plain = _PLAIN_CHANNELS.match(reply)
     if plain:
         return _blank(plain[0]) + reply[plain.end() :]
@@ -106,7 +106,7 @@ def _without_blocks(text: str) -> str:
 
 
 def _lone_tag(lines: Sequence[str], at: int, tag: int | None) -> int | None:
-    """Return the line of a closing tag inside a fence, so far; one that something opened there is text of the fence."""
+    """Return the line of the first closing tag inside a fence, so far; one with an opening tag before it is text."""
     if tag is None and _CLOSING.fullmatch(lines[at].strip()):
         opened = any(_OPENING.match(line) for line in lines[:at])
         return None if opened else at
@@ -114,7 +114,7 @@ def _lone_tag(lines: Sequence[str], at: int, tag: int | None) -> int | None:
 
 
 def _blanked_block(lines: list[str], start: int) -> int:
-    """Empty a block of thoughts that opens in a line; the line in which it ends."""
+    """Blank a block of thoughts that opens at `start`; return the line in which it ends."""
     opening = _OPENING.match(lines[start])
     assert opening is not None  # noqa: S101 - the caller looked
     for at in range(start, len(lines)):
@@ -129,7 +129,7 @@ def _blanked_block(lines: list[str], start: int) -> int:
 
 
 def _is_closing(line: str) -> bool:
-    """Return True if the line ends thoughts that somebody else opened."""
+    """Return True if the line ends thoughts without an opening tag."""
     match = _CLOSING.search(line)
     if not match:
         return False
@@ -138,7 +138,7 @@ def _is_closing(line: str) -> bool:
 
 
 def _blanked_above(lines: list[str], at: int) -> int:
-    """Empty all lines above a closing tag, and that line up to its end; the line."""
+    """Blank all lines above a closing tag, and its own line up to the tag's end; return that line."""
     match = _CLOSING.search(lines[at])
     assert match is not None  # noqa: S101 - the caller looked
     lines[:at] = [""] * at
@@ -155,11 +155,11 @@ _TICKED_PATH = lazy_pattern(
 _WRAPPERS = frozenset({"", "markdown", "md", "text", "txt", "plaintext", "reply", "answer"})
 
 IsNamed = Callable[[Fence], bool]
-"""Tells if a fence says which file it is for, or is an edit by its form."""
+"""Tells if a fence names its file or is an edit by its form."""
 
 
 def fences_of(answer: str, *, is_named: IsNamed) -> tuple[Fence, ...]:
-    """Return the fences of an answer; raise `EditError` where one is not closed, or where a file may be cut."""
+    """Return the fences of an answer; raise `EditError` if one is unclosed, or if a file may be cut."""
     answer = without_tags(_TICKED_PATH.sub(r'\g<bar>"\g<path>"', answer))
     longer = None
     try:
@@ -181,7 +181,7 @@ def fences_of(answer: str, *, is_named: IsNamed) -> tuple[Fence, ...]:
 
 
 def _closed_fences(text: str) -> tuple[Fence, ...]:
-    """Return the fences by CommonMark's rules; one that nothing closes would swallow what is put behind the text."""
+    """Return the fences by CommonMark's rules; raise for an unclosed one, found because it swallows appended text."""
     fences = find_fences(f"{text}\n\n{_END}\n")
     if fences and fences[-1].content.endswith(f"{_END}\n"):
         where = f"{SOURCE}:{fences[-1].line}"
@@ -191,7 +191,7 @@ def _closed_fences(text: str) -> tuple[Fence, ...]:
 
 
 def _torn(fences: Sequence[Fence], lines: Sequence[str], is_named: IsNamed) -> Fence | None:
-    """Return the first fence that seems to end too soon."""
+    """Return the first fence that seems to end too early, or None."""
     for number, fence in enumerate(fences):
         bar = _opening_bar(lines[fence.line - 1])
         if bar is None or _holds_opening(fence, bar):
@@ -205,13 +205,13 @@ def _torn(fences: Sequence[Fence], lines: Sequence[str], is_named: IsNamed) -> F
 
 
 def _opening_bar(line: str) -> Bar | None:
-    """Return the bar of a fence's first line, which may stand in a quotation or a list."""
+    """Return the bar of a fence's first line, which may be in a quotation or list."""
     starts = [line.find(mark) for mark in ("```", "~~~") if mark in line]
     return bar_of(line[min(starts) :]) if starts else None
 
 
 def _holds_opening(fence: Fence, bar: Bar) -> bool:
-    """Return True if a line inside opens a fence, which nothing inside can close."""
+    """Return True if a line inside opens a fence, which no line inside can close."""
     inner = (bar_of(line) for line in fence.content.split("\n"))
     return any(
         inner_bar is not None and inner_bar.info and bar.covers(inner_bar) for inner_bar in inner
@@ -219,7 +219,7 @@ def _holds_opening(fence: Fence, bar: Bar) -> bool:
 
 
 def _ends(lines: Sequence[str], at: int) -> bool:
-    """Return True if the bar at an index ends what stands above it: text before, none behind."""
+    """Return True if the bar at an index ends a fence: text before it, none after."""
     behind = lines[at + 1].strip() if at + 1 < len(lines) else ""
     return bool(lines[at - 1].strip()) and not behind
 
@@ -231,7 +231,7 @@ def _begins(lines: Sequence[str], at: int) -> bool:
 
 
 class _Scan(Struct):
-    """Fences inside fences: the open ones, and the outermost that were closed, as pairs of indices."""
+    """A scan for nested fences: the open ones, and index pairs of the closed outermost ones."""
 
     lines: Sequence[str]
     open: list[Bar]
@@ -240,7 +240,7 @@ class _Scan(Struct):
     in_block: bool = False
 
     def take(self, at: int) -> bool:
-        """Take a line; return whether it can be read in one way only."""
+        """Add a line; return False if it is ambiguous."""
         line = self.lines[at]
         if len(self.open) == 1 and self._is_inside_block(line):
             return True
@@ -264,7 +264,7 @@ class _Scan(Struct):
         return True
 
     def _is_inside_block(self, line: str) -> bool:
-        """Return True if the line belongs to a SEARCH/REPLACE block, in which bars are text."""
+        """Return True if the line is in a SEARCH/REPLACE block, in which bars are text."""
         if self.in_block:
             self.in_block = not is_closing(line)
             return True
@@ -273,7 +273,7 @@ class _Scan(Struct):
 
 
 def _with_longer_bars(text: str) -> str | None:
-    """Return the text with longer bars around its outermost fences; None where these cannot be told for sure."""
+    """Return the text with longer bars around its outermost fences, or None if these are ambiguous."""
     lines = text.split("\n")
     scan = _Scan(lines, [], [])
     if not all(scan.take(at) for at in range(len(lines))) or scan.open:
@@ -289,7 +289,7 @@ def _with_longer_bars(text: str) -> str | None:
 
 
 def _unwrapped(fence: Fence, is_named: IsNamed) -> tuple[Fence, ...]:
-    """Return the fences inside of one that only wraps them; else the fence itself."""
+    """Return the fences inside a fence that only wraps them, otherwise the fence itself."""
     if is_named(fence) or fence.info.lower() not in _WRAPPERS:
         return (fence,)
     bars = (bar_of(line) for line in fence.content.split("\n"))

@@ -1,7 +1,7 @@
-"""Lines that a whole file only repeats: they keep the bytes of the base.
+"""Keep the base's bytes for lines that a whole file only repeats.
 
-A model cannot show line ends, a byte-order mark or how an accent is composed, and drops spaces at the ends of lines.
-Only a task that speaks of such things changes them.
+A model cannot show line ends, a byte order mark or the composition of accents, and drops trailing spaces. Only a task
+about these things changes them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ABOUT_ACCENTS = lazy_pattern(r"\bunicode|\bnormali[sz]|\bNF[CDK]|\baccent|\bcom
 
 
 def with_base_lines(edit: Edit, request: ReplyContext) -> Edit:
-    """Return a whole file with the base's own bytes for each line that is the same to whoever reads it."""
+    """Return a whole file with the base's bytes for each line that looks the same."""
     if not isinstance(edit, WholeFile) or (edit.path, edit.content) in request.snippet_files:
         return edit
     base = request.read(edit.path)
@@ -53,7 +53,7 @@ def _has_mark(base: str | None) -> bool:
 
 
 def _key_of(task_text: str) -> Callable[[str], str]:
-    """Return what tells lines apart, for a task that may be about what nobody sees."""
+    """Return the function by which lines are compared, for a task that may concern invisible differences."""
     keeps_end, keeps_space, keeps_accents = (
         about.search(task_text) is not None for about in (_ABOUT_ENDS, _ABOUT_SPACE, _ABOUT_ACCENTS)
     )

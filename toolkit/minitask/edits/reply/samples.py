@@ -1,4 +1,4 @@
-"""Fences of a reply that are no edits: commands to run, what they print, and what the files hold anyway."""
+"""Fences of a reply that are not edits: commands, their output, and text that the files have anyway."""
 
 from __future__ import annotations
 
@@ -43,24 +43,24 @@ SUFFIXES = {
     "swift": (".swift",), "csv": (".csv",), "tsv": (".tsv",), "lua": (".lua",), "r": (".r", ".R"),
     "dockerfile": ("Dockerfile",), "makefile": ("Makefile", ".mk"), "make": ("Makefile", ".mk"),
 }  # fmt: skip
-"""The endings of the files that a fence in a language may be for."""
+"""Endings of the files that a fence in a language may be for."""
 _WRITING = lazy_pattern(
     r"(?:>{1,2}|\btee\b(?:\s+-a)?|\b(?:sed|perl)\b.*\s-\w*i\S*.*|\b(?:mv|cp|rm|patch|install|ln)\b.*|\bgit\s+(?:mv|rm|apply)\b.*)"
 )
 
 
 def is_command(fence: Fence) -> bool:
-    """Return True if a fence holds commands for a shell."""
+    """Return True if a fence holds shell commands."""
     return fence_word(fence) in _SHELLS
 
 
 def is_sample(fence: Fence) -> bool:
-    """Return True if a fence can be what a command prints, or the command itself."""
+    """Return True if a fence may be a command or its output."""
     return fence_word(fence) in _SHELLS | _OUTPUTS
 
 
 def fits(fence: Fence, path: str) -> bool:
-    """Return True if a fence's language can be that of a file."""
+    """Return True if a fence's language fits the file."""
     word = fence_word(fence)
     if word in _OUTPUTS:
         return word not in {"output", "log", "stdout", "out"} or path.endswith(f".{word}")
@@ -71,7 +71,7 @@ def fits(fence: Fence, path: str) -> bool:
 
 
 def removals(content: str, request: ReplyContext) -> list[str]:
-    """Return the files to be deleted that the commands remove; empty where they do anything else."""
+    """Return the files to delete that the commands remove; empty if they do anything else."""
     removed: list[str] = []
     for line in content.split("\n"):
         argv = _split_words(line.removeprefix("$ "))
@@ -98,7 +98,7 @@ def check_unplaced(fences: Sequence[Fence], script: EditScript, request: ReplyCo
 
 
 def _check_not_cut(fences: Sequence[Fence], script: EditScript, request: ReplyContext) -> None:
-    """Raise where a file loses fences that it had, and a fence without a name follows it."""
+    """Raise if a file loses fences that it had and an unnamed fence follows it."""
     last = max((fence.line for fence in fences), default=0)
     for edit in script.edits:
         if isinstance(edit, WholeFile) and edit.line < last:
@@ -159,7 +159,7 @@ def _changed_by(content: str, request: ReplyContext) -> set[str]:
 
 
 def _known_lines(script: EditScript, request: ReplyContext) -> Iterator[str]:
-    """Return the lines of the listed files, as they are and as the reply writes them."""
+    """Return the lines of the listed files, in the base and as written by the reply."""
     texts = [request.read(file.path) or "" for file in request.files]
     texts += [edit.content for edit in script.edits if isinstance(edit, WholeFile)]
     return (line.strip() for text in texts for line in text.split("\n"))
