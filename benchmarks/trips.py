@@ -49,7 +49,7 @@ def profile(frame, event, arg):
 threading.setprofile(profile)
 sys.setprofile(profile)
 from minitask.cli import group
-from minitask.cli.streams import run_command
+from minitask.cli.terminal import run_command
 sys.argv = ["minitask", "exec", "mini-projects/p/01-x.md"]
 code = run_command(group)
 sys.setprofile(None)
