@@ -57,7 +57,7 @@ def test_a_module_that_is_missing_before_and_after_is_nobodys_fault(
     before, after = zip(*((MENDED, pair) if mended else (pair,)), strict=True)
     found = fails_without_change(before, after, written=("new.js", "src/new.py"))
     assert found is not None
-    assert "is not there" in found.reason
+    assert "is missing" in found.reason
 
 
 @pytest.mark.parametrize(

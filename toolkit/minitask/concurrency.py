@@ -62,7 +62,7 @@ class PrioritySemaphore:
 
     @property
     def allowed(self) -> int:
-        """Return the number of slots."""
+        """Return the current number of slots."""
         return self._width
 
     def place(self, urgency: int = 0) -> Permit:

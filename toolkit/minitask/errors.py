@@ -61,7 +61,7 @@ class BudgetError(MinitaskError):
 
 
 class StoppedError(MinitaskError):
-    """The run stopped before this task began: nothing was spent."""
+    """The run was stopped before this began: nothing was spent."""
 
 
 class RefusedError(MinitaskError):

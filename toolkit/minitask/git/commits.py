@@ -128,7 +128,7 @@ SETTINGS = ("-c", "i18n.commitEncoding=UTF-8")
 
 
 class Signer:
-    """Signs commits until the key first fails, and passes the reason to `tell`. Thread-safe."""
+    """A signer of commits until the key first fails; `tell` receives the reason. Thread-safe."""
 
     def __init__(self, repository: Repository, tell: Callable[[str], None]) -> None:
         asking = dict.fromkeys(ASKING)

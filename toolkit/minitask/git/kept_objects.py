@@ -1,6 +1,6 @@
 """A second hard link to each object written here, to protect it from `git prune` and `git gc`.
 
-They remove objects that were unreachable when they began, even if a ref points to them by now. So each new object is
+They remove objects that were unreachable when they began, even if a ref now points to them. So each new object is
 also linked in a folder of the toolkit, which its git processes read as well. An object that the repository has lost is
 linked again: at intervals while refs move, at the end of a command, and at the start of the next. After ten minutes,
 when any earlier prune has ended, the second link of a safe object is removed.

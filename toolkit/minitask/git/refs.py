@@ -129,7 +129,7 @@ def move(git: Git, moves: Sequence[Move]) -> bool:
 
 
 class RefUpdates:
-    """Updates refs through a long-lived git process. Thread-safe."""
+    """A long-lived git process for ref updates. Thread-safe."""
 
     def __init__(self, git: Git, common_dir: Path) -> None:
         self._git = git

@@ -37,7 +37,7 @@ def choose_remote(repository: Repository, name: str | None) -> str:
 
 
 def fetch(repository: Repository, remote: str, *, label: str) -> dict[str, str]:
-    """Fetch the toolkit's refs of a remote; return them: remote name → object id."""
+    """Fetch the toolkit's refs of a remote; return them as ref name → object id."""
     git = _network(repository)
     tracked = f"{TRACKED}/{label}"
     specs = [

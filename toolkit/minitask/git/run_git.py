@@ -65,9 +65,9 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
 class Git(Struct, frozen=True):
     """Git on one repository; children inherit `lock_fds`, so that a lock outlives its holder.
 
-    New objects go to the store `new_objects` if given, else to the repository's. The kept objects of `store` are read
-    too. `index_file` replaces the repository's index. `runs_hooks` enables the user's hooks, `signs` the user's commit
-    signing.
+    New objects go to the store `new_objects` if given, which must borrow from the repository's. The kept objects of
+    `store` are read too. `index_file` replaces the repository's index. `runs_hooks` enables the user's hooks, `signs`
+    the user's commit signing.
     """
 
     git_dir: Path

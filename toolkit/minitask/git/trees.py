@@ -170,7 +170,7 @@ def tree_changes(git: Git, old: str, new: str) -> tuple[TreeChange, ...]:
 
 
 class TreeDiffs:
-    """`tree_changes` through a long-lived process. Thread-safe."""
+    """A long-lived git process for `tree_changes`. Thread-safe."""
 
     def __init__(self, git: Git) -> None:
         self._git = git

@@ -87,7 +87,7 @@ class Listeners(Struct, frozen=True):
 
 
 class SandboxPolicy(Struct, frozen=True):
-    """What a session's commands see and may access.
+    """The policy of a session: what its commands see and may access.
 
     `environ` is the caller's environment, of which only harmless variables are passed on; `extra_env` is passed on
     unchanged. The `workspace` is writable, except for its `.git`. `writable` paths may be anywhere.

@@ -193,7 +193,7 @@ class _Record(Struct):
 
 
 class _Watching:
-    """Reads the session's stream mark by mark, and ends the session if necessary."""
+    """A reader of the session's marks, which ends the session if necessary."""
 
     def __init__(
         self,

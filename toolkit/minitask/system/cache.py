@@ -75,7 +75,7 @@ class Cache(Struct, frozen=True):
 
 
 class _SpecUnpickler(pickle.Unpickler):
-    """Loads frozen values of the spec model and decimals, and rejects all other classes."""
+    """A loader of frozen spec values and decimals, which rejects all other classes."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Return the class if it is an allowed one."""

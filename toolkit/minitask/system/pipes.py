@@ -27,7 +27,7 @@ PIPE_BYTES_MAX = MIB
 
 
 class PipeExchange:
-    """Exchanges bytes with a program without blocking, until the program itself has exited.
+    """A non-blocking exchange of bytes with a program, until the program itself has exited.
 
     A background process that keeps the pipes open does not delay it.
     """

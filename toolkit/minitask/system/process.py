@@ -30,7 +30,7 @@ START_SECONDS = 2.0
 
 
 class _Stops(Struct):
-    """What may no longer start: optional programs, and those of all threads but one (0: no restriction)."""
+    """The programs that may no longer start: optional ones, and those of all threads but one (0: no restriction)."""
 
     optional: bool = False
     last_thread: int = 0

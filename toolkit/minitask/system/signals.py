@@ -69,7 +69,7 @@ _HANDLED: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def deferred_signals() -> Iterator[None]:
-    """Defer the signals that Python handles until the block ends.
+    """Defer the signals that Python handles until the block ends, then handle them.
 
     A `KeyboardInterrupt` between a program's start and its registration would leave it running. Only the main thread
     runs signal handlers, so other threads need no deferral.

@@ -120,11 +120,8 @@ def settle_recorded(home: Path, is_recorded: Callable[[str], bool]) -> None:
 
 
 def _settle(home: Path, name: str) -> None:
-    for end in (
-        NOTE,
-        ANSWER,
-        RECORD,
-    ):  # RECORD last: it shows that the others are settled
+    # RECORD last: it shows that the others are settled.
+    for end in (NOTE, ANSWER, RECORD):
         (home / FOLDER / f"{name}{end}").unlink(missing_ok=True)
 
 
@@ -188,9 +185,8 @@ def _read_note(path: Path) -> InterruptedCall | None:
 def _read_answer(path: Path) -> Answered | None:
     try:
         document = json.loads(path.read_text("utf-8", "surrogateescape"))
-        json.dumps(document, ensure_ascii=False).encode(
-            "utf-8", "surrogateescape"
-        )  # raises for a lone surrogate
+        # Raises for a lone surrogate.
+        json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogateescape")
         work = ExecutorResult(
             changes=tuple(Change(**item) for item in document["changes"]),
             usage=Usage(**document["usage"]),

@@ -110,7 +110,7 @@ def fails_without_change(
     if any(_names(new, written) for new, _ in others):
         return None
     if red and lacks[0]:
-        return replace(red[0][0], reason=f"the module {lacks[0]} is not there")
+        return replace(red[0][0], reason=f"the module {lacks[0]} is missing")
     return red[0][0] if red and (fixed or any(lacks)) else None
 
 

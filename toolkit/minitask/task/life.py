@@ -108,7 +108,7 @@ def _live(engine: Context, state: TaskState, call: Call, core: Core) -> TaskResu
 
 
 def _landed_already(engine: Context, task: Task, options: RunOptions) -> TaskResult | None:
-    """Return the result of a task that has landed, unless it is to run again."""
+    """Return the result of a task that has landed, unless it must run again; else None."""
     known = options.known
     if options.again or (known and task.name not in known.landed and not known.refs_of(task.name)):
         return None

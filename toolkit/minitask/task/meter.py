@@ -35,7 +35,7 @@ def unnoted(reading: MeterReading) -> None:
 
 
 class TaskMeter:
-    """Reserves from a budget at one tariff; `note` receives every reading before a call.
+    """A meter that reserves from a budget at one tariff; `note` receives every reading before a call.
 
     `likely_output_tokens` is the expected length of a reply; the limit is reserved. `unpriced` is called if a budget is
     limited but the call has no price; it raises `BudgetError` if the call is forbidden.

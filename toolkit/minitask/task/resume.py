@@ -73,7 +73,7 @@ def take_proven(
 
 
 def _was_taken_back(engine: Context, task: Task, candidate: str, base: str) -> bool:
-    """Return True if the candidate has landed before, itself or remade, and no longer stands."""
+    """Return True if the candidate, itself or remade, has landed before and was undone."""
     if is_ancestor(engine.repository.git, ancestor=candidate, of=engine.tip(task.target)):
         return True
     return is_undone(engine, engine.landed_since(task.base, task.path).get(task.name), base)

@@ -143,9 +143,8 @@ class BuildCache(Struct):
             layer = Layer(source, target, private_folder / "upper", private_folder / "work")
             layer.reset()
             return layer
-        if (
-            view.adds
-        ):  # without bubblewrap, something may go on to write to the folder that an earlier run had
+        # Without bubblewrap, an escaped process may still write to an earlier run's folder.
+        if view.adds:
             force_remove(target)
         copy = Copied(source, target, private_folder / "note", target, target)
         copy.ensure()

@@ -28,7 +28,7 @@ SECOND = 10**9
 
 
 class ExpectedFiles(Struct, frozen=True):
-    """What a folder may contain besides the files of its index.
+    """The allowed content of a folder besides the files of its index.
 
     `folders` are implied by the index, or are mount points; `others` are paths that are not checked. The root may have
     a `.git` file.

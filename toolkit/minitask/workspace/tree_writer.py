@@ -16,7 +16,7 @@ from minitask.workspace.tracked_files import create_file
 
 
 class TreeWriter(Struct):
-    """Writes differences below `top`, which ends with a slash.
+    """A writer of differences below `top`, which ends with a slash.
 
     `on_folder` and `on_file` are called for each new folder and file; `written` collects the files' paths.
     """
