@@ -28,7 +28,7 @@ from minitask.reports.ledger_report import (
     report_document,
 )
 from minitask.reports.ledger_report_html import FOLDER, render_report_html
-from minitask.reports.page_tasks import (
+from minitask.reports.page_data import (
     ALL_OUTPUT_CHARS,
     ALL_TEXT_CHARS,
     OUTPUT_CHARS,

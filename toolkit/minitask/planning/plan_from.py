@@ -35,7 +35,7 @@ from minitask.planning.plan_prompt import Goal
 from minitask.policy.estimates import estimate_tokens, token_scale
 from minitask.policy.prices import Budget
 from minitask.policy.route import CallEstimate, Route
-from minitask.routing.costs import price_of
+from minitask.routing.requests import price_of
 from minitask.spec.dependency_graph import Graph
 from minitask.spec.frontmatter import MAX_BYTES
 from minitask.spec.model import FileAction, Spec

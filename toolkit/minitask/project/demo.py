@@ -22,7 +22,7 @@ from minitask.ledger.record import TaskResult, whole
 from minitask.policy.route import RouteOverrides
 from minitask.project.call_pool import ThreadCallPool
 from minitask.project.load_project import run_project
-from minitask.routing.costs import baseline_cost
+from minitask.routing.requests import baseline_cost
 from minitask.task.state import RunOptions
 
 PROJECT = "split-todoist"

@@ -35,8 +35,15 @@ from minitask.reports.ledger_report import (
     stated_costs,
     tenths,
 )
-from minitask.reports.page_charts import day_chart, run_chart, scatter
-from minitask.reports.page_tasks import TextBlocks, embedded_json, task_rows, tasks_document
+from minitask.reports.page_data import (
+    TextBlocks,
+    day_chart,
+    embedded_json,
+    run_chart,
+    scatter,
+    task_rows,
+    tasks_document,
+)
 from minitask.reports.results import dollars
 from minitask.words import counted, one_line
 

@@ -27,9 +27,8 @@ from minitask.policy.route import (
 )
 from minitask.policy.tier_rules import reviewer_of
 from minitask.presets import AUTO
-from minitask.routing.costs import price_of
 from minitask.routing.pass_rates import has_declined, odds
-from minitask.routing.requests import likely_order, prompt_tokens
+from minitask.routing.requests import likely_order, price_of, prompt_tokens
 from minitask.settings import TierSetting
 from minitask.spec.model import Spec, Tier
 

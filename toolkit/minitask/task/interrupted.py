@@ -16,7 +16,7 @@ from minitask.landing.land import UNRECORDED, Landed, note_recorded
 from minitask.ledger.record import ATTEMPT, Attempt, Record, Verdict
 from minitask.ledger.usage import NO_USAGE, plus
 from minitask.policy.route import Route
-from minitask.routing.costs import tariff
+from minitask.routing.requests import tariff
 from minitask.spec.model import Tier
 from minitask.task import call_journal
 from minitask.task.call_journal import InterruptedCall

@@ -32,8 +32,8 @@ from minitask.landing.proof import prove, prove_only
 from minitask.landing.run_commands import Proof, first_line
 from minitask.ledger.record import APPLY, CORRECT, NOTHING_PLANTED, FileRecord, Verdict
 from minitask.policy.route import SCRIPT
-from minitask.routing.costs import baseline_cost, estimate_usage
 from minitask.routing.pass_rates import SAME_WAY, UNLISTED
+from minitask.routing.requests import baseline_cost, estimate_usage
 from minitask.settings import FAIL, OFF, stricter_grade
 from minitask.spec.model import Command
 from minitask.task.feedback import fails_without_change

@@ -23,8 +23,7 @@ from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, Verdict
 from minitask.policy.prices import Budget
 from minitask.policy.route import SCRIPT, Route
 from minitask.policy.tier_rules import nearest_tier
-from minitask.routing.costs import meet_unpriced, tariff
-from minitask.routing.requests import make_order
+from minitask.routing.requests import make_order, meet_unpriced, tariff
 from minitask.routing.route_task import find_exposure, resolve_model, route_of
 from minitask.spec.model import Tier
 from minitask.task import call_journal

@@ -32,7 +32,7 @@ from minitask.policy.estimates import token_scale
 from minitask.policy.prices import Budget
 from minitask.policy.route import MODEL_TIERS, Route
 from minitask.policy.tier_rules import how_to_add, nearest_tier
-from minitask.routing.costs import meet_unpriced, tariff
+from minitask.routing.requests import meet_unpriced, tariff
 from minitask.routing.route_task import resolve_model, warn_exposure
 from minitask.spec.model import Tier
 from minitask.task import call_journal

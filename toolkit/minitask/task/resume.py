@@ -19,7 +19,7 @@ from minitask.ledger.record import ATTEMPT, RESUME, REVIEW, Record, TaskResult, 
 from minitask.ledger.usage import NO_USAGE
 from minitask.policy.prices import Budget
 from minitask.policy.route import Route
-from minitask.routing.costs import baseline_cost, estimate_usage
+from minitask.routing.requests import baseline_cost, estimate_usage
 from minitask.routing.route_task import route_of
 from minitask.spec.model import Tier
 from minitask.task.feedback import as_reply

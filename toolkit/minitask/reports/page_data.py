@@ -1,21 +1,27 @@
-"""The tasks of the report's page: rows, attempts, and the long texts (specs, diffs, replies) in compressed blocks."""
+"""The data of the report's page: its tasks with their long texts in compressed blocks, and its charts."""
 
 from __future__ import annotations
 
 import base64
+import heapq
 import json
+import math
 import shlex
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec.json
 from msgspec import Struct
 
 from minitask.engine.task_records import AttemptTexts, Key, key_of
+from minitask.ledger.accuracy import CLOSE, is_close, token_pair
 from minitask.ledger.record import ATTEMPT, LOST, CommandRecord, Record
 from minitask.ledger.savings import total
-from minitask.ledger.summary import model_of, phase_of
+from minitask.ledger.summary import Summary, is_outage, model_of, phase_of, runs_of
 from minitask.reports.results import dollars, known_dollars
 from minitask.words import one_line, plain_text
 
@@ -208,3 +214,109 @@ class TextBlocks:
         self._places[shown] = len(self._blocks) - 1, len(self._blocks[-1])
         self._blocks[-1].append(shown)
         return self._places[shown]
+
+
+DAYS = 90
+"""The most days of the chart; the table has all."""
+RUN_ATTEMPTS = 300
+SIDE = 360
+"""The width and height of the scatter."""
+CELL = 4
+"""Points at a smaller distance are drawn as one."""
+WIDTH = 1000
+
+
+Chart = dict[str, Any]
+"""The values that the template draws."""
+
+
+def day_chart(summary: Summary) -> Chart | None:
+    """Return the cost and the baseline of each day, as bars in percent of the highest; None without costs."""
+    baselines = summary.savings.baseline_by_day
+    costs = {day: tally.cost_usd or Decimal(0) for day, tally in summary.by_day.items()}
+    days = sorted({*costs, *baselines})[-DAYS:]
+    sums = [(day, costs.get(day, Decimal(0)), baselines.get(day, Decimal(0))) for day in days]
+    most = max((max(spent, baseline) for _, spent, baseline in sums), default=Decimal(0))
+    if not most:
+        return None
+    step = WIDTH / len(days)
+    bars = []
+    for index, (day, spent, baseline) in enumerate(sums):
+        costs_text = f"{dollars(spent)} spent, {dollars(baseline)} by the frontier model"
+        bars.append(
+            {
+                "at": index * step,
+                "width": min(step * 0.36, 40),
+                "spent": float(100 * spent / most),
+                "baseline": float(100 * baseline / most),
+                "title": f"{one_line(day)}: {costs_text}",
+            }
+        )
+    first, last = one_line(days[0]), one_line(days[-1])
+    return {"bars": bars, "first": first, "last": last, "most": dollars(most)}
+
+
+def scatter(records: Iterable[Record]) -> Chart | None:
+    """Return the tokens of single calls against their estimates, in powers of ten; None if none can be compared."""
+    tries = (record for record in records if record.kind == ATTEMPT and not is_outage(record))
+    sums = [(sum(pair[0]), sum(pair[1])) for pair in map(token_pair, tries) if pair]
+    totals = [(expected, actual) for expected, actual in sums if expected > 0 < actual]
+    if not totals:
+        return None
+    low = math.floor(math.log10(min(map(min, totals))))
+    high = max(math.ceil(math.log10(max(map(max, totals)))), low + 1)
+    scale = SIDE / (high - low)
+
+    def place(tokens: int) -> float:
+        return round((math.log10(tokens) - low) * scale / CELL) * CELL
+
+    counts = Counter(
+        (place(expected), place(actual), is_close(actual, expected)) for expected, actual in totals
+    )
+    points = [
+        {"x": x, "y": SIDE - y, "radius": min(2.5 + math.log2(count), 9), "close": close}
+        for (x, y, close), count in counts.items()
+    ]
+    ticks = [((power - low) * scale, f"{10**power:,}") for power in range(low, high + 1)]
+    return {"points": points, "ticks": ticks, "band": math.log10(1 + CLOSE) * scale}
+
+
+def run_chart(records: Iterable[Record]) -> Chart | None:
+    """Return the attempts since the last long pause; those of a lane are sequential. None without attempts."""
+    tries = [record for record in records if record.kind in (ATTEMPT, LOST)]
+    latest = heapq.nlargest(RUN_ATTEMPTS, tries, key=lambda record: record.started_at)
+    runs = runs_of(latest)
+    if not runs:
+        return None
+    spans = runs[-1]
+    start = spans[0].begin
+    end = max(*(span.end for span in spans), start + 1)
+    scale = WIDTH / (end - start)
+    lanes: list[float] = []
+    bars = []
+    for span in spans:
+        lane = next((index for index, free in enumerate(lanes) if free <= span.begin), len(lanes))
+        lanes[lane:] = [span.end, *lanes[lane + 1 :]]
+        width = max((span.end - span.begin) * scale, 3)
+        x = min((span.begin - start) * scale, WIDTH - width)
+        tone, title = _tone(span.record), _title(span.record)
+        bars.append({"x": x, "width": width, "lane": lane, "tone": tone, "title": title})
+    return {"bars": bars, "lanes": len(lanes), "first": _clock(start), "last": _clock(end)}
+
+
+def _tone(record: Record) -> str:
+    """Return the tone of an attempt's result: good, bad or rest."""
+    if record.attempt.verdict.is_good:
+        return "good"
+    return "rest" if is_outage(record) else "bad"
+
+
+def _title(record: Record) -> str:
+    attempt = record.attempt
+    ended = attempt.verdict.value if attempt.verdict.is_good else attempt.gate or attempt.verdict
+    who = f"{record.task}, attempt {attempt.n} by {model_of(record)}"
+    return one_line(f"{who}: {ended}, {attempt.seconds:.1f} s")
+
+
+def _clock(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
