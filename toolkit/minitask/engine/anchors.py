@@ -133,7 +133,7 @@ class Anchor(Struct):
         return self._versions[path]
 
     def _load(self, path: str) -> Versions | None:
-        """Return both versions of a file; None if they are the same, so that every line is where it was."""
+        """Return both versions of a file; None if they are the same, so that no line moved."""
         anchor, base = self.commit(), self.task.base
         old = self.objects.entry(anchor, path)
         new = self.objects.entry(base, path)
@@ -168,7 +168,7 @@ class Anchor(Struct):
 
 
 def _hunk(raw: tuple[int, int, int, int]) -> LineHunk:
-    """Return `@@ -a,b +c,d @@` as half-open, 0-based; git names the line before where a side is empty."""
+    """Return `@@ -a,b +c,d @@` as half-open, 0-based; git names the line before an empty side."""
     old, old_count, new, new_count = raw
     old_start = old - 1 if old_count else old
     new_start = new - 1 if new_count else new

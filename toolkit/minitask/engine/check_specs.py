@@ -14,18 +14,14 @@ from minitask.engine.context import Context, Progress
 from minitask.engine.find_tasks import spec_paths
 from minitask.engine.repository_settings import check_filters, check_route
 from minitask.engine.spec_files import CommittedFiles
-from minitask.engine.tasks import PROJECTS, Base, Task, load_file
-from minitask.errors import MinitaskError, RefusedError, UsageError
+from minitask.engine.tasks import PROJECTS, Base, Task, load_file, refusal
+from minitask.errors import MinitaskError, RefusedError
 from minitask.git.history import all_landings
 from minitask.spec.checks import check_anchor
 from minitask.spec.model import Diagnostic, Spec
 
 UNUSABLE = frozenset({"E212", "E401"})
 """Rules about the required parts of a spec: a spec without one stops the command, as an unreadable one does."""
-REFUSED = frozenset({"E213", "E215", "E219", "E220"})
-"""Rules about changes since the spec was written, and about limits of this repository: they refuse the task.
-Other errors are bad usage.
-"""
 WARNED = frozenset({"W217", "W402", "W414", "W415", "W417", "W420"})
 """Warnings that are repeated when a task begins: cited lines that may be wrong ones, and wishes that nothing checks."""
 
@@ -101,19 +97,10 @@ def refusals(
         errors = verdicts[task.name].errors
         unusable = [diagnostic for diagnostic in errors if diagnostic.code in UNUSABLE]
         if unusable:
-            raise refusal(task, unusable)
+            raise refusal(task.path, unusable)
         if errors:
-            errors_by_name[task.name] = refusal(task, errors)
+            errors_by_name[task.name] = refusal(task.path, errors)
     return errors_by_name
-
-
-def refusal(task: Task, diagnostics: Sequence[Diagnostic]) -> MinitaskError:
-    """Return the error that stops a task whose spec has these diagnostics."""
-    first, others = diagnostics[0], len(diagnostics) - 1
-    more = f" (and {others} more: run `minitask validate {task.path}`)" if others else ""
-    make = RefusedError if first.code in REFUSED else UsageError
-    where = f"{first.path}:{first.line}"
-    return make(f"{first.code} {first.message}{more}", where=where, hint=first.hint)
 
 
 def check_alone(engine: Context, task: Task) -> None:
@@ -122,7 +109,7 @@ def check_alone(engine: Context, task: Task) -> None:
     verdict = check_one(task.spec, ground=ground, protected=engine.settings.protected)
     errors = (*_own_errors(engine, task), *verdict.errors)
     if errors:
-        error = refusal(task, errors)
+        error = refusal(task.path, errors)
         raise RefusedError(error.message, where=error.where, hint=error.hint)
 
 

@@ -139,7 +139,7 @@ class Context(Struct):
         self._signature = signature
 
     def begin(self, commit: str) -> None:
-        """Begin in the background what every task needs: the committer, and a workspace at a commit."""
+        """Begin the work that every task needs in the background: the committer, and a workspace at a commit."""
         self._asked = BackgroundCall(self._ask_git)
         self.slots.begin(commit)
 
@@ -149,7 +149,7 @@ class Context(Struct):
         return who
 
     def look_back(self, commit: str, path: str) -> None:
-        """Begin to read what has landed since a commit's file came in; nothing if no task is to run."""
+        """Begin to read the landings since a commit's file came in; do nothing if no task is to run."""
         if self._asked is not None:
             call = partial(history.landed_since, self.repository.git, commit, path)
             self._past = commit, path, BackgroundCall(call)
@@ -284,7 +284,7 @@ def open_context(
     emit: Callable[[Progress], None] = lambda _progress: None,
     looks_only: bool = False,
 ) -> Iterator[Context]:
-    """Yield a context that holds the repository's lock, after a repair of what a killed command left.
+    """Yield a context that holds the repository's lock, after a repair of what a killed command may have left.
 
     One that `looks_only` neither waits for the lock nor repairs anything.
     """

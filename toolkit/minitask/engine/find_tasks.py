@@ -20,6 +20,7 @@ from minitask.engine.tasks import (
     checkout_bytes,
     commit_command,
     load_file,
+    refusal,
 )
 from minitask.errors import RefusedError, UsageError
 from minitask.git import refs
@@ -258,12 +259,8 @@ def _choose_fitting(word: str, tasks: Iterable[Task], base: Base) -> list[Task]:
 
 def _stop_on_errors(parsed: SpecFile) -> None:
     errors = [diagnostic for diagnostic in parsed.diagnostics if diagnostic.is_error]
-    if not errors:
-        return
-    first, others = errors[0], len(errors) - 1
-    more = f" (and {others} more: run `minitask validate {parsed.path}`)" if others else ""
-    where = f"{first.path}:{first.line}"
-    raise UsageError(f"{first.code} {first.message}{more}", where=where, hint=first.hint)
+    if errors:
+        raise refusal(parsed.path, errors)
 
 
 def _inside(engine: Context, path: str, base: Base) -> str | None:
@@ -279,7 +276,7 @@ def _inside(engine: Context, path: str, base: Base) -> str | None:
 
 
 def _unknown_name(engine: Context, word: str, names: list[str], base: Base) -> UsageError:
-    """Return the error for a word that names nothing, with where the spec is, or a similar one of the names."""
+    """Return the error for a word that names nothing, with the place of the spec, or a similar name."""
     message = f"no project, task or spec file {word}"
     uncommitted = _in_checkout(engine, word, base)
     if uncommitted:

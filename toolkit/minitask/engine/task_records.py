@@ -1,4 +1,4 @@
-"""The records of tasks in the ledger: read, with what they name: specs, changes, prompts, merges."""
+"""Records of tasks in the ledger, and the specs, changes, prompts and merges that they name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ID = lazy_pattern(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def records_of(engine: Context, name: str) -> tuple[Record, ...]:
-    """Return the records of a task's attempts (`PROJECT/ID`) and of what people said of them, oldest first."""
+    """Return the records of the attempts at a task (`PROJECT/ID`) and of their reviews by people, oldest first."""
     return tuple(
         record
         for record in all_records_of(engine, name)
@@ -202,7 +202,7 @@ def changes_of(engine: Context, name: str, number: int | None) -> TaskChanges:
 
 
 class AttemptTexts(Struct, frozen=True):
-    """An attempt's spec, diff and reply; each is empty where there is none."""
+    """An attempt's spec, diff and reply; each is empty if there is none."""
 
     spec: str = ""
     diff: str = ""

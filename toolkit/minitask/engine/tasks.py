@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
 from minitask.engine.context import Context
-from minitask.errors import RefusedError, UsageError
+from minitask.errors import MinitaskError, RefusedError, UsageError
 from minitask.git import history, refs
 from minitask.git.objects import FILE_MODES, Entry, Objects, blob_id
 from minitask.spec.dependency_graph import task_names
-from minitask.spec.model import Spec, SpecFile
+from minitask.spec.model import Diagnostic, Spec, SpecFile
 from minitask.system.cache import Cache
 
 PROJECTS = "mini-projects"
+REFUSED = frozenset({"E213", "E215", "E219", "E220"})
+"""Rules about changes since the spec was written, and about limits of this repository: they refuse the task.
+Other errors are bad usage.
+"""
 _KIND = "spec 6"
 """The version of cached parsed specs; raise it whenever the parser reads more than before."""
 
@@ -91,6 +95,15 @@ def parse_once(text: str, *, path: str, cache: Cache | None) -> SpecFile:
     parsed = cache.values(f"{_KIND}\0{path}\0{text}", read) if cache else read()
     assert isinstance(parsed, SpecFile)  # noqa: S101
     return parsed
+
+
+def refusal(path: str, diagnostics: Sequence[Diagnostic]) -> MinitaskError:
+    """Return the error that stops the tasks of a spec file with these diagnostics."""
+    first, others = diagnostics[0], len(diagnostics) - 1
+    more = f" (and {others} more: run `minitask validate {path}`)" if others else ""
+    make = RefusedError if first.code in REFUSED else UsageError
+    where = f"{first.path}:{first.line}"
+    return make(f"{first.code} {first.message}{more}", where=where, hint=first.hint)
 
 
 def checkout_bytes(engine: Context, path: str) -> bytes | None:

@@ -52,7 +52,10 @@ def check_sources(sources: Sources, repository: Repository | None, settings: Set
         cached = cache.peek(key)
         if cached is not None and CheckoutFiles(sources.top).holds(cached["seen"]):
             return convert(cached["checked"], Checked)
-        head = _open_head(repository, objects, commit) if commit else None
+        head = None
+        if commit:
+            files = CommittedFiles(objects, commit)
+            head = _Head(repository, CommitGround(repository.git, objects, commit, files))
         checked = _Validation(sources, settings, worktree, objects, head, cache).check()
     cache.keep(key, {"seen": worktree.seen(), "checked": to_builtins(checked)})
     return checked
@@ -79,12 +82,13 @@ class _Head(Struct):
 
     def unchanged(self, texts: Mapping[str, str]) -> set[str]:
         """Return the spec files that are the same in the checkout."""
-        return {path for path, text in texts.items() if self._is_committed(path, text)}
-
-    def _is_committed(self, path: str, text: str) -> bool:
-        entry = self.ground.files.entry(path)
-        content = text.encode("utf-8", "surrogateescape")
-        return entry is not None and blob_id(content, like=entry.oid) == entry.oid
+        entries = ((path, self.ground.files.entry(path)) for path in texts)
+        return {
+            path
+            for path, entry in entries
+            if entry
+            and blob_id(texts[path].encode("utf-8", "surrogateescape"), like=entry.oid) == entry.oid
+        }
 
     def original_tree(self, spec: Spec) -> CommittedFiles | None:
         """Return the tree of the commit that brought a spec in."""
@@ -103,11 +107,6 @@ class _Head(Struct):
             if landing and not landing.undone and landing.spec == source:
                 landed.append(spec)
         return landed
-
-
-def _open_head(repository: Repository, objects: Objects, commit: str) -> _Head:
-    files = CommittedFiles(objects, commit)
-    return _Head(repository, CommitGround(repository.git, objects, commit, files))
 
 
 class _Validation(Struct):

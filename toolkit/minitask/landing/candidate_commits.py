@@ -81,43 +81,31 @@ def _write(change: Change, objects: Objects, base: str, *, executable: bool) -> 
     return FileWrite(change.path, content, "100755" if change.executable or executable else mode)
 
 
-def write_draft_commit(
+def write_draft(
     engine: Context,
     task: Task,
-    *,
-    parents: tuple[str, ...],
     writes: Sequence[FileWrite] = (),
+    *,
+    parents: tuple[str, ...] = (),
     tree: str | None = None,
-) -> NewCommit:
-    """Return a commit under the task's journal ref, to check out and prove; it has no verdict yet."""
-    return NewCommit(
+    has_ref: bool = True,
+) -> str:
+    """Write a commit to check out and prove, without a verdict, and return it; by default its parent is the base.
+
+    The task's journal ref points to it, or no ref at all.
+    """
+    commit = NewCommit(
         ref=f"{refs.LANDING}/{task.name}/draft",
         message=f"draft of {task.name}\n",
         author=engine.signature,
         committer=engine.signature,
-        parents=parents,
+        parents=parents or (task.base,),
         writes=tuple(writes),
         tree=tree,
     )
-
-
-def write_unreferenced(
-    engine: Context,
-    task: Task,
-    *,
-    parents: tuple[str, ...],
-    writes: Sequence[FileWrite] = (),
-    tree: str | None = None,
-) -> str:
-    """Write a draft commit to which no ref points, and return it."""
-    draft = write_draft_commit(engine, task, parents=parents, writes=writes, tree=tree)
-    return write_commit(engine.objects, draft)
-
-
-def write_draft(engine: Context, task: Task, writes: Sequence[FileWrite]) -> str:
-    """Write the candidate's tree as a commit under the task's journal ref, and return the commit."""
-    commit = write_draft_commit(engine, task, parents=(task.base,), writes=writes)
-    return write_commits(engine.database, [commit], force=True)[0]
+    if has_ref:
+        return write_commits(engine.database, [commit], force=True)[0]
+    return write_commit(engine.objects, commit)
 
 
 def candidate_commit(

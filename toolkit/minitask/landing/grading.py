@@ -22,7 +22,7 @@ from minitask.errors import MinitaskError
 from minitask.gates.mutants import Mutant, find_mutants, is_graded
 from minitask.git.commits import FileWrite
 from minitask.git.objects import FILE_MODES
-from minitask.landing.candidate_commits import write_unreferenced
+from minitask.landing.candidate_commits import write_draft
 from minitask.landing.run_commands import run_on
 from minitask.ledger.record import NOTHING_PLANTED, CommandRecord, FileRecord, Grade, Missed
 from minitask.settings import OFF, stricter_grade
@@ -164,7 +164,7 @@ class _Trial:
         options = replace(graded.task.spec.options, timeout_seconds=math.ceil(seconds))
         task = replace(graded.task, spec=replace(graded.task.spec, options=options))
         write = text_write(engine, graded.commit, mutant.path, mutant.text)
-        commit = write_unreferenced(engine, task, parents=(graded.commit,), writes=(write,))
+        commit = write_draft(engine, task, [write], parents=(graded.commit,), has_ref=False)
         started = time.monotonic()
         proof = run_on(engine, task, commit, task.spec.commands, only_first=True)
         cut_off = any("timed out" in command.reason for command in proof.commands)

@@ -17,7 +17,6 @@ from minitask.gates.lint import find_merge_faults
 from minitask.gates.result import CommitFiles, GateResult
 from minitask.gates.scope import check_scope
 from minitask.git import refs
-from minitask.git.commits import write_commits
 from minitask.git.filters import filtered_paths
 from minitask.git.remotes import Pushed, choose_remote, is_changed, push
 from minitask.git.restore_checkout import TargetMove
@@ -26,7 +25,7 @@ from minitask.landing.candidate_commits import (
     Candidate,
     Joint,
     join_commits,
-    write_draft_commit,
+    write_draft,
     write_merge,
 )
 from minitask.landing.proof import is_proven, prove
@@ -123,8 +122,8 @@ def _proven_merge(
         return not_joined(task, joint)
     if not is_proven(engine, task, joint.tree):
         engine.emit(Progress(task.name, "merge", f"validating the merge into {tip[:12]}"))
-    merge_draft = write_draft_commit(engine, task, parents=(tip, joint.commit), tree=joint.tree)
-    proof = prove(engine, task, write_commits(engine.database, [merge_draft], force=True)[0])
+    draft = write_draft(engine, task, parents=(tip, joint.commit), tree=joint.tree)
+    proof = prove(engine, task, draft)
     if not proof.passed:
         return together_red(proof)
     return write_merge(engine, task, candidate, joint, tip=tip, round_=round_), proof

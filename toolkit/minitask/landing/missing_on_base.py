@@ -44,7 +44,7 @@ MANIFEST = lazy_pattern(
     r"(?:^|/)(?:package\.json|pyproject\.toml|setup\.(?:py|cfg)|Pipfile|requirements[^/]*\.txt|tsconfig[^/]*\.json"
     r"|conftest\.py|pytest\.ini|tox\.ini|go\.mod|Cargo\.toml|Gemfile|composer\.json|Makefile|[^/]*\.config\.\w+)$"
 )
-"""Files that declare installed packages, or where modules are searched for."""
+"""Files that declare packages, or the folders of modules."""
 WANTED_ABSENT = lazy_pattern(r"!\s*(?:(?:test|\[\[?)\s+)?-[a-zA-Z]\s+\S+")
 """A test that a path does not exist."""
 PATH_LIKE = lazy_pattern(r"\.[A-Za-z]\w*$")

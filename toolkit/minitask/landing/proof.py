@@ -155,7 +155,7 @@ def _whole_key(engine: Context, task: Task, tree: str) -> str:
 
 
 def _key(engine: Context, task: Task, tree: str, commands: Sequence[Command]) -> str:
-    """Return all that a result depends on: the tree, the commands with their expectations, and where they run."""
+    """Return the cache key of a result: the tree, the commands with their expectations, and their environment."""
     settings = engine.settings
     network = engine.network(task.spec.options)
     where = (engine.sandbox.strength.value, engine.environ.get("PATH", ""), network, settings.setup)

@@ -25,7 +25,7 @@ from minitask.concurrency import BackgroundCall, CpuPool
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.errors import MinitaskError
-from minitask.landing.candidate_commits import merged, write_unreferenced
+from minitask.landing.candidate_commits import merged, write_draft
 from minitask.landing.proof import is_proven, prove, prove_only
 from minitask.landing.run_commands import Proof
 from minitask.patterns import lazy_pattern
@@ -120,7 +120,7 @@ class Guards:
         return Settled(red, tuple(landed.task.name for landed in open_ if landed not in chosen))
 
     def _seeing(self, landed_tasks: Sequence[_GuardedTask], tree: str) -> list[_GuardedTask]:
-        """Return the tasks whose commands may see what has landed since they were run; `tree` is the present one."""
+        """Return the tasks whose commands may see a landing since they were run; `tree` is the present one."""
         objects, diffs = self._engine.objects, self._engine.database.diffs
         names: set[str] = set()
         seeing = []
@@ -317,6 +317,6 @@ class SpeculativeProofs:
         if result.tree is None:
             return None
         parents = (tip, expected.commit)
-        merge = write_unreferenced(engine, expected.task, parents=parents, tree=result.tree)
+        merge = write_draft(engine, expected.task, parents=parents, tree=result.tree, has_ref=False)
         engine.built_on[merge] = tip
         return merge

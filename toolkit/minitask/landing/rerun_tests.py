@@ -41,7 +41,7 @@ from minitask.gates.test_files import (
 from minitask.gates.unfinished import find_only_comments
 from minitask.git.commits import FileWrite
 from minitask.git.objects import FILE_MODES, TREE
-from minitask.landing.candidate_commits import write_unreferenced
+from minitask.landing.candidate_commits import write_draft
 from minitask.landing.grading import base_lines, text_write
 from minitask.landing.run_commands import Proof, run_on
 from minitask.ledger.record import CommandRecord, FileRecord
@@ -292,7 +292,7 @@ def _run(
     only_first: bool = False,
 ) -> Proof:
     """Run the commands up to the last test runner, or the `whole` validation, on a commit with some files changed."""
-    commit = write_unreferenced(engine, watched.task, parents=(base,), writes=writes)
+    commit = write_draft(engine, watched.task, writes, parents=(base,), has_ref=False)
     task = _within(watched.task, watched.until - time.monotonic())
     commands = task.spec.commands if whole else watched.commands
     return run_on(engine, task, commit, commands, only_first=only_first)

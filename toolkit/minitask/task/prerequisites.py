@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from minitask.edits.checker import CheckedSpec
-from minitask.engine.check_specs import check_tasks, refusal, tasks_beside, warn
+from minitask.engine.check_specs import check_tasks, tasks_beside, warn
 from minitask.engine.context import Context
 from minitask.engine.task_status import landings_at
-from minitask.engine.tasks import Base, Task
+from minitask.engine.tasks import Base, Task, refusal
 from minitask.errors import UsageError
 from minitask.git.history import Landing
 from minitask.ledger.record import TaskResult
@@ -34,7 +34,7 @@ def find_unmet(
     warn(engine, [task], verdicts, base)
     verdict = verdicts[task.name]
     if verdict.errors:
-        raise refusal(task, verdict.errors)
+        raise refusal(task.path, verdict.errors)
     reason = _missing(engine, task, base, verdict)
     return skipped(task, reason) if reason else None
 
