@@ -37,9 +37,16 @@ from timing import (
 from minitask.git import refs
 from minitask.git.objects import open_objects
 from minitask.git.run_git import Git
-from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Pricing, Record, Verdict
+from minitask.ledger.record import (
+    Attempt,
+    CommandRecord,
+    FileRecord,
+    Pricing,
+    Record,
+    Usage,
+    Verdict,
+)
 from minitask.ledger.store import read_ledger, record_file
-from minitask.ledger.usage import Usage
 
 TASKS = 200
 READ_LIMIT, START_LIMIT_SECONDS = 2.0, 0.5

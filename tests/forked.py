@@ -159,7 +159,7 @@ def import_all() -> None:
 def warm_up() -> None:
     """Do once what nearly every command does with the same result: patterns are compiled, schemas and grammars read."""
     from minitask.gates.scope import starts_programs
-    from minitask.ledger.usage import Usage
+    from minitask.ledger.record import Usage
     from minitask.policy.prices import cost
     from minitask.spec.parse import parse_file
     from minitask.spec.paths import is_protected

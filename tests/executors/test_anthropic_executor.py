@@ -12,7 +12,7 @@ from orders import EXCERPTS, order
 
 from minitask.executors.anthropic import AnthropicExecutor
 from minitask.executors.request import ExecutorFailure, FailureKind
-from minitask.ledger.usage import TokenClasses, Usage, classes
+from minitask.ledger.record import TokenClasses, Usage, classes
 
 EPHEMERAL = {"type": "ephemeral"}
 NOTHING = Usage(1, 0, 0, 0, 0, 0, 0)

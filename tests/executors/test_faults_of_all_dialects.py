@@ -14,7 +14,7 @@ from orders import order
 
 from minitask.executors import http
 from minitask.executors.request import ExecutorFailure, ExecutorResult, FailureKind
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 
 NOTHING = Usage(1, 0, 0, 0, 0, 0, 0)
 PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages", "ollama": "/api/chat"}

@@ -12,7 +12,7 @@ from orders import order
 
 from minitask.executors.ollama import OllamaExecutor
 from minitask.executors.request import ExecutorFailure, FailureKind
-from minitask.ledger.usage import TokenClasses, Usage, classes
+from minitask.ledger.record import TokenClasses, Usage, classes
 
 ENOUGH = {"prompt_eval_count": 10_000, "eval_count": 20}
 

@@ -13,7 +13,7 @@ from minitask.errors import UsageError
 from minitask.executors.openai import OpenAiExecutor
 from minitask.executors.request import ExecutorFailure, ExecutorResult, FailureKind
 from minitask.executors.retry import RetryPolicy
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 
 WHOLE = "Here it is.\n\n```python path=src/b.py\ndef one():\n    return 1\n```\n"
 SEARCH = """\

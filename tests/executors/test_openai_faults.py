@@ -11,7 +11,7 @@ from minitask.executors.http import Http, HttpFault, HttpRequest, HttpResponse
 from minitask.executors.openai import OpenAiExecutor
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.executors.retry import RetryPolicy
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 
 
 def test_the_waits_grow_and_the_requests_end():

@@ -12,7 +12,7 @@ from minitask.edits.script_model import Change
 from minitask.errors import EditError
 from minitask.executors.registry import ScriptExecutor, has_script
 from minitask.executors.request import Description
-from minitask.ledger.usage import NO_USAGE
+from minitask.ledger.record import NO_USAGE
 from minitask.spec.model import Fence, FileAction, FileRef, LineRange, Spec
 
 MOVE = Fence("edits", "move src/a.py:4-5 -> src/b.py\n", line=20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.ledger.record import NO_USAGE, Usage, plus
 
 COUNT = st.none() | st.integers(0, 10**9)
 USAGES = st.builds(Usage, COUNT, COUNT, COUNT, COUNT)

@@ -16,8 +16,17 @@ from minitask.ledger.accuracy import (
     estimate_error,
     is_close,
 )
-from minitask.ledger.record import REVIEW, Attempt, Record, RecordedDecision, TaskResult, Verdict
-from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.ledger.record import (
+    NO_USAGE,
+    REVIEW,
+    Attempt,
+    Record,
+    RecordedDecision,
+    TaskResult,
+    Usage,
+    Verdict,
+    plus,
+)
 
 OID = "a" * 40
 

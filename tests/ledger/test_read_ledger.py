@@ -15,7 +15,7 @@ from minitask.git.commits import FileWrite, NewCommit
 from minitask.git.objects import CHUNK_BYTES, Objects, open_objects
 from minitask.git.repository import Signature
 from minitask.git.run_git import Git
-from minitask.ledger.record import Attempt, Record, Verdict
+from minitask.ledger.record import Attempt, Record, Usage, Verdict
 from minitask.ledger.record_json import record_document
 from minitask.ledger.store import (
     Ledger,
@@ -25,7 +25,6 @@ from minitask.ledger.store import (
     read_records,
     record_file,
 )
-from minitask.ledger.usage import Usage
 from recording import write_commits
 from world import World
 

@@ -20,10 +20,9 @@ from minitask.git.commits import FileWrite
 from minitask.git.objects import open_objects
 from minitask.git.repository import Signature
 from minitask.git.run_git import Git
-from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Record, Verdict, money
+from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Record, Usage, Verdict, money
 from minitask.ledger.record_json import parse_record, record_document, render_document
 from minitask.ledger.store import append_commit, read_records, record_file
-from minitask.ledger.usage import Usage
 from recording import write_commits
 from world import World
 

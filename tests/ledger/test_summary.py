@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from minitask.ledger.record import Attempt, Record, RecordedDecision, Verdict
+from minitask.ledger.record import NO_USAGE, Attempt, Record, RecordedDecision, Usage, Verdict
 from minitask.ledger.savings import CLASSES, NAMES
 from minitask.ledger.summary import Groups, Summary, summarize
-from minitask.ledger.usage import NO_USAGE, Usage
 
 OID = "a" * 40
 MODEL = "frontier-model"

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minitask.ledger.record import Usage, classes
 from minitask.ledger.transcripts import (
     Transcript,
     TranscriptAnswer,
@@ -17,7 +18,6 @@ from minitask.ledger.transcripts import (
     parse_moment,
     parse_transcript,
 )
-from minitask.ledger.usage import Usage, classes
 
 
 def entry(message: str = "msg_1", **fields: Any) -> dict[str, Any]:

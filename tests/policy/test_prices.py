@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from minitask.errors import UsageError
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 from minitask.policy.prices import Rates, cost, parse_rates
 
 LISTED = "claude-haiku-4-5"

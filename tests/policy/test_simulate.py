@@ -7,8 +7,7 @@ from decimal import Decimal
 import pytest
 
 from minitask.errors import UsageError
-from minitask.ledger.record import Attempt, Record, Verdict
-from minitask.ledger.usage import NO_USAGE
+from minitask.ledger.record import NO_USAGE, Attempt, Record, Verdict
 from minitask.policy.model_stats import ModelStats, parse_table, stats_of
 from minitask.policy.simulate import ladder, parse_policy, replay, usual_outcomes
 

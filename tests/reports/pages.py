@@ -9,9 +9,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from minitask.ledger.record import Attempt, Record, Verdict
+from minitask.ledger.record import Attempt, Record, Usage, Verdict
 from minitask.ledger.summary import summarize
-from minitask.ledger.usage import Usage
 from minitask.reports.ledger_report import LedgerReport
 from minitask.reports.ledger_report_html import render_report_html
 

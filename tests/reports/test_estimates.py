@@ -8,9 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from minitask.ledger.accuracy import BatchTokens
-from minitask.ledger.record import Attempt, Record, RecordedDecision, Verdict
+from minitask.ledger.record import NO_USAGE, Attempt, Record, RecordedDecision, Usage, Verdict
 from minitask.ledger.summary import summarize
-from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.reports.ledger_export import render_log
 from minitask.reports.ledger_report import (
     LedgerReport,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minitask.ledger.record import Attempt, Verdict
-from minitask.ledger.usage import NO_USAGE
+from minitask.ledger.record import NO_USAGE, Attempt, Verdict
 from minitask.routing.pass_rates import SAME_WAY
 from minitask.task.feedback import find_outage_step
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from minitask.errors import UsageError
 from minitask.executors.agents.programs import CommandProgram
 from minitask.executors.request import FailureKind
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 
 POINTERS = {"input_tokens": "/usage/in", "output_tokens": "/usage/out", "requests": "/calls"}
 

@@ -16,7 +16,7 @@ from minitask.executors.agents.faults import OutageWatch, believed, read_limits,
 from minitask.executors.agents.programs import PROGRAMS
 from minitask.executors.request import FailureKind
 from minitask.executors.retry import find_reset
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 
 QUOTA, TRANSPORT = FailureKind.QUOTA, FailureKind.TRANSPORT
 

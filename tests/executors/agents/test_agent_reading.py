@@ -25,7 +25,7 @@ from minitask.executors.agents.faults import clean, find_kind
 from minitask.executors.agents.programs import PROGRAMS
 from minitask.executors.request import FailureKind
 from minitask.executors.response import count
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 
 CASES = sorted(path.name.removesuffix(".rc") for path in CAPTURED.glob("*.rc"))
 JSON = st.recursive(

@@ -10,7 +10,7 @@ from agent_outputs import CAPTURED, captured
 from minitask.executors.agents.adapter import AgentReport
 from minitask.executors.agents.programs import PROGRAMS
 from minitask.executors.request import FailureKind
-from minitask.ledger.usage import Usage, classes
+from minitask.ledger.record import Usage, classes
 
 CASES = sorted(path.name.removesuffix(".rc") for path in CAPTURED.glob("*.rc"))
 DONE = "All done. OK."

@@ -15,7 +15,7 @@ from agent_outputs import printed
 from minitask.executors.agents.litellm_agents import AiderProgram
 from minitask.executors.agents.result_agents import CursorProgram, GooseProgram
 from minitask.executors.request import FailureKind
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 
 AIDER = AiderProgram()
 BANNER = "Aider v0.86.2\nModel: openai/mock with diff edit format\nAdded new.txt to the chat.\n\n"

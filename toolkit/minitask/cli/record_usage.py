@@ -14,10 +14,9 @@ from minitask.cli.session import dollars_of, json_option, parse_date, print_json
 from minitask.cli.terminal import say, show
 from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
-from minitask.ledger.record import CALLS, PERSON, PLAN, Record, money
+from minitask.ledger.record import CALLS, PERSON, PLAN, Record, Usage, money
 from minitask.ledger.record_json import usage_document
 from minitask.ledger.transcripts import MOST_TOKENS
-from minitask.ledger.usage import Usage
 from minitask.planning.record_usage import (
     ANSWERS,
     ELSEWHERE,

@@ -39,7 +39,7 @@ from minitask.executors.request import (
     Meter,
     find_objection,
 )
-from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.ledger.record import NO_USAGE, Usage, plus
 from minitask.patterns import lazy_pattern
 from minitask.policy.estimates import LIKELY_OUTPUT_TOKENS, estimate_tokens, expected_usage
 from minitask.settings import ExecutorSetting

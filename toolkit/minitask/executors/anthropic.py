@@ -25,7 +25,7 @@ from minitask.executors.response import (
     parse_answer,
     text_of,
 )
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 from minitask.policy.estimates import DEFAULT_OUTPUT_TOKENS, estimate_tokens
 
 VERSION = "2023-06-01"

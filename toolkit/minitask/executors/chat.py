@@ -37,7 +37,7 @@ from minitask.executors.request import (
     FailureKind,
     find_objection,
 )
-from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.ledger.record import NO_USAGE, Usage, plus
 from minitask.policy.estimates import DEFAULT_OUTPUT_TOKENS, estimate_tokens
 from minitask.spec.model import LineRange
 from minitask.spec.notes import may_stay

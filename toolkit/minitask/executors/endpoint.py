@@ -45,7 +45,7 @@ from minitask.executors.response import (
 )
 from minitask.executors.retry import RetryPolicy, call_with_retries
 from minitask.executors.server_errors import Object, amended, limit_name, renamed
-from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.ledger.record import NO_USAGE, Usage, plus
 
 LIST_SECONDS = 5.0
 """Time that a server may take to list its models."""

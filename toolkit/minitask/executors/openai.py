@@ -27,7 +27,7 @@ from minitask.executors.response import (
     parse_answer,
     text_of,
 )
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 
 _MOST_OF_A_REQUEST = 20_000_000
 _NEW_LIMIT_FIELD = ("api.openai.com", ".openai.azure.com")

@@ -17,7 +17,7 @@ from minitask.executors.request import (
     ExecutorRequest,
     ExecutorResult,
 )
-from minitask.ledger.usage import NO_USAGE
+from minitask.ledger.record import NO_USAGE
 from minitask.policy.route import SCRIPT
 from minitask.settings import ExecutorSetting, Settings
 from minitask.values import Redacted

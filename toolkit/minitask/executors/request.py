@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from msgspec import Struct, field
 
 from minitask.errors import EditError, MinitaskError
-from minitask.ledger.usage import NO_USAGE, Usage
+from minitask.ledger.record import NO_USAGE, Usage
 from minitask.policy.estimates import ReplyFormat
 from minitask.words import one_line
 

@@ -26,7 +26,7 @@ from minitask.executors.server_errors import (
     says_error,
     should_retry,
 )
-from minitask.ledger.usage import NO_USAGE, Usage
+from minitask.ledger.record import NO_USAGE, Usage
 from minitask.patterns import lazy_pattern
 from minitask.values import Redacted
 from minitask.words import one_line, whole_characters

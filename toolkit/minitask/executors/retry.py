@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from minitask.errors import BudgetError
 from minitask.executors.http import pause
 from minitask.executors.request import Clock, ExecutorFailure
-from minitask.ledger.usage import NO_USAGE, plus
+from minitask.ledger.record import NO_USAGE, plus
 from minitask.patterns import lazy_pattern
 
 if TYPE_CHECKING:

@@ -24,8 +24,7 @@ from minitask.git.loose import object_id
 from minitask.git.objects import TREE, Objects
 from minitask.git.repository import Signature
 from minitask.git.trees import MergeResult, TreeChange, merge_apart, merge_tree
-from minitask.ledger.record import Attempt, FileRecord, Verdict, money
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Attempt, FileRecord, Usage, Verdict, money
 from minitask.spec.notes import is_executable
 
 RUNS = "Minitask-Runs"

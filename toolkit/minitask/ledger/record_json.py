@@ -13,6 +13,7 @@ from msgspec import to_builtins
 from minitask.ledger.record import (
     FIRST,
     FORMAT,
+    USAGE,
     Attempt,
     CommandRecord,
     FileRecord,
@@ -23,11 +24,12 @@ from minitask.ledger.record import (
     RecordedDecision,
     SuiteCounts,
     TaskResult,
+    Usage,
     Verdict,
     WeighedFact,
+    classes,
     money,
 )
-from minitask.ledger.usage import USAGE, Usage, classes
 
 
 def render_document(document: Mapping[str, Any]) -> bytes:

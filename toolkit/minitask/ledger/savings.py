@@ -10,8 +10,7 @@ from typing import cast
 
 from msgspec import Struct
 
-from minitask.ledger.record import ATTEMPT, CALLS, LANDING, LOST, Record
-from minitask.ledger.usage import USAGE, Usage, classes
+from minitask.ledger.record import ATTEMPT, CALLS, LANDING, LOST, USAGE, Record, Usage, classes
 
 Unit = tuple[str, str]
 """A task and the blob of its spec: one statement of what is to be done."""

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 from minitask.words import one_line
 
 SYNTHETIC = "<synthetic>"

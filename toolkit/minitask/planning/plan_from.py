@@ -18,8 +18,7 @@ from msgspec.structs import replace
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import PROJECTS, Base
 from minitask.errors import MinitaskError, UsageError
-from minitask.ledger.record import whole
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage, whole
 from minitask.planning.importers.boxes import MARK, origin_of
 from minitask.planning.importers.foreign_plan import PlanGoal, listed
 from minitask.planning.importers.goal_source import GoalSource

@@ -28,18 +28,20 @@ from minitask.git.repository import head_branch
 from minitask.ledger.record import (
     CLASSIFY,
     MESSAGE,
+    NO_USAGE,
     PLAN,
     REVIEW,
     Attempt,
     Pricing,
     Record,
     RecordedDecision,
+    Usage,
     Verdict,
+    plus,
 )
 from minitask.ledger.savings import total
 from minitask.ledger.store import append_commit
 from minitask.ledger.transcripts import Transcript, TranscriptAnswer, join, parse_transcript
-from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.patterns import lazy_pattern
 from minitask.policy.prices import cost
 from minitask.task.record_attempt import moment

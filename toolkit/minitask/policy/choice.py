@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from minitask.errors import UsageError
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 from minitask.policy.estimates import features_of, is_agent
 from minitask.policy.route import (
     MODEL_TIERS,

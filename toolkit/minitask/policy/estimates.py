@@ -12,7 +12,7 @@ from statistics import median_low
 
 from msgspec import Struct
 
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import ExpectationKind, FileAction, Spec, Tier
 

@@ -16,8 +16,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from minitask.errors import BudgetError, UsageError
-from minitask.ledger.record import SUBSCRIPTION, Pricing
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import SUBSCRIPTION, Pricing, Usage
 from minitask.patterns import lazy_pattern
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from minitask.errors import UsageError
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 from minitask.settings import TierSetting
 from minitask.spec.model import Spec, Tier
 

@@ -24,9 +24,8 @@ from minitask.git import refs
 from minitask.git.commits import write_commits
 from minitask.landing.candidate_commits import Candidate
 from minitask.landing.land import Landings, land
-from minitask.ledger.record import Record, TaskResult, Verdict, whole
+from minitask.ledger.record import NO_USAGE, Record, TaskResult, Verdict, plus, whole
 from minitask.ledger.store import append_commit
-from minitask.ledger.usage import NO_USAGE, plus
 from minitask.policy.prices import Budget
 from minitask.project.dask_worker import (
     INBOX,

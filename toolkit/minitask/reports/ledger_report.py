@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, to_builtins
 
 from minitask.ledger.accuracy import CLOSE, CostError, EstimateError
-from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, Record, money
+from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, USAGE, Record, money
 from minitask.ledger.savings import CLASSES, Savings, Tally
 from minitask.ledger.summary import Groups, Summary
-from minitask.ledger.usage import USAGE
 from minitask.reports.results import dollars, known_dollars, percent
 from minitask.words import aligned, counted, one_line
 

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from minitask.ledger.record import money
+from minitask.ledger.record import USAGE, money
 from minitask.ledger.savings import CLASSES, EXACT, Savings, Tally
 from minitask.ledger.summary import Groups, Summary
-from minitask.ledger.usage import USAGE
 from minitask.reports.graph_svg import graph_style, render_figure
 from minitask.reports.ledger_report import (
     LedgerReport,

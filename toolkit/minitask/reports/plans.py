@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import to_builtins
 
 from minitask.engine.tasks import PROJECTS
-from minitask.ledger.record import money, whole
+from minitask.ledger.record import NO_USAGE, money, plus, whole
 from minitask.ledger.record_json import call_document
-from minitask.ledger.usage import NO_USAGE, plus
 from minitask.reports.diagnostics import render_text
 from minitask.reports.forecasts import estimate_document
 from minitask.reports.results import dollars, tokens_text

@@ -12,9 +12,18 @@ from msgspec import Struct
 
 from minitask.errors import FIX
 from minitask.ledger.accuracy import CLOSE, BatchTokens
-from minitask.ledger.record import Attempt, CommandRecord, TaskResult, Verdict, money, whole
+from minitask.ledger.record import (
+    NO_USAGE,
+    Attempt,
+    CommandRecord,
+    TaskResult,
+    Usage,
+    Verdict,
+    money,
+    plus,
+    whole,
+)
 from minitask.ledger.record_json import result_document, usage_document
-from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.words import counted, plain
 
 if TYPE_CHECKING:

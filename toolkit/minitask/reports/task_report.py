@@ -8,9 +8,8 @@ from typing import Any
 from msgspec import Struct
 
 from minitask.engine.task_status import State, TaskStatus
-from minitask.ledger.record import Attempt, Record, whole
+from minitask.ledger.record import Attempt, Record, Usage, whole
 from minitask.ledger.record_json import record_document
-from minitask.ledger.usage import Usage
 from minitask.reports.results import (
     baseline_text,
     dollars,

@@ -19,7 +19,7 @@ from minitask.engine.tasks import Task
 from minitask.errors import BudgetError, EditError, RefusedError
 from minitask.executors.http import is_loopback
 from minitask.executors.request import Excerpt, ExecutorRequest
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 from minitask.policy import prices
 from minitask.policy.estimates import (
     DEFAULT_OUTPUT_TOKENS,

@@ -15,8 +15,7 @@ from minitask.engine.tasks import Task
 from minitask.errors import UsageError
 from minitask.executors.http import is_loopback
 from minitask.executors.registry import has_script, make_executor
-from minitask.ledger.record import ATTEMPT, Attempt, Record
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import ATTEMPT, Attempt, Record, Usage
 from minitask.policy.estimates import features_of
 from minitask.policy.route import (
     EXPLORED_IN,

@@ -19,9 +19,8 @@ from msgspec import Struct, to_builtins
 
 from minitask.edits.script_model import Change
 from minitask.executors.request import ExecutorResult
-from minitask.ledger.record import Pricing, money
+from minitask.ledger.record import Pricing, Usage, money
 from minitask.ledger.record_json import parse_money, parse_pricing, pricing_document
-from minitask.ledger.usage import Usage
 from minitask.system.files import write_json
 from minitask.task.meter import MeterReading
 

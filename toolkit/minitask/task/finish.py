@@ -16,9 +16,19 @@ from minitask.executors.retry import LimitReachedError
 from minitask.git import refs
 from minitask.landing.candidate_commits import Candidate
 from minitask.landing.land import land
-from minitask.ledger.record import APPLY, CORRECT, Attempt, Record, TaskResult, Verdict, whole
+from minitask.ledger.record import (
+    APPLY,
+    CORRECT,
+    NO_USAGE,
+    Attempt,
+    Record,
+    TaskResult,
+    Usage,
+    Verdict,
+    plus,
+    whole,
+)
 from minitask.ledger.store import Exchange
-from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.policy.route import SCRIPT
 from minitask.routing.pass_rates import counts_against_model
 from minitask.task import call_journal

@@ -16,8 +16,7 @@ from minitask.errors import UsageError
 from minitask.git import history, refs
 from minitask.git.trees import is_ancestor
 from minitask.landing.candidate_commits import CARRIED
-from minitask.ledger.record import ATTEMPT, PERSON, REVIEW, Record, Verdict
-from minitask.ledger.usage import NO_USAGE
+from minitask.ledger.record import ATTEMPT, NO_USAGE, PERSON, REVIEW, Record, Verdict
 from minitask.task.record_attempt import append_record, moment
 
 REQUIRED = "required"

@@ -13,8 +13,7 @@ from minitask.git import history, refs
 from minitask.git.trees import is_ancestor
 from minitask.landing.candidate_commits import CARRIED
 from minitask.landing.land import UNRECORDED, Landed, note_recorded
-from minitask.ledger.record import ATTEMPT, Attempt, Record, Verdict
-from minitask.ledger.usage import NO_USAGE, plus
+from minitask.ledger.record import ATTEMPT, NO_USAGE, Attempt, Record, Verdict, plus
 from minitask.policy.route import Route
 from minitask.routing.requests import tariff
 from minitask.spec.model import Tier

@@ -10,8 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.executors.request import ExecutorRequest, Settle
-from minitask.ledger.record import Pricing
-from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.ledger.record import NO_USAGE, Pricing, Usage, plus
 from minitask.policy.prices import NOTHING, Budget, ModelPricing
 from minitask.routing.requests import prompt_tokens
 

@@ -17,8 +17,7 @@ from minitask.executors.retry import LimitReachedError
 from minitask.gates import review
 from minitask.gates.review import Review
 from minitask.git.trees import patch
-from minitask.ledger.record import APPLY, REVIEW, Verdict
-from minitask.ledger.usage import NO_USAGE
+from minitask.ledger.record import APPLY, NO_USAGE, REVIEW, Verdict
 from minitask.policy.route import Route
 from minitask.routing.requests import shared_context
 from minitask.spec.model import FileAction

@@ -25,9 +25,8 @@ from minitask.executors.request import (
     ExecutorFailure,
     FailureKind,
 )
-from minitask.ledger.record import MESSAGE, Attempt, Record, RecordedDecision, Verdict
+from minitask.ledger.record import MESSAGE, NO_USAGE, Attempt, Record, RecordedDecision, Verdict
 from minitask.ledger.store import Exchange
-from minitask.ledger.usage import NO_USAGE
 from minitask.policy.estimates import token_scale
 from minitask.policy.prices import Budget
 from minitask.policy.route import MODEL_TIERS, Route

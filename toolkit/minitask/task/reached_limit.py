@@ -10,8 +10,7 @@ from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.executors import http
 from minitask.executors.retry import ReachedLimit
-from minitask.ledger.record import TaskResult, whole
-from minitask.ledger.usage import plus
+from minitask.ledger.record import TaskResult, plus, whole
 from minitask.policy.route import SCRIPT, Route
 from minitask.spec.model import Tier
 from minitask.task.state import RunOptions

@@ -17,9 +17,8 @@ from minitask.git.commits import NewCommit, write_commits
 from minitask.git.update_target import checkout_of
 from minitask.landing import candidate_commits
 from minitask.landing.land import Landed, note_recorded
-from minitask.ledger.record import LANDING, Attempt, Record, Verdict
+from minitask.ledger.record import LANDING, NO_USAGE, Attempt, Record, Verdict
 from minitask.ledger.store import Exchange, append_commit, exchange_file, record_file
-from minitask.ledger.usage import NO_USAGE
 from minitask.task.state import AttemptState
 
 

@@ -15,8 +15,7 @@ from minitask.git import refs
 from minitask.git.trees import is_ancestor, tree_changes
 from minitask.landing.candidate_commits import Candidate
 from minitask.landing.land import Landings, land
-from minitask.ledger.record import ATTEMPT, RESUME, REVIEW, Record, TaskResult, Verdict
-from minitask.ledger.usage import NO_USAGE
+from minitask.ledger.record import ATTEMPT, NO_USAGE, RESUME, REVIEW, Record, TaskResult, Verdict
 from minitask.policy.prices import Budget
 from minitask.policy.route import Route
 from minitask.routing.requests import baseline_cost, estimate_usage

@@ -18,16 +18,17 @@ from minitask.landing.land import Landings
 from minitask.ledger.record import (
     CORRECT,
     FIRST,
+    NO_USAGE,
     Attempt,
     CommandRecord,
     FileRecord,
     Grade,
     Pricing,
     RecordedDecision,
+    Usage,
     Verdict,
     WeighedFact,
 )
-from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.policy.prices import Budget
 from minitask.policy.route import Route, RouteOverrides
 from minitask.routing.requests import ReadLines

@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol
 from msgspec import Struct, field
 
 from minitask.executors.request import FailureKind
-from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.ledger.record import NO_USAGE, Usage, plus
 from minitask.patterns import lazy_pattern
 from minitask.values import Redacted
 from minitask.words import one_line

@@ -25,7 +25,7 @@ from minitask.executors.agents.adapter import (
 )
 from minitask.executors.agents.faults import clean, exit_problem, provider_problem
 from minitask.executors.response import count, mapping
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 
 _LAST = "last.txt"
 _CODEX_KEY = "OPENAI_API_KEY"

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from minitask.executors.agents.adapter import AgentReport, Output, Problem, full_lines
 from minitask.executors.request import FailureKind
 from minitask.executors.retry import is_notice, is_spent
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 from minitask.patterns import lazy_pattern
 from minitask.words import one_line
 

@@ -30,7 +30,7 @@ from minitask.executors.agents.faults import (
 )
 from minitask.executors.request import FailureKind
 from minitask.executors.response import count, mapping
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 
 _QUIET = {
     "general": {"enableAutoUpdate": False},

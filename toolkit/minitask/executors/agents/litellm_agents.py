@@ -28,7 +28,7 @@ from minitask.executors.agents.adapter import (
 )
 from minitask.executors.agents.faults import clean, exit_problem, failed_report, provider_problem
 from minitask.executors.response import count, mapping
-from minitask.ledger.usage import Usage, plus
+from minitask.ledger.record import Usage, plus
 from minitask.patterns import lazy_pattern
 
 _KEYS = (

@@ -26,7 +26,7 @@ from minitask.executors.agents.gemini import GeminiProgram, QwenProgram
 from minitask.executors.agents.litellm_agents import AiderProgram, MiniProgram
 from minitask.executors.agents.result_agents import ClaudeProgram, CursorProgram, GooseProgram
 from minitask.executors.response import count
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 from minitask.patterns import lazy_pattern
 from minitask.settings import ExecutorSetting
 

@@ -33,7 +33,7 @@ from minitask.executors.agents.adapter import (
 )
 from minitask.executors.agents.faults import clean, exit_problem, failed_report, provider_problem
 from minitask.executors.response import count, mapping
-from minitask.ledger.usage import Usage
+from minitask.ledger.record import Usage
 
 MAX_PROMPT_BYTES = 100_000
 """Linux passes no argument of 128 KiB or more."""
