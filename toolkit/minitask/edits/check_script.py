@@ -175,7 +175,7 @@ class CitationError(EditError):
 
 
 class Numbering(Struct, frozen=True):
-    """Maps lines that a spec cites from its anchor to the base, and on to the result of other specs."""
+    """A mapping of the lines that a spec cites, from its anchor to the base and on to the results of other specs."""
 
     spec: Spec
     ground: Ground

@@ -130,7 +130,7 @@ def _by_spec(
 
 
 class Checker(Struct, dict=True):
-    """Checks specs before a run, each on the tree from which it will start.
+    """A checker of specs before a run, each on the tree from which it will start.
 
     `together` are the indices of the specs in the same run.
     """

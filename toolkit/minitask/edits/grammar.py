@@ -112,7 +112,7 @@ def _parse_fence(fence: Fence, *, source: str, lead_paths: bool) -> Iterable[Edi
 
 
 def _refuse_homeless(fence: Fence, *, lead_paths: bool) -> None:
-    # A fence in the form of an edit is no illustration: skipping it would lose an edit.
+    # A fence in the form of an edit is not an illustration: skipping it would lose an edit.
     if lead_paths and has_markers(fence.content):
         message = "a SEARCH/REPLACE block names no file"
         raise EditError(message, hint="write ```path=src/name.py above it")

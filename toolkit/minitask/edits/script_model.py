@@ -106,7 +106,7 @@ class Change(Located, frozen=True):
 
 
 class Locate(Protocol):
-    """Maps cited lines of a path to their position in the content being edited.
+    """A function that maps cited lines of a path to their position in the content being edited.
 
     Raises `EditError` naming the change if a cited line changed or is gone.
     """

@@ -1,7 +1,7 @@
 """Find changes of form outside the task: other characters, indentation, case or order, copied or dropped lines.
 
 A task that changes one value must not make quotes curly, turn tabs into spaces or repeat lines. A check is skipped if
-the spec mentions that aspect of form.
+the spec mentions that aspect of form, all of them if the reply says that the change is meant.
 """
 
 from __future__ import annotations

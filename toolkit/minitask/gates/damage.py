@@ -64,7 +64,7 @@ def _only_shown(proposal: FileChange) -> bool:
     return _MARKER.search(without_fences(proposal.content)) is None
 
 
-# Bidirectional controls, replacement characters, and zero-width characters inside a word.
+# Bidirectional controls, tags, replacement and annotation characters, and zero-width characters inside a word.
 _HIDDEN = lazy_pattern(
     r"[\u202a-\u202e\u2066-\u2069\ufffd\ufff9-\ufffb\u{tags}]|(?<=[\x21-\x7e])[\u200b\u200c\u200d\u2060\ufeff\u00ad\u180e]"
     r"(?=[\x21-\x7e])|[\u200b\u2060\ufeff](?=\w)(?<!^.)".replace(

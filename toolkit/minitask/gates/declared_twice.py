@@ -24,7 +24,7 @@ _REMEDY = "keep one of them"
 
 
 def find_declared_twice(proposal: FileChange) -> Iterator[LintError]:
-    """Yield the names and keys that the file declares more often than once and than its base."""
+    """Yield the duplicate names and keys that the base's file does not have."""
     ending = splitext(proposal.path)[1].lower()
     reader = _READERS.get(ending)
     if reader is None or max(len(proposal.content), len(proposal.base or "")) > LARGEST:
@@ -66,7 +66,7 @@ def _name(node: Node | None) -> tuple[str, int] | None:
 
 
 def _of_script(scope: Node) -> Names:
-    """Yield the names that a scope may declare once: `let`, `const`, classes, and a module's functions."""
+    """Yield the names that a scope may declare only once: `let`, `const`, classes, and a module's functions."""
     is_module = any(
         node.type in {"import_statement", "export_statement"} for node in scope.children
     )

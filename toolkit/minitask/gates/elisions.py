@@ -2,7 +2,8 @@
 
 Only a whole line that is one short phrase counts. Without dots, the phrase must name code and say that it is unchanged
 or omitted; with dots, less is enough. Anything longer, or about something else, is prose. Where a change removes more
-lines than it adds, a comment also counts if it starts with dots, or says both in another language.
+lines than it adds, a comment also counts if it starts with dots, is a word such as "omitted", or has words for both in
+another language.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def _any_of(*patterns: str) -> re.Pattern[str]:
 
 @cache
 def _plain() -> re.Pattern[str]:
-    """Phrases that need no dots: each names code and says that it is unchanged or omitted."""
+    """Return phrases that need no dots: each names code and says that it is unchanged or omitted."""
     return _any_of(
         rf"{_REST}(?:{_OF}{_CODE})? {_GONE}",
         rf"{_REST}{_OF}{_CODE} (?:goes )?(?:here|as[ -]is)",
@@ -109,7 +110,7 @@ def _plain() -> re.Pattern[str]:
 
 @cache
 def _dotted() -> re.Pattern[str]:
-    """Phrases that count after dots."""
+    """Return phrases that count after dots."""
     return _any_of(
         rf"{_KEEP}?{_REST}(?:{_OF}{_ANY})?(?:,? {_STATE})?",
         rf"{_KEEP}?{_OTHER}{_WORDS}(?: {_ANY}{_AND})(?:,? {_STATE})?",
@@ -125,7 +126,7 @@ def _dotted() -> re.Pattern[str]:
 
 @cache
 def _trailing() -> re.Pattern[str]:
-    """Phrases that count with trailing dots only; many ordinary comments end in dots, so these are stricter."""
+    """Return phrases that count with trailing dots only; many ordinary comments end in dots, so these are stricter."""
     return _any_of(
         rf"{_KEEP}?{_REST}{_OF}{_CODE}(?: {_GONE}| {_IS}here)?",
         rf"{_KEEP}?{_OTHER}(?: [\w./-]+){{0,2}}? {_CODE}{_AND}(?: {_GONE}| {_IS}here)?",
@@ -173,7 +174,7 @@ def _words_abroad() -> tuple[re.Pattern[str], ...]:
 
 
 def comment_text(line: str) -> str | None:
-    """Return the text of a comment that fills the line, or None if the line is no comment."""
+    """Return the text of a comment that fills the line, or None if the line is not a comment."""
     match = _LEADER.match(line)
     return _TRAILER.sub("", line[match.end() :]).strip() if match else None
 

@@ -45,7 +45,7 @@ Find = Callable[[str, str, FilesAfter], Iterator[UnresolvedImport]]
 Want = Callable[[str, str], RequestedModule]
 
 _REMEDY = "import what is there, or create it in this change"
-# Comments by which other tools are told that an import is not found.
+# Comments that tell other tools that an import is not found.
 _KNOWN = lazy_pattern(
     r"(?:#|//).*(?:type: ?ignore|pyright: ?ignore|import-error|no-name-in-module|E0401|E0611|@ts-)"
 )
@@ -167,10 +167,10 @@ vm vscode wasi worker_threads zlib
 """
 BUILT_IN = frozenset(_BUILT_IN_NAMES.split())
 """Modules built into a runtime."""
-# Characters of specifiers for a bundler, which are no plain paths: `?raw`, `!loader`, `*`, `${…}`, route aliases.
+# Characters of bundler specifiers that are not plain paths: `?raw`, `!loader`, `*`, `${…}`, route aliases.
 _TOLD = lazy_pattern(r"[?!*${}#|%<>]")
 _STYLES = frozenset({".css", ".scss", ".sass", ".less", ".styl"})
-# Files that accompany a module of the same name and are no modules.
+# Files that accompany a module of the same name and are not modules.
 _BESIDE = lazy_pattern(r"^(?:bench|cy|e2e|map|md|mdx|snap|spec|stories|story|test|tests)\b")
 _STATEMENTS = frozenset({"import_statement", "export_statement", "import_require_clause"})
 _DEEPEST = 200

@@ -33,7 +33,7 @@ _GOOD = lazy_pattern(
 def find_denials(
     before: Sequence[CommandRecord], after: Sequence[CommandRecord], commands: Sequence[Command]
 ) -> tuple[str, ...]:
-    """Return a message for each passed command whose output contradicts it, unless the spec has expectations of it."""
+    """Return a message for each passed command that its output contradicts, unless the spec has expectations of it."""
     unjudged = {(command.line, command.text) for command in commands if not _is_judged(command)}
     earlier = {(record.line, record.command): record for record in before}
     keys = ((record, (record.line, record.command)) for record in after)

@@ -42,12 +42,12 @@ class RecipeStep(Struct, frozen=True):
 
     @property
     def checks(self) -> bool:
-        """Return True if a failed check makes the step fail."""
+        """True if a failed check makes the step fail."""
         return not self.pardoned and strength(Command(self.text)) is CommandStrength.CHECK
 
     @property
     def hides(self) -> bool:
-        """Return True if the step runs a check but may pass although it failed, as in a pipe without `pipefail`."""
+        """True if the step runs a check but may pass although it failed, as in a pipe without `pipefail`."""
         parts = filter(str.strip, _JOINTS.split(self.text))
         judges = any(strength(Command(part)) is CommandStrength.CHECK for part in parts)
         is_masked = MASKS.search(self.text) is not None or ends_in_filter(self.text)
@@ -55,7 +55,7 @@ class RecipeStep(Struct, frozen=True):
 
     @property
     def tools(self) -> tuple[str, ...]:
-        """Return the names of the programs that it runs as checks."""
+        """The names of the programs that it runs as checks."""
         parts = () if self.pardoned else filter(str.strip, _JOINTS.split(self.text))
         checks = (part.split() for part in parts if RecipeStep(part).checks)
         return tuple(

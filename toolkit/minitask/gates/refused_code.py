@@ -1,6 +1,6 @@
-"""What a compiler, a loader or a shell certainly refuses, though the grammar takes it or there is none.
+"""Find code that a compiler, loader or shell certainly refuses although no grammar here rejects it.
 
-Only what the base's file has not counts, and only where no build setting or other file can make it right.
+Only new faults count, and only those that no build setting or other file can make valid.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 Fault = tuple[str, int]
-"""What is wrong, and the line."""
+"""The message, and the line from 1."""
 _REMEDY = "correct it"
 
 
 def find_refused(proposal: FileChange) -> Iterator[LintError]:
-    """Yield what of a file cannot be compiled, loaded or read, and is not so in the base."""
+    """Yield the faults that keep a file from being compiled, loaded or read, and that its base does not have."""
     find = _finder(proposal.path, proposal.content)
     texts = (proposal.base or "", proposal.content)
     if find is None or max(map(len, texts)) > LARGEST:
@@ -71,7 +71,7 @@ _BASH_SAYS = lazy_pattern(r".*?line (\d+): (.*)")
 
 
 def _in_shell(_path: str, text: str) -> Iterator[Fault]:
-    """Yield bash's own fault where the grammar finds one, too."""
+    """Yield bash's own error if the grammar finds one, too."""
     plain = text.replace("\r\n", "\n")
     if _OTHER_SHELL.match(plain) or any(mark in plain for mark in ("{{", "{%", "<%")):
         return
@@ -141,7 +141,7 @@ _BLANKED = lazy_pattern(
 
 
 def _cut_off(path: str, text: str) -> Iterator[Fault]:
-    """Yield the end of a text within a block: one more opens than closes, and the last line is indented."""
+    """Yield a text that ends inside a block: a bracket is unclosed, and the last line is indented or goes on."""
     brackets = _BLOCKS[splitext(path)[1].lower()]
     opening, closing = brackets[0], brackets[1]
     plain = _BLANKED.sub("", text)
@@ -257,7 +257,7 @@ def _misused_imports(imports: Mapping[str, Node], leaves: Sequence[Node]) -> Ite
 
 
 def _import_name(spec: Node) -> str:
-    """Return the name of an imported package, where that is sure; "" where it is not."""
+    """Return the name of an imported package, or an empty string if it is not certain."""
     path, alias = (node_text(spec.child_by_field_name(field)) for field in ("path", "name"))
     path = path.strip('"`')
     if alias:
@@ -267,7 +267,7 @@ def _import_name(spec: Node) -> str:
 
 
 def _is_package(leaf: Node) -> bool:
-    """Return True if a name is that of a package: something in capitals of it is used."""
+    """Return True if a name is that of a package: an exported (capitalised) name of it is used."""
     parent = leaf.parent
     if parent is None or parent.type not in {"selector_expression", "qualified_type"}:
         return False
@@ -276,7 +276,7 @@ def _is_package(leaf: Node) -> bool:
 
 
 def _unused(function: Node) -> Iterator[Fault]:
-    """Yield the variables of a function that nothing uses."""
+    """Yield the unused variables of a function."""
     leaves = [node for node in _nodes(function) if node.type == "identifier"]
     counts = Counter(map(node_text, leaves))
     for leaf in leaves:

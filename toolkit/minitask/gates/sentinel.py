@@ -44,7 +44,7 @@ _ONLY_RUNS = lazy_pattern(
 
 
 class Findings(Struct, frozen=True):
-    """Why a run is certainly rigged (`certain`), or may be (`doubts`).
+    """The reasons why a run is certainly rigged (`certain`), or may be (`doubts`).
 
     `losses` counts the tests that the change removes, skips or empties, requested or not.
     """

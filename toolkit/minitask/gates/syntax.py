@@ -234,7 +234,7 @@ _REMEDY = "correct it, and reply with complete code that leaves nothing out"
 
 # Statements and tags of Jinja, Liquid, Twig, ERB, EJS or JSP: `{% if x %}`, `<% end %>`, `<?php`.
 _TEMPLATE = lazy_pattern(r"\{%-?[ \t]{0,9}\w[^\n]{0,300}?%\}|<%[^\n]{0,300}?%>|<\?php")
-# `{{ value }}` in place of a value, in a template of data; `${{` is GitHub's, and no template.
+# `{{ value }}` in place of a value, in a template of data; `${{` is GitHub's and does not make a template.
 _MUSTACHE = lazy_pattern(r"(?<!\$)\{\{")
 # Files named .json whose readers allow comments and trailing commas.
 _LENIENT_JSON = lazy_pattern(

@@ -123,7 +123,7 @@ def message_prompt(spec: Spec, files: Sequence[FileRecord]) -> str:
 
 
 def parse_message(text: str) -> str:
-    """Return the message in an answer; raise `EditError`, in words to send back, if its form is wrong.
+    """Return the message in an answer; raise `EditError`, worded for the model, if its form is wrong.
 
     Trailers are dropped: only the toolkit writes them.
     """

@@ -85,7 +85,7 @@ _FORBIDS = lazy_pattern(
     r"\b(?:no|not|n't|without|never|avoid|free of|any|replac\w+|remov\w+|implement|instead of|resolve)\b[^.;\n]{0,40}$",
     re.IGNORECASE,
 )
-"""Words before such a word that forbid what it names."""
+"""Words before a word of `_ALLOWED` that forbid such work instead of allowing it."""
 _REMEDY = "write the code that it stands for"
 
 

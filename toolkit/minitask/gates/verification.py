@@ -80,7 +80,7 @@ def what_printed(commands: Sequence[CommandRecord]) -> str:
 
 
 def parse_verdicts(text: str, tasks: Sequence[str]) -> tuple[TaskVerdict, ...]:
-    """Return the verdict on each task, in order; raise `EditError`, in words to send back, if one is missing."""
+    """Return the verdict on each task, in order; raise `EditError`, worded for the model, if one is missing."""
     verdict_fences = [fence for fence in find_fences(text) if fence.info.strip().lower() == FENCE]
     lines = [line for fence in verdict_fences for line in fence.content.splitlines()]
     verdicts: dict[str, TaskVerdict] = {}

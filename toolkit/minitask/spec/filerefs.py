@@ -131,7 +131,7 @@ def find_prefix(text: str) -> FileAction | None:
 
 
 def _with_prefix(text: str, action: FileAction) -> tuple[FileAction, str]:
-    """Return an item's action, from the verb before its path unless the file is to read, and the remaining text."""
+    """Return an item's action (from the verb before its path, unless the file is to be read) and the other text."""
     verb = _VERB_PREFIX.match(text)
     if verb is None:
         return action, text
@@ -216,7 +216,7 @@ def _split_bare(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _link_path(link: Link) -> str:
-    """Return a link's path: its target, or its text if the target is a URL, absolute, upward or an anchor."""
+    """Return a link's path: its target, or its path-like text if the target is a URL, absolute, upward or an anchor."""
     target = link.target.removeprefix("./")
     foreign = re.match(r"[a-z]+://|/|\.\./|#", target, re.IGNORECASE)
     looks = _PATHLIKE.fullmatch(_SUFFIX.sub(r"\g<path>", link.text)) is not None

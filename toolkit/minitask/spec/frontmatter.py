@@ -132,7 +132,7 @@ def _load(text: str) -> tuple[dict[str, object], dict[str, int]]:
 
 
 class _Walk(Struct, frozen=True):
-    """Converts YAML nodes to plain values and records the line of each key."""
+    """A converter of YAML nodes to plain values that records the line of each key."""
 
     visited: set[int]
     lines: dict[str, int]

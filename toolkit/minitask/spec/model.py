@@ -48,7 +48,7 @@ class LineRange(Struct, frozen=True, order=True):
 
 
 class FileRef(Located, frozen=True):
-    """A path that a spec names, as written, with the facts of its note.
+    """A path that a spec names, as written, with the data of its note.
 
     `ranges` are the lines cited in the note, in the anchor's numbering; empty means the whole file.
     """

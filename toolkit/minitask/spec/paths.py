@@ -57,7 +57,7 @@ _FILES = _FILE_PATTERNS.split()
 
 @lru_cache(REMEMBERED)
 def check_path(path: str) -> str:
-    """Return why the path is not a canonical repository path, as a predicate of its name, or an empty string."""
+    """Return why the path is not a canonical repository path, worded to follow its name, or an empty string."""
     parts = path.split("/")
     return (
         _check_characters(path)
@@ -87,7 +87,7 @@ def is_protected(path: str, extra: Sequence[str] = ()) -> bool:
 def is_spec_path(path: str) -> bool:
     """Return True for a spec below `mini-projects/`, and for any path that folds into that folder by another spelling.
 
-    A project's README and files in a folder `base` are no specs.
+    A project's README and files in a folder `base` are not specs.
     """
     folder, _, subpath = fold(path).partition("/")
     if folder != SPECS_FOLDER or not subpath:

@@ -159,7 +159,7 @@ def _unknown_keys(error: ValidationError, *, path: str, lines: Mapping[str, int]
 
 
 def _foreign_keys(foreign: list[tuple[int, str]], known_keys: list[str]) -> list[Problem]:
-    """Return one problem for all keys that are no misspelling of a known one: they are another tool's."""
+    """Return one problem for all keys that are not misspellings of known ones: they are another tool's."""
     if not foreign:
         return []
     names = ", ".join(f"`{key}`" for _, key in foreign)

@@ -82,7 +82,7 @@ def _labels(block: MarkdownBlock) -> Iterator[str]:
 
 
 class _Reader(Struct):
-    """Walks over the blocks; `holder` is the task or container to which the next block belongs."""
+    """A walk over the blocks; `holder` is the task or container to which the next block belongs."""
 
     document: Document
     lone: MarkdownBlock | None

@@ -67,7 +67,7 @@ _RESERVED = lazy_pattern(
 
 
 class _Splitter(Struct):
-    """Joins expectation comments to their commands."""
+    """The commands of a fence, with the expectations from comments joined to them."""
 
     offset: int
     commands: list[Command] = field(default_factory=list)

@@ -66,7 +66,7 @@ def find_earlier(
 def amended(reply: str, request: ReplyContext, earlier: EarlierReply) -> tuple[Change, ...]:
     """Return the combined change, against the base, of an earlier reply and one that corrects it.
 
-    Raise `EditError`, in words to send back, if it is not complete and valid.
+    Raise `EditError`, worded for the model, if it is not complete and valid.
     """
     contents = {change.path: change.content or "" for change in earlier.changes}
     view = replace(

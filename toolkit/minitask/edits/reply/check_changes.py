@@ -53,7 +53,7 @@ def check_characters(answer: str) -> None:
 
 
 def check_whole(edit: WholeFile, request: ReplyContext) -> None:
-    """Raise if a whole file is not acceptable: the file was not shown whole, is not UTF-8, or is to be deleted."""
+    """Raise if a whole file is refused: it was not shown whole, is not UTF-8, would be empty, or is to be deleted."""
     base = request.read(edit.path)
     listed = request.find(edit.path)
     if base is None or listed is None:

@@ -193,7 +193,7 @@ def _is_unknown_block(content: str, base: str | None, request: ReplyContext) -> 
 
 
 def _shows_conflicts(content: str, path: str, base: str | None) -> bool:
-    """Return True if a new document shows git's conflict markers in its own fences, so that they are no edits."""
+    """Return True if a new document shows git's conflict markers in its own fences, so that they are not edits."""
     if base is not None or not path.endswith(_MARKDOWN) or has_markers(content):
         return False
     outside = without_fences(content)

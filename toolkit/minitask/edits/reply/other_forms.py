@@ -211,7 +211,7 @@ class _LineEdit(Struct, frozen=True):
 def line_changes(text: str, request: ReplyContext) -> tuple[WholeFile, ...]:
     """Return the files with a list of edits applied; empty if there is no such list.
 
-    Raise `EditError`, in words to send back, if an edit cannot be read or is ambiguous.
+    Raise `EditError`, worded for the model, if an edit cannot be read or is ambiguous.
     """
     files: dict[str, list[str]] = {}
     first: dict[str, int] = {}

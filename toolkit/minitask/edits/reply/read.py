@@ -52,7 +52,7 @@ class Parsed(Struct, frozen=True):
 
 
 def changes_of(reply: str, request: ReplyContext) -> tuple[Change, ...]:
-    """Return the change that a reply makes; raise `EditError`, to be sent back, if it is incomplete or invalid."""
+    """Return the change that a reply makes; raise `EditError`, worded for the model, if it is incomplete or invalid."""
     return make_changes(parse_reply(reply, request), request)
 
 
