@@ -89,7 +89,7 @@ def find_suites(text: str) -> tuple[Suite, ...]:
 
 
 def is_plain(text: str) -> bool:
-    """Return True if the exit code is certainly that of the last program."""
+    """Return True if the exit code is certainly that of the last program, without a pipe."""
     return _has_only(text, {"&&"})
 
 

@@ -1,7 +1,19 @@
 """Derive the order of tasks from their declared files, besides `depends_on`.
 
-Paths are compared as the least strict file system does. A task that creates a file comes before all that read, edit or
-delete it. If no task says that it creates a missing file, those that "create or edit" it are its makers.
+Rules, with paths compared as the least strict file system does:
+
+- A task that creates a file comes before all that read, edit or delete it. If no task creates a missing file, those
+  that "create or edit" it do.
+- A task that deletes a file comes after all that read or edit it. If two delete it, there is no order.
+- An existing file that one task creates and another deletes gives no order: either may come first.
+- Optional references give no order. A rename in an edit script counts as the spec's listed actions on both paths.
+- The Next Task section gives an order only on request.
+
+`depends_on` takes precedence: an implied link that contradicts it, directly or indirectly, is dropped. So is one that
+contradicts an earlier implied link: creations come first, then deletions, then Next Task, each by index.
+
+Two unordered tasks clash if one writes a file that the other reads or writes: they must not run at once, but either may
+be first. Cited lines do not matter.
 """
 
 from __future__ import annotations
