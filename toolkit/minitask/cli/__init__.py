@@ -51,11 +51,11 @@ COMMANDS = {
 """Every command and its one line of help; a command's module has its name, with `_` for `-`."""
 UNICODE = ("utf-8", "utf8")
 RARELY = (100_000, 20, 100)
-"""Threshold of the garbage collector: a command makes many small values, few of them in cycles, and ends soon."""
+"""The threshold of the garbage collector: a command makes many values, few of them in cycles, and ends soon."""
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module only when that command is asked for."""
+    """A group that imports a command's module only when that command runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names, in the order of a task's life."""
@@ -72,7 +72,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that is asked for; raise `UsageError` with the one that is like it."""
+        """Return the requested command; raise `UsageError` with a similar one if it does not exist."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
             from minitask.errors import UsageError
@@ -128,14 +128,12 @@ def main() -> None:
 
             write_what_it_lacks_in_ascii(stream)
         elif isinstance(stream, TextIOWrapper) and stream.errors == "strict":
-            stream.reconfigure(
-                errors="backslashreplace"
-            )  # half characters, of names that are no UTF-8
+            stream.reconfigure(errors="backslashreplace")  # surrogates, of names that are not UTF-8
     code = run_command(group)
     try:
         sys.stdout.flush()
         sys.stderr.flush()
     except OSError:
         code = code or 1
-    # Everything that has to be closed is closed: taking the interpreter apart would only take time.
+    # All files are closed; the end of the interpreter would only take time.
     os._exit(code)

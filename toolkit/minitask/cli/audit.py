@@ -1,4 +1,4 @@
-"""`minitask audit`: prove again what landed."""
+"""`minitask audit`: prove landed tasks again."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _since(landed: Iterable[LandedTask], since: str | None) -> list[LandedTask]:
 
 
 def _undone(landed: Sequence[LandedTask]) -> list[LandedTask]:
-    """Return the commits that took a task back, and the merges before them; `landed` has the newest first."""
+    """Return the commits that undid a task, and the merges before them; `landed` has the newest first."""
     taken_back: set[str] = set()
     undone = []
     for commit in landed:

@@ -1,4 +1,4 @@
-"""`minitask clean`: remove what is the toolkit's own."""
+"""`minitask clean`: remove the toolkit's workspaces, caches and refs."""
 
 from __future__ import annotations
 

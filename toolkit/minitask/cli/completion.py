@@ -1,4 +1,4 @@
-"""`minitask completion`: what a shell needs to complete commands, options, tasks and projects."""
+"""`minitask completion`: shell completion of commands, options, tasks and projects."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def command(ctx: click.Context, shell: str) -> int:
 
 
 def complete_tasks(ctx: click.Context, _param: click.Parameter, word: str) -> list[CompletionItem]:
-    """Return the tasks and projects that begin with a word; after `PROJECT/`, or where nothing else fits, tasks."""
+    """Return the tasks and projects that begin with a word; after `PROJECT/`, only tasks."""
     session = _session(ctx)
     if session is None:
         return []
@@ -90,7 +90,7 @@ def complete_templates(
 
 
 def _session(ctx: click.Context) -> Session | None:
-    """Return what `-C` leads to, without a word where that is nothing."""
+    """Return the session of `-C`; None, without a message, if there is none."""
     folder = ctx.find_root().params.get("folder") or "."
     try:
         return open_session(str(folder), environment())

@@ -1,4 +1,4 @@
-"""`minitask decide`: whether work is worth delegating, and to whom it goes if not."""
+"""`minitask decide`: whether work is worth delegating, and who else should do it."""
 
 from __future__ import annotations
 
@@ -96,19 +96,18 @@ def command(
 def _answers_of_options(
     options: Mapping[Question, bool | None], atomic_tasks: int | None
 ) -> dict[Question, DelegationAnswer]:
-    answers = {}
-    for question, yes in options.items():
-        if yes is not None:
-            answers[question] = DelegationAnswer(
-                yes, question.yes_option if yes else question.no_option
-            )
+    answers = {
+        question: DelegationAnswer(yes, question.yes_option if yes else question.no_option)
+        for question, yes in options.items()
+        if yes is not None
+    }
     if atomic_tasks is not None:
         answers[ATOMIC] = answer_atomic(atomic_tasks, f"--atomic-tasks {atomic_tasks}")
     return answers
 
 
 def _answers_of_specs(folder: Path, paths: tuple[str, ...]) -> dict[Question, DelegationAnswer]:
-    """Return what the specs say; raise `UsageError` if there are none."""
+    """Return the answers of the specs; raise `UsageError` if there are none."""
     repository = find_repository(folder)
     around = repository if repository and repository.top else None
     top = around.top if around and around.top else folder
@@ -125,30 +124,28 @@ def _answers_of_specs(folder: Path, paths: tuple[str, ...]) -> dict[Question, De
 
 
 def _spec_path(top: Path, folder: Path, word: str) -> str:
-    """Return the path that a word names; where there is none, the project of that name."""
+    """Return the path of a word; if it does not exist, that of the project with this name."""
     project = top / PROJECTS / word
     return str(project) if not (folder / word).exists() and project.is_dir() else word
 
 
 def _ask(question: Question) -> DelegationAnswer:
-    """Return the answer that a person gives; what is asked goes to stderr."""
+    """Return the answer of a person; the question goes to stderr."""
     if question is ATOMIC:
         text = "how many atomic tasks can it be split into?"
         count = click.prompt(text, type=click.IntRange(min=0), err=True)
         return answer_atomic(count, f"you said {count}")
-    return DelegationAnswer(
-        click.confirm(question.text, default=question.assumed, err=True), "you said so"
-    )
+    yes = click.confirm(question.text, default=question.assumed, err=True)
+    return DelegationAnswer(yes, "you said so")
 
 
 def _assume(question: Question) -> DelegationAnswer:
-    """Return the answer that holds where nobody can be asked; raise `UsageError` if none does."""
+    """Return the answer without a terminal; raise `UsageError` if there is none."""
     if question.assumed is None:
         either = " or ".join(dict.fromkeys((question.yes_option, question.no_option)))
         way = question.yes_option if question is ATOMIC else either
-        raise UsageError(
-            f"unanswered: {question.text}", hint=f"pass {way}, or run it on a terminal"
-        )
+        message = f"unanswered: {question.text}"
+        raise UsageError(message, hint=f"pass {way}, or run it on a terminal")
     alternative = question.no_option if question.assumed else question.yes_option
     return DelegationAnswer(question.assumed, f"assumed; {alternative} says otherwise")
 

@@ -1,4 +1,4 @@
-"""`minitask demo`: the main job, watched."""
+"""`minitask demo`: a real plan of nine specs, run in a temporary repository."""
 
 from __future__ import annotations
 
@@ -27,15 +27,11 @@ def command(folder: str | None) -> int:
     Example:
       minitask demo
     """
-    folder_path = (
-        Path(folder).absolute() if folder else Path(tempfile.mkdtemp(prefix="minitask-demo-"))
-    )
-    if folder and folder_path.exists() and any(folder_path.iterdir()):
-        raise UsageError(
-            f"{folder_path} is not empty", hint="name a folder that does not exist yet"
-        )
-    say(f"running mini-projects/{PROJECT} in {folder_path}")
-    shown = run_demo(folder_path, environment(), _progress)
+    path = Path(folder).absolute() if folder else Path(tempfile.mkdtemp(prefix="minitask-demo-"))
+    if path.exists() and any(path.iterdir()):
+        raise UsageError(f"{path} is not empty", hint="name a folder that does not exist yet")
+    say(f"running mini-projects/{PROJECT} in {path}")
+    shown = run_demo(path, environment(), _progress)
     show(render_demo(shown))
     landed = sum(result.verdict is Verdict.MERGED for result in shown.results)
     return 0 if landed == len(shown.results) - 1 else 1

@@ -1,4 +1,4 @@
-"""`minitask diff`: what an attempt changed."""
+"""`minitask diff`: the change of an attempt."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import click
 
 from minitask.cli.completion import complete_executors, complete_tasks
 from minitask.cli.progress import manner
-from minitask.cli.session import exit_code, into_option, json_option, print_json, start
+from minitask.cli.session import exit_code, into_option, json_option, print_json, start, tell_issues
 from minitask.cli.terminal import interrupted, say, show
 from minitask.errors import MachineError, RefusedError, UsageError
 
@@ -87,10 +87,7 @@ def command(ctx: click.Context, /, spec: str, **options: Any) -> int:
     _print(result, as_json=as_json)
     if is_interrupted:
         return interrupted()
-    if session.settings.forge.comment:
-        from minitask.cli.pull_requests import tell_issues
-
-        tell_issues(session, [result])
+    tell_issues(session, [result])
     return exit_code([result])
 
 

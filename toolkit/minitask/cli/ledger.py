@@ -1,4 +1,4 @@
-"""`minitask ledger export`: every record, whole."""
+"""`minitask ledger export`: all records."""
 
 from __future__ import annotations
 

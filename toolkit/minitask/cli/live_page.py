@@ -1,6 +1,6 @@
-"""The report's page on 127.0.0.1, live: who has its address may read it, and nothing can be changed by it.
+"""The live report page on 127.0.0.1, read-only for everyone with its address, which holds a random token.
 
-The address holds a random token. Requests that name another host, or that a page from elsewhere makes, are refused.
+Requests with another host name, or from pages of another origin, are refused.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from minitask.errors import MinitaskError, UsageError
 
 ADDRESS = "127.0.0.1"
 LOOK_SECONDS = 0.5
-"""How often the ledger's ref is looked at: one line to a git process that runs already."""
+"""The interval of reading the ledger's ref, which takes one line to a running git process."""
 PING_SECONDS = 15.0
 STREAMS = 32
-"""Pages that can follow at once."""
+"""The most pages that can follow."""
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "frame-ancestors 'none'",
@@ -33,12 +33,12 @@ HEADERS = {
 
 
 class LiveServer(ThreadingHTTPServer):
-    """Serves what `render` gives for the ledger's head; it is asked again only once the head has changed."""
+    """A server of the page that `render` returns for the ledger's head; it is rendered only if the head has changed."""
 
     daemon_threads = True
 
     def __init__(self, head: Callable[[], str], render: Callable[[str], bytes], port: int) -> None:
-        """Bind to a port of the loopback, 0 for a free one; raise `OSError` where it is taken."""
+        """Bind to a port of the loopback, 0 for a free one; raise `OSError` if it is taken."""
         super().__init__((ADDRESS, port), _Handler)
         self.token = secrets.token_urlsafe(32)
         self.streams = threading.BoundedSemaphore(STREAMS)
@@ -54,12 +54,12 @@ class LiveServer(ThreadingHTTPServer):
         return f"http://{ADDRESS}:{self.server_port}/{self.token}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a page that was closed."""
+        """Print nothing for a page that was closed."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
     def look(self) -> None:
-        """Look at the ledger's ref, and tell the pages if it has moved."""
+        """Read the ledger's ref, and notify the pages if it has moved."""
         head = self._read_head()
         with self._moved:
             if head != self._head:
@@ -67,13 +67,13 @@ class LiveServer(ThreadingHTTPServer):
                 self._moved.notify_all()
 
     def head_after(self, last: str | None, seconds: float) -> str:
-        """Return the ledger's head, once it is another than the last one or the time is over."""
+        """Return the ledger's head as soon as it is not the last one, or when the time is over."""
         with self._moved:
             self._moved.wait_for(lambda: self._head != last, seconds)
             return self._head
 
     def page(self) -> bytes:
-        """Return the page of the ledger as it is."""
+        """Return the page of the current ledger."""
         with self._rendering:
             head = self._read_head()
             if self._rendered is None or self._rendered[0] != head:
@@ -104,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_HEAD = _refuse_method  # noqa: N815
 
     def _refusal(self) -> tuple[HTTPStatus, str] | None:
-        """Return why a request is not answered; None for one that is."""
+        """Return why a request is refused; None if it is allowed."""
         hosts = {f"{name}:{self.server.server_port}" for name in (ADDRESS, "localhost")}
         origin = self.headers.get("Origin")
         if self.headers.get_all("Host", []) not in [[host] for host in hosts]:
@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _events(self) -> None:
-        """Send the ledger's head, and again each time that it has moved, until the page is closed."""
+        """Send the ledger's head each time that it has moved, until the page is closed."""
         if not self.server.streams.acquire(blocking=False):
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "too many pages follow already")
             return
@@ -165,17 +165,15 @@ def serve_page(
     port: int,
     begin: Callable[[str], None],
 ) -> None:
-    """Serve the page until the process is interrupted; `begin` gets its address once it can be opened.
+    """Serve the page until the process is interrupted; `begin` gets its address when it can be opened.
 
-    `head` gives the ledger's head, `render` the page at a head. Raise `UsageError` where the port is taken.
+    `head` returns the ledger's head, `render` the page at a head. Raise `UsageError` if the port is taken.
     """
     try:
         server = LiveServer(head, render, port)
     except OSError as error:
-        raise UsageError(
-            f"port {port} of {ADDRESS} cannot be used: {error.strerror or error}",
-            hint="leave --port out to get a free one",
-        ) from None
+        message = f"port {port} of {ADDRESS} cannot be used: {error.strerror or error}"
+        raise UsageError(message, hint="leave --port out to get a free one") from None
     with server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

@@ -1,4 +1,4 @@
-"""`minitask log`: what was merged, the newest first."""
+"""`minitask log`: the merged tasks, newest first."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The tools of `minitask mcp`: each runs a command in a process of its own, with the limits of the command line.
+"""The tools of `minitask mcp`: each runs a command in a separate process, with the limits of the command line.
 
-A tool passes on no option that trusts, approves, raises a budget or loosens the sandbox. What it is given stands
-behind `--`, or behind the `=` of an option, so that it is never read as an option. A cancelled call interrupts its
-command.
+No tool passes an option that trusts, approves, raises a budget or loosens the sandbox. Arguments of tools stand behind
+`--`, or behind the `=` of an option, so that they are never read as options. A cancelled call interrupts its command.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ settings is for people.
 """
 LONGEST_SECONDS = 7 * 24 * 3600
 ENDINGS = ((signal.SIGINT, 30), (signal.SIGTERM, 5), (signal.SIGKILL, math.inf))
-"""The signals that end a cancelled command, and how many seconds each is given."""
+"""The signals that end a cancelled command, and the seconds to wait after each."""
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 WRITES = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
 RUNS = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=True)
@@ -53,10 +52,11 @@ Task = Annotated[
 Project = Annotated[str, Field(description="A project's name; empty: all of them")]
 DryRun = Annotated[bool, Field(description="Only say who would do it, and at what cost")]
 NoMerge = Annotated[bool, Field(description="Validate, but do not merge")]
+AttemptNumber = Annotated[int, Field(description="An attempt's number; 0: the latest")]
 
 
 class Commands:
-    """Runs `minitask` for the tools, in one folder and environment."""
+    """The commands of `minitask` in a folder and environment."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self._folder = folder
@@ -64,7 +64,7 @@ class Commands:
         self._under_way: dict[anyio.CancelScope, anyio.Event] = {}
 
     async def end(self) -> None:
-        """Interrupt all that run, and wait for their end."""
+        """Interrupt all running commands, and wait for their end."""
         under_way = dict(self._under_way)
         for scope in under_way:
             scope.cancel()
@@ -72,9 +72,9 @@ class Commands:
             await ended.wait()
 
     async def run(self, name: str, *arguments: str, ctx: Context[Any, Any] | None = None) -> str:
-        """Return what a command prints; its progress goes to the client of `ctx`.
+        """Return the output of a command; its progress goes to the client of `ctx`.
 
-        `ToolError` with message and fix where the command prints no result.
+        Raise `ToolError` with message and fix if the command prints no result.
         """
         argv = (sys.executable, "-P", "-m", "minitask", "--color", "never", name, *arguments)
         send, receive = anyio.create_memory_object_stream[str](math.inf)
@@ -97,10 +97,10 @@ class Commands:
 
 
 class Running:
-    """A command under way: `run` waits for it in a thread of its own, `end` sends it a signal."""
+    """A command under way: `run` waits for it in a thread, `end` sends it a signal."""
 
     def __init__(self, report: Callable[[str], None]) -> None:
-        """`report` is given each event, on the event loop."""
+        """`report` gets each event, on the event loop."""
         self._report = report
         self._child: Child | None = None
         self._signal: signal.Signals | None = None
@@ -108,11 +108,11 @@ class Running:
 
     @property
     def messages(self) -> str:
-        """What the command said beside its result and its progress."""
+        """Return the messages of the command besides its result and its progress."""
         return "\n".join(self._notes).removeprefix("error: ")
 
     def run(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> tuple[int, str]:
-        """Run the command to its end: its exit code, and what it printed. `ToolError` where it cannot start."""
+        """Run the command; return its exit code and output. Raise `ToolError` if it cannot start."""
         printed, rest = bytearray(), b""
         try:
             with process.spawn(argv, cwd=cwd, env=env, capture_errors=True) as child:
@@ -132,14 +132,14 @@ class Running:
         return child.returncode, printed.decode("utf-8", "replace")
 
     def end(self, number: signal.Signals) -> None:
-        """Have a signal end the command, now or as soon as it has started."""
+        """Send a signal to the command, now or as soon as it has started."""
         self._signal = number
         if self._child is not None and self._child.returncode is None:
             with suppress(ProcessLookupError):
                 os.kill(self._child.pid, number)
 
     def _take(self, lines: Sequence[bytes]) -> None:
-        """Report lines that are progress; keep the others."""
+        """Report lines of progress; store the others."""
         for line in lines:
             text = line.decode("utf-8", "replace").rstrip()
             event = _event(text)
@@ -150,7 +150,7 @@ class Running:
 
 
 async def _interrupt_if_cancelled(running: Running, ended: anyio.Event) -> None:
-    """Wait for a command's end; end it where the call is cancelled: as Ctrl-C does, and more firmly as time goes by."""
+    """Wait for a command's end; if the call is cancelled, end it by stronger and stronger signals."""
     try:
         await ended.wait()
     except anyio.get_cancelled_exc_class():
@@ -164,7 +164,7 @@ async def _interrupt_if_cancelled(running: Running, ended: anyio.Event) -> None:
 
 
 async def _report(ctx: Context[Any, Any] | None, events: MemoryObjectReceiveStream[str]) -> None:
-    """Send events to the client that waits, as long as they come."""
+    """Send events to the client."""
     count = 0
     async for event in events:
         count += 1
@@ -192,7 +192,7 @@ async def _serve(server: MCPServer[Any], commands: Commands) -> None:
 
 
 async def _end_by_signals(commands: Commands) -> None:
-    """End what runs, and then the process: the thread that waits for input would keep it."""
+    """End the running commands, and then the process, whose thread still waits for input."""
     ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     with anyio.open_signal_receiver(*ending) as signals:
         async for _ in signals:
@@ -267,7 +267,7 @@ def _add_run_tools(server: MCPServer[Any], commands: Commands) -> None:
 
 
 def _add_result_tools(server: MCPServer[Any], commands: Commands) -> None:
-    """Add the tools that read what happened."""
+    """Add the tools that read results."""
 
     @server.tool(annotations=READS, structured_output=False)
     async def status(project: Project = "") -> str:
@@ -277,7 +277,7 @@ def _add_result_tools(server: MCPServer[Any], commands: Commands) -> None:
     @server.tool(annotations=READS, structured_output=False)
     async def show(
         task: Task,
-        attempt: Annotated[int, Field(description="An attempt's number; 0: the latest")] = 0,
+        attempt: AttemptNumber = 0,
         reply: Annotated[bool, Field(description="The model's reply instead")] = False,
     ) -> str:
         """Show a task's attempts: which gate failed, what each command printed, what it cost."""
@@ -287,7 +287,7 @@ def _add_result_tools(server: MCPServer[Any], commands: Commands) -> None:
     @server.tool(annotations=READS, structured_output=False)
     async def diff(
         task: Task,
-        attempt: Annotated[int, Field(description="An attempt's number; 0: the latest")] = 0,
+        attempt: AttemptNumber = 0,
         stat: Annotated[bool, Field(description="Only the files and their counts")] = False,
     ) -> str:
         """Return what an attempt changed, as a diff."""
@@ -311,7 +311,7 @@ def _switches(**switches: bool) -> Iterator[str]:
 
 
 def _event(line: str) -> str | None:
-    """Return what a line of `--events` says; None for any other line."""
+    """Return the text of a line of `--events`; None for other lines."""
     try:
         event = json.loads(line) if line.startswith("{") else None
     except ValueError:

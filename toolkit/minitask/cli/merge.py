@@ -1,4 +1,4 @@
-"""`minitask merge`: land what is proven."""
+"""`minitask merge`: land proven tasks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from minitask.cli.session import (
     json_option,
     print_json,
     start,
+    tell_issues,
 )
 from minitask.cli.terminal import show
 from minitask.engine.find_tasks import full_name
@@ -70,10 +71,7 @@ def command(ctx: click.Context, /, tasks: tuple[str, ...], into: str | None, **o
                 show(render_result(result))
     if as_json:
         print_json({"tasks": [result_document(result) for result in results]})
-    if session.settings.forge.comment:
-        from minitask.cli.pull_requests import tell_issues
-
-        tell_issues(session, results)
+    tell_issues(session, results)
     return exit_code(results)
 
 

@@ -32,7 +32,7 @@ class Manner(StrEnum):
 
 
 def manner(*, as_json: bool, events: bool, live: bool = False) -> Manner:
-    """Return the manner that fits: events where they are asked for, a live view on a terminal."""
+    """Return the form of progress: events on request, a live view on a terminal."""
     if events:
         return Manner.EVENTS
     if as_json:
@@ -42,7 +42,7 @@ def manner(*, as_json: bool, events: bool, live: bool = False) -> Manner:
 
 @contextmanager
 def watching(how: Manner, *, budget_usd: Decimal | None = None) -> Iterator[Emit]:
-    """Provide the function that reports progress, while the block lasts."""
+    """Provide the function that reports progress during the block."""
     if how is Manner.LIVE:
         with _live(budget_usd) as emit:
             yield emit
@@ -79,13 +79,13 @@ def _plain(event: Progress) -> None:
 
 
 def _event(event: Progress) -> None:
-    """One JSON object a line."""
+    """Print one JSON object a line."""
     from minitask.reports.task_lists import event_document
 
     click.echo(json.dumps(event_document(event), ensure_ascii=True), err=True)
 
 
 def _silent(event: Progress) -> None:
-    """Say nothing but what the command waits for."""
+    """Print only what the command waits for."""
     if event.stage == "waiting":
         say(event.text)

@@ -13,11 +13,10 @@ from minitask.cli.terminal import say
 from minitask.engine.context import Context
 from minitask.engine.task_status import State, TaskStatus
 from minitask.engine.tasks import Base
-from minitask.errors import MachineError, MinitaskError
+from minitask.errors import MachineError
 from minitask.executors.http import pause
 from minitask.forge.forge import Forge
 from minitask.forge.forge_at import ForgeSource, open_for_reading, open_forge
-from minitask.forge.forge_text import comment_on_issues
 from minitask.forge.publish import (
     Published,
     RequestStatus,
@@ -126,12 +125,3 @@ def _attempt_again(
     with session.engine(f"merge {name}", budget_usd=how.limit_usd) as engine:
         base = session.base(engine, how.into)
         return attempt_again(engine, name, base, forge.forge, forge.remote, why=why, budget=budget)
-
-
-def tell_issues(session: Session, results: Sequence[TaskResult]) -> None:
-    """Comment on the issues of merged tasks; a failure only prints a warning."""
-    try:
-        with session.engine("comment", quiet=True, looks_only=True) as engine:
-            comment_on_issues(engine, source_of(session), results)
-    except MinitaskError as error:
-        say(f"warning: no comment on the issue: {error}")

@@ -1,4 +1,4 @@
-"""`minitask report`: what all attempts took, cost and saved."""
+"""`minitask report`: the tokens, costs and savings of all attempts."""
 
 from __future__ import annotations
 

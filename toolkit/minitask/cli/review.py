@@ -17,6 +17,7 @@ from minitask.cli.session import (
     json_option,
     print_json,
     start,
+    tell_issues,
 )
 from minitask.cli.terminal import show
 from minitask.engine.context import Context
@@ -153,10 +154,7 @@ def _approve(
         print_json({"tasks": [result_document(result) for result in results]})
     else:
         show("\n".join(render_result(result) for result in results))
-    if session.settings.forge.comment:
-        from minitask.cli.pull_requests import tell_issues
-
-        tell_issues(session, results)
+    tell_issues(session, results)
     return exit_code(results)
 
 

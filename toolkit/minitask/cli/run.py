@@ -21,6 +21,7 @@ from minitask.cli.session import (
     json_option,
     print_json,
     start,
+    tell_issues,
 )
 from minitask.cli.terminal import INTERRUPTED, interrupted, say, show
 from minitask.engine.context import Context
@@ -207,10 +208,7 @@ def _publish(
 
 def _exit(session: Session, results: tuple[TaskResult, ...], problem: MinitaskError | None) -> int:
     """Return the exit code of a run; raise the error of pull requests that were not opened."""
-    if session.settings.forge.comment:
-        from minitask.cli.pull_requests import tell_issues
-
-        tell_issues(session, results)
+    tell_issues(session, results)
     if problem is not None:
         raise problem
     return exit_code(results)

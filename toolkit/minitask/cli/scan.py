@@ -1,4 +1,4 @@
-"""`minitask scan`: specs for the files in which a linter finds much."""
+"""`minitask scan`: specs for files with many findings of a linter."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from minitask.cli.progress import Manner, watching
 from minitask.cli.terminal import say
-from minitask.errors import UsageError
+from minitask.errors import MinitaskError, UsageError
 from minitask.words import json_text
 
 if TYPE_CHECKING:
@@ -199,6 +199,21 @@ def exit_code(results: Sequence[TaskResult]) -> int:
     if any(result.over_budget for result in results):
         return 4
     return max((max(EXIT[result.verdict], result.is_broken) for result in results), default=0)
+
+
+def tell_issues(session: Session, results: Sequence[TaskResult]) -> None:
+    """Comment on the issues of merged tasks, if the settings say so; a failure only prints a warning."""
+    if not session.settings.forge.comment:
+        return
+    from minitask.forge.forge_at import ForgeSource
+    from minitask.forge.forge_text import comment_on_issues
+
+    source = ForgeSource(session.repository, session.settings, session.environ)
+    try:
+        with session.engine("comment", quiet=True, looks_only=True) as engine:
+            comment_on_issues(engine, source, results)
+    except MinitaskError as error:
+        say(f"warning: no comment on the issue: {error}")
 
 
 def budget_of(most: str | None, settings: Settings) -> Decimal | None:

@@ -1,4 +1,4 @@
-"""`minitask simulate`: what routing policies would have cost and solved."""
+"""`minitask simulate`: the cost and results of routing policies by past figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`minitask validate`: check specs, and say what is wrong as a compiler would."""
+"""`minitask validate`: check specs, and print diagnostics like a compiler."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def command(
 
 
 def _from_here(diagnostics: tuple[Diagnostic, ...], top: Path) -> tuple[Diagnostic, ...]:
-    """Return the diagnostics with paths as they are from where the user stands, for a terminal's links."""
+    """Return the diagnostics with paths relative to the user's folder, for a terminal's links."""
     here = Path.cwd()
     if here == top or not here.is_relative_to(top):
         return diagnostics
@@ -87,7 +87,7 @@ def _from_here(diagnostics: tuple[Diagnostic, ...], top: Path) -> tuple[Diagnost
 
 
 def _check(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Checked, Path]:
-    """Return what the specs were found to be, and the folder that their paths start from."""
+    """Return the checked specs, and the folder that their paths start from."""
     folder = start_folder(ctx)
     repository = find_repository(folder)
     if repository:
@@ -99,7 +99,7 @@ def _check(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Checked, Path]:
 
 
 def _watched(ctx: click.Context, paths: tuple[str, ...]) -> str:
-    """Return what is wrong now; what keeps the specs from being checked is shown in its place."""
+    """Return the current diagnostics, or the error that prevents the check."""
     try:
         checked, top = _check(ctx, paths)
     except MinitaskError as error:
@@ -109,7 +109,7 @@ def _watched(ctx: click.Context, paths: tuple[str, ...]) -> str:
 
 
 def _grades(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Diagnostic, ...]:
-    """Return a note on each spec with an edit script: how well its validation notices planted faults."""
+    """Return a note on each spec with an edit script: the share of planted faults that its validation notices."""
     from minitask.cli.session import start
     from minitask.engine.find_tasks import list_tasks
     from minitask.engine.tasks import PROJECTS

@@ -1,4 +1,4 @@
-"""`minitask verify`: prove one branch or commit again."""
+"""`minitask verify`: prove a branch or commit again."""
 
 from __future__ import annotations
 
