@@ -1,4 +1,4 @@
-"""Where an API is: every spelling of its address that users and other tools write, and the headers of gateways."""
+"""Addresses of model APIs, in every spelling that users and other tools write, and the extra headers of gateways."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ DEFAULTS: Mapping[str, str] = {
     "anthropic": "https://api.anthropic.com/v1",
     "ollama": "http://127.0.0.1:11434",
 }
-"""The address of each type of API that a setting without `base_url` means."""
+"""Default `base_url` of each type of API."""
 VARIABLES: Mapping[str, str] = {
     "openai": "OPENAI_BASE_URL",
     "anthropic": "ANTHROPIC_BASE_URL",
     "ollama": "OLLAMA_HOST",
 }
-"""The variable in which each API's own tools look for its address."""
+"""Environment variable in which each API's own tools look for its address."""
 OLLAMA_PORT = {"": 11434, "http": 80, "https": 443}
-"""Ollama's port where OLLAMA_HOST names none, by the scheme that it names."""
+"""Ollama's port if OLLAMA_HOST names none, by the scheme in OLLAMA_HOST."""
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
-"""Addresses that a server listens on, and where a client finds it."""
+"""Addresses that a server listens on, and the address at which a client reaches it."""
 ADD_VERSION = frozenset({"claude", "gemini"})
-"""The agents that add the API's version to their base URL."""
+"""Agents that add the API's version to their base URL."""
 _VERSION = r"/v\d+[a-z0-9]*(?=/|$)"
 _API_VERSION = "api-version"
 
 
 class Address(Struct, frozen=True):
-    """The root that an API's paths follow, with `{model}` where the model's name belongs, and the query behind them."""
+    """The URL before an API's paths, with `{model}` in place of the model's name, and the query after them."""
 
     root: str
     query: str = ""
@@ -49,12 +49,12 @@ class Address(Struct, frozen=True):
 
     @property
     def has_api_version(self) -> bool:
-        """Return True if it is spoken to as Azure's classic API is, whose key has a header of its own."""
+        """Return True for Azure's classic API, which takes the key in a header of its own."""
         return any(name == _API_VERSION for name, _ in parse_qsl(self.query))
 
 
 class Headers(Redacted, frozen=True):
-    """The headers of a setting, and the environment that each `${NAME}` in their values is filled in from."""
+    """The headers of a setting, and the environment variables that replace each `${NAME}` in their values."""
 
     HIDDEN: ClassVar[tuple[str, ...]] = ("environ",)
 
@@ -63,13 +63,13 @@ class Headers(Redacted, frozen=True):
 
     @property
     def missing(self) -> str:
-        """Return the first variable that is named and not set; empty if there is none."""
+        """Return the first variable that is named but not set, or ""."""
         named = HEADER_VARIABLE.findall("\n".join(self.templates.values()))
         return next((name for name in named if not self.environ.get(name)), "")
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Return the values that came from the environment, as they are sent."""
+        """Return the header values that contain environment variables, as they are sent."""
         filled = self.filled().items()
         return tuple(value for name, value in filled if value != self.templates[name])
 
@@ -83,11 +83,11 @@ class Headers(Redacted, frozen=True):
 
 
 def addresses(base_url: str, path: str) -> tuple[Address, ...]:
-    """Return where the API whose requests go to `path` is: the likeliest address first, then the other one.
+    """Return the possible addresses of the API that serves `path`, the likeliest first.
 
-    A base URL with a version (`/v1`), or with `path` at its end, leaves no doubt. Without one, `/v1` is tried first for
-    a host alone and for Anthropic's API, whose tools add it, and last for any other path. Raises `UsageError` for what
-    is no HTTP URL.
+    A base URL with a version (`/v1`), or with `path` at its end, has one address. Otherwise `/v1` is tried first for a
+    host alone and for Anthropic's API, whose tools add it, and last for any other path. Raises `UsageError` unless it
+    is an HTTP URL.
     """
     parts = urlsplit(_checked(base_url))
     origin, query = f"{parts.scheme}://{parts.netloc}", parts.query
@@ -106,14 +106,14 @@ def addresses(base_url: str, path: str) -> tuple[Address, ...]:
 
 
 def ollama_address(base_url: str) -> Address:
-    """Return where Ollama is, whichever of its APIs the base URL leads to."""
+    """Return Ollama's address, whichever of its APIs the base URL names."""
     parts = urlsplit(_checked(base_url))
     folder = re.sub(r"/(?:api(?:/chat)?|v1(?:/chat/completions)?)/*$", "", parts.path)
     return Address(f"{parts.scheme}://{parts.netloc}{folder.rstrip('/')}", parts.query)
 
 
 def agent_url(setting: ExecutorSetting) -> str:
-    """Return an agent's base URL as its program wants it: one that adds the version itself gets none."""
+    """Return an agent's base URL in its program's form: without the version if the program adds it."""
     if not setting.base_url:
         return ""
     if setting.type in ADD_VERSION:
@@ -122,7 +122,7 @@ def agent_url(setting: ExecutorSetting) -> str:
 
 
 def find_base_url(kind: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return the address that the environment has for an API, and the variable that holds it; empty for none."""
+    """Return the address that the environment sets for an API, and its variable; both "" if not set."""
     variable = VARIABLES.get(kind, "")
     value = environ.get(variable, "").strip().strip("\"'")
     if not value:
@@ -138,7 +138,7 @@ def find_base_url(kind: str, environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _ollama_url(host: str) -> str:
-    """Return the URL that OLLAMA_HOST means: the scheme, the host, the port and a path may each be left out."""
+    """Return the URL for a value of OLLAMA_HOST, in which scheme, host, port and path are optional."""
     scheme, mark, rest = host.partition("://") if "://" in host else ("", "", host)
     place, _, folder = rest.partition("/")
     name, port = _host_and_port(place)
@@ -149,7 +149,7 @@ def _ollama_url(host: str) -> str:
 
 
 def _checked(base_url: str) -> str:
-    """Return a base URL without slashes at its end; raises `UsageError` where it is no HTTP URL or holds a password."""
+    """Return a base URL without trailing slashes; raise `UsageError` if it is not an HTTP URL or holds a password."""
     try:
         parts = urlsplit(base_url)
         is_http = parts.scheme in {"http", "https"} and bool(parts.hostname)
@@ -166,14 +166,14 @@ def _checked(base_url: str) -> str:
 
 
 def shown_url(url: str) -> str:
-    """Return a URL fit for a message: of its query, the API's version alone."""
+    """Return a URL for a message: of its query, only the API's version."""
     bare, _, query = url.partition("?")
     versions = [f"{name}={value}" for name, value in parse_qsl(query) if name == _API_VERSION]
     return f"{bare}?{versions[0]}" if versions else bare
 
 
 def _host_and_port(place: str) -> tuple[str, str]:
-    """Return the parts of `host:port`, `[host]:port`, or an address alone."""
+    """Split `host:port`, `[host]:port`, or an address alone."""
     if place.startswith("["):
         name, _, port = place[1:].partition("]")
         return name, port.removeprefix(":")

@@ -1,6 +1,6 @@
-"""A coding agent's program as an executor: it edits files in a workspace, and what differs there then is its change.
+"""Run a coding agent's program in a workspace; its change is the difference between the workspace and the base.
 
-Nothing that it says of its success counts. What it committed, stashed or configured stays in its workspace.
+What it reports about its success does not count. Its commits, stashes and git settings stay in the workspace.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ if TYPE_CHECKING:
 
 _UNUSABLE = "An earlier answer could not be used:\n{problem}\nAnswer again, corrected and complete."
 SHOWN = 300
-"""Characters of what a program said that a message may hold."""
+"""Longest excerpt of a program's output in a message, in characters."""
 _SAYS_LINE_ENDS = lazy_pattern(r"\bcrlf\b|line[- ]end|newlines|\bdos2unix\b|\bLF\b")
 
 
 class AgentExecutor:
-    """Runs an agent program, which is given those variables of `environ` that its adapter and the config name."""
+    """Runs an agent program, which sees only the variables of `environ` that its adapter and the config name."""
 
     def __init__(
         self, program: AgentProgram, setting: ExecutorSetting, *, environ: Mapping[str, str]
@@ -68,7 +68,7 @@ class AgentExecutor:
         self._environ = environ
 
     def work(self, order: ExecutorRequest) -> ExecutorResult:
-        """Have the program do the task; raises `ExecutorFailure`."""
+        """Run the program on the task; raise `ExecutorFailure`."""
         self._check()
         with _opened(order.workplace, self.name) as workspace:
             for past in order.history:
@@ -97,7 +97,7 @@ class AgentExecutor:
         )
 
     def advise(self, question: CompletionRequest, check: Check) -> ExecutorResult:
-        """Have the program answer, in a workspace that it may look around in; what it changes there is dropped.
+        """Return the program's answer to a question; its changes to the workspace are dropped.
 
         Raises `ExecutorFailure`.
         """
@@ -109,7 +109,7 @@ class AgentExecutor:
                 report = self._report(workspace, job, question.meter, expected)
                 version = self._version(workspace)
             spent = plus(spent, report.usage)
-            report = replace(report, usage=spent)  # a failure counts what all rounds took
+            report = replace(report, usage=spent)  # a failure counts the usage of all rounds
             if report.problem is not None:
                 raise self._failure(report.problem, report.message, report, malformed=malformed)
             problem = find_objection(check, report.final_message)
@@ -131,7 +131,7 @@ class AgentExecutor:
             inquiry = replace(question, prompt=prompt)
 
     def describe(self, order: ExecutorRequest) -> Description:
-        """Return the command line, and the prompt."""
+        """Return the command line and the prompt."""
         job = self._order_job(order)
         return Description(
             executor=self.name,
@@ -145,7 +145,7 @@ class AgentExecutor:
         )
 
     def _expected(self, question: CompletionRequest) -> Usage:
-        """Return an estimate of what an answer takes."""
+        """Return the estimated usage of an answer."""
         return expected_usage(
             self._setting.type,
             prompt_tokens=estimate_tokens(question.text, scale=question.token_scale),
@@ -157,7 +157,7 @@ class AgentExecutor:
     def _report(
         self, workspace: AgentWorkspace, job: Job, meter: Meter, expected: Usage
     ) -> AgentReport:
-        """Return what the program reports of a job; it is paid for, whatever resulted."""
+        """Run the program and return its report; its usage counts whatever the result."""
         capped = self._program.caps_cost and not self._setting.base_url
         settle = meter.reserve(expected, capped=capped)
         job = replace(
@@ -176,7 +176,7 @@ class AgentExecutor:
                 workspace=workspace,
                 environ=self._environ,
             )
-        except (MachineError, StoppedError, OSError):  # it could not even be started
+        except (MachineError, StoppedError, OSError):  # the program did not start
             settle(NO_USAGE)
             raise
         report = believed(read_limits(self._program.report(output), output))
@@ -184,7 +184,7 @@ class AgentExecutor:
         return report
 
     def _check(self) -> None:
-        """Raise `ExecutorFailure` where the program, its key or its server is not there."""
+        """Raise `ExecutorFailure` if the program, its key or its server is missing."""
         self._find()
         variable, url = self._setting.api_key_env, self._setting.base_url
         if variable and not self._environ.get(variable):
@@ -214,7 +214,7 @@ class AgentExecutor:
         return replace(self._job(order, agent_prompt(order)), writes=writes, reads=reads)
 
     def _job(self, about: ExecutorRequest | CompletionRequest, prompt: str) -> Job:
-        """Return the job that an order or a question is, in no workspace yet."""
+        """Return the job for an order or a question, without a workspace."""
         return Job(
             prompt=prompt,
             model=about.model,
@@ -230,7 +230,7 @@ class AgentExecutor:
     def _changes(
         self, workspace: AgentWorkspace, order: ExecutorRequest, report: AgentReport
     ) -> tuple[Change, ...]:
-        """Return what differs from the base; an edit that leaves a file's content as it was is none."""
+        """Return the differences from the base, except for files whose content is unchanged."""
         paths = [ref.path for ref in order.spec.writes()]
         try:
             changes = workspace.changes(litter=self._program.litter, listed=paths)
@@ -258,7 +258,7 @@ class AgentExecutor:
         return failure
 
     def _version(self, workspace: AgentWorkspace) -> str:
-        """Return what the program says of its version; empty where it is not to be asked, or does not start."""
+        """Return the version that the program prints; "" if it has no version flag or does not start."""
         flag = self._program.version_flag
         try:
             return program_version(flag, self._find(), workspace) if flag else ""
@@ -273,10 +273,10 @@ def _opened(workplace: AgentFolders | None, name: str) -> AbstractContextManager
 
 
 def _agent_changes(changes: Iterable[Change], spec: Spec, read: Reader) -> tuple[Change, ...]:
-    """Return the changes that are the agent's work.
+    """Return the changes without side effects of the agent.
 
-    An empty file was made when the agent started, unless the spec wants it so. Line ends that changed in all of a file
-    are put back, unless the spec speaks of them.
+    New empty files are dropped unless the spec wants them. Line ends that changed throughout a file are restored,
+    unless the spec mentions line ends.
     """
     criteria = (criterion.text for criterion in spec.criteria)
     keeps_line_ends = not any(map(_SAYS_LINE_ENDS.search, (spec.title, spec.task, *criteria)))
@@ -292,7 +292,7 @@ def _agent_changes(changes: Iterable[Change], spec: Spec, read: Reader) -> tuple
 
 
 def _with_line_ends(change: Change, base: str | None) -> Change:
-    """Return the change with the line ends of its base, where all of them are others."""
+    """Return the change with the line ends of its base, if all of them changed."""
     if base is None or change.content is None:
         return change
     old, new = _line_end(base), _line_end(change.content)
@@ -302,7 +302,7 @@ def _with_line_ends(change: Change, base: str | None) -> Change:
 
 
 def _line_end(text: str) -> str:
-    """Return what ends every line of a text; empty for none, or for more than one form."""
+    """Return the line end of a text; "" if it has none or mixes them."""
     every, windows = text.count("\n"), text.count("\r\n")
     if not every or "\0" in text:
         return ""

@@ -1,9 +1,9 @@
-"""Anthropic's messages API, with prompt caching: the beginning that many tasks share is written once and then read.
+"""Anthropic's messages API, with prompt caching: the beginning that many tasks share is written once, then read.
 
-A mark makes the input before it cost a quarter more, and a tenth when it is read again within five minutes. So a mark
-stands only behind what other tasks are sent, where it is as long as the API keeps at least.
+A cache mark makes the input before it cost 25% more, and 10% when it is read again within five minutes. So only the
+part that other tasks send too is marked, and only if it is as long as the API's minimum.
 
-Its `input_tokens` leave cached ones out, unlike everybody else's; `Usage` counts them in.
+Its `input_tokens` exclude cached ones, unlike other APIs; `Usage` includes them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from minitask.policy.estimates import DEFAULT_OUTPUT_TOKENS, estimate_tokens
 VERSION = "2023-06-01"
 _CACHED = {"type": "ephemeral"}
 _LEAST_TOKENS = 1_024
-"""The shortest beginning that any model keeps."""
+"""Shortest beginning that every model caches."""
 
 
 class AnthropicExecutor(ChatExecutor):
@@ -46,7 +46,7 @@ class AnthropicExecutor(ChatExecutor):
     )
 
     def key_headers(self) -> Mapping[str, str]:
-        """Return the key and the version of the API."""
+        """Return the headers for the key and the API's version."""
         return {"anthropic-version": VERSION, **({"x-api-key": self.key} if self.key else {})}
 
     def body(self, call: Call) -> Mapping[str, object]:
@@ -64,7 +64,7 @@ class AnthropicExecutor(ChatExecutor):
         }
 
     def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:  # noqa: ARG002
-        """Return the reply in an answer, or the failure that it is."""
+        """Return the reply in a response; raise `ExecutorFailure` if it is an error."""
         parsed = parse_answer(answer, wire)
         usage = read_usage(parsed.get("usage"))
         if parsed.get("type") == "error" or parsed.get("error"):
@@ -79,7 +79,7 @@ class AnthropicExecutor(ChatExecutor):
 
 
 def _blocks(message: Message) -> list[dict[str, object]]:
-    """Return a message in parts: what other tasks share, marked where that pays, and the rest."""
+    """Return a message's blocks: the part shared with other tasks, with a cache mark if that pays, and the rest."""
     shared, rest = message.text[: message.shared], message.text[message.shared :]
     if estimate_tokens(shared) < _LEAST_TOKENS:
         return [{"type": "text", "text": message.text}]
@@ -88,7 +88,7 @@ def _blocks(message: Message) -> list[dict[str, object]]:
 
 
 def read_usage(parsed: object) -> Usage:
-    """Return the counts of a `usage` object; input that was read from or written to the cache is added."""
+    """Return the counts of a `usage` object; `input_tokens` includes cache reads and writes."""
     usage = mapping(parsed)
     fresh = count(usage.get("input_tokens"))
     read = _optional(usage, "cache_read_input_tokens", others=fresh)
@@ -109,7 +109,7 @@ def read_usage(parsed: object) -> Usage:
 def _writes(
     usage: Mapping[str, object], *, fresh: int | None
 ) -> tuple[int | None, int | None, int | None]:
-    """Return all cache writes, those for five minutes, those for an hour; without a breakdown all are the former."""
+    """Return the cache writes: all, for five minutes, for an hour. Without a breakdown, all are for five minutes."""
     apart = mapping(usage.get("cache_creation"))
     if not apart:
         written = _optional(usage, "cache_creation_input_tokens", others=fresh)
@@ -127,7 +127,7 @@ def _writes(
 
 
 def _optional(usage: Mapping[str, object], name: str, *, others: int | None) -> int | None:
-    """Return a count that older servers leave out if it is 0; unknown if the `others` are unknown, too."""
+    """Return a count that older servers omit if it is 0; None if `others` is None."""
     if usage.get(name) is None:
         return None if others is None else 0
     return count(usage.get(name))

@@ -1,7 +1,7 @@
-"""Batches at half price: many chat requests sent as one, answered within a day, fetched by the batch's id.
+"""Provider batches at half price: many chat requests sent as one, answered within a day, fetched by the batch's id.
 
-What a provider says of each request becomes the `HttpResponse` that a single call would have got, so that the same
-code reads it. Keys go to the executor's own host alone: addresses in answers are not followed.
+Each result becomes the `HttpResponse` that a single call would have got, so the same code parses it. Keys are sent only
+to the executor's own host: URLs in responses are not followed.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from minitask.patterns import lazy_pattern
 CALL_SECONDS = 120.0
 LISTED = 100
 FETCH_PAUSES = (1.0, 5.0)
-"""Seconds before results are fetched again if some are missing."""
+"""Seconds before each new fetch if results are missing."""
 UNANSWERED = 504
-"""The status that a request gets which the provider did not come to: it may be sent again."""
+"""Status for a request that the provider did not process; it can be sent again."""
 _ID = lazy_pattern(r"[\w-]+")
 
 Bodies = Mapping[str, Mapping[str, object]]
-"""Requests' JSON by custom id (letters, digits, `-` and `_`; at most 64)."""
+"""JSON bodies of requests by custom id (letters, digits, `-` and `_`; at most 64 characters)."""
 
 
 class BatchState(Struct, frozen=True):
-    """The state of a batch. `failure` says why it cannot be used at all; it has ended then, too.
+    """The state of a batch. `failure` says why the whole batch failed; it has ended then, too.
 
-    `was_stopped`: it ended early, and the provider did not come to requests without a result.
+    `was_stopped`: it ended early, and requests without a result were not processed.
     """
 
     id: str
@@ -47,24 +47,24 @@ class BatchState(Struct, frozen=True):
 
 
 class BatchApi(Protocol):
-    """One provider's batches."""
+    """One provider's batch API."""
 
     def create(self, bodies: Bodies, *, name: str) -> BatchState:
-        """Send the requests as a batch; `name` marks it as ours where the provider has room for that."""
+        """Create a batch of the requests, labelled `name` if the provider supports labels."""
         ...
 
     def state(self, batch_id: str) -> BatchState:
-        """Return where a batch stands."""
+        """Return the state of a batch."""
         ...
 
     def find(self, *, name: str, size: int, since: float) -> str | None:
-        """Return the id of a batch that was created after a Unix time, and whose id was never learned."""
+        """Return the id of a batch created after the Unix time `since`, whose creation got no response."""
         ...
 
     def answers(self, batch_id: str) -> dict[str, HttpResponse]:
-        """Return what each request got, by custom id, without those whose result is damaged or missing.
+        """Return the response to each request by custom id, without damaged or missing results.
 
-        One that the provider did not come to has status 504.
+        A request that the provider did not process has status 504.
         """
         ...
 
@@ -76,25 +76,25 @@ class _Calls:
         self._executor = executor
 
     def _get_json(self, path: str) -> Object:
-        """Return the JSON object at a path; raises `ExecutorFailure`."""
+        """Return the JSON object at a path; raise `ExecutorFailure`."""
         return self._parsed(self._get(path), path)
 
     def _rows(self, path: str) -> list[Object]:
-        """Return the objects in the list at a path; raises `ExecutorFailure`."""
+        """Return the objects in the list at a path; raise `ExecutorFailure`."""
         listed = self._get_json(path).get("data")
         return [mapping(row) for row in listed] if isinstance(listed, list) else []
 
     def _post_json(self, path: str, body: object) -> Object:
-        """Return what a POST of JSON is answered with; raises `ExecutorFailure`."""
+        """Return the response to a POST of JSON; raise `ExecutorFailure`."""
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         return self._post(path, content, {})
 
     def _post(self, path: str, content: bytes, headers: Mapping[str, str]) -> Object:
-        """Return what a POST is answered with; raises `ExecutorFailure`."""
+        """Return the response to a POST; raise `ExecutorFailure`."""
         return self._parsed(self._send("POST", path, content, headers), path)
 
     def _lines(self, path: str) -> Iterator[tuple[str, Object]]:
-        """Yield the JSON objects of a file of lines, by custom id; a damaged line is passed over."""
+        """Yield the objects of a JSON Lines file with their custom ids; skip damaged lines."""
         answer = self._get(path)
         if not 200 <= answer.status < 300:
             self._parsed(answer, path)
@@ -120,26 +120,26 @@ class _Calls:
 
 
 class AnthropicBatches(_Calls):
-    """`/messages/batches`."""
+    """Anthropic's batch API (`/messages/batches`)."""
 
-    def create(self, bodies: Bodies, *, name: str) -> BatchState:  # noqa: ARG002 - no room for a name
-        """Send the requests as a batch."""
+    def create(self, bodies: Bodies, *, name: str) -> BatchState:  # noqa: ARG002 - no labels here
+        """Create a batch of the requests."""
         requests = [{"custom_id": name, "params": body} for name, body in bodies.items()]
         return self._read(self._post_json("/messages/batches", {"requests": requests}))
 
     def state(self, batch_id: str) -> BatchState:
-        """Return where a batch stands."""
+        """Return the state of a batch."""
         return self._read(self._get_json(f"/messages/batches/{batch_id}"))
 
     def find(self, *, name: str, size: int, since: float) -> str | None:  # noqa: ARG002
-        """Return the only batch of that size since then, if there is just one."""
+        """Return the batch of that size created since then, if there is exactly one."""
         rows = self._rows(f"/messages/batches?limit={LISTED}")
         recent = (row for row in rows if (unix_seconds(row.get("created_at")) or 0) >= since)
         fitting = [row for row in recent if self._read(row).size == size]
         return _id(fitting[0]) if len(fitting) == 1 else None
 
     def answers(self, batch_id: str) -> dict[str, HttpResponse]:
-        """Return what each request got."""
+        """Return the response to each request."""
         lines = self._lines(f"/messages/batches/{batch_id}/results")
         return {request_id: _anthropic_answer(line) for request_id, line in lines}
 
@@ -150,14 +150,14 @@ class AnthropicBatches(_Calls):
 
 
 class OpenAiBatches(_Calls):
-    """`/files` and `/batches`."""
+    """OpenAI's batch API (`/files` and `/batches`)."""
 
     def __init__(self, executor: ChatExecutor) -> None:
         super().__init__(executor)
         self._path = "/v1" + executor.path
 
     def create(self, bodies: Bodies, *, name: str) -> BatchState:
-        """Upload the requests as a file of lines, and start a batch on it."""
+        """Upload the requests as a JSON Lines file, and create a batch from it."""
         rows = (
             {"custom_id": request_id, "method": "POST", "url": self._path, "body": body}
             for request_id, body in bodies.items()
@@ -174,17 +174,17 @@ class OpenAiBatches(_Calls):
         return self._read(self._post_json("/batches", body))
 
     def state(self, batch_id: str) -> BatchState:
-        """Return where a batch stands."""
+        """Return the state of a batch."""
         return self._read(self._get_json(f"/batches/{batch_id}"))
 
     def find(self, *, name: str, size: int, since: float) -> str | None:  # noqa: ARG002
-        """Return the batch of that name."""
+        """Return the batch labelled `name`."""
         rows = self._rows(f"/batches?limit={LISTED}")
         matching = [row for row in rows if mapping(row.get("metadata")).get("minitask") == name]
         return _id(matching[0]) if matching else None
 
     def answers(self, batch_id: str) -> dict[str, HttpResponse]:
-        """Return what each request got, from the file of answers and the file of errors."""
+        """Return the response to each request, from the output file and the error file."""
         parsed = self._get_json(f"/batches/{batch_id}")
         file_ids = [parsed.get(key) for key in ("output_file_id", "error_file_id")]
         return {
@@ -210,9 +210,9 @@ def whole_answers(
     *,
     wait: Callable[[float], bool],
 ) -> dict[str, HttpResponse]:
-    """Return the answers of a batch that has ended; where some are missing, fetch the results again.
+    """Return the responses of a batch that has ended; fetch again if some are missing.
 
-    `wait` takes seconds, and is true if there is no time to wait.
+    `wait` sleeps for some seconds, and returns True if there is no time left.
     """
     if state.failure:
         return {}
@@ -240,7 +240,7 @@ def no_result(state: BatchState) -> ExecutorFailure:
 
 
 def not_billed(error: ExecutorFailure | MachineError) -> ExecutorFailure | MachineError:
-    """Return a failure to send a batch or to look at it, for one of its requests: only their answers are billed."""
+    """Return the failure of a batch call as one of its requests', without usage: only results are billed."""
     if not isinstance(error, ExecutorFailure):
         return error
     return ExecutorFailure(
@@ -253,7 +253,7 @@ def not_billed(error: ExecutorFailure | MachineError) -> ExecutorFailure | Machi
 
 
 def unanswered(why: str) -> HttpResponse:
-    """Return the answer of a request that the provider did not come to."""
+    """Return the response for a request that the provider did not process."""
     return _error(UNANSWERED, {"message": why})
 
 
@@ -291,7 +291,7 @@ def _first_error(parsed: Object) -> str:
 
 
 def _id(parsed: Object) -> str:
-    """Return the id of a batch or file, which becomes a part of paths; raises `ExecutorFailure` if it is none."""
+    """Return the id of a batch or file; raise `ExecutorFailure` if it is not safe in a URL path."""
     identifier = parsed.get("id")
     if isinstance(identifier, str) and _ID.fullmatch(identifier):
         return identifier
@@ -299,7 +299,7 @@ def _id(parsed: Object) -> str:
 
 
 def _form(name: str, content: bytes) -> tuple[bytes, str]:
-    """Return a file upload as multipart/form-data (RFC 7578), and its content type."""
+    """Return the body of a multipart/form-data upload (RFC 7578), and its content type."""
     edge = f"minitask-{name}"
     head = (
         f'--{edge}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
@@ -311,7 +311,7 @@ def _form(name: str, content: bytes) -> tuple[bytes, str]:
 
 
 def batches_of(executor: object) -> BatchApi | None:
-    """Return the batches of an executor's provider; None if it has none."""
+    """Return the batch API of an executor's provider, or None."""
     from minitask.executors.anthropic import AnthropicExecutor
     from minitask.executors.openai import OpenAiExecutor
 

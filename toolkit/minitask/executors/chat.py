@@ -1,6 +1,6 @@
-"""A conversation with a chat model: ask, apply the reply as a whole, and once more with the error.
+"""A conversation with a chat model: ask, apply the whole reply, and ask again with the error.
 
-What every chat API has in common; the wire format of each is a module of its own.
+This is common to all chat APIs; each API's wire format has its own module.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 
 class Message(Struct, frozen=True):
-    """One turn; `role` is `system`, `user` or `assistant`. Other tasks, too, are sent its first `shared` characters."""
+    """One message; `role` is `system`, `user` or `assistant`. Other tasks send the same first `shared` characters."""
 
     role: str
     text: str
@@ -61,9 +61,9 @@ class Message(Struct, frozen=True):
 
 
 class ChatReply(Struct, frozen=True):
-    """A complete reply; `served` is the model that answered, or empty.
+    """A complete reply; `served` is the model that answered, or "".
 
-    `throttled` counts the requests before it that met a rate limit.
+    `throttled` counts the requests before it that hit a rate limit.
     """
 
     text: str
@@ -73,18 +73,18 @@ class ChatReply(Struct, frozen=True):
 
 
 _MORE_ROOM = 4
-"""Factor by which the limit grows for a reply that was cut off at it."""
+"""Factor by which the token limit grows after a reply was cut off at it."""
 Subject = ExecutorRequest | CompletionRequest
 Messages = tuple[Message, ...]
 Ask = Callable[[Messages, int | None], ChatReply]
-"""Sends messages, with the most tokens that the reply may have, each request metered by itself.
+"""Sends messages with a limit of output tokens; each request is metered by itself.
 
-Raises `ExecutorFailure`, or `BudgetError` where not even one request may be sent.
+Raises `ExecutorFailure`, or `BudgetError` if the budget does not cover a single request.
 """
 
 
 def opening(order: ExecutorRequest) -> Messages:
-    """Return the first messages, the part that never changes first, so that prompt caches hit."""
+    """Return the first messages, beginning with the constant part, so that prompt caches hit."""
     system = system_prompt(order.reply_format, shared=order.shared)
     is_shared = not order.in_batch
     messages = [
@@ -102,7 +102,7 @@ def opening(order: ExecutorRequest) -> Messages:
 
 
 def tokens_in(messages: Messages, about: Subject) -> int:
-    """Return about how many tokens the messages are for the model."""
+    """Return the estimated number of tokens in the messages."""
     text = "\n".join(message.text for message in messages)
     return estimate_tokens(text, scale=about.token_scale)
 
@@ -110,14 +110,14 @@ def tokens_in(messages: Messages, about: Subject) -> int:
 def metered_reply(
     about: Subject, send: Callable[[], ChatReply], *, input_tokens: int, limit: int | None
 ) -> ChatReply:
-    """Return what one request brings, reserved for before it is sent; raise `BudgetError` if it may not be sent."""
+    """Return the reply to one request after reserving its cost; raise `BudgetError` if the budget does not cover it."""
     settle = about.meter.reserve(Usage(1, input_tokens, 0, limit or DEFAULT_OUTPUT_TOKENS, 0, 0))
     try:
         reply = send()
     except ExecutorFailure as failure:
         settle(failure.usage)
         raise
-    except (MachineError, OSError):  # no call was made of it
+    except (MachineError, OSError):  # the request was not sent
         settle(NO_USAGE)
         raise
     settle(reply.usage)
@@ -125,10 +125,10 @@ def metered_reply(
 
 
 def request_change(order: ExecutorRequest, ask: Ask, *, repairs: int) -> ExecutorResult:
-    """Return the change that the model replies with.
+    """Return the change in the model's reply.
 
-    A reply that cannot be applied goes back `repairs` times, one that was cut off gets more room
-    once. Raises `ExecutorFailure`, whose usage covers every round.
+    A reply that cannot be applied is sent back up to `repairs` times, one that was cut off gets a higher limit once.
+    Raises `ExecutorFailure`, whose usage covers all rounds.
     """
     changes: tuple[Change, ...] = ()
     request = request_of(order)
@@ -155,10 +155,9 @@ def request_change(order: ExecutorRequest, ask: Ask, *, repairs: int) -> Executo
 def request_completion(
     question: CompletionRequest, ask: Ask, *, repairs: int, check: Check
 ) -> ExecutorResult:
-    """Return the answer to a question, once `check` has no objection; one that it has goes back `repairs` times.
+    """Return the answer to a question that passes `check`; others are sent back up to `repairs` times.
 
-    The question's own number of repairs, if it has one, counts instead. Raises `ExecutorFailure`, whose usage covers
-    every round.
+    `question.repairs` overrides `repairs`. Raises `ExecutorFailure`, whose usage covers all rounds.
     """
     repairs = repairs if question.repairs is None else question.repairs
     messages = (Message("system", question.system), Message("user", question.prompt))
@@ -168,7 +167,7 @@ def request_completion(
 
 
 class _Talk(Struct):
-    """A conversation so far: its messages, what it took, and how long a reply may be."""
+    """A conversation so far: its messages, its usage, and the token limit of a reply."""
 
     ask: Ask
     messages: Messages
@@ -179,7 +178,7 @@ class _Talk(Struct):
     _has_more_room: bool = False
 
     def usable_reply(self, check: Check, *, repairs: int) -> ChatReply:
-        """Return the first reply that passes a check; up to `repairs` others go back with its objection."""
+        """Return the first reply that passes `check`; send up to `repairs` others back with the error."""
         while True:
             raw_reply = self.next_reply()
             reply = replace(raw_reply, text=whole_characters(raw_reply.text))
@@ -194,7 +193,7 @@ class _Talk(Struct):
             self.messages = (*self.messages, Message("assistant", reply.text), repair)
 
     def next_reply(self) -> ChatReply:
-        """Return the next complete reply; count what it took, whether it came or not."""
+        """Return the next complete reply; count the usage of failed requests, too."""
         while True:
             try:
                 reply = self.ask(self.messages, self.limit)
@@ -218,7 +217,7 @@ class _Talk(Struct):
     def result(
         self, changes: tuple[Change, ...], about: Subject, reply: ChatReply
     ) -> ExecutorResult:
-        """Return the result of a usable reply; it counts what all rounds took."""
+        """Return the result of a usable reply, with the usage of all rounds."""
         return ExecutorResult(
             changes,
             self.spent,
@@ -231,7 +230,7 @@ class _Talk(Struct):
         )
 
     def failure(self, failure: ExecutorFailure) -> ExecutorFailure:
-        """Return a failure that counts what all rounds took."""
+        """Return the failure, with the usage of all rounds."""
         failure.usage = self.spent
         failure.malformed = self.malformed
         failure.throttled = self.throttled
@@ -249,7 +248,7 @@ def _malformed(error: EditError, *, reply: str) -> ExecutorFailure:
 
 
 def request_of(order: ExecutorRequest) -> ReplyContext:
-    """Return what a reply to an order is read against: the files, what the prompt shows, the spec's own words."""
+    """Return the context to parse a reply in: the files, the lines that the prompt shows, the spec's own text."""
     spec = order.spec
     script = script_of(spec).edits
     whole_files = frozenset(
@@ -272,7 +271,7 @@ def request_of(order: ExecutorRequest) -> ReplyContext:
 def _find_earlier(
     order: ExecutorRequest, request: ReplyContext, *, rounds: int | None = None
 ) -> EarlierReply | None:
-    """Return what the replies of so many rounds, or of all, made, if another can correct it; None if not."""
+    """Return the edits of the first `rounds` replies (None: of all) if another reply can correct them; else None."""
     history = order.history[:rounds]
     if not history:
         return None
@@ -315,7 +314,7 @@ def _is_whole(
 
 
 def _citations(path: str, order: ExecutorRequest, script: Sequence[Edit]) -> Iterator[Citation]:
-    """Yield the ranges that the spec's list and its edit script cite of a file, and that have moved since."""
+    """Yield the line ranges of a file that the spec or its edit script cites and that have moved since."""
     cited = [
         line_range for ref in order.spec.files if ref.path == path for line_range in ref.ranges
     ]

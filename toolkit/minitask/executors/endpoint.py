@@ -48,21 +48,21 @@ from minitask.executors.server_errors import Object, amended, limit_name, rename
 from minitask.ledger.record import NO_USAGE, Usage, plus
 
 LIST_SECONDS = 5.0
-"""Time that a server may take to list its models."""
+"""Time limit for a server's list of models."""
 _AMENDMENTS = 2
-"""Times that a refused request is sent in another form: under another name, and shorter."""
+"""Times that a refused request is sent in another form: with another parameter name, or a lower limit."""
 _LIMIT_NAMES: dict[tuple[str, str], str] = {}
-"""Name of the parameter that limits an answer, by URL and model, as far as this process has learned it."""
+"""Name of the output limit's parameter by URL and model, as learned by this process."""
 _ELSEWHERE = frozenset({404, 405})
-"""The statuses of an address where no API is."""
+"""Status codes of a URL that is not an API's."""
 _FOUND: dict[tuple[str, str], Address] = {}
-"""Address at which an API answered, by base URL and path, where that was not the likeliest one."""
+"""Address at which an API answered, by base URL and path, if that was not the likeliest one."""
 
 
 class Call(Struct, frozen=True):
-    """One request to a model: its messages, the system's first, and the most tokens of an answer.
+    """One request to a model: its messages, the system's first, and the limit of output tokens.
 
-    `prompt_tokens` is an estimate; `context_tokens` is how many the model takes in all, where that is known.
+    `prompt_tokens` is an estimate; `context_tokens` is the model's context size, if known.
     """
 
     model: str
@@ -73,17 +73,17 @@ class Call(Struct, frozen=True):
 
     @property
     def is_first(self) -> bool:
-        """Return True if the model has said nothing yet."""
+        """Return True if the conversation has no reply yet."""
         return all(message.role != "assistant" for message in self.messages)
 
 
 class ChatExecutor(ABC):
-    """A chat model at `base_url`; each API is a subclass, which writes its requests and reads its answers.
+    """A chat model at `base_url`; each API is a subclass, which writes its requests and parses its responses.
 
-    `path` follows the base URL, of which `base_hint` says how it usually looks. `key` is the secret and `key_variable`
-    the environment variable that it came from: with a name and no key, work fails before anything is sent; with
-    neither, no key is sent. `headers` are sent with every request. `repairs` is how often a reply that cannot be
-    applied goes back to the model. Raises `UsageError` where `base_url` is no HTTP URL.
+    `path` follows the base URL, and `base_hint` says what a base URL usually looks like. `key` is the secret, from the
+    environment variable `key_variable`: with a variable but no key, work fails before anything is sent; with neither,
+    no key is sent. `headers` are sent with every request. `repairs` limits how often a reply that cannot be applied is
+    sent back. Raises `UsageError` if `base_url` is not an HTTP URL.
     """
 
     path: ClassVar[str]
@@ -112,36 +112,36 @@ class ChatExecutor(ABC):
         self._patience = patience or RetryPolicy()
 
     def addresses(self, base_url: str) -> tuple[Address, ...]:
-        """Return where a base URL may lead to, the likeliest first."""
+        """Return the possible addresses for a base URL, the likeliest first."""
         return addresses(base_url, self.path)
 
     def key_headers(self) -> Mapping[str, str]:
-        """Return the headers that carry the key, if there is one."""
+        """Return the headers with the key, if there is one."""
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
     @abstractmethod
     def body(self, call: Call) -> Mapping[str, object]:
-        """Return the request's JSON; raises `ExecutorFailure` if the call cannot be made."""
+        """Return the request's JSON; raise `ExecutorFailure` if the call cannot be made."""
 
     @abstractmethod
     def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:
-        """Return the reply in an answer; raises the `ExecutorFailure` that it is."""
+        """Return the reply in a response; raise `ExecutorFailure` if it is an error."""
 
     def work(self, order: ExecutorRequest) -> ExecutorResult:
-        """Ask the model for the change; raises `ExecutorFailure`."""
+        """Ask the model for a change; raise `ExecutorFailure`."""
         self.check_key()
         deadline = self._patience.clock() + order.timeout_seconds
         return request_change(order, partial(self._ask, order, deadline), repairs=self._repairs)
 
     def advise(self, question: CompletionRequest, check: Check) -> ExecutorResult:
-        """Ask the model a question; raises `ExecutorFailure`."""
+        """Ask the model a question; raise `ExecutorFailure`."""
         self.check_key()
         deadline = self._patience.clock() + question.timeout_seconds
         ask = partial(self._ask, question, deadline)
         return request_completion(question, ask, repairs=self._repairs, check=check)
 
     def describe(self, order: ExecutorRequest) -> Description:
-        """Return what the first request would hold."""
+        """Return the content of the first request."""
         return Description(
             executor=self.name,
             url=self.address.url(self.path, model=order.model),
@@ -153,7 +153,7 @@ class ChatExecutor(ABC):
         )
 
     def check_key(self) -> None:
-        """Raise `ExecutorFailure` where the key is missing, or cannot be one."""
+        """Raise `ExecutorFailure` if the key, or a variable in `headers`, is missing, or if the key is malformed."""
         key_name = self._key_variable or "the key"
         if self._key_variable and not self.key:
             raise ExecutorFailure(
@@ -176,17 +176,17 @@ class ChatExecutor(ABC):
 
     @property
     def host(self) -> str:
-        """Return who is asked."""
+        """Return the server's host and port."""
         return urlsplit(self.address.root).netloc
 
     @property
     def address(self) -> Address:
-        """Return where the API is, as far as this process has learned it."""
+        """Return the API's address, as learned by this process."""
         likeliest = self._addresses[0]
         return _FOUND.get((likeliest.root, self.path), likeliest)
 
     def wire(self, url: str) -> Wire:
-        """Return what is needed to judge an answer that comes now from `url`."""
+        """Return the context for judging a response from `url` now."""
         source = f" in {self._key_variable}" if self._key_variable else ""
         return Wire(
             self.name,
@@ -199,7 +199,7 @@ class ChatExecutor(ABC):
         )
 
     def send(self, request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
-        """Return an answer to any request to this server; raises `ExecutorFailure` if none came."""
+        """Return the response to any request to this server; raise `ExecutorFailure` if there is none."""
         try:
             return self._post(request, timeout_seconds=timeout_seconds)
         except HttpFault as fault:
@@ -208,7 +208,7 @@ class ChatExecutor(ABC):
     def listed(
         self, path: str, fields: tuple[str, str], *, timeout_seconds: float
     ) -> tuple[str, ...]:
-        """Return the names in a list that the server gives: `fields` are that of the list, and of a name in it."""
+        """Return the names in a list at `path`; `fields` are the names of the list and of a row's name."""
         url = self.address.url(path)
         request = HttpRequest(url, headers=self.headers(), method="GET")
         answer = self.send(request, timeout_seconds=timeout_seconds)
@@ -231,7 +231,7 @@ class ChatExecutor(ABC):
         wire: Wire,
         refusal: str = "",
     ) -> ChatReply:
-        """Return the reply of an answer with this text; raise `ExecutorFailure` unless it is complete."""
+        """Return a reply with this text; raise `ExecutorFailure` unless it is complete."""
         text = wire.redact(text)
         usage = believable(usage, text=text)
         check_ending(reason, self.ending, text=text, usage=usage, wire=wire, refusal=refusal)
@@ -240,7 +240,7 @@ class ChatExecutor(ABC):
     def _ask(
         self, about: Subject, deadline: float, messages: Messages, limit: int | None
     ) -> ChatReply:
-        """Return the reply; a request whose limit the server refuses is sent once more as it wants it."""
+        """Return the reply; send a request that the server refuses again, in the form that the error asks for."""
         tokens = tokens_in(messages, about)
         call = Call(about.model, messages, limit, tokens, about.context_tokens)
         payload = renamed(self.body(call), _LIMIT_NAMES.get((self.address.root, call.model)))
@@ -262,7 +262,7 @@ class ChatExecutor(ABC):
     def _sent(
         self, payload: Mapping[str, object], call: Call, about: Subject, deadline: float
     ) -> ChatReply:
-        """Send one request, again where that may help and the budget pays for it."""
+        """Send one request, with retries where they may help and the budget covers them."""
         body = json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace")
 
         def metered(timeout_seconds: float) -> ChatReply:
@@ -273,7 +273,7 @@ class ChatExecutor(ABC):
         return call_with_retries(metered, deadline=deadline, patience=self._patience)
 
     def _call(self, body: bytes, call: Call, timeout_seconds: float) -> ChatReply:
-        """Send one request and return its parsed reply; where no API is, ask at the other address."""
+        """Send one request and return its parsed reply; if the URL is not an API's, try the other address."""
         url, answer = self._sent_to(self.address, body, call, timeout_seconds)
         if answer.status in _ELSEWHERE and call.model.encode() not in answer.body:
             for second in self._addresses[1:] if self.address == self._addresses[0] else ():
@@ -292,5 +292,5 @@ class ChatExecutor(ABC):
 
 
 def chat_messages(call: Call) -> list[dict[str, str]]:
-    """Return the messages as OpenAI's API and its kin take them."""
+    """Return the messages in the format of OpenAI's API, which others share."""
     return [{"role": message.role, "content": message.text} for message in call.messages]

@@ -1,9 +1,8 @@
-"""The one door to HTTP: a request that ends by its deadline, within a size, wherever the server goes wrong.
+"""All HTTP requests: each ends by its deadline and within a size limit, whatever the server does.
 
-Redirects are not followed (a key goes to the host that the user named, and nowhere else). A
-connection is kept for the next call to the same place, and serves one call at a time, so that a
-watchdog can cut that call off: time-outs per read would let a server that drips a byte a second
-hold a worker for ever.
+Redirects are not followed: a key is sent only to the host that the user named. A connection is kept for the next call
+to the same origin, and serves one call at a time, so that a timer can cut the call off: with time-outs per read, a
+server that sends a byte per second would block a worker forever.
 """
 
 from __future__ import annotations
@@ -57,9 +56,9 @@ class HttpResponse(Redacted, frozen=True):
 
 
 class Stage(StrEnum):
-    """The stage that a call reached before it failed: without a connection or an answer, nothing was billed.
+    """The stage at which a call failed: without a connection or a response, nothing was billed.
 
-    `STOPPED` was not made at all.
+    `STOPPED`: the call was not made at all.
     """
 
     CONNECT = "connect"
@@ -70,8 +69,8 @@ class Stage(StrEnum):
     BODY = "body"
 
 
-class HttpFault(Exception):  # noqa: N818 - a fault is what a call met, to be judged by its caller
-    """No complete answer; the message may quote what the library said."""
+class HttpFault(Exception):  # noqa: N818 - a fault is raw; its caller turns it into an error
+    """A call without a complete response; the message may quote the HTTP library."""
 
     def __init__(self, stage: Stage, message: str) -> None:
         super().__init__(message)
@@ -79,15 +78,15 @@ class HttpFault(Exception):  # noqa: N818 - a fault is what a call met, to be ju
 
 
 class Post(Protocol):
-    """Sends one request; what an executor takes, so that a recorder can stand in between."""
+    """Sends one request. Executors take one as a parameter, so that tests can record requests."""
 
     def __call__(self, request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
-        """Return the answer, or `HttpFault`."""
+        """Return the response, or raise `HttpFault`."""
         ...
 
 
 class Http:
-    """Calls over connections that are kept; safe to share between threads."""
+    """HTTP client that reuses its connections. Thread-safe."""
 
     def __init__(self, *, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -97,7 +96,7 @@ class Http:
         self._stopped = threading.Event()
 
     def send(self, request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
-        """Return the answer to `request`, whole, decoded, within the size; raises `HttpFault`."""
+        """Return the complete, decoded response to `request`, within the size limit; raise `HttpFault`."""
         deadline = time.monotonic() + timeout_seconds
         if self._stopped.is_set():
             raise HttpFault(Stage.STOPPED, "it had not been asked yet")
@@ -110,23 +109,23 @@ class Http:
                 if connection.cut:
                     raise connection.fault(timeout_seconds) from None
                 raise
-            if connection.cut:  # a connection that was shut can look like an answer that ended
+            if connection.cut:  # a closed connection can look like the end of a response
                 raise connection.fault(timeout_seconds)
             return answer
 
     def cancel(self) -> None:
-        """Cut off every call that is under way; each fails at once."""
+        """Cut off every call in progress; each fails at once."""
         with self._lock:
             for connection in self._busy:
                 connection.cut_off(Stage.CANCELLED)
 
     def stop(self) -> None:
-        """Cut off every call, end every pause, and let no call begin until `resume`."""
+        """Cut off every call, end every pause, and refuse calls until `resume`."""
         self._stopped.set()
         self.cancel()
 
     def resume(self) -> None:
-        """Let calls begin again."""
+        """Allow calls again."""
         self._stopped.clear()
 
     def pause(self, seconds: float) -> bool:
@@ -135,7 +134,7 @@ class Http:
 
     @contextmanager
     def _connection(self, url: str) -> Iterator[_Connection]:
-        """Return a connection for one call; it is kept afterwards unless the call failed."""
+        """Yield a connection for one call; keep it afterwards unless the call failed."""
         origin = "://".join(urlsplit(url)[:2])
         with self._lock:
             idle = self._idle.get(origin)
@@ -157,7 +156,7 @@ class Http:
 
 
 class _Connection:
-    """One connection at a time, and what it takes to cut it off; `cut` says why it was."""
+    """A connection for one call at a time that other threads can cut off; `cut` is the reason."""
 
     def __init__(self, client: httpx.Client) -> None:
         self.client = client
@@ -167,7 +166,7 @@ class _Connection:
 
     @contextmanager
     def watched(self, timeout_seconds: float) -> Iterator[None]:
-        """Cut the call in the block off at its deadline."""
+        """Cut off the call in the block at its deadline."""
         timer = threading.Timer(max(0.0, timeout_seconds), self.cut_off, [Stage.TIMEOUT])
         timer.daemon = True
         timer.start()
@@ -177,14 +176,14 @@ class _Connection:
             timer.cancel()
 
     def cut_off(self, why: Stage) -> None:
-        """Shut the sockets down; the call under way fails."""
+        """Shut down the sockets; the call in progress fails."""
         with self._lock:
             self.cut = self.cut or why
             for open_socket in self._sockets:
                 _shut(open_socket)
 
     def trace(self, event: str, info: Mapping[str, object]) -> None:
-        """Note a socket as soon as the library has connected it."""
+        """Record a socket as soon as the library has connected it."""
         if not event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             return
         new_socket = info["return_value"].get_extra_info("socket")  # type: ignore[attr-defined]
@@ -208,12 +207,12 @@ def _shut(open_socket: socket.socket) -> None:
 
 
 SHARED = Http()
-"""The connections of this process."""
+"""The client of this process."""
 post, pause = SHARED.send, SHARED.pause
 
 
 def warm_up() -> None:
-    """Get ready to send, in a thread, while the caller waits for other things."""
+    """Import the HTTP library in a thread, while the caller waits for other things."""
     threading.Thread(target=lambda: _client("http://127.0.0.1").close(), daemon=True).start()
 
 
@@ -246,7 +245,7 @@ def _exchange(
 
 
 def _client(url: str) -> httpx.Client:
-    """Return a client for one connection; this machine's own servers are reached without the proxy."""
+    """Return a client for one connection; requests to this machine bypass the proxy."""
     import httpx
 
     secure = urlsplit(url).scheme == "https"
@@ -263,7 +262,7 @@ def _client(url: str) -> httpx.Client:
 
 @functools.cache
 def _trust() -> ssl.SSLContext:
-    """Return the certificates that are trusted, read once: it takes longer than all else here."""
+    """Return the trusted certificates; cached, because loading them is the slowest step."""
     import httpx
 
     return httpx.create_ssl_context()
@@ -282,7 +281,7 @@ def _read(response: httpx.Response, *, max_bytes: int) -> HttpResponse:
 
 
 def _decoder(encoding: str, max_bytes: int) -> Callable[[bytes], bytes]:
-    """Return what decodes a chunk, to no more than a byte past the limit, so that a bomb does not go off."""
+    """Return a decoder of chunks; its output stops one byte past the limit, against decompression bombs."""
     if encoding in {"", "identity"}:
         return bytes
     if encoding not in {"gzip", "x-gzip"}:
@@ -299,7 +298,7 @@ def _decoder(encoding: str, max_bytes: int) -> Callable[[bytes], bytes]:
 
 
 def find_absence(url: str, *, seconds: float = 5.0) -> str:
-    """Return why nothing listens at a URL; empty if something does, or only a proxy could tell."""
+    """Return why nothing listens at a URL; "" if something does, or if the URL is behind a proxy."""
     parts = urlsplit(url)
     if not is_loopback(url):
         from urllib.request import getproxies
@@ -315,7 +314,7 @@ def find_absence(url: str, *, seconds: float = 5.0) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Return True if `url` names this very machine."""
+    """Return True if `url` names this machine."""
     host = urlsplit(url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True

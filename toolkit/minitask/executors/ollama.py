@@ -1,6 +1,6 @@
-"""Ollama's own API, which lets the context grow with the prompt; its `/v1` cuts a long one silently.
+"""Ollama's own API, whose context size a request can set; Ollama's `/v1` silently truncates a long prompt.
 
-The context is asked for in powers of two: another size makes the server load the model again.
+The requested context is a power of two, because each new size makes the server reload the model.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from minitask.policy.estimates import DEFAULT_OUTPUT_TOKENS
 
 SMALLEST_CONTEXT = 4_096
 LEAST_ANSWER = 64
-"""Room for an answer that a prompt must leave."""
+"""Tokens that a prompt must leave for the answer."""
 _SLACK = 1.2
-"""Factor by which a prompt may exceed its estimate: vocabularies differ."""
+"""Factor by which a prompt may exceed its estimate, because vocabularies differ."""
 _WHOLE = 0.6
-"""A prompt of which the server read less than this share of the estimate may have been cut."""
+"""If the server read less than this share of the estimate, it may have truncated the prompt."""
 _FULL = 0.98
-"""A cut prompt fills the server's context, a power of two, at least to this share."""
+"""A truncated prompt fills at least this share of the server's context, a power of two."""
 _LEAST_CONTEXT = 2_048
 
 
 class OllamaExecutor(ChatExecutor):
-    """A model that Ollama serves at `base_url` (`http://127.0.0.1:11434`); a proxy before it may want a key."""
+    """A model that Ollama serves at `base_url` (`http://127.0.0.1:11434`); a proxy in front of it may need a key."""
 
     path = "/api/chat"
     base_hint = "give Ollama's address, such as http://127.0.0.1:11434"
@@ -63,7 +63,7 @@ class OllamaExecutor(ChatExecutor):
         }
 
     def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:
-        """Return the reply in an answer, or the failure that it is."""
+        """Return the reply in a response; raise `ExecutorFailure` if it is an error."""
         parsed = parse_answer(answer, wire)
         usage = read_usage(parsed)
         if parsed.get("error"):
@@ -77,16 +77,16 @@ class OllamaExecutor(ChatExecutor):
         return self.whole_reply(parsed, text, reason=reason, usage=usage, wire=wire)
 
     def addresses(self, base_url: str) -> tuple[Address, ...]:
-        """Return where its own API is."""
+        """Return the address of Ollama's own API."""
         return (ollama_address(base_url),)
 
     def models(self, *, timeout_seconds: float = LIST_SECONDS) -> tuple[str, ...]:
-        """Return the models that the server has, as it lists them; raises `ExecutorFailure`."""
+        """Return the models that the server lists; raise `ExecutorFailure`."""
         return self.listed("/api/tags", ("models", "name"), timeout_seconds=timeout_seconds)
 
 
 def read_usage(parsed: Mapping[str, object]) -> Usage:
-    """Return the counts of an answer; a local server bills nothing, and keeps no cache that is billed."""
+    """Return the counts of a response; a local server bills nothing, so billed cache tokens are 0."""
     return Usage(
         requests=1,
         input_tokens=count(parsed.get("prompt_eval_count")),
@@ -99,7 +99,7 @@ def read_usage(parsed: Mapping[str, object]) -> Usage:
 
 
 def _sizes(call: Call) -> tuple[int, int]:
-    """Return the context to ask for, a power of two within what the model takes, and the longest answer in it."""
+    """Return the context size to request, a power of two within the model's limit, and the output limit in it."""
     prompt = int(call.prompt_tokens * _SLACK)
     limit = call.max_output_tokens or DEFAULT_OUTPUT_TOKENS
     most = call.context_tokens
@@ -116,14 +116,14 @@ def _sizes(call: Call) -> tuple[int, int]:
 
 
 def _power_of_two(tokens: int, least: int) -> int:
-    """Return the smallest power of two that so many tokens fit into, but no less than another one."""
+    """Return the smallest power of two that is at least `tokens`, and at least `least`."""
     return max(least, 1 << (tokens - 1).bit_length())
 
 
 def _check_whole(call: Call, usage: Usage, wire: Wire) -> None:
-    """Raise where the server cut the prompt: it read far less than was sent, and as much as fills a context.
+    """Raise if the server truncated the prompt: it read far less than was sent, and about a full context.
 
-    A smaller count proves nothing: some versions count only what was not in their cache, and `truncate: false` holds.
+    A smaller count proves nothing: some versions count only tokens that were not cached, and `truncate: false` works.
     """
     read = usage.input_tokens
     if read is None or not call.is_first or read >= _WHOLE * call.prompt_tokens:

@@ -1,6 +1,6 @@
-"""Any server that speaks OpenAI's chat completions: OpenAI, OpenRouter, LiteLLM, vLLM, llama.cpp, Ollama's `/v1`.
+"""Servers with OpenAI's chat completions API: OpenAI, OpenRouter, LiteLLM, vLLM, llama.cpp, Ollama's `/v1`.
 
-Nothing is streamed: a reply counts only as a whole, and only a whole answer says what it used.
+Responses are not streamed: only a complete reply is usable, and only a complete response states its usage.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NEW_LIMIT_FIELD = ("api.openai.com", ".openai.azure.com")
 
 
 class OpenAiExecutor(ChatExecutor):
-    """A chat model at `base_url` (`https://host/v1`); no temperature is sent, which newer models refuse."""
+    """A chat model at `base_url` (`https://host/v1`); no temperature is sent, because newer models refuse it."""
 
     path = "/chat/completions"
     ending = Ending(
@@ -55,7 +55,7 @@ class OpenAiExecutor(ChatExecutor):
     )
 
     def key_headers(self) -> Mapping[str, str]:
-        """Return a bearer token, or the key as Azure's classic API takes it."""
+        """Return the key as a bearer token, or in the header of Azure's classic API."""
         if self.key and self.address.has_api_version:
             return {"api-key": self.key}
         return super().key_headers()
@@ -68,14 +68,14 @@ class OpenAiExecutor(ChatExecutor):
             "stream": False,
         }
         if call.max_output_tokens is not None:
-            # OpenAI's own reasoning models refuse `max_tokens`; most other servers know nothing else
+            # OpenAI's own reasoning models refuse `max_tokens`; most other servers know only that
             is_new = self.host.partition(":")[0].endswith(_NEW_LIMIT_FIELD)
             name = "max_completion_tokens" if is_new else "max_tokens"
             payload[name] = call.max_output_tokens
         return payload
 
     def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:  # noqa: ARG002
-        """Return the reply in an answer, or the failure that it is."""
+        """Return the reply in a response; raise `ExecutorFailure` if it is an error."""
         parsed = parse_answer(answer, wire)
         usage = read_usage(parsed.get("usage"))
         if parsed.get("error"):
@@ -96,16 +96,16 @@ class OpenAiExecutor(ChatExecutor):
         )
 
     def models(self, *, timeout_seconds: float = LIST_SECONDS) -> tuple[str, ...]:
-        """Return the models that the server lists; raises `ExecutorFailure`."""
+        """Return the models that the server lists; raise `ExecutorFailure`."""
         return self.listed("/models", ("data", "id"), timeout_seconds=timeout_seconds)
 
 
 def read_usage(parsed: object) -> Usage:
-    """Return the counts of a `usage` object: what is missing, negative or absurd is unknown.
+    """Return the counts of a `usage` object; missing, negative or absurd ones are None.
 
-    Where counts disagree, the larger reading holds, for that is what is billed: thoughts that are in the total alone,
-    or beside the completion, are output; cache reads that are more than the prompt come on top of it. A server that
-    counts cache reads and says nothing of writes has none.
+    If counts disagree, the larger reading is used, because that is what is billed: reasoning tokens that only the total
+    includes, or that exceed the completion, are added to the output; cache reads that exceed the prompt are added to
+    it. A server that counts cache reads but not writes has no writes.
     """
     usage = mapping(parsed)
     prompt, output = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
@@ -131,7 +131,7 @@ def read_usage(parsed: object) -> Usage:
 def _with_total(
     prompt: int | None, output: int | None, total: int | None
 ) -> tuple[int | None, int | None]:
-    """Return prompt and output with what the total holds beyond them: it fills a gap, else it is output."""
+    """Return prompt and output counts, completed from the total; an excess of the total is output."""
     if total is None or (prompt is None and output is None):
         return prompt, output
     if prompt is None:
@@ -142,5 +142,5 @@ def _with_total(
 
 
 def _count(fields: Mapping[str, object], name: str) -> int | None:
-    """Return a count of one request, in which more than some millions are absurd."""
+    """Return a count of one request; more than some millions is absurd."""
     return count(fields.get(name), most=_MOST_OF_A_REQUEST)

@@ -1,9 +1,8 @@
-"""All that a model is told: how to answer, the spec, and exactly the lines that it lists.
+"""Build prompts: the instructions, the spec, and exactly the lines that it lists.
 
-The instructions never change and come first, then what all tasks of a project are told, then the
-lines that are only to be read, those that other tasks read too before the others, then the spec,
-the lines to change, and what went wrong before: the longest stable beginning, so that a provider's
-prompt cache can hit. Every token here is paid for on every task; the instructions stay below 150.
+The instructions never change and come first, then the project's shared text, then the context lines (those that other
+tasks share first), then the spec, the lines to change, and the feedback. This is the longest stable beginning, so that
+a provider's prompt cache can hit. Every token is paid for on every task; the instructions stay below 150.
 """
 
 from __future__ import annotations
@@ -61,13 +60,13 @@ _PATH = lazy_pattern(r"[\w.@+/-]*\w\.[A-Za-z]\w{0,5}\b")
 
 
 def system_prompt(reply_format: ReplyFormat = ReplyFormat.EDITS, *, shared: str = "") -> str:
-    """Return the instructions, the same for every task, and what all tasks of a project are told."""
+    """Return the instructions, the same for every task, and the project's shared text."""
     text = _WHOLE_FILES if reply_format is ReplyFormat.WHOLE else _EDITS
     return f"{text}\n\n{_sendable(shared).strip()}" if shared.strip() else text
 
 
 def user_prompt(order: ExecutorRequest) -> str:
-    """Return the lines to read, the spec, the lines to change, and the feedback on an earlier attempt."""
+    """Return the context lines, the spec, the lines to change, and the feedback on an earlier attempt."""
     context = _context(order)
     parts = chain(
         (_shown(excerpt, order) for excerpt in context),
@@ -80,22 +79,22 @@ def user_prompt(order: ExecutorRequest) -> str:
 
 
 def shared_start(order: ExecutorRequest) -> str:
-    """Return the start of the user's prompt that other tasks of the run are sent, too; "" where there is none."""
+    """Return the start of the user prompt that other tasks of the run share, or ""."""
     shared = [_shown(excerpt, order) for excerpt in _context(order) if excerpt.shared]
     return _sendable("\n\n".join(shared))
 
 
 def _context(order: ExecutorRequest) -> list[Excerpt]:
-    """Return the lines that are only to be read, in the same order for all tasks, shared ones first."""
+    """Return the context excerpts (of files that are only read), shared ones first, in the same order for all tasks."""
     written = {ref.path for ref in order.spec.writes()}
     context = (excerpt for excerpt in order.excerpts if excerpt.path not in written)
     return sorted(context, key=lambda lines: (not lines.shared, lines.path, lines.first_line))
 
 
 def agent_prompt(order: ExecutorRequest) -> str:
-    """Return what a program is told that works on the files itself: the spec, and how to end.
+    """Return the prompt for an agent program: the spec, and how to end.
 
-    The lines are not shown: it reads them where they are.
+    The lines are not shown, because the program reads the files itself.
     """
     parts = chain(
         [_AGENT],
@@ -109,20 +108,20 @@ def agent_prompt(order: ExecutorRequest) -> str:
 
 
 def repair_prompt(problem: str) -> str:
-    """Return what a model is told of a reply that cannot be applied."""
+    """Return the prompt after a reply that cannot be applied."""
     return _sendable(
         f"Nothing was applied: {problem}\nReply again, corrected and complete, in the same form."
     )
 
 
 def amend_prompt(problem: str, reply_format: ReplyFormat) -> str:
-    """Return what a model is told of a change of its own that was applied and failed."""
+    """Return the prompt after a change of the model that was applied and failed."""
     what = "each whole file" if reply_format is ReplyFormat.WHOLE else "the edits"
     return _sendable(_AMEND.format(problem=problem, what=what))
 
 
 def _spec_parts(order: ExecutorRequest) -> list[str]:
-    """Return the spec's substance and all that the result is judged by; the rest is for people and for minitask."""
+    """Return the parts of the spec that define and validate the result; the other parts are for people and minitask."""
     spec, locate = order.spec, order.locate
     sections = [
         _section("Context", spec.context),
@@ -143,7 +142,7 @@ def _section(title: str, text: str) -> str:
 
 
 def _file_line(ref: FileRef, locate: Locate | None) -> str:
-    """Return what to do with a file, and where its cited lines are by now if they moved."""
+    """Return what to do with a file, and the current numbers of its cited lines if they moved."""
     location = f"{ref.path}:{_listed(ref.ranges)}" if ref.ranges and not ref.note else ref.path
     now = _carried(ref, locate)
     moved = f"its lines are now {_listed(now)}" if now and now != ref.ranges else ""
@@ -154,7 +153,7 @@ def _file_line(ref: FileRef, locate: Locate | None) -> str:
 
 
 def _carried(ref: FileRef, locate: Locate | None) -> tuple[LineRange, ...] | None:
-    """Return the cited lines' present numbers; None if some that are only to be read have changed."""
+    """Return the current ranges of the cited lines; None if lines that are only read have changed."""
     if locate is None:
         return ref.ranges
     try:
@@ -170,7 +169,7 @@ def _listed(ranges: Iterable[LineRange]) -> str:
 
 
 def _snippets(spec: Spec) -> str:
-    """Return the Code Snippets as written; else those fences that the task's text does not show."""
+    """Return the Code Snippets section as written, or else the fences that the task's text does not show."""
     if spec.snippets_text.strip():
         return spec.snippets_text
     unseen = (fence for fence in spec.snippets if fence.content not in spec.task)
@@ -179,7 +178,7 @@ def _snippets(spec: Spec) -> str:
 
 
 def _commands(spec: Spec, checks: Sequence[str]) -> str:
-    """Return the commands that judge the result, each with its expectation: the spec's, then the project's."""
+    """Return the commands that validate the result, with their expectations: the spec's, then the project's."""
     spec_commands = [_command(command) for command in spec.commands]
     return "\n".join((*spec_commands, *(check for check in checks if check not in spec_commands)))
 
@@ -197,7 +196,7 @@ def _command(command: Command) -> str:
 
 
 def _shown(excerpt: Excerpt, order: ExecutorRequest) -> str:
-    """Return the lines under their place; numbered where the task may move or change them."""
+    """Return the lines under their location, numbered if the task may move or change them."""
     lines = bodies(split_lines(excerpt.text)) or ("",)
     last = excerpt.first_line + len(lines) - 1
     location = excerpt.path if excerpt.whole else f"{excerpt.path}:{excerpt.first_line}-{last}"
@@ -210,7 +209,7 @@ def _shown(excerpt: Excerpt, order: ExecutorRequest) -> str:
 
 
 def _ends(location: str, lines: Sequence[str], first_line: int) -> str:
-    """Return the first and last of lines that are only to be moved: the rest would be paid for unread."""
+    """Return the first and last of lines that are only moved; the others would cost tokens for nothing."""
     tail_line = first_line + len(lines) - _END_LINES
     head = numbered_lines(lines[:_END_LINES], first_line)
     tail = numbered_lines(lines[-_END_LINES:], tail_line)
@@ -219,17 +218,17 @@ def _ends(location: str, lines: Sequence[str], first_line: int) -> str:
 
 
 def is_numbered(excerpt: Excerpt, order: ExecutorRequest) -> bool:
-    """Return True if numbers stand before the lines of an excerpt, which its task may move or change."""
+    """Return True if the lines of an excerpt are numbered, because the task may move or change them."""
     writes = order.spec.writes()
     movable = (ref.path for ref in order.spec.files if ref in writes or ref.ranges)
     return order.reply_format is ReplyFormat.EDITS and excerpt.path in movable
 
 
 def numbered_lines(lines: Sequence[str], first_line: int) -> list[str]:
-    """Return lines after their number and a tab, which merges with indentation into one token.
+    """Return each line with its number and a tab, which merges with indentation into one token.
 
-    Empty lines stay bare. Of many lines only every fifth has a number, and those that begin or end a block, where
-    ranges start and end: all numbers would cost a fifth of the text itself.
+    Empty lines have no number. In long excerpts only every fifth line has one, and the first and last lines of a block,
+    where ranges start and end: numbering all would add a fifth to the tokens.
     """
     sparse = len(lines) > _ALL_NUMBERED
     borders = _borders(lines) if sparse else frozenset(range(len(lines)))
@@ -240,20 +239,20 @@ def numbered_lines(lines: Sequence[str], first_line: int) -> list[str]:
 
 
 def _borders(lines: Sequence[str]) -> frozenset[int]:
-    """Return the indices of lines next to a blank one, or to none."""
+    """Return the indices of lines next to a blank line, or at either end."""
     blank = {-1, len(lines), *(i for i, line in enumerate(lines) if not line.strip())}
     return frozenset(i for i in range(len(lines)) if i - 1 in blank or i + 1 in blank)
 
 
 def _sendable(text: str) -> str:
-    """Return a text with the replacement character for bytes that are no UTF-8."""
+    """Return a text with the replacement character for invalid UTF-8."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def renumbered(text: str, files: Sequence[FileRef], locate: Locate | None) -> str:
-    """Return the text with the ranges that it cites of the listed files as they are now.
+    """Return the text with cited line ranges of the listed files updated to their current numbers.
 
-    So cited lines in a prompt have one numbering, that of the base.
+    So all line numbers in a prompt refer to the base.
     """
     cited: dict[str, tuple[LineRange, ...]] = {}
     for ref in files:
@@ -300,7 +299,7 @@ def _range(match: re.Match[str]) -> LineRange | None:
 
 
 def _rewritten(match: re.Match[str], path: str, locate: Locate) -> str:
-    """Return the match with the range as it is now; as it stands where that is not known."""
+    """Return the match with its range updated, or unchanged if the current range is unknown."""
     line_range = _range(match)
     now = _now(path, line_range, locate) if line_range else None
     if now is None:

@@ -1,4 +1,4 @@
-"""The executors by type, one line each; and the one that asks no model, the spec's own edit script."""
+"""The executors by type, one line each; and the executor without a model, for the spec's own edit script."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class ExecutorContext(Redacted, frozen=True):
-    """Inputs for creating executors: the settings, the caller's environment, and what sends their requests."""
+    """Inputs for creating executors: the settings, the caller's environment, and the sender of requests."""
 
     HIDDEN: ClassVar[tuple[str, ...]] = ("environ",)
 
@@ -45,7 +45,7 @@ Maker = Callable[[ExecutorSetting, ExecutorContext], Executor]
 def make_executor(
     name: str, settings: Settings, environ: Mapping[str, str], *, http: Post | None = None
 ) -> Executor:
-    """Return the executor that the config calls `name`; `http` sends its requests instead of the usual connections."""
+    """Return the executor that the config calls `name`; `http` sends its requests instead of the shared client."""
     if name == SCRIPT:
         return ScriptExecutor()
     setting = settings.executors.get(name)
@@ -57,7 +57,7 @@ def make_executor(
 def make_advisor(
     name: str, settings: Settings, environ: Mapping[str, str], *, http: Post | None = None
 ) -> CompletionExecutor:
-    """Return the executor for questions; raise `UsageError` for one that answers none."""
+    """Return the executor for questions; raise `UsageError` if it does not answer questions."""
     executor = make_executor(name, settings, environ, http=http)
     if not isinstance(executor, CompletionExecutor):
         raise UsageError(
@@ -121,15 +121,15 @@ MAKERS: Mapping[str, Maker] = {
     "ollama": _ollama,
     "scripted": _scripted,
 }
-"""The function that makes an executor of each type; any other type is an agent program's."""
+"""Function that makes an executor of each type; all other types are agent programs."""
 WITH_BATCHES = frozenset({"openai", "anthropic"})
-"""The types whose requests can be sent in batches: those of which `batch.batches_of` knows how."""
+"""Types whose requests can be sent in batches, as `batch.batches_of` implements."""
 
 
 def has_script(spec: Spec) -> bool:
     """Return True if the spec's edit script covers every file that the spec must write.
 
-    A script that cannot be parsed covers nothing; checking the spec is what reports it.
+    A script that cannot be parsed covers nothing; the spec's checks report it.
     """
     needed = tuple(ref.path for ref in spec.writes() if not ref.optional)
     try:
@@ -147,8 +147,8 @@ class ScriptExecutor:
     def work(self, order: ExecutorRequest) -> ExecutorResult:
         """Return the script's change.
 
-        Raises `EditError`, not `ExecutorFailure`, where the script does not apply: the spec is at
-        fault, and no other executor would fix it.
+        Raises `EditError`, not `ExecutorFailure`, if the script does not apply: the spec is wrong, and another executor
+        would not help.
         """
         spec = order.spec
         script = parse_script(spec.snippets, source=spec.path)
@@ -157,6 +157,6 @@ class ScriptExecutor:
             changes=changes, usage=NO_USAGE, model="", reply="", cost_usd=Decimal(0)
         )
 
-    def describe(self, order: ExecutorRequest) -> Description:  # noqa: ARG002 - nothing of it is sent
-        """Return the name alone: nothing is sent."""
+    def describe(self, order: ExecutorRequest) -> Description:  # noqa: ARG002 - nothing is sent
+        """Return only the name, because nothing is sent."""
         return Description(executor=self.name)

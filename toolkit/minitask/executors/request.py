@@ -1,4 +1,4 @@
-"""The values that go into an executor and come out of it, and how it may fail.
+"""The inputs and results of executors, and their failures.
 
 A request is an order for a change, or a question whose answer is text: a plan, a review, a commit message.
 """
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], float]
 Check = Callable[[str], None]
-"""Raises `EditError`, fit to be sent back, where an answer cannot be used."""
+"""Raises `EditError`, in words to send back, if an answer cannot be used."""
 
 
 class Excerpt(Struct, frozen=True):
     """Lines of a file that the spec lists; `first_line` is 1-based, in the base's numbering.
 
-    `whole` says that `text` is the entire file, `ends_only` that the lines are only to be moved, so
-    that their first and last are enough; `shared`, that other tasks of the run are shown the same.
+    `whole`: `text` is the entire file. `ends_only`: the lines are only moved, so that the first and last are enough.
+    `shared`: other tasks of the run show the same lines.
     """
 
     path: str
@@ -45,7 +45,7 @@ class Excerpt(Struct, frozen=True):
 
 
 class PastRound(Struct, frozen=True):
-    """An earlier reply to the same order, what was wrong with its result, and the change itself."""
+    """An earlier reply to the same order, the problem with it, and its change."""
 
     reply: str
     problem: str
@@ -53,25 +53,25 @@ class PastRound(Struct, frozen=True):
 
 
 class Settle(Protocol):
-    """Says what a call that was reserved for really took."""
+    """Records the actual usage of a call with a reservation."""
 
     def __call__(self, usage: Usage, *, cost_usd: Decimal | None = None) -> None:
-        """Take `usage`, at the price list's rates unless its cost in US dollars is known."""
+        """Charge `usage` at the price list's rates, or at `cost_usd` in US dollars if known."""
         ...
 
 
 class Meter(Protocol):
-    """The budget of calls. Safe to share between threads."""
+    """The budget of calls. Thread-safe."""
 
     @property
     def left_usd(self) -> Decimal | None:
-        """Return what may still be spent, in US dollars; None if there is no limit."""
+        """Return the remaining budget in US dollars, or None if there is no limit."""
         ...
 
     def reserve(self, expected: Usage, *, capped: bool = False) -> Settle:
-        """Set aside what `expected` usage costs; raises `BudgetError` if too little is left.
+        """Reserve the cost of the `expected` usage; raise `BudgetError` if too little is left.
 
-        `capped`: whoever is called keeps within `left_usd` by itself, so that its price need not be known.
+        `capped`: the program keeps within `left_usd` by itself, so its price need not be known.
         """
         ...
 
@@ -84,7 +84,7 @@ class Unmetered:
     """A meter without a limit."""
 
     def reserve(self, expected: Usage, *, capped: bool = False) -> Settle:  # noqa: ARG002
-        """Set nothing aside."""
+        """Reserve nothing."""
         return _ignore
 
     @property
@@ -94,23 +94,23 @@ class Unmetered:
 
 
 class AgentFolders(Protocol):
-    """Workspaces for programs that edit files themselves. Safe to share between threads."""
+    """Workspaces for programs that edit files themselves. Thread-safe."""
 
     def open(self) -> AbstractContextManager[AgentWorkspace]:
-        """Return a workspace with the base's files, for as long as the block lasts."""
+        """Return a context manager for a workspace with the base's files."""
         ...
 
 
 class ExecutorRequest(Struct, frozen=True):
     """One task for an executor.
 
-    `read` gives a file of the base, or `None` where there is none. `locate` carries lines that the spec's edit script
-    cites to the base. `timeout_seconds` bounds all of the work, retries and repairs included. `feedback` is the result
-    of an earlier attempt by another executor; `history` holds earlier replies to this very order. `plan` is another
-    model's plan for it. `shared` is what all tasks of the project are told, `checks` are the config's commands that
-    judge the result too, `context_tokens` is how many the model takes, and `token_scale` how many it counts for one of
-    ours. `root` is the repository's folder, below which absolute paths are its files. `in_batch`: it is sent in a
-    provider's batch. `expected` is an estimate of what an agent takes; no requests for a model.
+    `read` returns a file of the base, or None if it does not exist. `locate` translates lines that the spec's edit
+    script cites to the base. `timeout_seconds` limits all work, including retries and repairs. `feedback` is the result
+    of an earlier attempt by another executor; `history` holds earlier replies to this order. `plan` is another model's
+    plan for it. `shared` is the prompt text of all tasks of the project, `checks` are the config's validation commands,
+    `context_tokens` is the model's context size, and `token_scale` the number of its tokens per estimated token. `root`
+    is the repository's folder; absolute paths below it name its files. `in_batch`: it is sent in a provider's batch.
+    `expected` is an agent's estimated usage; it has no requests for a model.
     """
 
     spec: Spec
@@ -136,12 +136,12 @@ class ExecutorRequest(Struct, frozen=True):
 
 
 class ExecutorResult(Struct, frozen=True):
-    """The change that an executor proposes, and what it took.
+    """The change that an executor proposes, with its usage and cost.
 
-    `model` is the name that was asked for, `served` the one that the provider says answered. `cost_usd` is what the
-    executor itself knows: 0 for a script; `None` leaves it to the price list. `version` is the agent program's.
-    `malformed` counts the replies on the way that could not be applied, `throttled` the requests that met a rate limit.
-    `outage` is the failure by which the provider broke it off, if it did: its kind, a colon, and the words.
+    `model` is the requested name, `served` the provider's name for the model that answered. `cost_usd` is the cost if
+    the executor knows it (0 for a script); None: by the price list. `version` is the agent program's. `malformed`
+    counts earlier replies that could not be applied, `throttled` the requests that hit a rate limit. `outage` is the
+    provider's failure that ended the work early, if any: its kind, a colon, and the message.
     """
 
     changes: tuple[Change, ...]
@@ -156,14 +156,14 @@ class ExecutorResult(Struct, frozen=True):
     outage: str = ""
 
     def broke_off_by(self, kind: FailureKind) -> bool:
-        """Return True if its provider broke it off with this kind of failure."""
+        """Return True if a failure of this kind ended the work early."""
         return self.outage.startswith(f"{kind}:")
 
 
 class Description(Struct, frozen=True):
-    """The request and its receiver, for a dry run; the key itself is never part of it.
+    """The request and its receiver, for a dry run; never the key itself.
 
-    `brought` names what comes from the user's own set-up of an agent.
+    `brought` names the parts that the user's own configuration of an agent adds.
     """
 
     executor: str
@@ -178,12 +178,12 @@ class Description(Struct, frozen=True):
 
 
 class FailureKind(StrEnum):
-    """The reason why there is no change; what to do next depends on it.
+    """The reason why there is no change; it decides the next step.
 
-    `INTERRUPTED`: the run ended before the answer came. `PROMPT_CUT`: the server dropped a part of the prompt, so the
-    model cannot be blamed. `STUCK`: an agent program ran out of its time. `MISSING`: the program is not installed.
-    `BUDGET`: what is left does not pay for the next round. `OUT_OF_SCOPE`: the workspace holds a change that no task
-    may make. `UNLISTED`: a reply names a file that the task does not list, though it was told the list.
+    `INTERRUPTED`: the run ended before the response. `PROMPT_CUT`: the server truncated the prompt, so it is not the
+    model's fault. `STUCK`: an agent program timed out. `MISSING`: the program is not installed. `BUDGET`: the remaining
+    budget does not cover the next round. `OUT_OF_SCOPE`: the workspace holds a change that no task may make.
+    `UNLISTED`: a reply names a file that the task does not list, though the prompt has the list.
     """
 
     TRANSPORT = "transport"
@@ -208,16 +208,16 @@ OUTAGES = frozenset(
         *(FailureKind.BAD_REQUEST, FailureKind.PROMPT_CUT, FailureKind.MISSING),
     }
 )
-"""The provider, the program or the machine failed, and no model can be blamed."""
+"""Failures of the provider, the program or the machine, not of the model."""
 _OVER_BUDGET = frozenset({FailureKind.BUDGET, FailureKind.QUOTA})
 
 
 class ExecutorFailure(MinitaskError):  # noqa: N818 - a failure is one outcome of an attempt
-    """No change came of the order.
+    """An order that produced no change.
 
-    `usage` counts all that was billed on the way, `reply` is the model's last text, if any. `retryable`: the very same
-    order may well succeed later; `retry_after_seconds` is the provider's own advice. `malformed` counts the replies
-    that could not be applied, `throttled` the requests that met a rate limit.
+    `usage` is all billed usage, `reply` the model's last text, if any. `retryable`: the same order may succeed later;
+    `retry_after_seconds` is the provider's advice. `malformed` counts the replies that could not be applied,
+    `throttled` the requests that hit a rate limit.
     """
 
     def __init__(
@@ -231,7 +231,7 @@ class ExecutorFailure(MinitaskError):  # noqa: N818 - a failure is one outcome o
         retryable: bool | None = None,
         retry_after_seconds: float | None = None,
     ) -> None:
-        """Set the exit code: 4 where money or a plan is used up, 3 where the provider failed, 1 where the model did."""
+        """Set the exit code: 4 if the budget or a quota is used up, 3 if the provider failed, 1 if the model did."""
         super().__init__(message, hint=hint)
         self.kind = kind
         self.usage = usage
@@ -244,17 +244,17 @@ class ExecutorFailure(MinitaskError):  # noqa: N818 - a failure is one outcome o
 
     @property
     def stops_run(self) -> bool:
-        """Return True if the key is at fault, so that every further order would fail alike."""
+        """Return True if the key is refused, so that every further order would fail, too."""
         return self.kind is FailureKind.AUTH
 
 
 class Executor(Protocol):
-    """An executor; `name` is the one in the config. Safe to share between threads."""
+    """An executor; `name` is its name in the config. Thread-safe."""
 
     name: str
 
     def work(self, order: ExecutorRequest) -> ExecutorResult:
-        """Propose the whole change, or raise `ExecutorFailure`."""
+        """Return the whole change, or raise `ExecutorFailure`."""
         ...
 
     def describe(self, order: ExecutorRequest) -> Description:
@@ -263,7 +263,7 @@ class Executor(Protocol):
 
 
 def find_objection(check: Check, text: str) -> EditError | None:
-    """Return why an answer cannot be used, fit to be sent back; None if it can be."""
+    """Return why an answer cannot be used, in words to send back, or None if it can."""
     try:
         check(text)
     except EditError as error:
@@ -274,11 +274,11 @@ def find_objection(check: Check, text: str) -> EditError | None:
 
 
 class CompletionRequest(Struct, frozen=True):
-    """A question to a model. `system` never changes for a phase, so that prompt caches hit.
+    """A question to a model. `system` is constant for a phase, so that prompt caches hit.
 
-    `name` tells questions apart, as in `api/01-routes.review`. `timeout_seconds` bounds all rounds together.
-    `workplace` is where a program can look around that is no chat model. `repairs` is how often an answer that cannot
-    be used goes back; None: as often as the config says.
+    `name` identifies the question, as in `api/01-routes.review`. `timeout_seconds` limits all rounds together. An agent
+    program reads the files in `workplace`. `repairs` limits how often an unusable answer is sent back; None: the
+    config's limit.
     """
 
     name: str
@@ -296,13 +296,13 @@ class CompletionRequest(Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """Return all of it, for a program that takes one prompt."""
+        """Return the system text and the prompt, for a program that takes one prompt."""
         return f"{self.system}\n\n{self.prompt}\n"
 
 
 @runtime_checkable
 class CompletionExecutor(Protocol):
-    """An executor that answers questions; `name` is the one in the config. Safe to share between threads."""
+    """An executor that answers questions; `name` is its name in the config. Thread-safe."""
 
     name: str
 

@@ -1,7 +1,7 @@
-"""Shared parts of model servers' answers: text, tool calls, counts, and the failures that a run can act on.
+"""Parse the common parts of model servers' responses: text, tool calls, counts, and failures to act on.
 
-Pure: an answer goes in, a value or an `ExecutorFailure` comes out. Whatever a server may say, the
-key never gets into a message, and a count that makes no sense is unknown rather than believed.
+Pure: a response goes in, a value or an `ExecutorFailure` comes out. The key never gets into a message, whatever a
+server sends, and an absurd count becomes None.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ _MOST_TOKENS = 1_000_000_000
 _SHOWN = 300
 _MODEL_NAME = lazy_pattern(r"[\w.:/@+-]{1,200}")
 _BUSY = frozenset({429, 529})
-"""The statuses by which a server asks for fewer requests."""
+"""Status codes of rate limits and overload."""
 NO_TOKENS = Usage(1, 0, 0, 0, 0, 0, 0)
 UNKNOWN_TOKENS = Usage(1)
 _USAGE_AFTER = {Stage.STOPPED: NO_USAGE, Stage.UNANSWERED: NO_TOKENS}
 _TEXT_PARTS = frozenset({"text", "output_text", "input_text"})
-"""The types of the parts of a message that are its text."""
+"""Types of a message's parts that hold its text."""
 
 
 class Wire(Redacted, frozen=True):
-    """What is needed to judge an answer: who was asked, at which Unix time, and the secrets to keep out of messages.
+    """The context for judging a response: executor, URL, Unix time, and the secrets to keep out of messages.
 
-    `base_hint` says how base URLs look, `key_hint` where the key comes from.
+    `base_hint` describes base URLs, `key_hint` the key's source.
     """
 
     HIDDEN: ClassVar[tuple[str, ...]] = ("key", "secrets")
@@ -64,13 +64,13 @@ class Wire(Redacted, frozen=True):
     secrets: tuple[str, ...] = ()
 
     def clean(self, text: str) -> str:
-        """Return a text without the secrets and without what could steer a terminal."""
+        """Return a text without secrets and terminal control characters."""
         for secret in filter(None, (self.key, *self.secrets)):
             text = text.replace(secret, "***")
         return one_line(text, longest=_SHOWN)
 
     def redact(self, text: str) -> str:
-        """Return a text without the secrets; a key too short to be one is left alone."""
+        """Return a text without secrets; a key of less than 8 characters is not replaced."""
         for secret in (self.key, *self.secrets):
             text = text.replace(secret, "***") if len(secret) >= 8 else text
         return text
@@ -99,7 +99,7 @@ class Wire(Redacted, frozen=True):
 
 
 def read_fault(fault: HttpFault, wire: Wire) -> ExecutorFailure:
-    """Return a call without an answer; one that was cut short may have been billed, others were not."""
+    """Return the failure of a call without a complete response; an interrupted one may have been billed."""
     if fault.stage is Stage.CONNECT:
         hint = "check base_url, and that the server runs"
         return wire.failure(FailureKind.TRANSPORT, f"cannot be reached ({fault})", hint=hint)
@@ -113,7 +113,7 @@ def read_fault(fault: HttpFault, wire: Wire) -> ExecutorFailure:
 
 
 def parse_answer(answer: HttpResponse, wire: Wire) -> Object:
-    """Return the JSON object of a good answer; raises the failure that any other is."""
+    """Return the JSON object of a response with a 2xx status; raise the `ExecutorFailure` of any other."""
     parsed = parse_body(answer.body)
     if not 200 <= answer.status < 300:
         raise _refusal(answer, parsed, wire)
@@ -123,7 +123,7 @@ def parse_answer(answer: HttpResponse, wire: Wire) -> Object:
 
 
 def error_in_success(parsed: Object, wire: Wire, *, usage: Usage) -> ExecutorFailure:
-    """Return the failure that a gateway wrapped in status 200; its own code says which."""
+    """Return the failure that a gateway sent with status 200; the error's own code determines its kind."""
     complaint = read_complaint(parsed)
     status = complaint.status(502)
     kind = complaint.kind(status)
@@ -138,7 +138,7 @@ def error_in_success(parsed: Object, wire: Wire, *, usage: Usage) -> ExecutorFai
 
 
 def no_content(parsed: Object, wire: Wire, part: str, *, usage: Usage) -> ExecutorFailure:
-    """Return the failure of an answer that lacks what every answer has; asking again may help."""
+    """Return the failure of a response that lacks a required part; a retry may help."""
     if says_error(parsed):
         return error_in_success(parsed, wire, usage=usage)
     return wire.failure(
@@ -147,7 +147,7 @@ def no_content(parsed: Object, wire: Wire, part: str, *, usage: Usage) -> Execut
 
 
 class Ending(Struct, frozen=True):
-    """How an API says why a reply ended: the field, and which words mean what."""
+    """How an API reports the end of a reply: the field, and the meaning of its values."""
 
     field: str
     ended: frozenset[str]
@@ -158,7 +158,7 @@ class Ending(Struct, frozen=True):
 def check_ending(
     reason: object, ending: Ending, *, text: str, usage: Usage, wire: Wire, refusal: str = ""
 ) -> None:
-    """Raise `ExecutorFailure` unless a reply that ended for this reason is known to be complete."""
+    """Raise `ExecutorFailure` unless the finish reason proves that the reply is complete."""
     word = reason.lower() if isinstance(reason, str) else ""
     hint = ""
     if word in ending.refused or (refusal and not text):
@@ -170,20 +170,20 @@ def check_ending(
         if text.strip() or usage.output_tokens:
             return
         kind, message = FailureKind.TRANSPORT, "the reply is empty"
-    else:  # the server failed to say how the reply ended: no model can be blamed for that
+    else:  # an unknown reason is the server's fault, not the model's
         kind, hint = FailureKind.TRANSPORT, "the server or a gateway cut the reply off"
         message = f"the reply may be incomplete: its {ending.field} is {reason!r}"
     raise wire.failure(kind, message, hint=hint, usage=usage, reply=text)
 
 
 def count(value: object, *, most: int = _MOST_TOKENS) -> int | None:
-    """Return a count of tokens; what is missing, negative or absurd is unknown."""
+    """Return a count of tokens; None if it is missing, negative or absurd."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     return value if whole and 0 <= value <= most else None  # type: ignore[operator,return-value]
 
 
 def believable(usage: Usage, *, text: str) -> Usage:
-    """Return usage in which a 0 for a prompt that was sent, or for text that came, is unknown."""
+    """Return usage with None for a 0 that is wrong: for a prompt that was sent, or text that was received."""
     unsaid = usage.input_tokens == 0
     return replace(
         usage,
@@ -199,14 +199,14 @@ def mapping(value: object) -> Object:
 
 
 def text_of(content: object) -> str:
-    """Return a message's text, whether it comes as one string or in parts, without those that hold thoughts."""
+    """Return a message's text, given as a string or in parts, without reasoning."""
     if isinstance(content, list):
         return "".join(text_of(_text_of_part(part)) for part in content)
     return content if isinstance(content, str) else ""
 
 
 def _text_of_part(part: object) -> object:
-    """Return the text of one part; its own `text` may be an object with a `value`."""
+    """Return the text of one part; its `text` may be an object with a `value`."""
     if isinstance(part, str):
         return part
     fields = mapping(part)
@@ -216,7 +216,7 @@ def _text_of_part(part: object) -> object:
 
 
 def served_model(model: object) -> str:
-    """Return the name of the model that answered, if it looks like one."""
+    """Return the name of the model that answered, or "" if it does not look like one."""
     return model if isinstance(model, str) and _MODEL_NAME.fullmatch(model) else ""
 
 
@@ -288,16 +288,16 @@ _BEGIN = "*** Begin Patch"
 
 
 def text_of_calls(calls: object) -> str:
-    """Return a message's calls of tools that nobody offered, as a reply; empty if there are none.
+    """Return a message's calls of tools, of which none were offered, as a reply; "" if there are none.
 
-    One that can mean only one edit is written as that edit; any other is shown, so that it goes back to the model.
+    A call that can mean only one edit becomes that edit; any other is quoted, so that it is sent back to the model.
     """
     listed = calls if isinstance(calls, list) else [calls]
     return "\n".join(_render(call) for call in listed if isinstance(call, dict))
 
 
 def joined(text: str, calls: object) -> str:
-    """Return a message's text and its calls, as one reply."""
+    """Return a message's text and its tool calls as one reply."""
     return "\n\n".join(filter(None, (text, text_of_calls(calls))))
 
 

@@ -1,7 +1,6 @@
-"""When a server may be asked again: after a failed call, and once a plan or an account that is used up resets.
+"""When to send a request again: retries after a failed call, and resets of a used-up plan or account.
 
-What a server says of waiting holds only where it fits: one that is negative, unreadable or past the deadline gives way
-to our own backoff.
+A server's advice is followed if it is a valid wait that ends before the deadline; otherwise our own backoff is used.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ if TYPE_CHECKING:
 
 
 UNKNOWN_SECONDS = 900.0
-"""After this time an executor is asked again whose limit names no end."""
+"""Pause of an executor whose limit names no end."""
 GRACE_SECONDS = 3.0
 """Added to the end that a provider names."""
 SKEW = timedelta(minutes=10)
-"""An hour that has just passed is today's: clocks differ."""
+"""A clock time that has just passed means today, because clocks differ."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _EPOCH = lazy_pattern(r"\|(\d{10})\b")
@@ -70,9 +69,9 @@ _SPENT = lazy_pattern(
     r"|limit[^\n]{0,120}?\breset(?:s|ting)?\b|\breset(?:s|ting)?\b[^\n]{0,120}?limit",
     re.IGNORECASE,
 )
-"""Messages which say that nothing more can be had before a date, a payment or an upgrade.
+"""Messages that a limit holds until a date, a payment or an upgrade.
 
-The last one takes every wording that names a limit and its reset.
+The last pattern matches any wording with a limit and its reset.
 """
 _NOTICE = lazy_pattern(
     rf"limit (?:has been |was |is )?(?:{_GONE})"
@@ -98,13 +97,13 @@ _RESET = lazy_pattern(
 def _dice() -> float:
     import random
 
-    return random.random()  # noqa: S311 - it spreads retries; nothing secret hangs on it
+    return random.random()  # noqa: S311 - jitter of retries, not a secret
 
 
 class RetryPolicy(Struct, frozen=True):
-    """Limits on retries; the clock, the sleep and the dice are the caller's.
+    """Limits on retries; the clock, the sleep and the jitter can be replaced.
 
-    `clock` only ever rises, `now` is Unix time (for dates in headers), `jitter` is in [0, 1).
+    `clock` is monotonic, `now` is Unix time (for dates in headers), `jitter` is in [0, 1).
     """
 
     requests: int = 3
@@ -118,7 +117,7 @@ class RetryPolicy(Struct, frozen=True):
     def wait_seconds(
         self, tried: int, *, advice: float | None, remaining_seconds: float
     ) -> float | None:
-        """Return how long to wait after `tried` requests; `None` is to give up."""
+        """Return how long to wait after `tried` requests, or None to give up."""
         if tried >= self.requests or remaining_seconds <= 0:
             return None
         if advice is not None and math.isfinite(advice) and 0 <= advice < remaining_seconds:
@@ -131,11 +130,10 @@ class RetryPolicy(Struct, frozen=True):
 def call_with_retries(
     call: Callable[[float], ChatReply], *, deadline: float, patience: RetryPolicy
 ) -> ChatReply:
-    """Return the reply of the first call that succeeds; `call` is given the seconds that are left.
+    """Return the reply of the first successful call; `call` takes the remaining seconds.
 
-    `deadline` is in `patience.clock`'s time. What failed calls used is added to the reply's usage,
-    or to that of the failure which is raised in the end. Where `call` raises `BudgetError`, the
-    failure before it is final.
+    `deadline` is in `patience.clock`'s time. The usage of failed calls is added to that of the reply, or of the final
+    failure. If `call` raises `BudgetError`, the failure before it is final.
     """
     spent, throttled = NO_USAGE, 0
     failed: ExecutorFailure | None = None
@@ -175,12 +173,12 @@ def is_spent(text: str) -> bool:
 
 
 def is_notice(text: str) -> bool:
-    """Return True if a text is one line that tells of a reached limit."""
+    """Return True if a text is one line about a reached limit."""
     return "\n" not in text and bool(_NOTICE.search(text)) and is_spent(text)
 
 
 def wait_seconds(text: str) -> float | None:
-    """Return how long a text such as `try again in 1m30s` asks to wait; None if it does not say."""
+    """Return the wait in a text such as `try again in 1m30s`, in seconds, or None."""
     match = _WAIT.search(text)
     if match is None:
         return None
@@ -192,13 +190,13 @@ def wait_seconds(text: str) -> float | None:
 
 
 def reset_words(text: str) -> str:
-    """Return what a text says of when a limit starts again, such as `resets 3pm`; empty if it says nothing."""
+    """Return a text's words on when a limit resets, such as `resets 3pm`, or ""."""
     match = _RESET.search(text)
     return match[0].strip() if match else ""
 
 
 def find_reset(text: str, now: datetime) -> datetime | None:
-    """Return when a limit ends by the words of its notice; None if they do not say. `now` is aware of its zone."""
+    """Return when a limit ends by its notice, or None if that is not stated. `now` has a time zone."""
     if epoch := _EPOCH.search(text):
         return datetime.fromtimestamp(int(epoch[1]), now.tzinfo)
     try:
@@ -209,18 +207,18 @@ def find_reset(text: str, now: datetime) -> datetime | None:
         if seconds is not None and not _CLOCK.search(tail):
             return now + timedelta(seconds=seconds)
         return _find_date(tail, now)
-    except (ValueError, OverflowError):  # no such date
+    except (ValueError, OverflowError):  # invalid date
         return None
 
 
 def _tail(text: str) -> str:
-    """Return what follows the last word on a reset."""
+    """Return the text after the last mention of a reset."""
     *_, last = None, *_TAIL.finditer(text)
     return last["tail"] if last else ""
 
 
 def _find_date(text: str, now: datetime) -> datetime | None:
-    """Return the next time that a date, a weekday or an hour in a text means; raises `ValueError` for no such date."""
+    """Return the next time that matches a text's date, weekday or hour; raise `ValueError` for an invalid date."""
     clock = _CLOCK.search(text)
     zoned = now.astimezone(_zone(text) or now.tzinfo)
     hour, minute = _hour(clock) if clock else (0, 0)
@@ -243,7 +241,7 @@ def _find_date(text: str, now: datetime) -> datetime | None:
 
 
 def _hour(clock: re.Match[str]) -> tuple[int, int]:
-    """Return the hour, of 24, and the minute."""
+    """Return the hour (0-23) and the minute."""
     if clock[4]:
         return int(clock[4]), int(clock[5])
     return int(clock[1]) % 12 + (12 if clock[3].lower() == "p" else 0), int(clock[2] or 0)
@@ -260,7 +258,7 @@ def _zone(text: str) -> tzinfo | None:
 
 
 class LimitReachedError(BudgetError):
-    """An executor was not asked, because its limit is reached."""
+    """A request that was not sent, because its executor has reached its limit."""
 
     def __init__(self, executor: str, notice: str) -> None:
         super().__init__(f"quota: {notice}")
@@ -268,33 +266,33 @@ class LimitReachedError(BudgetError):
 
 
 class ReachedLimit(Struct, frozen=True):
-    """A limit that was reached: the provider's words, and when it may be asked again, in seconds of the epoch."""
+    """A reached limit: the provider's words, and the Unix time at which to ask again."""
 
     words: str
     until: float
 
 
 class ReachedLimits:
-    """The executors whose limit is reached, by name. Safe to share between threads."""
+    """The executors that have reached their limit, by name. Thread-safe."""
 
     def __init__(self) -> None:
         self._limits: dict[str, ReachedLimit] = {}
         self._lock = threading.Lock()
 
     def note(self, executor: str, words: str, now: float) -> None:
-        """Keep that an executor has just reached its limit, by its provider's words."""
+        """Record that an executor has reached its limit, in its provider's words."""
         reset = find_reset(words, datetime.fromtimestamp(now).astimezone())
         until = now + UNKNOWN_SECONDS if reset is None else reset.timestamp() + GRACE_SECONDS
         with self._lock:
             self._limits[executor] = ReachedLimit(words, max(until, now + GRACE_SECONDS))
 
     def find(self, executor: str, now: float) -> ReachedLimit | None:
-        """Return the limit of an executor that is not to be asked now; None if it may be."""
+        """Return an executor's limit if it applies now, or None."""
         limit = self._limits.get(executor)
         return None if limit is None or limit.until <= now else limit
 
     def check(self, executor: str, now: float) -> None:
-        """Raise `LimitReachedError` if an executor is not to be asked now."""
+        """Raise `LimitReachedError` if an executor's limit applies now."""
         limit = self.find(executor, now)
         if limit is not None:
             raise LimitReachedError(executor, limit.words)

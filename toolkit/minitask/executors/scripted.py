@@ -1,4 +1,4 @@
-"""Canned replies from a folder, in place of a model: for dry runs and for users' own tests. It costs nothing."""
+"""Canned replies from a folder in place of a model, for dry runs and users' own tests, at no cost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from minitask.spec.dependency_graph import task_names
 
 
 class ScriptedExecutor:
-    """Replies from `folder`; `repairs` is how often a reply that cannot be applied is followed by the next."""
+    """Replies from `folder`; up to `repairs` times, a reply that cannot be applied is followed by the next."""
 
     def __init__(self, folder: Path, *, name: str = "scripted", repairs: int = 1) -> None:
         self.name = name
@@ -37,17 +37,17 @@ class ScriptedExecutor:
         self._repairs = repairs
 
     def work(self, order: ExecutorRequest) -> ExecutorResult:
-        """Return the change that the canned replies make; raises `ExecutorFailure`."""
+        """Return the change in the canned replies; raise `ExecutorFailure`."""
         name = task_names([order.spec])[0]
         return request_change(order, self._ask(order, name, "default"), repairs=self._repairs)
 
     def advise(self, question: CompletionRequest, check: Check) -> ExecutorResult:
-        """Return the canned answer to a question; raises `ExecutorFailure`."""
+        """Return the canned answer to a question; raise `ExecutorFailure`."""
         ask = self._ask(question, question.name, f"default.{question.phase}")
         return request_completion(question, ask, repairs=self._repairs, check=check)
 
     def _ask(self, about: Subject, name: str, fallback: str) -> Ask:
-        """Return who answers with canned replies, metered as a model's are."""
+        """Return a function that answers with canned replies, metered like a model's."""
 
         def ask(messages: Messages, limit: int | None) -> ChatReply:
             def send() -> ChatReply:
@@ -59,7 +59,7 @@ class ScriptedExecutor:
         return ask
 
     def describe(self, order: ExecutorRequest) -> Description:
-        """Return what a model would have been told."""
+        """Return the prompt that a model would get."""
         prompt = "\n\n".join(message.text for message in opening(order))
         return Description(executor=self.name, model=order.model, prompt=prompt)
 

@@ -1,4 +1,4 @@
-"""Parse a server's error in any of its forms: its message, its codes, how long it asks to wait, the request it wants.
+"""Parse a server's error in any form: its message, codes and requested wait, and the form of request it accepts.
 
 Pure. An error comes as an object, as a string, in a list, inside a choice, or as JSON inside another error's text.
 """
@@ -45,7 +45,7 @@ STATUS_OF = {
     "api_error": 500,
     "overloaded_error": 529,
 }
-"""The status that goes with an error's type, where an error comes without one of its own."""
+"""Status code of each error type, for an error without a status."""
 _MESSAGES = ("message", "detail", "msg", "error_description", "errorMessage")
 _CODES = ("code", "type", "status", "error_code", "reason")
 _STATUS = lazy_pattern(r"[45]\d\d", re.ASCII)
@@ -54,10 +54,10 @@ _NODES = 200
 _REMAINING = lazy_pattern(
     r"(?:x-ratelimit-remaining-|anthropic-ratelimit-)(?P<what>requests|tokens|input-tokens|output-tokens)(?:-remaining)?"
 )
-"""Headers with the remainder of a rate limit: `x-ratelimit-remaining-X` (OpenAI), `anthropic-ratelimit-X-remaining`."""
+"""Headers with the rest of a rate limit: `x-ratelimit-remaining-X` (OpenAI), `anthropic-ratelimit-X-remaining`."""
 NAMES = ("max_tokens", "max_completion_tokens")
 LEAST_TOKENS = 256
-"""An answer that may not even be this long is of no use."""
+"""Shortest output limit that is of use."""
 _UNSUPPORTED = lazy_pattern(
     r"unsupported|not supported|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|no such"
 )
@@ -71,28 +71,28 @@ _MOST = lazy_pattern(
 
 
 class Complaint(Struct, frozen=True):
-    """An error in a server's words. `wait_seconds` is how long it asks to wait; None: it does not say."""
+    """A server's error. `wait_seconds` is the wait that it asks for, or None."""
 
     message: str = ""
     codes: frozenset[str] = frozenset()
     wait_seconds: float | None = None
 
     def status(self, otherwise: int) -> int:
-        """Return the HTTP status that the codes stand for; `otherwise` where they stand for none."""
+        """Return the HTTP status that the codes mean, or `otherwise`."""
         codes = sorted(self.codes)
         statuses = [STATUS_OF[code] for code in codes if code in STATUS_OF]
         statuses += [int(code) for code in codes if _STATUS.fullmatch(code)]
         return next(iter(statuses), otherwise)
 
     def kind(self, status: int) -> FailureKind:
-        """Return what an error of this status means; a gateway's 5xx may wrap a provider's 401, 402 or 403."""
+        """Return the kind of an error with this status; a gateway's 5xx may wrap a provider's 401, 402 or 403."""
         inner = self.status(status)
         status = inner if status >= 500 and inner in {401, 402, 403} else status
         if self.codes & NO_MONEY or status == 402:
             return FailureKind.QUOTA
         passes_soon = self.wait_seconds is not None and self.wait_seconds <= SOON_SECONDS
         if is_spent(self.message) and not (status == 429 and passes_soon):
-            return FailureKind.QUOTA  # else a rate limit, in the words of a quota
+            return FailureKind.QUOTA  # else it is a rate limit, worded like a quota
         if status in {401, 403} or self.codes & _REJECTED_KEY:
             return FailureKind.AUTH
         if status == 400 and _KEY_WORDS.search(self.message.lower()):
@@ -103,7 +103,7 @@ class Complaint(Struct, frozen=True):
 
 
 def parse_body(body: bytes) -> Object | None:
-    """Return the JSON object of a body, or of a list around one; None if there is none."""
+    """Return the JSON object of a body, or of a list around it, or None."""
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
@@ -115,7 +115,7 @@ def parse_body(body: bytes) -> Object | None:
 
 
 def read_complaint(parsed: Object) -> Complaint:
-    """Return what an error body says."""
+    """Return the error in a response body."""
     error = parsed.get("error")
     if isinstance(error, list):
         error = error[0] if error else None
@@ -127,7 +127,7 @@ def read_complaint(parsed: Object) -> Complaint:
 
 
 def says_error(parsed: Object) -> bool:
-    """Return True if a body without an `error` field is an error anyway, such as `{"detail": …}`."""
+    """Return True if a body without an `error` field is an error, such as `{"detail": …}`."""
     return parsed.get("object") == "error" or any(
         isinstance(parsed.get(name), str) and parsed[name] for name in (*_MESSAGES, "errors")
     )
@@ -151,12 +151,12 @@ def _message(fields: Object) -> str:
 
 
 def _nested(text: str) -> Object | None:
-    """Return the error object that a text is, or None."""
+    """Return the error object that a text encodes, or None."""
     return parse_body(text.encode("utf-8", "replace")) if text.lstrip()[:1] in "{[" else None
 
 
 def _texts(value: object, depth: int) -> list[str]:
-    """Return every text in a value, at most so deep: a code may stand among the details, or in JSON as text."""
+    """Return every text in a value down to `depth`: a code may be in the details, or in JSON inside a text."""
     if isinstance(value, str):
         nested = _nested(value) if depth and len(value) < 10_000 else None
         return [value, *(_texts(nested, depth - 1) if nested else [])]
@@ -185,7 +185,7 @@ def _is_code(value: object) -> bool:
 
 
 def should_retry(status: int, headers: Mapping[str, str]) -> bool:
-    """Return True if an answer of this status may be followed by a better one; the server's word wins."""
+    """Return True if a retry may succeed after this status; the server's `x-should-retry` takes precedence."""
     header = headers.get("x-should-retry", "").strip().lower()
     if header in {"true", "false"}:
         return header == "true"
@@ -195,7 +195,7 @@ def should_retry(status: int, headers: Mapping[str, str]) -> bool:
 def advised_seconds(headers: Mapping[str, str], *, now: float) -> float | None:
     """Return the wait that `retry-after-ms` or `retry-after` (seconds or a date) asks for, unchecked.
 
-    Without either, the longest wait until a rate limit that is used up starts again.
+    Without either, the longest wait until a used-up rate limit resets.
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
@@ -215,7 +215,7 @@ def advised_seconds(headers: Mapping[str, str], *, now: float) -> float | None:
 
 
 def _until_reset(headers: Mapping[str, str], *, now: float) -> float | None:
-    """Return the seconds by OpenAI's headers (such as `6m0s`) or Anthropic's (RFC 3339 times); None without any."""
+    """Return the wait in seconds by OpenAI's headers (such as `6m0s`) or Anthropic's (RFC 3339 times), or None."""
     waits: list[float | None] = []
     for name, value in headers.items():
         limit = _REMAINING.fullmatch(name)
@@ -229,7 +229,7 @@ def _until_reset(headers: Mapping[str, str], *, now: float) -> float | None:
 
 
 def unix_seconds(moment: object) -> float | None:
-    """Return an RFC 3339 time as Unix seconds; None where it is none."""
+    """Return an RFC 3339 time as Unix seconds, or None if it is invalid."""
     try:
         return datetime.fromisoformat(str(moment)).timestamp()
     except ValueError:
@@ -244,7 +244,7 @@ def _number(value: str | None) -> float | None:
 
 
 def amended(payload: Object, message: str, *, prompt_tokens: int) -> Object | None:
-    """Return the request in the form that a refusal asks for; None if it is about something else."""
+    """Return the request in the form that an error message asks for; None if the error has another cause."""
     name = limit_name(payload)
     if not name:
         return None
@@ -258,12 +258,12 @@ def amended(payload: Object, message: str, *, prompt_tokens: int) -> Object | No
 
 
 def limit_name(payload: Object) -> str:
-    """Return the name of the answer's limit in a request; empty if it has none."""
+    """Return the name of the request's output limit, or ""."""
     return next((name for name in NAMES if name in payload), "")
 
 
 def renamed(payload: Object, name: str | None) -> Object:
-    """Return the request with its limit under another name."""
+    """Return the request with its output limit under another name."""
     old = limit_name(payload)
     if not name or not old or old == name:
         return payload
@@ -271,7 +271,7 @@ def renamed(payload: Object, name: str | None) -> Object:
 
 
 def _shorter(limit: object, text: str, prompt_tokens: int) -> int | None:
-    """Return the longest answer that a message allows, where that is less than the limit."""
+    """Return the largest output limit that a message allows, if it is below the current one."""
     if not isinstance(limit, int) or not any(name in text for name in (*NAMES, "context", "token")):
         return None
     context = _CONTEXT.search(text)

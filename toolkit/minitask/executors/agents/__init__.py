@@ -1,5 +1,5 @@
-"""Coding agents as executors: how to start each program, and what its output means.
+"""Coding agents as executors: how to start each program, and how to parse its output.
 
-An adapter (`adapter.AgentProgram`) is pure: a job goes in and a command line comes out, output goes in and a report
-comes out. What an agent says of its success counts for nothing: only a change in scope that validates counts.
+An adapter (`adapter.AgentProgram`) is pure: it turns a job into a command line, and output into a report. An agent's
+own claim of success is ignored: only a change in scope that validates counts.
 """

@@ -1,4 +1,4 @@
-"""The agents that print events as JSON lines: OpenAI's codex, and opencode."""
+"""Agents that print events as JSON lines: OpenAI's codex, and opencode."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ _CODEX_FLAGS = (
     *("-c", 'otel.metrics_exporter="none"', "-c", "check_for_update_on_startup=false"),
 )
 _OWN = "minitask"
-"""The name that opencode has for an endpoint of the config's, and for its session."""
+"""opencode's name for the config's endpoint, and for its session."""
 _OPENCODE_KEY = "MINITASK_AGENT_KEY"
 _SHOWN_DENIALS = 5
 
 
 class CodexProgram(AgentProgram):
-    """`codex exec`, in a sandbox of its own; one turn, which may be many requests and reports one sum."""
+    """`codex exec`, in its own sandbox; one turn, whose usage is the sum of all its requests."""
 
     name = "codex"
     credentials = (".codex/auth.json",)
     variables = (_CODEX_KEY, "CODEX_API_KEY")
 
     def invocation(self, job: Job) -> Invocation:
-        """Return the prompt on standard input; its last words go to a file.
+        """Return an invocation with the prompt on standard input; the final message goes to a file.
 
-        It needs a TMPDIR of its own: it installs its sandbox's helper below its home only where that is outside TMPDIR,
-        else every command fails.
+        TMPDIR is set because codex installs its sandbox's helper below its home only if that is outside TMPDIR; without
+        the helper, every command fails.
         """
         sandbox = "danger-full-access" if job.sandboxed else "workspace-write"
         key_name = _CODEX_KEY if job.base_url else "CODEX_API_KEY"
@@ -69,7 +69,7 @@ class CodexProgram(AgentProgram):
         )
 
     def report(self, output: Output) -> AgentReport:
-        """Return the turns' usage; a turn that failed does not tell its own."""
+        """Return a report with the usage of the turns; a failed turn does not state its usage."""
         events = records(output.stdout)
         failed, turns = of_type("turn.failed", events), of_type("turn.completed", events)
         ended = [mapping(event.get("item")) for event in of_type("item.completed", events)]
@@ -87,7 +87,7 @@ class CodexProgram(AgentProgram):
 
 
 def _provider(job: Job) -> tuple[str, ...]:
-    """Return the settings for an endpoint of the config's; JSON strings are TOML strings."""
+    """Return the settings for an endpoint in the config; JSON strings are valid TOML strings."""
     if not job.base_url:
         return ()
     url = json.dumps(job.base_url)
@@ -97,7 +97,7 @@ def _provider(job: Job) -> tuple[str, ...]:
 
 
 def _turn_usage(event: Object) -> Usage:
-    """Return the usage of one turn; codex has one class of cache writes, so none of them is for an hour."""
+    """Return the usage of one turn; codex has one class of cache writes, so none is for an hour."""
     usage = mapping(event.get("usage"))
     written = count(usage.get("cache_write_input_tokens"))
     return Usage(
@@ -111,9 +111,9 @@ def _turn_usage(event: Object) -> Usage:
 
 
 class OpencodeProgram(AgentProgram):
-    """`opencode run`, which may read everything and edit what the task lists, and start nothing.
+    """`opencode run`, which may read everything, edit the files that the task lists, and run no commands.
 
-    Without `--title` it would ask a model for one, and not count that; a sub-agent's steps would not be counted either.
+    Without `--title` it would ask a model for one; neither that call nor steps of sub-agents would be counted.
     """
 
     name = "opencode"
@@ -124,9 +124,9 @@ class OpencodeProgram(AgentProgram):
     )
 
     def invocation(self, job: Job) -> Invocation:
-        """Return the prompt on standard input, and the whole configuration in a variable.
+        """Return an invocation with the prompt on standard input, and the whole configuration in a variable.
 
-        The repository's own opencode.json is not read. Of rules for edits the last that matches holds.
+        The repository's own opencode.json is not read. The last matching rule for edits applies.
         """
         model = f"{_OWN}/{job.model}" if job.base_url else job.model
         reading = dict.fromkeys(("read", "glob", "grep", "list"), "allow")
@@ -154,7 +154,7 @@ class OpencodeProgram(AgentProgram):
         )
 
     def report(self, output: Output) -> AgentReport:
-        """Return the sum of its steps, each of which is one request; unknown if one did not finish."""
+        """Return a report with the sum of the steps, one request each; usage is unknown if a step did not finish."""
         events = records(output.stdout)
         steps = _parts(events, "step_finish")
         open_steps = len(of_type("step_start", events)) > len(steps)
@@ -170,7 +170,7 @@ class OpencodeProgram(AgentProgram):
 
 
 def _providers(job: Job) -> Object:
-    """Return the config's endpoint, or just the key of the provider that the model names."""
+    """Return the config's endpoint, or just the key for the model's provider."""
     options: dict[str, object] = {"apiKey": f"{{env:{_OPENCODE_KEY}}}"} if job.key else {}
     if job.base_url:
         return {
@@ -211,7 +211,7 @@ def _cost(steps: list[Object]) -> Decimal | None:
 
 
 def _opencode_problem(output: Output, events: tuple[Object, ...]) -> Problem:
-    """Return the last error, else how it ended, else the edits that its rules forbade."""
+    """Return the last error, or else the exit's problem, or else the edits that its rules denied."""
     if errors := of_type("error", events):
         error = mapping(errors[-1].get("error"))
         data = mapping(error.get("data"))

@@ -1,6 +1,6 @@
-"""Classify why an agent program failed: its words and its provider's, as a kind of failure.
+"""Classify why an agent program failed, by its own error messages and its provider's.
 
-Only what a program says of an error is looked at, never a model's reply: that may be about errors.
+Only a program's error messages are read, never a model's reply, which may be about errors.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _STATUS = lazy_pattern(
 )
 _UNKNOWN_FLAG = r"(?:unknown|unexpected|unrecogni[sz]ed|invalid) (?:options?|arguments?|flags?)\b|no such option"
 _REASON = lazy_pattern(rf"^\W*(?:\w*Error|fatal)\b|{_UNKNOWN_FLAG}", re.IGNORECASE)
-"""The start of a line that says why a program gave up, wherever it stands among a page of help."""
+"""Start of a line that says why a program stopped, wherever it is among help text."""
 _NO_ACCESS = lazy_pattern(
     r"AuthenticationError|PermissionDeniedError|unauthori[sz]ed|not authori[sz]ed|forbidden|not logged in"
     r"|log ?in required|run /login|invalid auth|(?:invalid|incorrect|missing) (?:x-)?api[ -]?key"
@@ -52,22 +52,22 @@ _ABSENT = lazy_pattern(
     r"|fetch failed",
     re.IGNORECASE,
 )
-"""Messages which say that a server cannot be reached at all."""
+"""Messages that a server cannot be reached."""
 _RETRIES = lazy_pattern(
     r"\b(?:error|fatal|retry|retrying|retries|reconnect\w*|attempt)\b|\b429\b", re.IGNORECASE
 )
 _LIMIT_LENGTH = 200
-"""Most characters of an answer that is only a limit's notice."""
+"""Longest reply that can be only a limit's notice, in characters."""
 _OUTAGES = frozenset({FailureKind.TRANSPORT, FailureKind.AUTH, FailureKind.QUOTA})
 
 
 def clean(text: str) -> str:
-    """Return a text on one line, cut short, without what could steer a terminal or looks like a key."""
+    """Return a text on one line, shortened, without terminal control characters and likely keys."""
     return one_line(_SECRET.sub("***", text[: 4 * _SHOWN]), longest=_SHOWN)
 
 
 def kind_of_status(status: int | None) -> FailureKind | None:
-    """Return what an HTTP status means; None if it is no error."""
+    """Return the failure kind of an HTTP status, or None if it is not an error."""
     if status is None or not 400 <= status < 600:
         return None
     if status in {401, 403}:
@@ -80,7 +80,7 @@ def kind_of_status(status: int | None) -> FailureKind | None:
 
 
 def find_kind(text: str) -> FailureKind | None:
-    """Return what an error's text says it is; None if it says nothing that is known."""
+    """Return the failure kind of an error message, or None if it is unknown."""
     if is_spent(text):
         return FailureKind.QUOTA
     if _NO_ACCESS.search(text):
@@ -94,7 +94,7 @@ def find_kind(text: str) -> FailureKind | None:
 
 
 def provider_problem(output: Output, error: str, *, status: int | None = None) -> Problem:
-    """Return the problem that a program's error message names; what it does not explain may pass by itself."""
+    """Return the problem in a program's error message; an unknown one counts as temporary."""
     if output.timed_out:
         return _stuck(output, error)
     status_kind = None if is_spent(error) else kind_of_status(status)
@@ -102,9 +102,9 @@ def provider_problem(output: Output, error: str, *, status: int | None = None) -
 
 
 def exit_problem(output: Output) -> Problem:
-    """Return the problem that a program's exit means, where its output names none.
+    """Return the problem that a program's exit shows, if its output names none.
 
-    One that was killed may do better later; one that gave up without a known reason will give up again.
+    A killed program may succeed later; one that stopped without a known reason will stop again.
     """
     if output.timed_out:
         return _stuck(output)
@@ -121,14 +121,14 @@ def exit_problem(output: Output) -> Problem:
 
 
 def reason_of(printed: str) -> str:
-    """Return the line that says why a program gave up, else its last one."""
+    """Return the line that says why a program stopped, or else its last line."""
     lines = full_lines(printed)
     reasons = [line for line in lines if _REASON.search(line)] or lines
     return clean(reasons[-1]) if reasons else ""
 
 
 def unknown_flags(stderr: str, argv: Iterable[str]) -> tuple[str, ...]:
-    """Return the flags of a command line that a program says it does not know."""
+    """Return the flags of a command line that a program reports as unknown."""
     says_unknown = re.compile(_UNKNOWN_FLAG, re.IGNORECASE)
     refused = next(filter(says_unknown.search, stderr.split("\n")), "")
     names = set(re.findall(r"[\w-]*\w", refused))
@@ -138,15 +138,15 @@ def unknown_flags(stderr: str, argv: Iterable[str]) -> tuple[str, ...]:
 
 
 def failed_report(output: Output) -> AgentReport:
-    """Return the report on a program that left no account of its work."""
+    """Return the report for a program that printed no result."""
     kind, message = exit_problem(output)
     return AgentReport(Usage(), problem=kind, message=message or "it printed no result")
 
 
 def read_limits(report: AgentReport, output: Output) -> AgentReport:
-    """Return the report with a used-up plan as its problem, where the program says so in place of an answer.
+    """Return the report with a used-up plan as its problem, if the program reports that instead of an answer.
 
-    Some say it as their last words, and exit with 0.
+    Some report it in their final message, and exit with 0.
     """
     may_be_limit = report.problem in (None, FailureKind.TRANSPORT, FailureKind.BAD_REQUEST)
     if not may_be_limit or output.timed_out:
@@ -159,7 +159,7 @@ def read_limits(report: AgentReport, output: Output) -> AgentReport:
 
 
 def believed(report: AgentReport) -> AgentReport:
-    """Return the report with usage unknown if a program that ended well counts no tokens at all."""
+    """Return the report; its usage is unknown if a program without a problem counts no tokens at all."""
     counts = (report.usage.input_tokens, report.usage.output_tokens)
     if report.problem is not None or report.cost_usd or counts != (0, 0):
         return report
@@ -167,9 +167,9 @@ def believed(report: AgentReport) -> AgentReport:
 
 
 class OutageWatch:
-    """Limit a program's time by what it prints: one that only says that its server is not there is ended.
+    """Limits a program's time by its output: a program that only reports that its server cannot be reached is stopped.
 
-    Called with each chunk of output; gives the seconds that are left, infinite where it is at work.
+    Call it with each chunk of output; it returns the remaining seconds, infinite while the program makes progress.
     """
 
     def __init__(self, *, patience_seconds: float = 60.0) -> None:
@@ -177,7 +177,7 @@ class OutageWatch:
         self._since: float | None = None
 
     def __call__(self, data: bytes) -> float:
-        """Return the seconds that are left."""
+        """Return the remaining seconds."""
         now = time.monotonic()
         lines = full_lines(data.decode("utf-8", "replace"))
         if lines and _ABSENT.search(lines[-1]):
@@ -190,9 +190,9 @@ class OutageWatch:
 
 
 def _stuck(output: Output, error: str = "") -> Problem:
-    """Return the problem of a program that was killed at its time: its provider's, where its last words name one.
+    """Return the problem of a program that timed out: its provider's, if its last lines name one.
 
-    Of its standard output only errors and retries count: the rest may be a model's words.
+    Of standard output only lines about errors and retries count, because the rest may be a model's text.
     """
     last_words = error or " ".join(map(str.strip, full_lines(output.stderr)[-3:]))
     printed = [line.strip() for line in full_lines(output.stdout)[-3:]]

@@ -1,4 +1,4 @@
-"""Google's gemini, and qwen, which began as a copy of it: a prompt on standard input, JSON at the end."""
+"""Google's gemini, and qwen, which began as its fork: the prompt on standard input, JSON at the end."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _LIMIT_EXITS = (53, 55)
 
 
 class GeminiProgram(AgentProgram):
-    """`gemini`, all of whose tools are approved: it has no rules for single files."""
+    """`gemini`, with all tools approved, because it has no rules for single files."""
 
     name = "gemini"
     credentials = (".gemini/oauth_creds.json", ".gemini/google_accounts.json")
@@ -60,9 +60,9 @@ class GeminiProgram(AgentProgram):
     )
 
     def invocation(self, job: Job) -> Invocation:
-        """Return the prompt on standard input, and settings that keep it quiet.
+        """Return an invocation with the prompt on standard input, and settings without updates and telemetry.
 
-        Where there is a key or an endpoint, they tell it to use a key: it does not find that out by itself.
+        With a key or an endpoint, the settings also select key authentication, which gemini does not detect.
         """
         settings: dict[str, object] = dict(_QUIET)
         if job.key or job.base_url:
@@ -79,7 +79,7 @@ class GeminiProgram(AgentProgram):
         )
 
     def report(self, output: Output) -> AgentReport:
-        """Return the sum over all models that took part, its helpers' too; a failure may be on the other stream."""
+        """Return a report with the sum over all models, including helpers; a failure may be on standard error."""
         parsed = trailing_object(output.stdout) or trailing_object(output.stderr)
         usage = summed(map(_gemini_usage, _models(parsed)))
         problem = _gemini_problem(output, mapping(parsed.get("error")))
@@ -92,7 +92,7 @@ def _models(parsed: Object) -> list[Object]:
 
 
 def _gemini_usage(model: Object) -> Usage:
-    """Return the usage of one model: `prompt` includes what was cached, `candidates` no thoughts."""
+    """Return the usage of one model: `prompt` includes cached tokens, `candidates` excludes thoughts."""
     tokens = mapping(model.get("tokens"))
     thoughts = count(tokens.get("thoughts"))
     return Usage(
@@ -117,14 +117,14 @@ def _gemini_problem(output: Output, error: Object) -> Problem:
 
 
 class QwenProgram(AgentProgram):
-    """`qwen` against an OpenAI-compatible endpoint, all of whose tools are approved."""
+    """`qwen` with an OpenAI-compatible endpoint, with all tools approved."""
 
     name = "qwen"
     credentials = (".qwen/oauth_creds.json",)
     variables = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
     def invocation(self, job: Job) -> Invocation:
-        """Return the prompt on standard input; it stops itself when its time is up."""
+        """Return an invocation with the prompt on standard input; qwen stops itself at its time limit."""
         return Invocation(
             (
                 *(self.program, "--auth-type", "openai", "-m", job.model),
@@ -142,7 +142,7 @@ class QwenProgram(AgentProgram):
         )
 
     def report(self, output: Output) -> AgentReport:
-        """Return the result's usage, which is the sum of all messages'; lost where a limit ended it."""
+        """Return a report with the result's usage, the sum of all messages; it is unknown after a limit."""
         results = of_type("result", records(output.stdout))
         result: Object = results[-1] if results else {}
         usage = _qwen_usage(result) if result else Usage()
@@ -152,7 +152,7 @@ class QwenProgram(AgentProgram):
 
 
 def _qwen_usage(result: Object) -> Usage:
-    """Return the usage, whose input includes what was cached, its output the thoughts: their number is elsewhere."""
+    """Return the usage: input includes cached tokens and output thoughts, whose number is in the statistics."""
     used, models = mapping(result.get("usage")), _models(result)
 
     def over_models(group: str, name: str) -> int | None:
@@ -169,7 +169,7 @@ def _qwen_usage(result: Object) -> Usage:
 
 
 def _qwen_problem(output: Output, result: Object) -> Problem:
-    """Return the failure of an API or a timeout; a reached limit or a loop has no kind: those are the task's own."""
+    """Return an API failure or a timeout; a limit or a loop has no kind, because the task causes it."""
     if output.timed_out:
         return exit_problem(output)
     error = string(mapping(result.get("error")).get("message"))

@@ -1,4 +1,4 @@
-"""The agents that are built on LiteLLM: aider and mini-swe-agent."""
+"""Agents built on LiteLLM: aider and mini-swe-agent."""
 
 from __future__ import annotations
 
@@ -53,17 +53,17 @@ _IF_KNOWN = (
 _TASK = "task.yaml"
 _TRAJECTORY = "trajectory.json"
 _DEFAULTS = "../config/mini.yaml"
-"""mini's own settings, looked up below the folder that holds them: a repository may have a `mini.yaml` of its own."""
+"""mini's default settings, relative to their folder, because a repository may have its own `mini.yaml`."""
 
 
 def _model(job: Job) -> str:
-    """Return the model as LiteLLM names it: it takes an endpoint of the config's for one of OpenAI's kind."""
+    """Return LiteLLM's name of the model: models at an endpoint in the config get OpenAI's prefix."""
     is_custom = job.base_url and not job.model.startswith("openai/")
     return f"openai/{job.model}" if is_custom else job.model
 
 
 def _variables(job: Job) -> dict[str, str]:
-    """Return the endpoint and its key for LiteLLM, which is to use the price list that it came with."""
+    """Return the endpoint and its key for LiteLLM, and make it use its built-in price list."""
     key = "OPENAI_API_KEY" if job.base_url else key_variable(job.model)
     return {
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
@@ -72,9 +72,9 @@ def _variables(job: Job) -> dict[str, str]:
 
 
 class AiderProgram(AgentProgram):
-    """`aider`, told once; it may still touch files that are not its own, which the scope gate sees.
+    """`aider` with one message; it may still edit files outside the task, which the scope gate detects.
 
-    It exits with 0 whatever happened, so failures are found in what it prints; its counts are rounded.
+    It always exits with 0, so failures are found in its output; its counts are rounded.
     """
 
     name = "aider"
@@ -83,7 +83,7 @@ class AiderProgram(AgentProgram):
     variables = _KEYS
 
     def invocation(self, job: Job) -> Invocation:
-        """Return the prompt in a file; its histories go to its home."""
+        """Return an invocation with the prompt in a file; histories are written to its home."""
         reads = [part for path in job.reads for part in ("--read", plain(path))]
         return Invocation(
             (
@@ -99,9 +99,9 @@ class AiderProgram(AgentProgram):
         )
 
     def report(self, output: Output) -> AgentReport:
-        """Return the sum of its `Tokens:` lines, one a request, and the last cost of the session.
+        """Return a report with the sum of its `Tokens:` lines, one per request, and the session's last cost.
 
-        Its problem is the last error that no answer followed: another try overcame those before it.
+        Its problem is the last error without a later answer; earlier errors were overcome by a retry.
         """
         text = output.stdout
         lines, costs = list(_TOKENS.finditer(text)), _COST.findall(text)
@@ -115,7 +115,7 @@ class AiderProgram(AgentProgram):
 
 
 def _line_usage(line: re.Match[str]) -> Usage:
-    """Return the usage on one line; aider counts what was written to a cache twice, once with all that was sent."""
+    """Return the usage on one line; aider includes cache writes in the tokens sent, too, so subtract them."""
     parts = line.groups()
     sent, written, read, received = (
         _number(*parts[at : at + 2]) if parts[at] else None for at in range(0, 8, 2)
@@ -130,7 +130,7 @@ def _line_usage(line: re.Match[str]) -> Usage:
 
 
 def _number(digits: str, unit: str) -> int | None:
-    """Return `1.0k` as 1000; None for digits that are no number."""
+    """Return `1.0k` as 1000, or None if the digits are not a number."""
     whole, dot, part = digits.partition(".")
     if not whole.isdecimal() or (dot and not part.isdecimal()):
         return None
@@ -138,7 +138,7 @@ def _number(digits: str, unit: str) -> int | None:
 
 
 class MiniProgram(AgentProgram):
-    """`mini`, whose only tool is a shell; it exits with 0 at its cost limit too."""
+    """`mini`, whose only tool is a shell; it exits with 0 at its cost limit, too."""
 
     name = "mini"
     version_flag = "--help"
@@ -146,7 +146,7 @@ class MiniProgram(AgentProgram):
     variables = _KEYS
 
     def invocation(self, job: Job) -> Invocation:
-        """Return the prompt as a setting in a file (JSON is YAML), since `-t` would limit its size."""
+        """Return an invocation with the prompt as a setting in a file (JSON is YAML), since `-t` limits its size."""
         cost = () if job.max_cost_usd is None else ("-l", f"{job.max_cost_usd:f}")
         return Invocation(
             (
@@ -165,7 +165,7 @@ class MiniProgram(AgentProgram):
         )
 
     def report(self, output: Output) -> AgentReport:
-        """Return the sum of its messages' usage; the trajectory may lack one after a kill: it is written as it goes."""
+        """Return a report with the sum of the messages' usage; unknown after a kill, when a message may be missing."""
         trajectory = mapping(parse(output.files.get(_TRAJECTORY, "")))
         info = mapping(trajectory.get("info"))
         if not info:
@@ -181,14 +181,14 @@ class MiniProgram(AgentProgram):
 
 
 def _trajectory_usage(messages: list[Object], calls: int | None) -> Usage:
-    """Return the sum of the replies' usage, and how many calls were made for them."""
+    """Return the sum of the replies' usage, with the number of calls."""
     responses = [mapping(mapping(message.get("extra")).get("response")) for message in messages]
     counted = summed(_reply_usage(mapping(item["usage"])) for item in responses if "usage" in item)
     return plus(counted, Usage(calls, 0, 0, 0, 0, 0, 0))
 
 
 def _reply_usage(used: Object) -> Usage:
-    """Return one reply's usage as OpenAI counts it, except for the requests."""
+    """Return one reply's usage, in OpenAI's fields, without the request."""
     sent = mapping(used.get("prompt_tokens_details"))
     received = mapping(used.get("completion_tokens_details"))
     return Usage(
@@ -201,7 +201,7 @@ def _reply_usage(used: Object) -> Usage:
 
 
 def _mini_problem(output: Output, status: str, messages: list[Object]) -> Problem:
-    """Return an exception, under whose name a trajectory ends; a limit is the task's affair."""
+    """Return the exception that ended a trajectory; a limit has no kind, because the task causes it."""
     if output.timed_out or not status:
         return exit_problem(output)
     last = messages[-1] if messages else {}

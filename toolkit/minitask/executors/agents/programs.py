@@ -1,4 +1,4 @@
-"""The agent programs by type: one line each; `command` is made from what the config says to start."""
+"""The agent programs by type, one line each; `command` starts the user's own command line from the config."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ OLDEST_RUN: Mapping[str, str] = {
     "qwen": "0.15.10",
     "mini": "2.4.6",
 }
-"""The oldest version of each that was run on a task; one that is not listed never was."""
+"""Oldest version of each program that was tested on a task; programs not listed were never tested."""
 _FIELD = lazy_pattern(r"\{(prompt_file|workspace|model|files)\}")
 _INDEX = lazy_pattern(r"0|[1-9][0-9]{0,8}")
 _SHOWN = 200_000
 
 
 def make_program(setting: ExecutorSetting) -> AgentProgram:
-    """Return the program of an executor in the config; raises `UsageError` for a `command` that names none."""
+    """Return the program of an executor in the config; raise `UsageError` for an empty `command`."""
     if setting.type in PROGRAMS:
         return PROGRAMS[setting.type]
     return CommandProgram(
@@ -66,12 +66,12 @@ def make_program(setting: ExecutorSetting) -> AgentProgram:
 
 
 class CommandProgram(AgentProgram):
-    """A program of the user's own.
+    """A user's own program.
 
-    `template` is its command line: `{prompt_file}`, `{workspace}`, `{model}` and `{files}` are filled in, and `{files}`
-    as an argument by itself becomes one for each file to write. `usage_pointers` are JSON pointers (RFC 6901) to the
-    count of a field of `Usage` in what it prints, `cost_pointer` to its cost in US dollars. It is not asked for a
-    version: nobody knows what it would do.
+    `template` is its command line, with the placeholders `{prompt_file}`, `{workspace}`, `{model}` and `{files}`; an
+    argument that is just `{files}` becomes one argument per file to write. `usage_pointers` map fields of `Usage` to
+    JSON pointers (RFC 6901) into its output, `cost_pointer` points to its cost in US dollars. It has no version flag,
+    because an unknown program may do anything with one.
     """
 
     name = "command"
@@ -84,7 +84,7 @@ class CommandProgram(AgentProgram):
         usage_pointers: Mapping[str, str] | None = None,
         cost_pointer: str = "",
     ) -> None:
-        """Keep what the config says; raises `UsageError` if that names no program."""
+        """Store the config's values; raise `UsageError` if they name no program."""
         if not template or not template[0]:
             raise UsageError(
                 "an executor of type command has no program",
@@ -100,9 +100,9 @@ class CommandProgram(AgentProgram):
         return self._template[0]
 
     def invocation(self, job: Job) -> Invocation:
-        """Return the prompt in a file where the command line names it, and on standard input where it does not.
+        """Return an invocation with the prompt in a file if the template names one, else on standard input.
 
-        An endpoint and its key are in the variables that most programs know, `OPENAI_BASE_URL` and `OPENAI_API_KEY`.
+        An endpoint and its key are in the usual variables, `OPENAI_BASE_URL` and `OPENAI_API_KEY`.
         """
         in_file = any("{prompt_file}" in part for part in self._template)
         argv = [argument for part in self._template for argument in _filled(part, job)]
@@ -114,7 +114,7 @@ class CommandProgram(AgentProgram):
         )
 
     def report(self, output: Output) -> AgentReport:
-        """Return the counts that the pointers lead to; one that leads nowhere is unknown."""
+        """Return a report with the counts at the pointers; a count that does not exist is unknown."""
         printed = last_value(output.stdout)
         counts = {
             name: count(_pointed(printed, pointer))
@@ -127,7 +127,7 @@ class CommandProgram(AgentProgram):
 
 
 def _filled(part: str, job: Job) -> list[str]:
-    """Return one part of the template as arguments; placeholders in a value are not filled in."""
+    """Return the arguments for one part of the template; placeholders inside values are not replaced."""
     files = [plain(path) for path in job.writes]
     if part == "{files}":
         return files
@@ -141,7 +141,7 @@ def _filled(part: str, job: Job) -> list[str]:
 
 
 def _pointed(value: object, pointer: str) -> object:
-    """Return what a JSON pointer leads to; None if it leads nowhere."""
+    """Return the value at a JSON pointer, or None."""
     if pointer and not pointer.startswith("/"):
         return None
     for step in pointer.split("/")[1:]:

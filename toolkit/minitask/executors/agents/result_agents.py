@@ -1,4 +1,4 @@
-"""The agents that print one JSON object at the end: Anthropic's claude, Cursor's cursor-agent, and Block's goose."""
+"""Agents that print one JSON object at the end: Anthropic's claude, Cursor's cursor-agent, and Block's goose."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from minitask.executors.response import count, mapping
 from minitask.ledger.record import Usage
 
 MAX_PROMPT_BYTES = 100_000
-"""Linux passes no argument of 128 KiB or more."""
+"""Linux accepts no argument of 128 KiB or more."""
 _MAX_TURNS = "60"
 _LIMITS = {
     "error_max_budget_usd": "budget",
@@ -54,18 +54,18 @@ _OF_SESSION = (
     *("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"),
     *("ephemeral_1h_input_tokens", "output_tokens", "thinking_tokens"),
 )
-"""claude's names of fresh input, cache reads and writes, writes for an hour, output and thoughts."""
+"""claude's names of fresh input, cache reads, cache writes, one-hour cache writes, output and thinking tokens."""
 _DETAILS = ("cache_creation", "output_tokens_details")
-"""The objects that hold a session's counts beside its own fields."""
+"""Objects with more of a session's counts, beside its own fields."""
 _READ = ("cache_read_tokens", "cache_read_input_tokens", "cached_input_tokens")
 _WRITTEN = ("cache_write_tokens", "cache_write_input_tokens", "cache_creation_input_tokens")
 _FINE = ("", "completed", "success")
 
 
 class ClaudeProgram(AgentProgram):
-    """`claude -p`, which may read everything and write what the task lists; it cannot delete.
+    """`claude -p`, which may read everything and write the files that the task lists; it cannot delete.
 
-    It exits with 0 though every write was denied, and says "success" of a failed call: only its fields are believed.
+    It exits with 0 even if every write was denied, and reports "success" for failed calls, so its other fields decide.
     """
 
     name = "claude"
@@ -77,10 +77,8 @@ class ClaudeProgram(AgentProgram):
     )
 
     def invocation(self, job: Job) -> Invocation:
-        """Return the prompt on standard input; a repository's own settings, hooks and servers are not loaded."""
-        paths = [
-            f"./{path.translate(_GLOB)}" for path in job.writes
-        ]  # patterns of gitignore's kind
+        """Return an invocation with the prompt on standard input; the repository's settings and hooks are ignored."""
+        paths = [f"./{path.translate(_GLOB)}" for path in job.writes]  # gitignore patterns
         rules = [f"{tool}({path})" for path in paths for tool in ("Edit", "Write")]
         cost = () if job.max_cost_usd is None else ("--max-budget-usd", f"{job.max_cost_usd:f}")
         return Invocation(
@@ -101,7 +99,7 @@ class ClaudeProgram(AgentProgram):
         )
 
     def report(self, output: Output) -> AgentReport:
-        """Return the usage by model, where it is given: that of the session leaves calls out."""
+        """Return a report with the usage by model if there is one, because the session's usage omits calls."""
         results = of_type("result", records(output.stdout))
         if not results:
             return failed_report(output)
@@ -118,7 +116,7 @@ class ClaudeProgram(AgentProgram):
 
 
 def _claude_usage(used: Object, names: Iterable[str]) -> Usage:
-    """Return the usage whose counts have these names; cache writes last five minutes unless known to last an hour."""
+    """Return the usage from fields with these names; cache writes last five minutes unless counted as one-hour."""
     fresh, read, written, written_1h, output, thinking = (count(used.get(name)) for name in names)
     for_hour = None if written is None else written_1h or 0
     return Usage(
@@ -132,7 +130,7 @@ def _claude_usage(used: Object, names: Iterable[str]) -> Usage:
 
 
 def _claude_problem(output: Output, result: Object) -> Problem:
-    """Return the failure of an API; a reached limit or a denied write has no kind: those are the task's own."""
+    """Return an API failure; a limit or a denied write has no kind, because the task causes it."""
     if result.get("is_error") is not True:
         return None, _denials(result)
     errors = " ".join(string(item) for item in items(result.get("errors")))
@@ -153,9 +151,9 @@ def _denials(result: Object) -> str:
 
 
 class CursorProgram(AgentProgram):
-    """`cursor-agent -p`: it has no rules for single files, and says nothing of tokens or costs.
+    """`cursor-agent -p`, which has no rules for single files, and reports no tokens or costs.
 
-    Where it fails it exits with another code than 0 and prints no JSON. Written to its documentation, not measured.
+    On failure it exits with a code other than 0 and prints no JSON. Based on its documentation, not tested.
     """
 
     name = "cursor-agent"
@@ -163,9 +161,9 @@ class CursorProgram(AgentProgram):
     variables = ("CURSOR_API_KEY",)
 
     def invocation(self, job: Job) -> Invocation:
-        """Return the prompt as the last argument, on a line of its own, lest it be taken for an option.
+        """Return an invocation with the prompt as the last argument, on a new line if it starts with `-`.
 
-        Raises `UsageError` for a prompt that does not fit there, and for an endpoint other than Cursor's own.
+        Raises `UsageError` for a prompt that is too long, and for an endpoint other than Cursor's own.
         """
         size = len(prompt_bytes(job))
         if size > MAX_PROMPT_BYTES:
@@ -188,7 +186,7 @@ class CursorProgram(AgentProgram):
         )
 
     def report(self, output: Output) -> AgentReport:
-        """Return its final message; its usage is unknown."""
+        """Return a report with its final message; its usage is unknown."""
         results = of_type("result", records(output.stdout))
         if not results:
             return failed_report(output)
@@ -199,9 +197,9 @@ class CursorProgram(AgentProgram):
 
 
 class GooseProgram(AgentProgram):
-    """`goose run`; a model is called `PROVIDER/NAME`, or just `NAME` at an endpoint of the config's.
+    """`goose run`; a model is named `PROVIDER/NAME`, or `NAME` at an endpoint in the config.
 
-    Written to its documentation, not measured.
+    Based on its documentation, not tested.
     """
 
     name = "goose"
@@ -212,7 +210,7 @@ class GooseProgram(AgentProgram):
     )
 
     def invocation(self, job: Job) -> Invocation:
-        """Return the prompt in a file; no keyring is asked for a key."""
+        """Return an invocation with the prompt in a file; goose's keyring is disabled."""
         provider, slash, model = job.model.partition("/")
         if job.base_url or not slash:
             provider, model = "openai" if job.base_url else "", job.model
@@ -228,7 +226,7 @@ class GooseProgram(AgentProgram):
         )
 
     def report(self, output: Output) -> AgentReport:
-        """Return the usage in its metadata; older versions give only a total, which is of no use."""
+        """Return a report with the usage in its metadata; older versions state only a total, which is ignored."""
         parsed = trailing_object(output.stdout)
         metadata = mapping(parsed.get("metadata"))
         usage = Usage() if output.timed_out else _goose_usage(metadata)
@@ -273,7 +271,7 @@ def _goose_message(parsed: Object) -> str:
 
 
 def _goose_problem(output: Output, metadata: Object) -> Problem:
-    """Classify a failure; older versions exit with 0 after one, and name it in their status alone."""
+    """Classify a failure; older versions exit with 0 after one, and report it only in their status."""
     kind, message = exit_problem(output)
     status, error = string(metadata.get("status")), string(metadata.get("error"))
     if kind or status.lower() in _FINE:

@@ -1,4 +1,4 @@
-"""Start an agent's program on a workspace: found on PATH, with the user's login, in the sandbox; and its version."""
+"""Start an agent's program in a workspace, with the user's login and in the sandbox; find it and its version."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 
 HELPER_SECONDS = 60.0
-"""Time that a user's command may take to print a key."""
+"""Time limit for a user's command that prints a key."""
 OUTPUT_BYTES = 8 << 20
-"""Of each file that a program leaves in its home."""
+"""Size limit for each output file of a program."""
 LOGIN_KEYS: Mapping[str, tuple[str, ...]] = {
     ".claude.json": ("oauthAccount", "primaryApiKey"),
     ".cursor/cli-config.json": ("authInfo",),
@@ -50,15 +50,15 @@ LOGIN_KEYS: Mapping[str, tuple[str, ...]] = {
     ".config/mini-swe-agent/.env": (),
     ".aider/oauth-keys.env": (),
 }
-"""Files that hold settings beside a login, some of which start programs: the keys that are kept of a renewed one."""
+"""Files that hold settings beside a login, some of which start programs: the keys to copy back from a renewed one."""
 _LOGIN = threading.Lock()
-"""Held by whoever reads or renews a login of the user's."""
+"""Held while a login of the user is read or renewed."""
 _VERSIONS: dict[str, str] = {}
-"""The version of each program, by its path; each is asked once a process."""
+"""Version of each program by its path, as printed once per process."""
 
 
 def find_program(program: AgentProgram, environ: Mapping[str, str]) -> str | None:
-    """Return where PATH has the program; None if it is not there."""
+    """Return the program's path on PATH, or None."""
     return shutil.which(program.program, path=environ.get("PATH", ""))
 
 
@@ -71,7 +71,7 @@ def run_program(
     workspace: AgentWorkspace,
     environ: Mapping[str, str],
 ) -> Output:
-    """Return what the program printed, and the files that it left for us; keep a login that it renewed."""
+    """Run the program and return its output, including its output files; copy back a login that it renewed."""
     start = program.invocation(job)
     own_home = home_of(environ)
     lent = lend_login(own_home, workspace, program.credentials)
@@ -92,7 +92,7 @@ def run_program(
             readable=located.readable,
             patience=OutageWatch(),
         )
-        if finished.exit_code <= 0 or finished.stdout:  # it was at work, so what it took is billed
+        if finished.exit_code <= 0 or finished.stdout:  # it worked, which is billed
             break
         unknown = unknown_flags(_text(finished.stderr), argv)
         given_up = {flag: start.optional[flag] for flag in unknown if flag in start.optional}
@@ -112,13 +112,13 @@ def run_program(
 
 
 def setup_of(setting: ExecutorSetting, own_home: Path) -> Setup:
-    """Return what the user has set up for an agent; nothing where the config names an endpoint or a key."""
+    """Return the user's own configuration of an agent; empty if the config names an endpoint or a key."""
     from_config = setting.base_url or setting.api_key_env
     return NO_SETUP if from_config else find_setup(setting.type, own_home)
 
 
 def _files(setup: Setup, start: Invocation, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the files that the program's home is to hold; raises `ExecutorFailure` where a key is not printed."""
+    """Return the files for the program's home; raise `ExecutorFailure` if the helper prints no key."""
     files = dict(setup.files)
     for name, text in start.files.items():
         files[name] = merged(files[name], text) if name in files else text
@@ -128,7 +128,7 @@ def _files(setup: Setup, start: Invocation, environ: Mapping[str, str]) -> dict[
 
 
 def _printed_key(helper: str, environ: Mapping[str, str]) -> str:
-    """Return the key that the user's own command prints, as it would for the agent in the user's terminal."""
+    """Return the key that the user's own command prints, run as the agent would in the user's terminal."""
     from minitask.system import process
 
     asked = process.run(
@@ -148,7 +148,7 @@ def _printed_key(helper: str, environ: Mapping[str, str]) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file that nobody else may read."""
+    """Write a file that only its owner can read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_bytes(content)
@@ -159,7 +159,7 @@ def _text(content: bytes) -> str:
 
 
 def program_version(flag: str, executable: str, workspace: AgentWorkspace) -> str:
-    """Return what a program says of its version, asked in the workspace once a process; raises `MachineError`."""
+    """Return the version that a program prints, run in the workspace once per process; raise `MachineError`."""
     if executable not in _VERSIONS:
         located = locate_program(executable, home=workspace.environ.get("HOME", ""))
         finished = workspace.run(
@@ -174,7 +174,7 @@ def program_version(flag: str, executable: str, workspace: AgentWorkspace) -> st
 
 
 def lend_login(own_home: Path, workspace: AgentWorkspace, names: Iterable[str]) -> dict[str, bytes]:
-    """Copy the files of the user's login into the program's own home; return what was lent, by name."""
+    """Copy the user's login files into the program's home; return their contents by name."""
     lent = {}
     for name in names:
         if (own_home / name).is_file():
@@ -185,9 +185,9 @@ def lend_login(own_home: Path, workspace: AgentWorkspace, names: Iterable[str]) 
 
 
 def take_login_back(own_home: Path, workspace: AgentWorkspace, lent: Mapping[str, bytes]) -> None:
-    """Keep a login that the program renewed: the old one may not be good any more.
+    """Copy back a login that the program renewed, because the old one may be invalid now.
 
-    One that somebody else renewed in the meantime stays, and so does one that the program left half-written.
+    The user's file is left alone if it changed in the meantime, or if the program's copy is incomplete.
     """
     for name, before in lent.items():
         renewed = _read_output(workspace, name)
@@ -198,7 +198,7 @@ def take_login_back(own_home: Path, workspace: AgentWorkspace, lent: Mapping[str
 
 
 def _read_output(workspace: AgentWorkspace, name: str) -> bytes | None:
-    """Return what a file in the program's home holds; None for none, or one that is not to be trusted."""
+    """Return the content of a file in the program's home, or None if it is missing or unsafe to read."""
     from minitask.system.files import read_regular_file
 
     try:
@@ -208,7 +208,7 @@ def _read_output(workspace: AgentWorkspace, name: str) -> bytes | None:
 
 
 def _renewed_login(name: str, before: bytes, renewed: bytes) -> bytes:
-    """Return a login as it is to be from now on: the renewed one, if complete; of settings, its keys alone."""
+    """Return the login to store: the renewed one if it is complete; in a file with settings, only its login keys."""
     keys = LOGIN_KEYS.get(name)
     if keys is None and not name.endswith(".json"):
         return renewed
@@ -228,7 +228,7 @@ def _renewed_login(name: str, before: bytes, renewed: bytes) -> bytes:
 
 
 def _renew(login_path: Path, before: bytes, renewed: bytes) -> None:
-    """Replace the user's login, unless it is another one by now."""
+    """Replace the user's login, unless it changed in the meantime."""
     if login_path.read_bytes() != before:
         return
     draft = login_path.with_name(f"{login_path.name}.{os.urandom(4).hex()}.minitask")

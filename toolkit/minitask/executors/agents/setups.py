@@ -1,4 +1,4 @@
-"""What the user has set up for an agent in its own files: provider and login, and nothing else of them."""
+"""Read the provider and the login from the user's own configuration of an agent, and nothing else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PROVIDER = lazy_pattern(
     r"|SSL_CERT_FILE",
     re.IGNORECASE,
 )
-"""Variables that say which provider is asked, by which way, and with which key."""
+"""Environment variables that set the provider, the proxy or the key."""
 _DOTENV = lazy_pattern(r"^\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*$", re.MULTILINE)
 _COMMENT = lazy_pattern(r"^\s*//.*$", re.MULTILINE)
 _ENV_NAME = lazy_pattern(r"\{env:(\w+)\}")
@@ -44,23 +44,24 @@ MARKS: Mapping[str, str] = {
     ".config/goose/config.yaml": "GOOSE_PROVIDER",
     ".cursor/cli-config.json": "authInfo",
 }
-"""What a file holds once there is a login; any other file of a login is there only then."""
+"""Patterns in a file that holds a login; any other login file exists only with a login."""
 SECRETS = ("_KEY", "_TOKEN")
 PROBES: Mapping[str, tuple[str, ...]] = {
     "claude": ("auth", "status"),
     "codex": ("login", "status"),
 }
-"""Arguments with which a program says whether it is logged in, without asking a model."""
+"""Arguments with which a program prints whether it is logged in, without asking a model."""
 _LOGIN = lazy_pattern(r"^logged in|\"loggedIn\": *true", re.IGNORECASE | re.MULTILINE)
 _NO_LOGIN = lazy_pattern(r"not logged in|\"loggedIn\": *false", re.IGNORECASE)
 _SETS_LOGIN = lazy_pattern(r"key|token|provider|auth", re.IGNORECASE)
 
 
 class Setup(Redacted, frozen=True):
-    """What is brought into an agent's home: `files` by path below it, and variables.
+    """The user's configuration to copy into an agent's home: `files` by path below it, and `env` variables.
 
-    `names` are the user's variables that these files refer to, `drops` flags (with the number of their values) that
-    would hide them. `helper` is the user's command that prints a key. `brought` lists all of it, without a secret.
+    `names` are the user's variables that these files refer to, `drops` the flags (with their number of values) that
+    would make the agent ignore the files. `helper` is the user's command that prints a key. `brought` lists everything,
+    without secrets.
     """
 
     HIDDEN: ClassVar[tuple[str, ...]] = ("files", "env")
@@ -77,13 +78,13 @@ NO_SETUP = Setup()
 
 
 def find_setup(kind: str, home: Path) -> Setup:
-    """Return what an agent's own files below the user's home say of provider and login; a damaged file says nothing."""
+    """Return the provider and login settings in an agent's files below the user's home; damaged files are ignored."""
     finder = _FINDERS.get(kind)
     return finder(home) if finder else NO_SETUP
 
 
 def merged(setup_text: str, text: str) -> str:
-    """Return one JSON file of two; where both say something, the second counts."""
+    """Merge two JSON files; values of the second override the first."""
     return json.dumps(_over(json.loads(setup_text), json.loads(text)))
 
 
@@ -94,7 +95,7 @@ def _over(below: Any, above: Any) -> Any:
 
 
 def home_of(environ: Mapping[str, str]) -> Path:
-    """Return the user's home; a folder that is not there where HOME is not set."""
+    """Return the user's home; a folder that does not exist if HOME is not set."""
     return Path(environ.get("HOME", "/nonexistent"))
 
 
@@ -144,7 +145,7 @@ def _opencode(home: Path) -> Setup:
 
 
 def _text(folder: Path, home: Path, name: str) -> str:
-    """Return what a file holds that a setting names, as part of a JSON string."""
+    """Return the content of a file that a setting names, as part of a JSON string."""
     path = home / name[2:] if name.startswith("~/") else folder / name
     try:
         return json.dumps(path.read_text("utf-8").strip())[1:-1]
@@ -153,7 +154,7 @@ def _text(folder: Path, home: Path, name: str) -> str:
 
 
 def _google(folder: str, home: Path) -> Setup:
-    """Return the set-up of gemini, and of qwen, which began as a copy of it."""
+    """Return the configuration of gemini, and of qwen, which began as its fork."""
     settings = _json(home / folder / "settings.json")
     auth = _table(settings.get("security")).get("auth")
     parts: dict[str, Any] = {"security": {"auth": auth}} if auth else {}
@@ -201,7 +202,7 @@ def _json(path: Path) -> Mapping[str, Any]:
 
 
 def _table(value: object) -> Mapping[str, Any]:
-    """Return a value that is a table; nothing for any other."""
+    """Return the value if it is a table, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
@@ -211,7 +212,7 @@ def _of_provider(values: object) -> dict[str, str]:
 
 
 def _dotenv(home: Path, *names: str) -> dict[str, str]:
-    """Return what the first of some files that is there sets."""
+    """Return the provider variables set in the first of these files that exists."""
     for name in names:
         try:
             pairs = _DOTENV.findall((home / name).read_text("utf-8"))
@@ -222,7 +223,7 @@ def _dotenv(home: Path, *names: str) -> dict[str, str]:
 
 
 def _toml(value: object) -> str:
-    """Return a value as TOML on one line; a JSON string is a TOML string."""
+    """Return a value as TOML on one line; a JSON string is a valid TOML string."""
     if isinstance(value, dict):
         pairs = (f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items())
         return f"{{{', '.join(pairs)}}}"
@@ -242,12 +243,12 @@ def has_login(program: AgentProgram, environ: Mapping[str, str]) -> bool:
 
 
 def has_key(program: AgentProgram, environ: Mapping[str, str]) -> bool:
-    """Return True if a key is in a variable that the program reads."""
+    """Return True if a variable that the program reads holds a key."""
     return any(environ.get(name) for name in program.variables if name.endswith(SECRETS))
 
 
 def tells_login(printed: str) -> bool | None:
-    """Return whether a program says that it is logged in; None if it says nothing of that."""
+    """Return whether a program reports that it is logged in, or None if it reports neither."""
     if _NO_LOGIN.search(printed):
         return False
     return True if _LOGIN.search(printed) else None
