@@ -1,6 +1,6 @@
-"""What coding agents read in a repository: a guide between two marks, in the files that each agent looks for.
+"""Guides for coding agents: a section between two marks, in the files that each agent reads in a repository.
 
-Nothing outside the marks changes, and removing a section gives back the bytes that were there before it.
+Nothing outside the marks changes, and removing a section restores the bytes before it was added.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ alwaysApply: false
 
 
 class AgentFile(Struct, frozen=True):
-    """A file that an agent reads: its path, the template of its section, and what precedes that in a new file."""
+    """A file that an agent reads: its path, the template of its section, and the head of a new file."""
 
     path: str
     template: str = GUIDE
@@ -53,7 +53,7 @@ class AgentFile(Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """Return what is between the marks."""
+        """Return the text between the marks."""
         return resources.path("templates", self.template).read_text("utf-8").strip()
 
 
@@ -73,13 +73,13 @@ AGENTS = {
     "opencode": AGENTS_MD,
     "qwen": (AgentFile("QWEN.md"),),
 }
-"""The files that each agent reads in a repository."""
+"""Files that each agent reads in a repository."""
 
 
 class PlannedFile(Struct, frozen=True):
-    """The change of a file: `created`, `extended`, `updated`, `kept`, `removed` (our part of it) or `deleted`.
+    """The change of a file: `created`, `extended`, `updated`, `kept`, `removed` (only its section) or `deleted`.
 
-    `path` is relative to the repository's root; `content` is None where there is nothing to write.
+    `path` is relative to the repository's root; `content` is None if there is nothing to write.
     """
 
     path: str
@@ -88,7 +88,7 @@ class PlannedFile(Struct, frozen=True):
     content: bytes | None = None
 
     def write(self) -> None:
-        """Make the change; folders come and go with the file."""
+        """Make the change; folders are created and removed with the file."""
         if self.what == "deleted":
             self.target.unlink()
             for folder in self.target.parents[: len(Path(self.path).parts) - 1]:
@@ -103,9 +103,9 @@ class PlannedFile(Struct, frozen=True):
 def agent_changes(
     top: Path, names: Iterable[str], *, remove: bool = False
 ) -> tuple[PlannedFile, ...]:
-    """Return what teaching these agents changes, or what removing their sections does; a file is named once.
+    """Return the changes that add the sections of these agents, or remove them; each file is listed once.
 
-    `UsageError` for an unknown agent, a damaged section, and a link that leads out of the repository.
+    Raises `UsageError` for an unknown agent, a damaged section, or a link that leads out of the repository.
     """
     by_target: dict[Path, PlannedFile] = {}
     for name in names:
@@ -118,7 +118,7 @@ def agent_changes(
 
 
 def add_section(content: bytes, text: str, *, name: str) -> bytes:
-    """Return a file's content with this text as its section: in place of an earlier one, else at the end."""
+    """Return a file's content with this text as its section: in place of an earlier section, or at the end."""
     newline = _newline(content)
     section = newline.join((BEGIN, *text.encode().split(b"\n"), END))
     bounds = find_section(content, name=name)
@@ -146,9 +146,9 @@ def remove_section(content: bytes, *, name: str) -> bytes:
 
 
 def find_section(content: bytes, *, name: str) -> tuple[int, int] | None:
-    """Return where the section begins, and where the line of its end mark ends; None without one.
+    """Return the offsets of the section's start and of the end of its last line, or None.
 
-    A mark is a line of its own. `UsageError` where one lacks the other, and for a second section.
+    A mark is a whole line. Raises `UsageError` for a mark without the other, and for a second section.
     """
     if content.startswith(UTF_16):
         raise UsageError("the file is UTF-16", where=name, hint=f"save {name} as UTF-8")
@@ -169,7 +169,7 @@ def find_section(content: bytes, *, name: str) -> tuple[int, int] | None:
 
 
 def _marks(content: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """Yield of each mark its line, from 1, where that begins and ends, and the mark."""
+    """Yield each mark with its 1-based line and the offsets of the line's start and end."""
     offset = len(BOM) if content.startswith(BOM) else 0
     for number, line in enumerate(content[offset:].splitlines(keepends=True), 1):
         if line.strip() in (BEGIN, END):
@@ -178,12 +178,12 @@ def _marks(content: bytes) -> Iterator[tuple[int, int, int, bytes]]:
 
 
 def _newline(content: bytes) -> bytes:
-    """Return how the first line ends."""
+    """Return the line end of the first line."""
     return b"\r\n" if content.partition(b"\n")[0].endswith(b"\r") else b"\n"
 
 
 def _with(file: AgentFile, target: Path) -> PlannedFile:
-    """Return the change that gives a file its section."""
+    """Return the change that adds or updates a file's section."""
     if not target.exists():
         section = b"%s\n%s\n%s\n" % (BEGIN, file.text.encode(), END)
         return PlannedFile(file.path, "created", target, file.head.encode() + section)
@@ -196,7 +196,7 @@ def _with(file: AgentFile, target: Path) -> PlannedFile:
 
 
 def _without(file: AgentFile, target: Path) -> PlannedFile:
-    """Return the change that takes a file's section away, or the file, if nothing of the user's is in it."""
+    """Return the change that removes a file's section, or the file if it holds nothing else."""
     content = target.read_bytes() if target.exists() else b""
     bounds = find_section(content, name=file.path)
     if not bounds:
@@ -208,7 +208,7 @@ def _without(file: AgentFile, target: Path) -> PlannedFile:
 
 
 def _target(top: Path, name: str) -> Path:
-    """Return the file that a path leads to; `UsageError` where links take it out of the repository."""
+    """Return the file at a path; raise `UsageError` if links lead out of the repository."""
     root, hint = top.resolve(), f"make {name} a file of this repository"
     try:
         target = (top / name).resolve()

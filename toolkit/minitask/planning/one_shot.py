@@ -1,4 +1,4 @@
-"""One change from a sentence: its spec, with the files and the check asked of a planner where they are not given."""
+"""One change from a sentence: write its spec, and ask a planner for the files and the check if they are not given."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from minitask.task.questions import QuestionPrompt, record_question
 from minitask.words import fence_of, one_line
 
 PROJECT = "do"
-"""The project that the specs are written to, as any other is."""
+"""The project of these specs."""
 TITLE_LENGTH = 72
 SMALL_BYTES, SMALL_FILES = 24_000, 40
 """A repository up to this size is shown to the planner as a whole."""
@@ -61,7 +61,7 @@ _THOUGHTS = lazy_pattern(r"<think>.*?</think>", re.DOTALL)
 
 
 class ChangeRequest(Struct, frozen=True):
-    """A change that a user wants: their words, the files to edit and to create, and the commands that prove it."""
+    """A change that a user requests: a description, the files to edit and to create, and the commands that prove it."""
 
     text: str
     edits: tuple[str, ...] = ()
@@ -70,18 +70,18 @@ class ChangeRequest(Struct, frozen=True):
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Return what is still to be found: `files`, `check`."""
+        """Return the missing parts: `files`, `check`."""
         lacks = {"files": not (self.edits or self.creates), "check": not self.checks}
         return tuple(name for name, is_missing in lacks.items() if is_missing)
 
     def options(self) -> Iterator[tuple[str, str]]:
-        """Yield the options that say the same, each with a value."""
+        """Yield the equivalent command-line options, each with a value."""
         fields = {"edit": self.edits, "create": self.creates, "check": self.checks}
         return ((name, value) for name, values in fields.items() for value in values)
 
 
 class OneShot(Struct, frozen=True):
-    """A spec that is not written yet: what it is for, its path, its text, and the task that it will be."""
+    """A spec before it is written: its request, path, text, and task."""
 
     request: ChangeRequest
     path: str
@@ -91,7 +91,7 @@ class OneShot(Struct, frozen=True):
 
 
 def repository_path(engine: Context, folder: Path, word: str) -> str:
-    """Return a path of the user's, from where they stand, as the repository has it; raise `UsageError` outside it."""
+    """Return a user's path, relative to `folder`, as the repository's path; raise `UsageError` if it is outside."""
     top = engine.repository.checkout().resolve()
     path = Path(os.path.normpath(folder.resolve() / word))
     if not path.is_relative_to(top) or path == top:
@@ -100,7 +100,7 @@ def repository_path(engine: Context, folder: Path, word: str) -> str:
 
 
 def draft(engine: Context, base: Base, request: ChangeRequest) -> OneShot:
-    """Return the spec of a change, numbered after those that are there; it is not checked yet."""
+    """Return the spec of a change, with the next number, unchecked."""
     number = 1 + last_number(_names(engine, base))
     name = f"{number:02}-{slug(title_of(request.text))}".rstrip("-")
     path = f"{PROJECTS}/{PROJECT}/{name}.md"
@@ -131,13 +131,13 @@ def title_of(text: str) -> str:
 
 
 def diagnose(engine: Context, shot: OneShot) -> tuple[Diagnostic, ...]:
-    """Return what `validate` says of the spec."""
+    """Return the diagnostics that `validate` gives for the spec."""
     sources = Sources(engine.repository.checkout(), {shot.path: shot.text})
     return check_sources(sources, engine.repository, engine.settings).diagnostics
 
 
 def check_committed(engine: Context, shot: OneShot) -> None:
-    """Raise `UsageError` for a file to edit that is in the checkout and not in the commit that the task starts from."""
+    """Raise `UsageError` for a file to edit that is in the checkout but not in the task's base commit."""
     top = engine.repository.checkout()
     for path in shot.request.edits:
         if engine.objects.entry(shot.task.base, path) is None and (top / path).is_file():
@@ -149,7 +149,7 @@ def check_committed(engine: Context, shot: OneShot) -> None:
 def complete(
     engine: Context, base: Base, request: ChangeRequest, route: Route, *, budget: Budget
 ) -> OneShot:
-    """Have a planner name the files and the check that are missing; raise `MinitaskError` where no answer will do."""
+    """Ask a planner for the missing files and check; raise `MinitaskError` if it gives no usable answer."""
     question = QuestionPrompt(
         PLAN,
         SYSTEM,
@@ -175,7 +175,7 @@ def complete(
 
 
 def completed(request: ChangeRequest, answer: str) -> ChangeRequest:
-    """Return a request with what an answer adds; what the user named stays as it is."""
+    """Return a request completed from an answer; parts that the user gave are not changed."""
     values: dict[str, dict[str, None]] = {"edit": {}, "create": {}, "check": {}}
     for key, value in _ANSWER.findall(_THOUGHTS.sub("", answer)):
         is_command = key.lower() == "check"
@@ -188,19 +188,19 @@ def completed(request: ChangeRequest, answer: str) -> ChangeRequest:
 
 
 def lacking_options(request: ChangeRequest) -> str:
-    """Return the options that would name what is missing."""
+    """Return the options for the missing parts."""
     lacking = {"files": "--edit PATH", "check": "--check CMD"}
     return " ".join(lacking[name] for name in request.missing)
 
 
 def command_with(request: ChangeRequest, options: str) -> str:
-    """Return the command with more options than were given, to be typed."""
+    """Return the command with additional options, for the user to type."""
     present = [f"--{name} {shlex.quote(value)}" for name, value in request.options()]
     return " ".join(["minitask do", shlex.quote(title_of(request.text)), *present, options])
 
 
 def commit_spec(engine: Context, base: Base, shot: OneShot) -> None:
-    """Commit the spec, and nothing else, on the target; raise `RefusedError` where the checkout is in the way."""
+    """Commit only the spec on the target; raise `RefusedError` if the target or the checkout prevents that."""
     content = shot.text.encode("utf-8", "surrogateescape")
     commit = NewCommit(
         ref=base.target,
@@ -218,7 +218,7 @@ def commit_spec(engine: Context, base: Base, shot: OneShot) -> None:
 
 
 def _task(base: Base, path: str, text: str) -> Task:
-    """Return the task that a spec will be, to be looked at; its errors are for `diagnose`."""
+    """Return the task of a draft spec, without checks: `diagnose` reports its errors."""
     spec = parse_file(text, path=path).specs[0]
     blob = blob_id(text.encode("utf-8", "surrogateescape"), like=base.base)
     return Task(task_names([spec])[0], spec, path, blob, base.base, base.target, uncommitted=True)
@@ -246,7 +246,7 @@ def _prompt(engine: Context, base: Base, request: ChangeRequest) -> str:
 
 
 def _small_repository(engine: Context, base: Base) -> tuple[str, ...]:
-    """Return the text files of a repository that is small enough to be shown as a whole."""
+    """Return the text files of a repository that is small enough to be shown as a whole, else none."""
     paths = committed_paths(engine, base)
     if len(paths) > SMALL_FILES:
         return ()
@@ -256,7 +256,7 @@ def _small_repository(engine: Context, base: Base) -> tuple[str, ...]:
 
 
 def _judge(engine: Context, base: Base, request: ChangeRequest, answer: str) -> None:
-    """Raise `EditError`, fit to be sent back, unless an answer makes a spec that could run and proves something."""
+    """Raise `EditError`, in words to send back, unless the answer makes a valid spec whose check fails now."""
     more = completed(request, answer)
     if more.missing:
         raise EditError(
@@ -269,7 +269,7 @@ def _judge(engine: Context, base: Base, request: ChangeRequest, answer: str) -> 
     if errors:
         described = (f"{e.message} ({e.hint})" if e.hint else e.message for e in errors)
         raise EditError("; ".join(described))
-    if engine.sandbox.strength is Strength.NONE:  # a model's command, which nobody has seen yet
+    if engine.sandbox.strength is Strength.NONE:  # a model's command, not yet reviewed
         return
     try:
         check_fails_before(engine, shot.task)
@@ -279,5 +279,5 @@ def _judge(engine: Context, base: Base, request: ChangeRequest, answer: str) -> 
 
 
 def errors_of(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
-    """Return those that keep a task from running."""
+    """Return the diagnostics that keep a task from running."""
     return [item for item in diagnostics if item.is_error]

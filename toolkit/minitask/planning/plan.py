@@ -1,4 +1,4 @@
-"""Planning: a goal becomes specs, written by an expensive model, checked as any spec is, and left to be committed."""
+"""Turn a goal into specs, by an expensive model or from an answer given in a file; check but do not commit them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ REPAIRS = 2
 MOST_TASKS = 30
 SHOWN_DIAGNOSTICS = 12
 ANSWERS = "answers"
-"""Folder of answers that were paid for and are no specs yet."""
+"""Folder of paid answers that could not be turned into specs yet."""
 ANSWER_TOKENS = 16_000
 SYSTEM = """\
 You plan a change to a repository so that cheap models, or no model at all, can carry it out. Cut it into mini-tasks: \
@@ -62,13 +62,13 @@ in this form:
 
 {template}"""
 FORBIDDEN = ("executor", "model", "network", "anchor", "proof")
-"""Options that a planner may not set: the user decides who works, and with what."""
+"""Options that a planner may not set: the user decides which executor works, and with what access."""
 
 
 class Planned(Struct, frozen=True):
-    """The result of planning: the specs that were written, what is wrong with them, and the calls that it took.
+    """The result of planning: the specs written, their diagnostics, and the calls made.
 
-    `problem` is why there is nothing better; `kept` the file that holds an answer of which no spec could be made.
+    `problem` says what went wrong; `kept` is the file with an answer that could not be turned into specs.
     """
 
     project: str
@@ -81,17 +81,17 @@ class Planned(Struct, frozen=True):
 
     @property
     def has_errors(self) -> bool:
-        """Return True if a spec cannot run as it is."""
+        """Return True if a spec has errors that keep it from running."""
         return any(item.is_error for item in self.diagnostics)
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """Return what the calls took in all; None if one is unknown."""
+        """Return the total cost of the calls, or None if one is unknown."""
         return whole(call.cost_usd for call in self.calls)
 
 
 def project_name(goal: str, name_option: str | None) -> str:
-    """Return the project's name: the one given, or the goal's first words; raise `UsageError` if it is none."""
+    """Return the given project name, or the goal's first words; raise `UsageError` if it is invalid."""
     name = name_option or "-".join(slug(goal).split("-")[:NAME_WORDS])
     if not PROJECT_NAME.fullmatch(name):
         wrong = f"{name!r} is not a valid project name"
@@ -103,12 +103,12 @@ def project_name(goal: str, name_option: str | None) -> str:
 
 
 def plan_topic(goal: Goal) -> str:
-    """Return what the records of a goal's planning are under."""
+    """Return the task name for the records of a goal's planning."""
     return f"{goal.project}/@plan"
 
 
 def planning_question(engine: Context, base: Base, goal: Goal) -> QuestionPrompt:
-    """Return what a planner is asked; raise `UsageError` if a file to show is not committed, or all are too long."""
+    """Return the planner's question; raise `UsageError` if a file to show is not committed, or if they are too long."""
     template = resources.path("templates", "planned-task.md").read_text("utf-8").strip()
     return QuestionPrompt(
         PLAN,
@@ -121,7 +121,7 @@ def planning_question(engine: Context, base: Base, goal: Goal) -> QuestionPrompt
 
 
 def plan(engine: Context, base: Base, goal: Goal, route: Route, *, budget: Budget) -> Planned:
-    """Have the goal planned, and write the specs; the planning is on record, whatever resulted."""
+    """Have a model plan the goal, and write the specs; the call is recorded whatever the result."""
     project_folder(engine.repository, goal.project)
     question = planning_question(engine, base, goal)
     question_call, outcome, failed = ask_of_project(
@@ -143,9 +143,9 @@ def plan(engine: Context, base: Base, goal: Goal, route: Route, *, budget: Budge
 
 
 def write_planned(engine: Context, goal: Goal, text: str) -> Planned:
-    """Write the specs of an answer that somebody else gave; raise `UsageError` if it holds none.
+    """Write the specs in an answer from elsewhere; raise `UsageError` if it holds none.
 
-    An answer that was kept ends with the mark of the task that it is for.
+    A stored answer ends with the mark of its task.
     """
     project_folder(engine.repository, goal.project)
     *_, last = None, *MARK.finditer(text)
@@ -159,7 +159,7 @@ def write_planned(engine: Context, goal: Goal, text: str) -> Planned:
 
 
 def check_answer(engine: Context, goal: Goal, text: str) -> None:
-    """Raise `EditError`, fit to be sent back, unless an answer is specs that could run."""
+    """Raise `EditError`, in words to send back, unless an answer holds specs that could run."""
     drafts = drafts_of(engine, goal, text)
     diagnostics = _check(engine, goal.project, drafts)
     errors = [
@@ -173,7 +173,7 @@ def check_answer(engine: Context, goal: Goal, text: str) -> None:
 
 
 def _is_without_proof(item: Diagnostic, goal: Goal, drafts: Sequence[DraftedSpec]) -> bool:
-    """Return True if a warning says that no command of a spec can fail: such a task is refused when it is to run."""
+    """Return True for a warning that no command of a spec can fail, because such a task is refused when it runs."""
     return item.code == "W402" and any(
         proves_nothing(spec)
         for draft in drafts
@@ -183,9 +183,9 @@ def _is_without_proof(item: Diagnostic, goal: Goal, drafts: Sequence[DraftedSpec
 
 
 def drafts_of(engine: Context, goal: Goal, text: str) -> tuple[DraftedSpec, ...]:
-    """Return the specs of an answer; raise `EditError` if there are none, or they would do what no planner may.
+    """Return the specs in an answer; raise `EditError` if there are none, or if they break a rule for planners.
 
-    Each keeps what the goal is taken from.
+    Each spec names the source of the goal.
     """
     top = engine.repository.checkout()
     names = (path.name for path in (top / PROJECTS / goal.project).glob("*.md"))
@@ -198,7 +198,7 @@ def drafts_of(engine: Context, goal: Goal, text: str) -> tuple[DraftedSpec, ...]
 
 
 def _salvaged(engine: Context, goal: Goal, failure: ExecutorFailure) -> Planned:
-    """Return what can be had of an answer that was paid for: its specs with their errors, or at least its text."""
+    """Return the specs of an unusable answer with their errors; else store its text, because it was paid for."""
     message = failure.message
     if failure.reply and failure.kind is FailureKind.MALFORMED:
         try:
@@ -212,7 +212,7 @@ def _salvaged(engine: Context, goal: Goal, failure: ExecutorFailure) -> Planned:
 
 
 def _written(engine: Context, project: str, drafts: Sequence[DraftedSpec]) -> Planned:
-    """Write the specs, none over a file that is there, and say what is wrong with them."""
+    """Write the specs without overwriting files, and return their diagnostics."""
     diagnostics = _check(engine, project, drafts)
     folder = project_folder(engine.repository, project)
     for draft in drafts:
@@ -225,7 +225,7 @@ def _paths(project: str, drafts: Sequence[DraftedSpec]) -> tuple[str, ...]:
 
 
 def project_folder(repository: Repository, project: str) -> Path:
-    """Return where a project's specs are; raise `UsageError` if that is no folder of the repository."""
+    """Return the folder of a project's specs; raise `UsageError` if it is not a folder of the repository."""
     top = repository.checkout()
     folder = top / PROJECTS / project
     inside = folder.resolve().is_relative_to(top.resolve())
@@ -265,7 +265,7 @@ def _line(item: Diagnostic) -> str:
 
 
 def _keep(engine: Context, goal: Goal, text: str) -> str:
-    """Keep an answer that was paid for, with the mark of its task, and return its path."""
+    """Store a paid answer with the mark of its task, and return its path."""
     folder = engine.repository.home / ANSWERS
     folder.mkdir(parents=True, exist_ok=True)
     content = f"{text}\n\n{goal.mark}\n" if goal.mark else text

@@ -1,7 +1,7 @@
-"""The tasks of another tool's plan, planned one after the other: a call each, and nothing that is there is asked again.
+"""Plan the tasks of another tool's plan one by one, with one call each; tasks that already have specs are not planned.
 
-A spec keeps in a comment which task it is planned from, and a digest of that task's text. So a later run knows what is
-planned already, what has changed since, and which specs the next ones come after.
+A spec names its task in a comment, with a digest of the task's text. So a later run knows which tasks are planned,
+which have changed since, and on which specs the next ones depend.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ from minitask.task import call_journal
 from minitask.words import DATA, did_you_mean, fenced_data, one_line
 
 SPEC_TOKENS = 800
-"""How long a planned spec is, about."""
+"""Estimated tokens of a planned spec."""
 SPECS_A_TASK = 2
 MOST_SHOWN = 100
 PLANNED, PRESENT, OPEN, FAILED, SKIPPED = "planned", "present", "open", "failed", "skipped"
 
 
 class GoalResult(Struct, frozen=True):
-    """What became of a task: planned now, present (planned before), open, failed or skipped, and the reason.
+    """The result for a task: planned now, present (planned before), open, failed or skipped, with the reason.
 
     `specs` are the paths of its specs.
     """
@@ -63,7 +63,7 @@ class GoalResult(Struct, frozen=True):
 
 
 class PlannedGoals(Struct, frozen=True):
-    """The result: what became of each task, and all that was written and paid for. `route` is who plans."""
+    """The results of all tasks, with everything written and paid for. `route` is the planner's."""
 
     source: GoalSource
     results: tuple[GoalResult, ...]
@@ -72,12 +72,12 @@ class PlannedGoals(Struct, frozen=True):
 
     @property
     def estimate_usd(self) -> Decimal | None:
-        """Return about what the calls will cost that are still to be made; None if it is unknown."""
+        """Return the estimated cost of the remaining calls, or None if it is unknown."""
         return whole(result.estimate.cost_usd for result in self.results if result.estimate)
 
 
 class _Present(Struct, frozen=True):
-    """A spec of the project, and the task that it is planned from, if it is from one."""
+    """A spec file of the project, and the task that it was planned from, if any."""
 
     name: str
     specs: tuple[Spec, ...]
@@ -88,7 +88,7 @@ class _Present(Struct, frozen=True):
 def survey(
     engine: Context, source: GoalSource, template: Goal, only: Collection[str] = ()
 ) -> tuple[GoalResult, ...]:
-    """Return the tasks as they stand before any call; raise `UsageError` for a task of `only` that is not there."""
+    """Return the tasks' states before any call; raise `UsageError` for a task of `only` that the plan does not have."""
     labels = [goal.label for goal in source.plan.goals]
     for label in only:
         if label not in labels:
@@ -105,7 +105,7 @@ def estimated(
     results: Sequence[GoalResult],
     route: Route | None,
 ) -> PlannedGoals:
-    """Return what planning would take, with no call: tokens and dollars of each task that is open."""
+    """Return the results with an estimate of tokens and dollars for each open task, without a call."""
     present = _present(engine, template.project)
 
     def with_estimate(result: GoalResult) -> GoalResult:
@@ -129,9 +129,9 @@ def plan_goals(
     *,
     budget: Budget,
 ) -> PlannedGoals:
-    """Have each open task planned; what is planned stays, whatever happens to the others.
+    """Plan each open task; specs already written stay if later tasks fail.
 
-    A task that waits for one that failed stays open, as do all that are left where every further call would fail.
+    A task that depends on a failed one stays open, as do all others once an error would fail every further call.
     """
     outcomes: list[GoalResult] = []
     parts: list[Planned] = []
@@ -160,7 +160,7 @@ def plan_goals(
 
 
 def _loose(goal: PlanGoal, source: GoalSource, present: Sequence[_Present]) -> str:
-    """Return which tasks a planned one depends on that have no specs, so that none of its specs comes after them."""
+    """Return a note on dependencies without specs, which the specs of a planned task therefore do not depend on."""
     origins = {spec.origin for spec in present}
     needs = [need for need in goal.needs if source.origin(need) not in origins]
     missing = f"it depends on {listed(needs)}, not planned yet: add `depends_on` by hand"
@@ -170,14 +170,14 @@ def _loose(goal: PlanGoal, source: GoalSource, present: Sequence[_Present]) -> s
 def _planned(engine: Context, base: Base, goal: Goal, route: Route, budget: Budget) -> Planned:
     try:
         return _kept(engine, goal) or plan(engine, base, goal, route, budget=budget)
-    except MinitaskError as error:  # nothing was written, and no other call would fare better
+    except MinitaskError as error:  # nothing was written, and every other call would fail, too
         return Planned(goal.project, (), (), problem=str(error), exit_code=max(error.exit_code, 2))
 
 
 def _kept(engine: Context, goal: Goal) -> Planned | None:
-    """Write the specs of a kept answer to this goal: its process was killed, or somebody has repaired it since.
+    """Write the specs of a stored answer for this goal, from a killed run or repaired by the user since.
 
-    None if there is none, or if it is not on record: the same call gives it then.
+    Returns None if there is none, or if the answer is in the journal, because then the same call returns it.
     """
     topic = plan_topic(goal)
     if any(call.key.task == topic for call in call_journal.unused(engine.repository.home)):
@@ -220,7 +220,7 @@ def _standing(
 
 
 def _goal(goal: PlanGoal, source: GoalSource, template: Goal, present: Sequence[_Present]) -> Goal:
-    """Return the goal of a planner: the user's words, the task as data, and the specs that are there."""
+    """Return the planner's goal: the user's words, the task as data, and the existing specs."""
     origin = source.origin(goal.label)
     after = [name for need in goal.needs for name in _last_of(source.origin(need), present)]
     mark = f"{source.form} {quote(source.path)} task {quote(goal.label, safe='')}"
@@ -243,7 +243,7 @@ def _goal(goal: PlanGoal, source: GoalSource, template: Goal, present: Sequence[
 
 
 def _so_far(origin: tuple[str, str, str], present: Sequence[_Present]) -> str:
-    """Return a line a spec of the project: its title and the files that it writes; of this very task marked so."""
+    """Return one line per spec of the project, with its title and output files; mark earlier specs of this task."""
     lines = []
     for item in present:
         mark = " — for an earlier wording of this task" if item.origin == origin else ""
@@ -259,7 +259,7 @@ def _so_far(origin: tuple[str, str, str], present: Sequence[_Present]) -> str:
 
 
 def _last_of(origin: tuple[str, str, str], present: Sequence[_Present]) -> Iterator[str]:
-    """Yield the specs of a task that no other spec of it depends on."""
+    """Yield the specs of a task that none of its other specs depends on."""
     earlier = [item for item in present if item.origin == origin]
     specs = [spec for item in earlier for spec in item.specs]
     needed = {index for needs in Graph(tuple(specs)).needs for index in needs}
@@ -268,7 +268,7 @@ def _last_of(origin: tuple[str, str, str], present: Sequence[_Present]) -> Itera
 
 
 def _present(engine: Context, project: str) -> tuple[_Present, ...]:
-    """Return the specs of a project's folder, in the order of their names."""
+    """Return the specs in a project's folder, sorted by name."""
     paths = sorted((engine.repository.checkout() / PROJECTS / project).glob("*.md"))
     return tuple(_read(path, project) for path in paths if path.is_file() and not path.is_symlink())
 
@@ -285,7 +285,7 @@ def _read(path: Path, project: str) -> _Present:
 def estimate_call(
     engine: Context, base: Base, goal: Goal, route: Route | None, *, specs: int = SPECS_A_TASK
 ) -> CallEstimate:
-    """Return about what it takes to have a goal planned as so many specs."""
+    """Return an estimate of the call that plans a goal as `specs` specs."""
     question = planning_question(engine, base, goal)
     scale = token_scale(route.model) if route else 1.0
     input_tokens = round(scale * estimate_tokens(f"{question.system}\n\n{question.text}"))

@@ -1,4 +1,4 @@
-"""What a planner is asked, with as much of the repository as it needs, and the specs in its answer."""
+"""Build a planner's prompt, with the relevant parts of the repository, and parse the specs in its answer."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ from minitask.task.questions import (
 from minitask.words import fence_of
 
 MOST_PATHS = 600
-"""Paths of the tree that a planner is told; of the rest it is told how many there are."""
+"""Limit of paths in a planner's prompt; it gives the number of the others."""
 READ_TOKENS = 40_000
 SUFFIX = ".md"
 RULE = "---"
 LONGEST_SLUG = 60
 FRONT_LINES = 30
-"""The most lines between a heading and the beginning of its front matter."""
+"""Limit of lines between a heading and the start of its front matter."""
 _PATH = lazy_pattern(r"(?:^|\s)path=\"?([^\"\s]+)")
 _NAME = lazy_pattern(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.md$")
 
 
 class Goal(Struct, frozen=True):
-    """A goal to plan: the user's words, the project's name, the files to show, and how many tokens of them.
+    """A goal to plan: the user's words, the project's name, the files to show, and their limit in tokens.
 
-    `issue` is the web address of the issue that the goal is taken from, if it is from one; `mark` the comment that
-    keeps which task of another tool's plan it is, `title` that task's, and `after` the specs that come before its own.
+    `issue` is the URL of the issue that the goal comes from, if any; `mark` is the comment that names a task of another
+    tool's plan, `title` that task's title, and `after` the specs that the new ones depend on.
     """
 
     text: str
@@ -67,7 +67,7 @@ class Goal(Struct, frozen=True):
 
 
 def plan_prompt(engine: Context, base: Base, goal: Goal) -> str:
-    """Return the prompt of a plan; it names the specs that the project has, so that their numbers go on."""
+    """Return the prompt of a plan; it lists the project's specs, so that the numbers continue."""
     folder = engine.repository.checkout() / PROJECTS / goal.project
     names = sorted(path.name for path in folder.glob("*.md"))
     taken = f" It holds {', '.join(names)}; go on with the next number." if names else ""
@@ -84,10 +84,10 @@ def ask_of_project(
     *,
     budget: Budget,
 ) -> tuple[QuestionCall, Answered | ExecutorFailure, tuple[Attempt, ...]]:
-    """Return the last call of a question on a project, its outcome, and the calls that failed before it.
+    """Return the last call of a question on a project, its outcome, and the failed calls before it.
 
-    The next tier up is asked where a model could not answer. `topic` is what the records are under. Raise
-    `MinitaskError` where no call could be made.
+    If a model cannot answer, the next tier is asked. `topic` is the records' task name. Raises `MinitaskError` if no
+    call could be made.
     """
     subject = QuestionSubject(topic, base.base, base.target)
     first = make_question_call(engine, subject, question, route, budget=budget)
@@ -98,7 +98,7 @@ def ask_of_project(
 
 
 def repository_prompt(engine: Context, base: Base, goal: Goal, more: str) -> str:
-    """Return the goal, `more` on it, and as much of the repository as a planner needs."""
+    """Return the goal, `more` about it, and the parts of the repository that a planner needs."""
     shared = shared_context(engine, base.base)
     paths = committed_paths(engine, base)
     omitted = f"\n… and {len(paths) - MOST_PATHS} more" if len(paths) > MOST_PATHS else ""
@@ -113,13 +113,13 @@ def repository_prompt(engine: Context, base: Base, goal: Goal, more: str) -> str
 
 
 def committed_paths(engine: Context, base: Base) -> list[str]:
-    """Return the paths of the base's files, without those of specs."""
+    """Return the paths of the base's files, without specs."""
     paths = engine.repository.git.fields("ls-tree", "-r", "-z", "--name-only", base.base)
     return [path for path in paths if path and not path.startswith(f"{PROJECTS}/")]
 
 
 def _files(engine: Context, base: Base, goal: Goal) -> str:
-    """Return the files that the user named, and those that the goal names, every line with its number."""
+    """Return the files that the user or the goal names, with numbered lines."""
     texts = {}
     for path in goal.reads:
         text = engine.objects.file(base.base, path)
@@ -153,14 +153,14 @@ def _shown(path: str, text: str) -> str:
 
 
 class DraftedSpec(Struct, frozen=True):
-    """A spec that is no file yet: the name that it is to have, and its text."""
+    """A spec before it is written: its file name and its text."""
 
     name: str
     text: str
 
 
 def specs_of(text: str, *, first: int = 1) -> tuple[DraftedSpec, ...]:
-    """Return the specs in an answer, in order; `first` numbers those without a name. `EditError` if there are none."""
+    """Return the specs in an answer; `first` numbers those without a name. Raises `EditError` if there are none."""
     plain = text.replace("\r\n", "\n")
     fences = filter(_is_spec, find_fences(plain))
     drafts = [_fenced_spec(fence, number) for number, fence in enumerate(fences, first)]
@@ -179,9 +179,9 @@ def specs_of(text: str, *, first: int = 1) -> tuple[DraftedSpec, ...]:
 
 
 def with_source(drafts: Sequence[DraftedSpec], goal: Goal) -> tuple[DraftedSpec, ...]:
-    """Return specs with a comment on what they come from: the issue's address, or the task of another tool's plan.
+    """Return the specs with a comment on their source: the issue's URL, or the task of another tool's plan.
 
-    Those that need none of the others come after the specs that the goal comes after.
+    Specs without dependencies among them get `goal.after` as dependencies.
     """
     notes = [note for note in (issue_note(goal.issue) if goal.issue else "", goal.mark) if note]
     sourced = [_with_comments(draft, notes) for draft in drafts]
@@ -203,7 +203,7 @@ def _with_comments(draft: DraftedSpec, comments: Sequence[str]) -> DraftedSpec:
 
 
 def _first_of(drafts: Sequence[DraftedSpec]) -> set[str]:
-    """Return the names of the drafts that depend on no other of them."""
+    """Return the names of the drafts that depend on none of the others."""
     texts = {f"{PROJECTS}/p/{draft.name}": draft.text for draft in drafts}
     specs = [spec for path, text in texts.items() for spec in parse_file(text, path=path).specs]
     needs = Graph(tuple(specs)).needs
@@ -212,7 +212,7 @@ def _first_of(drafts: Sequence[DraftedSpec]) -> set[str]:
 
 
 def with_dependencies(text: str, names: Sequence[str]) -> str:
-    """Return the text of a spec whose front matter also depends on these specs; one that is damaged stays."""
+    """Return a spec's text with these specs added to `depends_on`; unchanged if the front matter is damaged."""
     front = parse_front_matter(text)
     merged = dict.fromkeys((*front.options.depends_on, *names))
     entry = f"depends_on: {json.dumps(list(merged))}"
@@ -248,7 +248,7 @@ def _fenced_spec(fence: Fence, number: int) -> DraftedSpec:
 
 
 def _below_each_other(text: str, first: int) -> Iterator[DraftedSpec]:
-    """Yield the specs of a text that holds nothing else, each from its heading, or its front matter, to the next."""
+    """Yield the specs of a text of specs alone, each from its heading, or its front matter, to the next."""
     specs = parse_file(text, path="answer.md").specs
     lines = text.split("\n")
     starts = [_start(lines, spec.line_of("title")) for spec in specs]
@@ -259,7 +259,7 @@ def _below_each_other(text: str, first: int) -> Iterator[DraftedSpec]:
 
 
 def _start(lines: Sequence[str], heading: int) -> int:
-    """Return the index of the line that a spec begins at; `heading` is its heading's line, from 1."""
+    """Return the index of a spec's first line; `heading` is the 1-based line of its heading."""
     above = heading - 2
     while above >= 0 and not lines[above].strip():
         above -= 1

@@ -1,9 +1,9 @@
-"""Recording what models did elsewhere, in a chat or in an agent, so that what planning cost is in the ledger too.
+"""Record the usage of models elsewhere, in a chat or an agent, so that the ledger includes the cost of planning.
 
-The record of a transcript depends on what was read and on nothing else: no clock, no tip, no number that others may
-have taken. So two clones that book the same make the same file, and a union of their ledgers holds it once. A record's
-notes tell what it has recorded, answer by answer: a session that went on, or was copied, is recorded only where it is
-new.
+The record of a transcript depends only on the transcript: it has no clock time, no commit, and no number that another
+record could have. So two clones that record the same transcript write the same file, and a merge of their ledgers holds
+it once. A record's notes list the answers that it covers: of a continued or copied session, only new answers are
+recorded.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ DONE: Mapping[str, str] = {
     MESSAGE: "written",
 }
 ANSWERS = "answers: "
-"""Beginning of the note that lists what was recorded."""
+"""Prefix of the note that lists the recorded answers."""
 NO_USAGE_COUNTED = replace(NO_USAGE, reasoning_tokens=None)
-"""Nothing yet, of what a transcript tells: it never says how much was reasoning."""
+"""Zero usage of a transcript, which never states reasoning tokens."""
 ELSEWHERE = "elsewhere"
 FREE = (Decimal(0), Pricing("subscription", {}))
 SUBSCRIBED = "a flat subscription, so no extra cost"
@@ -65,9 +65,9 @@ Price = tuple[Decimal | None, Pricing]
 
 
 class UsageTerms(Struct, frozen=True):
-    """How usage is to be recorded: its project and phase, who did it, and whether a subscription paid.
+    """How to record usage: its project and phase, the executor, and whether a subscription paid.
 
-    `tier` None: that of the config whose model it is, else frontier. With `dry` nothing is written.
+    `tier` None: the config's tier of the model, else frontier. `dry` writes nothing.
     """
 
     project: str
@@ -80,12 +80,12 @@ class UsageTerms(Struct, frozen=True):
 
     @property
     def task(self) -> str:
-        """Return the name that the records go by."""
+        """Return the task name of the records."""
         return f"{self.project}/@{self.phase}"
 
 
 class RecordedUsage(Struct, frozen=True):
-    """The usage recorded, and of how many answers; `skipped` were on record, `doubled` are there more than once."""
+    """The records written, and their number of answers; `skipped` were recorded before, `doubled` more than once."""
 
     project: str
     records: tuple[Record, ...]
@@ -95,7 +95,7 @@ class RecordedUsage(Struct, frozen=True):
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """Return what is known of the cost; None if nothing is."""
+        """Return the total of the known costs, or None if there are none."""
         return total(record.attempt.cost_usd for record in self.records)
 
 
@@ -112,7 +112,7 @@ def is_known(engine: Context, project: str) -> bool:
 def record_figures(
     engine: Context, terms: UsageTerms, *, model: str, usage: Usage, billed_usd: Decimal | None
 ) -> RecordedUsage:
-    """Record what somebody counted; without a bill it is priced now, as requests of one size."""
+    """Record usage that the user counted; without a bill it is priced now, as requests of equal size."""
     now = engine.clock()
     price: Price
     if billed_usd is not None:
@@ -170,7 +170,7 @@ def narrow(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> tuple[TranscriptAnswer, ...]:
-    """Return the answers of a session and a time, both ends included; raise `UsageError` for an unknown session."""
+    """Return the answers of a session within a time range, ends included; raise `UsageError` for an unknown session."""
     sessions = sorted({answer.session for answer in answers})
     if session is not None and session not in sessions:
         raise UsageError(
@@ -189,7 +189,7 @@ def narrow(
 def record_answers(
     engine: Context, terms: UsageTerms, answers: Sequence[TranscriptAnswer]
 ) -> RecordedUsage:
-    """Record those answers that no record of any project holds: a record for each session and model."""
+    """Record the answers that no record of any project covers, as one record per session and model."""
     recorded = _known(engine)
     new = [answer for answer in answers if answer.digest not in recorded]
     groups: defaultdict[tuple[str, str], list[TranscriptAnswer]] = defaultdict(list)
@@ -202,7 +202,7 @@ def record_answers(
 
 
 def _known(engine: Context) -> Counter[str]:
-    """Return how many records hold each answer that was ever recorded."""
+    """Return the number of records for each recorded answer."""
     notes = (note for record in ledger_of(engine).records for note in record.notes)
     return Counter(
         digest
@@ -213,7 +213,7 @@ def _known(engine: Context) -> Counter[str]:
 
 
 def _of_session(engine: Context, terms: UsageTerms, answers: Sequence[TranscriptAnswer]) -> Record:
-    """Return the record of some answers of one session and model, oldest first."""
+    """Return the record of answers of one session and model, oldest first."""
     first, last = answers[0], answers[-1]
     usage = reduce(plus, (answer.usage for answer in answers), NO_USAGE_COUNTED)
     price = _price_all(engine, terms, answers)
@@ -271,7 +271,7 @@ def _record(
 def _attempt(
     engine: Context, terms: UsageTerms, model: str, usage: Usage, price: Price, *, reason: str
 ) -> Attempt:
-    """Return what was done elsewhere as a call, numbered 1 whatever else is on record, so that two clones agree."""
+    """Return usage elsewhere as an attempt, always numbered 1, so that two clones write the same."""
     tiers = {entry.model: name for name, entry in reversed(list(engine.settings.tiers.items()))}
     why = f"{reason}: {DONE[terms.phase]} elsewhere"
     return Attempt(
@@ -292,7 +292,7 @@ def _attempt(
 
 
 def _append(engine: Context, terms: UsageTerms, records: Sequence[Record]) -> None:
-    """Put records into the ledger, all or none."""
+    """Append records to the ledger, all or none."""
     if terms.dry or not records:
         return
     with engine.writing:
@@ -302,14 +302,14 @@ def _append(engine: Context, terms: UsageTerms, records: Sequence[Record]) -> No
 
 
 def _listed(model: str, names: Iterable[str]) -> str:
-    """Return the name that the config has for a model: transcripts tell the day of its release, configs seldom do."""
+    """Return the config's name of a model: transcripts add the release date, configs rarely do."""
     short = DATED.sub("", model)
     configured = set(names)
     return short if model not in configured and short in configured else model
 
 
 def _price_all(engine: Context, terms: UsageTerms, answers: Sequence[TranscriptAnswer]) -> Price:
-    """Return what answers of one model cost, each by itself: prices depend on the day, and some on a prompt's size."""
+    """Return the cost of one model's answers, priced one by one: prices depend on the day, some on prompt size."""
     if terms.subscription:
         return FREE
     prices = [_price_of(engine, answer.model, answer.usage, answer.at) for answer in answers]
@@ -318,7 +318,7 @@ def _price_all(engine: Context, terms: UsageTerms, answers: Sequence[TranscriptA
 
 
 def _price_of(engine: Context, model: str, usage: Usage, at: datetime) -> Price:
-    """Return what usage of a model cost by the config's prices, else by the list's; None if neither knows it."""
+    """Return the cost of a model's usage by the config's prices, or the price list's; None if neither has the model."""
     configured = engine.settings.prices
     name = _listed(model, configured)
     requests = usage.requests or 1
@@ -332,7 +332,7 @@ def _price_of(engine: Context, model: str, usage: Usage, at: datetime) -> Price:
 
 
 def _shares(usage: Usage, requests: int) -> tuple[Usage, Usage]:
-    """Return the usage of each of so many requests of one size, and of the last, which has what is left over."""
+    """Split usage into `requests` equal requests; return one of them, and the last, which has the remainder."""
     cached = (
         usage.cached_input_tokens or 0,
         usage.cache_write_tokens or 0,

@@ -1,6 +1,6 @@
-"""Starting: what `init` writes into a repository, and the next spec of a project from a template.
+"""The files that `init` writes into a repository, and the next spec of a project from a template.
 
-The first comment of a template says its purpose, and its variables, each with a kind.
+The first comment of a template states its purpose, and its variables with their kinds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SUFFIX = ".md.j2"
 PROJECT_NAME = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NUMBERED = lazy_pattern(r"\d+")
 STANDARD = ("number", "title", "id", "project")
-"""Variables that every template is given."""
+"""Variables that every template gets."""
 _VARIABLE = lazy_pattern(
     r"(?P<name>\w+)(?: \((?P<kind>\w+)\))?: (?P<meaning>.+?) \((?:default: (?P<default>.+)|always given)\)"
 )
@@ -47,7 +47,7 @@ _KINDS = {
     "name": (lazy_pattern(r"[^\s`'\"<>|&;]+"), "this is not one name"),
     "number": (_NUMBERED, "this is not a number"),
 }
-"""What a value of each kind matches, and what one that does not is told."""
+"""Pattern of each kind of value, and the message for a value that does not match."""
 
 
 def init_files(
@@ -57,9 +57,9 @@ def init_files(
     suggestions: Sequence[Suggestion] = (),
     templates: bool,
 ) -> tuple[PlannedFile, ...]:
-    """Return the configuration with these settings, and the templates if asked for; what is there already is kept.
+    """Return the configuration with these settings, and optionally the templates; existing files are kept.
 
-    Suggestions are comments in the configuration, for the user to choose from.
+    Suggestions become comments in the configuration, for the user to choose from.
     """
     texts = {FILE: config_text(settings, suggestions)}
     if templates:
@@ -87,7 +87,7 @@ def config_text(settings: Mapping[str, Any], suggestions: Sequence[Suggestion] =
 
 
 def _suggested(suggestions: Sequence[Suggestion]) -> str:
-    """Return lines that set what is suggested once their `# ` is removed."""
+    """Return comment lines that become settings once their `# ` is removed."""
     if not suggestions:
         return ""
     by_key: dict[str, list[Suggestion]] = {}
@@ -102,7 +102,7 @@ def _suggested(suggestions: Sequence[Suggestion]) -> str:
 
 
 def _row(name: str, entry: Any) -> str:
-    """Return an entry of a table on a line of its own."""
+    """Return an entry of a table as one line."""
     import yaml
 
     text = yaml.safe_dump({name: entry}, default_flow_style=True, width=1_000, sort_keys=False)
@@ -110,7 +110,7 @@ def _row(name: str, entry: Any) -> str:
 
 
 def template_files(top: Path | None) -> dict[str, Path]:
-    """Return the templates by name; a repository's own stand before those that ship with the toolkit."""
+    """Return the templates by name; a repository's own override those of the toolkit."""
     folders = [resources.path("templates")]
     if top is not None:
         folders.append(top / PROJECTS / TEMPLATES)
@@ -123,13 +123,13 @@ def template_files(top: Path | None) -> dict[str, Path]:
 
 
 class NextSpec(Struct, frozen=True):
-    """A spec that is not written yet: where it goes, and its text."""
+    """A spec before it is written: its path and its text."""
 
     path: Path
     text: str
 
     def write(self) -> None:
-        """Write it; a file that is there already is never overwritten."""
+        """Write it, but never overwrite a file."""
         create_file(self.path, self.text)
 
 
@@ -142,9 +142,9 @@ def next_spec(
     values: Mapping[str, str],
     ahead: int = 0,
 ) -> NextSpec:
-    """Return the project's next spec; `ahead` is how many before it are drafted and not written yet.
+    """Return the project's next spec; `ahead` is the number of unwritten drafts before it.
 
-    `UsageError` where the template or a name is unfit.
+    Raises `UsageError` if the template or a name is invalid.
     """
     if not PROJECT_NAME.fullmatch(project):
         wrong = f"{project!r} is not a valid project name"
@@ -157,12 +157,12 @@ def next_spec(
 
 
 def last_number(names: Iterable[str]) -> int:
-    """Return the highest number that a name begins with; 0 if none does."""
+    """Return the highest number at the start of a name, or 0."""
     return max((int(match[0]) for name in names if (match := _NUMBERED.match(name))), default=0)
 
 
 def render_template(top: Path | None, name: str, values: Mapping[str, str]) -> str:
-    """Return a template's text with the values in it; nothing in a template can reach beyond them."""
+    """Return a template's text with the values inserted; templates run in a sandbox."""
     from jinja2 import TemplateError, meta
     from jinja2.sandbox import SandboxedEnvironment
 
@@ -192,7 +192,7 @@ def _new_file(top: Path, name: str, text: str) -> PlannedFile:
 
 
 class Variable(Struct, frozen=True):
-    """A variable of a template; `default` is None where minitask gives the value."""
+    """A variable of a template; `default` is None if minitask supplies the value."""
 
     name: str
     kind: str
@@ -201,7 +201,7 @@ class Variable(Struct, frozen=True):
 
 
 class Template(Struct, frozen=True):
-    """A template: its name, a sentence, and its variables in order."""
+    """A template: its name, a summary, and its variables in order."""
 
     name: str
     summary: str
@@ -209,7 +209,7 @@ class Template(Struct, frozen=True):
 
 
 def read_template(name: str, text: str) -> Template:
-    """Return what a template's comment says; a template without one has neither a summary nor variables."""
+    """Parse a template's comment; without one there is no summary and no variables."""
     comment = text.partition("{#-")[2].partition("-#}")[0].strip()
     summary, _, remainder = comment.partition("\n\n")
     matches = filter(None, map(_VARIABLE.fullmatch, remainder.splitlines()))
@@ -231,7 +231,7 @@ def check_values(template: Template, values: Mapping[str, str]) -> None:
 
 
 def _fault(kind: str, value: str) -> str:
-    """Return why a value is not of its kind; empty if it is."""
+    """Return why a value is not of its kind, or ""."""
     if kind == "path":
         reason = check_path(value)
         return f"this is not a path in the repository: {reason}" if reason else ""
@@ -240,14 +240,14 @@ def _fault(kind: str, value: str) -> str:
 
 
 def render_list(templates: Sequence[Template]) -> str:
-    """Return a line a template."""
+    """Return one line per template."""
     width = max(len(template.name) for template in templates)
     lines = [f"{template.name:{width}}  {template.summary}" for template in templates]
     return "\n".join((*lines, "next: minitask new --list --template NAME, for its variables"))
 
 
 def render_variables(template: Template) -> str:
-    """Return a line a variable, and a command to copy."""
+    """Return one line per variable, and a command to copy."""
     variables = [variable for variable in template.variables if variable.default is not None]
     width = max((len(variable.name) for variable in variables), default=0)
     lines = [f"{template.name}: {template.summary}"]

@@ -1,6 +1,6 @@
-"""Scanning: a linter's findings become specs, one a file, worst files first; nothing is committed.
+"""Turn a linter's findings into specs, one per file, files with most findings first; nothing is committed.
 
-The linter runs on a fresh checkout of a commit, in the sandbox, without network, limited as a validation is.
+The linter runs on a fresh checkout of a commit, in the sandbox, without network, with the limits of a validation.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ from minitask.workspace.incremental import IncrementalCheckout
 
 DEFAULT = "ruff check --output-format json --exit-zero ."
 FOUND_NOTHING_OR_SOMETHING = (0, 1)
-"""The exit codes by which linters say so."""
+"""Exit codes of linters that completed, without and with findings."""
 CANNOT_RUN = (126, 127)
-"""Those by which a shell says that a program is not there, or is none."""
+"""Exit codes of a shell for a program that is missing or not executable."""
 FIX, REWRITE = "fix", "rewrite"
-"""The kinds of specs."""
+"""Kinds of specs."""
 TEMPLATES = {FIX: "fix-findings", REWRITE: "rewrite-file"}
 TITLES = {FIX: "Fix {path}", REWRITE: "Fix {path} by a rewrite"}
 
 
 class ScanOptions(Struct, frozen=True):
-    """The user's options: from how many findings on a file gets which spec, how many specs, and where.
+    """The user's options: the numbers of findings for each kind of spec, the limit of specs, and the project.
 
-    `recheck` gives their validations. `paths` are the repository's, `""` is all of it. `free_too`: specs also for what
-    the linter fixes itself. `writes`: not only looks.
+    `recheck` builds the validations. `paths` are the repository's, `""` is all of it. `free_too` adds specs for
+    findings that the linter can fix itself. `writes` writes the specs.
     """
 
     project: str
@@ -69,7 +69,7 @@ class ScanOptions(Struct, frozen=True):
 
 
 class ScannedFile(Struct, frozen=True):
-    """A file with findings: how many count, what they ask for (None: too few), its spec, or why it has none."""
+    """A file with findings: those that count, the kind of spec (None: too few), the spec, or why there is none."""
 
     path: str
     findings: tuple[Finding, ...]
@@ -79,9 +79,9 @@ class ScannedFile(Struct, frozen=True):
 
 
 class Scan(Struct, frozen=True):
-    """The result of a scan. Of the `findings` the linter itself fixes `fixable`; `left_out` are in no committed file.
+    """The result of a scan. The linter can fix `fixable` findings itself; `left_out` are not in a committed file.
 
-    `drafts` are those specs that have no validation yet.
+    `drafts` are the specs without a validation.
     """
 
     base: Base
@@ -95,12 +95,12 @@ class Scan(Struct, frozen=True):
 
     @property
     def has_errors(self) -> bool:
-        """Return True if a spec cannot run as it is."""
+        """Return True if a spec has errors that keep it from running."""
         return any(item.is_error for item in self.diagnostics)
 
 
 def scan(engine: Context, base: Base, report: FindingReport, options: ScanOptions) -> Scan:
-    """Write the specs, unless the options forbid it, and judge them as `validate` does."""
+    """Write the specs, unless the options forbid it, and return them with the diagnostics of `validate`."""
     top = engine.repository.checkout()
     tree = CommittedFiles(engine.objects, base.base)
     selected = [item for item in report.findings if _is_below(item.path, options.paths)]
@@ -127,7 +127,7 @@ def scan(engine: Context, base: Base, report: FindingReport, options: ScanOption
 
 
 def narrow(engine: Context, base: Base, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the repository's paths that the user named, `""` for all; raise `UsageError` for one not committed."""
+    """Return the user's paths as the repository's, `""` for all; raise `UsageError` for one that is not committed."""
     if not names or engine.repository.top is None:
         return ("",)
     top, tree = engine.repository.top.resolve(), CommittedFiles(engine.objects, base.base)
@@ -158,7 +158,7 @@ class _Writer:
         self.unproven: list[str] = []
 
     def file(self, path: str, findings: tuple[Finding, ...]) -> ScannedFile:
-        """Return the file, with its spec drafted where it gets one."""
+        """Return the file, with its spec if it gets one."""
         if len(findings) < min(self.options.fix_from, self.options.rewrite_from):
             reason = f"fewer than {counted(self.options.fix_from, 'finding')}"
             return ScannedFile(path, findings, None, reason=reason)
@@ -177,7 +177,7 @@ class _Writer:
         return replace(scanned, spec=name)
 
     def _hindrance(self, path: str) -> str:
-        """Return why a file gets no spec though it has findings enough; empty if it gets one."""
+        """Return why a file with enough findings gets no spec, or ""."""
         if path in self.open:
             return f"{self.open[path]} is open"
         if is_protected(path, self.engine.settings.protected):
@@ -211,7 +211,7 @@ class _Writer:
 
 
 def open_specs(engine: Context, base: Base, top: Path, project: str) -> dict[str, str]:
-    """Return the files that a project's specs edit, each with its spec, except for those that have landed."""
+    """Return the files that a project's unlanded specs edit, each with its spec."""
     if not (top / PROJECTS / project).is_dir():
         return {}
     texts = read_sources(top, top, [f"{PROJECTS}/{project}"]).texts
@@ -231,9 +231,9 @@ def open_specs(engine: Context, base: Base, top: Path, project: str) -> dict[str
 
 
 def _free(findings: Sequence[Finding]) -> set[Finding]:
-    """Return what the linter fixes by itself: findings of rules that it can fix everywhere in that file.
+    """Return the findings that the linter can fix: those of rules that it can fix everywhere in that file.
 
-    Otherwise the validation, which is by rule, would fail on the others.
+    Otherwise the validation, which is by rule, would fail on the remaining ones.
     """
     stuck = {(item.path, item.rule) for item in findings if not item.fixable}
     return {item for item in findings if (item.path, item.rule) not in stuck}
@@ -252,9 +252,9 @@ def _is_below(path: str, folders: Sequence[str]) -> bool:
 
 
 def run_linter(engine: Context, commit: str, command: str) -> tuple[FindingReport, str]:
-    """Return what a command line reports on a commit's tree, and a note where it ended in an unusual way.
+    """Run a linter command on a commit's tree; return its report, and a note if its exit was unusual.
 
-    Raise `MachineError` if it does not run to its end, `UsageError` if it prints no report that can be read.
+    Raises `MachineError` if it does not complete, `UsageError` if it prints no valid report.
     """
     if not command.strip() or "\0" in command:
         raise UsageError("--linter is empty", hint=f"name a command line, such as `{DEFAULT}`")
@@ -274,7 +274,7 @@ def run_linter(engine: Context, commit: str, command: str) -> tuple[FindingRepor
 
 
 def read_report(repository: Repository, content: bytes, *, name: str) -> FindingReport:
-    """Return a report that somebody made already; `name` is what the user calls it."""
+    """Parse an existing report; `name` is the user's name for it in errors."""
     try:
         return parse_report(decode_json(content), roots=_spellings(repository.top))
     except UsageError as error:
@@ -282,7 +282,7 @@ def read_report(repository: Repository, content: bytes, *, name: str) -> Finding
 
 
 def _spellings(*folders: Path | None) -> tuple[str, ...]:
-    """Return the folders that there are, each as it is written and as links lead to it."""
+    """Return the absolute path of each folder, as written and with links resolved."""
     pairs = [(str(folder.absolute()), os.path.realpath(folder)) for folder in folders if folder]
     return tuple(dict.fromkeys(chain.from_iterable(pairs)))
 
@@ -307,7 +307,7 @@ def _run(engine: Context, slot: IncrementalCheckout, command: str) -> process.Fi
 
 
 def _check_end(engine: Context, finished: process.Finished, subject: str) -> None:
-    """Raise `MachineError` if the report cannot be whole."""
+    """Raise `MachineError` if the report cannot be complete."""
     limits = engine.limits(None)
     if finished.timed_out:
         raise MachineError(
@@ -327,7 +327,7 @@ def _check_end(engine: Context, finished: process.Finished, subject: str) -> Non
 
 
 def _blame(finished: process.Finished, subject: str, error: UsageError) -> MinitaskError:
-    """Return the error for a missing report: the machine's, or the user's command."""
+    """Return the error for a missing report: of the machine, or of the user's command."""
     printed = bool(finished.stdout.strip())
     hint = f"{error.hint}; only its standard output is read"
     if finished.exit_code not in FOUND_NOTHING_OR_SOMETHING or (finished.exit_code and not printed):

@@ -1,4 +1,4 @@
-"""What `init` finds: settings that a repository's own files suggest, and what this machine has that can do tasks."""
+"""The findings of `init`: settings that a repository's files suggest, and servers, agents and keys on this machine."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ RUNNERS = {
     "bun.lock": "bun run",
     "bun.lockb": "bun run",
 }
-"""The lock file of each package manager that is not npm, and how it runs a script."""
+"""Commands that run a script, by the lock file of each package manager other than npm."""
 COMPILED = {"Cargo.toml": "cargo test --quiet --offline", "go.mod": "go test ./..."}
-"""The tests of compiled languages, by the file that tells of one."""
+"""Test commands of compiled languages, by their project file."""
 NO_TEST = "no test specified"
-"""Words of the test script that `npm init` writes."""
+"""Text in the test script that `npm init` writes."""
 ESLINT = ("eslint.config.js", "eslint.config.mjs", "eslint.config.cjs", "eslint.config.ts")
 LARGEST_BYTES = 1_000_000
 LIST_SECONDS = 2.0
-"""Time that a server may take to list its models."""
+"""Time limit for a server's list of models."""
 KEYS: Mapping[str, str] = {"ANTHROPIC_API_KEY": "anthropic", "OPENAI_API_KEY": "openai"}
-"""The preset that each key is for."""
+"""Preset for each key."""
 BETTER = ("anthropic", "openai", "claude", "codex")
-"""Presets of the paid tiers, by preference: an API is sent the listed lines alone, an agent reads more."""
+"""Presets of the paid tiers, by preference: an API sees only the listed lines, an agent reads more."""
 
 
 class Suggestion(Struct, frozen=True):
-    """A setting that a repository's files suggest: its key, one item of its list, and why."""
+    """A setting that a repository's files suggest: its key, one item of its list, and the reason."""
 
     key: str
     value: str
@@ -49,7 +49,7 @@ class Suggestion(Struct, frozen=True):
 
 
 def survey(repository: Repository) -> tuple[Suggestion, ...]:
-    """Return what a checkout suggests: the folders to share first, then checks, then linters."""
+    """Return the suggestions for a checkout: folders to share first, then checks, then linters."""
     top = repository.top
     if top is None:
         return ()
@@ -69,7 +69,7 @@ def survey(repository: Repository) -> tuple[Suggestion, ...]:
 
 
 def missing(repository: Repository) -> Iterator[tuple[str, str]]:
-    """Yield what a checkout lacks that validations will need, with the command that brings it."""
+    """Yield what a checkout lacks for validations, each with the command that installs it."""
     top = repository.top
     if top is None:
         return
@@ -99,7 +99,7 @@ def _shared(repository: Repository, top: Path, package: Mapping[str, Any]) -> It
 
 
 def _workspaces(top: Path, package: Mapping[str, Any]) -> Iterator[Path]:
-    """Yield the folders of the packages of a monorepo."""
+    """Yield the package folders of a monorepo."""
     import yaml
 
     listed = package.get("workspaces")
@@ -154,7 +154,7 @@ def _submodules(top: Path) -> list[str]:
 
 
 def _table(path: Path, parse: Callable[[str], Any]) -> Mapping[str, Any]:
-    """Return the table in a file; empty where there is none, or it is damaged."""
+    """Return the table in a file; empty if the file is missing or damaged."""
     try:
         document = parse(_text(path))
     except ValueError:
@@ -163,7 +163,7 @@ def _table(path: Path, parse: Callable[[str], Any]) -> Mapping[str, Any]:
 
 
 def _text(path: Path) -> str:
-    """Return a file's text; "" where there is none, or one that no person wrote."""
+    """Return a file's text; "" if it is missing or too large to be hand-written."""
     try:
         if path.stat().st_size > LARGEST_BYTES:
             return ""
@@ -173,7 +173,7 @@ def _text(path: Path) -> str:
 
 
 class Server(Struct, frozen=True):
-    """A model server that answered: its executor's name and type, its URL, and the models it lists that write text."""
+    """A model server that answered: its executor's name and type, its URL, and the text models that it lists."""
 
     kind: str
     url: str
@@ -181,7 +181,7 @@ class Server(Struct, frozen=True):
 
 
 class Discovery(Struct, frozen=True):
-    """What can do tasks: servers that list models, agents with and without a login, variables that hold keys."""
+    """Available executors: servers that list models, agents with and without a login, variables that hold keys."""
 
     servers: tuple[Server, ...]
     agents: tuple[str, ...]
@@ -190,13 +190,13 @@ class Discovery(Struct, frozen=True):
 
     @property
     def better(self) -> str:
-        """Return the preset of the paid tiers; empty for none."""
+        """Return the preset of the paid tiers, or ""."""
         listed = {server.kind for server in self.servers}
         usable = {KEYS[key] for key in self.keys} - listed | set(self.agents)
         return next((name for name in BETTER if name in usable), "")
 
     def settings(self) -> dict[str, Any]:
-        """Return executors, tiers and routing for what there is; empty for nothing."""
+        """Return settings for executors, tiers and routing; empty if nothing is available."""
         executors: dict[str, Any] = {name: {"type": name} for name in self.agents}
         tiers: dict[str, Any] = {}
         settings: dict[str, Any] = {"executors": executors, "tiers": tiers}
@@ -215,11 +215,11 @@ class Discovery(Struct, frozen=True):
         return settings if executors else {}
 
     def _add_server(self, server: Server, settings: dict[str, Any]) -> None:
-        """Add a server as the tier `free` if it is on this machine, else as `cheap`; the first one keeps its tier."""
+        """Add a server as the tier `free` if it is local or Ollama, else `cheap`; the first server keeps its tier."""
         from minitask.routing.route_task import pick
 
         model = pick(server.models)
-        assert model is not None  # noqa: S101 - only servers with models are found
+        assert model is not None  # noqa: S101 - only servers with models are added
         is_local = is_loopback(server.url)
         tier = "free" if is_local or server.kind == "ollama" else "cheap"
         settings["executors"][server.kind] = {"type": server.kind}
@@ -231,7 +231,7 @@ class Discovery(Struct, frozen=True):
 
 
 def discover(environ: Mapping[str, str]) -> Discovery:
-    """Return what can do tasks here. Nothing is spent: models are listed, logins are looked for in their files."""
+    """Return the executors available here, at no cost: models are only listed, logins are found by their files."""
     from minitask.executors.agents.programs import PROGRAMS
     from minitask.executors.agents.setups import has_login
 
@@ -250,7 +250,7 @@ def discover(environ: Mapping[str, str]) -> Discovery:
 
 
 def _ollama(environ: Mapping[str, str]) -> Server | None:
-    """Return the Ollama that OLLAMA_HOST names, else the one on this machine; None if it does not answer."""
+    """Return the Ollama server at OLLAMA_HOST, or on this machine; None if it does not answer."""
     from minitask.executors.ollama import OllamaExecutor
 
     url = find_base_url("ollama", environ)[0] or DEFAULTS["ollama"]
@@ -258,7 +258,7 @@ def _ollama(environ: Mapping[str, str]) -> Server | None:
 
 
 def _openai(environ: Mapping[str, str]) -> Server | None:
-    """Return the server that OPENAI_BASE_URL names, unless that is OpenAI's own."""
+    """Return the server at OPENAI_BASE_URL, unless that is OpenAI's own."""
     from minitask.executors.openai import OpenAiExecutor
 
     url, _ = find_base_url("openai", environ)

@@ -1,6 +1,6 @@
-"""Judging whole projects: before anything lands, how well its validations test; afterwards, its combined diff.
+"""Judge whole projects: how thorough their validations are, before landing, and their combined diff, afterwards.
 
-The diff is read once by a model, and what comes of it is approvals, or new specs.
+A model reads the diff once, and approves the tasks or writes new specs.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ from minitask.task.questions import QuestionPrompt, record_question
 
 CODE = "N430"
 _THOROUGH = 100
-"""As a percentage: what is graded on purpose gets the time that a percentage would."""
+"""Percentage for `grade`, which sets its time limit: grading was requested explicitly."""
 _SHOWN = 6
-"""The most lines that a diagnostic names."""
+"""Limit of lines that a diagnostic names."""
 READMES = ("README.md", "README", "GOAL.md")
 
 
 class ProjectVerification(Struct, frozen=True):
-    """The result of a verification: the verdict on each task, the specs that it wrote, and the calls that it took.
+    """The result of a verification: the verdict on each task, the specs written, and the calls made.
 
-    `base` and `tip` are the commits between which everything landed. `problem` is why nothing was said.
+    Everything landed between the commits `base` and `tip`. `problem` says why there are no verdicts.
     """
 
     project: str
@@ -72,7 +72,7 @@ class ProjectVerification(Struct, frozen=True):
 def verify_project(
     engine: Context, base: Base, tasks: Sequence[Task], route: Route, *, budget: Budget
 ) -> ProjectVerification:
-    """Have everything that has landed of a project verified; raise `UsageError` if nothing has."""
+    """Have a model verify all landed tasks of a project; raise `UsageError` if there are none."""
     landed = landings_at(engine, base.base, [task.name for task in tasks])
     merged = [task for task in tasks if task.name in landed and not landed[task.name].undone]
     if not merged:
@@ -132,7 +132,7 @@ def _question(engine: Context, base: Base, tasks: Sequence[Task], start: str) ->
 
 
 def _goal(engine: Context, base: Base, project: str) -> str:
-    """Return what the project is for: the goals that it was planned by, else what its README says; may be empty."""
+    """Return the project's purpose: the goals that it was planned from, else its README; may be ""."""
     notes = (note for record in all_records_of(engine, f"{project}/@plan") for note in record.notes)
     goals = dict.fromkeys(note.removeprefix(GOAL) for note in notes if note.startswith(GOAL))
     if goals:
@@ -143,14 +143,14 @@ def _goal(engine: Context, base: Base, project: str) -> str:
 
 
 def _printed(engine: Context, name: str) -> str:
-    """Return what the commands printed that a task was last proven by."""
+    """Return the output of the commands that last proved a task."""
     attempts = (record.attempt for record in reversed(records_of(engine, name)))
     proven = (attempt.commands for attempt in attempts if attempt.verdict.is_good)
     return verification.what_printed(next(filter(None, proven), ()))
 
 
 def check_fixes(engine: Context, project: str, text: str) -> None:
-    """Raise `EditError` unless an answer that wants something fixed holds specs for it that could run."""
+    """Raise `EditError` unless an answer that requests fixes holds specs for them that could run."""
     try:
         check_answer(engine, Goal("", project), text)
     except EditError as error:
@@ -175,7 +175,7 @@ def _reason(verdicts: Sequence[TaskVerdict]) -> str:
 
 
 def grade_specs(engine: Context, tasks: Sequence[Task]) -> Iterator[Diagnostic]:
-    """Grade the specs one after another, each on what those before it make of the base; nothing lands."""
+    """Grade the specs one by one, each on the base with the changes of those before it; nothing lands."""
     tip = ""
     for task in tasks:
         if not has_script(task.spec) or landed_result(engine, task) is not None:
@@ -189,7 +189,7 @@ def grade_specs(engine: Context, tasks: Sequence[Task]) -> Iterator[Diagnostic]:
 
 
 def _graded(engine: Context, task: Task, tip: str) -> tuple[Grade | str, str]:
-    """Return the grade, and the commit that the next spec is tried on."""
+    """Return the grade, and the commit on which to try the next spec."""
     anchor = Anchor(engine.repository.git, engine.objects, task)
     changes = apply_script(
         parse_script(task.spec.snippets, source=task.path),
@@ -211,7 +211,7 @@ def _graded(engine: Context, task: Task, tip: str) -> tuple[Grade | str, str]:
 
 
 def _described(result: Grade) -> tuple[str, str]:
-    """Return the message on a grade, and the hint."""
+    """Return the message for a grade, and the hint."""
     more = f" ({result.note})" if result.planted and result.note else ""
     if not result.missed:
         return f"{result}{more}", ""
