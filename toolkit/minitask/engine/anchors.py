@@ -181,11 +181,15 @@ class CommitGround(Struct):
     git: Git
     objects: Objects
     base: str
-    files: CommittedFiles
     uncommitted: frozenset[str] = frozenset()
     _anchors: dict[int, Anchor | None] = field(default_factory=dict)
     _trees: dict[str, CommittedFiles] = field(default_factory=dict)
     _history: SpecVersions | None = None
+
+    @property
+    def files(self) -> CommittedFiles:
+        """Return the files of the base."""
+        return self._tree(self.base)
 
     def anchor_of(self, spec: Spec) -> CommittedFiles | None:
         """Return the tree of the anchor of a spec that cites lines."""

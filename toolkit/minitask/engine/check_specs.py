@@ -13,7 +13,6 @@ from minitask.engine.anchors import CommitGround
 from minitask.engine.context import Context, Progress
 from minitask.engine.find_tasks import spec_paths
 from minitask.engine.repository_settings import check_filters, check_route
-from minitask.engine.spec_files import CommittedFiles
 from minitask.engine.tasks import PROJECTS, Base, Task, load_file, refusal
 from minitask.errors import MinitaskError, RefusedError
 from minitask.git.history import all_landings
@@ -199,9 +198,8 @@ def _own_errors(engine: Context, task: Task) -> tuple[Diagnostic, ...]:
 
 
 def _ground(engine: Context, base: str, tasks: Sequence[Task]) -> CommitGround:
-    git, objects = engine.repository.git, engine.objects
     uncommitted = frozenset(task.path for task in tasks if task.uncommitted)
-    return CommitGround(git, objects, base, CommittedFiles(objects, base), uncommitted)
+    return CommitGround(engine.repository.git, engine.objects, base, uncommitted)
 
 
 def _project(task: Task) -> str:

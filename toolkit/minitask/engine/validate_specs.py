@@ -52,10 +52,8 @@ def check_sources(sources: Sources, repository: Repository | None, settings: Set
         cached = cache.peek(key)
         if cached is not None and CheckoutFiles(sources.top).holds(cached["seen"]):
             return convert(cached["checked"], Checked)
-        head = None
-        if commit:
-            files = CommittedFiles(objects, commit)
-            head = _Head(repository, CommitGround(repository.git, objects, commit, files))
+        ground = CommitGround(repository.git, objects, commit) if commit else None
+        head = _Head(repository, ground) if ground else None
         checked = _Validation(sources, settings, worktree, objects, head, cache).check()
     cache.keep(key, {"seen": worktree.seen(), "checked": to_builtins(checked)})
     return checked

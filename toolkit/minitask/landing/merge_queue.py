@@ -246,8 +246,7 @@ class MergeQueue:
         """Return how the tree of the last link fails the commands of all links; None if it is green."""
         tasks = [link.request.task for link in links]
         cores = self._cores if self._takes_long else None
-        failure = prove_together(self._engine, tasks, links[-1].commit, cores=cores)
-        return None if failure is None else failure[1]
+        return prove_together(self._engine, tasks, links[-1].commit, cores=cores)
 
     def _advance(self, links: Sequence[_Link], *, target: str, tip: str) -> bool:
         """Move the target to the last link, or set why it cannot; return False to try fewer at once."""

@@ -75,12 +75,11 @@ def is_proven(engine: Context, task: Task, tree: str) -> bool:
 
 def prove_together(
     engine: Context, tasks: Sequence[Task], commit: str, *, cores: CpuPool | None = None
-) -> tuple[int, Proof] | None:
+) -> Proof | None:
     """Run the validations of several tasks on one commit, and the config's checks once.
 
-    Return None if all are green; else the index of the first red task, and its proof. A red one is run again on the
-    same tree before it counts: a flaky command removes no task. One workspace is enough; free `cores` take part with
-    workspaces of their own.
+    Return None if all are green, else the first red proof. A red validation is run again on the same tree before it
+    counts: a flaky command removes no task. One workspace is enough; free `cores` take part with others.
     """
     checks = _checks(engine)
     jobs = [*((task, task.spec.commands) for task in tasks)]
@@ -104,7 +103,7 @@ def prove_together(
         cores.share(work, at_most=len(jobs) - 1)
     red = min((index for index, proof in proofs.items() if not proof.passed), default=None)
     if red is not None:
-        return min(red, len(tasks) - 1), proofs[red]
+        return proofs[red]
     check_records = proofs[len(tasks)].commands if checks else ()
     tree = engine.objects.tree_of(commit)
     for index, task in enumerate(tasks):
