@@ -1,1 +1,1 @@
-"""Plans of other tools become specs: `import_plan.import_plan` reads, writes and reports."""
+"""Import other tools' plans as specs: `import_plan.import_plan` reads a plan, writes its specs and reports."""

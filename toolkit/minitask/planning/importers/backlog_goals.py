@@ -1,4 +1,4 @@
-"""Backlog.md's files as goals: one a task; a subtask's file belongs to the goal of its task."""
+"""Read Backlog.md's files as goals, one per task; a subtask's file is part of its task's goal."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _LEFT_OUT = ("implementation notes", "notes", "final summary", "comments", "titl
 
 
 class _TaskFile(Struct, frozen=True):
-    """A file: its name, its fields, and its body."""
+    """A parsed file: its name, its fields, and its body."""
 
     name: str
     label: str
@@ -62,7 +62,7 @@ class _TaskFile(Struct, frozen=True):
 
 
 def read_backlog(files: Sequence[NamedText]) -> GoalPlan:
-    """Return the tasks of files, given by their names and texts."""
+    """Return the plan in these files, given as (name, text)."""
     tasks, others = _tasks(files)
     goals = [goal for goal, _ in _goals(tasks)]
     names = [one_line(name, longest=LONGEST_LABEL) for name in others]
@@ -73,16 +73,16 @@ def read_backlog(files: Sequence[NamedText]) -> GoalPlan:
 def tick_backlog(
     files: Sequence[NamedText], merged: Mapping[tuple[str, str], bool], *, status: str
 ) -> tuple[dict[str, str], int]:
-    """Return the new texts of files whose tasks are planned in their present wording and have merged; how many tasks.
+    """Return the changed texts of files whose planned tasks have merged, and the number of these tasks.
 
-    Nothing but the status in the front matter changes, of a task and of its subtasks that are open. A criterion's box
-    is for whoever knows that this one is met.
+    A task counts only if its text is as it was when planned. Only the `status` of the task and its open subtasks
+    changes in the front matter; check boxes of criteria are left to people.
     """
     tasks, _ = _tasks([(name, whole_characters(text)) for name, text in files])
     reopened = {
         label: replace(task, skipped="") if task.skipped == DONE else task
         for label, task in tasks.items()
-    }  # a subtask is a part of its task while that is open
+    }  # a subtask belongs to its task while the task is open
     ticked = {
         goal.label: labels
         for reading in (tasks, reopened)
@@ -97,7 +97,7 @@ def tick_backlog(
 
 
 def _with_status(text: str, status: str) -> str:
-    """Return a file with a status in its front matter; one without front matter as it is."""
+    """Return a file with a new status in its front matter; unchanged if it has no front matter."""
     match = _RAW_FRONT.match(text)
     if match is None:
         return text
@@ -111,7 +111,7 @@ def _with_status(text: str, status: str) -> str:
 
 
 def _scalar(text: str) -> str:
-    """Return a text as YAML: plain if that means no other text, else quoted."""
+    """Return a text as a YAML scalar: plain if YAML reads it back unchanged, else quoted."""
     import yaml
 
     is_plain = _PLAIN.fullmatch(text) and yaml.safe_load(text) == text
@@ -119,7 +119,7 @@ def _scalar(text: str) -> str:
 
 
 def _tasks(files: Sequence[NamedText]) -> tuple[dict[str, _TaskFile], list[str]]:
-    """Return the tasks of files by label, and the names of those that hold none."""
+    """Return the tasks by label, and the names of the files that hold none."""
     read = [(name, _task(name, text)) for name, text in files]
     tasks = [task for _, task in read if task is not None]
     labels = unique_labels([task.label for task in tasks])
@@ -128,7 +128,7 @@ def _tasks(files: Sequence[NamedText]) -> tuple[dict[str, _TaskFile], list[str]]
 
 
 def _goals(tasks: Mapping[str, _TaskFile]) -> Iterator[tuple[PlanGoal, list[str]]]:
-    """Yield each goal, with the labels of the tasks that are part of it."""
+    """Yield each goal, with the labels of its tasks."""
     find = _finder(tasks)
     roots = {label: _root(label, tasks, find) for label in tasks}
     for label in tasks:
@@ -166,7 +166,7 @@ def _task(name: str, text: str) -> _TaskFile | None:
 
 
 def _fields(front: str) -> Mapping[str, Any]:
-    """Return the front matter key by key, so that one that is no YAML (`assignee: @x`) spoils no other."""
+    """Return the front matter, parsed key by key, so that an invalid value (`assignee: @x`) affects no other."""
     import yaml
 
     loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -174,7 +174,7 @@ def _fields(front: str) -> Mapping[str, Any]:
     for chunk in _KEY.split(front[:LONGEST_FRONT]):
         key, _, raw = chunk.partition(":")
         try:
-            value = yaml.load(chunk, Loader=loader)  # noqa: S506 - it gives texts, lists and mappings only
+            value = yaml.load(chunk, Loader=loader)  # noqa: S506 - only texts, lists, mappings
         except (yaml.YAMLError, ValueError, RecursionError):
             value = {key.strip(): raw.strip().strip("'\"")}
         fields |= value if isinstance(value, dict) else {}
@@ -182,7 +182,7 @@ def _fields(front: str) -> Mapping[str, Any]:
 
 
 def _body(text: str) -> str:
-    """Return what a task says, without notes on the work and the states of its criteria."""
+    """Return a task's body without notes on the work, comments and the states of its criteria."""
     plain = _CRITERION.sub(r"\1", _COMMENT.sub("", text))
     nodes, _ = parse_nodes(plain)
     headings = [node for node in nodes if node.kind == HEADING and node.level <= 2]
@@ -196,7 +196,7 @@ def _body(text: str) -> str:
 
 
 def _finder(tasks: Mapping[str, _TaskFile]) -> Mapping[str, str]:
-    """Return the label that each spelling of an id means: as it is, else by its number if only one task has it."""
+    """Return the label for each spelling of an id: the whole id, or `-NUMBER` if only one task has that number."""
     spelled = {label.casefold(): label for label in tasks}
     numbers: dict[str, list[str]] = {}
     for label in tasks:
@@ -206,17 +206,17 @@ def _finder(tasks: Mapping[str, _TaskFile]) -> Mapping[str, str]:
 
 
 def _find(name: str, find: Mapping[str, str]) -> str:
-    """Return the label that a reference means, whatever its prefix was; what it says if there is none."""
+    """Return the label for a reference with any prefix, or the reference itself if it is unknown."""
     return find.get(name.casefold()) or find.get(f"-{name.rpartition('-')[2]}") or name
 
 
 def _root(label: str, tasks: Mapping[str, _TaskFile], find: Mapping[str, str]) -> str:
-    """Return the task that a subtask belongs to, if that is there and open; else itself."""
+    """Return the topmost open task above a subtask, or the subtask itself."""
     root, visited = label, {label}
     while True:
         parent = tasks[root].parent or root.rpartition(".")[0]
         above = _find(parent, find) if parent else ""
-        if above in visited:  # a circle
+        if above in visited:  # a cycle
             return label
         if above not in tasks or tasks[above].skipped:
             return root

@@ -1,7 +1,7 @@
-"""The check boxes of a plan: how they are ticked, and Kiro's and OpenSpec's `tasks.md`, whose sections are goals.
+"""Tick the check boxes of a plan, and read Kiro's and OpenSpec's `tasks.md`, whose sections become goals.
 
-A section is what its number says: `2`, `2.1` and `2.2.1` are one, be the first a box or a heading. Boxes without a
-number belong to the box that they are in, else to the heading above them.
+A section is defined by its number: `2`, `2.1` and `2.2.1` are in one section, whether `2` is a box or a heading. A box
+without a number belongs to the box around it, or else to the heading above it.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from minitask.words import fence_of, one_line, whole_characters
 MARK = lazy_pattern(
     r"<!-- (?:imported|planned): (?P<origin>\S+ \S+ task \S+) sha256:(?P<digest>[0-9a-f]{64}) -->"
 )
-"""The comment in a spec that says what it was made from: `FORMAT PATH task LABEL`, path and label quoted."""
+"""Comment in a spec that names its source: `FORMAT PATH task LABEL`, path and label quoted."""
 _TICKED = lazy_pattern(r"\[[ xX~-]?\]")
 MOST_BOXES = 12
-"""A section with more boxes is planned in parts: their specs would not fit into one answer."""
+"""A section with more boxes is planned in parts, because its specs would not fit into one answer."""
 _BOX = lazy_pattern(
     r"\\?\[(?P<mark>[^\]\n]?)\\?\](?P<optional>\s?\\?\*)?\s+(?:(?P<id>\d{1,6}(?:(?:\.\d{1,6})+|(?=\.)))\.?\s+)?"
     r"(?P<text>.*)",
@@ -56,7 +56,7 @@ _PARALLEL = lazy_pattern(r"(?:^|\s)\\?\(P\\?\)(?=\s|$)")
 
 
 def origin_of(text: str) -> tuple[str, str, str] | None:
-    """Return the format, the path and the label that a spec was imported from; None if it was not."""
+    """Return the format, path and label that a spec was imported or planned from, or None."""
     match = MARK.search(text)
     if match is None:
         return None
@@ -65,7 +65,7 @@ def origin_of(text: str) -> tuple[str, str, str] | None:
 
 
 def boxes_key(text: str) -> tuple[str, str] | None:
-    """Return the format and label by which a spec's boxes are found; of a goal only in the wording that was planned."""
+    """Return the format and label that identify a spec's boxes, or None; for a goal, the label includes its digest."""
     origin, match = origin_of(text), MARK.search(text)
     if origin is None or match is None:
         return None
@@ -74,9 +74,10 @@ def boxes_key(text: str) -> tuple[str, str] | None:
 
 
 def tick(text: str, merged: Mapping[tuple[str, str], bool]) -> tuple[str, int]:
-    """Return a plan with the boxes of tasks, by format and label, ticked or cleared, and how many tasks are ticked.
+    """Return a plan with the boxes of tasks ticked or cleared, and the number of ticked tasks.
 
-    A box of a goal is never cleared: it may have been ticked before that was planned.
+    `merged` maps format and label to the state. A goal's box is never cleared, because it may have been ticked before
+    planning.
     """
     lines = split_lines(text)
     ticked = set()
@@ -91,7 +92,7 @@ def tick(text: str, merged: Mapping[tuple[str, str], bool]) -> tuple[str, int]:
 
 
 def _task_lines(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the tasks of a task list: label, and the line of the box."""
+    """Yield the label of each task in a task list, and the line of its box."""
     lines, _ = markdown_plans.task_lines(parse_nodes(text)[0])
     labels = unique_labels([line.task.label for line in lines])
     yield from zip(labels, (line.row for line in lines), strict=True)
@@ -109,7 +110,7 @@ def _steps(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _sections(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the boxes of a plan whose sections are goals: the section with its digest, and the line."""
+    """Yield the boxes of a plan whose sections are goals: section with digest, and line."""
     for goal in read_boxes(whole_characters(text)).goals:
         yield from ((f"{goal.label} {goal.digest}", row) for row in goal.rows)
 
@@ -118,7 +119,7 @@ _READERS = {SPEC_KIT: _task_lines, SUPERPOWERS: _steps, KIRO: _sections, OPENSPE
 
 
 class _Box(Struct, frozen=True):
-    """A box with its section, its number in the plan (may be empty), and the nodes that belong to it."""
+    """A box with its section, its number in the plan (may be ""), and the nodes that belong to it."""
 
     section: str
     number: str
@@ -133,7 +134,7 @@ class _Box(Struct, frozen=True):
 
 
 def read_boxes(text: str, name: str = "") -> GoalPlan:
-    """Return the sections of a task list."""
+    """Return the sections of a task list as goals."""
     nodes, damage = parse_nodes(text)
     boxes = list(_boxes(nodes))
     runs = [tuple(run) for _, run in groupby(boxes, key=lambda box: (box.section, box.heading))]
@@ -148,7 +149,7 @@ def read_boxes(text: str, name: str = "") -> GoalPlan:
 
 
 def _boxes(nodes: Sequence[MarkdownNode]) -> Iterator[_Box]:
-    """Yield the boxes of a document in order, each with what stands below it."""
+    """Yield the boxes of a document in order, each with the nodes below it."""
     heading, number = "", ""
     above: list[_Box] = []
     box: _Box | None = None
@@ -173,7 +174,7 @@ def _boxes(nodes: Sequence[MarkdownNode]) -> Iterator[_Box]:
 def _box(
     node: MarkdownNode, match: re.Match[str], outer: _Box | None, heading: str, number: str
 ) -> _Box:
-    """Return a box; `outer` is the one that it is in, `number` that of the heading above it."""
+    """Return a box; `outer` is the box around it, `number` that of the heading above it."""
     box_id = match["id"] or ""
     section = box_id.partition(".")[0] or (outer.section if outer else number or _short(heading))
     first, _, more = match["text"].partition("\n")
@@ -199,14 +200,14 @@ def _short(heading: str) -> str:
 
 
 def _parts(run: tuple[_Box, ...]) -> Iterator[tuple[_Box, ...]]:
-    """Yield a section, or parts of about one size of one that has many boxes."""
+    """Yield a section, or parts of about equal size if it has many boxes."""
     count = math.ceil(len(run) / MOST_BOXES)
     size = math.ceil(len(run) / count)
     yield from (run[start : start + size] for start in range(0, len(run), size))
 
 
 def _label(part: Sequence[_Box]) -> str:
-    """Return the section's name; of a later part the number of its first box."""
+    """Return the label of a section, or the first box's number for a later part of it."""
     first = part[0]
     is_start = first.number in ("", first.section) or first.number.endswith(".1")
     return first.section if is_start else first.number
@@ -217,9 +218,7 @@ def _goal(part: Sequence[_Box], label: str) -> PlanGoal:
     has_top = first.number == first.section and len(part) > 1
     needed = [box for box in (part[1:] if has_top else part) if not box.is_optional]
     is_done = all(box.is_done for box in needed or part)
-    is_pause = first.title.casefold().startswith(
-        CHECKPOINT
-    )  # it only asks to look at what there is
+    is_pause = first.title.casefold().startswith(CHECKPOINT)  # it only asks for a review
     is_named = has_top or len(part) == 1 or not first.heading
     title = first.title if is_named else _short(first.heading)
     optional = [box for box in part if box.is_optional]
@@ -252,7 +251,7 @@ def _detail(node: MarkdownNode) -> str:
 
 
 def _in_sequence(goals: Sequence[PlanGoal], parallel: Sequence[bool]) -> list[PlanGoal]:
-    """Return the goals, each after the one before it; neighbours marked `(P)` after the same ones."""
+    """Return the goals, each depending on the one before it; adjacent goals marked `(P)` share their dependencies."""
     ordered: list[PlanGoal] = []
     before: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
-"""A plan of another tool as values: what every importer gives and `spec_text` writes, and how Markdown is read.
+"""The data model of another tool's plan, between the importers and `spec_text`, and the parser of Markdown plans.
 
-A document is a flat list of headings, texts, list items and fences, whatever they are nested in.
+A document is a flat list of headings, texts, list items and fences, whatever their nesting.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MOST_TASKS = 1_000
 
 
 class PlanFile(Struct, frozen=True):
-    """A file that a task names; `lines` are those that it cites, as `12-30, 41`; an optional one may stay as it is."""
+    """A file that a task names; `lines` are the cited ones, as `12-30, 41`; an `optional` file may stay unchanged."""
 
     path: str
     action: FileAction
@@ -45,7 +45,7 @@ class PlanFile(Struct, frozen=True):
 
 
 class PlanCommand(Struct, frozen=True):
-    """One shell command that must pass once the task is done, and must fail before it if `fails_before`."""
+    """One shell command that must pass after the task, and fail before it if `fails_before`."""
 
     text: str
     fails_before: bool = False
@@ -53,7 +53,7 @@ class PlanCommand(Struct, frozen=True):
 
 
 class PlanCode(Struct, frozen=True):
-    """A code block of a plan, and the file that it is for; `is_whole` if it is all of a file to create."""
+    """A code block of a plan, and its file; `is_whole` if it is the complete content of a new file."""
 
     path: str
     fence: Fence
@@ -61,16 +61,16 @@ class PlanCode(Struct, frozen=True):
 
 
 class PlanStep(Struct, frozen=True):
-    """A step: its title, and the parts of its body in order, each a paragraph or a block of code."""
+    """A step: its title, and the paragraphs and code blocks of its body, in order."""
 
     title: str
     body: tuple[str | PlanCode, ...] = ()
 
 
 class PlanTask(Struct, frozen=True):
-    """One task. `label` is its name in the plan, unique in it; `needs` are the labels of the tasks before it.
+    """One task. `label` is its name in the plan, unique there; `needs` are the labels of the tasks that it depends on.
 
-    `dropped` says what is not carried over, with the reason; `missing` what a person must fill in.
+    `dropped` lists what is not imported, with the reasons; `missing` lists what a person must fill in.
     """
 
     label: str
@@ -94,7 +94,7 @@ class PlanTask(Struct, frozen=True):
 
 
 class ForeignPlan(Struct, frozen=True):
-    """A plan: its title, what its tasks must know (`context`), the tasks in order, and remarks on the whole."""
+    """A plan: its title, the context that all its tasks need, the tasks in order, and remarks on the whole."""
 
     title: str
     tasks: tuple[PlanTask, ...]
@@ -103,12 +103,12 @@ class ForeignPlan(Struct, frozen=True):
 
 
 def left_out_section(title: str) -> str:
-    """Return the remark that a section has no place in a spec."""
+    """Return the remark that a section has no equivalent in a spec."""
     return f"the section {code_span(one_line(title, longest=80))} is not carried over"
 
 
 def unique_labels(labels: list[str]) -> list[str]:
-    """Return the labels, a repeated one with `#2`, `#3` behind it."""
+    """Return the labels, with `#2`, `#3` appended to repeated ones."""
     counts: Counter[str] = Counter()
     unique = []
     for label in labels:
@@ -118,20 +118,20 @@ def unique_labels(labels: list[str]) -> list[str]:
 
 
 def repeated(labels: Sequence[str]) -> list[str]:
-    """Return a remark on each label that stands for a further task of one id."""
+    """Return a remark on each label of a repeated id."""
     further = (label for label in labels if "#" in label[1:])
     return [f"`{label}` stands for a further task of that id" for label in further]
 
 
 def split_lines(text: str) -> list[str]:
-    """Return the lines that `normalise` would give, each with its own end; joined they are the text."""
+    """Return the lines that `normalise` would return, each with its own line end; joined they are the text."""
     return _LINE.findall(text)
 
 
 def task_lists(boxes: Sequence[tuple[str, int]]) -> frozenset[int]:
-    """Return the lists that hold tasks, given the id of each box (may be empty) and the list that it is in.
+    """Return the lists that hold tasks, given each box's id (may be "") and the list that it is in.
 
-    These are all, unless most boxes have ids of one form, such as `T001`: then a list without any is a checklist.
+    These are all lists, unless most ids have one form, such as `T001`: then a list without such ids is a checklist.
     """
     forms = [_LETTER.sub("A", _NUMBER.sub("", label)) for label, _ in boxes]
     form, count = next(iter(Counter(filter(None, forms)).most_common(1)), ("", 0))
@@ -147,7 +147,7 @@ HEADING, TEXT, ITEM, FENCE = "heading", "text", "item", "fence"
 
 
 class MarkdownNode(Struct, frozen=True):
-    """A part of a document; `level` is a heading's, or how many lists a text is in; `line` counts from 1."""
+    """A part of a document; `level` is a heading's level, or the nesting depth in lists; `line` is 1-based."""
 
     kind: str
     text: str
@@ -157,7 +157,7 @@ class MarkdownNode(Struct, frozen=True):
 
 
 def parse_nodes(text: str) -> tuple[tuple[MarkdownNode, ...], tuple[str, ...]]:
-    """Return the nodes of a text in order, and a remark on each fence that nothing closes."""
+    """Return the nodes of a text in order, and a remark on each unclosed fence."""
     document = parse_document(normalise(text))
     damage = "a fence that is never closed; all below it is read as code"
     remarks = (f"line {line}: {damage}" for line in unclosed_fences(document))
@@ -201,17 +201,17 @@ _SKIPPED = {
     **dict.fromkeys(("deferred", "postponed"), DEFERRED),
 }
 DONE_ALREADY = " (done already)"
-"""Behind a part of a goal that is done; whether it stands there does not change what the goal is."""
+"""Suffix of a goal's part that is done; it does not count in the goal's digest."""
 NAMED = 8
 LONGEST_LABEL, LONGEST_TITLE = 60, 120
 
 
 class PlanGoal(Struct, frozen=True):
-    """A task of a plan, with its subtasks, as a goal. `label` is its name in the plan, unique in it.
+    """A task of a plan, with its subtasks, as a goal. `label` is its name in the plan, unique there.
 
-    `needs` are the labels of the tasks before it, `skipped` is why it is not to be planned, `optional` names parts
-    that may be left out, `rows` are the lines of the boxes that are ticked once it is done, and `parts` is how many
-    specs it will probably take.
+    `needs` are the labels of the tasks that it depends on, `skipped` is the reason not to plan it, `optional` names
+    optional parts, `rows` are the lines of the boxes to tick when it is done, and `parts` is the expected number of
+    specs.
     """
 
     label: str
@@ -225,13 +225,13 @@ class PlanGoal(Struct, frozen=True):
 
     @property
     def digest(self) -> str:
-        """Return what tells whether the text has changed; which of its parts are done does not count."""
+        """Return the digest of title and text, without regard to which parts are done."""
         text = f"{self.title}\n{self.text}".replace(DONE_ALREADY, "")
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class GoalPlan(Struct, frozen=True):
-    """A plan: words for its project's name, its goals, each after those that it needs, and remarks on the whole."""
+    """A plan: its name for the project, its goals in dependency order, and remarks on the whole."""
 
     name: str
     goals: tuple[PlanGoal, ...]
@@ -239,12 +239,12 @@ class GoalPlan(Struct, frozen=True):
 
 
 def skip_reason(status: str) -> str:
-    """Return why a task with this status is not to be planned; empty if it is."""
+    """Return why a task with this status is not planned, or "" if it is."""
     return _SKIPPED.get(status.strip().strip("✓✔○◒ ").casefold(), "")
 
 
 def label_of(value: object, number: int) -> str:
-    """Return a task's id as a label; of a task without one its number in the plan."""
+    """Return a task's id as a label, or its number in the plan."""
     is_id = isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip()
     return one_line(text_of(value), longest=LONGEST_LABEL) if is_id else f"#{number}"
 
@@ -255,7 +255,7 @@ def title_of(value: object, label: str) -> str:
 
 
 def text_of(value: object) -> str:
-    """Return a text or number of others as text, of a list its texts as items; empty for all else."""
+    """Return a text or number as text, a list of them as Markdown items, and "" for any other value."""
     if isinstance(value, list):
         value = [entry for entry in value if not isinstance(entry, list)]
         return "\n".join(f"- {text}" for entry in value if (text := text_of(entry)))
@@ -265,13 +265,13 @@ def text_of(value: object) -> str:
 
 
 def sections(fields: Mapping[str, object]) -> str:
-    """Return named texts below each other, those that hold something."""
+    """Return the non-empty texts, each below its name."""
     texts = {name: text_of(value) for name, value in fields.items()}
     return "\n\n".join(f"{name}:\n{text}" for name, text in texts.items() if text)
 
 
 def linked(name: str, goals: Sequence[PlanGoal], notes: Sequence[str] = ()) -> GoalPlan:
-    """Return the plan with its goals in order; needs that lead nowhere or in a circle are left out, with a remark."""
+    """Return the plan in dependency order, without unknown and cyclic dependencies, each of which gets a remark."""
     by_label = {goal.label: goal for goal in goals}
     remarks = list(notes)
     needs: dict[str, list[str]] = {}
@@ -297,7 +297,7 @@ def _unmet(goal: PlanGoal, needs: Sequence[str], goals: Mapping[str, PlanGoal]) 
 
 
 def _in_order(needs: Mapping[str, Sequence[str]]) -> tuple[list[str], dict[str, dict[str, None]]]:
-    """Return the labels, each after its needs and else as they stand, and the needs that close a circle."""
+    """Return the labels in dependency order, else in their own, and the dependencies that close a cycle."""
     ordered: dict[str, None] = {}
     closing: dict[str, dict[str, None]] = {}
     under_way: dict[str, Iterator[str]] = {}
@@ -318,7 +318,7 @@ def _in_order(needs: Mapping[str, Sequence[str]]) -> tuple[list[str], dict[str, 
 
 
 def listed(labels: Sequence[str]) -> str:
-    """Return labels in a row, of many the first ones and their number."""
+    """Return labels in a row; of many, the first ones and the number of the others."""
     more = len(labels) - NAMED
     shown = ", ".join(labels[:NAMED])
     return f"{shown} and {counted(more, 'more', 'more')}" if more > 0 else shown

@@ -1,4 +1,4 @@
-"""The file or folder of a plan whose tasks become goals: which format it is in, and how it is read."""
+"""Find the format of a plan, a file or folder whose tasks become goals, and read it."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ READERS: Mapping[str, Callable[[str, str], GoalPlan]] = {
     OPENSPEC: lambda text, _tag: read_boxes(text),
     BACKLOG: lambda text, _tag: read_backlog([("", text)]),
 }
-"""How a file of each format is read; Backlog.md's are read together."""
+"""Parser of each format; Backlog.md's files are read together."""
 ANSWER = "answer"
-"""A planner's answer, which holds specs: no plan of another tool."""
+"""A planner's answer: it holds specs, and is not another tool's plan."""
 DONE_STATUS = "Done"
 _PLACES = ("tasks/tasks.json", "tasks.json", "issues.jsonl", "tasks.md", "tasks")
 _BESIDE = ("requirements.md", "design.md", "proposal.md")
 
 
 class GoalSource(Struct, frozen=True):
-    """A plan: its format, its path in the repository (of Backlog.md the folder's), and its goals."""
+    """A plan: its format, its path in the repository (Backlog.md: the folder's), and its goals."""
 
     form: str
     path: str
     plan: GoalPlan
 
     def origin(self, label: str) -> tuple[str, str, str]:
-        """Return what the mark of a spec says of where it comes from."""
+        """Return the origin in the marks of specs from this task."""
         return self.form, self.path, label
 
 
 def find_goals(top: Path, location: Path, form: str | None, tag: str = "") -> GoalSource | None:
-    """Return the plan that a file or folder holds, in the format that is named or else detected.
+    """Return the plan in a file or folder, in the given or detected format.
 
-    None for a planner's answer; raise `UsageError` for a plan that `import` reads, and for what cannot be read.
+    Returns None for a planner's answer. Raises `UsageError` for a plan that `import` reads, or that is invalid.
     """
     chosen = _named(form)
     if chosen == ANSWER:
@@ -94,7 +94,7 @@ def _named(form: str | None) -> str | None:
 
 
 def _detected(text: str, path: str) -> str:
-    """Return the format of a plan whose tasks become goals; empty for an answer, and for what may be one."""
+    """Return the format of a plan whose tasks become goals; "" for a text that may be an answer."""
     form = find_format(text, path)
     if form and not parse_file(text, path=path).specs:
         if form in READ:
@@ -108,7 +108,7 @@ def _detected(text: str, path: str) -> str:
 
 
 def _inside_folder(location: Path) -> Path:
-    """Return where in a tool's folder its plan is; any other place as it is."""
+    """Return the path of the plan inside a tool's folder; any other path unchanged."""
     for _ in range(2):
         inner = (location / name for name in _PLACES if (location / name).exists())
         location = next(inner, location) if location.is_dir() else location
@@ -125,7 +125,7 @@ def _texts(folder: Path) -> Iterator[NamedText]:
 
 
 def done_status(folder: Path) -> str:
-    """Return the status of a task that is done, on the board whose tasks a folder holds: the last of its statuses."""
+    """Return the status of done tasks on a folder's board: the last one in its configuration."""
     import yaml
 
     board = folder.parent

@@ -1,4 +1,4 @@
-"""A plan of another tool becomes specs of a project, each with a mark that tells later whether it was edited."""
+"""Import another tool's plan as specs of a project; a mark in each spec shows later whether it was edited."""
 
 from __future__ import annotations
 
@@ -51,8 +51,7 @@ _NUMBER = lazy_pattern(r"\d{1,4}")
 class ImportedSpec(Struct, frozen=True):
     """A task of the plan as a spec. `state` is created, updated, unchanged or kept (edited since its import).
 
-    `dropped` says what of the task is not carried over, `missing` what a person must fill in; a draft is one that
-    `validate` refuses.
+    `dropped` lists what is not imported, `missing` what a person must fill in; `validate` refuses a draft.
     """
 
     path: str
@@ -65,7 +64,7 @@ class ImportedSpec(Struct, frozen=True):
 
 
 class ImportedPlan(Struct, frozen=True):
-    """The result of an import; `tasks_found` counts the tasks of the plan, those that are done included."""
+    """The result of an import; `tasks_found` counts the tasks of the plan, including done ones."""
 
     form: str
     project: str
@@ -75,7 +74,7 @@ class ImportedPlan(Struct, frozen=True):
 
 
 class _Existing(Struct, frozen=True):
-    """A spec that an earlier import wrote."""
+    """A spec from an earlier import."""
 
     name: str
     text: str
@@ -83,7 +82,7 @@ class _Existing(Struct, frozen=True):
 
 
 class _Planned(Struct, frozen=True):
-    """A task with the name of its spec, its text, and what stands there now."""
+    """A task with its spec's name and text, and the existing spec."""
 
     task: PlanTask
     name: str
@@ -92,7 +91,7 @@ class _Planned(Struct, frozen=True):
 
     @property
     def state(self) -> str:
-        """Return what becomes of the file."""
+        """Return what happens to the file."""
         if self.existing is None:
             return "created"
         if self.existing.is_edited:
@@ -101,7 +100,7 @@ class _Planned(Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """Return the text that the file has in the end."""
+        """Return the file's text after the import."""
         existing = self.existing
         return existing.text if existing and existing.is_edited else self.spec.text
 
@@ -115,9 +114,9 @@ def import_plan(
     project: str | None,
     dry_run: bool = False,
 ) -> ImportedPlan:
-    """Write the specs of a plan; none outside the project's folder, and none over a spec that was edited.
+    """Write the specs of a plan, only in the project's folder, and never over an edited spec.
 
-    Raise `UsageError` for a file of no known format, or without a task.
+    Raises `UsageError` for an unknown format, or a file without tasks.
     """
     top = repository.checkout()
     name = inside(top, source)
@@ -147,7 +146,7 @@ def import_plan(
 
 
 def read_source(source: Path) -> str:
-    """Return the text of a plan; raise `UsageError` if it cannot be read, or is no text."""
+    """Return the text of a plan; raise `UsageError` if it cannot be read or is not text."""
     try:
         if not source.is_file():
             raise UsageError(f"{source} is not a file", hint="name an existing file")
@@ -177,20 +176,20 @@ def _forms() -> str:
 
 
 def inside(top: Path, source: Path) -> str:
-    """Return the source's path in the repository; of a file elsewhere its name alone."""
+    """Return the source's path in the repository, or just its name if it is outside."""
     real, root = source.resolve(), top.resolve()
     return real.relative_to(root).as_posix() if real.is_relative_to(root) else source.name
 
 
 def _project(plan: ForeignPlan, source: Path, form: str) -> str:
-    """Return words for a project's name: spec-kit's folder, the plan's title, or the file's name."""
+    """Return a project name: spec-kit's folder, the plan's title, or the file's name."""
     if form == SPEC_KIT and source.stem == "tasks":
         return source.resolve().parent.name
     return plan.title if slug(plan.title) else source.stem
 
 
 def read_file(top: Path, path: str) -> str | None:
-    """Return the text of a file of the checkout; None if it is not there, or is not one to read."""
+    """Return the text of a file in the checkout, or None if it is missing or unsafe to read."""
     location = top / path
     try:
         if check_path(path) or location.is_symlink() or not location.is_file():
@@ -204,7 +203,7 @@ def read_file(top: Path, path: str) -> str | None:
 def _plan_specs(
     plan: ForeignPlan, origin: str, folder: Path, existing: Mapping[str, _Existing], read: ReadFile
 ) -> tuple[_Planned, ...]:
-    """Return what is to be written for each task that is not done."""
+    """Return the specs for the tasks that are not done."""
     open_tasks = [task for task in plan.tasks if not task.is_done]
     names = _names(open_tasks, origin, existing, folder)
     created: dict[str, str] = {}
@@ -249,7 +248,7 @@ def _number(name: str) -> int:
 
 
 def _existing(folder: Path) -> Iterator[tuple[str, _Existing]]:
-    """Yield the specs of earlier imports, each with where it came from."""
+    """Yield the specs of earlier imports, each with its origin."""
     for path in sorted(folder.glob("*.md")):
         if path.is_symlink() or not path.is_file():
             continue
@@ -266,7 +265,7 @@ def _origin(origin: str, label: str) -> str:
 
 
 def with_mark(text: str, origin: str) -> str:
-    """Return the text of a spec with the mark of where it came from, and of what it was then."""
+    """Return the text of a spec with a mark of its origin and its digest."""
     body = f"{text.rstrip()}\n\n"
     return f"{body}<!-- imported: {origin} sha256:{_digest(body)} -->\n"
 
@@ -304,7 +303,7 @@ def _imported(planned: _Planned, path: str, diagnostics: Sequence[Diagnostic]) -
 def _notes(
     plan: ForeignPlan, planned: Sequence[_Planned], present: Mapping[str, _Existing], origin: str
 ) -> Iterator[str]:
-    """Yield what concerns the plan as a whole, or specs that it no longer has."""
+    """Yield the remarks on the whole plan, and on specs whose tasks it no longer has."""
     yield from plan.notes
     finished = [task.label for task in plan.tasks if task.is_done]
     if finished:

@@ -1,6 +1,6 @@
-"""Plans in JSON as goals: task-master's `tasks.json` in both of its shapes, and beads' `issues.jsonl`.
+"""Read JSON plans as goals: task-master's `tasks.json` in both its shapes, and beads' `issues.jsonl`.
 
-What is done is marked where it stands: all else of a document keeps its bytes.
+Marking tasks as done edits only their status; all other bytes of the document stay.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from minitask.words import did_you_mean, one_line
 
 Row = Mapping[str, Any]
 Place = tuple[str | int, ...]
-"""The keys and indexes that lead to a value."""
+"""Keys and indexes of the path to a value."""
 _TOKEN = lazy_pattern(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 MASTER = "master"
 CLOSED = "closed"
@@ -55,7 +55,7 @@ _ISSUE_FIELDS = {
 
 
 def parse_json(text: str) -> Any:
-    """Return a JSON document; raise `UsageError` that names the line for what is none."""
+    """Parse a JSON document; raise `UsageError`, with the line, if it is invalid."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -68,7 +68,7 @@ def parse_json(text: str) -> Any:
 
 
 def read_task_master(text: str, tag: str = "") -> GoalPlan:
-    """Return the tasks of a `tasks.json`: those of one tag; raise `UsageError` if it holds none of that name."""
+    """Return the tasks of a `tasks.json`, of one tag; raise `UsageError` if it has no such tag."""
     tags = _tags(parse_json(text))
     chosen = tag or (MASTER if MASTER in tags else next(iter(tags)))
     if chosen not in tags:
@@ -82,9 +82,9 @@ def read_task_master(text: str, tag: str = "") -> GoalPlan:
 
 
 def tick_tasks(text: str, merged: Mapping[tuple[str, str], bool]) -> tuple[str, int]:
-    """Return a `tasks.json` with the merged tasks done that are planned in their present wording, and their number.
+    """Return a `tasks.json` with merged tasks marked as done, and their number.
 
-    Nothing but their status and that of their subtasks changes.
+    A task counts only if its text is as it was when planned. Only its status and that of its subtasks change.
     """
     document, ticked = parse_json(normalise(text)), 0
     statuses: dict[Place, str] = {}
@@ -99,7 +99,7 @@ def tick_tasks(text: str, merged: Mapping[tuple[str, str], bool]) -> tuple[str, 
 
 
 def _open_items(row: Row, keys: Place) -> Iterator[Place]:
-    """Yield where the status of a task stands, and that of its subtasks, of those that are open."""
+    """Yield the paths of the statuses to set: of the task and its subtasks, if open."""
     subtasks = enumerate(_list(row, "subtasks"))
     items = [(row, keys), *((item, (*keys, "subtasks", index)) for index, item in subtasks)]
     for item, at in items:
@@ -108,7 +108,7 @@ def _open_items(row: Row, keys: Place) -> Iterator[Place]:
 
 
 def _tags(document: Any) -> dict[str, list[Any]]:
-    """Return the tasks of each tag, in both shapes; raise `UsageError` if there are none."""
+    """Return the tasks of each tag, in either shape; raise `UsageError` if there are none."""
     top = document if isinstance(document, dict) else {}
     if isinstance(top.get("tasks"), list):
         top = {MASTER: top}
@@ -123,7 +123,7 @@ def _tags(document: Any) -> dict[str, list[Any]]:
 
 
 def _goals(rows: Sequence[Any], tag: str) -> list[tuple[dict[str, Any], PlanGoal]]:
-    """Return the tasks of a tag as they stand, each with its goal."""
+    """Return the tasks of a tag in order, each with its goal."""
     tasks = [row for row in rows if isinstance(row, dict)][: MOST_TASKS + 1]
     prefix = "" if tag == MASTER else f"{one_line(tag, longest=40)}:"
     ids = [f"{prefix}{label_of(row.get('id'), number)}" for number, row in enumerate(tasks, 1)]
@@ -162,7 +162,7 @@ def _subtask(row: Row, label: str, number: int) -> str:
 
 
 def _skipped(row: Row) -> str:
-    """Return why a task is not to be planned; empty if it is."""
+    """Return why a task is not planned, or "" if it is."""
     return skip_reason(text_of(row.get("status")))
 
 
@@ -179,7 +179,7 @@ def _list(row: Row, key: str) -> list[Any]:
 
 
 def read_beads(text: str) -> GoalPlan:
-    """Return the issues of a JSONL file, the most urgent first. One that has open children is their context."""
+    """Return the issues of a JSONL file, most urgent first. An issue with open children is only their context."""
     lines, notes = _issue_lines(text.split("\n"))
     issues = {label: row for label, (_, row) in lines.items()}
     parents, blockers = _links(issues)
@@ -199,9 +199,9 @@ def read_beads(text: str) -> GoalPlan:
 
 
 def tick_issues(text: str, merged: Mapping[tuple[str, str], bool]) -> tuple[str, int]:
-    """Return a JSONL file with the merged issues closed that are planned in their present wording, and their number.
+    """Return a JSONL file with merged issues closed, and their number.
 
-    Nothing but their status changes: beads itself adds the time.
+    An issue counts only if its text is as it was when planned. Only its status changes; beads itself adds the time.
     """
     lines = split_lines(text)
     issues, _ = _issue_lines([normalise(line) for line in lines])
@@ -217,7 +217,7 @@ def tick_issues(text: str, merged: Mapping[tuple[str, str], bool]) -> tuple[str,
 
 
 def _issue_lines(lines: Sequence[str]) -> tuple[dict[str, tuple[int, Row]], list[str]]:
-    """Return the issues by id, each with the index of its line, and remarks; of two the one that was updated last."""
+    """Return the issues by id, with the index of their line, and remarks; of duplicates, the one updated last."""
     issues: dict[str, tuple[int, Row]] = {}
     broken, twice = [], []
     for number, line in enumerate(lines, 1):
@@ -241,7 +241,7 @@ def _issue_lines(lines: Sequence[str]) -> tuple[dict[str, tuple[int, Row]], list
 
 
 def _links(issues: Mapping[str, Row]) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Return the parent of each issue that has one, and what blocks each."""
+    """Return the parent of each issue that has one, and the blockers of each."""
     parents: dict[str, str] = {}
     blockers: dict[str, list[str]] = {}
     for label, row in issues.items():
@@ -258,13 +258,13 @@ def _links(issues: Mapping[str, Row]) -> tuple[dict[str, str], dict[str, list[st
         if above in issues:
             parents.setdefault(label, above)
     for label in issues:
-        if label in _above(label, parents):  # a circle
+        if label in _above(label, parents):  # a cycle
             del parents[label]
     return parents, blockers
 
 
 def _above(label: str, parents: Mapping[str, str]) -> list[str]:
-    """Return the parent of an issue, its parent, and so on."""
+    """Return the ancestors of an issue, from its parent upward."""
     above: dict[str, None] = {}
     while (label := parents.get(label, "")) and label not in above:
         above[label] = None
@@ -272,7 +272,7 @@ def _above(label: str, parents: Mapping[str, str]) -> list[str]:
 
 
 def _leaves(label: str, children: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Yield what stands for an issue as a need: itself, or all that is open below it."""
+    """Yield the issues to wait for in place of a dependency: the issue itself, or all open ones below it."""
     waiting, visited = [label], {label}
     while waiting:
         current = waiting.pop(0)
@@ -306,8 +306,8 @@ def _issue(
 
 
 def with_texts(document: str, texts: Mapping[Place, str]) -> str:
-    """Return a sound JSON document with texts at some places; a key that is not there comes first in its object."""
-    spans = _spans(document.replace("\0", "\ufffd"))  # as `normalise` has it
+    """Return a valid JSON document with these texts set; a missing key is inserted first in its object."""
+    spans = _spans(document.replace("\0", "\ufffd"))  # as in `normalise`
     edits = []
     for keys, text in texts.items():
         value = json.dumps(text)
@@ -323,7 +323,7 @@ def with_texts(document: str, texts: Mapping[Place, str]) -> str:
 
 
 def _spans(document: str) -> dict[Place, tuple[int, int]]:
-    """Return where each value begins and ends; of a key that an object has twice the last one counts."""
+    """Return the span of each value; of a duplicate key, the last one counts."""
     spans: dict[Place, tuple[int, int]] = {}
     keys: list[str | int] = []
     opened: list[int] = []
@@ -340,7 +340,7 @@ def _spans(document: str) -> dict[Place, tuple[int, int]]:
             keys[-1] += 1
         elif is_key:
             keys[-1] = json.loads(part)
-            if tuple(keys) in spans:  # it comes a second time: take out all that is in the first
+            if tuple(keys) in spans:  # a duplicate key: remove the first one's values
                 spans = {
                     key: span for key, span in spans.items() if key[: len(keys)] != tuple(keys)
                 }

@@ -1,6 +1,6 @@
-"""Plans in Markdown: superpowers' tasks under `Task N` headings, done in order, and spec-kit's, a line a task.
+"""Read Markdown plans: superpowers' `Task N` headings, done in order, and spec-kit's task lists, one line per task.
 
-spec-kit's phases are barriers; `[P]` marks what may run beside its neighbours.
+spec-kit's phases are barriers; tasks marked `[P]` may run in parallel with adjacent ones.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ MOST_TAGS = 8
 
 
 def read_superpowers(text: str) -> ForeignPlan:
-    """Return the plan that a text holds; of one that is none, a plan without tasks."""
+    """Return the plan in a text; without tasks if the text is not a plan."""
     nodes, damage = parse_nodes(text)
     sections = task_sections(nodes)
     labels = unique_labels([label for label, _, _ in sections])
@@ -87,7 +87,7 @@ def read_superpowers(text: str) -> ForeignPlan:
 
 
 def task_sections(nodes: Sequence[MarkdownNode]) -> list[tuple[str, int, int]]:
-    """Return each task's label, and where its nodes begin, with its heading, and end."""
+    """Return each task's label, and the indices of its first node (the heading) and the end."""
     starts = (index for index, node in enumerate(nodes) if _is_task(node))
     return [(_number(nodes[start]), start, _end(nodes, start)) for start in starts]
 
@@ -108,7 +108,7 @@ def _title(node: MarkdownNode) -> str:
 
 
 def _end(nodes: Sequence[MarkdownNode], start: int) -> int:
-    """Return where a task ends: at the next task, or at a heading that is not below the task's own."""
+    """Return the end of a task: the next task, or a heading that is not below its own."""
     level = nodes[start].level
     for index, node in enumerate(nodes[start + 1 :], start + 1):
         if node.kind == HEADING and (node.level <= level or _is_task(node)):
@@ -129,7 +129,7 @@ def _header(head: Sequence[MarkdownNode]) -> list[str]:
 
 
 def _constraints(nodes: Sequence[MarkdownNode]) -> list[str]:
-    """Return what stands below the heading Global Constraints, an entry each."""
+    """Return the text below the heading Global Constraints, as one entry."""
     entries, level = [], 0
     for node in nodes:
         if node.kind == HEADING and (not level or node.level <= level):
@@ -145,7 +145,7 @@ def _left_out(nodes: Sequence[MarkdownNode]) -> list[str]:
 
 
 def _in_order(tasks: Sequence[PlanTask]) -> tuple[PlanTask, ...]:
-    """Return the tasks, each after the ones that it names; one that names none after the task before it."""
+    """Return the tasks with valid dependencies; a task that names none depends on the one before it."""
     labels = {task.label for task in tasks}
     before: set[str] = set()
     previous: tuple[str, ...] = ()
@@ -164,7 +164,7 @@ def _in_order(tasks: Sequence[PlanTask]) -> tuple[PlanTask, ...]:
 
 
 class _Line(Struct, frozen=True):
-    """A task's line: its phase (a number), whether it may run beside its neighbours, and what it waits for by name."""
+    """A task's line: its phase number, whether it may run in parallel with adjacent ones, and the ids that it names."""
 
     task: PlanTask
     phase: int
@@ -176,7 +176,7 @@ class _Line(Struct, frozen=True):
 
 
 def read_speckit(text: str) -> ForeignPlan:
-    """Return the plan that a task list holds; of a text that holds none, a plan without tasks."""
+    """Return the plan in a task list; without tasks if the text is not one."""
     nodes, damage = parse_nodes(text)
     lines, phase_notes = task_lines(nodes)
     unique = unique_labels([line.task.label for line in lines])
@@ -192,7 +192,7 @@ def read_speckit(text: str) -> ForeignPlan:
 
 
 def task_lines(nodes: Sequence[MarkdownNode]) -> tuple[list[_Line], list[str]]:
-    """Return the tasks with the phase that each is in, and a remark on each section that holds none."""
+    """Return the tasks with their phases, and a remark on each section without tasks."""
     lines: list[_Line] = []
     about: list[str] = []
     left_out: list[str] = []
@@ -229,7 +229,7 @@ def _kept(text: str) -> Iterator[str]:
 
 
 def _line(node: MarkdownNode, phase: int, about: Sequence[str], count: int) -> _Line | None:
-    """Return the task of a list item; None for one that is none, such as a legend's."""
+    """Return the task in a list item, or None if it is not a task, such as a legend."""
     match = _TASK_LINE.fullmatch(node.text)
     if match is None or _SKIPPED.match(match["text"]):
         return None
@@ -256,7 +256,7 @@ def _line(node: MarkdownNode, phase: int, about: Sequence[str], count: int) -> _
 
 
 def _with_detail(line: _Line, node: MarkdownNode) -> _Line:
-    """Return a task with what is nested below its line."""
+    """Return a task with a node nested below its line."""
     text = f"- {node.text}" if node.kind == ITEM else node.text
     part = PlanCode("", node.fence) if node.fence else text
     steps = (PlanStep("", (*line.task.steps[0].body, part)),)
@@ -264,7 +264,7 @@ def _with_detail(line: _Line, node: MarkdownNode) -> _Line:
 
 
 def _files(text: str) -> tuple[tuple[PlanFile, ...], tuple[str, ...]]:
-    """Return the files that a line names, to be changed unless it only looks at them, and what is no file."""
+    """Return the files that a line names, to change or only to read, and remarks on names that are no files."""
     action = _action(strip_marks(text))
     files, missing = [], []
     for path in dict.fromkeys(mentions(text)):
@@ -278,7 +278,7 @@ def _files(text: str) -> tuple[tuple[PlanFile, ...], tuple[str, ...]]:
 
 
 def _action(text: str) -> FileAction:
-    """Return what a line does with its files: `Remove X from a.py` edits one, `Remove a.py` deletes it."""
+    """Return a line's action on its files: `Remove X from a.py` edits one, `Remove a.py` deletes it."""
     verb = _VERBS.match(text)
     if verb is None:
         return FileAction.WRITE
@@ -299,7 +299,7 @@ def _labels(text: str) -> Iterator[str]:
 
 
 def _by_phase(lines: Sequence[_Line]) -> Iterator[PlanTask]:
-    """Yield the tasks, each after the group before it; neighbours with `[P]` form a group, and a phase is a barrier."""
+    """Yield the tasks, each depending on the group before it; adjacent `[P]` tasks of a phase form a group."""
     labels = {line.task.label for line in lines}
     before: list[str] = []
     group: list[str] = []

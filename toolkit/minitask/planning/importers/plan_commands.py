@@ -1,4 +1,4 @@
-"""The commands of a plan: which are checks, whether they are to pass or to fail, and which are no task's to run."""
+"""Classify a plan's commands: which are checks, whether they must pass or fail, and which no task should run."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _NO_MATCH = lazy_pattern(r"\b(?:match|result|hit|found)", re.I)
 
 
 class RunLine(Struct, frozen=True):
-    """A command as a plan gives it: its text, what is expected in words, and the title of the step that it is in."""
+    """A command in a plan: its text, its expected result in words, and the title of its step."""
 
     text: str
     expected: str = ""
@@ -75,14 +75,14 @@ def is_shell_fence(fence: Fence) -> bool:
 
 
 def is_commit(text: str) -> bool:
-    """Return True if every command of a text works on git alone, or changes the folder."""
+    """Return True if every command of a text only uses git or changes the folder."""
     commands = [command.text.strip() for command in _split(text) or ()]
     others = [command for command in commands if not GIT_STEPS.match(command)]
     return len(others) < len(commands) and all(map(_CD.fullmatch, others))
 
 
 def expects_failure(expected: str) -> bool | None:
-    """Return True if words want a failure, False if they want success, None if they say neither."""
+    """Return True if the words expect a failure, False if success, None if neither."""
     text = _NEGATED.sub("pass", expected)
     red, green = _RED.search(text), _GREEN.search(text)
     if red is None and green is None:
@@ -93,10 +93,10 @@ def expects_failure(expected: str) -> bool | None:
 def read_runs(
     runs: Iterable[RunLine], folders: Collection[str] = ()
 ) -> tuple[tuple[PlanCommand, ...], tuple[str, ...]]:
-    """Return the commands that are to pass, and a remark on each that is left out.
+    """Return the commands that must pass, and a remark on each one left out.
 
-    A command that is to fail first and to pass later is one command, which fails before. Each run starts in the
-    repository's root; `folders` are those of the plan's files, by which an absolute path is found again.
+    A command that must first fail and later pass becomes one check that fails before. Each run starts in the
+    repository's root; `folders` are the folders of the plan's files, to resolve absolute paths.
     """
     red: dict[str, str] = {}
     green: dict[str, PlanCommand] = {}
@@ -138,7 +138,7 @@ def _is_red(run: RunLine) -> bool:
 
 
 def _unfit(command: str, run: RunLine) -> str:
-    """Return why a command is no check of a task; empty for one that is."""
+    """Return why a command is not a check of a task, or "" if it is."""
     text = command.strip()
     if GIT_STEPS.match(text):
         return "minitask commits and merges itself"
@@ -161,11 +161,11 @@ def _is_silent(run: RunLine) -> bool:
 
 
 def _as_check(folder: str, text: str, run: RunLine) -> str:
-    """Return a command held to printing nothing, where that is expected: a search turned round, others by a comment."""
+    """Return a check that fails on output if silence is expected: a search is negated, others get a comment."""
     if not _is_silent(run) or "\n" in text:
         return _inside(folder, text)
     if _SEARCHES.fullmatch(text):
-        # one that never prints: no output does not say that nothing matches
+        # a quiet search never prints, so an expectation of no output does not mean that nothing matches
         says_nothing = _QUIET.search(text) and not _NO_MATCH.search(run.expected)
         return _inside(folder, text if says_nothing else f"! {text}")
     is_check = strength(Command(text)) is CommandStrength.CHECK
@@ -177,7 +177,7 @@ def _as_check(folder: str, text: str, run: RunLine) -> str:
 def _in_folders(
     commands: Sequence[PlanCommand] | None, folders: Collection[str]
 ) -> tuple[tuple[str, PlanCommand], ...] | None:
-    """Return the commands of a run, each with the folder that it or one before it changed to."""
+    """Return the commands of a run, each with the folder it runs in."""
     if commands is None:
         return None
     folder = ""
@@ -194,13 +194,13 @@ def _in_folders(
 
 
 def _inside(folder: str, text: str) -> str:
-    """Return a command in a folder; a subshell, so that the next one starts at the root again."""
+    """Return a command that runs in a folder, in a subshell, so that the next command starts at the root."""
     end = "\n)" if "\n" in text else ")"
     return f"(cd {shlex.quote(folder)} && {text}{end}" if folder else text
 
 
 def _joined(folder: str, change: str, folders: Collection[str]) -> str:
-    """Return the folder after a change; of an absolute path the end that the repository has, else its root."""
+    """Return the folder after `cd`; for an absolute path, its tail that is in the repository, else the root."""
     if not change.startswith(("/", "~", "$")):
         path = posixpath.normpath(posixpath.join(folder, change))
         return "" if path.startswith("..") or path == "." else path
@@ -210,7 +210,7 @@ def _joined(folder: str, change: str, folders: Collection[str]) -> str:
 
 
 def _split(text: str) -> tuple[PlanCommand, ...] | None:
-    """Return the top-level commands of a shell text; None if it cannot be read."""
+    """Return the top-level commands of a shell text, or None if it is invalid."""
     commands, problems = split_commands(Fence("bash", f"{text.strip()}\n"))
     if not commands and any(problem.code == "E106" for problem in problems):
         return None
@@ -226,7 +226,7 @@ def _shown(text: str) -> str:
 
 
 def with_criteria(commands: Iterable[PlanCommand]) -> Iterator[str]:
-    """Yield what each command is to show, in the plan's words."""
+    """Yield each command's expected result, in the plan's words."""
     for command in commands:
         if command.expected:
             yield f"`{_shown(command.text)}`: {one_line(command.expected, longest=300)}"

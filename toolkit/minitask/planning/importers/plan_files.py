@@ -1,4 +1,4 @@
-"""What a plan's bullets and code are about: paths with the lines that they cite, and each block's file."""
+"""Find the files that a plan's bullets and code blocks refer to, with the cited lines."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _PATTERNS = {
     for names, pattern in _DEFINED.items()
     for name in names.split()
 }
-"""What begins a definition, by the languages that a fence may name."""
+"""Pattern of a definition's start, by a fence's language."""
 _PART = lazy_pattern(
     r"\b(?:append|add(?:\s+\w+){0,3}\s+to|insert|replace|existing|after\s+the|update)\b",
     re.IGNORECASE,
@@ -70,7 +70,7 @@ _COMMENT = lazy_pattern(r"\s*(?://|#|--|/\*|<!--|;)\s*(?P<path>\S+)\s*(?:\*/|-->
 
 
 class NamedFiles(Struct, frozen=True):
-    """The files of a bullet, and what in it names none, with the reason. `renames` are pairs of old and new path."""
+    """The files of a bullet, and remarks on names that are no files. `renames` are pairs of old and new path."""
 
     files: tuple[PlanFile, ...] = ()
     unclear: tuple[str, ...] = ()
@@ -78,13 +78,13 @@ class NamedFiles(Struct, frozen=True):
 
 
 def split_action(text: str) -> tuple[str, str] | None:
-    """Return the action that a bullet begins with, in lower case, and what follows it."""
+    """Return the action at the start of a bullet, in lower case, and the text after it, or None."""
     match = _LABEL.match(text.strip())
     return (match["label"].lower(), match["rest"].strip()) if match else None
 
 
 def read_bullet(label: str, text: str) -> NamedFiles:
-    """Return the files that a bullet of this action names."""
+    """Return the files that a bullet with this action names."""
     names = list(_names(text))
     if label in MOVES and len(names) >= 2:
         return _moved(names)
@@ -114,12 +114,12 @@ def _moved(names: list[str]) -> NamedFiles:
 
 
 def file_remark(name: str, why: str) -> str:
-    """Return the remark that a person must say which file is meant."""
+    """Return the remark that a person must name the file."""
     return f"the file: {code_span(one_line(name, longest=80))} {why}"
 
 
 def unfit_path(path: str) -> str:
-    """Return why a path names no single file of a repository; empty for one that does."""
+    """Return why a path is not a single file of a repository, or "" if it is."""
     if _PATTERN.search(path):
         return "is a pattern: name the files"
     if path.endswith("/"):
@@ -128,7 +128,7 @@ def unfit_path(path: str) -> str:
 
 
 def mentions(text: str) -> Iterator[str]:
-    """Yield what looks like a path in a line of prose: in backticks, or bare with an ending or a final slash."""
+    """Yield likely paths in prose: in backticks, or bare with a suffix or a final slash."""
     for span in CODE.finditer(text):
         name = code_text(span[2]).strip()
         if _looks_like_path(name):
@@ -145,7 +145,7 @@ def _looks_like_path(name: str) -> bool:
 
 
 def _names(text: str) -> Iterator[str]:
-    """Yield the paths of a bullet: its code spans outside brackets, else its first word."""
+    """Yield the paths of a bullet: its code spans outside parentheses, or else its first word."""
     plain = _without_brackets(text)
     spans = [code_text(span[2]).strip() for span in CODE.finditer(plain)]
     if not spans:
@@ -157,7 +157,7 @@ def _names(text: str) -> Iterator[str]:
 
 
 def _without_brackets(text: str) -> str:
-    """Return a bullet without its remarks in brackets; brackets in code stay."""
+    """Return a bullet without remarks in parentheses; parentheses in code stay."""
     parts, depth, ticked = [], 0, False
     for character in text:
         ticked ^= character == "`"
@@ -169,7 +169,7 @@ def _without_brackets(text: str) -> str:
 
 
 def _with_lines(name: str) -> tuple[str, str]:
-    """Return a path as git has it, and the lines that follow it as `12-30`."""
+    """Return a path as git writes it, and the lines cited after it, as `12-30`."""
     match = _LINES.match(name)
     path, lines = (match["path"], match["lines"]) if match else (_NODE.sub("", name), "")
     return path.removeprefix("./"), re.sub(r"[L\s]", "", lines).replace("–", "-")
@@ -178,7 +178,7 @@ def _with_lines(name: str) -> tuple[str, str]:
 def code_of(
     fence: Fence, title: str, before: Sequence[str | PlanCode], files: Sequence[PlanFile]
 ) -> PlanCode:
-    """Return a block with the file that it is for: the one named in it, next to it, or the only one that fits."""
+    """Return a block with its file: the one named in it or near it, or the only one that fits."""
     written = [file for file in files if file.action not in (FileAction.READ, FileAction.DELETE)]
     head = _COMMENT.fullmatch(fence.content.partition("\n")[0])
     texts = [head["path"]] if head else []
@@ -194,7 +194,7 @@ def code_of(
 
 
 def _named(text: str, files: Sequence[PlanFile]) -> list[str]:
-    """Return the files that a text names: by their paths, the longest, else by their names alone."""
+    """Return the files that a text names: by the longest matching paths, or else by their names."""
     paths = [file.path for file in files]
     whole = [path for path in paths if path in text]
     longest = [path for path in whole if not any(path in longer for longer in {*whole} - {path})]
@@ -207,7 +207,7 @@ def _is_test(path: str) -> bool:
 
 
 def with_wholes(steps: list[PlanStep], files: Sequence[PlanFile]) -> list[PlanStep]:
-    """Return the steps, a block marked as whole if it is the only one of a file to create and leaves nothing out."""
+    """Return the steps; a complete block that is the only one for a new file is marked as whole."""
     paths = [code.path for step in steps for code in step.body if isinstance(code, PlanCode)]
     new = {file.path for file in files if file.action in (FileAction.CREATE, FileAction.WRITE)}
     new -= {path for path in paths if paths.count(path) > 1}
@@ -225,19 +225,19 @@ def _marked(part: str | PlanCode, step: PlanStep, new: set[str]) -> str | PlanCo
 
 
 def is_cut(fence: Fence) -> bool:
-    """Return True if a block ends at a fence that was meant to be inside it."""
+    """Return True if a nested fence ends a block too early."""
     rows = [row.lstrip() for row in fence.content.split("\n")]
     return sum(row.startswith(("```", "~~~")) for row in rows) % 2 == 1
 
 
 def fits_language(path: str, info: str) -> bool:
-    """Return True if a block with this info string may be for a file of this name."""
+    """Return True if a block with this info string may belong to a file of this name."""
     endings = SUFFIXES.get(shell_language(info))
     return endings is None or path.lower().endswith(endings)
 
 
 def new_names(fence: Fence, present: str) -> tuple[str, ...]:
-    """Return the names that a block defines and that a file's text does not hold yet."""
+    """Return the names that a block defines and that are not in a file's present text."""
     pattern = _PATTERNS.get(shell_language(fence.info))
     if pattern is None:
         return ()

@@ -1,4 +1,4 @@
-"""One task of a superpowers plan: its files, its steps, the code that it gives and the commands that prove it."""
+"""Parse one task of a superpowers plan: its files, steps, code and validation commands."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _NOTHING = lazy_pattern(r"\b(?:none|nothing|n/a|independent)\b", re.IGNORECASE)
 
 
 class _Task(Struct):
-    """What was read of a task so far."""
+    """The parts of a task parsed so far."""
 
     files: list[PlanFile] = field(default_factory=list)
     steps: list[tuple[str, list[str | Fence]]] = field(default_factory=list)
@@ -125,7 +125,7 @@ class _Task(Struct):
         return True
 
     def _entry(self, text: str, *, depth: int = 1) -> None:
-        """Read an entry of a section: a file, an interface, the tasks before, a criterion."""
+        """Parse an entry of a section: a file, an interface, a dependency or a criterion."""
         box = _BOX.fullmatch(text)
         plain = box["title"] if box else text
         if self.section == "files":
@@ -199,7 +199,7 @@ class _Task(Struct):
             self._body().append(fence)
 
     def _is_code(self, fence: Fence, title: str) -> bool:
-        """Return True if a shell block is the content of a file and nothing to run."""
+        """Return True if a shell block is the content of a file, not commands to run."""
         near = " ".join([title, *(part for part in self._body()[-1:] if isinstance(part, str))])
         paths = [file.path for file in self.files]
         is_named = any(path.rpartition("/")[2] in near for path in paths)
@@ -207,7 +207,7 @@ class _Task(Struct):
         return fence.content.startswith("#!") or is_named or (has_script and near.endswith(":"))
 
     def finish(self, expected: str = "") -> None:
-        """Keep the commands that are read so far; empty: nothing says what they are to show."""
+        """Store the pending commands; `expected` is "" if their result is not stated."""
         title = self.steps[-1][0] if self.steps else ""
         self.runs += [RunLine(command, expected, title) for command in self.pending]
         self.pending, self.awaits = [], ""
@@ -219,9 +219,9 @@ class _Task(Struct):
 
 
 def read_tasks(parts: Iterable[tuple[str, str, Sequence[MarkdownNode]]]) -> tuple[PlanTask, ...]:
-    """Return the tasks of a plan from label, title and the nodes below each heading.
+    """Return the tasks of a plan from the label, title and nodes of each heading.
 
-    `needs` are numbers of tasks as written, `?` if nothing is said of them.
+    `needs` are task numbers as written, `?` if the task states none.
     """
     tasks = [(label, title, _read(nodes)) for label, title, nodes in parts]
     paths = [file.path.split("/")[:-1] for _, _, task in tasks for file in task.files]
@@ -268,7 +268,7 @@ def _plan_task(label: str, title: str, task: _Task, folders: Collection[str]) ->
 
 
 def _optional(file: PlanFile, coded: set[str]) -> PlanFile:
-    """Return a file to test with as one that may stay as it is, where the plan gives no code for it."""
+    """Return a file; it is optional if it may be created or edited, and of the plan's code none is for it."""
     is_optional = file.action is FileAction.WRITE and bool(coded) and file.path not in coded
     return replace(file, optional=is_optional)
 
@@ -278,7 +278,7 @@ def _title(text: str) -> str:
 
 
 def _unique(files: Sequence[PlanFile]) -> tuple[PlanFile, ...]:
-    """Return each file once, with its first action and all of its lines."""
+    """Return each file once, with its first action and all its lines."""
     merged: dict[str, PlanFile] = {}
     for file in files:
         first = merged.get(file.path)
@@ -291,7 +291,7 @@ def _unique(files: Sequence[PlanFile]) -> tuple[PlanFile, ...]:
 
 
 def _steps(task: _Task, files: Sequence[PlanFile]) -> list[PlanStep]:
-    """Return the steps that hold more than commands and commits, each block of code with its file."""
+    """Return the steps that hold more than commands and commits, with the file of each code block."""
     steps = []
     ran = {run.title for run in task.runs}
     for title, body in task.steps:
@@ -304,6 +304,6 @@ def _steps(task: _Task, files: Sequence[PlanFile]) -> list[PlanStep]:
 
 
 def _only_runs(title: str) -> bool:
-    """Return True for the title of a step that held nothing but commands or a commit."""
+    """Return True for the title of a step that holds only commands or a commit."""
     verbs = r"(?:re-?)?(?:run|commit|verify|validate|test|check|final commit)\b|$"
     return re.match(verbs, title, re.IGNORECASE) is not None

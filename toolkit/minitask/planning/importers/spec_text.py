@@ -1,4 +1,4 @@
-"""A task of a foreign plan as the text of a spec, with what it carries and what a person must fill in."""
+"""Render a task of a foreign plan as a spec, with lists of what was imported and what a person must fill in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from minitask.spec.quality import DRAFTED, MAX_CONTEXT_WORDS
 from minitask.words import counted, one_line
 
 ReadFile = Callable[[str], str | None]
-"""Gives the text of a file of the repository by its path; None if it is not there."""
+"""Function that returns the text of a repository's file, or None if it does not exist."""
 _FIELDS = {
     FileAction.READ: "Files to Read",
     FileAction.CREATE: "Files to Create",
@@ -34,7 +34,7 @@ EXPLAINING = ("Architecture:", "Tech Stack:")
 
 
 class SpecText(Struct, frozen=True):
-    """The text of a spec; `carried` says what came over, `missing` what a person must fill in."""
+    """The text of a spec; `carried` lists what was imported, `missing` what a person must fill in."""
 
     text: str
     carried: tuple[str, ...]
@@ -49,7 +49,7 @@ def render_task(
     context: Sequence[str],
     read: ReadFile,
 ) -> SpecText:
-    """Return the spec of a task; `context` is what all tasks of the plan must know, `read` looks at the base."""
+    """Return the spec of a task; `context` is the context of all tasks, `read` reads files of the base."""
     script = [code for code in task.codes if _is_script(code, read)]
     drafted = list(_drafted(task, script, read))
     criteria = [f"- [ ] {_safe(one_line(text))}" for text in task.criteria]
@@ -69,7 +69,7 @@ def render_task(
 
 
 def _heading(title: str) -> str:
-    """Return a title that the end of a heading does not take for its closing marks."""
+    """Return a title whose end is not parsed as the closing marks of a heading."""
     text = one_line(title, longest=120) or "Untitled"
     return f"{text}." if text.endswith("#") else text
 
@@ -85,7 +85,7 @@ def _section(name: str, text: str) -> str:
 
 
 def _files(task: PlanTask, script: Sequence[PlanCode]) -> Iterator[str]:
-    """Yield the lists of files, those of an edit script among the files to create."""
+    """Yield the lists of files; files of an edit script are among those to create."""
     scripted = {code.path for code in script}
     rows: dict[FileAction, list[str]] = {}
     for file in task.files:
@@ -104,13 +104,13 @@ def _note(file: PlanFile) -> str:
 
 
 def _within_limit(entries: Sequence[str]) -> list[str]:
-    """Return the entries; what explains the plan is left out where all would be too long for a context."""
+    """Return the entries, without explanations of the plan if all together exceed the limit of a context."""
     long = sum(len(entry.split()) for entry in entries) > MAX_CONTEXT_WORDS
     return [_entry(entry) for entry in entries if not (long and entry.startswith(EXPLAINING))]
 
 
 def _entry(text: str) -> str:
-    """Return a text as one item of a list; lines that are items stay below it."""
+    """Return a text as one list item; lines that are items stay below it."""
     first, *remainder = text.split("\n")
     items = [f"  - {_safe(row[2:])}" for row in remainder if row.startswith("- ")]
     others = [first, *(row for row in remainder if not row.startswith("- "))]
@@ -118,7 +118,7 @@ def _entry(text: str) -> str:
 
 
 def _safe(line: str) -> str:
-    """Return a line that opens no block of its own."""
+    """Return a line, escaped so that it does not start a block."""
     return f"\\{line}" if line.startswith(("`" * 3, "~~~", "#", "<", "---", "===")) else line
 
 
@@ -136,7 +136,7 @@ def _steps(steps: Sequence[PlanStep], script: Sequence[PlanCode]) -> Iterator[st
 
 
 def _joined(parts: Sequence[str]) -> list[str]:
-    """Return paragraphs, items of a list in one."""
+    """Return the paragraphs, with consecutive list items joined."""
     joined: list[str] = []
     for part in parts:
         if joined and part.lstrip().startswith("- ") and joined[-1].lstrip().startswith("- "):
@@ -147,17 +147,17 @@ def _joined(parts: Sequence[str]) -> list[str]:
 
 
 def _part(part: str | PlanCode, script: Sequence[PlanCode]) -> str:
-    if isinstance(part, str):  # its lines have lost the indent that kept them from being fences
+    if isinstance(part, str):  # its lines are no longer indented, so a fence must be escaped
         return _FENCE.sub(r"\1\\", part)
     if part in script:
         name = code_span(part.path) if part.path else "the files"
         return f"The edit script in Code Snippets holds {name}."
-    info = "text" if is_edit_fence(part.fence) else part.fence.info  # it is no edit script
+    info = "text" if is_edit_fence(part.fence) else part.fence.info  # not an edit script
     return render_fence(Fence(info, part.fence.content))
 
 
 def _is_script(code: PlanCode, read: ReadFile) -> bool:
-    """Return True for all of a file that is not there yet."""
+    """Return True for the complete content of a file that does not exist yet."""
     return code.is_whole and (not code.path or read(code.path) is None)
 
 
@@ -170,7 +170,7 @@ def _script_fence(code: PlanCode) -> str:
 
 
 def _drafted(task: PlanTask, script: Sequence[PlanCode], read: ReadFile) -> Iterator[str]:
-    """Yield a search for each new name of the code, where no command is known to fail before the change."""
+    """Yield a search for each new name in the code, unless a command is known to fail before the change."""
     if any(command.fails_before for command in task.commands):
         return
     searches = (
@@ -207,7 +207,7 @@ def _carried(task: PlanTask, script: Sequence[PlanCode], drafted: Sequence[str])
 
 
 def _missing(task: PlanTask, drafted: Sequence[str], read: ReadFile) -> Iterator[str]:
-    """Yield what a person must fill in, what `validate` refuses first."""
+    """Yield what a person must fill in, starting with what `validate` refuses."""
     written = [file for file in task.files if file.action is not FileAction.READ]
     if not written:
         yield "the files to create or edit"
@@ -221,7 +221,7 @@ def _missing(task: PlanTask, drafted: Sequence[str], read: ReadFile) -> Iterator
 
 
 def _may_fail_before(task: PlanTask, read: ReadFile) -> bool:
-    """Return True if a command is to fail before, or names a file that the task is to create."""
+    """Return True if a command must fail before the change, or names a file that the task creates."""
     new = [file.path for file in task.files if read(file.path) is None]
     return any(
         command.fails_before or any(path in command.text for path in new)

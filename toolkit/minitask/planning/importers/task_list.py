@@ -1,4 +1,4 @@
-"""YAML task lists: `tasks:` with `title`, `model_tier`, `allowed_paths`, `validation` and `depends_on` each."""
+"""Read YAML task lists: `tasks:`, each with `title`, `model_tier`, `allowed_paths`, `validation` and `depends_on`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ LONGEST = 1_000_000
 
 
 def read_task_list(text: str) -> ForeignPlan:
-    """Return the plan of a YAML text; raise `UsageError` for what is no YAML."""
+    """Return the plan in a YAML text; raise `UsageError` if the text is not valid YAML."""
     document = _load(text)
     top = document if isinstance(document, Mapping) else {}
     rows = document if isinstance(document, list) else top.get("tasks")
@@ -78,7 +78,7 @@ def _load(text: str) -> Any:
     try:
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=loader)):
             raise UsageError("the task list uses YAML aliases", hint="write the values out")
-        return yaml.load(text, Loader=loader)  # noqa: S506 - it is a safe loader
+        return yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         message = "the task list is not YAML" + (f" in line {mark.line + 1}" if mark else "")
@@ -150,7 +150,7 @@ def _steps(entry: Mapping[Any, Any]) -> Iterator[PlanStep]:
 
 
 def _parts(text: str) -> Iterator[str | PlanCode]:
-    """Yield the paragraphs, items and blocks of code of a text in Markdown."""
+    """Yield the paragraphs, items and code blocks of a Markdown text."""
     for node in parse_nodes(text)[0]:
         if node.fence is not None:
             yield PlanCode("", node.fence)
@@ -159,7 +159,7 @@ def _parts(text: str) -> Iterator[str | PlanCode]:
 
 
 def _tier(entry: Mapping[Any, Any]) -> tuple[str, tuple[str, ...]]:
-    """Return the tier of a task, and a remark on one that is none of ours."""
+    """Return the tier of a task, and a remark on an unknown one."""
     name = _first(entry, ("model_tier", "tier")).lower()
     if name in {tier.value for tier in Tier}:
         return ("", ()) if name == Tier.NONE else (name, ())
@@ -174,7 +174,7 @@ def _first(entry: Mapping[Any, Any], keys: tuple[str, ...]) -> str:
 
 
 def _values(entry: Mapping[Any, Any], keys: tuple[str, ...]) -> Iterator[str]:
-    """Yield the texts and numbers that stand under some keys, alone or in a list."""
+    """Yield the texts and numbers under these keys, alone or in lists."""
     for key in keys:
         rows = entry.get(key)
         for row in rows if isinstance(rows, list) else [rows]:
