@@ -1,7 +1,7 @@
-"""What a forge can do, in one language for all of them, and requests to its REST API.
+"""The common interface of all forges, and requests to their REST APIs.
 
-A request that only reads is repeated where the server or the way to it fails; one that writes is not, for it may have
-been carried out. A rate limit is waited for if it ends soon. The token is in no message.
+A request that only reads is retried after a failure of the server or the connection; one that writes is not, because it
+may have been carried out. A rate limit that ends soon is waited for. The token is in no message.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OPEN, CLOSED, MERGED = "open", "closed", "merged"
 PASSED, FAILED, RUNNING, UNKNOWN = "passed", "failed", "running", "unknown"
 TRIES = 3
 WAIT_SECONDS = 60.0
-"""The longest wait for the end of a rate limit."""
+"""Longest wait for the end of a rate limit."""
 TIMEOUT_SECONDS = 30.0
 FIRST_PAUSE_SECONDS = 0.5
 MOST_PAGES = 20
@@ -35,7 +35,7 @@ _NEXT = lazy_pattern(r'<([^<>]*)>\s*;[^,<]*\brel="?next"?')
 
 
 class PullRequest(Struct, frozen=True):
-    """A pull or merge request; `head` is the commit that it is at, `body` its description."""
+    """A pull or merge request; `head` is its commit, `body` its description."""
 
     number: int
     url: str
@@ -45,7 +45,7 @@ class PullRequest(Struct, frozen=True):
 
 
 class NewPullRequest(Struct, frozen=True):
-    """What a pull request is to be: from a branch into another."""
+    """A pull request to open, from `branch` into `target`."""
 
     branch: str
     target: str
@@ -54,14 +54,14 @@ class NewPullRequest(Struct, frozen=True):
 
 
 class IssueComment(Struct, frozen=True):
-    """What somebody said about an issue."""
+    """A comment on an issue."""
 
     author: str
     text: str
 
 
 class Issue(Struct, frozen=True):
-    """An issue, with the comments of its author and of those who may write to the repository."""
+    """An issue, with the comments of its author and of people with write access."""
 
     number: int
     url: str
@@ -72,33 +72,33 @@ class Issue(Struct, frozen=True):
 
 
 class Forge(Protocol):
-    """A forge's repository."""
+    """A repository on a forge."""
 
     host: str
     path: str
     web_url: str
 
     def find(self, branch: str, target: str) -> PullRequest | None:
-        """Return the pull request of a branch into another: the open one, else the newest."""
+        """Return the pull request from a branch into another: the open one, else the newest."""
         ...
 
     def create(self, draft: NewPullRequest) -> PullRequest:
-        """Open a pull request; `TakenError` if the forge has one, or the branch brings nothing."""
+        """Open a pull request; raise `TakenError` if there is one, or if the branch has no new commits."""
         ...
 
     def update(self, number: int, *, body: str) -> None:
-        """Give a pull request another description."""
+        """Replace the description of a pull request."""
         ...
 
     def checks(self, request: PullRequest) -> str:
-        """Return the state of its checks: `passed`, `failed`, `running`; `unknown` if the token may not see them.
+        """Return the state of its checks: `passed`, `failed`, `running`; `unknown` if the token may not read them.
 
-        Empty if there are none.
+        "" if there are none.
         """
         ...
 
     def objections(self, request: PullRequest) -> tuple[str, ...]:
-        """Return what failed at its commit, and what those who may write to the repository ask to be changed."""
+        """Return the checks that failed at its commit, and the changes that people with write access request."""
         ...
 
     def issue(self, number: int) -> Issue:
@@ -111,25 +111,25 @@ class Forge(Protocol):
 
 
 def latest(requests: Iterable[PullRequest]) -> PullRequest | None:
-    """Return the open one, else the newest."""
+    """Return the open pull request, else the newest."""
     return max(requests, key=lambda request: (request.state == OPEN, request.number), default=None)
 
 
 def worst(states: Iterable[str]) -> str:
-    """Return the state of several checks together."""
+    """Return the combined state of several checks."""
     all_states = set(states)
     return next((state for state in (FAILED, UNKNOWN, RUNNING, PASSED) if state in all_states), "")
 
 
 def mappings(document: Any, host: str) -> list[Mapping[str, Any]]:
-    """Return the objects of a list; raise `MachineError` for anything else."""
+    """Return the objects of a list; raise `MachineError` for any other value."""
     if not isinstance(document, list):
         raise unexpected(host)
     return [item for item in document if isinstance(item, dict)]
 
 
 def unexpected(host: str) -> MachineError:
-    """Return the error for an answer that is not of the form which the forge documents."""
+    """Return the error for a response that does not match the API's documentation."""
     return MachineError(
         f"{host} answered in a form that is not its API's",
         hint="check forge.type and forge.url in your settings",
@@ -137,21 +137,21 @@ def unexpected(host: str) -> MachineError:
 
 
 class NotFoundError(MinitaskError):
-    """The forge has no such thing, or does not show it to this token."""
+    """A resource that does not exist, or that the token may not read."""
 
     exit_code = 3
 
 
 class ForbiddenError(MachineError):
-    """The token may not do it."""
+    """An operation that the token may not perform."""
 
 
 class TakenError(MachineError):
-    """The forge refuses a request, for what it has already or lacks: status 409 or 422."""
+    """A request that conflicts with existing data, or lacks some: status 409 or 422."""
 
 
 class RateLimitError(MachineError):
-    """The forge takes no more requests for a time."""
+    """A rate limit that has been reached."""
 
     def __init__(self, host: str, seconds: float) -> None:
         at = datetime.fromtimestamp(time.time() + seconds, UTC)
@@ -162,9 +162,9 @@ class RateLimitError(MachineError):
 
 
 class RestApi(Redacted, frozen=True):
-    """A forge's API: its address, the token (may be empty) and the variable that it came from.
+    """A forge's API: its URL, the token (may be "") and the token's environment variable.
 
-    Paths are below `root`; `headers` go with each request.
+    Paths are relative to `root`; `headers` are sent with each request.
     """
 
     HIDDEN: ClassVar[tuple[str, ...]] = ("token", "headers")
@@ -177,19 +177,19 @@ class RestApi(Redacted, frozen=True):
 
     @property
     def host(self) -> str:
-        """Return the forge's name for messages."""
+        """Return the forge's host name, for messages."""
         return urlsplit(self.url).hostname or ""
 
     def get(self, path: str, **query: object) -> Any:
-        """Return what is at a path; raise `MinitaskError`."""
+        """Return the document at a path; raise `MinitaskError`."""
         return _document(self._send("GET", self._url(path, query), None), self)
 
     def write(self, method: str, path: str, body: object) -> Any:
-        """Return the answer to a request that changes something."""
+        """Return the response to a request that changes something."""
         return _document(self._send(method, self._url(path, {}), body), self)
 
     def pages(self, path: str, **query: object) -> Iterator[Any]:
-        """Yield the documents of all pages, at most `MOST_PAGES`; a next page elsewhere is not asked for."""
+        """Yield the documents of up to `MOST_PAGES` pages; links to another host are not followed."""
         url = self._url(path, {**query, "per_page": PAGE_SIZE})
         for _ in range(MOST_PAGES):
             response = self._send("GET", url, None)
@@ -200,7 +200,7 @@ class RestApi(Redacted, frozen=True):
             url = link[1]
 
     def items(self, path: str, key: str = "", **query: object) -> Iterator[Mapping[str, Any]]:
-        """Yield the objects of all pages, each a list, or an object with a list under a key."""
+        """Yield the objects of all pages; each page is a list, or an object with a list under `key`."""
         for page in self.pages(path, **query):
             rows = page.get(key) if key and isinstance(page, dict) else page
             yield from mappings(rows, self.host)
@@ -209,7 +209,7 @@ class RestApi(Redacted, frozen=True):
         return f"{self.url}/{self.root}{path}" + (f"?{urlencode(query)}" if query else "")
 
     def _send(self, method: str, url: str, body: object) -> HttpResponse:
-        """Return an answer of success; `MinitaskError` says what else came of it."""
+        """Return a successful response; raise `MinitaskError` for any other."""
         content = b"" if body is None else json.dumps(body).encode()
         headers = {**self.headers, **({"Content-Type": "application/json"} if content else {})}
         request = HttpRequest(url, content, headers, method)
@@ -238,7 +238,7 @@ class RestApi(Redacted, frozen=True):
             pause(usual if limit is None else limit)
 
     def _failure(self, response: HttpResponse, url: str, limit: float | None) -> MinitaskError:
-        """Return what an answer means; `limit` is how long a rate limit lasts, if it is of one."""
+        """Return the error for a response; `limit` is the seconds left of a rate limit, if it reports one."""
         if limit is not None:
             return RateLimitError(self.host, limit)
         if response.status >= 500:
@@ -274,7 +274,7 @@ class RestApi(Redacted, frozen=True):
         return MachineError(f"{self.host} answered with status {status}{detail}", hint=hint)
 
     def _rights(self, response: HttpResponse) -> str:
-        """Return what a token lacks, as far as the forge says it."""
+        """Return a hint on the rights that the token lacks, if the forge states them."""
         if not self.token:
             return f"export {self.variable}=TOKEN, or check the repository's name"
         names = ("x-accepted-oauth-scopes", "x-accepted-github-permissions")
@@ -289,7 +289,7 @@ class RestApi(Redacted, frozen=True):
 
 
 def limit_seconds(response: HttpResponse, now: float) -> float | None:
-    """Return how long a rate limit lasts; None if the answer is of no rate limit."""
+    """Return the seconds left of a rate limit, or None if the response does not report one."""
     headers = response.headers
     is_spent = headers.get("x-ratelimit-remaining", headers.get("ratelimit-remaining")) == "0"
     after = headers.get("retry-after")
@@ -302,7 +302,7 @@ def limit_seconds(response: HttpResponse, now: float) -> float | None:
         except ValueError:
             continue
         if abs(seconds) < 7 * 86_400:
-            return max(seconds, 0.0)  # a time that is over, by this clock, is no reason to wait
+            return max(seconds, 0.0)  # by this clock, the limit has ended
     return WAIT_SECONDS
 
 
@@ -317,7 +317,7 @@ def _document(response: HttpResponse, api: RestApi) -> Any:
 
 
 def _words(body: bytes) -> str:
-    """Return what a refusal says: GitHub's `message` and `errors`, GitLab's `message` or `error`."""
+    """Return a refusal's message: GitHub's `message` and `errors`, GitLab's `message` or `error`."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Which forge and which repository a git remote is, and the variable that holds its token."""
+"""Find the forge and the repository of a git remote, and the variable that holds its token."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ HOSTS = {
     "gitlab.com": (GITLAB, "https://gitlab.com"),
     "altssh.gitlab.com": (GITLAB, "https://gitlab.com"),
 }
-"""The public forges, by the hosts of their remotes."""
+"""Public forges, by the hosts of their remotes."""
 HOSTED = ".ghe.com"
-"""The end of a host's name at GitHub Enterprise Cloud."""
+"""Host suffix of GitHub Enterprise Cloud."""
 TOKENS = {GITHUB: FORGE_TOKENS[:2], GITLAB: FORGE_TOKENS[2:]}
 _SCP = lazy_pattern(r"^(?:[^@/\s]+@)?(\[[^\]/]+\]|[^:/\s]+):(?!//)(.+)$")
 _PATH = lazy_pattern(r"^[\w.-]+(?:/[\w.-]+)+$")
 
 
 class ForgeRepository(Struct, frozen=True):
-    """A repository on a forge: the forge's type, its web address, and the repository's path there."""
+    """A repository on a forge: the forge's type and URL, and the repository's path."""
 
     type: str
     url: str
@@ -42,7 +42,7 @@ class ForgeRepository(Struct, frozen=True):
 
     @property
     def api_url(self) -> str:
-        """Return the address of the REST API; a setting may name it itself."""
+        """Return the URL of the REST API, which `url` may already be."""
         if "/api/" in urlsplit(self.url).path:
             return self.url
         if self.type == GITLAB:
@@ -53,9 +53,9 @@ class ForgeRepository(Struct, frozen=True):
 
 
 def parse_remote(url: str) -> tuple[str, str]:
-    """Return the host and the repository's path of a remote's URL; both empty for a local path.
+    """Return the host and the repository's path of a remote's URL; both "" for a local path.
 
-    A name or password in it is left out.
+    User names and passwords are dropped.
     """
     if "://" in url:
         try:
@@ -75,7 +75,7 @@ def parse_remote(url: str) -> tuple[str, str]:
 
 
 def find_repository(setting: ForgeSetting, remote: str, remote_url: str) -> ForgeRepository:
-    """Return the forge's repository behind a remote; raise `UsageError` where nothing says which that is."""
+    """Return a remote's repository on a forge; raise `UsageError` if the forge or the repository is unknown."""
     host, path = parse_remote(remote_url)
     own_url = _checked(setting.url)
     if setting.repository and (remote or not host):
@@ -108,9 +108,9 @@ def find_repository(setting: ForgeSetting, remote: str, remote_url: str) -> Forg
 def find_token(
     setting: ForgeSetting, repository: ForgeRepository, environ: Mapping[str, str]
 ) -> tuple[str, str]:
-    """Return the token and the variable that holds it; an empty token and the first variable if there is none.
+    """Return the token and its variable; "" and the first variable if no token is set.
 
-    A variable of the settings is for the forge of the settings alone.
+    `token_env` is used only for the forge of the settings.
     """
     is_own = not setting.url or repository.url == setting.url.rstrip("/")
     names = (setting.token_env,) if setting.token_env and is_own else TOKENS[repository.type]
@@ -119,20 +119,20 @@ def find_token(
 
 
 class ForgeSource(Struct, frozen=True):
-    """What says which forge is meant: the git repository, the settings and the environment."""
+    """The inputs that identify the forge: the git repository, the settings and the environment."""
 
     repository: Repository
     settings: Settings
     environ: Mapping[str, str]
 
     def remote(self, name: str | None = None) -> str:
-        """Return the remote of pull requests: the one named, that of the settings, origin or the only one."""
+        """Return the remote for pull requests: `name`, the one in the settings, origin or the only one."""
         settings = self.settings
         name = name or settings.forge.remote or settings.push or None
         return choose_remote(self.repository, name)
 
     def remote_url(self, remote: str) -> str:
-        """Return a remote's URL: as git rewrites it (`insteadOf`), or as written if only that is on a known host."""
+        """Return a remote's URL after git's rewriting (`insteadOf`), or as written if only that is on a known host."""
         git = self.repository.git.with_user_config()
         own_host = urlsplit(self.settings.forge.url).hostname
         urls = []
@@ -147,7 +147,7 @@ class ForgeSource(Struct, frozen=True):
 
 
 def open_forge(source: ForgeSource, remote: str) -> Forge:
-    """Return the forge of a remote, to write to; raise `UsageError` if none is known, or it has no token."""
+    """Return the forge of a remote, for writing; raise `UsageError` if it is unknown or has no token."""
     shown = "URL" if "/" in remote or ":" in remote else remote
     repository = find_repository(source.settings.forge, shown, source.remote_url(remote))
     forge, token, variable = _forge(source, repository)
@@ -160,7 +160,7 @@ def open_forge(source: ForgeSource, remote: str) -> Forge:
 
 
 def open_for_reading(source: ForgeSource, url: str = "") -> Forge:
-    """Return the forge of the remote, or of a repository's web address; a public repository needs no token."""
+    """Return the forge of the remote, or of a repository's URL; a public repository needs no token."""
     remote = "" if url else source.remote()
     repository = find_repository(source.settings.forge, remote, url or source.remote_url(remote))
     return _forge(source, repository)[0]
@@ -179,7 +179,7 @@ def _is_known(host: str) -> bool:
 
 
 def _checked(url: str) -> str:
-    """Return the address of the settings; raise `UsageError` for one that would send a token in the clear."""
+    """Return the URL in the settings; raise `UsageError` if it is invalid or would send a token unencrypted."""
     try:
         parts = urlsplit(url)
         is_right = not url or (bool(parts.hostname) and not parts.username and not parts.query)

@@ -1,8 +1,8 @@
-"""Text for forges and from them: the descriptions of pull requests, and issues as the goals of plans.
+"""Text to and from forges: the descriptions of pull requests, and issues as goals of plans.
 
-A description shows the evidence of a task. What specs, models and commands say stands in code spans: there, no forge
-reads mentions, references, closing words or commands. It is a block between two comments; what people write around it
-stays. An issue is marked as data, and is told what has merged for it.
+A description shows the evidence of a task. Text of specs, models and commands is in code spans, where forges do not
+interpret mentions, references, closing keywords or commands. It is a block between two comments; text around it is
+kept. An issue's text is marked as data; the issue gets a comment when its tasks merge.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 BEGIN, END = "<!-- minitask:begin -->", "<!-- minitask:end -->"
 MOST = 40
-"""Criteria and commands that are listed each: a description may hold 65,536 characters."""
+"""Limit of listed criteria, and of commands: a description may hold 65,536 characters."""
 LONGEST = 300
 LONGEST_TITLE = 200
 _APART = "\u200b"
@@ -45,7 +45,7 @@ _NUMBER = lazy_pattern(r"^#?(\d{1,10})$")
 
 
 class PullRequestEvidence(Struct, frozen=True):
-    """A candidate, its attempt's record, and all records of the task, calls beside its attempts included."""
+    """A candidate, its attempt's record, and all records of the task, including calls apart from attempts."""
 
     task: Task
     record: Record
@@ -55,7 +55,7 @@ class PullRequestEvidence(Struct, frozen=True):
 
 
 def code_span(text: str) -> str:
-    """Return a text as a code span of one line that nothing in it ends."""
+    """Return a text as a one-line code span that nothing in the text can close."""
     plain = one_line(text, longest=LONGEST).replace("<!--", f"<!{_APART}--")
     ticks = "`" * (1 + max(map(len, re.findall("`+", plain)), default=0))
     pad = " " if plain[:1] == "`" or plain[-1:] == "`" or not plain else ""
@@ -63,19 +63,19 @@ def code_span(text: str) -> str:
 
 
 def pull_request_title(task: Task) -> str:
-    """Return the spec's title, in which no forge finds a mention or a reference."""
+    """Return the spec's title, changed so that no forge finds a mention or a reference in it."""
     title = one_line(task.spec.title or task.name, longest=LONGEST_TITLE)
     apart = re.sub(r"([@#!&~%$])(?=\w)", rf"\1{_APART}", title).replace("://", f":{_APART}//")
     return apart[:LONGEST_TITLE]
 
 
 def pull_request_body(evidence: PullRequestEvidence) -> str:
-    """Return the description's block."""
+    """Return the block for the description."""
     return "\n".join([BEGIN, *_lines(evidence), END])
 
 
 def joined(present: str, block: str) -> str:
-    """Return a description with its block replaced; what people wrote before and after it stays."""
+    """Return a description with its block replaced; text before and after the block is kept."""
     text = present.replace("\r\n", "\n")
     start, end = text.find(BEGIN), text.rfind(END)
     if start < 0 or end < start:
@@ -101,7 +101,7 @@ def _lines(evidence: PullRequestEvidence) -> Iterator[str]:
 
 
 def _criteria(evidence: PullRequestEvidence) -> list[str]:
-    """Return a box for each criterion, ticked where a command that passed or a reviewing model says so."""
+    """Return a box for each criterion, ticked if a passed command or a reviewing model confirms it."""
     approved = _judged(evidence)
     rows = []
     for number, criterion in enumerate(evidence.task.spec.criteria, 1):
@@ -113,7 +113,7 @@ def _criteria(evidence: PullRequestEvidence) -> list[str]:
 
 
 def _judged(evidence: PullRequestEvidence) -> set[int]:
-    """Return the numbers of the criteria that the last review by a model found met."""
+    """Return the numbers of the criteria that the last model review approved."""
     number = evidence.record.attempt.n
     reviews = [
         record
@@ -165,18 +165,18 @@ def _shortened(rows: list[str], noun: str, plural: str = "") -> list[str]:
 
 
 def issue_link(spec_text: str) -> str:
-    """Return the web address of the issue that a spec was planned from; empty if it names none."""
+    """Return the URL of the issue that a spec was planned from, or ""."""
     match = _ISSUE.search(spec_text)
     return match[1] if match else ""
 
 
 def issue_note(url: str) -> str:
-    """Return the comment of a spec that keeps its issue."""
+    """Return the comment with the issue's URL for a spec."""
     return f"<!-- issue: {url} -->"
 
 
 def read_issue(source: ForgeSource, which: str) -> Issue:
-    """Return the issue of a number or a web address; raise `UsageError` for anything else."""
+    """Return the issue with a number or URL; raise `UsageError` for any other text."""
     from minitask.forge.forge_at import open_for_reading
 
     number, address = _NUMBER.match(which.strip()), _URL.match(which.strip())
@@ -191,7 +191,7 @@ def read_issue(source: ForgeSource, which: str) -> Issue:
 
 
 def goal_of(issue: Issue, more: str = "") -> str:
-    """Return the goal of a plan: the issue as data in a fence that nothing in it closes, and the user's own words."""
+    """Return the goal of a plan: the user's own words, and the issue as data in a fence that nothing in it closes."""
     parts = [f"Title: {one_line(issue.title)}", f"By {issue.author}:\n\n{issue.body.strip()}"]
     parts += [f"Comment by {item.author}:\n\n{item.text.strip()}" for item in issue.comments]
     request = f"Resolve the issue below ({issue.url}). {DATA}"
@@ -199,7 +199,7 @@ def goal_of(issue: Issue, more: str = "") -> str:
 
 
 def comment_on_issues(engine: Context, source: ForgeSource, results: Sequence[TaskResult]) -> None:
-    """Comment on the issue of each task that a command has just merged."""
+    """Comment on the issue of each task that was just merged."""
     from minitask.forge.forge_at import open_forge
 
     forge: Forge | None = None

@@ -33,7 +33,7 @@ GOOD = frozenset({"success", "neutral", "skipped"})
 
 
 class GitHub:
-    """A repository of GitHub."""
+    """A repository on GitHub."""
 
     def __init__(self, api: RestApi, path: str, url: str) -> None:
         self.host, self.web_url = api.host, f"{url}/{path}"
@@ -46,7 +46,7 @@ class GitHub:
         self._api = replace(api, root=f"repos/{path}/", headers=headers)
 
     def find(self, branch: str, target: str) -> PullRequest | None:
-        """Return the pull request of a branch into another; the filter is checked, for a wrong one is ignored."""
+        """Return the pull request from a branch into another; filter again, because GitHub ignores invalid filters."""
         owner = self.path.partition("/")[0]
         items = self._api.items("pulls", head=f"{owner}:{branch}", base=target, state="all")
         return latest(self._request(item) for item in items if self._is_of(item, branch, target))
@@ -57,17 +57,17 @@ class GitHub:
         return self._request(self._api.write("POST", "pulls", {**body, "body": draft.body}))
 
     def update(self, number: int, *, body: str) -> None:
-        """Give a pull request another description."""
+        """Replace the description of a pull request."""
         self._api.write("PATCH", f"pulls/{number}", {"body": body})
 
     def checks(self, request: PullRequest) -> str:
-        """Return the state of its check runs and commit statuses; `unknown` where the token may not see them."""
+        """Return the state of its check runs and commit statuses; `unknown` if the token may not read them."""
         runs, statuses = self._runs(request.head), self._statuses(request.head)
         unknown = [UNKNOWN] if runs is None or statuses is None else []
         return worst([*unknown, *map(_state, runs or ()), *map(_status, statuses or ())])
 
     def objections(self, request: PullRequest) -> tuple[str, ...]:
-        """Return the checks that failed, reviews that ask for changes, and comments on lines as they are now."""
+        """Return failed checks, reviews that request changes, and comments on lines of the current commit."""
         failed = [
             f"{_text(run, 'name')} failed: {_text(run.get('output'), 'title')}\n{_text(run.get('output'), 'summary')}"
             for run in self._runs(request.head) or ()
@@ -96,9 +96,10 @@ class GitHub:
         return tuple(text.strip() for text in (*failed, *asked))
 
     def _runs(self, commit: str) -> list[Mapping[str, Any]] | None:
-        """Return the check runs of a commit; None if the token may not see them.
+        """Return the check runs of a commit, or None if the token may not read them.
 
-        A fine-grained token may not read those of a private repository; then those of Actions count.
+        A fine-grained token may not read check runs of a private repository; then the workflow runs of Actions are
+        used.
         """
         runs = self._listed(f"commits/{commit}/check-runs", "check_runs")
         if runs is not None:
@@ -115,12 +116,12 @@ class GitHub:
             return None
 
     def _insiders(self, path: str) -> Iterator[Mapping[str, Any]]:
-        """Yield what those who may write to the repository wrote."""
+        """Yield the items by people with write access."""
         items = self._api.items(path)
         return (item for item in items if item.get("author_association") in INSIDERS)
 
     def issue(self, number: int) -> Issue:
-        """Return an issue; a pull request is none, though its number is of the same row."""
+        """Return an issue; raise `NotFoundError` for a pull request, because both share their numbers."""
         item = self._api.get(f"issues/{number}")
         if isinstance(item, dict) and "pull_request" in item:
             raise NotFoundError(f"#{number} is a pull request", hint="name an issue")

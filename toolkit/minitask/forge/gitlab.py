@@ -28,15 +28,15 @@ from minitask.forge.forge import (
 from minitask.words import one_line
 
 MAINTAINER = 40
-"""The access level from which on somebody speaks for the project."""
+"""Lowest access level whose comments count."""
 MOST_AUTHORS = 30
 STATES = {"opened": OPEN, "merged": MERGED, "locked": MERGED}
 CHECKS = {"success": PASSED, "skipped": PASSED, "failed": FAILED, "canceled": FAILED}
-"""States of a pipeline that has ended."""
+"""States of pipelines that have ended."""
 
 
 class GitLab:
-    """A project of GitLab."""
+    """A project on GitLab."""
 
     def __init__(self, api: RestApi, path: str, url: str) -> None:
         self.host, self.web_url = api.host, f"{url}/{path}"
@@ -45,7 +45,7 @@ class GitLab:
         self._api = replace(api, root=f"projects/{quote(path, safe='')}/", headers=headers)
 
     def find(self, branch: str, target: str) -> PullRequest | None:
-        """Return the merge request of a branch into another; one from a fork is not ours."""
+        """Return the merge request from a branch into another; those from forks are ignored."""
         items = self._api.items("merge_requests", source_branch=branch, target_branch=target)
         return latest(
             self._request(item)
@@ -65,7 +65,7 @@ class GitLab:
         return self._request(self._api.write("POST", "merge_requests", body))
 
     def update(self, number: int, *, body: str) -> None:
-        """Give a merge request another description."""
+        """Replace the description of a merge request."""
         self._api.write("PUT", f"merge_requests/{number}", {"description": body})
 
     def checks(self, request: PullRequest) -> str:
@@ -85,7 +85,7 @@ class GitLab:
             yield from self._api.items(f"pipelines/{pipeline.get('id')}/jobs", scope="failed")
 
     def objections(self, request: PullRequest) -> tuple[str, ...]:
-        """Return the jobs that failed in its newest pipeline, and what maintainers said that is not resolved."""
+        """Return the failed jobs of its newest pipeline, and unresolved comments of maintainers."""
         texts = [
             f"{job.get('name')} failed: {job.get('failure_reason') or ''}"
             for job in self._failed_jobs(request)
@@ -127,7 +127,7 @@ class GitLab:
         self._api.write("POST", f"issues/{number}/notes", {"body": text})
 
     def _speaks(self, who: tuple[int, str]) -> bool:
-        """Return True if somebody is a maintainer of the project, or of a group above it."""
+        """Return True if a user is a maintainer of the project, or of a group above it."""
         try:
             member = self._api.get(f"members/all/{who[0]}")
         except NotFoundError:
@@ -149,7 +149,7 @@ class GitLab:
 
 
 def _place(note: Mapping[str, Any]) -> str:
-    """Return the file and line that a note is about; empty if it is about all."""
+    """Return the file and line of a note, or "" for a general note."""
     position = note.get("position")
     if not isinstance(position, dict) or not position.get("new_path"):
         return ""
@@ -157,7 +157,7 @@ def _place(note: Mapping[str, Any]) -> str:
 
 
 def _user(item: Mapping[str, Any]) -> tuple[int, str]:
-    """Return somebody's number and name."""
+    """Return the id and name of an item's author."""
     user = item.get("author")
     if not isinstance(user, dict) or not isinstance(user.get("id"), int):
         return 0, ""

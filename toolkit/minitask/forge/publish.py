@@ -1,6 +1,6 @@
-"""Pull requests of tasks: opened or updated for a proven branch, followed, and attempted again.
+"""Pull requests of tasks: open or update them for proven branches, follow their state, and attempt tasks again.
 
-A branch is pushed, never by force, except over an earlier attempt of minitask.
+Branches are pushed without force, except over an earlier attempt of minitask.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ from minitask.task.state import RunOptions
 from minitask.words import counted, plain_text
 
 MOST_CHARACTERS = 8_000
-"""Of what an attempt is told that failed or was asked for."""
+"""Limit of the text on failures and requested changes that an attempt gets."""
 
 
 class Publisher(Struct):
-    """Gives proven candidates to a forge, by a git remote.
+    """Publishes proven candidates on a forge, by a git remote.
 
-    `opened` has the pull request of each task, `tips` the remote's commit of each target, as it was first asked. With
-    `replaces`, a candidate takes the place of an earlier attempt there.
+    `opened` holds the pull request of each task, `tips` the remote's commit of each target when it was first queried.
+    `replaces` lets a candidate replace an earlier attempt there.
     """
 
     engine: Context
@@ -62,7 +62,7 @@ class Publisher(Struct):
     replaces: bool = False
 
     def publish(self, task: Task, record: Record, candidate: Candidate) -> Landed:
-        """Push a candidate and open or update its pull request; where the remote declines, the result says why."""
+        """Push a candidate and open or update its pull request; if the remote declines, the result says why."""
         self.engine.emit(Progress(task.name, "pull request", self.forge.host))
         present = _find(self.forge, task.name, task.target)
         if present is not None and present.state != OPEN and present.head == candidate.commit:
@@ -79,7 +79,7 @@ class Publisher(Struct):
         return Landed(Verdict.READY, reason=reason, next_step=request.url)
 
     def _ended(self, task: Task, request: PullRequest) -> Landed:
-        """Return the result of a candidate whose pull request was merged or closed: its branch is not pushed again."""
+        """Return the result for a merged or closed pull request, whose branch is not pushed again."""
         self.opened[task.name] = request
         has_merged = request.state == MERGED
         step = f"git pull {self.remote} {_short(task.target)}" if has_merged else request.url
@@ -88,13 +88,13 @@ class Publisher(Struct):
         return Landed(Verdict.READY, reason=reason, next_step=step)
 
     def _tip(self, target: str) -> str | None:
-        """Return the remote's commit of a target; None if it has no such branch."""
+        """Return the remote's commit of a target, or None if it has no such branch."""
         if target not in self.tips:
             self.tips[target] = remote_tip(self.engine.repository, self.remote, target)
         return self.tips[target]
 
     def _lacks_target(self, task: Task) -> Landed | None:
-        """Return the result of a task whose target the remote does not have."""
+        """Return the result if the remote lacks the task's target, else None."""
         if self._tip(task.target) is not None:
             return None
         target = _short(task.target)
@@ -102,7 +102,7 @@ class Publisher(Struct):
         return Landed(Verdict.READY, reason=reason, next_step=f"git push {self.remote} {target}")
 
     def _push(self, task: Task, candidate: Candidate) -> Landed | None:
-        """Push the task's branch; return the result of one that the remote or the pre-push hook declines."""
+        """Push the task's branch; return a result if the remote or the pre-push hook declines it."""
         ref = refs.branch(task.name)
         pushed = push_commit(self.engine, self.remote, ref, candidate.commit, runs_hook=True)
         refusal = pushed.refused.get(ref)
@@ -117,7 +117,7 @@ class Publisher(Struct):
         return Landed(Verdict.READY, reason=reason, next_step=step)
 
     def _replace(self, task: Task, candidate: Candidate) -> str | None:
-        """Push over an earlier attempt at the task, which stays on record here; return why, if it is refused."""
+        """Push over an earlier attempt at the task, which stays on record here; return the reason if it is refused."""
         ref, git = refs.branch(task.name), self.engine.repository.git
         tip = remote_tip(self.engine.repository, self.remote, ref)
         if tip is None or tip not in refs.snapshot(git, f"{refs.ATTEMPTS}/{task.name}").values():
@@ -129,14 +129,14 @@ class Publisher(Struct):
     def _put(
         self, evidence: PullRequestEvidence, present: PullRequest | None
     ) -> tuple[PullRequest, str]:
-        """Return the pull request of a task's branch, and what was done with it; `present` is the one that is there."""
+        """Return the pull request of a task's branch, and what was done; `present` is the existing one."""
         branch, target = _short(refs.branch(evidence.task.name)), _short(evidence.task.target)
         body = pull_request_body(evidence)
         if present is None or present.state != OPEN:
             draft = NewPullRequest(branch, target, pull_request_title(evidence.task), body)
             try:
                 return self.forge.create(draft), "opened"
-            except TakenError:  # somebody else was faster, or an answer was lost
+            except TakenError:  # another process opened it, or a response was lost
                 present = self.forge.find(branch, target)
                 if present is None or present.state != OPEN:
                     raise
@@ -147,7 +147,7 @@ class Publisher(Struct):
         return present, "updated"
 
     def _unpushed(self, task: Task, candidate: Candidate) -> str:
-        """Return a note where the pull request holds commits of the target that the remote lacks, such as specs."""
+        """Return a note if the pull request includes commits of the target that the remote lacks, such as specs."""
         tip, target = self._tip(task.target), _short(task.target)
         git, base = self.engine.repository.git, f"{candidate.commit}^1"
         if tip is None or self.engine.objects.commit(tip) is None:
@@ -160,7 +160,7 @@ class Publisher(Struct):
 
 
 class Published(Struct, frozen=True):
-    """The results of tasks; `problem` is why the rest got no pull request."""
+    """The results of tasks; `problem` is why the others got no pull request."""
 
     results: tuple[TaskResult, ...]
     problem: MinitaskError | None = None
@@ -175,7 +175,7 @@ def publish_tasks(
     *,
     replaces: bool = False,
 ) -> Published:
-    """Give each proven task a pull request; after a failure of the forge, no other is tried."""
+    """Open or update a pull request for each proven task; stop at the first error."""
     publisher = Publisher(engine, forge, remote, {}, {}, replaces)
     results: list[TaskResult] = []
     for name in names:
@@ -191,7 +191,7 @@ def publish_tasks(
 def with_pull_requests(
     results: Sequence[TaskResult], published: Published
 ) -> tuple[TaskResult, ...]:
-    """Return the results of a run, each ready task with what became of its pull request."""
+    """Return the results of a run, with the pull requests of ready tasks."""
     by_task = {result.task: result for result in published.results}
     return tuple(_with_pull_request(result, by_task.get(result.task, result)) for result in results)
 
@@ -205,7 +205,7 @@ def _with_pull_request(result: TaskResult, new: TaskResult) -> TaskResult:
 def attempt_again(
     engine: Context, name: str, base: Base, forge: Forge, remote: str, *, why: str, budget: Budget
 ) -> TaskResult:
-    """Return the result of an attempt that is told why; what passes replaces the attempt before it on the forge."""
+    """Attempt a task again with `why` as feedback; if it passes, it replaces the earlier attempt on the forge."""
     from minitask.task.human_review import reject
     from minitask.task.life import run_task
 
@@ -226,7 +226,7 @@ def attempt_again(
 
 
 class RequestStatus(Struct, frozen=True):
-    """A pull request: `checks` is as `Forge.checks` says, and empty where it is not open."""
+    """A pull request; `checks` is the result of `Forge.checks`, "" if it is not open."""
 
     number: int
     url: str
@@ -237,7 +237,7 @@ class RequestStatus(Struct, frozen=True):
 def request_statuses(
     forge: Forge, targets: Mapping[str, str], emit: Callable[[Progress], None]
 ) -> dict[str, RequestStatus]:
-    """Return the pull requests of tasks, by their names; `targets` is task to full ref."""
+    """Return the pull requests by task; `targets` maps each task to a full ref."""
     statuses = {}
     for task, target in targets.items():
         emit(Progress(task, "pull request", forge.host))
@@ -249,7 +249,7 @@ def request_statuses(
 
 
 def objections_to(forge: Forge, task: str, target: str, tip: str | None) -> str:
-    """Return what failed and was asked for in a task's pull request; `UsageError` if there is nothing to tell."""
+    """Return the failures and requested changes in a task's pull request; raise `UsageError` if there are none."""
     request = _find(forge, task, target)
     if request is None or request.state != OPEN:
         message = f"{task} has no open pull request"
@@ -270,7 +270,7 @@ def objections_to(forge: Forge, task: str, target: str, tip: str | None) -> str:
 
 
 def objections_now(forge: Forge, task: str, target: str, tip: str | None) -> str | None:
-    """Return what failed and was asked for at a tip; empty while checks run or nobody asks, None once it has ended."""
+    """Return failures and requested changes at a tip; "" while checks run or if there are none, None if not open."""
     request = _find(forge, task, target)
     if request is None or request.state != OPEN:
         return None
