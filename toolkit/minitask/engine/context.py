@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -18,7 +18,6 @@ from msgspec.structs import replace
 from minitask.concurrency import BackgroundCall
 from minitask.engine.workspace_pool import WorkspacePool
 from minitask.errors import MachineError, NoBranchError, UsageError
-from minitask.executors.retry import ReachedLimits
 from minitask.git import history, refs, update_target
 from minitask.git.commits import Database, NewCommit, Signer, open_database, write_tree
 from minitask.git.history import Landing
@@ -41,6 +40,9 @@ from minitask.workspace.build_cache import BuildCache, open_build_cache
 from minitask.workspace.checkout import SharedPaths, Workspace
 from minitask.workspace.incremental import IncrementalCheckout
 
+if TYPE_CHECKING:
+    from minitask.executors.retry import ReachedLimits
+
 BAD_REF = lazy_pattern(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|[/.]$")
 """Characters and sequences that git-check-ref-format(1) forbids in a ref's name."""
 
@@ -58,8 +60,7 @@ class Context(Struct):
     """Everything that an attempt needs; made by `open_context`, under the repository's lock.
 
     Safe to share between threads: hold `writing` to append to the ledger, `landing` to move a target. `lessons` come
-    from another ledger, to use instead of this one. `built_on` maps each merge that is written here to its tip;
-    `reached` holds the executors that have reached a limit.
+    from another ledger, to use instead of this one. `built_on` maps each merge that is written here to its tip.
     """
 
     repository: Repository
@@ -73,7 +74,6 @@ class Context(Struct):
     landing: threading.RLock = field(default_factory=threading.RLock)
     lessons: Mapping[str, Any] | None = field(default=None)
     built_on: dict[str, str] = field(default_factory=dict)
-    reached: ReachedLimits = field(default_factory=ReachedLimits)
     _signature: Signature | None = field(default=None)
     _signer: Signer | None = field(default=None)
     _sandbox: Sandbox | None = field(default=None)
@@ -81,6 +81,7 @@ class Context(Struct):
     _build_cache: BuildCache | None = field(default=None)
     _asked: BackgroundCall[Signature] | None = field(default=None)
     _past: tuple[str, str, BackgroundCall[dict[str, Landing]]] | None = field(default=None)
+    _reached: ReachedLimits | None = field(default=None)
     _making: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -104,6 +105,16 @@ class Context(Struct):
 
                 self._slots = WorkspacePool(make, self._open_build_cache)
             return self._slots
+
+    @property
+    def reached(self) -> ReachedLimits:
+        """Return the executors that have reached a limit."""
+        with self._making:
+            if self._reached is None:
+                from minitask.executors.retry import ReachedLimits
+
+                self._reached = ReachedLimits()
+            return self._reached
 
     def _open_build_cache(self) -> BuildCache | None:
         """Return the folders that tools reuse between tasks; None if that is off, or commands could reach them."""

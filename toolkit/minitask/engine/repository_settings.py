@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from minitask import config, settings
 from minitask.errors import RefusedError, UsageError
-from minitask.executors.registry import has_script
 from minitask.git.filters import filtered_paths
 from minitask.git.objects import Objects
 from minitask.git.repository import Repository
@@ -34,6 +33,7 @@ def check_route(spec: Spec, settings: Settings) -> tuple[Diagnostic, ...]:
     asks = options.executor or options.model or options.tier
     if options.tier is Tier.NONE or not (asks or spec.model) or not _are_known(spec, settings):
         return ()
+    from minitask.executors.registry import has_script
     from minitask.policy.choice import choose
     from minitask.policy.tier_rules import header_request
 
