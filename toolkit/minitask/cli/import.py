@@ -29,7 +29,7 @@ def command(
     """Turn another tool's plan into specs, and report what is carried over, dropped, and left to fill in.
 
     FORMAT is superpowers, spec-kit or yaml; by default it is detected. A later import of the same file updates the
-    specs that nobody edited. Nothing is committed.
+    specs without edits. Nothing is committed.
 
     \b
     Example:

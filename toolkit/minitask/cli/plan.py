@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 )
 @click.option("--tag", default="", metavar="NAME", help="The tag of task-master's tasks.")
 @click.option(
-    "--dry-run", is_flag=True, help="List what would be planned, and its cost; ask nobody."
+    "--dry-run", is_flag=True, help="List what would be planned, and its cost; call no model."
 )
 @click.option(
     "--issue",

@@ -62,7 +62,7 @@ class Choice(Struct, frozen=True):
     "--fail-under",
     type=float,
     metavar="PERCENT",
-    help="Exit code 1 if less was saved, or nobody knows how much.",
+    help="Exit code 1 if less was saved, or if that is unknown.",
 )
 @click.option("--output", metavar="FILE", help="Write to a file instead of stdout.")
 @click.option("--serve", is_flag=True, help="Serve the page on 127.0.0.1, live, until Ctrl-C.")
@@ -96,10 +96,8 @@ def command(
     """
     form = "json" if as_json else form
     if serve and (form not in ("text", HTML) or output is not None or fail_under is not None):
-        raise UsageError(
-            "--serve goes with none of --json, other formats, --output and --fail-under",
-            hint="run `minitask report --serve`",
-        )
+        message = "--serve goes with none of --json, other formats, --output and --fail-under"
+        raise UsageError(message, hint="run `minitask report --serve`")
     if not serve and (open_it or port is not None):
         raise UsageError("--open and --port go with --serve", hint="run `minitask report --serve`")
     begin = moment(since, option="--since") if since else ""

@@ -46,7 +46,9 @@ APPROVE, REJECT, LEAVE = "approve", "reject", "leave"
     "names", nargs=-1, required=True, metavar="TASK...|PROJECT", shell_complete=complete_tasks
 )
 @click.option("--approve", "approves", is_flag=True, help="Approve and merge.")
-@click.option("--reject", "reason", metavar="REASON", help="Reject; the next attempt is told why.")
+@click.option(
+    "--reject", "reason", metavar="REASON", help="Reject; the next attempt sees the reason."
+)
 @click.option(
     "--from-pr",
     "asks",

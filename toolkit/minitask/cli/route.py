@@ -34,7 +34,7 @@ def command(
     into: str | None,
     as_json: bool,
 ) -> int:
-    """Say who would do each task, why, and what it should cost; nobody is asked.
+    """Say who would do each task, why, and what it should cost; no model is called.
 
     SPEC is a path, FILE#N, PROJECT or PROJECT/ID.
 

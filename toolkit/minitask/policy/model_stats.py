@@ -134,9 +134,8 @@ def _parse_table(text: str, name: str) -> ModelStats:
     models = tuple(_parse_model(row, f"model {number}") for number, row in enumerate(rows, 1))
     for model, count in Counter(model.name for model in models).items():
         if count > 1:
-            raise UsageError(
-                f"{count} models are named {model}", hint="give each a name of its own"
-            )
+            message = f"{count} models are named {model}"
+            raise UsageError(message, hint="give each a name of its own")
     origins = (document.get(key) for key in ("source", "date"))
     origin = ", ".join(one_line(str(part)) for part in origins if isinstance(part, str | date))
     best = max(models, key=lambda model: (model.q, model.price))

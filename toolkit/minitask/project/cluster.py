@@ -58,9 +58,8 @@ class Cluster:
         except ImportError:
             from minitask.installed import install_command
 
-            raise UsageError(
-                "the engine dask needs the package `distributed`", hint=install_command("dask")
-            ) from None
+            message = "the engine dask needs the package `distributed`"
+            raise UsageError(message, hint=install_command("dask")) from None
         self._engine = engine
         self._go = go
         self._remote = _remote(engine)
@@ -245,10 +244,8 @@ def _adopt(engine: Context, task: Task, records: tuple[Record, ...]) -> str:
 def _remote(engine: Context) -> str:
     remote = engine.settings.workers_remote
     if not remote:
-        raise UsageError(
-            "the engine dask needs a git remote that the workers can reach",
-            hint="set `workers: {remote: URL}` in minitask.yaml",
-        )
+        message = "the engine dask needs a git remote that the workers can reach"
+        raise UsageError(message, hint="set `workers: {remote: URL}` in minitask.yaml")
     return remote
 
 

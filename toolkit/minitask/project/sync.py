@@ -43,10 +43,8 @@ def sync(engine: Context, remote: str) -> Synced:
         if not refused:
             return Synced(remote, tuple(dict.fromkeys(fetched)), tuple(moves), diverged)
         _check_rules(remote, refused)
-    raise MachineError(
-        f"{', '.join(list(refused)[:3])} keep changing on {remote}",
-        hint="run `minitask sync` again later",
-    )
+    message = f"{', '.join(list(refused)[:3])} keep changing on {remote}"
+    raise MachineError(message, hint="run `minitask sync` again later")
 
 
 def _check_rules(remote: str, refused: Mapping[str, str]) -> None:

@@ -32,9 +32,8 @@ def render_diagnostics(diagnostics: Sequence[Diagnostic], *, form: str, spec_cou
     """Return the diagnostics of so many specs in the named format; raise `UsageError` for an unknown format."""
     renderer = FORMATS.get(form)
     if renderer is None:
-        raise UsageError(
-            f"unknown diagnostics format {form!r}", hint=f"choose from {', '.join(FORMATS)}"
-        )
+        message = f"unknown diagnostics format {form!r}"
+        raise UsageError(message, hint=f"choose from {', '.join(FORMATS)}")
     return renderer(diagnostics, spec_count)
 
 

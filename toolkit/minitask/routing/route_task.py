@@ -65,16 +65,12 @@ def resolve_model(engine: Context, route: Route) -> Route:
 
     executor = make_executor(route.executor, engine.settings, engine.environ)
     if not isinstance(executor, OllamaExecutor | OpenAiExecutor):
-        raise UsageError(
-            f"executor {route.executor} does not list its models, so `auto` cannot choose one",
-            hint="name the model in `tiers`",
-        )
+        message = f"executor {route.executor} does not list its models, so `auto` cannot choose one"
+        raise UsageError(message, hint="name the model in `tiers`")
     model = pick(executor.models())
     if model is None:
-        raise UsageError(
-            f"{executor.name} ({executor.host}) serves no models yet",
-            hint="pull one, such as: ollama pull qwen2.5-coder",
-        )
+        message = f"{executor.name} ({executor.host}) serves no models yet"
+        raise UsageError(message, hint="pull one, such as: ollama pull qwen2.5-coder")
     return replace(route, model=model, reason=f"{route.reason}; it serves {model}")
 
 
