@@ -46,6 +46,15 @@ def test_a_closed_standard_stream_is_no_bug(world: World, closed: str) -> None:
     assert ended.stderr == ""
 
 
+def test_a_folder_that_was_removed_is_named_as_such(world: World) -> None:
+    script = 'mkdir gone && cd gone && rmdir ../gone && "$@"'
+    ended = run(("sh", "-c", script, "sh", *MINITASK, "status"), cwd=world.root, check=False)
+    assert ended.code == 3
+    assert ended.stderr == (
+        "error: the current folder does not exist any more\n  fix: cd to a folder that does\n"
+    )
+
+
 @pytest.mark.variant
 @pytest.mark.parametrize("command", [("log",), ("audit",), ("status",), ("validate",)])
 def test_a_mistyped_project_is_no_empty_answer(world: World, command: tuple[str, ...]) -> None:

@@ -48,6 +48,20 @@ def test_a_clone_gets_what_another_one_shared(world: World, remote: Path, tmp_pa
     assert other.has("1.txt")
 
 
+def test_a_merged_task_whose_records_nobody_shared_can_run_again(
+    world: World, remote: Path, tmp_path: Path
+) -> None:
+    """As after `git push --all`: the task's branch is there, its attempts and the ledger are not."""
+    task(world, 1)
+    assert world.exec("p/01-x").json["verdict"] == "merged"
+    world.git("push", "-q", "origin", "--all")
+    other = clone(remote, world, tmp_path / "other")
+    assert other.minitask("sync").code == 0
+    assert other.minitask("undo", "p/01-x").code == 0
+    again = other.exec("p/01-x")
+    assert again.json["verdict"] == "merged", again.text
+
+
 @pytest.mark.variant
 def test_two_ledgers_merge_as_a_union(world: World, remote: Path, tmp_path: Path) -> None:
     for number in (1, 2, 3):

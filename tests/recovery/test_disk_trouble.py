@@ -106,3 +106,17 @@ def test_a_disk_that_fills_up_at_any_moment_harms_nothing(
     ready: World, tmp_path: Path, scene: str, part: int
 ) -> None:
     small_disk(ready, tmp_path, scene=scene, room=range(part, 160, 4))
+
+
+def test_a_full_cache_folder_is_named_and_the_repository_is_not(
+    ready: World, tmp_path: Path
+) -> None:
+    """Where a folder can still be made on the disk, but no file be written."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    script = 'head -c 1M /dev/zero > "$XDG_CACHE_HOME/fill"; "$@"'
+    options = ("--size", "65536", "--tmpfs", cache, "--setenv", "XDG_CACHE_HOME", cache)
+    done = inside(options, "sh", "-c", script, "sh", *MINITASK, "exec", "p/01-both", cwd=ready.root)
+    assert done.code == 3, done.text
+    assert f"error: cannot write to {cache}/minitask/" in done.stderr
+    assert "No space left" in done.stderr

@@ -169,12 +169,21 @@ def run_command(command: click.Command) -> int:
         say(f"error: {_usage(error)}")
         return error.exit_code
     except OSError as error:
-        subject = error.filename or "the file system"
-        say(f"error: {error.strerror or error}: {subject}\n  fix: {SPACE}")
+        say(f"error: {_system_error(error)}")
         return MACHINE
     except Exception as error:  # noqa: BLE001 - the last line of defence
         return _bug(error)
     return code if isinstance(code, int) else 0
+
+
+def _system_error(error: OSError) -> str:
+    """Return the text of an error of the operating system, with a fix."""
+    try:
+        os.getcwd()  # noqa: PTH109 - the folder itself is in question, no path
+    except FileNotFoundError:
+        return "the current folder does not exist any more\n  fix: cd to a folder that does"
+    subject = error.filename or "the file system"
+    return f"{error.strerror or error}: {subject}\n  fix: {SPACE}"
 
 
 def interrupted(document: str = "") -> int:

@@ -318,7 +318,7 @@ def open_context(
             lock.claim(purpose)
         except OSError as error:
             raise MachineError(
-                f"cannot write to {home}: {error.strerror or error}",
+                f"cannot write to {error.filename or home}: {error.strerror or error}",
                 hint="check the disk's space and the folder's permissions",
             ) from None
         database = stack.enter_context(open_database(locked))

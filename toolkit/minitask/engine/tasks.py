@@ -12,7 +12,8 @@ from msgspec import Struct
 from minitask.engine.context import Context
 from minitask.errors import MinitaskError, RefusedError, UsageError
 from minitask.git import history, refs
-from minitask.git.objects import FILE_MODES, Entry, Objects, blob_id
+from minitask.git.objects import FILE_MODES, Entry, blob_id
+from minitask.git.trees import is_ancestor
 from minitask.spec.dependency_graph import task_names
 from minitask.spec.model import Diagnostic, Spec, SpecFile
 from minitask.system.cache import Cache
@@ -197,17 +198,17 @@ def next_number(engine: Context, task: str, heads: Mapping[str, str] | None = No
     return 1 + max(numbers, default=0)
 
 
-def check_branch(task: Task, objects: Objects, heads: Mapping[str, str]) -> None:
+def check_branch(engine: Context, task: Task, heads: Mapping[str, str]) -> None:
     """Refuse a task whose branch cannot be made or moved. `heads` are the refs of the task.
 
-    The name may conflict with another branch, or a person may have added commits to the branch.
+    The name may conflict with another branch, or the branch may hold commits that are nowhere else.
     """
     branch = refs.branch(task.name)
     short = branch.removeprefix("refs/heads/")
     parts = branch.split("/")
     above = ["/".join(parts[:count]) for count in range(3, len(parts))]
     below = [name for name in heads if name.startswith(f"{branch}/")]
-    conflicting = next((name for name in (*above, *below) if objects.commit(name)), None)
+    conflicting = next((name for name in (*above, *below) if engine.objects.commit(name)), None)
     if conflicting is not None:
         name = conflicting.removeprefix("refs/heads/")
         raise RefusedError(
@@ -215,7 +216,10 @@ def check_branch(task: Task, objects: Objects, heads: Mapping[str, str]) -> None
             hint=f"rename it: git branch -m {name} OTHER",
         )
     attempts = {oid for name, oid in heads.items() if name.startswith(refs.ATTEMPTS)}
-    if branch in heads and heads[branch] not in attempts:
+    tip = heads.get(branch)
+    if tip is None or tip in attempts:
+        return
+    if not is_ancestor(engine.repository.git, ancestor=tip, of=task.base):
         raise RefusedError(
             f"{short} has commits that minitask did not make; a new attempt would drop them",
             hint=f"merge them: minitask merge {task.name}; or keep them aside: git branch -m {short} OTHER",

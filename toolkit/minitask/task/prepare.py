@@ -180,7 +180,7 @@ def _check(engine: Context, task: Task, options: RunOptions) -> dict[str, str]:
     check_alone(engine, task)
     snapshot = options.known
     heads = snapshot.refs_of(task.name) if snapshot else task_refs(engine, task.name)
-    check_branch(task, engine.objects, heads)
+    check_branch(engine, task, heads)
     engine.signature  # noqa: B018 - the committer must be known before anything is spent
     return heads
 
@@ -202,7 +202,7 @@ class TaskPreview(Struct, frozen=True):
 
 def preview_task(engine: Context, task: Task, options: RunOptions) -> TaskPreview:
     """Return what is known without running a command or calling a model; raise if the task is rejected."""
-    check_branch(task, engine.objects, task_refs(engine, task.name))
+    check_branch(engine, task, task_refs(engine, task.name))
     check_alone(engine, task)
     route = route_of(engine, task, options.demand)
     with suppress(ExecutorFailure):  # the real run reports a server that does not answer

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from minitask.git.repository import Repository
-from minitask.system.files import force_remove
+from minitask.system.files import force_remove, replace_file
 
 OWNER = "repository"
 """The file in a folder that names the repository of its workspaces."""
@@ -39,15 +39,21 @@ def work_folder(repository: Repository) -> Path:
 
 
 def claim(repository: Repository) -> None:
-    """Create the folder of a repository's workspaces, record its owner, and remove leftovers of earlier versions."""
+    """Create the folder of a repository's workspaces, record its owner, and remove leftovers of earlier versions.
+
+    Raise `OSError` with the folder's path if the disk refuses it.
+    """
     folder = work_folder(repository)
     if folder == repository.home:
         return
     if not (folder / OWNER).exists():
-        for part in (*reversed(folder.parents), folder):
-            part.mkdir(mode=0o700, exist_ok=True)
         _note(repository, folder)
-        (folder / OWNER).write_bytes(os.fsencode(repository.common_dir))
+        try:
+            for part in (*reversed(folder.parents), folder):
+                part.mkdir(mode=0o700, exist_ok=True)
+            replace_file(folder / OWNER, os.fsencode(repository.common_dir))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(folder)) from error
     for name in ("slots", "scratch"):
         force_remove(repository.home / name)
 
