@@ -32,17 +32,10 @@ from minitask.policy.route import MODEL_TIERS
 from minitask.reports.results import dollars, tokens_text
 from minitask.words import counted, one_line
 
-COUNTS = {
-    "input": "--input",
-    "output": "--output",
-    "cached": "--cached",
-    "cache_write": "--cache-write",
-    "cache_write_1h": "--cache-write-1h",
-    "reasoning": "--reasoning",
-    "requests": "--requests",
-}
-FIGURES = {"model": "--model", **COUNTS, "cost": "--cost"}
-NARROWING = {"since": "--since", "until": "--until", "session": "--session"}
+INPUT_PARTS = ("cached", "cache_write", "cache_write_1h")
+COUNTS = ("input", "output", *INPUT_PARTS, "reasoning", "requests")
+FIGURES = ("model", *COUNTS, "cost")
+NARROWING = ("since", "until", "session")
 FINEST, MOST_USD = Decimal("1e-12"), Decimal("1e9")
 DAY = len("2026-01-31")
 
@@ -57,11 +50,7 @@ DAY = len("2026-01-31")
     "--cache-write", type=int, metavar="N", help="Input tokens written to a 5-minute cache."
 )
 @click.option(
-    "--cache-write-1h",
-    "cache_write_1h",
-    type=int,
-    metavar="N",
-    help="Input tokens written to a 1-hour cache.",
+    "--cache-write-1h", type=int, metavar="N", help="Input tokens written to a 1-hour cache."
 )
 @click.option("--reasoning", type=int, metavar="N", help="Output tokens spent on reasoning.")
 @click.option("--requests", type=int, metavar="N", help="Number of requests.")
@@ -176,10 +165,14 @@ def _terms(project: str, options: dict[str, Any]) -> UsageTerms:
     )
 
 
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def _check_source(options: dict[str, Any]) -> None:
     """Raise `UsageError` unless there is one source, with only its own options."""
-    figures = [flag for name, flag in FIGURES.items() if options[name] is not None]
-    narrowing = [flag for name, flag in NARROWING.items() if options[name] is not None]
+    figures = [_flag(name) for name in FIGURES if options[name] is not None]
+    narrowing = [_flag(name) for name in NARROWING if options[name] is not None]
     if options["path"] is not None and figures:
         message = f"--claude-code and {figures[0]} exclude each other"
         raise UsageError(message, hint="record them separately")
@@ -196,20 +189,20 @@ def _usage(options: dict[str, Any]) -> Usage:
     if not one_line(options["model"] or ""):
         hint = "add --model NAME, or name a transcript with --claude-code PATH"
         raise UsageError("--model is missing", hint=hint)
-    for name, flag in COUNTS.items():
+    for name in COUNTS:
         count = options[name]
         if count is not None and not 0 <= count <= MOST_TOKENS:
-            raise UsageError(f"{flag} {count} is not a count", hint="give 0 or more")
+            raise UsageError(f"{_flag(name)} {count} is not a count", hint="give 0 or more")
     for name in ("input", "output"):
         if options[name] is None:
-            message = f"{COUNTS[name]} is missing: a cost needs both token counts"
-            raise UsageError(message, hint=f"add {COUNTS[name]} N, 0 for none")
+            message = f"{_flag(name)} is missing: a cost needs both token counts"
+            raise UsageError(message, hint=f"add {_flag(name)} N, 0 for none")
     if not options["input"] and not options["output"]:
         raise UsageError("--input and --output are 0: no tokens", hint="give the counted tokens")
     if options["requests"] == 0:
         message = "--requests 0 contradicts the token counts"
         raise UsageError(message, hint="write 1 or more, or leave it out")
-    _check_parts(options, "input", ("cached", "cache_write", "cache_write_1h"))
+    _check_parts(options, "input", INPUT_PARTS)
     _check_parts(options, "output", ("reasoning",))
     return Usage(
         requests=options["requests"],
@@ -225,9 +218,9 @@ def _usage(options: dict[str, Any]) -> Usage:
 def _check_parts(options: dict[str, Any], whole: str, parts: tuple[str, ...]) -> None:
     filled = [name for name in parts if options[name]]
     if sum(options[name] for name in filled) > options[whole]:
-        terms = " + ".join(f"{COUNTS[name]} {options[name]}" for name in filled)
-        message = f"{terms} is more than {COUNTS[whole]} {options[whole]}, which it is a part of"
-        raise UsageError(message, hint=f"{COUNTS[whole]} must include its parts")
+        terms = " + ".join(f"{_flag(name)} {options[name]}" for name in filled)
+        message = f"{terms} is more than {_flag(whole)} {options[whole]}, which it is a part of"
+        raise UsageError(message, hint=f"{_flag(whole)} must include its parts")
 
 
 def _billed(text: str | None) -> Decimal | None:

@@ -69,9 +69,9 @@ def classes(usage: Usage) -> TokenClasses:
     )
 
 
-def plus(left: Usage, right: Usage) -> Usage:
+def plus(usage: Usage, more: Usage) -> Usage:
     """Return the sum, field by field; a count that is unknown on one side is unknown in the sum."""
-    pairs = zip(astuple(left), astuple(right), strict=True)
+    pairs = zip(astuple(usage), astuple(more), strict=True)
     return Usage(*(None if a is None or b is None else a + b for a, b in pairs))
 
 
@@ -80,8 +80,8 @@ def _less(whole: int | None, *parts: int | None) -> int | None:
     known_parts = [part for part in parts if part is not None]
     if whole is None or len(known_parts) < len(parts):
         return None
-    left = whole - sum(known_parts)
-    return left if left >= 0 else None
+    remaining = whole - sum(known_parts)
+    return remaining if remaining >= 0 else None
 
 
 FORMAT = 1

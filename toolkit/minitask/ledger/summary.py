@@ -87,8 +87,8 @@ def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
     """Return the summary of records in any order; `baseline_model` is the model that their baseline costs are of."""
     ordered = sorted(records, key=_sort_key)
     lines = [line_of(record) for record in ordered]
-    made = [record for record in ordered if record.kind == ATTEMPT]
-    attempts = [record for record in made if not is_outage(record)]
+    tries = [record for record in ordered if record.kind == ATTEMPT]
+    attempts = [record for record in tries if not is_outage(record)]
     pairs = [
         pair
         for unit in units_of(attempts).values()
@@ -108,9 +108,9 @@ def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
         escalations=sum(_is_higher(before, after) for before, after in pairs),
         repairs=sum(_is_repair(before, after) for before, after in pairs),
         grade=_grade_total(attempts),
-        outages=len(made) - len(attempts),
+        outages=len(tries) - len(attempts),
         windows=_windows(ordered),
-        limits_reached=sum(record.attempt.reason.startswith("quota:") for record in made),
+        limits_reached=sum(record.attempt.reason.startswith("quota:") for record in tries),
         estimates=estimate_error(attempts),
         costs=cost_error(units_of(ordered).values()),
         first_at=min(times, default=None),

@@ -54,10 +54,10 @@ def _header(report: LedgerReport) -> Iterator[tuple[str, str]]:
     yield "Date", " to ".join(days_of(report)) or span_of(report)
     notes = (note for record in report.records for note in record.notes)
     goals = [note.removeprefix(GOAL) for note in notes if note.startswith(GOAL)]
-    named = list(dict.fromkeys(one_line(goal, longest=LONGEST_GOAL) for goal in goals))
-    if named:
-        more = len(named) - MOST_GOALS
-        yield "Goal", "; ".join(named[:MOST_GOALS]) + (f"; and {more} more" if more > 0 else "")
+    texts = list(dict.fromkeys(one_line(goal, longest=LONGEST_GOAL) for goal in goals))
+    if texts:
+        more = len(texts) - MOST_GOALS
+        yield "Goal", "; ".join(texts[:MOST_GOALS]) + (f"; and {more} more" if more > 0 else "")
     totals = report.summary.totals
     yield "Attempts", f"{totals.attempts:,} at {counted(totals.tasks, 'task')}"
 

@@ -188,7 +188,7 @@ class TextBlocks:
             "diff": self._hold(texts.diff, f"minitask diff {attempt}"),
             "reply": self._hold(texts.reply, f"minitask show {attempt} --reply"),
         }
-        return {name: place for name, place in places.items() if place}
+        return {name: location for name, location in places.items() if location}
 
     def packed(self) -> list[str]:
         """Return the blocks as compressed JSON in base64."""
@@ -200,8 +200,8 @@ class TextBlocks:
     def _hold(self, text: str, command: str) -> Place | None:
         shown = plain_text(text[:TEXT_CHARS])
         if len(text) > TEXT_CHARS:
-            left = len(text) - TEXT_CHARS
-            shown += f"\n[… {left:,} more characters: `{command}` prints all]"
+            more = len(text) - TEXT_CHARS
+            shown += f"\n[… {more:,} more characters: `{command}` prints all]"
         if not text or shown in self._places:
             return self._places.get(shown)
         if len(shown) > self._room:
@@ -267,11 +267,12 @@ def scatter(records: Iterable[Record]) -> Chart | None:
     high = max(math.ceil(math.log10(max(map(max, totals)))), low + 1)
     scale = SIDE / (high - low)
 
-    def place(tokens: int) -> float:
+    def position(tokens: int) -> float:
         return round((math.log10(tokens) - low) * scale / CELL) * CELL
 
     counts = Counter(
-        (place(expected), place(actual), is_close(actual, expected)) for expected, actual in totals
+        (position(expected), position(actual), is_close(actual, expected))
+        for expected, actual in totals
     )
     points = [
         {"x": x, "y": SIDE - y, "radius": min(2.5 + math.log2(count), 9), "close": close}
