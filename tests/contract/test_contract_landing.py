@@ -263,6 +263,11 @@ CLASHES = {
         {"c.py": "from a import old\n\nprint(old(1))\n"},
         "c.py:1",
     ),
+    "a parameter that is gone": (
+        {"a.py": OLD.replace("old(x)", "old(x, y)")},
+        {"c.py": "from a import old\n\nprint(old(1))\n"},
+        "`old(1)` does not fit `def old(x, y)`",
+    ),
     "a definition twice": (
         {"a.py": OLD.replace("def old", "def half(x):\n    return x / 2\n\n\ndef old")},
         {"a.py": f"{OLD}\n\ndef half(x):\n    return x // 2\n"},

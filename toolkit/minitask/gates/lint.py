@@ -61,6 +61,7 @@ def check_lint(
     ]
     faults += _broken_imports(changes, faults, read=read, spec=spec, candidate=candidate)
     if not scripted:
+        faults += _misfit_calls(changes, read, candidate)
         faults += _only_from_others(
             proposals, faults, spec=spec, base_lines=base_lines, explanation=explanation
         )
@@ -82,7 +83,21 @@ def find_merge_faults(
         faults += [syntax] if syntax is not None else _dead_ends(proposal, spec, frozenset)
         faults += _defined_twice(proposal)
     faults += _broken_imports(changes, faults, read=read, spec=spec, candidate=candidate)
-    return faults
+    return [*faults, *_misfit_calls(changes, read, candidate)]
+
+
+def _misfit_calls(
+    changes: Sequence[Change], read: Reader, candidate: FilesAfter | None
+) -> Iterable[LintError]:
+    texts = [(change.path, change.content or "") for change in changes]
+    is_python = any(
+        path.endswith(".py") and ("def " in text or may_import(path, text)) for path, text in texts
+    )
+    if candidate is None or not is_python:
+        return ()
+    from minitask.gates.python_calls import find_misfit_calls
+
+    return find_misfit_calls(changes, read=read, candidate=candidate)
 
 
 def _defined_twice(proposal: FileChange) -> Iterable[LintError]:

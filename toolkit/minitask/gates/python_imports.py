@@ -85,6 +85,15 @@ def python_wants(path: str, text: str) -> RequestedModule:
     return RequestedModule(frozenset(modules), frozenset(names))
 
 
+def module_files(path: str, module: str, level: int, candidate: FilesAfter) -> Iterator[str]:
+    """Yield the files of the repository that a module, as an import of a file writes it, can mean."""
+    for folder in _folders(path, Imported(0, level, module, None, guarded=False)):
+        stem = join(folder, module.replace(".", "/"))
+        yield from (
+            file for file in (f"{stem}.py", f"{stem}/__init__.py") if holds(candidate, file)
+        )
+
+
 def _folders(path: str, imported: Imported) -> Sequence[str]:
     """Return the folders in which the import may start."""
     folders = tuple(above(path))
