@@ -27,6 +27,12 @@ def body(text: str) -> str:
 
 
 WRONG = {
+    "a branch that is off": (
+        "a.py",
+        OLD,
+        body("if False:\n        return w\n    return w * h"),
+        "a.py:5: it is never reached",
+    ),
     "dots among statements": (
         "a.py",
         OLD,
@@ -151,6 +157,7 @@ RIGHT = {
     ),
     "rust, a type and a function": ("a.rs", None, "trait f {}\n\nfn f() {}\n"),
     "a stub": ("a.py", None, 'def f(a):\n    """A."""\n    ...\n\nclass A:\n    x: int\n    ...\n', "1. Add a stub."),
+    "what tools are to see": ("a.py", None, "if False:\n    import a\nwhile True:\n    break\n"),
     "built-ins": ("a.py", None, "print(len(__file__), __name__, Exception, _('a'))\n"),
     "bound later": ("a.py", None, "def f():\n    return g()\n\n\ndef g():\n    return 1\n"),
     "bound by a loop, a with, a walrus": (

@@ -154,6 +154,7 @@ REMARKS = {
     "a.py": ("def f():\n    return 1\n", "def f():\n    # total = 1\n    return 1\n"),
     "a.js": ("f(1); // old\n", "/* total = 1 */\nf(1);\n"),
     "a.go": ("package a\n", "package a\n\n// total = 1\n"),
+    "a.yml": ("total: 0\n", "# total: 1\ntotal: 0  # total: 1\n"),
 }
 
 

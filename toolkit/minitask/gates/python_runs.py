@@ -196,6 +196,16 @@ def _unreached(text: str) -> Iterator[tuple[int, str]]:
         for first, second in pairwise(statements):
             if isinstance(first, _LEAVES) and not _yields(second):
                 yield second.lineno, ast.unparse(second)
+        for node in statements:
+            if isinstance(node, ast.If | ast.While) and _is_off(node):
+                yield node.lineno, ast.unparse(node)
+
+
+def _is_off(node: ast.If | ast.While) -> bool:
+    """Return True for a branch that is never taken, and is not there for its looks: a `yield`, imports for tools."""
+    is_off = isinstance(node.test, ast.Constant) and not node.test.value
+    shown = (ast.Import, ast.ImportFrom)
+    return is_off and not _yields(node) and not any(isinstance(n, shown) for n in ast.walk(node))
 
 
 def _bodies(tree: ast.Module) -> Iterator[tuple[ast.AST, list[ast.stmt]]]:

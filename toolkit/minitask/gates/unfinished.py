@@ -212,8 +212,17 @@ def _is_same_code(file: FileVersions) -> bool:
     return codes[0] is not None and codes[0] == codes[1]
 
 
+_BY_HASH = frozenset(
+    {".yaml", ".yml", ".toml", ".ini", ".cfg", ".sh", ".bash", ".rb", ".tf", ".hcl"}
+)
+_REMARK = lazy_pattern(r"(?:^|\s)#[^\"']*$")
+
+
 def _code(text: str, suffix: str) -> list[bytes] | None:
     """Return a text's tokens without comments, or None if it does not parse."""
+    if suffix in _BY_HASH:
+        rows = (_REMARK.sub("", line).rstrip() for line in text.split("\n"))
+        return [row.encode("utf-8", "surrogateescape") for row in rows if row]
     root = parsed(text, GRAMMARS[suffix]) if suffix in GRAMMARS else None
     if root is None or root.has_error:
         return None
