@@ -78,7 +78,7 @@ class HttpFault(Exception):  # noqa: N818 - a fault is raw; its caller turns it 
 
 
 class Post(Protocol):
-    """Sends one request. Executors take one as a parameter, so that tests can record requests."""
+    """Sends one request. Executors take one as a parameter, so that callers can intercept requests."""
 
     def __call__(self, request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
         """Return the response, or raise `HttpFault`."""

@@ -147,7 +147,7 @@ class ForbiddenError(MachineError):
 
 
 class TakenError(MachineError):
-    """A request that conflicts with existing data, or lacks some: status 409 or 422."""
+    """A request refused because of existing or missing data: status 409 or 422."""
 
 
 class RateLimitError(MachineError):
