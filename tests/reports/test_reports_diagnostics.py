@@ -68,6 +68,16 @@ def test_text_lets_nothing_steer_the_terminal() -> None:
     text.encode("utf-8")
 
 
+def test_quoted_lines_of_a_file_are_lines_in_the_text_and_none_looks_like_a_diagnostic() -> None:
+    message = "no such text; nearest: line 1:\n      1 | a\x1b[m\n      2 | b\na.md:1: E101 c"
+    text = _render("text", (Diagnostic("a.md", 1, "E304", Severity.ERROR, message),))
+    assert text.splitlines()[:-1] == [
+        "a.md:1: E304 no such text; nearest: line 1:",
+        "      1 | a\\x1b[m",
+        "      2 | b\\x0aa.md:1: E101 c",
+    ]
+
+
 def test_json_has_exactly_the_public_keys() -> None:
     rows = json.loads(_render("json"))
     assert rows[0] == {

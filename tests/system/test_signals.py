@@ -42,6 +42,18 @@ except KeyboardInterrupt:
 """
 
 
+AS_IT_LOADS = """
+import sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "click":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+from minitask.__main__ import main
+main()
+"""
+
+
 def printed(program: str, folder: Path) -> str:
     """What a Python program prints."""
     argv = (sys.executable, "-c", PREPARE + program)
@@ -61,3 +73,12 @@ def test_a_signal_that_came_just_before_a_wait_ends_it(tmp_path: Path) -> None:
 
 def test_the_first_interrupt_is_news_and_the_next_an_exception(tmp_path: Path) -> None:
     assert printed(AS_NEWS, tmp_path) == "True\ninterrupted\n"
+
+
+def test_an_interrupt_while_the_program_is_loaded_ends_it_in_a_line(tmp_path: Path) -> None:
+    argv = (sys.executable, "-c", AS_IT_LOADS)
+    done = subprocess.run(
+        argv, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 130
+    assert done.stderr == "interrupted: run the same command again to continue\n"

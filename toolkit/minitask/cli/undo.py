@@ -44,9 +44,11 @@ def _render(undone: Undone) -> str:
     if undone.verdict is Verdict.MERGED:
         lines = [f"✓ {undone.task}: reverted by {str(undone.commit)[:12]}"]
         if names := undone.dependents:
-            depend = f"{', '.join(names)} {'depends' if len(names) == 1 else 'depend'}"
+            depend, stay = ("depends", "stays") if len(names) == 1 else ("depend", "stay")
             command = f"minitask undo {' '.join(reversed(names))}"
-            lines.append(f"  note   {depend} on it, and stay merged: `{command}`")
+            lines.append(
+                f"  note   {', '.join(names)} {depend} on it, and {stay} merged: `{command}`"
+            )
         return "\n".join([*lines, f"  next   minitask exec {undone.task}"])
     again = f"\n  next   minitask undo {undone.task}" if undone.verdict is Verdict.READY else ""
     return f"✗ {undone.task}: {undone.verdict.value}: {undone.reason}{again}"

@@ -19,6 +19,9 @@ SARIF_SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
 
+QUOTED = "\n      "
+"""Begins a quoted line in a message: no indented line looks like a diagnostic."""
+
 Renderer = Callable[[Sequence[Diagnostic], int], str]
 
 _GITHUB_LEVELS = {
@@ -89,8 +92,11 @@ FORMATS: Mapping[str, Renderer] = {
 
 
 def _visible(text: str) -> str:
-    """Return the text on one line, with control characters written out."""
-    return "".join(char if char.isprintable() else _escape(char) for char in text)
+    """Return the text with control characters written out, except line ends before an indented line."""
+    return QUOTED.join(
+        "".join(char if char.isprintable() else _escape(char) for char in line)
+        for line in text.split(QUOTED)
+    )
 
 
 def _escape(char: str) -> str:

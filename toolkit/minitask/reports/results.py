@@ -163,6 +163,9 @@ def render_run(summary: RunSummary, *, lists_tasks: bool = True) -> str:
         elif result.next_step:
             tail += f"; next: {result.next_step}"
         lines.append(f"{mark} {dollars(result.cost_usd):>9}  {tail}".rstrip())
+        fix = result.reason.partition(FIX)[2].partition("\n")[0]
+        if fix and not result.next_step:
+            lines.append(f"  fix: {fix}")
     lines += map(render_batch, summary.batches)
     landed = sum(result.verdict is Verdict.MERGED for result in summary.results)
     lines.append(
