@@ -30,7 +30,11 @@ _PREDICATES = frozenset(
         *("exists", "isfile", "isdir", "is_file", "is_dir", "startswith", "endswith", "issubset"),
     ]
 )
-_TESTS = lazy_pattern(r"(?:^|[\s;&|({!])(?:test|\[\[?)\s")
+_TESTS = lazy_pattern(
+    r"(?:^|[\s;&|({!])(?:test|\[\[?)\s+(?!-[a-mo-zA-Z]\s+[^\s\[\]&|;<>()]+\s*(?:\]|[&|;)]|$))",
+    re.MULTILINE,
+)
+"""Shell tests to parse: all but `test -f FILE` and its like, which can fail, so that most need no parser."""
 _BLOCKS = lazy_pattern(r"(?:^|[\s;)])(?:do|then|else|\{)\s|(?:^|[\s;&|])\(", re.MULTILINE)
 _ENDS_AT_ERRORS = lazy_pattern(r"\bset\s+-\w*e|errexit")
 _COUNTS = lazy_pattern(r"(?:wc\b|(?:e|f|git )?grep\b.*\s(?:-\w*c\w*|--count)\b)[^|]*")
