@@ -185,7 +185,7 @@ def _left_behind(
     edited = [proposal for proposal in proposals if proposal.base]
     if not edited or (len(proposals) == 1 and suffix_of(edited[0].path) not in IMPORTING):
         return ()
-    from minitask.gates.left_behind import find_left_behind
+    from minitask.gates.declared_twice import find_left_behind
 
     return find_left_behind(proposals, spec=spec, locate=locate)
 
@@ -261,7 +261,7 @@ def _broken_imports(
         return
     if all(read(change.path) is None for change in changes):
         return
-    from minitask.gates.importers import find_broken_imports
+    from minitask.gates.broken_imports import find_broken_imports
 
     reported = {(fault.path, fault.line) for fault in faults}
     for fault in find_broken_imports(changes, read=read, spec=spec, candidate=candidate):

@@ -21,9 +21,14 @@ from minitask.gates.python_source import (
     imports,
     parsed_python,
 )
-from minitask.gates.requirements import is_required
 from minitask.gates.result import EntryKind, FilesAfter, above, find_kind, holds, join
-from minitask.gates.unresolved import RequestedModule, UnresolvedImport, did_you_mean, may_be_made
+from minitask.gates.unresolved import (
+    RequestedModule,
+    UnresolvedImport,
+    did_you_mean,
+    is_required,
+    may_be_made,
+)
 from minitask.patterns import lazy_pattern
 
 _ROOTS = ("", "src", "lib", "python")

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from posixpath import basename
 
-from minitask.gates.checkers import find_switched_off
 from minitask.gates.grammars import SCRIPTS
 from minitask.gates.python_source import python_tree
 from minitask.gates.recipes import (
@@ -27,7 +26,12 @@ from minitask.gates.recipes import (
 from minitask.gates.requested_removals import task_sentences, text_about
 from minitask.gates.result import FileVersions, quoted
 from minitask.gates.sentinel import allows_losses
-from minitask.gates.skipped_tests import find_detections, find_lost_examples, find_skips
+from minitask.gates.skipped_checks import (
+    find_detections,
+    find_lost_examples,
+    find_skips,
+    find_switched_off,
+)
 from minitask.gates.test_files import is_test_path
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
