@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from minitask.edits.script_model import Locate
 from minitask.errors import EditError
-from minitask.gates.broken_imports import declared_names, named_imports
+from minitask.gates.exports import declared_names, named_imports
 from minitask.gates.grammars import GRAMMARS, SCRIPTS, parsed
 from minitask.gates.parts import parts_of_both
 from minitask.gates.parts_text import NamedPart

@@ -261,7 +261,7 @@ def _broken_imports(
         return
     if all(read(change.path) is None for change in changes):
         return
-    from minitask.gates.broken_imports import find_broken_imports
+    from minitask.gates.importers import find_broken_imports
 
     reported = {(fault.path, fault.line) for fault in faults}
     for fault in find_broken_imports(changes, read=read, spec=spec, candidate=candidate):
