@@ -200,8 +200,8 @@ def test_an_answer_that_was_kept_is_not_used_for_another_spec(world: World, tmp_
 
 KILLED_BEHIND_ITS_RECORD = """
 import os, sys
-from minitask.task import call_journal
-call_journal.settle = lambda *_: os._exit(9)
+from minitask.task import paid_calls
+paid_calls.settle = lambda *_: os._exit(9)
 sys.argv = ["minitask", "exec", "p/01-b"]
 from minitask.cli import main
 main()

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from minitask.ledger.record import Verdict
-from minitask.task.steps import Facts, Step, next_steps
+from minitask.task.next_attempt import Facts, Step, next_steps
 
 RED = Facts(Verdict.FAILED, "validate", is_for_another=True, most_escalations=2)
 REVIEWED = replace(RED, gate="review", was_reviewed=True)

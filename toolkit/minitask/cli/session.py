@@ -239,13 +239,13 @@ def _record_lost(engine: Context) -> None:
     """Record the calls and the merges of a process that was killed before it could, and print a note."""
     calls, merges = engine.repository.home / "paid", engine.repository.home / "unrecorded"
     if calls.is_dir():
-        from minitask.task.interrupted import record_interrupted
+        from minitask.task.record_attempt import record_interrupted
 
         for task in record_interrupted(engine):
             text = "was in progress when the last command ended; recorded with its estimated cost"
             say(f"note: a call for {task} {text}")
     if merges.is_dir() and any(merges.iterdir()):
-        from minitask.task.interrupted import record_merges
+        from minitask.task.record_attempt import record_merges
 
         for task in record_merges(engine):
             say(f"note: {task} was merged when the last command ended; its merge is on record now")

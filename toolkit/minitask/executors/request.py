@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 Clock = Callable[[], float]
-Check = Callable[[str], None]
+Check = Callable[[str], object]
 """Raises `EditError`, in words to send back, if an answer cannot be used."""
 
 

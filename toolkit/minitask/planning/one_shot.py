@@ -33,7 +33,7 @@ from minitask.spec.dependency_graph import slug, task_names
 from minitask.spec.markdown import code_span, escape_marks
 from minitask.spec.model import Diagnostic
 from minitask.spec.parse import parse_file
-from minitask.task.call_journal import Answered
+from minitask.task.paid_calls import Answered
 from minitask.task.questions import QuestionPrompt, record_question
 from minitask.words import fence_of, one_line
 

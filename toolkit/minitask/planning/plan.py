@@ -37,7 +37,7 @@ from minitask.spec.model import Diagnostic, Tier
 from minitask.spec.parse import parse_file
 from minitask.spec.quality import proves_nothing
 from minitask.system.files import create_file
-from minitask.task.call_journal import Answered
+from minitask.task.paid_calls import Answered
 from minitask.task.questions import QuestionPrompt, record_question
 
 NAME_WORDS = 5

@@ -39,7 +39,7 @@ from minitask.spec.dependency_graph import Graph
 from minitask.spec.frontmatter import MAX_BYTES
 from minitask.spec.model import FileAction, Spec
 from minitask.spec.parse import parse_file
-from minitask.task import call_journal
+from minitask.task import paid_calls
 from minitask.words import DATA, did_you_mean, fenced_data, one_line
 
 SPEC_TOKENS = 800
@@ -180,7 +180,7 @@ def _kept(engine: Context, goal: Goal) -> Planned | None:
     Returns None if there is none, or if the answer is in the journal, because then the same call returns it.
     """
     topic = plan_topic(goal)
-    if any(call.key.task == topic for call in call_journal.unused(engine.repository.home)):
+    if any(call.key.task == topic for call in paid_calls.unused(engine.repository.home)):
         return None
     for path in sorted((engine.repository.home / ANSWERS).glob(f"{goal.project}-*.md")):
         text = path.read_text("utf-8", "surrogateescape")

@@ -27,7 +27,7 @@ from minitask.spec.frontmatter import parse_front_matter
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Fence, Spec
 from minitask.spec.parse import parse_file
-from minitask.task.call_journal import Answered
+from minitask.task.paid_calls import Answered
 from minitask.task.questions import (
     QuestionCall,
     QuestionPrompt,

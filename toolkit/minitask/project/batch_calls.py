@@ -34,7 +34,7 @@ from minitask.executors.registry import make_executor
 from minitask.executors.request import ExecutorFailure
 from minitask.system import process
 from minitask.system.files import write_json
-from minitask.task.calls import ModelCall, Outcome
+from minitask.task.state import ModelCall, Outcome
 
 FOLDER = "batches"
 MOST_REQUESTS = 500

@@ -11,8 +11,8 @@ from minitask.errors import StoppedError
 from minitask.executors import http
 from minitask.executors.request import ExecutorFailure
 from minitask.system import process
-from minitask.task.call_journal import Answered
-from minitask.task.calls import ModelCall, Outcome
+from minitask.task.paid_calls import Answered
+from minitask.task.state import ModelCall, Outcome
 
 BUSY_TRIES = 3
 """The number of retries of a call whose requests were all rate-limited, which costs nothing."""

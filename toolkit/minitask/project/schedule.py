@@ -265,8 +265,7 @@ class Schedule:
 
     def _is_made(self, task: Task) -> bool:
         """Return True if a change of the task is on record that only needs a review or a merge, which workers lack."""
-        snapshot = self._options.known
-        if not self._options.takes_what_is_there or not (snapshot and snapshot.refs_of(task.name)):
+        if self._options.known is None or not self._options.may_reuse(task.name):
             return False
         review = latest_made(self._engine, task)
         return review is not None and review.is_proven and not review.is_rejected

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
-from functools import partial
+from functools import partial, reduce
 
 from msgspec.structs import replace
 
@@ -31,7 +30,7 @@ from minitask.ledger.record import (
 from minitask.ledger.store import Exchange
 from minitask.policy.route import SCRIPT
 from minitask.routing.pass_rates import counts_against_model
-from minitask.task import call_journal
+from minitask.task import paid_calls
 from minitask.task.feedback import RERUN, find_outage_step
 from minitask.task.human_review import needs_approval
 from minitask.task.record_attempt import move_branch, record_attempt, record_landing
@@ -43,22 +42,20 @@ def record_or_discard(engine: Context, state: TaskState, *, goes_on: bool) -> tu
 
     An attempt whose change `goes_on` to repair or correction does not count for its tier, nor does a correction.
     """
-    task, ruling = state.task, state.draft.ruling
-    counts = counts_against_model(
-        state.draft.route, state.draft.verdict, ruling.gate, ruling.reason
-    )
+    task = state.task
+    counts = counts_against_model(*state.draft.judgement)
     settles = counts and not goes_on and state.draft.step not in (CORRECT, APPLY)
     draft = replace(state.draft, settles=settles)
     attempt = draft.attempt(engine)
     lands = _lands_at_once(engine, state)
     with engine.writing:
         home = engine.repository.home
-        announce = partial(call_journal.announce, home, state.call.key)
+        announce = partial(paid_calls.announce, home, state.call.key)
         exchange = _exchange(engine, state)
         record = record_attempt(
             engine, draft, attempt, lands=lands, exchange=exchange, announce=announce
         )
-        call_journal.settle(home, state.call.key)
+        paid_calls.settle(home, state.call.key.name)
         old = draft.heads.get(refs.branch(task.name))
         return record, move_branch(engine, task, record.candidate, old=old)
 
@@ -153,6 +150,8 @@ def make_result(state: TaskState, attempt: Attempt, candidate: str | None) -> Ta
     """Return the result of a task whose current attempt is over."""
     task, draft = state.task, state.draft
     attempts = (*state.earlier, attempt)
+    paid = (*attempts, *(call for _, call in state.calls))
+    next_step = find_outage_step(attempt, task.name) or f"minitask show {task.name}"
     return TaskResult(
         task=task.name,
         spec_path=task.path,
@@ -162,18 +161,14 @@ def make_result(state: TaskState, attempt: Attempt, candidate: str | None) -> Ta
         branch=refs.branch(task.name).removeprefix("refs/heads/") if candidate else None,
         base=task.base,
         commit=candidate,
-        cost_usd=whole(call.cost_usd for call in (*attempts, *_question_calls(state))),
+        cost_usd=whole(call.cost_usd for call in paid),
         baseline_cost_usd=draft.baseline_usd,
         estimate=draft.estimate,
-        usage=_usage((*attempts, *_question_calls(state))),
+        usage=_usage(paid),
         attempts=attempts,
         calls=state.calls,
-        next_step="" if draft.verdict.is_good else _next_step(attempt, task.name),
+        next_step="" if draft.verdict.is_good else next_step,
     )
-
-
-def _next_step(attempt: Attempt, name: str) -> str:
-    return find_outage_step(attempt, name) or f"minitask show {name}"
 
 
 def in_doubt(result: TaskResult, doubts: Sequence[str]) -> TaskResult:
@@ -195,50 +190,34 @@ def skipped(task: Task, reason: str) -> TaskResult:
         verdict=Verdict.SKIPPED,
         reason=reason,
         base=task.base,
-        cost_usd=Decimal(0),
     )
 
 
 def stopped(task: Task, error: Exception) -> TaskResult:
     """Return the result of a task that was stopped without an attempt."""
-    budget = isinstance(error, BudgetError)
     refused = isinstance(error, RefusedError | EditError)
-    skipped = budget or isinstance(error, StoppedError)
-    verdict = Verdict.SKIPPED if skipped else Verdict.REFUSED if refused else Verdict.ERROR
-    return TaskResult(
-        task=task.name,
-        spec_path=task.path,
-        spec_blob=task.blob,
-        verdict=verdict,
-        reason=str(error),
-        base=task.base,
-        over_budget=budget,
-        limited=error.executor if isinstance(error, LimitReachedError) else "",
-        next_step=RERUN.format(name=task.name) if isinstance(error, LimitReachedError) else "",
+    is_skipped = isinstance(error, BudgetError | StoppedError)
+    limited = error.executor if isinstance(error, LimitReachedError) else ""
+    return replace(
+        skipped(task, str(error)),
+        verdict=Verdict.REFUSED if refused else Verdict.SKIPPED if is_skipped else Verdict.ERROR,
+        over_budget=isinstance(error, BudgetError),
+        limited=limited,
+        next_step=RERUN.format(name=task.name) if limited else "",
     )
 
 
 def stopped_later(state: TaskState, error: Exception) -> TaskResult:
     """Return the result of a task that was stopped after earlier attempts."""
-    attempts = state.earlier
-    result = stopped(state.task, error)
-    spent = (*attempts, *_question_calls(state))
+    paid = (*state.earlier, *(call for _, call in state.calls))
     return replace(
-        result,
-        attempts=attempts,
+        stopped(state.task, error),
+        attempts=state.earlier,
         calls=state.calls,
-        cost_usd=whole(attempt.cost_usd for attempt in spent),
-        usage=_usage(spent),
+        cost_usd=whole(call.cost_usd for call in paid),
+        usage=_usage(paid),
     )
 
 
-def _question_calls(state: TaskState) -> tuple[Attempt, ...]:
-    """Return the question calls, which are not attempts."""
-    return tuple(call for _, call in state.calls)
-
-
-def _usage(attempts: Iterable[Attempt]) -> Usage:
-    total = NO_USAGE
-    for attempt in attempts:
-        total = plus(total, attempt.usage)
-    return total
+def _usage(calls: Iterable[Attempt]) -> Usage:
+    return reduce(plus, (call.usage for call in calls), NO_USAGE)

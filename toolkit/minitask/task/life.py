@@ -7,18 +7,21 @@ step is a function in its own file that maps the task's frozen state to the next
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from minitask.engine.context import Context
+from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.errors import BudgetError, EditError, MachineError, RefusedError, UsageError
+from minitask.executors import http
 from minitask.executors.request import ExecutorFailure, FailureKind
+from minitask.executors.retry import ReachedLimit
 from minitask.landing.land import Landings
-from minitask.ledger.record import MESSAGE, Record, TaskResult, Verdict
-from minitask.policy.route import SCRIPT
-from minitask.task.calls import Call, call_at_once
+from minitask.ledger.record import MESSAGE, TaskResult, Verdict, plus, whole
+from minitask.policy.route import SCRIPT, Route
+from minitask.spec.model import Tier
 from minitask.task.finish import (
     finish,
     landed_result,
@@ -29,15 +32,24 @@ from minitask.task.finish import (
 )
 from minitask.task.human_review import needs_approval
 from minitask.task.judge import judge
-from minitask.task.prepare import blame_outage, implement, prepare
-from minitask.task.resume import latest_made, take_proven
-from minitask.task.state import NotAskedError, RunOptions, TaskState, UnservedError
+from minitask.task.prepare import blame_outage, implement, prepare, within_limits
+from minitask.task.resume import find_unreviewed, take_proven
+from minitask.task.state import (
+    Call,
+    NotAskedError,
+    RunOptions,
+    TaskState,
+    UnservedError,
+    call_at_once,
+)
 
 if TYPE_CHECKING:
     from minitask.task.next_attempt import NextStep
 
 Core = AbstractContextManager[object]
 """Held while a task works on the machine, but not while it waits for a model or lands."""
+SLICE_SECONDS = 60.0
+"""Interval of reading the clock while a task waits, since the machine may sleep meanwhile."""
 
 # Steps that ask models are imported lazily: most tasks need none of them.
 
@@ -55,27 +67,24 @@ def run_task(
     If its executor reaches its limit, the task resumes on another tier or after the limit ends, where allowed.
     """
     started = engine.clock()
-    result = _run_task(engine, task, options, call=call, core=core or nullcontext())
-    while result.limited:
-        from minitask.task.reached_limit import goes_on, joined
-
-        if not goes_on(engine, task, options, result):
-            break
-        again = _run_task(engine, task, options, call=call, core=core or nullcontext())
-        result = joined(result, again)
+    call, core = call or call_at_once(engine), core or nullcontext()
+    result = _run_once(engine, task, options, call, core)
+    while result.limited and _may_resume(engine, task, options, result):
+        result = _joined(result, _run_once(engine, task, options, call, core))
     return replace(result, seconds=engine.clock() - started)
 
 
-def _run_task(
-    engine: Context, task: Task, options: RunOptions, *, call: Call | None, core: Core
+def _run_once(
+    engine: Context, task: Task, options: RunOptions, call: Call, core: Core
 ) -> TaskResult:
+    """Return an earlier run's result, if there is one; else make attempts. An error becomes the result."""
     started = engine.clock()
     try:
         result = _landed_already(engine, task, options) or _proven_already(engine, task, options)
         if result is None:
             with core:
                 state = _begin(engine, task, options, started)
-            result = _live(engine, state, call or call_at_once(engine), core)
+            result = _live(engine, state, call, core)
     except (RefusedError, EditError, BudgetError, MachineError, OSError) as error:
         result = stopped(task, error)
     except ExecutorFailure as error:
@@ -99,7 +108,9 @@ def _live(engine: Context, state: TaskState, call: Call, core: Core) -> TaskResu
             )
             if step is None:
                 return _with_failure(state, finish(engine, state, record, note))
-            state = _begin_step(engine, state, step, record)
+            from minitask.task.next_attempt import begin_step
+
+            state = begin_step(engine, state, step, record)
     except NotAskedError as stop:
         return stopped_later(stop.state, stop.error)
     except (MachineError, OSError) as error:
@@ -117,22 +128,12 @@ def _landed_already(engine: Context, task: Task, options: RunOptions) -> TaskRes
 
 def _proven_already(engine: Context, task: Task, options: RunOptions) -> TaskResult | None:
     """Return the result of a task proven in an earlier run, after landing it if allowed; else None."""
-    if not _may_be_on_record(task, options):
-        return None
-    return take_proven(engine, task, lands=options.merge, lander=options.lander)
-
-
-def _may_be_on_record(task: Task, options: RunOptions) -> bool:
-    """Return True if an earlier run may have left a usable change, by the run's snapshot of refs."""
-    snapshot = options.known
-    return options.takes_what_is_there and (snapshot is None or bool(snapshot.refs_of(task.name)))
+    return take_proven(engine, task, options) if options.may_reuse(task.name) else None
 
 
 def _begin(engine: Context, task: Task, options: RunOptions, started: float) -> TaskState:
     """Return the state of an earlier change that lacks its review, else of a prepared task."""
-    if _may_be_on_record(task, options) and latest_made(engine, task) is not None:
-        from minitask.task.resume import find_unreviewed
-
+    if options.may_reuse(task.name):
         state = find_unreviewed(engine, task, options, started=started)
         if state is not None:
             return state
@@ -143,8 +144,9 @@ def _begin(engine: Context, task: Task, options: RunOptions, started: float) -> 
 
 
 def _classify_and_outline(engine: Context, state: TaskState, call: Call) -> TaskState:
-    is_made = state.draft.work is not None
-    if is_made or state.draft.route.executor == SCRIPT or not engine.settings.gates:
+    """Ask the gates' questions before a model works on the task."""
+    draft = state.draft
+    if draft.work is not None or draft.route.executor == SCRIPT or not engine.settings.gates:
         return state
     from minitask.task.phases import classify_and_outline
 
@@ -169,6 +171,7 @@ def _lander(engine: Context, state: TaskState) -> Landings | None:
 
 
 def _review(engine: Context, state: TaskState, call: Call) -> TaskState:
+    """Have a proven change reviewed by a model, if its route requires it."""
     if not state.draft.verdict.is_good or not state.draft.route.review:
         return state
     from minitask.task.model_review import review_change
@@ -177,6 +180,7 @@ def _review(engine: Context, state: TaskState, call: Call) -> TaskState:
 
 
 def _write_message(engine: Context, state: TaskState, call: Call) -> TaskState:
+    """Set the commit message of a proven change, if a gate writes it."""
     if not state.draft.verdict.is_good or MESSAGE not in engine.settings.gates:
         return state
     from minitask.task.phases import write_message
@@ -194,12 +198,6 @@ def _choose_step(engine: Context, state: TaskState) -> NextStep | None:
     return choose_step(engine, state)
 
 
-def _begin_step(engine: Context, state: TaskState, step: NextStep, record: Record) -> TaskState:
-    from minitask.task.next_attempt import begin_step
-
-    return begin_step(engine, state, step, record)
-
-
 def _with_failure(state: TaskState, result: TaskResult) -> TaskResult:
     """Return the result with the consequences of the latest call's failure for the run."""
     failure, work, limited = state.failure, state.draft.work, state.limited
@@ -214,3 +212,35 @@ def _with_failure(state: TaskState, result: TaskResult) -> TaskResult:
         over_budget = state.over_budget or is_limit
     limited = limited or (state.draft.route.executor if is_limit else "")
     return replace(result, stops_run=stops, over_budget=over_budget, limited=limited)
+
+
+def _may_resume(engine: Context, task: Task, options: RunOptions, result: TaskResult) -> bool:
+    """Return True if the task can resume: another tier is available, or its executor's limit has ended."""
+    limit = engine.reached.find(result.limited, engine.clock())
+    if limit is None:
+        return bool(result.limited) and options.waits
+    refused = Route(Tier.CHEAP, result.limited, "", "")
+    if within_limits(engine, refused, options).executor != result.limited:
+        return True
+    return options.waits and _has_ended(engine, task, limit)
+
+
+def _joined(first: TaskResult, second: TaskResult) -> TaskResult:
+    """Return the second result with the attempts and cost of both."""
+    return replace(
+        second,
+        attempts=(*first.attempts, *second.attempts),
+        calls=(*first.calls, *second.calls),
+        cost_usd=whole((first.cost_usd, second.cost_usd)),
+        usage=plus(first.usage, second.usage),
+    )
+
+
+def _has_ended(engine: Context, task: Task, limit: ReachedLimit) -> bool:
+    """Wait for the end of a limit; return False if the run is stopped before."""
+    at = datetime.fromtimestamp(limit.until).astimezone().strftime("%a %H:%M")
+    engine.emit(Progress(task.name, "waiting", f"waits until {at}: {limit.words}"))
+    while (left := limit.until - engine.clock()) > 0:
+        if http.SHARED.pause(min(left, SLICE_SECONDS)):
+            return False
+    return True

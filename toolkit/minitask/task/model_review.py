@@ -21,9 +21,8 @@ from minitask.ledger.record import APPLY, NO_USAGE, REVIEW, Verdict
 from minitask.policy.route import Route
 from minitask.routing.requests import shared_context
 from minitask.spec.model import FileAction
-from minitask.task import call_journal
-from minitask.task.call_journal import Answered
-from minitask.task.calls import Call, Unasked
+from minitask.task import paid_calls
+from minitask.task.paid_calls import Answered
 from minitask.task.questions import (
     QuestionCall,
     QuestionPrompt,
@@ -32,16 +31,17 @@ from minitask.task.questions import (
     route_to,
     with_call,
 )
-from minitask.task.state import TaskState
+from minitask.task.state import Call, TaskState, Unasked
 
 WAITS = "the change passed; the next run will only review it"
 
 
 def review_change(engine: Context, state: TaskState, call: Call) -> TaskState:
-    """Have the change reviewed if its route requires it; a rejection or missing reviewer fails the draft."""
+    """Have a proven change reviewed; a rejection or missing reviewer fails the draft."""
     if not _wants_review(engine, state):
         return state
-    diff = _diff(engine, state)
+    assert state.draft.commit is not None  # noqa: S101 - judged
+    diff = patch(engine.repository.git, state.task.base, state.draft.commit)
     if len(diff) > review.LONGEST_DIFF:
         reason = f"the diff has {len(diff):,} characters; the limit for a review is {review.LONGEST_DIFF:,}"
         judge = f"review it yourself: minitask review {state.task.name}"
@@ -59,14 +59,12 @@ def review_change(engine: Context, state: TaskState, call: Call) -> TaskState:
 
 
 def _wants_review(engine: Context, state: TaskState) -> bool:
-    """Return True if the change, proven so far, needs a review."""
+    """Return True unless the change is already reviewed, or follows the last review's edits exactly."""
     draft = state.draft
-    if not draft.verdict.is_good or draft.work is None:
-        return False
-    if draft.needs_no_review or not draft.route.review:
-        return False
+    assert draft.work is not None  # noqa: S101 - proven
     last = state.rounds.reviews >= engine.settings.routing.review_rounds
-    return not (last and draft.step == APPLY and _is_as_told(state, draft.work))
+    as_told = last and draft.step == APPLY and _is_as_told(state, draft.work)
+    return not (draft.needs_no_review or as_told)
 
 
 def _is_as_told(state: TaskState, work: ExecutorResult) -> bool:
@@ -81,11 +79,6 @@ def _is_as_told(state: TaskState, work: ExecutorResult) -> bool:
         review.follows_edits(before(path) or "", after(path) or "", assessment.script, path=path)
         for path in paths
     )
-
-
-def _diff(engine: Context, state: TaskState) -> str:
-    assert state.draft.commit is not None  # noqa: S101 - judged
-    return patch(engine.repository.git, state.task.base, state.draft.commit)
 
 
 def _question_prompt(engine: Context, state: TaskState, diff: str) -> QuestionPrompt:
@@ -141,7 +134,7 @@ def _without_review(
         )
         state = with_call(state, REVIEW, attempt)
     else:
-        call_journal.settle(engine.repository.home, question.key)
+        paid_calls.settle(engine.repository.home, question.key.name)
     is_limit = isinstance(error, LimitReachedError) or (
         isinstance(error, ExecutorFailure) and error.kind is FailureKind.QUOTA
     )

@@ -1,8 +1,13 @@
-"""The attempt after a failed one: choice of the step, and its initial state."""
+"""The attempt after a failed one: the steps that may follow, the choice of one, and its initial state.
+
+`next_steps` is a pure function of facts, tested as a table. First the reviewer's own edits, which cost nothing; then
+the executor, or the one that applies the reviewer's edits, gets the change back with its failure; then the next tier.
+Only failures that reflect a model's ability escalate, not an outage, a broken spec or a spent budget.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from enum import StrEnum
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,7 +18,7 @@ from minitask.errors import UsageError
 from minitask.executors.registry import MAKERS
 from minitask.executors.request import ExecutorFailure, PastRound
 from minitask.git import refs
-from minitask.ledger.record import REVIEW, Record, Verdict
+from minitask.ledger.record import APPLY, CLIMB, CORRECT, REPAIR, REVIEW, Record, Verdict
 from minitask.policy.choice import next_rung
 from minitask.policy.route import SCRIPT, Route
 from minitask.policy.tier_rules import nearest_tier
@@ -26,16 +31,96 @@ from minitask.routing.route_task import resolve_model, routing_context
 from minitask.spec.model import Tier
 from minitask.task.feedback import as_reply, describe_failure
 from minitask.task.model_review import corrected, describe_review, reviewers_work
-from minitask.task.prepare import make_work_call, renewed_call, reply_format_of
+from minitask.task.prepare import make_work_call, renewed_call
 from minitask.task.state import AttemptState, Rounds, TaskState
-from minitask.task.steps import Facts, Step, next_steps
+
+FED_BACK = frozenset({"scope", "lint", "validate", REVIEW})
+"""Gates whose rejection is sent back to the executor."""
+
+
+class Step(StrEnum):
+    """A step after an attempt, by its name in the record."""
+
+    CORRECT = CORRECT
+    REPAIR = REPAIR
+    APPLY = APPLY
+    ESCALATE = CLIMB
+
+
+class Facts(Struct, frozen=True):
+    """Facts about a finished attempt, and counts of earlier steps.
+
+    `is_for_another`: the model could or would not do the task. `unreachable`: the free tier did not answer.
+    `was_reviewed` and `has_edits` refer to the current change's review; `is_correction`: the attempt was the reviewer's
+    own edits. Limits are from the settings.
+    """
+
+    verdict: Verdict
+    gate: str
+    is_script: bool = False
+    has_change: bool = True
+    is_correction: bool = False
+    was_reviewed: bool = False
+    has_edits: bool = False
+    is_for_another: bool = False
+    unreachable: bool = False
+    repairs: int = 0
+    corrections: int = 0
+    applies: int = 0
+    escalations: int = 0
+    most_repairs: int = 1
+    most_review_rounds: int = 1
+    most_escalations: int = 0
+
+
+def next_steps(facts: Facts) -> tuple[Step, ...]:
+    """Return the possible next steps, best first; the first feasible one is taken. Empty: the task ends."""
+    if facts.verdict.is_good:
+        return ()
+    steps = []
+    if _may_correct(facts):
+        steps.append(Step.CORRECT)
+    if facts.is_script:
+        return tuple(steps)
+    if _may_repair(facts):
+        return (*steps, Step.REPAIR)
+    if _may_apply(facts):
+        steps.append(Step.APPLY)
+    if _may_escalate(facts):
+        steps.append(Step.ESCALATE)
+    return tuple(steps)
+
+
+def _may_correct(facts: Facts) -> bool:
+    reviewed = facts.gate == REVIEW and facts.was_reviewed and facts.has_edits
+    return reviewed and facts.corrections < facts.most_review_rounds
+
+
+def _may_repair(facts: Facts) -> bool:
+    if not facts.has_change or facts.verdict is not Verdict.FAILED or facts.is_correction:
+        return False
+    if facts.gate not in FED_BACK or facts.repairs >= facts.most_repairs:
+        return False
+    return facts.gate != REVIEW or not facts.has_edits
+
+
+def _may_apply(facts: Facts) -> bool:
+    failed = facts.verdict is Verdict.FAILED and facts.has_change
+    has_review_edits = (facts.gate == REVIEW or facts.is_correction) and facts.has_edits
+    return failed and has_review_edits and facts.applies < facts.most_review_rounds
+
+
+def _may_escalate(facts: Facts) -> bool:
+    if facts.unreachable:
+        return True
+    return facts.is_for_another and facts.escalations < facts.most_escalations
 
 
 class NextStep(Struct, frozen=True):
-    """The next step after an attempt, with its route or changes."""
+    """The next step after an attempt: its route, and the changes of a correction."""
 
     step: Step
-    route: Route | None = None
+    route: Route
     changes: tuple[Change, ...] = ()
 
     @property
@@ -46,24 +131,8 @@ class NextStep(Struct, frozen=True):
 
 def choose_step(engine: Context, state: TaskState) -> NextStep | None:
     """Return the best possible step after a judged attempt; None if the task ends."""
-    for step in next_steps(facts_of(engine, state)):
-        chosen = _possible(engine, state, step)
-        if chosen is not None:
-            return chosen
-    return None
-
-
-def begin_step(engine: Context, state: TaskState, chosen: NextStep, record: Record) -> TaskState:
-    """Return the initial state of the next attempt; the current one is recorded."""
-    match chosen.step:
-        case Step.CORRECT:
-            return _correct(engine, state, record, chosen.changes)
-        case Step.REPAIR:
-            return _repair(engine, state, record)
-        case Step.APPLY:
-            return _apply(engine, state, record, chosen.route)
-        case Step.ESCALATE:
-            return _escalate(engine, state, record, chosen.route)
+    chosen = (_possible(engine, state, step) for step in next_steps(facts_of(engine, state)))
+    return next(filter(None, chosen), None)
 
 
 def facts_of(engine: Context, state: TaskState) -> Facts:
@@ -77,7 +146,7 @@ def facts_of(engine: Context, state: TaskState) -> Facts:
         is_correction=draft.corrects,
         was_reviewed=draft.needs_no_review and state.review is not None,
         has_edits=state.review is not None and state.review.has_edits,
-        is_for_another=_judged_by(may_be_for_another, draft),
+        is_for_another=may_be_for_another(*draft.judgement),
         unreachable=draft.transport and draft.route.tier is Tier.FREE,
         repairs=state.repairs,
         corrections=rounds.corrections,
@@ -89,18 +158,14 @@ def facts_of(engine: Context, state: TaskState) -> Facts:
     )
 
 
-def _judged_by(rule: Callable[[Route, Verdict, str, str], bool], draft: AttemptState) -> bool:
-    return rule(draft.route, draft.verdict, draft.ruling.gate, draft.ruling.reason)
-
-
 def _possible(engine: Context, state: TaskState, step: Step) -> NextStep | None:
-    """Return the step with its route or changes, or None if it is not possible."""
+    """Return the step with its route and changes, or None if it is not possible."""
     match step:
         case Step.CORRECT:
             changes = corrected(state, state.review)
-            return None if changes is None else NextStep(step, changes=changes)
+            return None if changes is None else NextStep(step, _reviewers_route(state), changes)
         case Step.REPAIR:
-            return NextStep(step)
+            return NextStep(step, state.draft.route)
         case Step.APPLY:
             route = _apply_route(engine)
         case Step.ESCALATE:
@@ -108,50 +173,91 @@ def _possible(engine: Context, state: TaskState, step: Step) -> NextStep | None:
     return None if route is None else NextStep(step, route)
 
 
-def _correct(
-    engine: Context, state: TaskState, record: Record, changes: tuple[Change, ...]
-) -> TaskState:
-    """Return the state of an attempt by the reviewer: the change with the reviewer's edits."""
+def _reviewers_route(state: TaskState) -> Route:
+    """Return the route to the model that made the latest review."""
     assert state.review is not None  # noqa: S101 - it has edits
     phase, call = state.calls[-1]
     assert phase == REVIEW  # noqa: S101 - it came last
-    route = replace(
+    return replace(
         state.draft.route,
         tier=Tier(call.tier),
         executor=call.executor,
         model=call.model,
         reason=f"the reviewer's own edits: {state.review.reason}",
     )
-    engine.emit(Progress(state.task.name, "correct", route.reason))
+
+
+def _apply_route(engine: Context) -> Route | None:
+    start = engine.settings.routing.entry["apply"]
+    tier = None if start == Tier.NONE.value else nearest_tier(engine.settings, start)
+    if tier is None:
+        return None
+    entry = engine.settings.tiers[tier]
+    why = f"reviewer's edits are applied at tier {tier}"
+    return _served(engine, Route(Tier(tier), entry.executor, entry.model, why))
+
+
+def _next_route(engine: Context, state: TaskState) -> Route | None:
+    """Return the route to the next tier; None at the top, or if no executor serves it."""
+    draft, spec = state.draft, state.prepared.spec
+    attempt = replace(draft, settles=counts_against_model(*draft.judgement)).attempt(engine)
+    context = routing_context(engine, state.task, spec, (attempt,))
+    why = "could not be reached" if draft.transport else "failed"
+    maker = state.maker or draft.route
+    route = next_rung(maker, engine.settings, context=context, spec=spec, why=why)
+    return _served(engine, route) if route else None
+
+
+def _served(engine: Context, route: Route) -> Route | None:
+    """Return the route with a resolved model name; None if no executor serves one."""
+    try:
+        return resolve_model(engine, route)
+    except (ExecutorFailure, UsageError):
+        return None
+
+
+def begin_step(engine: Context, state: TaskState, chosen: NextStep, record: Record) -> TaskState:
+    """Return the initial state of the next attempt; the current one is recorded."""
+    begin = {
+        Step.CORRECT: _correct,
+        Step.REPAIR: _repair,
+        Step.APPLY: _apply,
+        Step.ESCALATE: _escalate,
+    }
+    return begin[chosen.step](engine, state, chosen, record)
+
+
+def _correct(engine: Context, state: TaskState, chosen: NextStep, record: Record) -> TaskState:
+    """Return the state of an attempt by the reviewer: the change with the reviewer's edits."""
+    assert state.review is not None  # noqa: S101 - it has edits
+    engine.emit(Progress(state.task.name, "correct", chosen.route.reason))
     last = state.rounds.reviews >= engine.settings.routing.review_rounds
+    following = _following(engine, state, chosen, record)
     draft = replace(
-        _next_draft(engine, state, record, route, step=Step.CORRECT),
-        work=reviewers_work(state, changes, route),
+        following.draft,
+        work=reviewers_work(state, chosen.changes, chosen.route),
         needs_no_review=last and state.review.fixes_all,
     )
     rounds = replace(state.rounds, corrections=state.rounds.corrections + 1)
     maker = state.maker or state.draft.route
-    return replace(_with_earlier(state, record), draft=draft, rounds=rounds, maker=maker)
+    return replace(following, draft=draft, rounds=rounds, maker=maker)
 
 
-def _repair(engine: Context, state: TaskState, record: Record) -> TaskState:
+def _repair(engine: Context, state: TaskState, chosen: NextStep, record: Record) -> TaskState:
     """Return the state of the same request, with the change and its failure in the history."""
     draft = state.draft
     assert draft.work is not None  # noqa: S101 - there was a change
     engine.emit(Progress(state.task.name, "repair", record.attempt.reason))
     back = PastRound(draft.work.reply, _problem(state, record), draft.work.changes)
     call = renewed_call(engine, state.call, history=(*state.order.history, back))
-    following = replace(
-        _next_draft(engine, state, record, draft.route, step=Step.REPAIR),
-        reply_format=draft.reply_format,
-    )
-    return replace(_with_earlier(state, record), draft=following, call=call)
+    following = _following(engine, state, chosen, record)
+    repairing = replace(following.draft, reply_format=draft.reply_format)
+    return replace(following, draft=repairing, call=call)
 
 
-def _apply(engine: Context, state: TaskState, record: Record, route: Route | None) -> TaskState:
+def _apply(engine: Context, state: TaskState, chosen: NextStep, record: Record) -> TaskState:
     """Return the state of a request to the executor that applies the reviewer's edits to the change."""
-    work, review = state.draft.work, state.review
-    assert route is not None  # noqa: S101 - found before
+    work, review, route = state.draft.work, state.review, chosen.route
     assert work is not None  # noqa: S101 - there was a change
     assert review is not None  # noqa: S101 - it asked for edits
     engine.emit(Progress(state.task.name, "apply", f"tier {route.tier.value}: {route.reason}"))
@@ -165,61 +271,50 @@ def _apply(engine: Context, state: TaskState, record: Record, route: Route | Non
     )
     back = PastRound(_written(engine, state), describe_review(review), work.changes)
     rounds = replace(state.rounds, applies=state.rounds.applies + 1)
-    following = replace(state, maker=maker, rounds=rounds)
-    return _on_route(engine, following, record, onward, step=Step.APPLY, history=(back,))
+    following = _following(engine, state, replace(chosen, route=onward), record)
+    return _with_call(engine, replace(following, maker=maker, rounds=rounds), history=(back,))
 
 
-def _escalate(engine: Context, state: TaskState, record: Record, route: Route | None) -> TaskState:
+def _escalate(engine: Context, state: TaskState, chosen: NextStep, record: Record) -> TaskState:
     """Return the state of a request to the next tier, with the failure of the lower one."""
-    assert route is not None  # noqa: S101 - found before
+    route, prepared, escalations = chosen.route, state.prepared, state.rounds.escalations
     engine.emit(Progress(state.task.name, "escalate", f"tier {route.tier.value}: {route.reason}"))
-    prepared, escalations = state.prepared, state.rounds.escalations
     if not state.draft.transport:
         escalations += 1
         prepared = replace(prepared, feedback=_problem(state, record))
     following = replace(
-        state, prepared=prepared, rounds=Rounds(escalations=escalations), review=None, maker=None
+        _following(engine, state, chosen, record),
+        prepared=prepared,
+        rounds=Rounds(escalations=escalations),
+        review=None,
+        maker=None,
     )
-    return _on_route(engine, following, record, route, step=Step.ESCALATE)
+    return _with_call(engine, following)
 
 
-def _on_route(
-    engine: Context,
-    state: TaskState,
-    record: Record,
-    route: Route,
-    *,
-    step: Step,
-    history: tuple[PastRound, ...] = (),
+def _with_call(
+    engine: Context, state: TaskState, *, history: tuple[PastRound, ...] = ()
 ) -> TaskState:
-    """Return the state of the next attempt on another route."""
-    following = _with_earlier(state, record)
-    draft = _next_draft(engine, state, record, route, step=step)
+    """Return the state with the call for its attempt, on a route of its own."""
     call = make_work_call(
         engine,
-        draft,
-        following.options,
-        budget=following.budget,
-        prepared=following.prepared,
+        state.draft,
+        state.options,
+        budget=state.budget,
+        prepared=state.prepared,
         history=history,
-        number=len(following.earlier),
+        number=len(state.earlier),
     )
-    return replace(following, draft=replace(draft, reply_format=reply_format_of(call)), call=call)
+    return replace(state, draft=replace(state.draft, reply_format=call.reply_format), call=call)
 
 
-def _with_earlier(state: TaskState, record: Record) -> TaskState:
-    return replace(state, earlier=(*state.earlier, record.attempt))
-
-
-def _next_draft(
-    engine: Context, state: TaskState, record: Record, route: Route, *, step: Step
-) -> AttemptState:
-    """Return the draft of the next attempt; the current one is recorded."""
-    draft = state.draft
+def _following(engine: Context, state: TaskState, chosen: NextStep, record: Record) -> TaskState:
+    """Return the state with the draft of the next attempt; the current one is recorded."""
+    draft, route = state.draft, chosen.route
     heads = dict(draft.heads)
     if record.candidate is not None:
         heads[refs.branch(state.task.name)] = record.candidate
-    return AttemptState(
+    following = AttemptState(
         state.task,
         route,
         draft.n + 1,
@@ -228,19 +323,9 @@ def _next_draft(
         draft.anchor,
         before=draft.before,
         after=draft.after or route.tier is not draft.route.tier,
-        step=step.value,
+        step=chosen.step.value,
     )
-
-
-def _next_route(engine: Context, state: TaskState) -> Route | None:
-    """Return the route to the next tier; None at the top, or if no executor serves it."""
-    draft, spec = state.draft, state.prepared.spec
-    attempt = replace(draft, settles=_judged_by(counts_against_model, draft)).attempt(engine)
-    context = routing_context(engine, state.task, spec, (attempt,))
-    why = "could not be reached" if draft.transport else "failed"
-    maker = state.maker or draft.route
-    route = next_rung(maker, engine.settings, context=context, spec=spec, why=why)
-    return _served(engine, route) if route else None
+    return replace(state, draft=following, earlier=(*state.earlier, record.attempt))
 
 
 def _written(engine: Context, state: TaskState) -> str:
@@ -258,21 +343,3 @@ def _problem(state: TaskState, record: Record) -> str:
     if record.attempt.gate == REVIEW and state.review is not None:
         return describe_review(state.review)
     return describe_failure(record.attempt)
-
-
-def _apply_route(engine: Context) -> Route | None:
-    start = engine.settings.routing.entry["apply"]
-    tier = None if start == Tier.NONE.value else nearest_tier(engine.settings, start)
-    if tier is None:
-        return None
-    entry = engine.settings.tiers[tier]
-    why = f"reviewer's edits are applied at tier {tier}"
-    return _served(engine, Route(Tier(tier), entry.executor, entry.model, why))
-
-
-def _served(engine: Context, route: Route) -> Route | None:
-    """Return the route with a resolved model name; None if no executor serves one."""
-    try:
-        return resolve_model(engine, route)
-    except (ExecutorFailure, UsageError):
-        return None

@@ -12,10 +12,9 @@ from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, Verdict
 from minitask.policy.route import TIERS, Route
 from minitask.routing.route_task import resolve_model, route_of
 from minitask.spec.model import Spec, Tier
-from minitask.task import call_journal
-from minitask.task.call_journal import Answered
-from minitask.task.calls import Call
-from minitask.task.prepare import make_work_call, reply_format_of
+from minitask.task import paid_calls
+from minitask.task.paid_calls import Answered
+from minitask.task.prepare import make_work_call
 from minitask.task.questions import (
     QuestionPrompt,
     ask_for_task,
@@ -23,7 +22,7 @@ from minitask.task.questions import (
     route_to,
     with_call,
 )
-from minitask.task.state import NotAskedError, TaskState
+from minitask.task.state import Call, NotAskedError, TaskState
 
 
 def classify_and_outline(engine: Context, state: TaskState, call: Call) -> TaskState:
@@ -60,7 +59,7 @@ def _ask(engine: Context, state: TaskState, prompt: QuestionPrompt, call: Call) 
             engine, question, outcome, verdict=Verdict.ERROR, reason=str(outcome)
         )
         return _left_out(engine, with_call(state, phase, attempt), phase, outcome)
-    call_journal.settle(engine.repository.home, question.key)
+    paid_calls.settle(engine.repository.home, question.key.name)
     if not isinstance(outcome, BudgetError):
         raise NotAskedError(state, outcome)
     return _left_out(engine, state, phase, outcome)
@@ -78,14 +77,14 @@ def _question_prompt(engine: Context, phase: str, spec: Spec) -> QuestionPrompt:
             phase,
             task_questions.classify_system(tags),
             task_questions.classify_prompt(spec),
-            lambda text: _void(task_questions.parse_kind(text, tags=tags)),
+            lambda text: task_questions.parse_kind(text, tags=tags),
             max_output_tokens=512,
         )
     return QuestionPrompt(
         phase,
         task_questions.SYSTEM,
         task_questions.outline_prompt(spec),
-        lambda text: _void(task_questions.parse_outline(text)),
+        task_questions.parse_outline,
         max_output_tokens=2_048,
     )
 
@@ -103,7 +102,7 @@ def _use(engine: Context, state: TaskState, phase: str, text: str) -> TaskState:
     else:
         prepared = replace(prepared, plan=task_questions.parse_outline(text))
     call = make_work_call(engine, draft, state.options, budget=state.budget, prepared=prepared)
-    formatted = replace(draft, reply_format=reply_format_of(call))
+    formatted = replace(draft, reply_format=call.reply_format)
     return replace(state, prepared=prepared, draft=formatted, call=call)
 
 
@@ -133,15 +132,9 @@ def _key(prompt: QuestionPrompt) -> str:
     return f"answer\0{prompt.phase}\0{prompt.system}\0{prompt.text}"
 
 
-def _void(_value: object) -> None:
-    """Do nothing, so that a parser can be used as a check."""
-
-
 def write_message(engine: Context, state: TaskState, call: Call) -> TaskState:
     """Set the message of a proven change: by the configured tier only, else by the template."""
     draft = state.draft
-    if MESSAGE not in engine.settings.gates or not draft.verdict.is_good or draft.message:
-        return state
     template = task_questions.template_message(state.task.spec, draft.files)
     state = replace(state, draft=replace(draft, message=template))
     route = _route(engine)
@@ -151,7 +144,7 @@ def write_message(engine: Context, state: TaskState, call: Call) -> TaskState:
         MESSAGE,
         task_questions.MESSAGE_SYSTEM,
         task_questions.message_prompt(state.task.spec, draft.files),
-        _check,
+        task_questions.parse_message,
         max_output_tokens=512,
     )
     state, question, outcome = ask_for_task(engine, state, prompt, route, call=call)
@@ -166,7 +159,7 @@ def write_message(engine: Context, state: TaskState, call: Call) -> TaskState:
         reason = f"using the template: {outcome}"
         attempt = record_question(engine, question, outcome, verdict=Verdict.FAILED, reason=reason)
         return with_call(state, MESSAGE, attempt)
-    call_journal.settle(engine.repository.home, question.key)
+    paid_calls.settle(engine.repository.home, question.key.name)
     return state
 
 
@@ -180,7 +173,3 @@ def _route(engine: Context) -> Route | None:
         return resolve_model(engine, route)
     except (ExecutorFailure, UsageError):
         return None
-
-
-def _check(text: str) -> None:
-    task_questions.parse_message(text)

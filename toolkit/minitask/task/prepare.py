@@ -26,15 +26,20 @@ from minitask.policy.tier_rules import nearest_tier
 from minitask.routing.requests import make_order, meet_unpriced, tariff
 from minitask.routing.route_task import find_exposure, resolve_model, route_of
 from minitask.spec.model import Tier
-from minitask.task import call_journal
-from minitask.task.call_journal import Answered, CallKey
-from minitask.task.calls import Call, WorkCall
+from minitask.task import paid_calls
 from minitask.task.finish import landed_result
 from minitask.task.human_review import last_word
-from minitask.task.interrupted import starts_from
-from minitask.task.meter import BATCH_SECONDS, TaskMeter, metered, unnoted
-from minitask.task.reached_limit import within_limits
-from minitask.task.state import AttemptState, NotAskedError, PromptInputs, RunOptions, TaskState
+from minitask.task.paid_calls import BATCH_SECONDS, Answered, CallKey, TaskMeter, metered, unnoted
+from minitask.task.record_attempt import starts_from
+from minitask.task.state import (
+    AttemptState,
+    Call,
+    NotAskedError,
+    PromptInputs,
+    RunOptions,
+    TaskState,
+    WorkCall,
+)
 
 
 def prepare(engine: Context, task: Task, options: RunOptions, *, started: float) -> TaskState:
@@ -59,6 +64,26 @@ def prepare(engine: Context, task: Task, options: RunOptions, *, started: float)
     return make_state(engine, draft, options, budget, PromptInputs(task.spec, feedback=feedback))
 
 
+def within_limits(engine: Context, route: Route, options: RunOptions) -> Route:
+    """Return the route, or at its executor's limit one to the first available tier of `routing.at_limit`."""
+    limit = engine.reached.find(route.executor, engine.clock())
+    if limit is None or route.executor == SCRIPT or not options.demand.is_empty:
+        return route
+    for tier in engine.settings.routing.at_limit:
+        entry = engine.settings.tiers.get(tier)
+        if entry is not None and engine.reached.find(entry.executor, engine.clock()) is None:
+            reason = f"{route.executor} has reached its limit; {tier} takes its place"
+            return replace(
+                route,
+                tier=Tier(tier),
+                executor=entry.executor,
+                model=entry.model,
+                reason=reason,
+                ladder=(),
+            )
+    return route
+
+
 def make_state(
     engine: Context,
     draft: AttemptState,
@@ -68,7 +93,7 @@ def make_state(
 ) -> TaskState:
     """Return the state of a task whose first attempt is this draft."""
     call = make_work_call(engine, draft, options, budget=budget, prepared=prepared)
-    formatted = replace(draft, reply_format=reply_format_of(call))
+    formatted = replace(draft, reply_format=call.reply_format)
     return TaskState(draft.task, options, formatted, call, budget, prepared)
 
 
@@ -94,7 +119,7 @@ def make_work_call(
         tariff(engine, route, batch=batched),
         budget,
         likely_output_tokens=task.spec.estimate.output_tokens,
-        note=unnoted if batched else partial(call_journal.note, engine.repository.home, key),
+        note=unnoted if batched else partial(paid_calls.note, engine.repository.home, key),
         unpriced=partial(meet_unpriced, engine, task.name, route.model),
     )
     if route.executor != SCRIPT:
@@ -115,21 +140,15 @@ def make_work_call(
 def renewed_call(engine: Context, call: WorkCall, *, history: tuple[PastRound, ...]) -> WorkCall:
     """Return the call for another round with the same executor, with all earlier rounds."""
     key = replace(call.key, history=len(history))
-    note = partial(call_journal.note, engine.repository.home, key)
+    note = partial(paid_calls.note, engine.repository.home, key)
     meter = call.meter.renewed(note=unnoted if call.batched else note)
     order = metered(replace(call.order, history=history), meter)
     return replace(call, order=order, meter=meter, key=key)
 
 
-def reply_format_of(call: WorkCall) -> str:
-    """Return the requested reply format; empty for a script, or an agent that edits files."""
-    is_asked = call.route.executor != SCRIPT and not call.order.expected.requests
-    return call.order.reply_format.value if is_asked else ""
-
-
 def where_it_was_paid(engine: Context, task: Task) -> Task:
     """Return the task on the base of its unused paid reply, if any, so that the reply is used."""
-    base = call_journal.base_of(engine.repository.home, task.name, task.blob)
+    base = paid_calls.base_of(engine.repository.home, task.name, task.blob)
     if base is None or not starts_from(engine, base, task.base):
         return task
     return replace(task, base=base)
@@ -256,23 +275,20 @@ def implement(engine: Context, state: TaskState, call: Call) -> TaskState:
     is_script = state.call.route.executor == SCRIPT
     outcome = state.call.perform(engine) if is_script else call(state.call)
     if isinstance(outcome, Answered):
-        return replace(state, draft=_with_work(state.draft, outcome), failure=None)
+        work = outcome.work
+        draft = replace(
+            state.draft,
+            work=work,
+            usage=work.usage,
+            cost_usd=outcome.cost_usd,
+            pricing=outcome.pricing,
+            malformed=work.malformed,
+        )
+        return replace(state, draft=draft, failure=None)
     if isinstance(outcome, ExecutorFailure):
         return replace(state, draft=_with_failure(state, outcome), failure=outcome)
-    call_journal.settle(engine.repository.home, state.call.key)
+    paid_calls.settle(engine.repository.home, state.call.key.name)
     raise NotAskedError(state, outcome)
-
-
-def _with_work(draft: AttemptState, outcome: Answered) -> AttemptState:
-    work = outcome.work
-    return replace(
-        draft,
-        work=work,
-        usage=work.usage,
-        cost_usd=outcome.cost_usd,
-        pricing=outcome.pricing,
-        malformed=work.malformed,
-    )
 
 
 def _with_failure(state: TaskState, failure: ExecutorFailure) -> AttemptState:

@@ -34,11 +34,10 @@ from minitask.policy.tier_rules import how_to_add, nearest_tier
 from minitask.routing.requests import meet_unpriced, tariff
 from minitask.routing.route_task import resolve_model, warn_exposure
 from minitask.spec.model import Tier
-from minitask.task import call_journal
-from minitask.task.call_journal import Answered, CallKey
-from minitask.task.calls import Call, Outcome, answer_once, call_at_once
-from minitask.task.meter import BATCH_SECONDS, TaskMeter, unnoted
+from minitask.task import paid_calls
+from minitask.task.paid_calls import BATCH_SECONDS, Answered, CallKey, TaskMeter, unnoted
 from minitask.task.record_attempt import append_record, moment
+from minitask.task.state import Call, Outcome, answer_once, call_at_once
 
 if TYPE_CHECKING:
     from minitask.executors.http import Post
@@ -165,7 +164,7 @@ def make_question_call(
         phase=prompt.phase,
         subject=subject,
     )
-    note = unnoted if batched else partial(call_journal.note, engine.repository.home, key)
+    note = unnoted if batched else partial(paid_calls.note, engine.repository.home, key)
     unpriced = partial(meet_unpriced, engine, topic.task, route.model)
     meter = TaskMeter(tariff(engine, route, batch=batched), budget, note=note, unpriced=unpriced)
     request = CompletionRequest(
@@ -220,9 +219,9 @@ def record_question(
     with engine.writing:
         reply = outcome.work.reply if isinstance(outcome, Answered) else outcome.reply
         exchange = Exchange(f"{question.prompt.system}\n\n{question.prompt.text}", reply)
-        announce = partial(call_journal.announce, engine.repository.home, question.key)
+        announce = partial(paid_calls.announce, engine.repository.home, question.key)
         append_record(engine, record, exchange=exchange, announce=announce)
-        call_journal.settle(engine.repository.home, question.key)
+        paid_calls.settle(engine.repository.home, question.key.name)
     return call
 
 

@@ -1,24 +1,36 @@
-"""Record an attempt: candidate, record and merge in one transaction, then the branch."""
+"""Record attempts and landings in the ledger, and what an earlier process could not record.
+
+An attempt is written in one transaction: candidate, record and merge; then the task's branch moves.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 
 from msgspec.structs import replace
 
 from minitask.engine.context import Context
-from minitask.engine.tasks import Task
+from minitask.engine.task_records import all_records_of, records_of
+from minitask.engine.tasks import Task, next_number
 from minitask.gates.damage import redacted
 from minitask.gates.scope import starts_programs
-from minitask.git import refs
+from minitask.git import history, refs
 from minitask.git.commits import NewCommit, write_commits
+from minitask.git.trees import is_ancestor
 from minitask.git.update_target import checkout_of
 from minitask.landing import candidate_commits
-from minitask.landing.land import Landed, note_recorded
-from minitask.ledger.record import LANDING, NO_USAGE, Attempt, Record, Verdict
+from minitask.landing.candidate_commits import CARRIED
+from minitask.landing.land import UNRECORDED, Landed, note_recorded
+from minitask.ledger.record import ATTEMPT, LANDING, NO_USAGE, Attempt, Record, Verdict, plus
 from minitask.ledger.store import Exchange, append_commit, exchange_file, record_file
+from minitask.policy.route import Route
+from minitask.routing.requests import tariff
+from minitask.spec.model import Tier
+from minitask.task import paid_calls
+from minitask.task.paid_calls import InterruptedCall
 from minitask.task.state import AttemptState
 
 
@@ -28,8 +40,8 @@ def record_attempt(
     attempt: Attempt,
     *,
     lands: bool,
-    exchange: Exchange | None = None,
-    announce: Callable[[str], None] = lambda _name: None,
+    exchange: Exchange | None,
+    announce: Callable[[str], None],
 ) -> Record:
     """Write the record, with the candidate and the merge that will land it, if any.
 
@@ -72,30 +84,24 @@ def record_landing(
 
     Whether a task has landed is read from the target's history anyway.
     """
-    if not _is_recorded(record, landed):
+    is_open = landed.verdict in (Verdict.READY, Verdict.ERROR)
+    is_recorded = landed.merge is not None and landed.merge == record.merge
+    if not (is_open or is_recorded):
         _append_landing(engine, replace(record, target=target, notes=record.notes + notes), landed)
     if landed.merge is not None:
         note_recorded(engine, landed.merge)
 
 
-def _is_recorded(record: Record, landed: Landed) -> bool:
-    """Return True if the attempt's record needs no addition."""
-    is_open = landed.verdict in (Verdict.READY, Verdict.ERROR)
-    return is_open or (landed.merge is not None and landed.merge == record.merge)
-
-
 def _append_landing(engine: Context, record: Record, landed: Landed) -> None:
     merge = landed.merge
-    commands = landed.proof.commands if landed.proof else ()
-    is_merged = landed.verdict is Verdict.MERGED
     attempt = replace(
         record.attempt,
         verdict=landed.verdict,
-        gate="" if is_merged else "land",
+        gate="" if landed.verdict is Verdict.MERGED else "land",
         reason=landed.reason,
         usage=NO_USAGE,
         cost_usd=Decimal(0),
-        commands=commands,
+        commands=landed.proof.commands if landed.proof else (),
     )
     if merge is not None:
         candidate = engine.objects.commit(f"{merge}^2") or record.candidate
@@ -193,4 +199,142 @@ def _record(
         baseline_cost_usd=draft.baseline_usd,
         attempt=attempt,
         notes=tuple(notes),
+    )
+
+
+NOTE = "lost: the process ended during a call; its tokens and cost are estimates"
+KEPT_SECONDS = 86_400.0
+"""Seconds for which an unused reply to a question about no single spec is kept."""
+MERGED = "recorded later: the process ended between the merge and its record"
+UNUSED = "lost: the answer was never used because the spec or its base changed"
+
+
+def record_interrupted(engine: Context) -> tuple[str, ...]:
+    """Record every lost attempt; return the names of their tasks."""
+    home = engine.repository.home
+    paid_calls.settle_recorded(home, partial(_is_in_ledger, engine))
+    calls = [
+        *paid_calls.lost(home),
+        *(call for call in paid_calls.unused(home) if _is_stale(engine, call)),
+    ]
+    for call in calls:
+        append_record(engine, _lost_record(engine, call))
+        call.path.unlink(missing_ok=True)
+    return tuple(call.key.task for call in calls)
+
+
+def record_merges(engine: Context) -> tuple[str, ...]:
+    """Record each merge on its target that no record names; return the names of their tasks."""
+    tasks = []
+    for note in sorted((engine.repository.home / UNRECORDED).iterdir()):
+        target = note.read_text("utf-8", "surrogateescape")
+        tip, merge = engine.objects.commit(target), engine.objects.commit(note.name)
+        if tip and merge and is_ancestor(engine.repository.git, ancestor=merge, of=tip):
+            tasks += _record_merge(engine, merge, target)
+        note_recorded(engine, note.name)
+    return tuple(tasks)
+
+
+def _record_merge(engine: Context, merge: str, target: str) -> list[str]:
+    """Record a merge with its attempt; return the name of its task, or nothing if it was recorded."""
+    git = engine.repository.git
+    task = history.trailer(git, merge, "Minitask")
+    records = all_records_of(engine, task)
+    if not records or any(record.merge == merge for record in records):
+        return []
+    candidate = engine.objects.commit(f"{merge}^2")
+    commits = (candidate, history.trailer(git, candidate, CARRIED)) if candidate else ()
+    attempts = [record for record in records if record.kind == ATTEMPT]
+    brought = [record for record in attempts if record.candidate in commits]
+    landed = Landed(Verdict.MERGED, merge)
+    record = (brought or attempts or list(records))[-1]
+    record_landing(engine, record, landed, target=target, notes=(MERGED,))
+    return [task]
+
+
+def _is_in_ledger(engine: Context, name: str) -> bool:
+    head = engine.objects.commit(refs.LEDGER)
+    return bool(head and name and engine.objects.entry(head, name))
+
+
+def _is_stale(engine: Context, call: InterruptedCall) -> bool:
+    """Return True if the reply can no longer be used, since the target or the spec has changed.
+
+    The reply of a later round is never reused: the next run begins with the first round.
+    """
+    key = call.key
+    if key.history or _was_overtaken(engine, call):
+        return True
+    if not key.spec_path:  # a question about no single spec may be repeated for a while
+        return engine.clock() - call.path.stat().st_mtime > KEPT_SECONDS
+    # HEAD stands in for a target that was renamed or deleted
+    tip = engine.objects.commit(key.target) or engine.objects.commit("HEAD")
+    entry = engine.objects.entry(tip, key.spec_path) if tip else None
+    if tip is None or entry is None or entry.oid != key.spec_blob:
+        return True
+    return not starts_from(engine, key.base, tip)
+
+
+def _was_overtaken(engine: Context, call: InterruptedCall) -> bool:
+    """Return True if the same spec was attempted otherwise since, so that this call is not repeated."""
+    key = call.key
+    if not key.spec_path:
+        return False
+    since = moment(call.path.stat().st_mtime)
+    return any(
+        record.kind == ATTEMPT and record.spec_blob == key.spec_blob and record.started_at > since
+        for record in records_of(engine, key.task)
+    )
+
+
+def starts_from(engine: Context, base: str, tip: str) -> bool:
+    """Return True if a task may start from the base: it exists, and is in the history of `tip`."""
+    exists = engine.objects.commit(base) is not None
+    return exists and is_ancestor(engine.repository.git, ancestor=base, of=tip)
+
+
+def _lost_record(engine: Context, call: InterruptedCall) -> Record:
+    key = call.key
+    return Record(
+        task=key.task,
+        spec_path=key.spec_path,
+        spec_blob=key.spec_blob,
+        target=key.target,
+        base=key.base,
+        anchor=None,
+        candidate=None,
+        merge=None,
+        tree=None,
+        started_at=moment(call.path.stat().st_mtime),
+        baseline_cost_usd=None,
+        attempt=_lost_attempt(engine, call),
+        notes=(UNUSED if call.answered else NOTE,),
+        kind="lost",
+    )
+
+
+def _lost_attempt(engine: Context, call: InterruptedCall) -> Attempt:
+    """Return the attempt with its actual usage if the reply is on disk, else with an estimate."""
+    key, usage, cost = call.key, call.reading.usage, call.reading.spent_usd
+    if call.answered:
+        reason, pricing = "its answer was never used", call.answered.pricing
+    else:
+        reason = "the process ended during a call; its answer is lost"
+        route = Route(Tier(key.tier), key.executor, key.model, "")
+        estimate, pricing = tariff(engine, route).cost(call.reading.under_way)
+        usage = plus(usage, call.reading.under_way)
+        cost = None if cost is None or estimate is None else cost + estimate
+    return Attempt(
+        n=next_number(engine, key.task),
+        tier=key.tier,
+        executor=key.executor,
+        model=key.model,
+        verdict=Verdict.ERROR,
+        gate=key.phase,
+        reason=reason,
+        usage=usage,
+        cost_usd=cost,
+        seconds=0.0,
+        sandbox=engine.sandbox.strength.value,
+        pricing=pricing,
     )

@@ -14,7 +14,7 @@ from minitask.gates.result import GateResult
 from minitask.git import refs
 from minitask.git.trees import is_ancestor, tree_changes
 from minitask.landing.candidate_commits import Candidate
-from minitask.landing.land import Landings, land
+from minitask.landing.land import land
 from minitask.ledger.record import ATTEMPT, NO_USAGE, RESUME, REVIEW, Record, TaskResult, Verdict
 from minitask.policy.prices import Budget
 from minitask.policy.route import Route
@@ -24,18 +24,15 @@ from minitask.spec.model import Tier
 from minitask.task.feedback import as_reply
 from minitask.task.finish import in_doubt
 from minitask.task.human_review import ReviewState, is_undone, needs_approval, review_state
-from minitask.task.interrupted import starts_from
 from minitask.task.prepare import make_state
-from minitask.task.record_attempt import move_branch, record_landing
+from minitask.task.record_attempt import move_branch, record_landing, starts_from
 from minitask.task.state import AttemptState, PromptInputs, RunOptions, TaskState
 
 
-def take_proven(
-    engine: Context, task: Task, *, lands: bool, lander: Landings | None = None
-) -> TaskResult | None:
+def take_proven(engine: Context, task: Task, options: RunOptions) -> TaskResult | None:
     """Return the result of the latest attempt, landed if allowed; None if a new attempt is needed.
 
-    The attempt must be proven at this blob. `lander` lands it together with others, else it lands alone.
+    The attempt must be proven at this blob.
     """
     review = latest_made(engine, task)
     if review is None or not review.may_land or lacks_review(engine, task, review):
@@ -52,7 +49,7 @@ def take_proven(
     if tip is None:
         move_branch(engine, task, record.candidate, old=None)
     waits = needs_approval(engine, task) and not review.is_approved
-    if not lands or waits:
+    if not options.merge or waits:
         reason = f"attempt {number} has already passed and is not merged"
         ready = result_of(record, Verdict.READY, reason=reason)
         step = "review" if waits else "merge"
@@ -61,7 +58,7 @@ def take_proven(
         return in_doubt(result_of(record, Verdict.READY, reason=""), record.attempt.doubts)
     engine.emit(Progress(task.name, "merge", f"attempt {number} has already passed"))
     candidate = Candidate(record.candidate, record.tree, record.attempt, record.merge)
-    landed = land(engine, replace(task, base=record.base), candidate, lander)
+    landed = land(engine, replace(task, base=record.base), candidate, options.lander)
     with engine.writing:
         record_landing(engine, record, landed, target=task.target)
     if landed.verdict not in (Verdict.MERGED, Verdict.READY):

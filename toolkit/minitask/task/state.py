@@ -1,18 +1,31 @@
-"""The state of a running task: its options, and the frozen value passed from step to step."""
+"""State of a running task: its options, the calls that it makes, and the frozen value passed from step to step.
+
+A task's life receives a `Call`, one blocking function. `exec` passes one that calls at once, a run one that waits for
+its turn, a run with `--batch` one that waits for the provider's batch. Each returns the result, or why there is none.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.engine.anchors import Anchor
-from minitask.engine.context import Context
+from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import RefSnapshot, Task
-from minitask.errors import UsageError
-from minitask.executors.request import ExecutorFailure, ExecutorRequest, ExecutorResult
+from minitask.errors import (
+    BudgetError,
+    EditError,
+    MachineError,
+    RefusedError,
+    StoppedError,
+    UsageError,
+)
+from minitask.executors.registry import make_executor
+from minitask.executors.request import ExecutorFailure, ExecutorRequest, ExecutorResult, FailureKind
 from minitask.gates.result import GateResult
 from minitask.landing.land import Landings
 from minitask.ledger.record import (
@@ -30,13 +43,100 @@ from minitask.ledger.record import (
     WeighedFact,
 )
 from minitask.policy.prices import Budget
-from minitask.policy.route import Route, RouteOverrides
+from minitask.policy.route import SCRIPT, Route, RouteOverrides
 from minitask.routing.requests import ReadLines
 from minitask.spec.model import Spec
-from minitask.task.calls import WorkCall
+from minitask.task import paid_calls
+from minitask.task.paid_calls import Answered, CallKey, TaskMeter
 
 if TYPE_CHECKING:
+    from minitask.executors.http import Post
     from minitask.gates.review import Review
+
+
+Unasked = RefusedError | StoppedError | MachineError | EditError | BudgetError | OSError
+"""Errors before any call: the budget is spent, the run was stopped, the machine failed."""
+Outcome = Answered | ExecutorFailure | Unasked
+"""The result of a call."""
+
+
+class ModelCall(Protocol):
+    """A call that is ready to be made, from any thread."""
+
+    @property
+    def key(self) -> CallKey:
+        """Return its key: executor and model, phase, version of the spec."""
+        ...
+
+    @property
+    def batched(self) -> bool:
+        """Return True if it may be sent in a provider's batch."""
+        ...
+
+    def perform(self, engine: Context, *, http: Post | None = None) -> Outcome:
+        """Make the call; `http` sends its requests, if any."""
+        ...
+
+
+Call = Callable[[ModelCall], Outcome]
+
+
+class WorkCall(Struct, frozen=True):
+    """The call of the executor that implements the task."""
+
+    route: Route
+    order: ExecutorRequest
+    meter: TaskMeter
+    key: CallKey
+    batched: bool = False
+
+    @property
+    def reply_format(self) -> str:
+        """Return the requested reply format; empty for a script, or an agent that edits files."""
+        is_asked = self.route.executor != SCRIPT and not self.order.expected.requests
+        return self.order.reply_format.value if is_asked else ""
+
+    def perform(self, engine: Context, *, http: Post | None = None) -> Outcome:
+        """Return the executor's change and its cost, or why there is none."""
+        engine.emit(Progress(self.key.task, "implement", self.route.model or "edit script"))
+        if self.route.executor != SCRIPT:
+            from minitask.routing.route_task import warn_exposure
+
+            warn_exposure(engine, self.key.task, self.route.executor)
+        executor = make_executor(self.route.executor, engine.settings, engine.environ, http=http)
+
+        def work() -> Answered:
+            result = executor.work(self.order)
+            is_known = result.cost_usd is not None and not self.meter.is_subscribed
+            cost = result.cost_usd if is_known else self.meter.spent_usd
+            return Answered(result, cost, self.meter.pricing)
+
+        return answer_once(engine, self.key, work)
+
+
+def answer_once(engine: Context, key: CallKey, ask: Callable[[], Answered]) -> Outcome:
+    """Return a paid but unrecorded reply, else the result of `ask` or its error."""
+
+    def ask_within_limits() -> Answered:
+        engine.reached.check(key.executor, engine.clock())
+        return ask()
+
+    try:
+        answered = paid_calls.answer(engine.repository.home, key, ask_within_limits)
+    except (RefusedError, StoppedError, MachineError, EditError, BudgetError, OSError) as error:
+        return error
+    except ExecutorFailure as error:
+        if error.kind is FailureKind.QUOTA:
+            engine.reached.note(key.executor, str(error), engine.clock())
+        return error
+    if answered.work.broke_off_by(FailureKind.QUOTA):
+        engine.reached.note(key.executor, answered.work.outage, engine.clock())
+    return answered
+
+
+def call_at_once(engine: Context) -> Call:
+    """Return the `Call` of a single task: made at once in the caller's thread."""
+    return lambda call: call.perform(engine)
 
 
 class RunOptions(Struct, frozen=True):
@@ -59,10 +159,10 @@ class RunOptions(Struct, frozen=True):
     known: RefSnapshot | None = None
     shared_reads: frozenset[ReadLines] = frozenset()
 
-    @property
-    def takes_what_is_there(self) -> bool:
-        """Return True if an earlier attempt may be reused."""
-        return not self.again and self.demand.is_empty
+    def may_reuse(self, name: str) -> bool:
+        """Return True if an earlier run may have left a usable change of the task, by the snapshot of its refs."""
+        is_new = self.known is not None and not self.known.refs_of(name)
+        return not (self.again or is_new) and self.demand.is_empty
 
 
 class PromptInputs(Struct, frozen=True):
@@ -177,6 +277,11 @@ class AttemptState(Struct, frozen=True):
     def corrects(self) -> bool:
         """Return True if it is the reviewer's own correction."""
         return self.step == CORRECT
+
+    @property
+    def judgement(self) -> tuple[Route, Verdict, str, str]:
+        """Return what the rules on a model's ability judge: route, verdict, gate and reason."""
+        return self.route, self.verdict, self.ruling.gate, self.ruling.reason
 
     def failed(self, verdict: Verdict, gate: str, reason: str) -> AttemptState:
         """Return the attempt as failed at a gate, with its earlier findings."""
