@@ -158,6 +158,7 @@ def test_a_task_waits_for_its_dependency_unless_told_not_to_and_a_refusal_is_rem
     outcome = world.exec("p/02-b")
     assert (outcome.code, outcome.json["verdict"]) == (1, "skipped")
     assert "p/01-a" in outcome.json["reason"]
+    assert "next   minitask exec p/01-a\n" in world.minitask("exec", "p/02-b").text
     for words in (("status", "p"), ("show", "p/02-b")):
         assert "it depends on p/01-a" in world.minitask(*words).text
     assert world.exec("p/02-b", "--no-deps").json["verdict"] == "merged"

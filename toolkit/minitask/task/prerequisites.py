@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from minitask.edits.checker import CheckedSpec
 from minitask.engine.check_specs import check_tasks, tasks_beside, warn
 from minitask.engine.context import Context
@@ -35,29 +37,33 @@ def find_unmet(
     verdict = verdicts[task.name]
     if verdict.errors:
         raise refusal(task.path, verdict.errors)
-    reason = _missing(engine, task, base, verdict)
-    return skipped(task, reason) if reason else None
+    missing, reason = _missing(engine, task, base, verdict)
+    if not missing:
+        return None
+    return replace(skipped(task, reason), next_step=f"minitask exec {missing}")
 
 
-def _missing(engine: Context, task: Task, base: Base, verdict: CheckedSpec) -> str:
-    """Return which unlanded work the task waits for, as a reason; empty if none."""
+def _missing(engine: Context, task: Task, base: Base, verdict: CheckedSpec) -> tuple[str, str]:
+    """Return the unlanded task that the task waits for, and the reason; both empty if there is none."""
     others = tasks_beside(engine, [task], base)
     if not others:
-        return ""
+        return "", ""
     landed = landings_at(engine, base.base, [sibling.name for sibling in others])
     open_ = [sibling for sibling in others if not _has_landed(landed.get(sibling.name))]
     waiting = {_key(sibling.spec) for sibling in open_}
     graph = Graph((task.spec, *(sibling.spec for sibling in others)))
     for need in sorted(graph.needs[0]):
         if _key(graph.specs[need]) in waiting:
-            return f"it depends on {graph.names[need]}, which did not merge"
+            name = graph.names[need]
+            return name, f"it depends on {name}, which did not merge"
     for path, maker in _files(engine, task, open_, base):
-        return f"it needs {path} of {maker}, which did not merge"
+        return maker, f"it needs {path} of {maker}, which did not merge"
     names = {_key(sibling.spec): sibling.name for sibling in others}
     for spec in verdict.waits_for:
         if _key(spec) in waiting:
-            return f"it needs the work of {names[_key(spec)]}, which did not merge"
-    return ""
+            name = names[_key(spec)]
+            return name, f"it needs the work of {name}, which did not merge"
+    return "", ""
 
 
 def _files(
