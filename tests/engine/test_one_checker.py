@@ -24,9 +24,9 @@ from minitask.policy.route import SCRIPT, RouteOverrides
 from minitask.project.load_project import make_plan
 from minitask.routing.route_task import route_of
 from minitask.spec.model import Severity
+from minitask.task.earlier_work import find_unmet
 from minitask.task.life import run_task
 from minitask.task.prepare import prepare
-from minitask.task.prerequisites import find_unmet
 from minitask.task.state import RunOptions
 from world import World
 

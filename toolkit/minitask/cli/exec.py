@@ -123,8 +123,8 @@ def hindrance_of(
 ) -> TaskResult | None:
     """Return the result of a task that must not start, else None; raise an error of its spec, which `status` shows."""
     from minitask.engine.task_status import remember_error
+    from minitask.task.earlier_work import find_unmet
     from minitask.task.finish import stopped
-    from minitask.task.prerequisites import find_unmet
 
     try:
         routed = any(options.get(name) for name in ("tier", "executor", "model"))

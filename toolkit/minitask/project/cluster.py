@@ -36,10 +36,9 @@ from minitask.project.dask_worker import (
     parse_return,
 )
 from minitask.task.finish import in_doubt, stopped
-from minitask.task.human_review import needs_approval
 from minitask.task.prepare import lessons_for
 from minitask.task.record_attempt import move_branch, record_landing
-from minitask.task.state import RunOptions
+from minitask.task.state import RunOptions, needs_approval
 
 SCHEME = "dask://"
 RETRIES = 3

@@ -29,9 +29,9 @@ from minitask.project.call_pool import CallPool
 from minitask.project.cluster import Cluster
 from minitask.system import process
 from minitask.system.signals import first_interrupt
+from minitask.task.earlier_work import latest_made
 from minitask.task.finish import landed_result, skipped
 from minitask.task.life import run_task
-from minitask.task.resume import latest_made
 from minitask.task.state import RunOptions, UnservedError
 
 FAILURES = frozenset({Verdict.FAILED, Verdict.REFUSED, Verdict.CONFLICT, Verdict.ERROR})

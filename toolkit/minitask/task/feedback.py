@@ -124,13 +124,11 @@ def _lack(
     if not lacking or not lacking <= missing_modules(old.output_tail):
         return ""
     is_own = any(
-        may_be_brought(name, written) or _is_mentioned(name, spec_text) for name in lacking
+        may_be_brought(name, written)
+        or re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", spec_text)
+        for name in lacking
     )
     return "" if is_own else min(lacking)
-
-
-def _is_mentioned(module: str, spec_text: str) -> bool:
-    return re.search(rf"(?<![\w-]){re.escape(module)}(?![\w-])", spec_text) is not None
 
 
 def _is_same(new: CommandRecord, old: CommandRecord) -> bool:

@@ -32,9 +32,8 @@ from minitask.policy.route import SCRIPT
 from minitask.routing.pass_rates import counts_against_model
 from minitask.task import paid_calls
 from minitask.task.feedback import RERUN, find_outage_step
-from minitask.task.human_review import needs_approval
 from minitask.task.record_attempt import move_branch, record_attempt, record_landing
-from minitask.task.state import TaskState
+from minitask.task.state import TaskState, needs_approval
 
 
 def record_or_discard(engine: Context, state: TaskState, *, goes_on: bool) -> tuple[Record, str]:

@@ -11,15 +11,13 @@ from msgspec.structs import replace
 from minitask.engine.context import Context
 from minitask.engine.task_records import latest_record, records_of
 from minitask.engine.task_status import latest_landing
-from minitask.engine.tasks import Base, Task
+from minitask.engine.tasks import Base
 from minitask.errors import UsageError
 from minitask.git import history, refs
 from minitask.git.trees import is_ancestor
 from minitask.landing.candidate_commits import CARRIED
 from minitask.ledger.record import ATTEMPT, NO_USAGE, PERSON, REVIEW, Record, Verdict
 from minitask.task.record_attempt import append_record, moment
-
-REQUIRED = "required"
 
 
 class ReviewState(Struct, frozen=True):
@@ -89,11 +87,6 @@ def last_word(records: Sequence[Record]) -> Record | None:
     return None
 
 
-def needs_approval(engine: Context, task: Task) -> bool:
-    """Return True if the spec or the config requires a person's approval before landing."""
-    return REQUIRED in (task.spec.options.review, engine.settings.review)
-
-
 def landed_as(engine: Context, landing: history.Landing | None, tip: str) -> str | None:
     """Return the commit that landed this tip or its change; None if there is none, or it was reverted."""
     if landing is None or landing.undone:
@@ -156,15 +149,10 @@ def check_rejectable(engine: Context, name: str, base: Base) -> None:
 
 def reject(engine: Context, name: str, reason: str) -> Record:
     """Record a person's rejection of the latest attempt; the next attempt receives the reason."""
-    review = _current(engine, name)
+    records = records_of(engine, name)
+    review = review_state(records, tip_of(engine, name, records))
     record = review.record if review else latest_record(engine, name)
     return _record_review(engine, record, Verdict.FAILED, f"rejected by a person: {reason.strip()}")
-
-
-def _current(engine: Context, name: str) -> ReviewState | None:
-    """Return the records of the candidate at the tip of the task's branch."""
-    records = records_of(engine, name)
-    return review_state(records, tip_of(engine, name, records))
 
 
 def tip_of(engine: Context, name: str, records: Sequence[Record]) -> str | None:

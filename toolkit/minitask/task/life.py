@@ -22,6 +22,7 @@ from minitask.landing.land import Landings
 from minitask.ledger.record import MESSAGE, TaskResult, Verdict, plus, whole
 from minitask.policy.route import SCRIPT, Route
 from minitask.spec.model import Tier
+from minitask.task.earlier_work import find_unreviewed, take_proven
 from minitask.task.finish import (
     finish,
     landed_result,
@@ -30,10 +31,8 @@ from minitask.task.finish import (
     stopped,
     stopped_later,
 )
-from minitask.task.human_review import needs_approval
 from minitask.task.judge import judge
 from minitask.task.prepare import blame_outage, implement, prepare, within_limits
-from minitask.task.resume import find_unreviewed, take_proven
 from minitask.task.state import (
     Call,
     NotAskedError,
@@ -41,6 +40,7 @@ from minitask.task.state import (
     TaskState,
     UnservedError,
     call_at_once,
+    needs_approval,
 )
 
 if TYPE_CHECKING:
@@ -108,9 +108,7 @@ def _live(engine: Context, state: TaskState, call: Call, core: Core) -> TaskResu
             )
             if step is None:
                 return _with_failure(state, finish(engine, state, record, note))
-            from minitask.task.next_attempt import begin_step
-
-            state = begin_step(engine, state, step, record)
+            state = step.begin(engine, state, record)
     except NotAskedError as stop:
         return stopped_later(stop.state, stop.error)
     except (MachineError, OSError) as error:
@@ -215,10 +213,10 @@ def _with_failure(state: TaskState, result: TaskResult) -> TaskResult:
 
 
 def _may_resume(engine: Context, task: Task, options: RunOptions, result: TaskResult) -> bool:
-    """Return True if the task can resume: another tier is available, or its executor's limit has ended."""
+    """Return True if another tier is available, or its executor's limit has ended, for which the task may wait."""
     limit = engine.reached.find(result.limited, engine.clock())
     if limit is None:
-        return bool(result.limited) and options.waits
+        return options.waits
     refused = Route(Tier.CHEAP, result.limited, "", "")
     if within_limits(engine, refused, options).executor != result.limited:
         return True

@@ -24,11 +24,11 @@ from minitask.task.human_review import (
     approve,
     is_undone,
     landed_as,
-    needs_approval,
     review_state,
     tip_of,
 )
 from minitask.task.record_attempt import record_landing
+from minitask.task.state import needs_approval
 
 Publish = Callable[[Task, Record, Candidate], Landed]
 """Publishes a proven candidate for people to merge, instead of landing it."""

@@ -128,6 +128,16 @@ class NextStep(Struct, frozen=True):
         """Return True if the same change is continued, so that it does not count for its tier yet."""
         return self.step is not Step.ESCALATE
 
+    def begin(self, engine: Context, state: TaskState, record: Record) -> TaskState:
+        """Return the initial state of the next attempt; the current one is recorded."""
+        begin = {
+            Step.CORRECT: _correct,
+            Step.REPAIR: _repair,
+            Step.APPLY: _apply,
+            Step.ESCALATE: _escalate,
+        }
+        return begin[self.step](engine, state, self, record)
+
 
 def choose_step(engine: Context, state: TaskState) -> NextStep | None:
     """Return the best possible step after a judged attempt; None if the task ends."""
@@ -214,17 +224,6 @@ def _served(engine: Context, route: Route) -> Route | None:
         return resolve_model(engine, route)
     except (ExecutorFailure, UsageError):
         return None
-
-
-def begin_step(engine: Context, state: TaskState, chosen: NextStep, record: Record) -> TaskState:
-    """Return the initial state of the next attempt; the current one is recorded."""
-    begin = {
-        Step.CORRECT: _correct,
-        Step.REPAIR: _repair,
-        Step.APPLY: _apply,
-        Step.ESCALATE: _escalate,
-    }
-    return begin[chosen.step](engine, state, chosen, record)
 
 
 def _correct(engine: Context, state: TaskState, chosen: NextStep, record: Record) -> TaskState:

@@ -167,14 +167,15 @@ def make_question_call(
     note = unnoted if batched else partial(paid_calls.note, engine.repository.home, key)
     unpriced = partial(meet_unpriced, engine, topic.task, route.model)
     meter = TaskMeter(tariff(engine, route, batch=batched), budget, note=note, unpriced=unpriced)
+    limits = (prompt.max_output_tokens, model.max_output_tokens if model else None)
     request = CompletionRequest(
-        name=f"{topic.task.replace('@', '')}" + ("" if "@" in topic.task else f".{prompt.phase}"),
+        name=topic.task.replace("@", "") if "@" in topic.task else f"{topic.task}.{prompt.phase}",
         phase=prompt.phase,
         system=prompt.system,
         prompt=prompt.text,
         model=route.model,
         timeout_seconds=BATCH_SECONDS if batched else SECONDS,
-        max_output_tokens=_room(prompt, model.max_output_tokens if model else None),
+        max_output_tokens=min(filter(None, limits)),
         context_tokens=model.context_tokens if model else None,
         token_scale=token_scale(route.model),
         meter=meter,
@@ -182,10 +183,6 @@ def make_question_call(
         repairs=prompt.repairs,
     )
     return QuestionCall(topic, prompt, route, request, key, meter, engine.clock(), batched)
-
-
-def _room(prompt: QuestionPrompt, most: int | None) -> int:
-    return prompt.max_output_tokens if most is None else min(most, prompt.max_output_tokens)
 
 
 def record_question(

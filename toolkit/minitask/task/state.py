@@ -165,6 +165,11 @@ class RunOptions(Struct, frozen=True):
         return not (self.again or is_new) and self.demand.is_empty
 
 
+def needs_approval(engine: Context, task: Task) -> bool:
+    """Return True if the spec or the config requires a person's approval before landing."""
+    return "required" in (task.spec.options.review, engine.settings.review)
+
+
 class PromptInputs(Struct, frozen=True):
     """Inputs of a prompt: the spec as routed, a model's outline, and what was wrong with an earlier attempt."""
 

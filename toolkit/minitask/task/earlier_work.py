@@ -1,14 +1,24 @@
-"""Resume a proven task that has not landed: land it at no cost, or continue its review."""
+"""Work done before a task begins: its own earlier change, to land or to review, and that of others, which it needs.
+
+A proven change that has not landed is landed at no cost. One that lacks its review is reviewed. A task waits for its
+dependencies, and for files and work of other tasks.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from msgspec.structs import replace
 
+from minitask.edits.checker import CheckedSpec
 from minitask.edits.script_model import Change
 from minitask.engine.anchors import Anchor
+from minitask.engine.check_specs import check_tasks, tasks_beside, warn
 from minitask.engine.context import Context, Progress
 from minitask.engine.task_records import records_of, result_of
-from minitask.engine.tasks import Task, next_number, task_refs
+from minitask.engine.task_status import landings_at
+from minitask.engine.tasks import Base, Task, next_number, refusal, task_refs
+from minitask.errors import UsageError
 from minitask.executors.request import ExecutorResult
 from minitask.gates.result import GateResult
 from minitask.git import refs
@@ -20,13 +30,15 @@ from minitask.policy.prices import Budget
 from minitask.policy.route import Route
 from minitask.routing.requests import baseline_cost, estimate_usage
 from minitask.routing.route_task import route_of
-from minitask.spec.model import Tier
+from minitask.spec.dependency_graph import Graph
+from minitask.spec.file_dependencies import DependencyKind, implied
+from minitask.spec.model import Spec, Tier
 from minitask.task.feedback import as_reply
-from minitask.task.finish import in_doubt
-from minitask.task.human_review import ReviewState, is_undone, needs_approval, review_state
+from minitask.task.finish import in_doubt, landed_result, skipped
+from minitask.task.human_review import ReviewState, is_undone, review_state
 from minitask.task.prepare import make_state
 from minitask.task.record_attempt import move_branch, record_landing, starts_from
-from minitask.task.state import AttemptState, PromptInputs, RunOptions, TaskState
+from minitask.task.state import AttemptState, PromptInputs, RunOptions, TaskState, needs_approval
 
 
 def take_proven(engine: Context, task: Task, options: RunOptions) -> TaskResult | None:
@@ -182,3 +194,72 @@ def _changes(engine: Context, record: Record) -> tuple[Change, ...]:
         )
         for file in files
     )
+
+
+MAKING = frozenset({DependencyKind.CREATE_READ, DependencyKind.CREATE_EDIT})
+
+
+def find_unmet(
+    engine: Context, task: Task, base: Base, *, again: bool = False, is_routed: bool = False
+) -> TaskResult | None:
+    """Return the result of a task that must wait for others; None if it may begin or has landed.
+
+    `is_routed`: the user chose the executor, whatever the spec says. Raise the refusal if `validate` finds an error in
+    the task's spec.
+    """
+    if not again and landed_result(engine, task) is not None:
+        return None
+    verdicts = check_tasks(engine, [task], base, again=again, is_routed=is_routed)
+    warn(engine, [task], verdicts, base)
+    verdict = verdicts[task.name]
+    if verdict.errors:
+        raise refusal(task.path, verdict.errors)
+    missing, reason = _missing(engine, task, base, verdict)
+    if not missing:
+        return None
+    return replace(skipped(task, reason), next_step=f"minitask exec {missing}")
+
+
+def _missing(engine: Context, task: Task, base: Base, verdict: CheckedSpec) -> tuple[str, str]:
+    """Return the unlanded task that the task waits for, and the reason; both empty if there is none."""
+    others = tasks_beside(engine, [task], base)
+    if not others:
+        return "", ""
+    landed = landings_at(engine, base.base, [sibling.name for sibling in others])
+    merged = {name for name, landing in landed.items() if not landing.undone}
+    open_ = [sibling for sibling in others if sibling.name not in merged]
+    waiting = {_key(sibling.spec) for sibling in open_}
+    graph = Graph((task.spec, *(sibling.spec for sibling in others)))
+    for need in sorted(graph.needs[0]):
+        if _key(graph.specs[need]) in waiting:
+            name = graph.names[need]
+            return name, f"it depends on {name}, which did not merge"
+    for path, maker in _files(engine, task, open_, base):
+        return maker, f"it needs {path} of {maker}, which did not merge"
+    names = {_key(sibling.spec): sibling.name for sibling in others}
+    for spec in verdict.waits_for:
+        if _key(spec) in waiting:
+            name = names[_key(spec)]
+            return name, f"it needs the work of {name}, which did not merge"
+    return "", ""
+
+
+def _files(
+    engine: Context, task: Task, others: Sequence[Task], base: Base
+) -> Iterator[tuple[str, str]]:
+    """Yield the missing files that other tasks create, with the names of those tasks."""
+
+    def is_there(path: str) -> bool:
+        return engine.objects.entry(base.base, path) is not None
+
+    try:
+        links = implied([task.spec, *(sibling.spec for sibling in others)], is_there=is_there).links
+    except UsageError:  # a dependency cycle among others
+        return
+    for link in links:
+        if link.after == 0 and link.kind in MAKING and not is_there(link.path):
+            yield link.path, others[link.before - 1].name
+
+
+def _key(spec: Spec) -> tuple[str, int]:
+    return (spec.path, spec.index)
