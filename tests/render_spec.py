@@ -13,7 +13,6 @@ from msgspec.structs import fields
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.findings import render_fence
-from minitask.spec.headings import CANONICAL
 from minitask.spec.markdown import blocks, code_span, find_fences, normalise, parse_document
 from minitask.spec.model import (
     Criterion,
@@ -27,6 +26,7 @@ from minitask.spec.model import (
 )
 from minitask.spec.notes import find_cited, is_wrapped, line_range
 from minitask.spec.parse import is_edit_fence
+from minitask.spec.template import CANONICAL
 
 _FILE_FIELDS = {
     FileAction.READ: "Files to Read",

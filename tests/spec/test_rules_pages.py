@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from minitask.errors import UsageError
-from minitask.spec.model import Severity
-from minitask.spec.rules import Problem, codes, explain, find_rule
+from minitask.spec.model import Problem, Severity
+from minitask.spec.rules import codes, explain, find_rule
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "rules"

@@ -28,9 +28,8 @@ from minitask.edits.script_model import (
 )
 from minitask.errors import EditError
 from minitask.spec.dependency_graph import task_name
-from minitask.spec.model import FileAction, LineRange, Tier
-from minitask.spec.placeholders import find_placeholders
-from minitask.spec.rules import Problem
+from minitask.spec.model import FileAction, LineRange, Problem, Tier
+from minitask.spec.template import find_placeholders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -25,10 +25,9 @@ from minitask.edits.lines import is_binary
 from minitask.edits.related_specs import Order, Overlay, order_of
 from minitask.edits.script_model import EditScript
 from minitask.spec.checks import check_against_tree
-from minitask.spec.model import Diagnostic, FileAction, Spec, Tier
+from minitask.spec.model import Diagnostic, FileAction, Problem, Spec, Tier
 from minitask.spec.project import check_project
 from minitask.spec.quality import check_quality
-from minitask.spec.rules import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence

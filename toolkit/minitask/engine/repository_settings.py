@@ -14,8 +14,7 @@ from minitask.git.objects import Objects
 from minitask.git.repository import Repository
 from minitask.policy.route import SCRIPT, RouteOverrides
 from minitask.settings import Settings, SettingsLayer
-from minitask.spec.model import Diagnostic, FileAction, Spec, Tier
-from minitask.spec.rules import Problem
+from minitask.spec.model import Diagnostic, FileAction, Problem, Spec, Tier
 from minitask.system.cache import Cache
 
 APIS = frozenset({"openai", "anthropic", "ollama"})

@@ -40,8 +40,7 @@ from minitask.planning.plan import (
 from minitask.planning.plan_prompt import Goal, ask_of_project
 from minitask.policy.prices import Budget
 from minitask.policy.route import Route
-from minitask.spec.model import Diagnostic
-from minitask.spec.rules import Problem
+from minitask.spec.model import Diagnostic, Problem
 from minitask.task.finish import landed_result
 from minitask.task.questions import QuestionPrompt, record_question
 

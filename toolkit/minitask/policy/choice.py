@@ -38,7 +38,7 @@ from minitask.policy.tier_rules import (
 from minitask.presets import AUTO
 from minitask.settings import Settings, TierSetting
 from minitask.spec.model import Spec, Tier
-from minitask.spec.moved_lines import moved_lines
+from minitask.spec.notes import moved_lines
 from minitask.words import did_you_mean, nearest
 
 PRIORS: Mapping[str, float] = {"free": 0.5, "cheap": 0.7, "balanced": 0.8, "frontier": 0.9}

@@ -36,7 +36,7 @@ from minitask.policy.prices import ModelPricing
 from minitask.policy.route import SCRIPT, Route
 from minitask.routing.pass_rates import attempt_tokens, evidence
 from minitask.spec.model import FileAction, FileRef, LineRange, Spec, Tier
-from minitask.spec.moved_lines import is_only_moved
+from minitask.spec.notes import is_only_moved
 from minitask.spec.paths import check_path
 
 EXECUTOR_SECONDS = 600.0

@@ -6,7 +6,6 @@ line, which it joins to the next line, and reserved words in place of a command.
 
 from __future__ import annotations
 
-import itertools
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.rules import Problem
+from minitask.spec.model import Problem
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node
@@ -155,7 +154,7 @@ def _run_on(root: Node) -> int:
         if node.type != "command":
             continue
         children = [child for child in node.children if child.type != "comment"]
-        for before, after in itertools.pairwise(children):
+        for before, after in pairwise(children):
             rows = after.start_point.row - before.end_point.row
             if before.type == "variable_assignment" and rows and not _is_continued(before, after):
                 return before.end_byte
@@ -182,9 +181,7 @@ def _part(node: Node, script: _Script) -> ShellPart:
     last = row + text.count("\n")
     if node.type == "comment":
         return ShellPart(text, row, last, is_comment=True)
-    inner: tuple[str, ...] = ()
-    if "#" in text:
-        inner = tuple(_inner_comments(node, script))
+    inner = tuple(_inner_comments(node, script)) if "#" in text else ()
     return ShellPart(text, row, last, inner=inner)
 
 
@@ -194,11 +191,9 @@ def _inner_comments(node: Node, script: _Script) -> Iterator[str]:
         if child.type == "comment":
             text = script.text(child.start_byte, child.end_byte)
             expectation = find_expectation_text(text)
-            if expectation is None:
-                yield text
-            else:
-                same_row = child.start_point.row == node.start_point.row
-                yield text if same_row else f"# expect: {expectation} (inside a compound command)"
+            if expectation is not None and child.start_point.row != node.start_point.row:
+                text = f"# expect: {expectation} (inside a compound command)"
+            yield text
 
 
 def _unreadable(node: Node, source: bytes) -> UnreadableError:

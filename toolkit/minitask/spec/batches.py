@@ -17,9 +17,9 @@ from msgspec import Struct
 from minitask.errors import UsageError
 from minitask.spec.dependency_graph import Graph
 from minitask.spec.file_dependencies import chain_lengths, implied, predecessors
+from minitask.spec.model import Problem
 from minitask.spec.paths import SPECS_FOLDER
 from minitask.spec.project import files_by_path, shared_files
-from minitask.spec.rules import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from minitask.spec.model import Diagnostic, FileAction, FileRef, Spec, Tree
+from minitask.spec.model import Diagnostic, FileAction, FileRef, Problem, Spec, Tree
 from minitask.spec.paths import check_path, find_hidden, find_twin
-from minitask.spec.placeholders import PLACEHOLDER_PATH
 from minitask.spec.quality import UNREAD_LIST, find_unread_lists
-from minitask.spec.rules import Problem
+from minitask.spec.template import PLACEHOLDER_PATH
 from minitask.words import counted
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from minitask.spec.model import (
     ExpectationKind,
     FileAction,
     FileRef,
+    Problem,
 )
 from minitask.spec.remarks import Remark, parse_length, with_default_tolerance
-from minitask.spec.rules import Problem
 from minitask.spec.vacuous_commands import plain_words, read_pipelines, read_words
 
 _SILENT = frozenset(
@@ -115,7 +115,7 @@ def _printer(argv: list[str]) -> Counts:
 
 
 def _wc(argv: list[str], *, piped: bool, totals: bool) -> Counts:
-    letters = "".join(word[1:] for word in argv[1:] if word.startswith("-") and word[1:2] != "-")
+    letters = _short_options(argv)
     letters += "".join(word[2:3].replace("b", "c") for word in argv[1:] if word.startswith("--"))
     files = [word for word in argv[1:] if not word.startswith("-")]
     one_number = len(files) < 2 and not any(_GLOB.search(name) for name in files)
@@ -125,7 +125,7 @@ def _wc(argv: list[str], *, piped: bool, totals: bool) -> Counts:
 
 
 def _grep(argv: list[str], *, piped: bool) -> Counts:
-    short = "".join(word[1:] for word in argv[1:] if word.startswith("-") and word[1:2] != "-")
+    short = _short_options(argv)
     if "q" in short or {"--quiet", "--silent"}.intersection(argv):
         return Counts.SILENCE
     if "c" not in short and "--count" not in argv:
@@ -133,6 +133,10 @@ def _grep(argv: list[str], *, piped: bool) -> Counts:
     files = [word for word in argv[1:] if not word.startswith("-")][1:]
     many = len(files) > 1 or "r" in short.lower() or any(_GLOB.search(name) for name in files)
     return Counts.OTHER if many or (not files and not piped) else Counts.ANYTHING
+
+
+def _short_options(argv: list[str]) -> str:
+    return "".join(word[1:] for word in argv[1:] if word.startswith("-") and word[1:2] != "-")
 
 
 def enforceable(command: Command, remark: Remark) -> tuple[Expectation, ...]:
@@ -167,8 +171,7 @@ def _failure(command: Command, *, absent: bool) -> tuple[Expectation, ...]:
 
     A search without matches exits with 1; any other code means that it could not search.
     """
-    tokens = read_words(command.text)
-    pipelines = read_pipelines(tokens) if tokens else []
+    pipelines = read_pipelines(read_words(command.text))
     stages = [plain_words(part)[0] for part in pipelines[0][0]] if len(pipelines) == 1 else []
     argv = stages[0] if stages else []
     argv = argv[1:] if argv[:2] == ["git", "grep"] else argv
@@ -188,8 +191,7 @@ def _failure(command: Command, *, absent: bool) -> tuple[Expectation, ...]:
 
 def _exits(command: Command, expectation: Expectation) -> tuple[Expectation, ...]:
     """Return the exit codes allowed with an expected zero: a search without matches exits with 1."""
-    tokens = read_words(command.text)
-    pipelines = read_pipelines(tokens) if tokens else []
+    pipelines = read_pipelines(read_words(command.text))
     stages = [plain_words(part)[0] for part in pipelines[-1][0]] if pipelines else []
     searches = any(stage and stage[0] in _GREPS | {"pgrep"} for stage in stages)
     may_be_zero = expectation.number - expectation.tolerance <= 0

@@ -91,32 +91,27 @@ class Graph(Struct, frozen=True, dict=True):
         by_file: dict[str, tuple[int, ...]] = {}
         for index, name in enumerate(self.names):
             by_name[name] = (*by_name.get(name, ()), index)
-            for task_id in set(self._ids(index)):
-                key = (self._project(index), task_id)
-                by_id[key] = (*by_id.get(key, ()), index)
+            project, _, task_id = name.partition("/")
+            for own_id in {task_id, self.specs[index].options.id or task_id}:
+                by_id[project, own_id] = (*by_id.get((project, own_id), ()), index)
             for file in set(self._file_names(index)):
                 by_file[file] = (*by_file.get(file, ()), index)
         return by_name, by_id, by_file
 
     def _numbered(self, number: str, *, asker: int) -> tuple[int, ...]:
+        project = self._project(asker)
         fitting = tuple(
             index
-            for index in self._near(asker)
-            if self.specs[index].number and normal_number(self.specs[index].number) == number
+            for index, spec in enumerate(self.specs)
+            if self._project(index) == project
+            and spec.number
+            and normal_number(spec.number) == number
         )
         same_file = tuple(p for p in fitting if self.specs[p].path == self.specs[asker].path)
         return same_file or fitting
 
-    def _near(self, asker: int) -> tuple[int, ...]:
-        project = self._project(asker)
-        return tuple(index for index in range(len(self.specs)) if self._project(index) == project)
-
     def _project(self, index: int) -> str:
         return self.names[index].partition("/")[0]
-
-    def _ids(self, index: int) -> tuple[str, ...]:
-        task_id = self.names[index].partition("/")[2]
-        return (task_id, self.specs[index].options.id or task_id)
 
     def _file_names(self, index: int) -> tuple[str, ...]:
         spec = self.specs[index]

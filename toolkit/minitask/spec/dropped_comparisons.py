@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import UnreadableError, node_text, parse_tree
-from minitask.spec.model import Spec
-from minitask.spec.rules import Problem
+from minitask.spec.model import Problem, Spec
 from minitask.words import one_line
 
 if TYPE_CHECKING:

@@ -14,9 +14,8 @@ from msgspec.structs import replace
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import ShellPart, find_expectation_text
 from minitask.spec.counting import enforceable
-from minitask.spec.model import Command, Expectation, ExpectationKind
+from minitask.spec.model import Command, Expectation, ExpectationKind, Problem
 from minitask.spec.remarks import Remark, parse_remark
-from minitask.spec.rules import Problem
 
 FORMS = (
     "`exit 1`, `output ~600 ±50`, `output 600`, `output >= 600`, `output <= 600`, "
@@ -101,8 +100,12 @@ def apply_remarks(
     problems = []
     spoken_of: set[int] = set()
     for position, part in enumerate(parts):
-        problems += [unread(part.first + offset, text, inner) for text, inner in _inner(part)]
-        remark = _remark(part)
+        # a compound command prints several numbers or none
+        inner = ((text, remark) for text in part.inner if (remark := _remark(text)))
+        problems += [
+            _unread(part.first + offset, text, remark) for text, remark in inner if not remark.tail
+        ]
+        remark = _remark(part.text) if part.is_comment else None
         if remark is None:
             continue
         near = list(_near(parts, position, remark))
@@ -119,11 +122,11 @@ def apply_remarks(
             spoken_of.add(index)
             updated[index] = _with(updated[index], expectations)
         elif not remark.tail:
-            problems.append(unread(part.first + offset, part.text, remark))
+            problems.append(_unread(part.first + offset, part.text, remark))
     return tuple(updated), tuple(problems)
 
 
-def unread(line: int, text: str, remark: Remark) -> Problem:
+def _unread(line: int, text: str, remark: Remark) -> Problem:
     """Return the warning for an expectation in words that is not enforced."""
     excerpt = " ".join(text.strip().lstrip("#").split())
     excerpt = excerpt if len(excerpt) <= 60 else f"{excerpt[:59]}…"
@@ -136,18 +139,9 @@ def unread(line: int, text: str, remark: Remark) -> Problem:
     )
 
 
-def _remark(part: ShellPart) -> Remark | None:
-    if not part.is_comment or find_expectation_text(part.text) is not None:
-        return None
-    return parse_remark(part.text)
-
-
-def _inner(part: ShellPart) -> Iterator[tuple[str, Remark]]:
-    """Yield the remarks inside a compound command, which prints several numbers or none."""
-    for text in part.inner:
-        remark = None if find_expectation_text(text) is not None else parse_remark(text)
-        if remark is not None and not remark.tail:
-            yield text, remark
+def _remark(comment: str) -> Remark | None:
+    """Return the remark of a comment; None for an `# expect:` comment."""
+    return parse_remark(comment) if find_expectation_text(comment) is None else None
 
 
 def _states_output(command: Command) -> bool:
@@ -156,11 +150,7 @@ def _states_output(command: Command) -> bool:
 
 def _with(command: Command, expectations: Sequence[Expectation]) -> Command:
     exits = any(expectation.kind is ExpectationKind.EXIT for expectation in command.expectations)
-    more = [
-        expectation
-        for expectation in expectations
-        if not (exits and expectation.kind is ExpectationKind.EXIT)
-    ]
+    more = [new for new in expectations if not (exits and new.kind is ExpectationKind.EXIT)]
     return replace(command, expectations=(*command.expectations, *more))
 
 

@@ -8,10 +8,10 @@ from itertools import pairwise
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.filerefs import find_action, find_prefix, looks_like_path, parse_refs
-from minitask.spec.headings import key_of
 from minitask.spec.markdown import Document, Item, MarkdownBlock, find_label, items, strip_marks
 from minitask.spec.model import FileAction
 from minitask.spec.notes import DETAILS
+from minitask.spec.template import key_of
 
 _BARE_VERB = lazy_pattern(
     r"[*_]*(?P<verb>create|new|add|modify|edit|update|change|read|reference|verify|delete|remove|test|write)"

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.headings import key_of
 from minitask.spec.markdown import CODE, Link, code_text, find_link
 from minitask.spec.model import FileAction, FileRef, LineRange
 from minitask.spec.notes import (
@@ -24,6 +23,7 @@ from minitask.spec.notes import (
     noted_action,
     with_details,
 )
+from minitask.spec.template import key_of
 
 _NOTHING = lazy_pattern(
     r"[(\[]?(?:none|n/?a|nothing)[.,;:)\]]*(?:\s.*)?|no (?:other |new )?files?\b.*|[-–—]?",

@@ -18,8 +18,7 @@ from msgspec import Struct, field
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import Document, blocks, normalise, parse_document
-from minitask.spec.model import Options, Tier
-from minitask.spec.rules import Problem
+from minitask.spec.model import Options, Problem, Tier
 from minitask.spec.schema import check_options
 
 _FENCE = "---"
@@ -76,8 +75,7 @@ def parse_front_matter(text: str) -> FrontMatter:
         values = {
             key: option for key, option in values.items() if not check_options({key: option}, {})
         }
-    options = _options(values)
-    return FrontMatter(options, key_lines, problems, end)
+    return FrontMatter(_options(values), key_lines, problems, end)
 
 
 def _broken(line: int, why: str, hint: str, *, end: int = 0) -> FrontMatter:
@@ -251,13 +249,8 @@ def find_late_front_matter(document: Document) -> Iterator[Problem]:
 SUPERPOWERS, SPEC_KIT, YAML = "superpowers", "spec-kit", "yaml"
 READ = (SUPERPOWERS, SPEC_KIT, YAML)
 """Formats that `minitask import` reads."""
-TASK_MASTER, BACKLOG, KIRO, OPENSPEC, BEADS = (
-    "task-master",
-    "Backlog.md",
-    "Kiro",
-    "OpenSpec",
-    "beads",
-)
+TASK_MASTER, BACKLOG, KIRO = "task-master", "Backlog.md", "Kiro"
+OPENSPEC, BEADS = "OpenSpec", "beads"
 GOALS = (TASK_MASTER, BACKLOG, KIRO, OPENSPEC, BEADS)
 """Formats whose tasks `minitask plan --from` turns into goals."""
 _LONGEST = 400_000
@@ -276,7 +269,7 @@ _YAML_LIST = lazy_pattern(r"(?m)^(?:tasks\s*:|-\s+(?:id|title|name)\s*:)")
 
 def find_format(text: str, path: str) -> str:
     """Return the format of another tool's plan; empty for any other text."""
-    return _find_name(text[:_LONGEST], PurePosixPath(path)) or ""
+    return _find_format(text[:_LONGEST], PurePosixPath(path))
 
 
 def import_command(form: str, path: str) -> str:
@@ -285,7 +278,7 @@ def import_command(form: str, path: str) -> str:
     return shlex.join([*words, path])
 
 
-def _find_name(text: str, path: PurePosixPath) -> str | None:
+def _find_format(text: str, path: PurePosixPath) -> str:
     if path.suffix in (".json", ".jsonl") or text.lstrip()[:1] == "{":
         return _in_json(text, path)
     normal = normalise(text)
@@ -296,14 +289,14 @@ def _find_name(text: str, path: PurePosixPath) -> str | None:
     return _in_markdown(_without_fences(normal), path)
 
 
-def _in_json(text: str, path: PurePosixPath) -> str | None:
+def _in_json(text: str, path: PurePosixPath) -> str:
     is_log = path.name == "issues.jsonl" or ".beads" in path.parts
     if '"issue_type"' in text or (is_log and '"title"' in text):
         return BEADS
-    return TASK_MASTER if '"tasks"' in text and '"title"' in text else None
+    return TASK_MASTER if '"tasks"' in text and '"title"' in text else ""
 
 
-def _in_markdown(text: str, path: PurePosixPath) -> str | None:
+def _in_markdown(text: str, path: PurePosixPath) -> str:
     if _SPEC_KIT_LINE.search(text):
         return SPEC_KIT
     if _WORKERS.search(text) or (_TASK_HEADING.search(text) and _PLAN_PARTS.search(text)):
@@ -311,7 +304,7 @@ def _in_markdown(text: str, path: PurePosixPath) -> str | None:
     is_listed = path.name == "tasks.md" and bool({"openspec", ".kiro"} & {*path.parts})
     if _NUMBERED_LINE.search(text) or (is_listed and _BOX.search(text)):
         return OPENSPEC if "openspec" in path.parts else KIRO
-    return None
+    return ""
 
 
 def _without_fences(text: str) -> str:

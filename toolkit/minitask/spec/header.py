@@ -12,10 +12,9 @@ from msgspec.structs import replace
 from minitask.patterns import lazy_pattern
 from minitask.spec.filelists import with_tables
 from minitask.spec.filerefs import find_action, parse_refs
-from minitask.spec.headings import TaskHeading, key_of
 from minitask.spec.markdown import CODE, Document, MarkdownBlock
-from minitask.spec.model import Estimate, FileAction, FileRef, Options, Spec
-from minitask.spec.rules import Problem
+from minitask.spec.model import Estimate, FileAction, FileRef, Options, Problem, Spec
+from minitask.spec.template import TaskHeading, key_of
 
 _TOKEN_KEYS = {"estimated tokens", "tokens", "token estimate"}
 _COST_KEYS = {"estimated cost", "cost"}

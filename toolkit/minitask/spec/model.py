@@ -210,6 +210,10 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
+SEVERITIES = {"E": Severity.ERROR, "W": Severity.WARNING, "N": Severity.NOTE}
+"""Severities by the first letter of a rule's code."""
+
+
 class Diagnostic(Struct, frozen=True):
     """A mistake: file, line (1-based; 0 is the whole file), rule, message, and a hint to fix it."""
 
@@ -224,6 +228,20 @@ class Diagnostic(Struct, frozen=True):
     def is_error(self) -> bool:
         """True if it stops a task."""
         return self.severity is Severity.ERROR
+
+
+class Problem(Struct, frozen=True):
+    """A mistake in a file; `line` is 1-based."""
+
+    line: int
+    code: str
+    message: str
+    hint: str = ""
+
+    def at(self, path: str) -> Diagnostic:
+        """Return the problem as a diagnostic of the file."""
+        severity = SEVERITIES[self.code[0]]
+        return Diagnostic(path, self.line, self.code, severity, self.message, self.hint)
 
 
 class SpecFile(Struct, frozen=True):

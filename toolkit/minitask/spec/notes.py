@@ -1,4 +1,4 @@
-"""Parse the note after a file's path: cited lines, a verb, whether the file is optional.
+"""The note after a file's path: cited lines, a verb, whether the file is optional; and cited lines that are only moved.
 
 The field determines the action on a file. A note changes it only if it is nothing but a verb: `(edit lines 3-9)` is
 one, `(remove the old rule)` is about the file's content.
@@ -143,9 +143,8 @@ def _verb(part: str) -> FileAction | None:
 
 def _is_plain(part: str) -> bool:
     """Return True if a part of a note only cites lines, or says that the file is optional or executable."""
-    return is_optional(part) or any(
-        pattern.fullmatch(part) for pattern in (_LINES_ONLY, _EXECUTABLE)
-    )
+    plain = _LINES_ONLY.fullmatch(part) or _EXECUTABLE.fullmatch(part)
+    return plain is not None or is_optional(part)
 
 
 def is_executable(ref: FileRef) -> bool:
@@ -201,3 +200,45 @@ def line_range(match: re.Match[str]) -> LineRange | str:
     if start == 0:
         return f"line range {text} starts at 0, but lines count from 1"
     return LineRange(start, end) if start <= end else f"line range {text} ends before it starts"
+
+
+SHORTEST = 20
+"""Fewer lines are always shown: leaving them out would save little."""
+
+_CHANGING = lazy_pattern(
+    r"\b(?:adapt|adjust|chang|change|convert|correct|edit|fix|improv|improve|modif|modify|refactor|renam|rename|replac"
+    r"|replace|rewrit|rewrite|simplif|simplify|updat|update)(?:s|d|es|ed|ing)?\b",
+    re.IGNORECASE,
+)
+"""Verbs and stems that ask for more than moving."""
+_MOVING = lazy_pattern(
+    r"\b(?:mov(?:e|es|ed|ing)|cop(?:y|ies|ied)|extract(?:s|ed)?|relocate[sd]?)\b", re.IGNORECASE
+)
+
+
+def is_only_moved(spec: Spec, ref: FileRef, cited: LineRange) -> bool:
+    """Return True if the task only moves or copies these lines unchanged."""
+    if cited.end - cited.start + 1 < SHORTEST:
+        return False
+    if _MOVING.search(ref.note):
+        return not _CHANGING.search(ref.note)
+    citing = [line for line in spec.task.splitlines() if _cites(line, cited)]
+    return bool(citing) and all(map(_only_moves, citing))
+
+
+def _only_moves(text: str) -> bool:
+    return _MOVING.search(text) is not None and not _CHANGING.search(text)
+
+
+def _cites(line: str, cited: LineRange) -> bool:
+    return bool(re.search(rf"(?<!\d){cited.start}\s*(?:[-–—−]|to)\s*{cited.end}(?!\d)", line))
+
+
+def moved_lines(spec: Spec) -> int:
+    """Return how many lines the task only moves."""
+    return sum(
+        cited.end - cited.start + 1
+        for ref in spec.files
+        for cited in ref.ranges
+        if is_only_moved(spec, ref, cited)
+    )

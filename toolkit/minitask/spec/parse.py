@@ -27,7 +27,6 @@ from minitask.spec.header import (
     merge_headers,
     parse_header,
 )
-from minitask.spec.headings import Section
 from minitask.spec.markdown import (
     Document,
     fences,
@@ -38,10 +37,10 @@ from minitask.spec.markdown import (
     strip_marks,
     unclosed_fences,
 )
-from minitask.spec.model import Criterion, Fence, Spec, SpecFile
-from minitask.spec.rules import Problem
+from minitask.spec.model import Criterion, Fence, Problem, Spec, SpecFile
 from minitask.spec.schema import check_spec
 from minitask.spec.sections import read_tasks
+from minitask.spec.template import Section
 from minitask.spec.validation_commands import inline_fences, is_shell, read_commands
 
 _BOX = lazy_pattern(r"\\?\[(?P<mark>[ xX]?)\\?\](?:\s+|$)(?P<text>.*)", re.DOTALL)

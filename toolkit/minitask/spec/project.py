@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.dependency_graph import Graph, find_circle, normal_number
-from minitask.spec.model import Diagnostic, FileAction, FileRef, Spec
+from minitask.spec.model import Diagnostic, FileAction, FileRef, Problem, Spec
 from minitask.spec.paths import check_path, fold
-from minitask.spec.placeholders import PLACEHOLDER_PATH
-from minitask.spec.rules import Problem
+from minitask.spec.template import PLACEHOLDER_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    Touched = Sequence[Mapping[str, tuple[FileRef, ...]]]
     Use = tuple[int, tuple[FileRef, ...]]
 
 MAX_WRITERS = 3
@@ -113,16 +113,9 @@ def _check_shared_files(
             (path, (earlier, touched[earlier][path]), (later, touched[later][path]))
             for path in sorted(paths)
         ]
-        diagnostic = next(
-            (
-                problem
-                for _, first, second in uses
-                if judged & {earlier, later}
-                and (problem := _unordered_use(graph, judged, first=first, second=second))
-            ),
-            None,
-        )
-        if diagnostic is not None:
+        pairs = [(first, second) for _, first, second in uses if judged & {earlier, later}]
+        unordered = (_unordered_use(graph, judged, first=a, second=b) for a, b in pairs)
+        if diagnostic := next(filter(None, unordered), None):
             yield diagnostic
             continue
         for path, first, second in uses:
@@ -133,9 +126,7 @@ def _check_shared_files(
             yield _note_writers(graph, judged, touched, path=path, writers=sorted(indices))
 
 
-def shared_files(
-    touched: Sequence[Mapping[str, tuple[FileRef, ...]]],
-) -> dict[tuple[int, int], list[str]]:
+def shared_files(touched: Touched) -> dict[tuple[int, int], list[str]]:
     """Return the files shared by each pair of specs of which at least one writes them."""
     users: dict[str, list[int]] = {}
     for index, files in enumerate(touched):
@@ -171,7 +162,7 @@ def _both_write(graph: Graph, first: Use, second: Use) -> bool:
 def _note_writers(
     graph: Graph,
     judged: frozenset[int],
-    touched: Sequence[Mapping[str, tuple[FileRef, ...]]],
+    touched: Touched,
     *,
     path: str,
     writers: Sequence[int],
@@ -191,13 +182,7 @@ def _note_writers(
     return Problem(ref.line or spec.line_of("files"), "N207", message, hint).at(spec.path)
 
 
-def _check_use(
-    graph: Graph,
-    *,
-    maker: tuple[int, tuple[FileRef, ...]],
-    user: tuple[int, tuple[FileRef, ...]],
-    judged: frozenset[int],
-) -> Diagnostic | None:
+def _check_use(graph: Graph, *, maker: Use, user: Use, judged: frozenset[int]) -> Diagnostic | None:
     refs = tuple(ref for ref in user[1] if not ref.optional)
     if maker[0] in graph.reach[user[0]] or not refs:
         return None

@@ -20,15 +20,14 @@ from minitask.spec.markdown import (
     normalise,
     parse_document,
 )
-from minitask.spec.model import FileAction
+from minitask.spec.model import FileAction, Problem
 from minitask.spec.paths import check_path, fold, is_protected, is_spec_path
-from minitask.spec.placeholders import (
+from minitask.spec.template import (
     blank_fences,
     find_loose_paths,
     find_placeholders,
     named_placeholders,
 )
-from minitask.spec.rules import Problem
 from minitask.spec.vacuous_commands import CommandStrength, strength
 from minitask.spec.validation_commands import looks_like_command
 

@@ -8,10 +8,8 @@ from msgspec import Struct
 
 from minitask import resources
 from minitask.errors import UsageError
-from minitask.spec.model import Diagnostic, Severity
+from minitask.spec.model import SEVERITIES, Severity
 
-SEVERITIES = {"E": Severity.ERROR, "W": Severity.WARNING, "N": Severity.NOTE}
-"""Severities by the first letter of a rule's code."""
 _CODE = r"[EWN]\d{3}"
 _HEADING = r"(?m)^## (Why|How to fix|Wrong|Right)\n"
 _FENCE = "~~~~"
@@ -74,17 +72,3 @@ def _plain(text: str) -> str:
         return f" {text}"
     lines = text.splitlines()[1:-1]
     return "\n\n" + "\n".join(f"    {line}".rstrip() for line in lines)
-
-
-class Problem(Struct, frozen=True):
-    """A mistake in a file; `line` is 1-based."""
-
-    line: int
-    code: str
-    message: str
-    hint: str = ""
-
-    def at(self, path: str) -> Diagnostic:
-        """Return the problem as a diagnostic of the file."""
-        severity = SEVERITIES[self.code[0]]
-        return Diagnostic(path, self.line, self.code, severity, self.message, self.hint)

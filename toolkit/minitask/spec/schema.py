@@ -11,8 +11,7 @@ from msgspec import Struct
 
 from minitask import resources
 from minitask.schemas import ANNOTATIONS, surely_fits
-from minitask.spec.model import Diagnostic, Spec
-from minitask.spec.rules import Problem
+from minitask.spec.model import Diagnostic, Problem, Spec
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator

@@ -26,7 +26,8 @@ from minitask.spec.filelists import (
 )
 from minitask.spec.filerefs import find_action
 from minitask.spec.header import Piece, RawField, RawTask, is_header_key
-from minitask.spec.headings import (
+from minitask.spec.markdown import Document, MarkdownBlock, blocks, find_label, split_labels
+from minitask.spec.template import (
     Section,
     TaskHeading,
     find_container_title,
@@ -35,7 +36,6 @@ from minitask.spec.headings import (
     is_canonical,
     key_of,
 )
-from minitask.spec.markdown import Document, MarkdownBlock, blocks, find_label, split_labels
 
 _LABEL_LEVEL = 7
 _FIELD = "field"

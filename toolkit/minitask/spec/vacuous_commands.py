@@ -242,8 +242,8 @@ def _pipeline_outcomes(parts: list[list[str]]) -> frozenset[bool]:
 
 def ends_in_filter(text: str) -> bool:
     """Return True if the command ends in a filter, whose exit code it then has without `pipefail`."""
-    tokens = read_words(text)
-    parts = read_pipelines(tokens)[-1][0] if tokens else []
+    pipelines = read_pipelines(read_words(text))
+    parts = pipelines[-1][0] if pipelines else []
     return len(parts) > 1 and bool(parts[-1]) and _is_filter(parts[-1])
 
 

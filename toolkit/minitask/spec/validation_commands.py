@@ -16,8 +16,7 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.bash import ShellPart, UnreadableError, find_expectation_text, parsed_parts
 from minitask.spec.expectations import FORMS, LARGEST_EXIT, apply_remarks, parse_expectation
 from minitask.spec.markdown import CODE, code_text, strip_marks
-from minitask.spec.model import Command, Expectation, ExpectationKind, Fence
-from minitask.spec.rules import Problem
+from minitask.spec.model import Command, Expectation, ExpectationKind, Fence, Problem
 from minitask.words import counted
 
 _NAMES = """
