@@ -8,23 +8,18 @@ The waves of a project whose order is in doubt are not judged: the rules that re
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from minitask.errors import UsageError
 from minitask.spec.dependency_graph import Graph
 from minitask.spec.file_dependencies import chain_lengths, implied, predecessors
-from minitask.spec.model import Problem
+from minitask.spec.model import Diagnostic, Problem, Spec
 from minitask.spec.paths import SPECS_FOLDER
 from minitask.spec.project import files_by_path, shared_files
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from minitask.spec.model import Diagnostic, Spec
 
 MIN_TASKS = 4
 """Tasks below which a project's batches are not judged."""

@@ -6,21 +6,17 @@ reported once, however often the spec names it.
 
 from __future__ import annotations
 
-from itertools import accumulate
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
 from minitask.spec.model import Diagnostic, FileAction, FileRef, Problem, Spec, Tree
-from minitask.spec.paths import check_path, find_hidden, find_twin
+from minitask.spec.paths import check_path, find_hidden, find_twin, prefixes
 from minitask.spec.quality import UNREAD_LIST, find_unread_lists
 from minitask.spec.template import PLACEHOLDER_PATH
 from minitask.words import counted
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    Fault = tuple[str, str, str]  # the rule, the message, the hint
+Fault = tuple[str, str, str]  # the rule, the message, the hint
 
 NEW = frozenset({FileAction.CREATE, FileAction.WRITE})
 """Actions that can make a new file."""
@@ -109,7 +105,7 @@ def _judge(spec: Spec, ref: FileRef, *, tree: Tree, others: OtherSpecs) -> Fault
 
 
 def _check_links(ref: FileRef, *, tree: Tree) -> Fault | None:
-    for part in _prefixes(ref.path):
+    for part in prefixes(ref.path):
         kind = tree.kind(part)
         if kind in {"symlink", "submodule"}:
             description = "a symbolic link" if kind == "symlink" else "a submodule"
@@ -141,7 +137,7 @@ def _check_presence(spec: Spec, ref: FileRef, *, tree: Tree, others: OtherSpecs)
 
 def _check_free(spec: Spec, ref: FileRef, *, tree: Tree, others: OtherSpecs) -> Fault | None:
     """Return E204 if the path, or a folder above it, is taken."""
-    for part in _prefixes(ref.path):
+    for part in prefixes(ref.path):
         kind = tree.kind(part)
         whole = part == ref.path
         if kind is None or (kind == "dir" and not whole) or others.removes(part, beside=spec):
@@ -205,8 +201,3 @@ def _missing_hint(ref: FileRef) -> str:
     if ref.action is FileAction.READ:
         return "fix the path, or mark it `(optional)`"
     return "fix the path, or say `(create)` if the task is to create it"
-
-
-def _prefixes(path: str) -> list[str]:
-    """Return `a`, `a/b`, `a/b/c` for `a/b/c`."""
-    return list(accumulate(path.split("/"), "{}/{}".format))

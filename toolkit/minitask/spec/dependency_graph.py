@@ -9,22 +9,19 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 
 from minitask.errors import UsageError
 from minitask.patterns import lazy_pattern
+from minitask.spec.model import Spec
 from minitask.spec.paths import SPECS_FOLDER
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
-    from minitask.spec.model import Spec
 
 
 class Graph(Struct, frozen=True, dict=True):

@@ -113,14 +113,9 @@ def _always_holds(node: Node) -> bool:
             operands = operands[0].named_children
     elif node.type == "command" and node_text(node.child_by_field_name("name")) == "test":
         operands, single = node.named_children[1:], True
-        redirect = (
-            parent.named_children[-1] if parent and parent.type == "redirected_statement" else None
-        )
-        if (
-            redirect is not None
-            and redirect.named_children[-1:]
-            and redirect.named_children[-1].type == "number"
-        ):
+        is_redirected = parent is not None and parent.type == "redirected_statement"
+        target = parent.named_children[-1].named_children[-1:] if parent and is_redirected else []
+        if target and target[0].type == "number":
             return len(operands) == 1
     else:
         return False
@@ -163,11 +158,8 @@ def _is_followed(node: Node) -> bool:
 
 
 def _reads_status(node: Node) -> bool:
-    following = node.next_named_sibling
-    return (
-        following is not None
-        and re.search(r"\$\{?(?:\?|PIPESTATUS)", node_text(following)) is not None
-    )
+    following = node_text(node.next_named_sibling)
+    return re.search(r"\$\{?(?:\?|PIPESTATUS)", following) is not None
 
 
 def _handles_failure(holder: Node) -> bool:
@@ -180,11 +172,8 @@ def _is_single_round(loop: Node | None) -> bool:
     if loop is None or loop.type != "for_statement":
         return False
     items = loop.named_children[1:-1]
-    return (
-        len(items) == 1
-        and items[0].type in {"word", "string"}
-        and not re.search(r"[*?\[{$]", node_text(items[0]))
-    )
+    is_single = len(items) == 1 and items[0].type in {"word", "string"}
+    return is_single and not re.search(r"[*?\[{$]", node_text(items[0]))
 
 
 def _judges(node: Node) -> bool:

@@ -18,9 +18,9 @@ be first. Cited lines do not matter.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from graphlib import TopologicalSorter
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -28,10 +28,7 @@ from minitask.spec.dependency_graph import Graph, check_acyclic
 from minitask.spec.model import FileAction, FileRef, Spec
 from minitask.spec.project import TASK_NUMBER, files_by_path, shared_files
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-
-    Touched = Sequence[Mapping[str, tuple[FileRef, ...]]]
+Touched = Sequence[Mapping[str, tuple[FileRef, ...]]]
 
 
 class DependencyKind(StrEnum):

@@ -7,17 +7,13 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.filerefs import find_action, find_prefix, looks_like_path, parse_refs
+from minitask.spec.filerefs import VERBS, find_action, find_prefix, looks_like_path, parse_refs
 from minitask.spec.markdown import Document, Item, MarkdownBlock, find_label, items, strip_marks
 from minitask.spec.model import FileAction
 from minitask.spec.notes import DETAILS
 from minitask.spec.template import key_of
 
-_BARE_VERB = lazy_pattern(
-    r"[*_]*(?P<verb>create|new|add|modify|edit|update|change|read|reference|verify|delete|remove|test|write)"
-    r"(?:\s+files?)?[*_]*\s*:?[*_]*\s*",
-    re.IGNORECASE,
-)
+_BARE_VERB = lazy_pattern(rf"[*_]*(?P<verb>{VERBS})(?:\s+files?)?[*_]*\s*:?[*_]*\s*", re.IGNORECASE)
 _CELL = lazy_pattern(r"((?:`+[^`]*`+|\\\||[^|`])*)(?:\||$)")
 _DELIMITER = lazy_pattern(r"\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?")
 _PATH_HEADS = {"file", "files", "path", "file path", "filename", "file name", "target"}

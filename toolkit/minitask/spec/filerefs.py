@@ -30,11 +30,8 @@ _NOTHING = lazy_pattern(
     re.IGNORECASE,
 )
 _STRUCK = lazy_pattern(r"~~(?:(?!~~).)+~~.*", re.DOTALL)
-_VERB_PREFIX = lazy_pattern(
-    r"\**(create|new|add|modify|edit|update|change|read|reference|verify|delete|remove|test|write)(?:\s+files?)?"
-    r"\**\s*:\**\s*",
-    re.IGNORECASE,
-)
+VERBS = "create|new|add|modify|edit|update|change|read|reference|verify|delete|remove|test|write"
+_VERB_PREFIX = lazy_pattern(rf"\**({VERBS})(?:\s+files?)?\**\s*:\**\s*", re.IGNORECASE)
 _ENUMERATION = lazy_pattern(r"(?P<note>.*?)\s*(?:[,;&+]|\band\b)\s*(?:and\s+)?\**\[?$", re.DOTALL)
 _BARE_END = lazy_pattern(r"\s+\(|\s+[-–—]\s|:\s|[,;]\s|\s+lines?\s+[0-9]", re.IGNORECASE)
 _BARE_LIST = lazy_pattern(r"[^\s(),]*[./][^\s(),]*(?:\s*\([^()]*\))?")
@@ -92,10 +89,7 @@ def find_action(key: str) -> FileAction | None:
     verbs = re.split(r"\W+", match["verbs"] or match["before"])
     if not all(word in _ACTIONS or word in _JOINTS for word in verbs):
         return None
-    return _joined({_ACTIONS[word] for word in verbs if word in _ACTIONS})
-
-
-def _joined(actions: set[FileAction]) -> FileAction | None:
+    actions = {_ACTIONS[word] for word in verbs if word in _ACTIONS}
     if len(actions) == 1:
         return actions.pop()
     return FileAction.WRITE if actions else None

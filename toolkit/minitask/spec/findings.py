@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.errors import UsageError
 from minitask.patterns import lazy_pattern
@@ -118,14 +119,8 @@ def _placed(finding: Finding, roots: Sequence[str]) -> Finding | None:
     path = relative_path(finding.path, roots) if finding.path else None
     if path is None:
         return None
-    return Finding(
-        path,
-        finding.line,
-        finding.column,
-        rule=one_line(finding.rule, longest=80) or UNNAMED,
-        message=one_line(finding.message, longest=200),
-        fixable=finding.fixable,
-    )
+    rule = one_line(finding.rule, longest=80) or UNNAMED
+    return replace(finding, path=path, rule=rule, message=one_line(finding.message, longest=200))
 
 
 MOST_LINES = 40
@@ -148,9 +143,8 @@ def render_findings(findings: Sequence[Finding], text: str) -> str:
     quota = MOST_LINES if fits else max(1, (MOST_LINES - 1) // len(groups) - 1)
     content: list[str] = []
     for index, group in enumerate(groups):
-        group_lines = [
-            _finding_line(finding, lines) for finding in group[:quota]
-        ] + _remaining_lines(group[quota:])
+        group_lines = [_finding_line(finding, lines) for finding in group[:quota]]
+        group_lines += _remaining_lines(group[quota:])
         if not fits and len(content) + len(group_lines) >= MOST_LINES:
             content.append(_other_rules(groups[index:]))
             break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from msgspec import Struct, field
@@ -183,9 +183,7 @@ def check_agreement(spec: Spec, lines: Mapping[str, int]) -> list[Problem]:
 
 
 def _option(options: Options, name: str) -> tuple[str, ...]:
-    if name not in options.__struct_fields__:
-        return ()
-    value = getattr(options, name)
+    value = getattr(options, name, None) if name in options.__struct_fields__ else None
     if value is None:
         return ()
     return value if isinstance(value, tuple) else (str(value),)
@@ -204,13 +202,11 @@ def _plain(text: str) -> str:
     return re.sub(r"[\s_-]+", " ", text.replace("`", "")).strip().casefold()
 
 
-def check_numbers(specs: Iterable[Spec], *, id_line: int) -> list[Problem]:
+def check_numbers(specs: Sequence[Spec], *, id_line: int) -> list[Problem]:
     """Return a problem for each number that two tasks of a file share, and for one id (at `id_line`) of several."""
     first: dict[str, int] = {}
     problems = []
-    count = 0
     for spec in specs:
-        count += 1
         line, number = spec.line_of("title"), spec.number.casefold()
         if number and number in first:
             message = f"task {spec.number} is already on line {first[number]}"
@@ -218,8 +214,8 @@ def check_numbers(specs: Iterable[Spec], *, id_line: int) -> list[Problem]:
                 Problem(line, "E109", message, "give each task in the file its own number")
             )
         first.setdefault(number, line)
-    if id_line and count > 1:
-        message = f"one id for the {count} tasks of this file"
+    if id_line and len(specs) > 1:
+        message = f"one id for the {len(specs)} tasks of this file"
         hint = "remove `id` (tasks are addressed as FILE#N), or split the file"
         problems.append(Problem(id_line, "E109", message, hint))
     return problems
@@ -246,7 +242,10 @@ class Piece(Struct):
 
     def rows(self, document: Document) -> list[int]:
         """Return the line in the file, from 1, of each line of `text`."""
-        count = self.text(document).count("\n") + 1
+        text = self.text(document)
+        if not text:
+            return []
+        count = text.count("\n") + 1
         start = self.start
         while start < self.end and not document.lines[start].strip():
             start += 1

@@ -162,8 +162,7 @@ def _rows(document: Document, pieces: Iterable[Piece]) -> tuple[int, ...]:
     """Return the line in the file of each line of a section's text."""
     rows: list[int] = []
     for piece in pieces:
-        if piece.text(document):
-            more = piece.rows(document)
+        if more := piece.rows(document):
             rows += [more[0], *more] if rows else more
     return tuple(rows)
 

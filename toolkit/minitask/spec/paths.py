@@ -7,15 +7,12 @@ some system would fold it into another, and `.git` is refused in each spelling t
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
 from minitask.patterns import lazy_pattern
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
 
 MAX_COMPONENT_BYTES = 255
 SPECS_FOLDER = "mini-projects"
@@ -194,7 +191,7 @@ def find_nested(paths: Iterable[str]) -> tuple[str, str] | None:
     """Return a path and another one that needs a folder of that name, or None."""
     unique_paths = set(paths)
     for path in sorted(unique_paths):
-        folder = next((folder for folder in _folders(path) if folder in unique_paths), "")
+        folder = next((folder for folder in prefixes(path)[:-1] if folder in unique_paths), "")
         if folder:
             return folder, path
     return None
@@ -217,5 +214,6 @@ def _is_hidden(path: str, at: int) -> bool:
     )
 
 
-def _folders(path: str) -> list[str]:
-    return list(accumulate(path.split("/"), "{}/{}".format))[:-1]
+def prefixes(path: str) -> list[str]:
+    """Return `a`, `a/b`, `a/b/c` for `a/b/c`."""
+    return list(accumulate(path.split("/"), "{}/{}".format))

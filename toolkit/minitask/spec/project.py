@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.dependency_graph import Graph, find_circle, normal_number
@@ -11,11 +11,8 @@ from minitask.spec.model import Diagnostic, FileAction, FileRef, Problem, Spec
 from minitask.spec.paths import check_path, fold
 from minitask.spec.template import PLACEHOLDER_PATH
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    Touched = Sequence[Mapping[str, tuple[FileRef, ...]]]
-    Use = tuple[int, tuple[FileRef, ...]]
+Touched = Sequence[Mapping[str, tuple[FileRef, ...]]]
+Use = tuple[int, tuple[FileRef, ...]]
 
 MAX_WRITERS = 3
 """The most writers of a file that a note names."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.dropped_comparisons import find_dropped_checks
@@ -20,7 +19,7 @@ from minitask.spec.markdown import (
     normalise,
     parse_document,
 )
-from minitask.spec.model import FileAction, Problem
+from minitask.spec.model import Diagnostic, FileAction, Problem, Spec
 from minitask.spec.paths import check_path, fold, is_protected, is_spec_path
 from minitask.spec.template import (
     blank_fences,
@@ -30,11 +29,6 @@ from minitask.spec.template import (
 )
 from minitask.spec.vacuous_commands import CommandStrength, strength
 from minitask.spec.validation_commands import looks_like_command
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from minitask.spec.model import Diagnostic, Spec
 
 MAX_CONTEXT_WORDS = 100
 MAX_FILES_READ = 2

@@ -192,13 +192,11 @@ def _counts(result: Json, rule: Json, where: str) -> bool:
     if (result.get("level") or settings.get("level")) == "none":
         return False
     asides = rows(result.get("suppressions"), f"{where}.suppressions")
-    states = [_status(entry, f"{where}.suppressions") for entry in asides]
+    states = [
+        string(table(entry, f"{where}.suppressions").get("status"), f"{where}.suppressions: status")
+        for entry in asides
+    ]
     return not states or any(state in {"underReview", "rejected"} for state in states)
-
-
-def _status(suppression: object, where: str) -> str:
-    """Return the status of a suppression; accepted if it states none."""
-    return string(table(suppression, where).get("status"), f"{where}: status") or "accepted"
 
 
 def _message(run: Run, result: Json, rule: Json, where: str) -> str:
@@ -282,9 +280,7 @@ def relative_path(path: str, roots: Sequence[str]) -> str | None:
 
     A relative path starts at the repository's root.
     """
-    inside: str | None = path
-    if path.startswith("/"):
-        inside = path_below(path, roots)
+    inside = path_below(path, roots) if path.startswith("/") else path
     if inside is None:
         return None
     plain = "/".join(part for part in inside.split("/") if part not in {"", "."})

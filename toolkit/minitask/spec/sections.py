@@ -117,12 +117,10 @@ class _Reader(Struct):
 
     def _label_list(self, block: MarkdownBlock) -> bool:
         """Add the header fields in a list's items; return False for any other list."""
-        fields = labelled_lists(self.document, block)
-        for key, value, line, nested in fields:
-            self._current_task().fields.append(
-                RawField(key, value, line, tuple(nested_bullets(nested)))
-            )
-        return bool(fields)
+        labelled = labelled_lists(self.document, block)
+        for key, value, line, nested in labelled:
+            self._fields.append(RawField(key, value, line, tuple(nested_bullets(nested))))
+        return bool(labelled)
 
     def _heading(self, block: MarkdownBlock, following: MarkdownBlock | None) -> None:
         self.takes_list = False
@@ -195,6 +193,10 @@ class _Reader(Struct):
             raise AssertionError("a block outside every task")
         return self.holder
 
+    @property
+    def _fields(self) -> list[RawField]:
+        return self._current_task().fields
+
     def _content(self, block: MarkdownBlock) -> None:
         """Add a block to the open section, or to the context before the first section."""
         if self.section == _FIELD:
@@ -252,7 +254,7 @@ class _Reader(Struct):
         verb = find_label_verb(f"{label[0]}:") if label else ""
         if label and (verb or is_header_key(label[0])):
             key = f"Files to {verb}" if verb else label[0]
-            self._current_task().fields.append(RawField(key, label[1], number))
+            self._fields.append(RawField(key, label[1], number))
         else:
             self._add_bullets(((line, number),))
 
@@ -276,7 +278,7 @@ class _Reader(Struct):
             self._open_section(section[0], first, block=block, level=_LABEL_LEVEL, row=row)
             return "section"
         for label in labels:
-            self._current_task().fields.append(RawField(label[0], label[1], row + 1))
+            self._fields.append(RawField(label[0], label[1], row + 1))
         self.piece = None
         self.takes_list = find_action(labels[-1][0]) is not None or not labels[-1][1]
         return _FIELD
@@ -292,7 +294,7 @@ class _Reader(Struct):
         return lists_files(key)
 
     def _continue_field(self, line: str, row: int) -> None:
-        fields = self._current_task().fields
+        fields = self._fields
         if find_action(fields[-1].key) is not None:
             self._add_bullets(((line.strip(), row + 1),))
         else:
@@ -303,7 +305,7 @@ class _Reader(Struct):
             self.takes_list = False
 
     def _add_bullets(self, bullets: tuple[tuple[str, int], ...]) -> None:
-        fields = self._current_task().fields
+        fields = self._fields
         fields[-1] = replace(fields[-1], bullets=(*fields[-1].bullets, *bullets))
 
     def _goes_on(self, block: MarkdownBlock) -> bool:
@@ -312,7 +314,7 @@ class _Reader(Struct):
 
     def _field_list(self, block: MarkdownBlock) -> None:
         """Add a list below a field; a list with other bullets that directly follows continues it."""
-        fields = self._current_task().fields
+        fields = self._fields
         self.list_end = block.end
         if find_action(fields[-1].key) is not None:
             for text, line in bullets(self.document, block):
@@ -331,4 +333,4 @@ class _Reader(Struct):
         if bullet:
             self._add_bullets(((bullet, line),))
         for label in filter(None, labels):
-            self._current_task().fields.append(RawField(label[0], label[1], line))
+            self._fields.append(RawField(label[0], label[1], line))

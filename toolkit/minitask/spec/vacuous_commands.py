@@ -7,6 +7,7 @@ A command is parsed as pipelines joined by `&&`, `||` and `;`; `if`, loops and g
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command, ExpectationKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from tree_sitter import Node
 
 
