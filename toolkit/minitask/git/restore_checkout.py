@@ -177,13 +177,30 @@ def _remove(top: Path, name: str) -> None:
 def follow_index(repository: Repository, step: TargetMove, checkout: Checkout) -> None:
     """Complete the move of the branch if files and index are written, but not the ref."""
     git = merging_git(repository, step, checkout)
+    if _is_ahead(repository, step, git):
+        git.run(*FAST_FORWARD, step.new)
+
+
+def take_back(
+    repository: Repository, step: TargetMove, checkout: Checkout, *, since_ns: int
+) -> None:
+    """Restore index and files if git wrote them all, but not the ref; what the user has staged or edited stays."""
+    git = _checkout_git(repository, checkout)
+    if not _is_ahead(repository, step, git):
+        return
+    changes = tree_changes(repository.git, step.old, step.new)
+    if all(_is_ours(git, checkout, change, since_ns) for change in changes):
+        git.run("read-tree", "-m", "-u", step.new, step.old)
+
+
+def _is_ahead(repository: Repository, step: TargetMove, git: Git) -> bool:
+    """Return True if the index holds the new commit's files while its branch is at the old commit."""
     head = git.run("symbolic-ref", "-q", "HEAD").stdout.decode("utf-8", "surrogateescape")
     if head.rstrip("\n") != step.target or git.line("rev-parse", "HEAD") != step.old:
-        return
+        return False
     index = _read_index(git)
     changes = tree_changes(repository.git, step.old, step.new)
-    if all(_has_arrived(index.get(change.path), change) for change in changes):
-        git.run(*FAST_FORWARD, step.new)
+    return all(_has_arrived(index.get(change.path), change) for change in changes)
 
 
 def _has_arrived(entry: _Entry | None, change: TreeChange) -> bool:

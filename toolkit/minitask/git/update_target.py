@@ -26,6 +26,7 @@ from minitask.git.restore_checkout import (
     merging_git,
     remove_locks,
     restore,
+    take_back,
 )
 from minitask.git.run_git import Git, failure
 from minitask.git.trees import is_ancestor
@@ -45,6 +46,8 @@ TROUBLE = (
     "annot create directory",
 )
 """Git's messages if the machine failed, as opposed to a user's file blocking the merge."""
+LOCKED = ".lock': File exists"
+"""Git's message if another git process is at work, or left its lock."""
 GITS_OWN_CODES_MAX = 129
 """A higher exit status comes from a wrapper whose git was killed."""
 
@@ -60,6 +63,13 @@ class TargetUpdate(Struct, frozen=True):
     reason: str = ""
     declined: bool = False
     is_behind: bool = False
+
+    @property
+    def obstacle(self) -> str:
+        """Return what a checkout has against the move: a lock, or the user's edits."""
+        if LOCKED in self.reason:
+            return f"cannot be done while git is locked; when no git runs, remove the file: {self.reason}"
+        return f"would overwrite your edits: {self.reason}"
 
 
 def update_target(repository: Repository, step: TargetMove) -> TargetUpdate:
@@ -144,7 +154,9 @@ def _fast_forward(
     message = finished.stderr.decode("utf-8", "replace")
     if "Not possible to fast-forward" in message:
         return TargetUpdate(done=False, moved_meanwhile=True)
-    # Git removed its locks, but leaves files that it wrote before the disk was full or a filter failed.
+    # Git removed its locks, but leaves files that it wrote before the disk was full or a filter failed,
+    # and files and index if it could not write the ref.
+    take_back(repository, step, checkout, since_ns=since_ns)
     restore(repository, step, checkout=checkout, since_ns=since_ns)
     if any(phrase in message for phrase in TROUBLE):
         return failure(FAST_FORWARD, finished)
@@ -177,7 +189,9 @@ def _is_at(repository: Repository, target: str, commit: str) -> bool:
 def _refusal(message: str) -> str:
     """Return git's reason in one line: its first sentence and the listed paths."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    first = next((line.removeprefix("error: ") for line in lines), "git refused the merge")
+    first = (
+        next(iter(lines), "git refused the merge").removeprefix("error: ").removeprefix("fatal: ")
+    )
     paths = [line.strip() for line in message.splitlines() if line.startswith("\t")]
     return f"{first.rstrip(':')}: {', '.join(paths)}" if paths else first
 

@@ -162,7 +162,7 @@ def not_moved(engine: Context, task: Task, candidate: Candidate, moved: TargetUp
         return _left_on_branch(engine, task, candidate.commit, moved)
     return Landed(
         Verdict.READY,
-        reason=f"passed, but merging would overwrite your edits: {moved.reason}",
+        reason=f"passed, but merging {moved.obstacle}",
         next_step=f"minitask merge {task.name}",
     )
 

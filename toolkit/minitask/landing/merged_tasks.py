@@ -195,9 +195,9 @@ def undo_task(engine: Context, name: str, base: Base) -> Undone:
     if moved.done:
         dependents = _merged_dependents(engine, name, base)
         return Undone(name, Verdict.MERGED, commit, undone=landing.commit, dependents=dependents)
-    in_the_way = f"reverting it would overwrite your edits: {moved.reason}"
     moved_on = "the target branch moved meanwhile"
-    return Undone(name, Verdict.READY, reason=in_the_way if moved.reason else moved_on)
+    reason = f"reverting it {moved.obstacle}" if moved.reason else moved_on
+    return Undone(name, Verdict.READY, reason=reason)
 
 
 def _merged_dependents(engine: Context, name: str, base: Base) -> tuple[str, ...]:
