@@ -210,8 +210,13 @@ def test_a_dry_run_asks_nobody_and_writes_nothing(
         (("Say hello", "--yes"), "minitask do 'Say hello' --edit PATH --check CMD"),
         (("Say it", "--edit", "app.py", "--yes"), "minitask do 'Say it' --edit app.py --check CMD"),
         (("Say hello", *GIVEN, "--yes"), "minitask init"),
+        (
+            ("Say hello", "--edit", "no.py", "--check", "grep -q x no.py", "--yes"),
+            "name it with --create",
+        ),
         (("Say hello", "--edit", "no.py", "--check", "grep -q x no.py", "--yes"), "E203 no.py"),
         (("Say hello", "--create", "app.py", *GIVEN[2:], "--yes"), "E204 app.py"),
+        (("Say hello", "--create", "app.py", *GIVEN[2:], "--yes"), "name it with --edit"),
         (("Say hello", "--edit", "new.py", *GIVEN[2:], "--yes"), "git add -- new.py && git commit"),
         (("Say hello", "--edit", "../x", *GIVEN[2:], "--yes"), "no file inside"),
     ],

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from minitask.policy.route import Route
     from minitask.project.load_project import RunPreview
 
+OPTION_HINTS = {
+    "E203": "fix the path, or name it with --create if it is to be created",
+    "E204": "name it with --edit if it is to change, or choose another path",
+}
+"""What to do about a file that was named in the wrong option, by the code of the diagnostic."""
+
 
 @click.command("do")
 @click.argument("what")
@@ -140,7 +146,8 @@ def _stop_on_errors(engine: Context, shot: OneShot) -> None:
     if errors:
         first = errors[0]
         more = f" (and {len(errors) - 1} more)" if errors[1:] else ""
-        raise UsageError(f"{first.code} {first.message}{more}", hint=first.hint)
+        hint = OPTION_HINTS.get(first.code, first.hint)
+        raise UsageError(f"{first.code} {first.message}{more}", hint=hint)
     check_alone(engine, shot.task)
 
 
