@@ -1,7 +1,7 @@
 """Choose the route of a task, and the next tier after a failure.
 
-Requests come first, then the config's rules, then the entry tier; from there up, the ladder tells which tiers are worth
-a try. The same ledger, config and spec always give the same route.
+Explicit requests come first, then the config's rules, then the entry tier; from there, the ladder decides which higher
+tiers are worth a try. The same ledger, config and spec always give the same route.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ from minitask.spec.notes import moved_lines
 from minitask.words import did_you_mean, nearest
 
 PRIORS: Mapping[str, float] = {"free": 0.5, "cheap": 0.7, "balanced": 0.8, "frontier": 0.9}
-"""The probability that a first try passes, without samples in the ledger."""
+"""Prior probability that a first try passes, without samples in the ledger."""
 AFTER_FAILURE = 0.75
-"""The factor on that probability after a failure of another tier: failures come together."""
+"""Factor on that probability after another tier failed, because failures correlate."""
 
 DECLINED = "declined this spec before"
 REWRITES = "an agent would write {lines:,} moved lines again"
@@ -154,7 +154,7 @@ class _Choice:
         return self.route(tier, why, to=TierSetting(entry.executor, model or entry.model))
 
     def climbed(self, requested: str | None) -> Route:
-        """Return the route to the first tier to try, from the tier that the spec, a rule or the config starts at."""
+        """Return the route to the first tier to try, from the start tier of the spec, a rule or the config."""
         start, why = self._start(requested)
         if requested:
             tier_setting(self._settings, requested)
@@ -197,7 +197,7 @@ class _Choice:
         )
 
     def _start(self, requested: str | None) -> tuple[str, str]:
-        """Return the tier to start at, and why; not above the cap, and above the tiers that have failed."""
+        """Return the start tier and the reason: not above the cap, but above the tiers that have failed."""
         routing = self._settings.routing
         if requested:
             start, why = requested, f"tier {requested} requested"
@@ -269,7 +269,7 @@ class _Choice:
         return self._too_small(tier)
 
     def _unsuited(self, tier: str) -> str:
-        """Return why a tier does the task only on request; empty if it is suited."""
+        """Return why a tier does the task only on request, or "" if it is suitable."""
         entry = self._settings.tiers[tier]
         declined_models = [model for name, model in self._context.declined if name == tier]
         if entry.model in declined_models or (entry.model == AUTO and declined_models):
@@ -300,7 +300,7 @@ class _Choice:
         )
 
     def _usage(self, tier: str, entry: TierSetting) -> Usage:
-        """Return the usage of an attempt; cached, since it takes a prompt."""
+        """Return the usage of an attempt; cached, because it needs the prompt."""
         key = tier, entry
         if key not in self._usages:
             self._usages[key] = self._context.expected(tier, entry, self._traits.output_tokens)

@@ -1,6 +1,6 @@
-"""Decide whether work is worth delegating: a tree of six questions, and the answers that specs already give.
+"""Decide whether to delegate work, by a tree of six questions, some of which specs answer.
 
-`decide` walks the tree to a verdict, or to the first question without an answer.
+`decide` follows the tree to a verdict, or to the first question without an answer.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.model import Diagnostic, Spec
 
 MANY_EDITS = 10
-"""So many similar edits are worth a pattern."""
+"""Number of similar edits from which a pattern is worthwhile."""
 MANY_TASKS = 5
-"""So many atomic tasks are worth the planning."""
+"""Number of atomic tasks from which planning is worthwhile."""
 ALIKE = 0.8
-"""Two tasks with this share of common words, or more, are the same edit at different places."""
+"""Two tasks with this share of common words are the same edit at different places."""
 VAGUE, READS_MANY = "W403", "W405"
 _BESIDE = lazy_pattern(r"^ {0,3}(`{3,}|~{3,}).*?^ {0,3}\1|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 _WORD = lazy_pattern(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -38,7 +38,7 @@ class DelegationVerdict(StrEnum):
 
 
 class Question(Struct, frozen=True):
-    """A question, with the options that answer it; `assumed` is the answer without a user to ask."""
+    """A question, and the command-line options that answer it; `assumed` is the answer if no user can be asked."""
 
     text: str
     yes_option: str
@@ -47,14 +47,14 @@ class Question(Struct, frozen=True):
 
 
 class DelegationAnswer(Struct, frozen=True):
-    """A yes or a no, and its source."""
+    """Yes or no, and the source of the answer."""
 
     yes: bool
     source: str
 
 
 class Leaf(Struct, frozen=True):
-    """An end of the tree."""
+    """A leaf of the tree."""
 
     verdict: DelegationVerdict
     reason: str
@@ -72,7 +72,7 @@ Node: TypeAlias = Fork | Leaf
 
 
 class DelegationDecision(Struct, frozen=True):
-    """The verdict, the reason, and the questions on the way with their answers."""
+    """The verdict, the reason, and the questions on the path with their answers."""
 
     verdict: DelegationVerdict
     reason: str
@@ -121,7 +121,7 @@ TREE = Fork(WELL_DEFINED, yes=_DEFINED, no=Fork(EXPLORATION, yes=_EXPLORE, no=_A
 
 
 def decide(answers: Mapping[Question, DelegationAnswer]) -> DelegationDecision | Question:
-    """Return the decision by the answers, or the first question on the way without one."""
+    """Return the decision for the answers, or the first unanswered question on the path."""
     node: Node = TREE
     path: list[tuple[Question, DelegationAnswer]] = []
     while isinstance(node, Fork):
@@ -139,11 +139,11 @@ def answer_atomic(count: int, source: str) -> DelegationAnswer:
 
 
 class Survey(Struct, frozen=True):
-    """Counts of the specs of the work.
+    """Counts of the specs for the work.
 
-    Of the `tasks`, `validated` have a validation, `sound` have no error, `vague` leave something open, `wide` read too
-    many files, `atomic` are sound and neither; `alike` is the size of the largest group of similar ones. `written`
-    counts the distinct files that they write, `strays` the errors in files without a task.
+    Of the `tasks`, `validated` have a validation, `sound` have no error, `vague` leave decisions open, `wide` read too
+    many files, `atomic` are sound, not vague and not wide; `alike` is the size of the largest group of similar tasks.
+    `written` counts the distinct files that they write, `strays` the errors in files without a task.
     """
 
     tasks: int
@@ -158,7 +158,7 @@ class Survey(Struct, frozen=True):
 
 
 def survey(specs: Sequence[Spec], diagnostics: Sequence[Diagnostic]) -> Survey:
-    """Return the counts of specs; the diagnostics are those of `validate`."""
+    """Return the counts of specs; `diagnostics` are those of `validate`."""
     by_kind: defaultdict[str, set[int]] = defaultdict(set)
     strays = 0
     for diagnostic in diagnostics:
@@ -181,7 +181,7 @@ def survey(specs: Sequence[Spec], diagnostics: Sequence[Diagnostic]) -> Survey:
 
 
 def survey_answers(counts: Survey) -> dict[Question, DelegationAnswer]:
-    """Return the answers by the specs; only a user can say whether judgement is necessary."""
+    """Return the answers that the specs give; only a user can say whether judgement is needed."""
     count = counts.tasks
     sound = f"{counts.sound} of {count} pass `minitask validate`"
     stray = f", {counts.strays} more errors in files without a task" if counts.strays else ""
@@ -215,7 +215,7 @@ Shape: TypeAlias = tuple[frozenset[tuple[str, str]], frozenset[str]]
 
 
 def _shape(spec: Spec) -> Shape:
-    """Return the actions with the types of their files, and the words of the task without code and numbers."""
+    """Return the actions with their files' suffixes, and the words of the task without code and numbers."""
     kinds = frozenset((ref.action.value, PurePosixPath(ref.path).suffix) for ref in spec.writes())
     plain = _BESIDE.sub(" ", f"{spec.title}\n{spec.task}")
     tokens = (part.strip(".,;:!?()[]\"'*").casefold() for part in plain.split())
@@ -228,7 +228,7 @@ def _are_alike(first: Shape, second: Shape) -> bool:
 
 
 def _owners(specs: Sequence[Spec], diagnostic: Diagnostic) -> set[int]:
-    """Return the indices of the specs that a diagnostic concerns: all of its file if it names no line."""
+    """Return the indices of the specs that a diagnostic concerns: all specs of its file if it has no line."""
     indices = [index for index, spec in enumerate(specs) if spec.path == diagnostic.path]
     if len(indices) < 2 or not diagnostic.line:
         return set(indices)

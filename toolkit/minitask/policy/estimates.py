@@ -1,4 +1,4 @@
-"""Estimates of a task before any call: its features, the tokens of texts, and the usage of agent programs."""
+"""Estimate a task before any call: its features, the tokens of texts, and the usage of agent programs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.model import ExpectationKind, FileAction, Spec, Tier
 
 TOKENS_PER_LINE = 10
-"""600 lines of code are about 6,000 tokens."""
+"""Tokens per line of code: 600 lines are about 6,000 tokens."""
 LIKELY_OUTPUT_TOKENS = 1_500
-"""The assumed length of an answer if the spec gives no hint."""
+"""Assumed tokens of an answer if the spec gives no estimate."""
 UNRATED = "unrated"
 _LINES_FIELD = lazy_pattern(r"estimated lines", re.IGNORECASE)
 _ABOUT_LINES = lazy_pattern(
@@ -28,7 +28,7 @@ _ABOUT_LINES = lazy_pattern(
 
 
 class TaskFeatures(Struct, frozen=True):
-    """Tags in capitals, the stated complexity, and the estimated lines of the change and tokens of the answer."""
+    """Tags in capitals, the stated complexity, the estimated lines of the change and tokens of the answer."""
 
     tags: frozenset[str]
     complexity: str | None
@@ -38,12 +38,12 @@ class TaskFeatures(Struct, frozen=True):
 
     @property
     def task_class(self) -> str:
-        """Return the class of tasks that statistics are kept of, such as `edit/low`."""
+        """Return the class of tasks for statistics, such as `edit/low`."""
         return f"{self.kind}/{self.complexity or UNRATED}"
 
 
 def features_of(spec: Spec) -> TaskFeatures:
-    """Return the features of a task by its spec."""
+    """Return the features of a spec's task."""
     lines = estimated_lines(spec)
     stated = spec.estimate.output_tokens
     guessed = LIKELY_OUTPUT_TOKENS if lines is None else max(1, lines * TOKENS_PER_LINE)
@@ -57,7 +57,7 @@ def features_of(spec: Spec) -> TaskFeatures:
 
 
 def estimated_lines(spec: Spec) -> int | None:
-    """Return the lines of the change: as stated, else by the stated output, the expectations or the cited lines."""
+    """Return the lines of the change: stated, or derived from stated output, expectations or cited lines."""
     tokens = spec.estimate.output_tokens
     by_tokens = None if tokens is None else max(1, round(tokens / TOKENS_PER_LINE))
     return _stated(spec) or by_tokens or _expected(spec) or _cited(spec)
@@ -70,7 +70,7 @@ def _stated(spec: Spec) -> int | None:
 
 
 def _expected(spec: Spec) -> int | None:
-    """Return the length of all files that the validation or the criteria expect."""
+    """Return the total length of the files that the validation or the criteria expect."""
     counted = [
         expectation.number
         for command in spec.commands
@@ -86,7 +86,7 @@ def _expected(spec: Spec) -> int | None:
 
 
 def _cited(spec: Spec) -> int | None:
-    """Return the number of lines cited for editing, else of those cited for reading."""
+    """Return the number of lines cited for editing, or else for reading."""
     edited = [span for ref in spec.writes() for span in ref.ranges]
     spans = edited or [span for ref in spec.reads() for span in ref.ranges]
     return sum(span.end - span.start + 1 for span in spans) or None
@@ -100,9 +100,9 @@ def _kind(spec: Spec) -> str:
 
 ENOUGH_REPLIES = 8
 MALFORMED_SHARE = 0.25
-"""With this share of malformed edits or more, a model is asked for whole files."""
+"""Share of malformed edits from which a model must reply with whole files."""
 MOST_LINES = 400
-"""Files with more lines in total are not requested whole: a long answer costs more than a second try."""
+"""Limit of lines for whole-file replies: longer ones cost more than a second try."""
 
 
 class ReplyFormat(StrEnum):
@@ -113,7 +113,7 @@ class ReplyFormat(StrEnum):
 
 
 class Evidence(Struct, frozen=True):
-    """The replies of a model in the form of edits, and the number of those that could not be applied."""
+    """A model's replies with edits, and the number of those that could not be applied."""
 
     replies: int = 0
     malformed: int = 0
@@ -173,30 +173,30 @@ worst, at 10 to 30 %. Other vocabularies differ by a steady factor (`SCALES`).
 
 
 DEFAULT_OUTPUT_TOKENS = 8_192
-"""The first limit of an answer of unknown length."""
+"""First output limit of an answer of unknown length."""
 SCALES = (("claude", 1.45), ("deepseek", 1.05))
-"""Tokens of a vocabulary for one of `o200k_base`, by a part of the model's name."""
+"""Tokens of a vocabulary per token of `o200k_base`, by a part of the model's name."""
 
 
 def token_scale(model: str) -> float:
-    """Return the number of tokens that a model counts for one of `o200k_base`."""
+    """Return the number of a model's tokens per token of `o200k_base`."""
     name = model.lower()
     return next((scale for part, scale in SCALES if part in name), 1.0)
 
 
 def estimate_tokens(text: str, *, scale: float = 1.0) -> int:
-    """Return the likely number of tokens in `text`: 0 only for an empty text."""
+    """Return the estimated number of tokens in `text`; 0 only for an empty text."""
     return math.ceil(scale * _weight(text))
 
 
 @lru_cache(maxsize=8)
 def _weight(text: str) -> float:
-    """Return the tokens of the common vocabulary; cached, since a prompt is weighed for several tiers."""
+    """Return the tokens of `o200k_base`; cached, because a prompt is estimated for several tiers."""
     return sum(_WEIGHTS[kind] * number for kind, number in count_pieces(text).items())
 
 
 def count_pieces(text: str) -> Counter[str]:
-    """Return the number of pieces of each weighed kind."""
+    """Return the number of pieces of each kind in `_WEIGHTS`."""
     kinds = Counter(match.lastgroup or "blank" for match in _PIECE.finditer(text))
     kinds["long_marks"] = sum(min(len(run.group()), 12) - 2 for run in _LONG_MARKS.finditer(text))
     kinds["foreign_letter"] = len(_FOREIGN_LETTER.findall(text))
@@ -205,15 +205,15 @@ def count_pieces(text: str) -> Counter[str]:
 
 
 CHAT_TYPES = frozenset({"openai", "anthropic", "ollama", "scripted"})
-"""The types of executors whose prompt holds the files; all others are programs that read them in a workspace."""
+"""Executor types whose prompt holds the files; all others are programs that read them in a workspace."""
 ENOUGH_ATTEMPTS = 3
-"""The number of attempts from which on their median counts."""
+"""Number of attempts from which their median is used."""
 OWN_WORDS = 100
-"""The output tokens of a request beside the change: the call of a tool, and a remark."""
+"""Output tokens of a request apart from the change: the tool call, and a remark."""
 
 
 class AgentRequests(Struct, frozen=True):
-    """The tokens of a program's own instructions and tools in each request, and its requests for a task."""
+    """A program's tokens for its own instructions and tools per request, and its requests per task."""
 
     own_tokens: int
     requests: int
@@ -228,23 +228,23 @@ MEASURED: Mapping[str, AgentRequests] = {
     "opencode": AgentRequests(3_800, 4),
     "qwen": AgentRequests(18_200, 4),
 }
-"""Tokens as counted by `benchmarks/agent_tokens.py` (November 2026); the requests are assumed: look, edit, end."""
+"""Tokens as measured by `benchmarks/agent_tokens.py` (November 2026); the requests are assumed: look, edit, end."""
 UNCOUNTED_REQUESTS = 4
 UNKNOWN = AgentRequests(9_600, UNCOUNTED_REQUESTS)
 """For a program that was not measured: the values of `codex`, the median."""
 
 
 def is_agent(kind: str) -> bool:
-    """Return True if executors of this type work on files themselves."""
+    """Return True if executors of this type edit files themselves."""
     return kind not in CHAT_TYPES
 
 
 def expected_usage(
     kind: str, *, prompt_tokens: int, read_tokens: int, output_tokens: int, scale: float = 1.0
 ) -> Usage:
-    """Return the usage of an agent for a task: each request repeats the ones before, and none is cached.
+    """Return the usage of an agent for a task: each request repeats the earlier ones, and nothing is cached.
 
-    `read_tokens` are those of the lines that the spec lists, which the agent reads itself.
+    `read_tokens` are the tokens of the lines that the spec lists, which the agent reads itself.
     """
     program = MEASURED.get(kind, UNKNOWN)
     requests = program.requests
@@ -256,7 +256,7 @@ def expected_usage(
 
 
 def median_usage(attempts: Sequence[Sequence[int]]) -> Usage | None:
-    """Return the medians of the requests, input, cached and output tokens of attempts; None if there are too few."""
+    """Return the median requests, input, cached and output tokens of attempts, or None if there are too few."""
     if len(attempts) < ENOUGH_ATTEMPTS:
         return None
     requests, total, cached, output = (median_low(counts) for counts in zip(*attempts, strict=True))

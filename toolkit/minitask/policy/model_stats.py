@@ -1,4 +1,4 @@
-"""Results and costs of models on past tasks, from the ledger or from a table in a file."""
+"""Results and costs of models on past tasks, from the ledger or a YAML table."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class ModelRow(Struct, frozen=True):
 
     @property
     def price(self) -> Decimal:
-        """Return US dollars per task."""
+        """Return the cost per task in US dollars."""
         return self.cost_usd / self.tasks
 
 
 class ModelStats(Struct, frozen=True):
-    """The models to choose from, and the baseline that they are compared with; None without models.
+    """The models to choose from, and the baseline to compare them with (None without models).
 
     `left_out` counts attempts that ended in an error or a conflict, `unpriced` samples of unknown cost; `priceless` are
     the tiers of unknown cost.
@@ -61,10 +61,10 @@ class ModelStats(Struct, frozen=True):
 
 
 def stats_of(records: Iterable[Record], *, name: str) -> ModelStats:
-    """Return the results of the tiers by the ledger: consecutive attempts of a tier at a spec are one sample.
+    """Return the results of the tiers by the ledger; consecutive attempts of a tier at a spec are one sample.
 
     Attempts of edit scripts are left out. A sample passes if its last attempt does. The baseline is the highest tier,
-    which is asked when the others have failed.
+    which is used when the others have failed.
     """
     samples: defaultdict[str, list[Sequence[Attempt]]] = defaultdict(list)
     units: set[Unit] = set()
@@ -99,7 +99,7 @@ def stats_of(records: Iterable[Record], *, name: str) -> ModelStats:
 
 
 def _tier_model(tier: str, samples: Sequence[Sequence[Attempt]]) -> ModelRow | None:
-    """Return the results of a tier, in which unpriced samples cost the mean of the others; None if all are unpriced."""
+    """Return a tier's results; unpriced samples count at the mean of the others. None if all are unpriced."""
     costs = [cost for cost in map(_cost, samples) if cost is not None]
     if not costs:
         return None
@@ -114,9 +114,9 @@ def _cost(tries: Sequence[Attempt]) -> Decimal | None:
 
 
 def parse_table(text: str, *, name: str, where: str) -> ModelStats:
-    """Return the models of a YAML table; raise `UsageError` at `where` for other text.
+    """Return the models of a YAML table; raise `UsageError` at `where` if it is invalid.
 
-    The baseline is the model that passes most; of several, the most expensive one.
+    The baseline is the model with the highest pass rate; of several, the most expensive one.
     """
     try:
         return _parse_table(text, name)
@@ -189,7 +189,7 @@ def _parse_model(row: object, subject: str) -> ModelRow:
 
 
 def _rate(row: Mapping[str, Any], tasks: int, subject: str) -> Decimal:
-    """Return the share of tasks that passed, by their number or as given."""
+    """Return the pass rate, from the number of passed tasks or as given."""
     if ("passed" in row) == ("pass_rate" in row):
         message = f"{subject} needs one of `passed` and `pass_rate`"
         raise UsageError(message, hint="give the number if known")
@@ -215,7 +215,7 @@ def _count(row: Mapping[str, Any], key: str, subject: str) -> int:
 
 
 def _number(row: Mapping[str, Any], key: str, subject: str) -> Decimal:
-    """Return a number that is not negative."""
+    """Return a non-negative number."""
     value = row.get(key)
     if value is None:
         raise UsageError(f"{subject} has no `{key}`", hint=EXAMPLE)
@@ -229,7 +229,7 @@ def _number(row: Mapping[str, Any], key: str, subject: str) -> Decimal:
 
 
 def _shown(number: Decimal) -> str:
-    """Return a number as written, unless it has very many digits."""
+    """Return a number as written, or rounded if it has very many digits."""
     return f"{number:.1e}" if abs(number.adjusted()) > 20 else str(number)
 
 

@@ -1,6 +1,6 @@
-"""Prices of usage in US dollars, by the config or by the list of `genai-prices`; and budgets.
+"""Prices of usage in US dollars, from the config or from `genai-prices`; and budgets.
 
-Rates are US dollars per million tokens. A model that no list knows is *unpriced* (`cost_usd` is `None`), never free.
+Rates are US dollars per million tokens. A model without a price is *unpriced* (`cost_usd` is `None`), never free.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _SIZE_TAG = lazy_pattern(r":\d+(\.\d+)?[bm]\b", re.IGNORECASE)
 
 
 class Rates(Struct, frozen=True):
-    """US dollars per million tokens, under the names that records have for them.
+    """US dollars per million tokens, under the names in records.
 
-    `cached_input` is read from the provider's cache; `cache_write` and `cache_write_1h` are kept there for five minutes
-    and for an hour.
+    `cached_input` is read from the provider's cache; `cache_write` and `cache_write_1h` are stored there for five
+    minutes and for an hour.
     """
 
     input: Decimal
@@ -74,11 +74,11 @@ def cost(
     at: datetime | None = None,
     batch: bool = False,
 ) -> Priced:
-    """Return the cost of a usage, taken as one request, since some prices depend on a prompt's size.
+    """Return the cost of a usage as one request, because some prices depend on a prompt's size.
 
-    Without a count of cached tokens, none are cached: the cost is then an upper bound, except for cache writes.
-    `base_url` selects the provider; `at` is the time (default: now), for prices that change with the hour. Raise
-    `UsageError` for an override that is no price.
+    If cached tokens are not counted, none are assumed: the cost is then an upper bound, except for cache writes.
+    `base_url` selects the provider; `at` is the time (default: now), for prices that depend on the hour. Raises
+    `UsageError` if an override is invalid.
     """
     if overrides and model in overrides:
         if not overrides[model]:
@@ -124,7 +124,7 @@ def _rate(model: str, name: str, value: object) -> Decimal:
 
 
 def amount(rates: Rates, usage: Usage) -> Decimal | None:
-    """Return the cost of a usage at these rates; None if the usage is unknown."""
+    """Return the cost of a usage at these rates, or None if the usage is unknown."""
     if rates.input == rates.cached_input == rates.output == 0:
         return Decimal(0)
     if usage.input_tokens is None or usage.output_tokens is None:
@@ -157,7 +157,7 @@ class _PromptTokens(Struct, frozen=True):
 def _list_price(
     model: str, usage: Usage, *, base_url: str, at: datetime | None, batch: bool
 ) -> PriceCalculation | None:
-    """Return the price of the model at `base_url`'s provider, else by its name, else as `PROVIDER/NAME`."""
+    """Return the price of the model at `base_url`'s provider, or by its name, or as `PROVIDER/NAME`."""
     from genai_prices import Usage as ListedUsage
     from genai_prices import calc_price
 
@@ -171,7 +171,7 @@ def _list_price(
     )
     context = {"processing": "batch"} if batch else None
     providers: list[dict[str, str | None]] = [{"provider_id": None}]
-    if base_url:  # a private gateway is not on the list: then the name decides
+    if base_url:  # a private gateway is not listed, so fall back to the name
         providers.insert(0, {"provider_api_url": base_url})
     if "/" in model:
         providers.append({"provider_id": "litellm"})
@@ -202,7 +202,7 @@ def _list_rates(calculation: PriceCalculation, input_tokens: int) -> Rates:
 
 
 def _rate_at(price: Decimal | TieredPrices | None, input_tokens: int) -> Decimal | None:
-    """Return the rate for a prompt of this size; past the start of a tier, all tokens cost the tier's price."""
+    """Return the rate for a prompt of this size; above a tier's start, all tokens cost the tier's price."""
     if price is None or isinstance(price, Decimal):
         return price
     reached = [tier.price for tier in price.tiers if input_tokens > tier.start]
@@ -213,7 +213,7 @@ LOCAL = "local"
 
 
 class ModelPricing(Struct, frozen=True):
-    """A model with its prices. `is_local`: it runs on this machine at no cost; `batch`: at the prices of batches."""
+    """A model with its prices. `is_local`: it runs on this machine at no cost; `batch`: at batch prices."""
 
     model: str
     base_url: str = ""
@@ -223,18 +223,18 @@ class ModelPricing(Struct, frozen=True):
 
     @property
     def is_subscribed(self) -> bool:
-        """Return True if a plan pays for the model, even if its calls report costs."""
+        """Return True if a subscription pays for the model, even if its calls report costs."""
         return self.prices is not None and self.prices.get(self.model) == {}
 
     def cost(self, usage: Usage) -> tuple[Decimal | None, Pricing]:
-        """Return the cost of one request, None if it is unknown, and the rates."""
+        """Return the cost of one request (None if unknown), and the rates."""
         if self.is_local and self.model not in (self.prices or {}):
             return Decimal(0), Pricing(LOCAL, {})
         priced = cost(self.model, usage, self.prices, base_url=self.base_url, batch=self.batch)
         return priced.cost_usd, priced.pricing
 
     def estimate(self, usage: Usage) -> Decimal | None:
-        """Return the cost of a usage, in requests of equal size; None without a price."""
+        """Return the cost of a usage, in requests of equal size, or None without a price."""
         requests = usage.requests or 1
         if requests == 1 or self.is_local:
             return self.cost(usage)[0]
@@ -247,9 +247,9 @@ NOTHING = Decimal(0)
 
 
 class Budget:
-    """US dollars with a limit (None: without one), reserved before a call and settled after it.
+    """A budget in US dollars (`limit_usd` None: unlimited), reserved before a call and settled after it.
 
-    Amounts are reserved in the `parent` too. Safe to share between threads: concurrent calls cannot exceed the limit.
+    Amounts are reserved in the `parent`, too. Thread-safe: concurrent calls cannot exceed the limit.
     """
 
     def __init__(
@@ -267,7 +267,7 @@ class Budget:
 
     @property
     def left_usd(self) -> Decimal | None:
-        """Return what is neither spent nor reserved; None without a limit."""
+        """Return the amount neither spent nor reserved, or None without a limit."""
         above = self._parent.left_usd if self._parent else None
         remaining = None if self._limit is None else max(NOTHING, self._limit - self._committed)
         amounts = [amount for amount in (remaining, above) if amount is not None]

@@ -1,9 +1,9 @@
-"""Routes: the tier, executor, model and reviewer of a task with reasons, the route of an edit script, and the ladder.
+"""Routes (tier, executor, model and reviewer of a task, with reasons), edit script routes, and the ladder of tiers.
 
 `choose_rung` chooses the tiers that are worth a try. With q the probability that a tier passes given that the ones
 before it failed, c the price of a try, v that of its validation and L the cost of giving up, a ladder is expected to
-cost the sum of (c + v) times the product of the earlier (1 - q). Backwards, V = L behind the last tier, and V_i =
-min(V_{i+1}, c + v + (1 - q) V_{i+1}): a tier is worth it where q > (c + v) / V_{i+1}. So "one tier up" may skip one.
+cost the sum of (c + v) times the product of the earlier (1 - q). Backwards, V = L after the last tier, and V_i =
+min(V_{i+1}, c + v + (1 - q) V_{i+1}): a tier is worth it if q > (c + v) / V_{i+1}. So "one tier up" may skip one.
 
 q is the mean of a Beta posterior of the samples; below `ENOUGH_SAMPLES` it is unknown, and the whole ladder is tried.
 """
@@ -27,7 +27,7 @@ MODEL_TIERS = TIERS[1:]
 
 
 class RouteOverrides(Struct, frozen=True):
-    """The user's choices on the command line; None leaves it to the rules."""
+    """The user's choices on the command line; None leaves a choice to the rules."""
 
     tier: str | None = None
     executor: str | None = None
@@ -40,7 +40,7 @@ class RouteOverrides(Struct, frozen=True):
 
 
 class CallEstimate(Struct, frozen=True):
-    """The estimate of one attempt: tokens as the model counts them, US dollars (None: unpriced)."""
+    """Estimate of one attempt: tokens as the model counts them, US dollars (None: unpriced)."""
 
     input_tokens: int
     output_tokens: int
@@ -50,7 +50,7 @@ class CallEstimate(Struct, frozen=True):
 class Route(Struct, frozen=True):
     """The route of a task. `executor` names an entry of the config, or `script` for the spec's own edits.
 
-    `review` is the tier that reviews the change, empty for none. `ladder` holds every tier, cheapest first.
+    `review` is the tier that reviews the change, or "". `ladder` holds every tier, cheapest first.
     """
 
     tier: Tier
@@ -65,10 +65,10 @@ class Route(Struct, frozen=True):
 
 
 class RoutingContext(Struct, frozen=True):
-    """Facts about a task besides its spec: its failures so far, and statistics of the tasks of its class.
+    """Facts about a task apart from its spec: its failures so far, and statistics of its class of tasks.
 
-    `odds` gives passes and samples at a tier, as the first one tried or after a failure. `expected` gives the usage of
-    an attempt at a tier for so many tokens of output, `price` the cost of a usage. `declined` are the tiers and models
+    `odds` returns passes and samples at a tier, for first tries or after a failure. `expected` returns the usage of an
+    attempt at a tier for a number of output tokens, `price` the cost of a usage. `declined` are the tiers and models
     that declined this spec. `explores`: the task tries a tier that is not worth it.
     """
 
@@ -89,9 +89,9 @@ NOTHING_KNOWN = RoutingContext()
 
 
 def find_script_route(spec: Spec, demand: RouteOverrides, *, scripted: bool) -> Route | None:
-    """Return the route of the edit script, if requested, or if there is one (`scripted`) and no other request.
+    """Return the edit script's route, if it is requested, or if there is a script (`scripted`) and no other request.
 
-    Raise `UsageError` if it is requested without a script that covers every file.
+    Raises `UsageError` if it is requested without a script that covers every file.
     """
     options = spec.options
     requested_tier = demand.tier or (options.tier.value if options.tier else None)
@@ -119,7 +119,7 @@ def find_script_route(spec: Spec, demand: RouteOverrides, *, scripted: bool) -> 
 ENOUGH_SAMPLES = 20
 PRIOR_MASS = 4
 EXPLORED_IN = 20
-"""One task in so many tries a tier that is not worth it, so that its statistics stay current: 5 %."""
+"""One task in this many (5 %) tries a tier that is not worth it, to keep its statistics current."""
 
 
 class Odds(Struct, frozen=True):
@@ -150,7 +150,7 @@ class Rung(Struct, frozen=True):
 
 
 class TierChoice(Struct, frozen=True):
-    """The decision to try or skip a tier, with the reason; `q` must exceed `threshold`, None if they are unknown."""
+    """The decision to try or skip a tier, with the reason; `q` must exceed `threshold` (both None if unknown)."""
 
     tier: str
     use: bool
@@ -166,7 +166,7 @@ def choose_rung(
     validation_usd: Decimal = Decimal(0),
     explores: bool = False,
 ) -> tuple[TierChoice, ...]:
-    """Return which tiers to try, cheapest first, at least one; `explores` adds one that is not worth it."""
+    """Return the tiers to try, cheapest first, at least one; `explores` adds one that is not worth it."""
     left_out: list[TierChoice] = []
     remaining = tuple(rungs)
     while remaining:
@@ -192,7 +192,7 @@ def choose_rung(
 def _climbed(
     rungs: Sequence[Rung], *, loss_usd: Decimal, validation_usd: Decimal
 ) -> tuple[TierChoice, ...]:
-    """Return the choices for a ladder that starts at the first of the tiers."""
+    """Return the choices for a ladder that starts at the first tier."""
     expected_cost = loss_usd
     steps: list[TierChoice] = []
     for index in range(len(rungs) - 1, -1, -1):
@@ -222,6 +222,6 @@ def _step(rung: Rung, odds: Odds, threshold: float) -> TierChoice:
 
 
 def _short(probability: float) -> str:
-    """Return a probability to two places, as in `.41`; a number above 1 keeps its digits."""
+    """Return a probability with two decimals, as in `.41`; a number above 1 keeps its digits."""
     text = f"{probability:.2f}"
     return text[1:] if text.startswith("0.") else text

@@ -1,9 +1,9 @@
-"""The simulation of routing policies by known results of models: it needs no key, and costs nothing.
+"""Simulate routing policies from known results of models, without keys or costs.
 
-A policy asks its models in turn until one passes. With c the cost of a model for all tasks and q the share that it
-passes, it costs the sum of c times the product of the earlier (1 - q): exact for two models, for more an estimate that
-assumes independent failures. Hard tasks are hard for all models, so each figure has another limit, too: at least, the
-policy solves what its best model solves alone.
+A policy asks its models in turn until one passes. With c the cost of a model for all tasks and q its pass rate, it
+costs the sum of c times the product of the earlier (1 - q): exact for two models, for more an estimate that assumes
+independent failures. Hard tasks are hard for all models, so each figure also has a bound: a policy solves at least what
+its best model solves alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from minitask.words import did_you_mean, one_line
 ONE = Decimal(1)
 MICRO = Decimal("0.000001")
 TRIES_LOST = 10
-"""The cost of giving up a task, in tries of the baseline."""
+"""Cost of giving up a task, in tries of the baseline."""
 
 
 class SimulatedStep(Struct, frozen=True):
@@ -52,29 +52,29 @@ class Outcome(Struct, frozen=True):
 
     @property
     def cost_usd_at_most(self) -> Decimal:
-        """Return the cost if all fail on the same tasks; for up to two models, it equals `cost_usd`."""
+        """Return the cost if all models fail on the same tasks; for up to two models, it equals `cost_usd`."""
         parts = (step.cost_usd * step.reached_at_most for step in self.steps)
         return _rounded(sum(parts, Decimal(0)))
 
     @property
     def saved_usd(self) -> Decimal:
-        """Return the difference to the baseline; negative if the policy costs more."""
+        """Return the savings against the baseline; negative if the policy costs more."""
         return EXACT.subtract(self.baseline_cost_usd, self.cost_usd)
 
     @property
     def saved_percent(self) -> float | None:
-        """Return the difference in percent of the baseline, to a tenth; None if the baseline is free."""
+        """Return the savings in percent of the baseline, to a tenth, or None if the baseline is free."""
         return _percent(self.saved_usd, self.baseline_cost_usd)
 
     @property
     def saved_percent_at_least(self) -> float | None:
-        """Return the same by the highest cost of the policy."""
+        """Return the savings in percent at the policy's highest cost."""
         least = EXACT.subtract(self.baseline_cost_usd, self.cost_usd_at_most)
         return _percent(least, self.baseline_cost_usd)
 
     @property
     def solved_min(self) -> float:
-        """Return the share of tasks that the best model solves."""
+        """Return the share of tasks that the best model solves alone."""
         return float(max(step.model.q for step in self.steps))
 
     @property
@@ -85,7 +85,7 @@ class Outcome(Struct, frozen=True):
 
 
 def replay(policy: Sequence[ModelRow], figures: ModelStats, *, is_ladder: bool = False) -> Outcome:
-    """Return the cost and results of a policy; the figures have a baseline."""
+    """Return the cost and results of a policy; `figures` must have a baseline."""
     steps = []
     reached = at_most = ONE
     for model in policy:
@@ -114,7 +114,7 @@ def _ranked(figures: ModelStats) -> list[ModelRow]:
 
 
 def ladder(figures: ModelStats, *, loss_usd: Decimal | None = None) -> tuple[ModelRow, ...]:
-    """Return the models worth a try: of those that cost less than the baseline, and the baseline."""
+    """Return the models worth a try, among those cheaper than the baseline, and the baseline."""
     best = figures.baseline
     if best is None:
         return ()
@@ -130,7 +130,7 @@ def ladder(figures: ModelStats, *, loss_usd: Decimal | None = None) -> tuple[Mod
 
 
 def parse_policy(text: str, models: Sequence[ModelRow]) -> tuple[ModelRow, ...]:
-    """Return the models of a list of names, unique parts of names or tiers; raise `UsageError` for others."""
+    """Return the models of a list of names, unique parts of names, or tiers; raise `UsageError` for unknown ones."""
     subject = f'the policy "{one_line(text)}"'
     if not models:
         hint = "no attempts recorded yet; try `--table aider-polyglot`"
@@ -147,7 +147,7 @@ def parse_policy(text: str, models: Sequence[ModelRow]) -> tuple[ModelRow, ...]:
 
 
 def _find_model(name: str, models: Sequence[ModelRow]) -> ModelRow:
-    """Return the model with this name, else with this tier, else with this unique part in its name."""
+    """Return the model with this name, or with this tier, or with this unique part of its name."""
     folded = name.casefold()
     ways = (
         [model for model in models if model.name.casefold() == folded],
@@ -166,7 +166,7 @@ def _find_model(name: str, models: Sequence[ModelRow]) -> ModelRow:
 
 
 def _rounded(amount: Decimal) -> Decimal:
-    """Return an amount to a millionth of a dollar."""
+    """Return an amount rounded to a millionth of a dollar."""
     return amount.quantize(MICRO, context=EXACT)
 
 

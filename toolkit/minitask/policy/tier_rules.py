@@ -1,4 +1,4 @@
-"""The tiers that a header, the rules and the settings name, for the work and for its review; and the cap for specs."""
+"""Tiers for the work and its review, by the spec's header, the rules and the settings; and the cap on specs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minitask.words import counted, did_you_mean
 
 
 def header_request(spec: Spec, settings: Settings) -> RouteOverrides:
-    """Return the configured tier or model that `**Model**` of the header names; other text there is a note."""
+    """Return the configured tier or model in the header's `**Model**`; any other text there is a note."""
     options = spec.options
     if options.tier or options.executor or options.model or not spec.model:
         return RouteOverrides()
@@ -27,12 +27,12 @@ def header_request(spec: Spec, settings: Settings) -> RouteOverrides:
 
 
 def reviewer_of(spec: Spec, settings: Settings) -> tuple[str, str]:
-    """Return the tier that reviews the change of a spec, empty for none, and why."""
+    """Return the tier that reviews a spec's change ("" for none), and the reason."""
     return review_tier(settings, match_rules(settings.routing.rules, features_of(spec), failures=0))
 
 
 def review_tier(settings: Settings, rule_match: RuleMatch) -> tuple[str, str]:
-    """Return the tier that reviews a change, empty for none, and why."""
+    """Return the tier that reviews a change ("" for none), and the reason."""
     if rule_match.review:
         tier = "" if rule_match.review == Tier.NONE.value else rule_match.review
         return tier, rule_match.review_reason
@@ -43,7 +43,7 @@ def review_tier(settings: Settings, rule_match: RuleMatch) -> tuple[str, str]:
 
 
 def tier_setting(settings: Settings, tier: str) -> TierSetting:
-    """Return the executor and model of a tier; raise `UsageError` if it has none, or if there is no such tier."""
+    """Return the executor and model of a tier; raise `UsageError` if it has none, or is unknown."""
     if tier not in TIERS:
         raise UsageError(f"unknown tier {tier}", hint=did_you_mean(tier, TIERS))
     entry = settings.tiers.get(tier)
@@ -60,7 +60,7 @@ def nearest_tier(settings: Settings, tier: str) -> str | None:
 
 
 def how_to_add(settings: Settings) -> str:
-    """Return how to configure executors: trust the file whose executors are ignored, or name some."""
+    """Return how to configure executors: trust the file whose executors are ignored, or define some."""
     if any("executors" in note for note in settings.notes):
         return "minitask trust"
     return "set `executors` and `tiers` in minitask.yaml: `minitask init` writes them for what it finds"
@@ -76,7 +76,7 @@ class RuleMatch(Struct, frozen=True):
 
 
 def match_rules(rules: Sequence[RoutingRule], traits: TaskFeatures, *, failures: int) -> RuleMatch:
-    """Return the tiers of the first rules that match a task with so many failures and name one."""
+    """Return the tiers of the first matching rules that name one; `failures` is the task's count."""
     fitting = [rule for rule in rules if fits(rule, traits, failures=failures)]
     tier = next((rule for rule in fitting if rule.tier), None)
     review = next((rule for rule in fitting if rule.review), None)
@@ -93,7 +93,7 @@ def match_rules(rules: Sequence[RoutingRule], traits: TaskFeatures, *, failures:
 
 
 def fits(rule: RoutingRule, traits: TaskFeatures, *, failures: int) -> bool:
-    """Return True if a task meets all conditions of a rule; an unknown number of lines meets no bound."""
+    """Return True if a task meets all conditions of a rule; an unknown number of lines meets no limit."""
     if rule.tags and not traits.tags & {tag.upper() for tag in rule.tags}:
         return False
     if rule.complexity and traits.complexity != rule.complexity:
@@ -137,7 +137,7 @@ def check_cap(spec: Spec, settings: Settings, demand: RouteOverrides, route: Rou
 def _beyond(
     spec: Spec, settings: Settings, demand: RouteOverrides, route: Route, allowed: Sequence[str]
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield the field, the content and the matching flag of each request of a spec above the cap."""
+    """Yield each request of a spec above the cap: its field, its content, and the option that allows it."""
     options = spec.options
     allowed_settings = {settings.tiers[tier] for tier in allowed if tier in settings.tiers}
     header = header_request(spec, settings)
