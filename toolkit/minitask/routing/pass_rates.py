@@ -1,4 +1,4 @@
-"""Pass rates and usage of attempts by the ledger, cached and updated by new records; and what a failure tells."""
+"""Pass rates and usage of attempts from the ledger, cached and updated by new records; and the meaning of failures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from minitask.policy.route import SCRIPT, Route
 KEY = "what the ledger has learned, sizes included"
 TABLES = ("models", "cells", "sizes")
 LATEST = 25
-"""The number of attempts of an executor and model whose sizes are stored."""
+"""Number of attempts per executor and model whose sizes are stored."""
 Counts = dict[str, list[int]]
 """By name: the number of successes (or faults), and of tries."""
 Sizes = dict[str, list[list[int]]]
@@ -24,13 +24,13 @@ Sizes = dict[str, list[list[int]]]
 
 
 def evidence(engine: Context, model: str) -> Evidence:
-    """Return the number of a model's replies in the form of edits, and of the malformed ones."""
+    """Return the number of a model's replies with edits, and of malformed ones."""
     malformed, replies = lessons(engine)["models"].get(model, (0, 0))
     return Evidence(replies, malformed)
 
 
 def odds(engine: Context, task_class: str, tier: str, after: bool) -> tuple[int, int]:
-    """Return the passes and tries of a task class at a tier, as the first one or `after` a failure of another."""
+    """Return the passes and tries of a task class at a tier, as the first tier or `after` another one failed."""
     passed, tried = lessons(engine)["cells"].get(_cell(task_class, tier, after), (0, 0))
     return passed, tried
 
@@ -43,7 +43,7 @@ def attempt_tokens(engine: Context, executor: str, model: str) -> Sequence[Seque
 
 
 def lessons(engine: Context) -> Mapping[str, Any]:
-    """Return all statistics as plain values, which a process without the ledger gets with its job."""
+    """Return all statistics as plain values; a process without the ledger gets them with its job."""
     if engine.lessons is not None:
         return engine.lessons
     head = engine.objects.commit(refs.LEDGER)
@@ -59,7 +59,7 @@ def lessons(engine: Context) -> Mapping[str, Any]:
 
 
 def _updated(engine: Context, learned: dict[str, Any], head: str) -> dict[str, Any]:
-    """Return the counts with the new records of the ledger; of all records if the old head is gone."""
+    """Return the counts updated by new records, or from all records if the old head is gone."""
     old = learned["head"] if learned["head"] and engine.objects.commit(learned["head"]) else None
     models, cells, sizes = (
         {name: list(counts) for name, counts in learned[table].items()} if old else {}
@@ -74,7 +74,7 @@ def _updated(engine: Context, learned: dict[str, Any], head: str) -> dict[str, A
 
 
 def _learn(attempt: dict[str, Any], models: Counts, cells: Counts) -> None:
-    """Count an attempt for its model, and for tasks of its class."""
+    """Count an attempt for its model, and for its class of tasks."""
     _count(models, attempt["model"], *_replies(attempt))
     route = attempt.get("route")
     if route and route["settles"]:
@@ -109,7 +109,7 @@ def _cell(task_class: str, tier: str, after: bool) -> str:
 
 
 def _replies(attempt: dict[str, Any]) -> tuple[int, int]:
-    """Return the number of malformed replies in the form of edits, and of all replies in that form."""
+    """Return the number of malformed replies with edits, and of all replies with edits."""
     if attempt.get("reply_format") != ReplyFormat.EDITS.value:
         return 0, 0
     malformed = int(attempt.get("malformed") or 0)
@@ -118,19 +118,19 @@ def _replies(attempt: dict[str, Any]) -> tuple[int, int]:
 
 
 CAPABILITY = frozenset({"scope", "lint", "validate", "review"})
-"""The gates whose failure tells something about the model of the change."""
+"""Gates whose failure says something about the model."""
 SAME_WAY = "fails the same way without the change"
-"""A text in the reason of a failure that the change has not caused."""
+"""Text in the reason of a failure that the change did not cause."""
 UNLISTED = "the network is at fault, not the change"
-"""A text in the reason of a failure at a host that the commands may not reach."""
+"""Text in the reason of a failure at a host that the commands may not reach."""
 UNABLE = ("malformed", "stuck", "out of scope")
-"""The start of the reason if the model was unable to make any change."""
+"""Start of the reason if the model was unable to make any change."""
 UNWILLING = "refused"
-"""The start of the reason if the model declined, or its provider filtered the reply: another may do it."""
+"""Start of the reason if the model declined, or its provider filtered the reply: another model may do it."""
 
 
 def is_beyond_change(reason: str) -> bool:
-    """Return True for a failure that the change has not caused, and that no other change can fix."""
+    """Return True for a failure that the change did not cause, and that no other change can fix."""
     return SAME_WAY in reason or UNLISTED in reason
 
 

@@ -1,4 +1,4 @@
-"""The request to an executor: the spec, the lines that it lists, and its estimated usage and cost."""
+"""Build the request to an executor: the spec, the lines that it lists, and its estimated usage and cost."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ LEAST_OUTPUT_TOKENS = 2_048
 ReadLines = tuple[str, tuple[LineRange, ...]]
 """A path and the lines of it that a spec reads; none for all."""
 OUTPUT_MARGIN = 3
-"""The first limit of an answer, as a multiple of the spec's estimate of its output."""
+"""First output limit, as a multiple of the spec's estimated output."""
 
 
 def make_order(
@@ -55,7 +55,7 @@ def make_order(
     route: Route,
     shared_reads: Collection[ReadLines] = (),
 ) -> ExecutorRequest:
-    """Return the request for a task on its base; cited lines are moved there, or the task is refused.
+    """Return the request for a task on its base, with cited lines located there, or refuse the task.
 
     `shared_reads` are the reads of several tasks of the run.
     """
@@ -84,7 +84,7 @@ def make_order(
 
 
 def likely_order(engine: Context, task: Task, route: Route) -> ExecutorRequest:
-    """Return the request for an estimate: cited lines that cannot be moved to the base stay as they are cited."""
+    """Return the request for an estimate; cited lines that cannot be located in the base keep their numbers."""
     git, objects = engine.repository.git, engine.objects
     try:
         return make_order(engine, task, Anchor(git, objects, task), route=route)
@@ -93,10 +93,10 @@ def likely_order(engine: Context, task: Task, route: Route) -> ExecutorRequest:
 
 
 class _AsCited(Anchor):
-    """An anchor that leaves every line where the spec cites it."""
+    """An anchor that returns every line range as cited."""
 
     def locate(self, path: str, cited: LineRange) -> LineRange:  # noqa: ARG002
-        """Return the lines as they are cited."""
+        """Return the lines as cited."""
         return cited
 
 
@@ -111,7 +111,7 @@ def prompt_tokens(order: ExecutorRequest) -> int:
 def _for_model(
     engine: Context, task: Task, order: ExecutorRequest, route: Route
 ) -> ExecutorRequest:
-    """Return the request with the parts that depend on the model: the form of its replies, and its limits."""
+    """Return the request with the parts that depend on the model: reply format and limits."""
     model_setting = engine.settings.models.get(route.model)
     form = choose_format(
         model_setting.reply if model_setting else None,
@@ -166,7 +166,7 @@ def shared_context(engine: Context, base: str) -> str:
 
 
 def _answer_limit(order: ExecutorRequest) -> int:
-    """Return the first limit of an answer: by the spec's estimate, and enough for the files that it repeats."""
+    """Return the first output limit, by the spec's estimate, and large enough for files that are repeated."""
     stated = order.spec.estimate.output_tokens
     limit = max(stated * OUTPUT_MARGIN, LEAST_OUTPUT_TOKENS) if stated else DEFAULT_OUTPUT_TOKENS
     if order.reply_format is ReplyFormat.WHOLE:
@@ -177,7 +177,7 @@ def _answer_limit(order: ExecutorRequest) -> int:
 
 
 def _shows_files_whole(spec: Spec, excerpts: Sequence[Excerpt]) -> int | None:
-    """Return the number of lines of the files to edit; None if one is shown only in part."""
+    """Return the number of lines of the files to edit, or None if one is only partly shown."""
     edited = {ref.path for ref in spec.writes()}
     shown = [excerpt for excerpt in excerpts if excerpt.path in edited]
     if not all(excerpt.whole for excerpt in shown):
@@ -233,7 +233,7 @@ def _of_file(spec: Spec, ref: FileRef, text: str, anchor: Anchor) -> list[Excerp
 
 
 def _shown(anchor: Anchor, ref: FileRef, cited: LineRange, count: int) -> LineRange | None:
-    """Return the lines to show for a cited range; lines to read may have changed since."""
+    """Return the lines to show for a cited range; lines that are only read may have changed since."""
     try:
         return anchor.locate(ref.path, cited)
     except EditError:
@@ -248,7 +248,7 @@ _FIRST_TIER = 50_000
 
 
 def tariff(engine: Context, route: Route, *, batch: bool = False) -> ModelPricing:
-    """Return the prices of calls on a route; a model that Ollama runs on this machine costs nothing."""
+    """Return the prices of calls on a route; a model that Ollama runs on this machine is free."""
     setting = engine.settings.executors.get(route.executor)
     base_url = setting.base_url if setting else ""
     is_here = (not base_url or is_loopback(base_url)) and not route.model.endswith("-cloud")
@@ -268,9 +268,9 @@ def meet_unpriced(engine: Context, task: str, model: str) -> None:
 
 
 def estimate_usage(order: ExecutorRequest, changes: Sequence[Change]) -> Usage:
-    """Return the estimated usage of one call of a chat model for the same change, in tokens of the common vocabulary.
+    """Return the estimated usage of one call of a chat model for the same change, in `o200k_base` tokens.
 
-    The output are the removed and the added lines, which a search-and-replace answer repeats.
+    The output is the removed and the added lines, which a search-and-replace answer repeats.
     """
     input_tokens = prompt_tokens(replace(order, token_scale=1.0))
     output_tokens = 0
@@ -283,7 +283,7 @@ def estimate_usage(order: ExecutorRequest, changes: Sequence[Change]) -> Usage:
 
 
 def baseline_cost(engine: Context, usage: Usage, *, kind: str) -> Decimal | None:
-    """Return the cost of a usage with the `cheap` or `frontier` baseline model; None without a price."""
+    """Return the cost of a usage with the `cheap` or `frontier` baseline model, or None without a price."""
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
     model = engine.settings.baseline[kind]
@@ -294,12 +294,12 @@ def baseline_cost(engine: Context, usage: Usage, *, kind: str) -> Decimal | None
 
 
 def price_of(engine: Context, executor: str, model: str, usage: Usage) -> Decimal | None:
-    """Return the cost of a usage; None if the model has no price."""
+    """Return the cost of a usage, or None if the model has no price."""
     return _likely_cost(engine, tariff(engine, Route(Tier.CHEAP, executor, model, "")), usage)
 
 
 def _likely_cost(engine: Context, pricing: ModelPricing, usage: Usage) -> Decimal | None:
-    """Return the cost of a usage, if possible by cached rates, since reading the price list takes long."""
+    """Return the cost of a usage, if possible by cached rates, because reading the price list is slow."""
     listed = not pricing.is_local and pricing.model not in engine.settings.prices
     if not listed or (usage.input_tokens or 0) > _FIRST_TIER * (usage.requests or 1):
         return pricing.estimate(usage)
@@ -308,7 +308,7 @@ def _likely_cost(engine: Context, pricing: ModelPricing, usage: Usage) -> Decima
 
 
 def _cached_rates(engine: Context, pricing: ModelPricing) -> prices.Rates | None:
-    """Return a model's list rates, cached as long as the price list is the same file."""
+    """Return a model's list rates, cached while the price list is the same file."""
     key = f"list rates\0{pricing.model}\0{pricing.base_url}\0{_price_list_stamp()}"
     listed = engine.cache.document(key, lambda: _listed(pricing))
     return prices.Rates(*map(Decimal, listed)) if listed else None

@@ -1,4 +1,4 @@
-"""The route of a task by its spec, its history, the settings and the ledger; models named `auto`; keys over http."""
+"""Route a task by its spec, history, settings and ledger; resolve models named `auto`; warn of keys sent over http."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def resolve_model(engine: Context, route: Route) -> Route:
 
 
 def pick(models: tuple[str, ...]) -> str | None:
-    """Return the first model for code, else the first that writes text; None without any."""
+    """Return the first model for code, or else the first that writes text, or None."""
     writing = text_models(models)
     for_code = (name for name in writing if any(part in name.lower() for part in FOR_CODE))
     return next(for_code, writing[0] if writing else None)
@@ -87,11 +87,11 @@ def text_models(models: tuple[str, ...]) -> tuple[str, ...]:
 
 
 _WARNED: set[tuple[str, str]] = set()
-"""The executors and warnings that this process has printed."""
+"""Executors and warnings that this process has printed."""
 
 
 def find_exposure(engine: Context, executor: str) -> str:
-    """Return the warning for an executor whose key goes over plain http; empty if none does."""
+    """Return the warning for an executor whose key is sent over plain http, or ""."""
     setting = engine.settings.executors.get(executor)
     if setting is None:
         return ""
@@ -103,7 +103,7 @@ def find_exposure(engine: Context, executor: str) -> str:
 
 
 def warn_exposure(engine: Context, task: str, executor: str) -> None:
-    """Warn once that an executor's key goes over plain http."""
+    """Warn once that an executor's key is sent over plain http."""
     warning = find_exposure(engine, executor)
     if warning and (executor, warning) not in _WARNED:
         _WARNED.add((executor, warning))
@@ -113,7 +113,7 @@ def warn_exposure(engine: Context, task: str, executor: str) -> None:
 def routing_context(
     engine: Context, task: Task, spec: Spec, attempts: Sequence[Attempt] = ()
 ) -> RoutingContext:
-    """Return the facts about a task; `attempts` are not on record yet, `spec` is the one to route."""
+    """Return the facts about a task; `attempts` are not recorded yet, `spec` is the one to route."""
     failures = [
         *failures_before(engine, task),
         *filter(_is_settled_failure, attempts),
@@ -162,7 +162,7 @@ def _own_records(engine: Context, task: Task) -> list[Record]:
 
 
 def _is_settled_failure(attempt: Attempt) -> bool:
-    """Return True if an attempt on record shows that its tier cannot do the task."""
+    """Return True if a recorded attempt shows that its tier cannot do the task."""
     decision = attempt.decision
     return decision is not None and decision.settles and not attempt.verdict.is_good
 
