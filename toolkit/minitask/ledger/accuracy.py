@@ -15,7 +15,7 @@ CLOSE = 0.2
 
 
 class EstimateError(Struct, frozen=True):
-    """The error of estimates of attempts of one call, whose tokens are known and were estimated.
+    """The error of estimates, for attempts of one call with known and estimated tokens.
 
     Percentages are of the sums: +10 means a tenth more than expected. `close` counts attempts within 20 % of their
     estimate, input and output together.
@@ -28,9 +28,9 @@ class EstimateError(Struct, frozen=True):
 
 
 class CostError(Struct, frozen=True):
-    """The cost of proven specs beside their own **Estimated Cost**, where both are known.
+    """Actual costs of proven specs against their own **Estimated Cost**, if both are known.
 
-    A spec's cost includes the failures of that version, and the calls beside its attempts. `over` counts specs that
+    A spec's cost includes the failures of that version, and the calls apart from its attempts. `over` counts specs that
     cost more than they state.
     """
 
@@ -48,9 +48,9 @@ class CostError(Struct, frozen=True):
 
 
 class BatchTokens(Struct, frozen=True):
-    """The tokens of a wave in one run, beside the plan; input and output together.
+    """A wave's actual tokens in one run against the planned ones, input and output together.
 
-    `tasks` counts those with a known plan and usage, which the sums are of; `left_out` counts the others.
+    `tasks` counts those with a known plan and usage, which are summed; `left_out` counts the others.
     """
 
     wave: int
@@ -78,7 +78,8 @@ def batch_tokens(
 ) -> tuple[BatchTokens, ...]:
     """Return the waves that called a model, in order; `planned` are the specs' own estimates by task.
 
-    Without one, the estimate of the first attempt's route counts. The usage includes the calls beside the attempts.
+    A spec without one counts with the estimate of the first attempt's route. The usage includes calls apart from
+    attempts.
     """
     groups: dict[int, list[tuple[int | None, int | None]]] = {}
     for result in results:
@@ -121,12 +122,12 @@ def cost_error(units: Iterable[Sequence[Record]]) -> CostError:
 
 
 def is_close(actual: int, expected: int) -> bool:
-    """Return True if a count is within 20 % of what was expected."""
+    """Return True if a count is within 20 % of the expected one."""
     return abs(actual - expected) <= CLOSE * expected
 
 
 def _costs(unit: Sequence[Record]) -> tuple[Decimal, Decimal] | None:
-    """Return the stated and the actual cost of a proven spec; None if one of them is unknown."""
+    """Return the stated and the actual cost of a proven spec, or None if one is unknown."""
     stated = [
         record.attempt.decision.stated_cost_usd
         for record in unit
@@ -160,7 +161,7 @@ def _spent(result: TaskResult) -> int | None:
 
 
 def token_pair(record: Record) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """Return the expected and actual tokens, each as input and output; None if they cannot be compared."""
+    """Return the expected and actual tokens, each as input and output, or None if they cannot be compared."""
     decision, usage = record.attempt.decision, record.attempt.usage
     if decision is None or usage.requests != 1 or not usage.input_tokens:
         return None

@@ -1,7 +1,7 @@
 """Records: the evidence of one attempt, with its route, usage and cost.
 
 Money is `Decimal` US dollars. Unknown amounts and counts are None, never 0, and make sums unknown. Times are UTC, ISO
-8601. A record names the merge by which a task landed; the target's ancestry tells whether that is still on it.
+8601. A record names the merge by which a task landed; the target's history shows whether it still contains that merge.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from minitask.words import counted
 class Usage(Struct, frozen=True):
     """Requests sent and tokens billed; `None` is unknown.
 
-    `cached_input_tokens` (read from the provider's cache), `cache_write_tokens` (kept there for five minutes) and
+    `cached_input_tokens` (read from the provider's cache), `cache_write_tokens` (stored there for five minutes) and
     `cache_write_1h_tokens` are parts of `input_tokens`; `reasoning_tokens` are part of `output_tokens`.
     """
 
@@ -33,7 +33,7 @@ class Usage(Struct, frozen=True):
 
 
 USAGE = ("requests", "input_tokens", "cached_input_tokens", "output_tokens")
-"""The counts that reports and records show; the others are parts of them."""
+"""The counts in reports and records; the others are parts of them."""
 NO_USAGE = Usage(0, 0, 0, 0, 0, 0, 0)
 """No requests, no tokens: the neutral element of `plus`."""
 
@@ -52,7 +52,7 @@ class TokenClasses(Struct, frozen=True):
 def classes(usage: Usage) -> TokenClasses:
     """Return the tokens in disjoint classes, as they are priced.
 
-    `output` excludes `reasoning`; if reasoning was not counted, `output` is all of it.
+    `output` excludes `reasoning`; if reasoning was not counted, `output` includes it.
     """
     return TokenClasses(
         fresh_input=_less(
@@ -76,7 +76,7 @@ def plus(usage: Usage, more: Usage) -> Usage:
 
 
 def _less(whole: int | None, *parts: int | None) -> int | None:
-    """Return a count without its parts; None if one of them is unknown, or they exceed it."""
+    """Return a count minus its parts, or None if one of them is unknown, or they exceed it."""
     known_parts = [part for part in parts if part is not None]
     if whole is None or len(known_parts) < len(parts):
         return None
@@ -88,13 +88,13 @@ FORMAT = 1
 ATTEMPT, LANDING, LOST = "attempt", "landing", "lost"
 PLAN, CLASSIFY, REVIEW, MESSAGE = "plan", "classify", "review", "message"
 SUBSCRIPTION = "subscription"
-"""The source of a price where a plan pays for the model, and each call costs 0."""
+"""Source of a price if a subscription pays for the model, and each call costs 0."""
 GOAL = "goal: "
-"""The beginning of the note in a plan's record that holds its goal."""
+"""Prefix of the note with the goal in a plan's record."""
 PERSON = "person"
-"""The executor of records in which a person approved or rejected an attempt."""
+"""Executor of records in which a person approved or rejected an attempt."""
 CALLS = (PLAN, CLASSIFY, REVIEW, MESSAGE)
-"""The kinds of calls that are no attempt at a change: their costs count, their answers prove nothing."""
+"""Kinds of calls that are not attempts at a change: their costs count, their answers prove nothing."""
 
 
 FIRST, REPAIR, CLIMB, CORRECT, APPLY = "first", "repair", "climb", "correct", "apply"
@@ -121,7 +121,7 @@ class Verdict(StrEnum):
 
 
 class SuiteCounts(Struct, frozen=True):
-    """Counts of the tests that a runner collected, and of their results."""
+    """Counts of the tests that a runner collected, and their results."""
 
     collected: int
     passed: int = 0
@@ -147,7 +147,7 @@ class Grade(Struct, frozen=True):
 
     @property
     def percent(self) -> float:
-        """Return the noticed share; 100 without planted faults."""
+        """Return the noticed share in percent; 100 without planted faults."""
         return 100 * self.noticed / self.planted if self.planted else 100.0
 
     def __str__(self) -> str:
@@ -173,10 +173,10 @@ class WeighedFact(Struct, frozen=True):
 class RecordedDecision(Struct, frozen=True):
     """The route of an attempt; `step` is why it was made.
 
-    `task_class` is the class of tasks that statistics are kept of. Tokens and cost (US dollars, None: unpriced) are the
-    estimate of one call; `stated_cost_usd` is the spec's own **Estimated Cost**. `after_failure`: another tier had
-    failed at the same spec. `settles`: the result shows what the tier can do, which neither a change that goes back for
-    a repair nor a provider's failure does.
+    `task_class` is the class of tasks for statistics. Tokens and cost (US dollars, None: unpriced) are the estimate of
+    one call; `stated_cost_usd` is the spec's own **Estimated Cost**. `after_failure`: another tier had failed at the
+    same spec. `settles`: the result counts in the tier's statistics, which a change that is sent back for a repair and
+    a provider's failure do not.
     """
 
     reason: str
@@ -196,7 +196,7 @@ class RecordedDecision(Struct, frozen=True):
 class CommandRecord(Struct, frozen=True):
     """The result of a command: its `line` in the spec (0: of the config), and the tracked files that it `changed`.
 
-    `refused_hosts` are hosts that a failed command tried to reach and `network` does not list.
+    `refused_hosts` are hosts that a failed command tried to reach but `network` does not list.
     """
 
     line: int
@@ -221,7 +221,7 @@ class FileRecord(Struct, frozen=True):
 
 
 class Pricing(Struct, frozen=True):
-    """The source of a price, and its rates in US dollars per million tokens (empty: none are known)."""
+    """The source of a price, and its rates in US dollars per million tokens (empty if unknown)."""
 
     source: str
     rates: Mapping[str, Decimal]
@@ -232,7 +232,7 @@ class Attempt(Struct, frozen=True):
 
     `served` is the model that answered, `version` that of the agent program, `malformed` the number of replies that
     could not be applied, `reply_format` the requested format, `pricing` the rates of the cost, `decision` the reason
-    for this tier. `doubts` say why a person must look at a proven change before it lands; `unknown_imports` are those
+    for this tier. `doubts` say why a person must review a proven change before it lands; `unknown_imports` are imports
     that no package provides.
     """
 
@@ -264,8 +264,8 @@ class Attempt(Struct, frozen=True):
 class Record(Struct, frozen=True):
     """An attempt with its spec, base and candidate: the unit of the ledger.
 
-    `kind` is `attempt`, `landing` (the merge, or why none was allowed), `lost` (killed during a call), or a call that
-    is no attempt: `plan`, `classify`, `review` or `message`. The spec of a call for several tasks is empty.
+    `kind` is `attempt`, `landing` (the merge, or why it was refused), `lost` (killed during a call), or a call that is
+    not an attempt: `plan`, `classify`, `review` or `message`. A call for several tasks has no spec.
     """
 
     task: str
@@ -285,20 +285,20 @@ class Record(Struct, frozen=True):
 
     @property
     def is_merged(self) -> bool:
-        """Return True if it names the merge of an attempt."""
+        """Return True if the record names an attempt's merge."""
         return self.kind == LANDING and self.attempt.verdict is Verdict.MERGED
 
     @property
     def is_call(self) -> bool:
-        """Return True for a call beside the attempts; a person's answer is none."""
+        """Return True for a model call apart from attempts; a person's answer is not a call."""
         return self.kind in CALLS and self.attempt.executor != PERSON
 
 
 class TaskResult(Struct, frozen=True):
     """The result of a task for `exec` and `run`; `estimate` is one call of a chat model for the same change.
 
-    `stops_run`: the key is at fault, so all further calls would fail. `limited` names the executor whose limit is
-    reached. `is_broken`: it merged, but its commands fail with later merges. `calls` are those beside the attempts,
+    `stops_run`: the key is refused, so all further calls would fail. `limited` names the executor whose limit is
+    reached. `is_broken`: it merged, but its commands fail with later merges. `calls` are those apart from attempts,
     with their phase; cost and usage include them. `pull_request` is the URL of the pull request opened or updated.
     """
 
@@ -334,7 +334,7 @@ def money(amount: Decimal | None) -> str | None:
 
 
 def whole(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """Return the sum of amounts; None if one of them is unknown."""
+    """Return the sum of amounts, or None if one of them is unknown."""
     total = Decimal(0)
     for amount in amounts:
         if amount is None:

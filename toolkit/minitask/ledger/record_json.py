@@ -1,4 +1,4 @@
-"""Records as JSON documents (`schemas/record.schema.json`), and back."""
+"""Convert records to JSON documents (`schemas/record.schema.json`), and back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from minitask.ledger.record import (
 
 
 def render_document(document: Mapping[str, Any]) -> bytes:
-    """Return a document in the ledger's format: ASCII, a line a value, indented by one space a level."""
+    """Return a document in the ledger's format: ASCII, one value per line, indented by one space per level."""
     compact = json.dumps(document)  # fast only without indents
     try:
         return msgspec.json.format(compact.encode("ascii"), indent=1) + b"\n"
@@ -184,14 +184,14 @@ def result_document(result: TaskResult) -> dict[str, Any]:
 
 
 def call_document(call: Attempt) -> dict[str, Any]:
-    """Return a call beside the attempts as JSON."""
+    """Return a call apart from attempts as JSON."""
     names = ("tier", "executor", "model", "verdict", "reason", "usage", "cost_usd", "seconds")
     document = attempt_document(call)
     return {name: document[name] for name in names}
 
 
 def parse_record(document: dict[str, Any]) -> Record:
-    """Return the record in a document; raise `ValueError`, `KeyError` or `TypeError` if it cannot be read."""
+    """Return the record in a document; raise `ValueError`, `KeyError` or `TypeError` if it is invalid."""
     if document["format"] != FORMAT:
         message = f"record format {document['format']}"
         raise ValueError(message)
@@ -242,7 +242,7 @@ def _parse_attempt(document: dict[str, Any]) -> Attempt:
 
 
 def _parse_usage(usage: dict[str, Any], tokens: dict[str, Any]) -> Usage:
-    """Return the usage by its totals, and by the classes that are parts of them."""
+    """Return the usage from its totals, and from the classes that are parts of them."""
     return Usage(
         **usage,
         cache_write_tokens=tokens.get("cache_write_5m"),

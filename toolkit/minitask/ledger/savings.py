@@ -1,4 +1,4 @@
-"""Sums of records, and savings against a frontier model that does each proven task in one call."""
+"""Totals of records, and savings against a frontier model that does each proven task in one call."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from msgspec import Struct
 from minitask.ledger.record import ATTEMPT, CALLS, LANDING, LOST, USAGE, Record, Usage, classes
 
 Unit = tuple[str, str]
-"""A task and the blob of its spec: one statement of what is to be done."""
+"""A task and the blob of its spec, which identifies the spec's version."""
 
 
 class Savings(Struct, frozen=True):
-    """The estimated savings against the frontier model, asked once for each proven task.
+    """The estimated savings against the frontier model, called once for each proven task.
 
     The baseline includes the actual cost of planning and verifying projects, and of one classification, review and
-    message of each task in it: `shared_usd`, of the phases `shared_phases`.
+    message of each task in it: `shared_usd`, for the phases `shared_phases`.
 
-    `tasks` counts the tasks (with their spec blobs) in the baseline, once each. `left_out` are proven too, but one of
-    their attempts or the baseline has no known price. `cost_usd` is all that is known to have been spent, failures
-    included. `baseline_by_day` adds up to `baseline_cost_usd`; a task counts on the day of its first proven attempt.
+    `tasks` counts the tasks (with their spec blobs) in the baseline, once each. `left_out` are proven, too, but one of
+    their attempts or the baseline has no known price. `cost_usd` is all known spending, including failures.
+    `baseline_by_day` adds up to `baseline_cost_usd`; a task counts on the day of its first proven attempt.
     """
 
     baseline_model: str
@@ -38,14 +38,14 @@ class Savings(Struct, frozen=True):
 
     @property
     def saved_usd(self) -> Decimal | None:
-        """Return the difference; negative if more was spent."""
+        """Return the savings; negative if more was spent."""
         if self.baseline_cost_usd is None or self.cost_usd is None:
             return None
         return EXACT.subtract(self.baseline_cost_usd, self.cost_usd)
 
     @property
     def saved_percent(self) -> float | None:
-        """Return the difference in percent of the baseline, to a tenth."""
+        """Return the savings in percent of the baseline, to a tenth."""
         if self.saved_usd is None or not self.baseline_cost_usd:
             return None
         return round(float(self.saved_usd / self.baseline_cost_usd * 100), 1)
@@ -60,7 +60,7 @@ def units_of(records: Iterable[Record]) -> Mapping[Unit, list[Record]]:
 
 
 def savings_of(records: Sequence[Record], model: str) -> Savings:
-    """Return the savings of records, whose baseline costs are those of a model."""
+    """Return the savings of records, against the baseline costs of a model."""
     baselines: list[tuple[str, Decimal | None]] = []
     shared = [record for record in records if record.is_call and not record.spec_blob]
     left_out = 0
@@ -91,7 +91,7 @@ def savings_of(records: Sequence[Record], model: str) -> Savings:
 
 
 def _by_day(amounts: Iterable[tuple[str, Decimal | None]]) -> Mapping[str, Decimal]:
-    """Return the sum of the known amounts of each day, the first day first."""
+    """Return the sum of the known amounts of each day, in order."""
     days: dict[str, Decimal] = {}
     for day, amount in amounts:
         if amount is not None:
@@ -100,7 +100,7 @@ def _by_day(amounts: Iterable[tuple[str, Decimal | None]]) -> Mapping[str, Decim
 
 
 def _calls_once(unit: Sequence[Record]) -> Iterator[Record]:
-    """Yield the latest call of each phase; earlier ones failed, or belong to attempts that failed."""
+    """Yield the latest call of each phase; earlier ones failed, or belong to failed attempts."""
     for phase in CALLS:
         calls = [record for record in unit if record.kind == phase and record.is_call]
         yield from calls[-1:]
@@ -115,7 +115,7 @@ CLASSES = (
     "output",
     "reasoning",
 )
-"""Each token is in one of them; `unsplit_input` is input without counts of the cache."""
+"""Disjoint classes of tokens; `unsplit_input` is input without cache counts."""
 EXACT = Context(prec=200, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
@@ -127,11 +127,11 @@ class TallyLine(Struct, frozen=True):
 
 
 class Tally(Struct, frozen=True):
-    """The sums of records.
+    """Totals of records.
 
-    `attempts` includes lost ones, but neither landings nor calls beside attempts. Counts and `cost_usd` are sums of the
-    known values, None if there are only unknown ones; `unpriced` records have no known cost, `uncounted` ones no known
-    tokens. `tasks` counts distinct tasks, so a task on two tiers is in both of their tallies.
+    `attempts` includes lost ones, but neither landings nor calls apart from attempts. Counts and `cost_usd` are sums of
+    the known values, None if all are unknown; `unpriced` records have no known cost, `uncounted` ones no known tokens.
+    `tasks` counts distinct tasks, so a task on two tiers is in both of their tallies.
     """
 
     records: int
@@ -149,13 +149,13 @@ def line_of(record: Record) -> TallyLine:
     usage = record.attempt.usage
     counts = (usage.requests, usage.input_tokens, usage.cached_input_tokens, usage.output_tokens)
     by_class = classes(usage)
-    is_split = by_class.output is not None  # output without reasoning, and reasoning
+    is_split = by_class.output is not None  # both output without reasoning, and reasoning
     output = (by_class.output, by_class.reasoning) if is_split else (usage.output_tokens, None)
     return TallyLine(record, counts + _split_input(usage, by_class.fresh_input) + output)
 
 
 def tally(lines: Sequence[TallyLine]) -> Tally:
-    """Return the sums of records, whose order does not matter."""
+    """Return the totals of records, in any order."""
     records = [line.record for line in lines]
     tries = [record for record in records if record.kind in (ATTEMPT, LOST)]
     spent = [record.attempt for record in records if record.kind != LANDING]
@@ -187,14 +187,14 @@ def total(amounts: Iterable[Decimal | None]) -> Decimal | None:
 
 
 def _known(column: Sequence[int | None]) -> int | None:
-    if None not in column:  # nearly always
+    if None not in column:  # the usual case
         return sum(cast("Sequence[int]", column))
     counts = [count for count in column if count is not None]
     return sum(counts) if counts else None
 
 
 def _split_input(usage: Usage, fresh: int | None) -> tuple[int | None, ...]:
-    """Return input tokens by class: fresh, read from the cache, written for 5 minutes and for an hour, unsplit."""
+    """Return input tokens by class: fresh, cache reads, cache writes for 5 minutes and for an hour, unsplit."""
     whole = usage.input_tokens
     parts = (usage.cached_input_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens)
     if whole is None:

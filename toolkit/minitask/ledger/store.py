@@ -1,7 +1,7 @@
-"""The ledger: append-only commits on `refs/minitask/ledger`, whose tree holds a JSON file per attempt.
+"""Store the ledger as append-only commits on `refs/minitask/ledger`, with a JSON file per attempt.
 
 A file is named by its task, its number and a digest of its content, so that two clones' ledgers merge as a union. The
-prompt and reply of an attempt are in a file of the same name with another ending, which reports do not read.
+prompt and reply of an attempt are in a file of the same name with another suffix, which reports do not read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from minitask.ledger.record import FORMAT, Record
 from minitask.ledger.record_json import parse_record, record_document, render_document
 
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
-"""The exceptions of reading a damaged record."""
+"""Exceptions raised by reading a damaged record."""
 NO_EVIDENCE: dict[str, Any] = {"commands": (), "before": (), "files": ()}
 DIGITS = 60
 TEXT = frozenset({str})
@@ -38,7 +38,7 @@ COUNT = frozenset({int, type(None)})
 
 
 class Ledger(Struct, frozen=True):
-    """Records, and the number of those that cannot be read: `damaged` ones, and those of a `future` format."""
+    """Records, and the number of unreadable ones: `damaged`, or of a `future` format."""
 
     records: tuple[Record, ...]
     damaged: int = 0
@@ -53,7 +53,7 @@ class DamagedRecord(Enum):
 
 
 def record_file(record: Record) -> FileWrite:
-    """Return the file that holds a record."""
+    """Return the file for a record."""
     content = render_document(record_document(record))
     digest = hashlib.sha256(content).hexdigest()[:12]
     return FileWrite(f"{record.task}/{record.attempt.n:04d}-{digest}.json", content)
@@ -66,7 +66,7 @@ def append_commit(
     signature: Signature,
     files: Sequence[FileWrite] | None = None,
 ) -> NewCommit:
-    """Return the commit that appends records to the ledger at `head`; `files` are those of the records, if made."""
+    """Return the commit that appends records to the ledger at `head`; `files` are their files, if already rendered."""
     names = ", ".join(f"{record.task} {record.attempt.n}" for record in records)
     return NewCommit(
         ref=refs.LEDGER,
@@ -83,7 +83,7 @@ def read_ledger(
 ) -> Ledger:
     """Return the records at or below a path (`PROJECT`, `PROJECT/ID`), oldest first in each task.
 
-    Without `evidence`, the commands, files and rates of attempts are left out, which halves the time: sums need none.
+    Without `evidence`, the commands, files and rates of attempts are left out, which halves the time; totals need none.
     """
     with uncollected():
         contents = objects.read_many(_blobs(objects, head, below))
@@ -91,7 +91,7 @@ def read_ledger(
 
 
 def read_newest(objects: Objects, head: str | None, *, below: str = "", most: int) -> Ledger:
-    """Return the same, with the commands, files and rates of the newest records, as many as `most`."""
+    """Return the records; only the newest `most` have their commands, files and rates."""
     with uncollected():
         contents = list(objects.read_many(_blobs(objects, head, below)))
         if most >= len(contents):
@@ -120,7 +120,7 @@ def read_records(objects: Objects, head: str | None, *, below: str = "") -> Iter
 def read_documents(
     objects: Objects, head: str | None, *, below: str = "", since: str | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield the records at or below a path, or only those added since an older head, as JSON in no order.
+    """Yield the records at or below a path, or only those added since an older head, as JSON in any order.
 
     It is faster than `read_ledger` for a few fields of many records. The documents may be damaged.
     """
@@ -152,7 +152,7 @@ def _blobs(objects: Objects, head: str | None, below: str) -> Iterator[str]:
 
 
 def _added(objects: Objects, before: str | None, tree: str) -> Iterator[str]:
-    """Yield the ids of the files of a tree that another tree does not have at the same path, level by level."""
+    """Yield the ids of the files in a tree that another tree does not have at the same path, level by level."""
     level: list[tuple[str | None, str]] = [(before, tree)]
     while level:
         trees = [oid for pair in level for oid in pair if oid]
@@ -178,7 +178,7 @@ def _parse_best(content: bytes | None) -> Record | DamagedRecord:
 
 
 def _parse(content: bytes | None, *, evidence: bool) -> Record | DamagedRecord:
-    """Return the record in a file; a missing file is damaged too."""
+    """Return the record in a file; a missing file counts as damaged."""
     try:
         document = _document(content)
         written = document["format"]
@@ -197,7 +197,7 @@ def _parse(content: bytes | None, *, evidence: bool) -> Record | DamagedRecord:
 
 
 def _document(content: bytes | None) -> Any:
-    """Return the JSON in a file, by the fast reader if it accepts it."""
+    """Return the JSON in a file, by the fast parser if it accepts it."""
     try:
         return msgspec.json.decode(content or b"")
     except msgspec.DecodeError:
@@ -205,7 +205,7 @@ def _document(content: bytes | None) -> Any:
 
 
 def _is_sound(record: Record) -> bool:
-    """Return True if the fields that records are sorted, grouped and summed by have the right types."""
+    """Return True if the fields for sorting, grouping and totals have the right types."""
     attempt = record.attempt
     texts = (record.task, record.spec_blob, record.started_at, record.kind)
     more = (attempt.tier, attempt.executor, attempt.model, attempt.gate, attempt.reason)
@@ -220,7 +220,7 @@ def _is_sound(record: Record) -> bool:
 
 
 def is_moment(text: str) -> bool:
-    """Return True if a text is a time with a zone."""
+    """Return True if a text is a time with a time zone."""
     try:
         return datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
@@ -228,13 +228,13 @@ def is_moment(text: str) -> bool:
 
 
 def is_sum(amount: Decimal) -> bool:
-    """Return True if a number can be an amount of dollars, whose digits are written out in full."""
+    """Return True if a number can be an amount of dollars, written with all its digits."""
     return amount.is_finite() and amount >= 0 and abs(amount.adjusted()) < DIGITS
 
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Suspend garbage collection: among ten thousand records it finds nothing, and takes a third of the time."""
+    """Suspend garbage collection, which frees nothing among ten thousand records, but takes a third of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -247,12 +247,12 @@ def uncollected() -> Iterator[None]:
 ENDING = ".said"
 EXCHANGE_FORMAT = 1
 LONGEST_PROMPT, LONGEST_REPLY = 100_000, 200_000
-"""The most characters of a text; a longer one loses its middle."""
+"""Limits in characters; the middle of a longer text is left out."""
 _CUT = "\n[… {count:,} characters left out …]\n"
 
 
 class Exchange(Struct, frozen=True):
-    """A prompt and its reply, empty if there was none; `started_at` is the record's."""
+    """A prompt and its reply ("" if there was none); `started_at` is the record's."""
 
     prompt: str = ""
     reply: str = ""
@@ -260,7 +260,7 @@ class Exchange(Struct, frozen=True):
 
 
 def exchange_file(exchange: Exchange, record_path: str) -> FileWrite:
-    """Return the file that holds an exchange, beside the record at `record_path`."""
+    """Return the file for an exchange, next to the record at `record_path`."""
     document = {
         "format": EXCHANGE_FORMAT,
         "started_at": exchange.started_at,
@@ -271,7 +271,7 @@ def exchange_file(exchange: Exchange, record_path: str) -> FileWrite:
 
 
 def read_exchange(objects: Objects, head: str | None, record: Record) -> Exchange | None:
-    """Return the exchange of a recorded attempt; None if the ledger does not have it."""
+    """Return the exchange of a recorded attempt, or None if the ledger does not have it."""
     entry = objects.entry(head, record.task) if head else None
     if entry is None or entry.mode != TREE:
         return None
@@ -293,7 +293,7 @@ def read_exchange(objects: Objects, head: str | None, record: Record) -> Exchang
 
 
 def capped(text: str, most: int) -> str:
-    """Return the text, without its middle if it has more characters than `most`."""
+    """Return the text, without its middle if it is longer than `most` characters."""
     if len(text) <= most:
         return text
     half = most // 2

@@ -1,4 +1,4 @@
-"""The summary of a ledger: totals, groups, success rates, savings; and the runs that its records belong to."""
+"""Summarize a ledger: totals, groups, success rates, savings; and group its records into runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from minitask.spec.model import Tier
 
 IMPLEMENT, LAND = "implement", "land"
 WINDOW = timedelta(hours=5)
-"""The length of a window of the usual plans."""
+"""Length of a usage window of common subscriptions."""
 RANKS: Mapping[str, int] = {tier.value: rank for rank, tier in enumerate(Tier)}
 
 Groups = Mapping[str, Tally]
@@ -39,7 +39,7 @@ Groups = Mapping[str, Tally]
 class FirstTries(Struct, frozen=True):
     """The number of tasks, and of those whose first attempt was proven (`ready` or `merged`).
 
-    The first attempt is that of the given records, by number and time; lost calls and landings are no attempts.
+    The first attempt is that of the given records, by number and time; lost calls and landings are not attempts.
     """
 
     tasks: int
@@ -47,7 +47,7 @@ class FirstTries(Struct, frozen=True):
 
     @property
     def rate(self) -> float | None:
-        """Return the proven share from 0 to 1; None without tasks."""
+        """Return the proven share from 0 to 1, or None without tasks."""
         return round(self.proven / self.tasks, 4) if self.tasks else None
 
 
@@ -56,7 +56,7 @@ class Summary(Struct, frozen=True):
 
     A phase is `implement`, `plan`, `classify`, `review`, `message`, `lost` (killed during a call) or `land` (a refused
     merge, which costs nothing). `escalations` are attempts at a spec blob on a higher tier than the one before,
-    `repairs` those on the same tier that go on with an unproven change. `failures_by_gate` counts lost calls as `lost`.
+    `repairs` those on the same tier that continue an unproven change. `failures_by_gate` counts lost calls as `lost`.
     `outages` are attempts in which a provider, a program or the machine failed: neither tries nor failures. `windows`
     are spans of five hours with calls that a subscription paid for, by executor; `limits_reached` counts attempts that
     ended at a limit. `grade` sums the planted and the noticed faults.
@@ -84,7 +84,7 @@ class Summary(Struct, frozen=True):
 
 
 def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
-    """Return the summary of records in any order; `baseline_model` is the model that their baseline costs are of."""
+    """Return the summary of records in any order; `baseline_model` is the model of their baseline costs."""
     ordered = sorted(records, key=_sort_key)
     lines = [line_of(record) for record in ordered]
     tries = [record for record in ordered if record.kind == ATTEMPT]
@@ -119,13 +119,13 @@ def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
 
 
 def _grade_total(attempts: Iterable[Record]) -> Grade:
-    """Return the sum of the attempts' grades, without the faults that each of them missed."""
+    """Return the sum of the attempts' grades, without their lists of missed faults."""
     grades = [record.attempt.grade for record in attempts if record.attempt.grade]
     return Grade(sum(grade.planted for grade in grades), sum(grade.noticed for grade in grades))
 
 
 def _windows(records: Iterable[Record]) -> int:
-    """Return the number of windows of a subscription; each begins with a call, and lasts five hours."""
+    """Return the number of subscription windows; each begins with a call and lasts five hours."""
     starts: dict[str, datetime] = {}
     count = 0
     for record in sorted(records, key=lambda record: record.started_at):
@@ -140,14 +140,14 @@ def _windows(records: Iterable[Record]) -> int:
 
 
 def is_outage(record: Record) -> bool:
-    """Return True for an attempt whose provider or program failed, so that no model is at fault."""
+    """Return True for an attempt whose provider or program failed, which is not the model's fault."""
     attempt = record.attempt
     is_implementing = record.kind == ATTEMPT and attempt.gate == IMPLEMENT
     return is_implementing and attempt.verdict in (Verdict.ERROR, Verdict.SKIPPED)
 
 
 def model_of(record: Record) -> str:
-    """Return the model of a record; the executor if it has none."""
+    """Return the model of a record, or the executor if it has none."""
     return record.attempt.model or record.attempt.executor
 
 
@@ -157,7 +157,7 @@ def phase_of(record: Record) -> str:
 
 
 def _sort_key(record: Record) -> tuple[object, ...]:
-    """Return the sort key of a record, by which equal sets of records have the same order."""
+    """Return a record's sort key, which gives equal sets of records the same order."""
     attempt = record.attempt
     key = (record.spec_blob, attempt.tier, model_of(record), attempt.verdict.value, attempt.gate)
     costs = (str(attempt.cost_usd), str(record.baseline_cost_usd))
@@ -188,14 +188,14 @@ def _is_higher(before: Attempt, after: Attempt) -> bool:
 
 
 def _is_repair(before: Attempt, after: Attempt) -> bool:
-    """Return True if the second attempt goes on with the failed change of the first; a rerun begins anew."""
+    """Return True if the second attempt continues the failed change of the first; a rerun starts over."""
     if after.decision is not None and after.decision.step != REPAIR:
         return False
     return after.tier == before.tier and not before.verdict.is_good
 
 
 def _failures(records: Iterable[Record]) -> Mapping[str, int]:
-    """Return the number of failures by gate (by verdict without a gate), most first."""
+    """Return the number of failures by gate (by verdict without a gate), most frequent first."""
     failures: Counter[str] = Counter()
     for record in records:
         attempt = record.attempt
@@ -214,7 +214,7 @@ def _first_tries(attempts: Iterable[Record]) -> FirstTries:
 
 
 GAP_SECONDS = 1800
-"""A run ends at a pause longer than this."""
+"""A longer pause ends a run."""
 
 
 class Span(Struct, frozen=True):
@@ -226,7 +226,7 @@ class Span(Struct, frozen=True):
 
 
 def runs_of(records: Iterable[Record]) -> list[list[Span]]:
-    """Return the spans of each run, oldest first; records whose time cannot be read are left out."""
+    """Return the spans of each run, oldest first, without records of unreadable time."""
     runs: list[list[Span]] = []
     end = -math.inf
     for span in sorted(_spans(records), key=lambda span: span.begin):

@@ -1,4 +1,4 @@
-"""Read transcripts of Claude Code, one JSON object a line, for the answers of models and their usage.
+"""Parse transcripts of Claude Code, one JSON object per line, for the models' answers and their usage.
 
 Several lines of an answer repeat its usage; only the last has the final count of output. A session that was resumed or
 forked may be copied into another file. So an answer is identified by its ids, and counts once.
@@ -19,17 +19,17 @@ from minitask.ledger.record import Usage
 from minitask.words import one_line
 
 SYNTHETIC = "<synthetic>"
-"""The model of lines by the program itself."""
+"""Model of lines that the program itself wrote."""
 MOST_TOKENS = 10**12
-"""A larger count is a mistake."""
+"""A larger count is an error."""
 LONGEST = 120
 DIGEST = 10
 
 
 class TranscriptAnswer(Struct, frozen=True):
-    """An answer of a model: its ids, its start (UTC), and its usage; `is_sidechain`: of a sub-agent.
+    """A model's answer: its ids, its start (UTC), and its usage; `is_sidechain`: by a sub-agent.
 
-    Unlike in the transcript, the usage counts reads from the cache and writes to it as parts of the input.
+    Unlike in the transcript, cache reads and writes count as parts of the input.
     """
 
     message: str
@@ -57,7 +57,7 @@ class Transcript(Struct, frozen=True):
 def parse_transcript(text: str, *, session: str = "") -> Transcript:
     """Return the answers in a file; other lines are skipped, damaged ones counted.
 
-    `session` is that of lines that name none.
+    `session` is for lines that name none.
     """
     answers: dict[tuple[str, str], TranscriptAnswer] = {}
     damaged = 0
@@ -76,7 +76,7 @@ def parse_transcript(text: str, *, session: str = "") -> Transcript:
 
 
 def join(transcripts: Iterable[Transcript]) -> Transcript:
-    """Return the answers of several files, whose order does not matter."""
+    """Return the answers of several files, in any order."""
     answers: dict[tuple[str, str], TranscriptAnswer] = {}
     damaged = 0
     for transcript in transcripts:
@@ -101,14 +101,14 @@ def _fullness(answer: TranscriptAnswer) -> tuple[object, ...]:
 
 
 def _distinct(answers: Iterable[TranscriptAnswer]) -> tuple[TranscriptAnswer, ...]:
-    """Return answers, oldest first, without those that lack the request which another entry of the message names."""
+    """Return answers, oldest first, without entries that lack the request id that another entry of the message has."""
     entries = sorted(answers, key=lambda entry: (entry.at, entry.message, entry.request))
     identified = {entry.message for entry in entries if entry.request}
     return tuple(entry for entry in entries if entry.request or entry.message not in identified)
 
 
 def _answer(line: str, session: str) -> TranscriptAnswer | None:
-    """Return the answer of a line, None without one; raise `ValueError` if it is damaged."""
+    """Return the answer in a line, or None; raise `ValueError` if it is damaged."""
     entry = json.loads(line)
     is_answer = isinstance(entry, dict) and entry.get("type") == "assistant"
     message = entry.get("message") if is_answer else None
@@ -134,7 +134,7 @@ def _answer(line: str, session: str) -> TranscriptAnswer | None:
 
 
 def parse_moment(text: str) -> datetime:
-    """Return a date or time in UTC to the millisecond; without a zone, it is UTC. Raise `ValueError` for other text."""
+    """Return a time in UTC to the millisecond; UTC is the default zone. Raises `ValueError` for other text."""
     moment = datetime.fromisoformat(text)
     zoned = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     return zoned.replace(microsecond=zoned.microsecond // 1000 * 1000)
@@ -146,7 +146,7 @@ def _text(fields: dict[str, Any], name: str) -> str:
 
 
 def _usage(fields: dict[str, Any]) -> Usage:
-    """Return the usage as the ledger counts it; a cache write of unknown duration is one for five minutes."""
+    """Return the usage as the ledger counts it; a cache write of unknown duration counts as five minutes."""
     fresh, output = _count(fields, "input_tokens"), _count(fields, "output_tokens")
     read = _count(fields, "cache_read_input_tokens", least=0)
     split = fields.get("cache_creation")
