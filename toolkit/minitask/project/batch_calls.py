@@ -1,7 +1,7 @@
-"""Calls in batches: each task has a thread, and when all of them wait for a model, their requests go as one batch.
+"""Calls in batches: each task has a thread, and when all threads wait for a model, their requests go as one batch.
 
 A request is identified by its content. So a run that was killed while it waited finds its batches again, by their
-journals on disk, and pays for nothing twice. Repairs and second rounds become part of the next batch.
+journals on disk, and pays for nothing twice. Repairs and later rounds become part of the next batch.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from minitask.task.state import ModelCall, Outcome
 
 FOLDER = "batches"
 MOST_REQUESTS = 500
-"""The most requests of a batch, whose answers come in one file of bounded size."""
+"""Limit of requests per batch, because all answers come in one file of limited size."""
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 1.0, 60.0
 KEPT_SECONDS = 29 * 86_400
-"""A provider stores the answers of a batch at least so long, from its creation (Anthropic)."""
+"""Minimum time that a provider stores a batch's answers, from its creation (Anthropic)."""
 INTERRUPTED = "interrupted; the next run will collect the answers to what was sent"
 MAX_TROUBLES = 30
-"""The number of failed status requests in a row after which the run gives up; the batch is not lost."""
+"""Number of failed status requests in a row after which the run gives up; the batch is not lost."""
 
 
 class JournalEntry(Struct, frozen=True):
@@ -78,12 +78,12 @@ class _PendingRequest:
         self.is_settled = False
 
     def settle(self, answer: HttpResponse | None, fault: BaseException | None = None) -> None:
-        """Let its thread go on at the next notification."""
+        """Set the result; the request's thread continues at the next notification."""
         self.answer, self.fault, self.is_settled = answer, fault, True
 
 
 class _SentBatch(Struct):
-    """A batch under way, and its waiting requests."""
+    """A batch in progress, and its waiting requests."""
 
     api: BatchApi
     journal: Journal
@@ -101,7 +101,7 @@ class BatchCalls:
         self._stopped = threading.Event()
         self._journals: list[Journal] = []
         for path in sorted(self._folder.glob("*.json")):
-            with suppress(OSError, ValueError):  # a damaged journal
+            with suppress(OSError, ValueError):  # damaged journal
                 self._journals.append(convert(json.loads(path.read_text("utf-8")), Journal))
         self._news = threading.Condition()
         self._talking = 0
@@ -111,7 +111,7 @@ class BatchCalls:
         self._stopped_by = ""
 
     def base_of(self, task: Task) -> str | None:
-        """Return the base of a task's request in a batch under way, if the base exists."""
+        """Return the base of a task's request in a batch in progress, if the base exists."""
         entries = (entry for journal in self._journals for entry in journal.entries.values())
         mine = (each for each in entries if (each.task, each.blob) == (task.name, task.blob))
         base = next((entry.base for entry in mine), None)
@@ -127,12 +127,12 @@ class BatchCalls:
         return outcome
 
     def enter(self) -> None:
-        """Count a participant; a batch is sent only when all of them wait."""
+        """Add a participant; a batch is sent only when all participants wait."""
         with self._news:
             self._talking += 1
 
     def leave(self) -> None:
-        """Count a participant out."""
+        """Remove a participant."""
         with self._news:
             self._talking -= 1
             self._news.notify_all()
@@ -142,7 +142,7 @@ class BatchCalls:
         self._stopped_by = self._stopped_by or why
 
     def cancel(self) -> None:
-        """End all waiting; batches go on, and the next run takes their answers."""
+        """End all waiting; batches continue, and the next run collects their answers."""
         process.end_optional()
         self._stopped.set()
         with self._news:
@@ -158,7 +158,7 @@ class BatchCalls:
         *,
         timeout_seconds: float,  # noqa: ARG002
     ) -> HttpResponse:
-        """Wait for the batch that answers a request; the last to come sends it, and waits for all."""
+        """Wait for the batch that answers a request; the last thread to wait sends it, and waits for the answers."""
         mine = _PendingRequest(call, request)
 
         def goes_on() -> bool:
@@ -192,7 +192,7 @@ class BatchCalls:
         return mine.answer or unanswered("the batch has no answer")
 
     def _serve(self, parked: list[_PendingRequest]) -> None:
-        """Send the requests that are not under way yet, and wait until their batches have ended."""
+        """Send the requests that are not in a batch yet, and wait until their batches have ended."""
         by_executor = defaultdict[str, list[_PendingRequest]](list)
         for request in parked:
             by_executor[request.key.executor].append(request)
@@ -207,7 +207,7 @@ class BatchCalls:
             self._await(batch)
 
     def _sent(self, executor: str, group: list[_PendingRequest]) -> list[_SentBatch]:
-        """Return the batches of the requests: those under way, and new ones for the others."""
+        """Return the batches of the requests: those in progress, and new ones for the others."""
         settings, environ = self._engine.settings, self._engine.environ
         api = batches_of(make_executor(executor, settings, environ))
         if api is None:
@@ -227,7 +227,7 @@ class BatchCalls:
         return batches + [self._create(api, executor, chunk) for chunk in chunks]
 
     def _identified(self, api: BatchApi, journal: Journal) -> Journal | None:
-        """Return the journal with its batch's id; forget it, and return None, if the batch does not exist."""
+        """Return the journal with its batch's id; delete it, and return None, if the batch does not exist."""
         if journal.id is None:
             size, since = len(journal.entries), journal.created - 60
             batch_id = api.find(name=journal.name, size=size, since=since)
@@ -241,7 +241,7 @@ class BatchCalls:
         return None
 
     def _is_gone(self, api: BatchApi, journal: Journal, batch_id: str) -> bool:
-        """Return True if a batch is so old that it may be deleted, and the provider does not know it."""
+        """Return True if a batch is old enough to be deleted, and the provider does not know it."""
         if self._engine.clock() - journal.created > KEPT_SECONDS:
             try:
                 api.state(batch_id)
@@ -280,7 +280,7 @@ class BatchCalls:
         with self._news:
             tasks = {request.key.task for request in batch.waiting.values()}
             self._served.append((batch.journal.name, tasks))
-            # A request that is sent again has the same content; it must not find its earlier answer.
+            # A request that is sent again has the same content; it must not get its earlier answer.
             entries = dict(batch.journal.entries)
             for name in entries.keys() & (entries if state.failure else batch.waiting).keys():
                 del entries[name]
@@ -290,7 +290,7 @@ class BatchCalls:
             request.settle(answer, None if answer else no_result(state))
 
     def _take(self, task: str) -> None:
-        """Count a task's outcome as taken; save the journals whose answers are all taken."""
+        """Record that a task has its outcome; save the journals whose answers are all delivered."""
         with self._news:
             for _, tasks in self._served:
                 tasks.discard(task)
@@ -300,7 +300,7 @@ class BatchCalls:
                 self._save(name)
 
     def _ended(self, batch: _SentBatch) -> BatchState:
-        """Return the state of a batch when it has ended; raise if the provider continues to fail."""
+        """Return the state of a batch when it has ended; raise if the provider keeps failing."""
         assert batch.journal.id is not None  # noqa: S101
         pause, troubles = FIRST_POLL_SECONDS, 0
         while True:

@@ -1,4 +1,4 @@
-"""Pools of calls to executors, as many in parallel as the config and the providers allow."""
+"""Pools of parallel calls to executors, limited by the config and by the providers' rate limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minitask.task.paid_calls import Answered
 from minitask.task.state import ModelCall, Outcome
 
 BUSY_TRIES = 3
-"""The number of retries of a call whose requests were all rate-limited, which costs nothing."""
+"""Number of retries of a call whose requests were all rate-limited, which costs nothing."""
 
 
 class CallPool(Protocol):
@@ -27,19 +27,19 @@ class CallPool(Protocol):
         ...
 
     def ask(self, call: ModelCall, *, urgency: int = 0) -> Outcome:
-        """Make a call when its turn comes; the most urgent one goes first."""
+        """Make a call when its turn comes, by urgency."""
         ...
 
     def enter(self) -> None:
-        """Count a participant, which may call at any time until it leaves."""
+        """Add a participant, which may call at any time until it leaves."""
         ...
 
     def leave(self) -> None:
-        """Count a participant out."""
+        """Remove a participant."""
         ...
 
     def base_of(self, task: Task) -> str | None:
-        """Return the commit that a task must start from because of earlier calls; None: the target's tip."""
+        """Return the base that a task's earlier calls require, or None for the target's tip."""
         ...
 
     def stop(self, why: str) -> None:
@@ -47,7 +47,7 @@ class CallPool(Protocol):
         ...
 
     def cancel(self) -> None:
-        """Cancel calls under way."""
+        """Cancel calls in progress."""
         ...
 
 
@@ -62,7 +62,7 @@ class ThreadCallPool:
         self._stopped_by = ""
 
     def ask(self, call: ModelCall, *, urgency: int = 0) -> Outcome:
-        """Make a call as soon as there is room; a failure that all others would repeat stops the pool."""
+        """Make a call as soon as possible; a failure that all others would repeat stops the pool."""
         throttle = self._throttles.setdefault(call.key.executor, AdaptiveLimit(self.width))
         for _ in range(BUSY_TRIES):
             outcome = self._ask(call, throttle, urgency)
@@ -85,16 +85,16 @@ class ThreadCallPool:
         self._stopped_by = self._stopped_by or why
 
     def enter(self) -> None:
-        """Do nothing: calls do not wait for each other."""
+        """Do nothing, because calls do not wait for each other."""
 
     leave = enter
 
     def base_of(self, task: Task) -> str | None:  # noqa: ARG002
-        """Return None: calls of earlier runs do not matter."""
+        """Return None, because calls of earlier runs do not matter."""
         return None
 
     def cancel(self) -> None:
-        """Cancel calls, and end the programs of agents."""
+        """Cancel calls, and kill agent programs."""
         http.SHARED.stop()
         process.end_optional()
 
@@ -115,7 +115,7 @@ SHRINK = 0.5
 
 
 class AdaptiveLimit(PrioritySemaphore):
-    """A semaphore for at most `width` callers, or fewer while the provider is busy; at least one."""
+    """A semaphore for at most `width` callers, and fewer while the provider is busy; at least one."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
@@ -127,7 +127,7 @@ class AdaptiveLimit(PrioritySemaphore):
         return max(1, int(self._allowed))
 
     def note(self, *, throttled: bool) -> None:
-        """Adapt the limit to a call: halve it after a rate limit, else raise it by a share of one."""
+        """Adapt the limit after a call: halve it after a rate limit, else raise it by a fraction of one."""
         with self._lock:
             if throttled:
                 self._allowed = max(1.0, min(self._allowed, self._inside) * SHRINK)

@@ -1,6 +1,6 @@
-"""The only use of Dask: attempts on the workers of a `distributed` cluster, landed and recorded here.
+"""The only use of Dask: attempts run on workers of a `distributed` cluster, and land and are recorded here.
 
-Dask repeats the job of a lost worker; only this side lands changes, by the one answer that comes, so nothing lands
+Dask repeats the job of a lost worker; only this side lands changes, from the one answer that arrives, so nothing lands
 twice. Workers need the toolkit, git, the remote, and the keys that the settings name.
 """
 
@@ -42,13 +42,13 @@ from minitask.task.state import RunOptions, needs_approval
 
 SCHEME = "dask://"
 RETRIES = 3
-"""The number of workers that may be lost during one job."""
+"""Number of workers that may be lost during one job."""
 CONNECT_SECONDS = 20
 Go = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 class Cluster:
-    """A cluster that does tasks. Safe to share between threads."""
+    """A cluster that runs tasks. Thread-safe."""
 
     def __init__(self, engine: Context, address: str, *, go: Go) -> None:
         """Connect to the scheduler at `dask://HOST:PORT`; `go` is what a worker runs."""
@@ -80,7 +80,7 @@ class Cluster:
         return max(1, sum(threads.values()))
 
     def do(self, task: Task, options: RunOptions) -> TaskResult:
-        """Have a worker do a task, import its records and candidates, and land a proven change."""
+        """Run a task on a worker, import its records and candidates, and land a proven change."""
         budget = Budget(task.spec.options.max_cost_usd, parent=options.budget)
         limit = budget.left_usd
         if limit is not None and task.spec.options.max_cost_usd is None:
@@ -99,7 +99,7 @@ class Cluster:
         return self._take_in(task, outcome, options)
 
     def close(self) -> None:
-        """Leave the cluster, and delete the refs that were pushed for it."""
+        """Disconnect, and delete the refs that were pushed for the cluster."""
         self._client.close()
         git = self._engine.repository.git.with_user_config()
         listed = git.run("ls-remote", self._remote, f"{INBOX}/{self._run}/*")
@@ -205,7 +205,7 @@ class Cluster:
 
 
 def _result(task: Task, outcome: WorkerResult) -> TaskResult:
-    """Return the result of a task by a worker's records, before it lands."""
+    """Return the result of a task from a worker's records, before it lands."""
     attempts = [record for record in outcome.records if not record.is_call]
     if attempts:
         last = attempts[-1]
@@ -224,7 +224,7 @@ def _result(task: Task, outcome: WorkerResult) -> TaskResult:
 
 
 def _adopt(engine: Context, task: Task, records: tuple[Record, ...]) -> str:
-    """Store records and candidates as those of local attempts; return a note if the branch did not move."""
+    """Store records and candidates like those of local attempts; return a note if the branch did not move."""
     absent = refs.zeros(engine.repository.object_format)
     moves = [
         refs.Move(refs.attempt(task.name, record.attempt.n), record.candidate, absent)
@@ -249,6 +249,6 @@ def _remote(engine: Context) -> str:
 
 
 def _resources(task: Task) -> dict[str, int]:
-    """Return the resources that a worker must offer: a tag `needs-NAME` requests one of the resource NAME."""
+    """Return the resources that a worker must offer: the tag `needs-NAME` requests one unit of resource NAME."""
     tags = (tag.lower() for tag in task.spec.options.tags)
     return {tag.removeprefix("needs-"): 1 for tag in tags if tag.startswith("needs-")}

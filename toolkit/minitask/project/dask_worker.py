@@ -1,6 +1,6 @@
-"""An attempt on a worker that has only a git remote, the task's name, and the settings.
+"""Run an attempt on a worker, which has only a git remote, the task's name, and the settings.
 
-The worker has a bare repository for each remote, fetches the base there, works as `exec --no-merge` does, pushes its
+The worker has a bare repository for each remote, fetches the base there, works like `exec --no-merge`, pushes its
 candidates under special refs, and returns its records. The sender lands changes and writes the ledger.
 """
 
@@ -38,10 +38,10 @@ BASES = "refs/minitask/bases"
 
 
 class WorkerJob(Struct, frozen=True):
-    """A job for a worker. `number` is that of the first attempt, `limit_usd` the budget (empty: no limit).
+    """A job for a worker. `number` is the first attempt's, `limit_usd` the budget ("": no limit).
 
-    `settings` are those of the sender without its preset, with the names of keys only. `lessons` are the statistics of
-    the sender's ledger, so that routes are the same everywhere.
+    `settings` are the sender's without its preset, with only the names of keys. `lessons` are the statistics of the
+    sender's ledger, so that routes are the same everywhere.
     """
 
     remote: str
@@ -68,7 +68,7 @@ class WorkerResult(Struct, frozen=True):
 
 
 def parse_return(document: Mapping[str, Any]) -> WorkerResult:
-    """Return the result of a job from plain values."""
+    """Parse the result of a job from plain values."""
     records = tuple(map(parse_record, document["records"]))
     return WorkerResult(**{**document, "records": records, "verdict": Verdict(document["verdict"])})
 
@@ -86,7 +86,7 @@ def inbox_ref(run: str, candidate: str) -> str:
 def run_worker_job(
     document: Mapping[str, Any], *, home: Path, environ: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Do a job, and return its result as plain values; `home` holds the repositories of this worker."""
+    """Run a job, and return its result as plain values; `home` holds the repositories of this worker."""
     job = WorkerJob(**{**document, "signature": Signature(**document["signature"])})
     repository = _repository(job, home, environ)
     settings = config.resolve([SettingsLayer("scheduler", job.settings)], trusted=True)
@@ -119,7 +119,7 @@ def _work(engine: Context, job: WorkerJob) -> dict[str, Any]:
 
 
 def _set_number(engine: Context, task: Task, number: int) -> None:
-    """Number the attempts from `number` on, and delete the refs of earlier jobs."""
+    """Number the attempts from `number`, and delete the refs of earlier jobs."""
     git = engine.repository.git
     names = refs.snapshot(git, refs.branch(task.name), f"{refs.ATTEMPTS}/{task.name}", refs.LEDGER)
     if names:
@@ -140,7 +140,7 @@ def _push(engine: Context, job: WorkerJob, records: list[Record]) -> None:
 
 
 def _repository(job: WorkerJob, home: Path, environ: Mapping[str, str]) -> Repository:
-    """Return this worker's repository for the remote, with the base."""
+    """Return this worker's repository for the remote, with the base fetched."""
     folder = home / hashlib.sha256(job.remote.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     if not (folder / "HEAD").exists():
         folder.mkdir(parents=True, exist_ok=True)

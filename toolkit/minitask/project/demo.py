@@ -29,7 +29,7 @@ PROJECT = "split-todoist"
 
 
 class DemoResult(Struct, frozen=True):
-    """The result of the demo: the tasks, the branches and merges, the sizes of the module, and estimated costs."""
+    """The result of the demo: the tasks, branches and merges, the module's lines by file, and estimated costs."""
 
     folder: Path
     results: tuple[TaskResult, ...]
@@ -81,7 +81,7 @@ def demo_files() -> dict[str, str]:
     if generator is None or generator.loader is None:
         raise MachineError(f"{folder} has no generator", hint="install minitask again")
     module = module_from_spec(generator)
-    sys.modules[generator.name] = module  # dataclasses look their module up
+    sys.modules[generator.name] = module  # dataclasses look up their module
     generator.loader.exec_module(module)
     files: dict[str, str] = dict(module.tree())
     for path in sorted(folder.glob("*.md")):

@@ -1,4 +1,4 @@
-"""A whole project: the tasks selected, checked and ordered before the first one starts; and the preview of a run."""
+"""Run a whole project: select, check and order its tasks before the first one starts; and preview a run."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def run_project(
     jobs: int = 1,
     cluster: Cluster | None = None,
 ) -> tuple[TaskResult, ...]:
-    """Run the tasks in order; those whose dependencies did not land are skipped.
+    """Run the tasks in order; skip those whose dependencies did not land.
 
-    At most `jobs` validations run at once; tasks that write each other's files never run in parallel.
+    At most `jobs` validations run in parallel; tasks that write each other's files never do.
     """
     plan = make_plan(engine, selected, base, again=options.again)
     shared_reads = find_shared_reads(task.spec for task in plan.tasks)
@@ -59,7 +59,7 @@ def run_project(
 
 
 def make_plan(engine: Context, selected: FoundTasks, base: Base, *, again: bool = False) -> Plan:
-    """Return the tasks in order, and what each waits for; raise `UsageError` if that is ambiguous."""
+    """Return the tasks in order, with their dependencies; raise `UsageError` if the order is ambiguous."""
     check_order(engine, selected.tasks, base)
     verdicts = check_tasks(engine, selected.tasks, base, again=again)
     warn(engine, selected.tasks, verdicts, base)
@@ -87,7 +87,7 @@ def make_plan(engine: Context, selected: FoundTasks, base: Base, *, again: bool 
 def _by_name(
     names: tuple[str, ...], pairs: Iterable[tuple[int, int]]
 ) -> Mapping[str, tuple[str, ...]]:
-    """Return the partners of every name, in order, by pairs of indices."""
+    """Return each name's partners, in order, from pairs of indices."""
     paired: dict[int, set[int]] = {index: set() for index in range(len(names))}
     for index, partner in pairs:
         paired[index].add(partner)
@@ -111,7 +111,7 @@ class Selection(Struct, frozen=True):
 
 
 def select(engine: Context, selected: FoundTasks, base: Base, choice: Selection) -> FoundTasks:
-    """Return the selected tasks; raise `UsageError` for a name without a task."""
+    """Return the selected tasks; raise `UsageError` for a name that matches no task."""
     tasks = selected.tasks
     if choice.only:
         chosen = {_task_called(tasks, name).name for name in choice.only}
@@ -141,7 +141,7 @@ def _task_called(tasks: Sequence[Task], name: str) -> Task:
 class RunPreview(Struct, frozen=True):
     """The forecast of one task; the estimate is None if it is unknown.
 
-    `problem` is why it would not run; `merge` is the commit by which it has landed already, which costs nothing.
+    `problem` is why it would not run; `merge` is the commit of an earlier landing, which costs nothing.
     """
 
     task: Task
@@ -153,17 +153,17 @@ class RunPreview(Struct, frozen=True):
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """Return the estimated cost; None if it is unknown."""
+        """Return the estimated cost, or None if it is unknown."""
         return self.estimate.cost_usd if self.estimate else None
 
 
 def preview_run(
     engine: Context, tasks: Sequence[Task], base: Base, *, again: bool
 ) -> tuple[RunPreview, ...]:
-    """Return the forecast of each task, wave by wave; `again` is whether those that have landed would run again.
+    """Return the forecast of each task, wave by wave; `again`: landed tasks would run again.
 
-    A task is in a later wave than its dependencies, both declared and implied by files. Raise `UsageError` if a run
-    would refuse all of it.
+    A task is in a later wave than its dependencies, both declared and implied by files. Raises `UsageError` if a run
+    would refuse all tasks.
     """
     check_order(engine, tasks, base)
     verdicts = check_tasks(engine, tasks, base, again=again)
@@ -204,7 +204,7 @@ def prospect(
 def token_budgets(
     engine: Context, tasks: Sequence[Task], results: Sequence[TaskResult], base: Base
 ) -> tuple[BatchTokens, ...]:
-    """Return the tokens of each wave that called a model; none for a run of a single task."""
+    """Return the tokens of each wave that called a model; nothing for a run of a single task."""
     if len(tasks) < 2 or all(result.usage.requests == 0 for result in results):
         return ()
     links = implications(engine, tasks, base).links

@@ -1,7 +1,7 @@
 """Schedule tasks: each starts when its dependencies have landed, on the tip of the target at that time.
 
-Every task under way has a thread. The jobs limit parallel validations and other work that takes a core; the config
-limits parallel calls. Proven changes land through one queue.
+Every running task has a thread. The jobs limit parallel validations and other work that takes a core; the config limits
+parallel calls. Proven changes land through one queue.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from minitask.task.state import RunOptions, UnservedError
 
 FAILURES = frozenset({Verdict.FAILED, Verdict.REFUSED, Verdict.CONFLICT, Verdict.ERROR})
 NAMED = 5
-"""The most tasks that a message names."""
+"""Limit of tasks that a message names."""
 END_SECONDS = 3.0
-"""The time for tasks to see the ends of their programs when the run must end."""
+"""Time for tasks to see the ends of their programs when the run must end."""
 AHEAD = 2
-"""Tasks to start for each parallel call, so that no executor waits for a validation."""
+"""Tasks to start per parallel call, so that no executor waits for a validation."""
 
 
 class Plan(Struct, frozen=True):
-    """Tasks in the order of the report, and by name what each waits for.
+    """Tasks in the order of the report, with their dependencies by name.
 
-    `needs` are dependencies, in the run or not; `after` are tasks of the run whose files it uses; `clashes` are tasks
-    that must not run in parallel. A higher `urgency` starts first. `refused` tasks do not run.
+    `needs` are declared dependencies, in the run or not; `after` are tasks of the run whose files it uses; `clashes`
+    are tasks that must not run in parallel. A higher `urgency` starts first. `refused` tasks do not run.
     """
 
     tasks: tuple[Task, ...]
@@ -58,7 +58,7 @@ class Plan(Struct, frozen=True):
     refused: Mapping[str, MinitaskError]
 
     def follows(self, name: str, maker: str) -> bool:
-        """Return True if a task depends on another, directly or indirectly, or uses the same files."""
+        """Return True if a task depends on another, directly or indirectly, or shares files with it."""
         pending, reached = [name], {name}
         while pending:
             at = pending.pop()
@@ -69,7 +69,7 @@ class Plan(Struct, frozen=True):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was interrupted; `results` are those of all its tasks, started or not."""
+    """An interrupted run; `results` are those of all its tasks, started or not."""
 
     def __init__(self, results: tuple[TaskResult, ...]) -> None:
         super().__init__()
@@ -116,8 +116,8 @@ class Schedule:
     def run(self) -> tuple[TaskResult, ...]:
         """Return the results of all tasks in the plan's order; raise `Interrupted` if the run is interrupted.
 
-        An interrupt stops new tasks and cancels calls; earlier answers are judged and landed. A second one, or a signal
-        to end, ends the run at once.
+        An interrupt stops new tasks and cancels calls; earlier answers are still validated and landed. A second one, or
+        a signal to end, ends the run at once.
         """
         try:
             return self._run()
@@ -134,7 +134,7 @@ class Schedule:
         return tuple(self._results[name] for name in self._tasks)
 
     def _end_all(self) -> None:
-        """End all programs, and wait for the tasks under way, whose threads see the ends of their programs."""
+        """End all programs, and wait for the running tasks, whose threads notice it."""
         self._stop("it was interrupted")
         process.end_all()
         deadline = time.monotonic() + END_SECONDS
@@ -169,11 +169,11 @@ class Schedule:
 
     def _wake(self) -> None:
         """Wake the loop, from a thread or a signal handler."""
-        with contextlib.suppress(RuntimeError):  # it is awake already
+        with contextlib.suppress(RuntimeError):  # already awake
             self._news.release()
 
     def _settle(self) -> None:
-        """Validate tasks that landed early again, with all later merges; name those that were not."""
+        """Validate early landings again, together with all later merges; name those that were not validated again."""
         with self._engine.landing:
             settled = self._guards.settle(self._cores)
         for name, proof in settled.red.items():
@@ -194,7 +194,7 @@ class Schedule:
         self._queue.stop()
 
     def _start(self) -> None:
-        """Start every task that may start, while no batch is sent."""
+        """Start every task that may start; no batch is sent meanwhile."""
         self._askers.enter()
         try:
             while self._start_next():
@@ -229,7 +229,7 @@ class Schedule:
         return any(name in self._under_way for name in plan.clashes[task.name])
 
     def _forbidden(self, task: Task) -> TaskResult | None:
-        """Return the result of a task that must not start; None if it may."""
+        """Return the result of a task that must not start, or None."""
         refusal = self._plan.refused.get(task.name)
         if refusal is not None:
             return _refused(task, refusal)
@@ -264,14 +264,14 @@ class Schedule:
             return _refused(task, error)
 
     def _is_made(self, task: Task) -> bool:
-        """Return True if a change of the task is on record that only needs a review or a merge, which workers lack."""
+        """Return True if a task has a proven change that only needs a review or a merge, which workers cannot do."""
         if self._options.known is None or not self._options.may_reuse(task.name):
             return False
         review = latest_made(self._engine, task)
         return review is not None and review.is_proven and not review.is_rejected
 
     def _away(self, cluster: Cluster, task: Task) -> TaskResult:
-        """Return the result of a task on a worker, unless it has landed already."""
+        """Return the result of a task run on a worker, unless it has landed already."""
         on_tip = self._on_tip(task)
         snapshot = self._options.known
         if not self._options.again and snapshot and task.name in snapshot.landed:
@@ -282,7 +282,7 @@ class Schedule:
 
     def _take(self, task: Task, ended: TaskResult | BaseException) -> None:
         del self._under_way[task.name]
-        if isinstance(ended, BaseException):  # raised when the other tasks have ended
+        if isinstance(ended, BaseException):  # raised after the other tasks have ended
             self._broken = self._broken or ended
             self._waiting.clear()
             self._stop(str(ended))
@@ -300,7 +300,7 @@ class Schedule:
         self._engine.emit(Progress(result.task, "done", result.verdict.value, result))
 
     def _missing(self, task: Task) -> str:
-        """Return the first dependency that is not on the target."""
+        """Return the first dependency that is not on the target, or ""."""
         for name in self._plan.needs[task.name]:
             result = self._results.get(name)
             if result is not None and result.verdict is not Verdict.MERGED:
@@ -310,7 +310,7 @@ class Schedule:
         return ""
 
     def _missing_files(self, task: Task) -> str:
-        """Return the first earlier task by files that is not on the target, with the common files."""
+        """Return the first task that must land earlier, by files, and did not, with the common files."""
         paths = {ref.path for ref in task.spec.files}
         for name in self._plan.after[task.name]:
             verdict = self._results[name].verdict
@@ -325,7 +325,7 @@ class Schedule:
         return landing is not None and not landing.undone
 
     def _on_tip(self, task: Task) -> Task:
-        """Return the task with the spec at the target's tip, on that base."""
+        """Return the task with the spec at the target's tip, and that tip as its base."""
         engine = self._engine
         tip = self._askers.base_of(task) or engine.tip(self._base.target)
         entry = engine.objects.entry(tip, task.path)

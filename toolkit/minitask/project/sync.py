@@ -1,7 +1,7 @@
-"""Synchronize task branches, attempts and the ledger with a remote; nothing is lost on either side.
+"""Synchronize task branches, attempts and the ledger with a remote, without loss on either side.
 
 The ledgers of two clones merge as a union. If another clone has an attempt of the same number, the ref gets its commit
-as a suffix. A task's branch that differs does not move on either side, since its candidates are attempts, too.
+as a suffix. A task's branch that differs moves on neither side, because its candidates are attempts, too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Synced(Struct, frozen=True):
 
 
 def sync(engine: Context, remote: str) -> Synced:
-    """Fetch from and push to a remote until both are equal; raise `MachineError` if it refuses, or keeps changing."""
+    """Fetch and push until both sides are equal; raise `MachineError` if the remote refuses, or keeps changing."""
     label = "".join(char if char.isalnum() or char in "-_" else "-" for char in remote)
     fetched: list[str] = []
     for _ in range(ROUNDS):
@@ -102,7 +102,7 @@ def _merge_ledger(engine: Context, theirs: str) -> bool:
 
 
 def _moves(engine: Context, remote_refs: dict[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the commits to push by their refs, and the branches that differ on both sides."""
+    """Return the commits to push by ref, and the branches that differ on both sides."""
     git = engine.repository.git
     moves: dict[str, str] = {}
     diverged = []

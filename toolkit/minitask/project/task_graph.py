@@ -1,4 +1,4 @@
-"""The dependency graph of a project's tasks with their states, the order of a run, and conflicts to be expected."""
+"""The dependency graph of a project's tasks with their states, the order of a run, and expected conflicts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from minitask.workspace.agent_workspace import temporary_objects
 
 
 class Edge(Struct, frozen=True):
-    """Another task, and the path that both use; `kind` is empty for tasks that may not run in parallel."""
+    """Another task, and the path that both use; `kind` is "" for tasks that may not run in parallel."""
 
     task: str
     path: str
@@ -37,10 +37,10 @@ class Edge(Struct, frozen=True):
 
 
 class Node(Struct, frozen=True):
-    """A task of a graph.
+    """A task in a graph.
 
-    `depends_on` names tasks that may be outside of the graph; `after` and `clashes` are implied by files. `tier` is
-    empty if no tier can serve it, or if tiers were not requested.
+    `depends_on` may name tasks outside the graph; `after` and `clashes` are implied by files. `tier` is "" if no tier
+    can do the task, or if tiers were not requested.
     """
 
     status: TaskStatus
@@ -147,7 +147,7 @@ def check_order(engine: Context, tasks: Sequence[Task], base: Base) -> None:
 
 
 def ordered(tasks: Sequence[Task]) -> tuple[Task, ...]:
-    """Return the tasks in dependency order, else by path and position in the file."""
+    """Return the tasks in dependency order, otherwise by path and position in the file."""
     by_spec = {id(task.spec): task for task in tasks}
     return tuple(by_spec[id(spec)] for spec in order([task.spec for task in tasks]))
 
@@ -155,7 +155,7 @@ def ordered(tasks: Sequence[Task]) -> tuple[Task, ...]:
 def dependencies(
     engine: Context, tasks: Sequence[Task], base: Base
 ) -> Mapping[str, tuple[str, ...]]:
-    """Return the names of the tasks that each task depends on, also of those outside the run."""
+    """Return the names of each task's dependencies, including those outside the run."""
     others = tasks_beside(engine, tasks, base)
     graph = Graph(tuple(task.spec for task in tasks) + tuple(task.spec for task in others))
     return {
@@ -174,7 +174,7 @@ def implications(engine: Context, tasks: Sequence[Task], base: Base) -> ImpliedO
 
 
 MOST_PAIRS = 200
-"""The most pairs of candidates to merge, since each takes a git process."""
+"""Limit of pairs of candidates to merge, because each takes a git process."""
 
 
 class Collision(Struct, frozen=True):
@@ -197,7 +197,7 @@ class Collisions(Struct, frozen=True):
 def find_collisions(
     engine: Context, tasks: Sequence[TaskStatus], base: Base, *, most_pairs: int = MOST_PAIRS
 ) -> Collisions:
-    """Merge every candidate that has not landed with the target's tip and with the others, in memory."""
+    """Merge every unlanded candidate with the target's tip and with the others, in memory."""
     heads = refs.snapshot(engine.repository.git, refs.BRANCHES)
     names = [status.task.name for status in tasks if status.state is not State.MERGED]
     branches = [(name, refs.branch(name)) for name in names]
@@ -217,13 +217,13 @@ def find_collisions(
 
 
 MOST_TASKS = 120
-"""The most tasks of all graphs of a page."""
+"""Limit of tasks in all graphs of a page."""
 
 
 def latest_graphs(engine: Context, base: Base, projects: Iterable[str]) -> tuple[TaskGraph, ...]:
-    """Return the graphs, without tiers, of the first projects with several tasks, as many as fit into a page.
+    """Return the graphs, without tiers, of the first projects with several tasks that fit into a page.
 
-    Projects without specs at the base or with an ambiguous order are left out.
+    Projects without specs at the base, or with an ambiguous order, are left out.
     """
     room = MOST_TASKS
     graphs = []
