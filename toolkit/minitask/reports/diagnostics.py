@@ -1,4 +1,4 @@
-"""Diagnostics of specs as text, JSON, SARIF and GitHub annotations; and the findings of `doctor`."""
+"""Render diagnostics of specs as text, JSON, SARIF and GitHub annotations; and the findings of `doctor`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _GITHUB_LEVELS = {
 
 
 def render_diagnostics(diagnostics: Sequence[Diagnostic], *, form: str, spec_count: int) -> str:
-    """Return the diagnostics of so many specs in the named format; raise `UsageError` for an unknown format."""
+    """Return the diagnostics of `spec_count` specs in the format `form`; raise `UsageError` if it is unknown."""
     renderer = FORMATS.get(form)
     if renderer is None:
         message = f"unknown diagnostics format {form!r}"
@@ -55,7 +55,7 @@ def render_text(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
 
 
 def render_json(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
-    """Return a JSON list with an object a diagnostic."""
+    """Return a JSON list with one object per diagnostic."""
     del spec_count
     return json.dumps(to_builtins(diagnostics), indent=2) + "\n"
 
@@ -189,7 +189,7 @@ def health_document(health: Health) -> dict[str, Any]:
 
 
 def render_health(health: Health) -> str:
-    """Return a line a finding, then the settings that are not defaults."""
+    """Return one line per finding, then the settings that are not defaults."""
     marks = {"ok": "✓", "note": "·", "bad": "✗"}
     lines = []
     for finding in health.findings:

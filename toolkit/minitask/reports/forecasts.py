@@ -1,4 +1,4 @@
-"""What work would cost, before anything is spent: the output of `route`, of dry runs and of `simulate`."""
+"""Forecasts of work and its cost: the output of `route`, of dry runs and of `simulate`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from minitask.task.prepare import TaskPreview
 
 Routed = Sequence[tuple[str, "Route"]]
-"""Tasks by name, with the route of each."""
+"""Tasks by name, each with its route."""
 
 
 def routes_document(routed: Routed) -> list[dict[str, Any]]:
@@ -50,7 +50,7 @@ def estimate_document(estimate: CallEstimate | None) -> dict[str, Any]:
 
 
 def render_routes(routed: Routed, *, explain: bool) -> str:
-    """Return a line a task; `explain` adds its ladder, review and tokens."""
+    """Return one line per task; `explain` adds its ladder, review and tokens."""
     width = max((len(name) for name, _ in routed), default=0)
     lines = []
     for name, route in routed:
@@ -110,7 +110,7 @@ def preview_document(preview: RunPreview) -> dict[str, Any]:
 
 
 def render_outlook(previews: Sequence[RunPreview]) -> str:
-    """Return the dry run of a project: a line a task, and the sum."""
+    """Return the dry run of a project: one line per task, and the total."""
     width = max((len(preview.task.name) for preview in previews), default=0)
     lines = ["dry run, nothing is spent"]
     wave = 0
@@ -127,7 +127,7 @@ def render_outlook(previews: Sequence[RunPreview]) -> str:
 
 
 def preview_line(preview: RunPreview) -> str:
-    """Return who would do a task, and what it would cost."""
+    """Return a task's model and estimated cost."""
     if preview.merge:
         return f"already merged ({preview.merge[:12]})"
     if preview.route is None:
@@ -222,7 +222,7 @@ LATE_TIERS = "a tier tried only after another failed saw harder tasks, so its pa
 
 
 def simulation_document(figures: ModelStats, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Return a simulation as JSON; costs are of all tasks, the shares from 0 to 1."""
+    """Return a simulation as JSON; costs are for all tasks, shares from 0 to 1."""
     return {
         "source": figures.name,
         "tasks": figures.tasks,
@@ -254,7 +254,7 @@ def simulation_document(figures: ModelStats, outcomes: Sequence[Outcome]) -> dic
 
 
 def render_simulation(figures: ModelStats, outcomes: Sequence[Outcome], *, in_detail: bool) -> str:
-    """Return the policies for a terminal: a line each and the ladder step by step, or all of them `in_detail`."""
+    """Return the policies for a terminal: one line each, and the ladder (or with `in_detail` all) step by step."""
     if figures.baseline is None:
         return "\n".join([NOTHING, *_notes(figures, outcomes)])
     best, alone = figures.baseline.name, dollars(outcomes[0].baseline_cost_usd)
@@ -280,7 +280,7 @@ def render_simulation(figures: ModelStats, outcomes: Sequence[Outcome], *, in_de
 
 
 def _detail(outcome: Outcome) -> Iterator[str]:
-    """Yield a policy, what it comes to, and a line for each of its models."""
+    """Yield a policy, its cost and results, and one line for each of its models."""
     title = "the best ladder: " if outcome.is_ladder else ""
     cost, most = dollars(outcome.cost_usd), dollars(outcome.cost_usd_at_most)
     changes = (outcome.saved_percent, outcome.saved_percent_at_least)
@@ -300,7 +300,7 @@ def _names(outcome: Outcome) -> str:
 
 
 def _change(saved_percent: float | None) -> str:
-    """Return how the cost differs from the baseline's, in percent."""
+    """Return the cost's difference from the baseline, in percent."""
     if saved_percent is None:
         return "the baseline is free"
     return f"{-saved_percent:+.0f} %" if round(saved_percent) else "0 %"
@@ -312,13 +312,13 @@ def _solved(outcome: Outcome) -> str:
 
 
 def _share(fraction: float) -> str:
-    """Return a share in percent to a tenth; 100.0 only where it is all."""
+    """Return a share in percent to a tenth; 100.0 only for exactly all."""
     percent = round(100 * fraction, 1)
     return f"{percent if fraction == 1 else min(percent, 99.9):.1f}"
 
 
 def _notes(figures: ModelStats, outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Yield how to read the figures, and what they leave out."""
+    """Yield notes on reading the figures, and on what they leave out."""
     if any(len(outcome.steps) > 1 for outcome in outcomes):
         yield f"note: {WHY_RANGE}"
     if any(outcome.cost_usd != outcome.cost_usd_at_most for outcome in outcomes):

@@ -1,6 +1,6 @@
-"""The graph of a project as text, JSON, Mermaid and Graphviz, and on the boards of other tools (`export`).
+"""The graph of a project as text, JSON, Mermaid and Graphviz, and in other tools' formats (`export`).
 
-`graph_svg` renders SVG. On a board, a task is done if it has merged, and only then.
+`graph_svg` renders SVG. In other tools, a task is done only if it has merged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from minitask.words import counted, json_text, one_line
 
 MOST_NAMES = 8
 _SYNTAX = lazy_pattern(r"(?<=[^\W_])[./-](?=[^\W_])|([^\w ]|_)")
-"""The group holds what may be syntax of Mermaid, or of the Markdown in it."""
+"""Group 1 matches characters that may be syntax of Mermaid, or of Markdown in it."""
 
 
 def graph_document(graph: TaskGraph, forecast: Collisions | None) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def graph_document(graph: TaskGraph, forecast: Collisions | None) -> dict[str, A
 
 
 def render_text(graph: TaskGraph) -> str:
-    """Return the waves with a line a task, and below it its dependencies and clashes."""
+    """Return the waves with one line per task, and below it its dependencies and clashes."""
     waves = graph.nodes[-1].wave if graph.nodes else 0
     lines = [f"{counted(len(graph.nodes), 'task')} in {counted(waves, 'wave')}"]
     if len(graph.critical_path) > 1:
@@ -136,7 +136,7 @@ def render_mermaid(graph: TaskGraph) -> str:
 
 
 def _entities(text: str) -> str:
-    """Return text for a quoted label of Mermaid, in which possible syntax is written as numeric entities."""
+    """Return text for a quoted label of Mermaid, with possible syntax written as numeric entities."""
     return _SYNTAX.sub(lambda match: f"#{ord(match[0])};" if match[1] else match[0], text)
 
 
@@ -169,12 +169,12 @@ def _quoted(text: str) -> str:
 
 
 def _label(text: str) -> str:
-    """Return text for a quoted label of Graphviz, which reads entities and backslashes."""
+    """Return text for a quoted label of Graphviz, which interprets entities and backslashes."""
     return _escaped(text.replace("&", "&amp;"))
 
 
 def _labels(ties: Sequence[Edge]) -> dict[str, str]:
-    """Return each earlier task with the paths that tie it."""
+    """Return each earlier task with the paths that link them."""
     paths_by_task: dict[str, list[str]] = {}
     for tie in ties:
         paths_by_task.setdefault(tie.task, []).append(one_line(tie.path) or tie.kind)
@@ -190,14 +190,14 @@ FORMATS: Mapping[str, Callable[[TaskGraph], str]] = {
 
 
 WRITTEN_BY = "minitask export"
-"""The text that marks a file as one that `export` may replace."""
+"""Text that marks a file as one that `export` may replace."""
 COLUMNS = ("task", "title", "state", "wave", "tier", "attempts", "cost_usd", "merge", "spec")
 _TASK_MASTER = {State.MERGED: "done", State.NEW: "pending", State.UNDONE: "pending"}
 _BACKLOG = {State.MERGED: "Done", State.NEW: "To Do", State.UNDONE: "To Do"}
 
 
 def render_tasks_md(graph: TaskGraph) -> str:
-    """Return a task list as spec-kit reads it: a wave is a phase, `[P]` marks tasks that may run in parallel."""
+    """Return a task list in spec-kit's format: a wave is a phase, `[P]` marks tasks that may run in parallel."""
     numbers = _numbers(graph)
     lines = [f"# Tasks: {graph.project}", "", f"<!-- written by {WRITTEN_BY} -->"]
     for wave, nodes in groupby(graph.nodes, key=lambda node: node.wave):
@@ -244,7 +244,7 @@ def _task_master(node: Node, numbers: Mapping[str, int]) -> dict[str, object]:
 
 
 def render_csv(graph: TaskGraph) -> str:
-    """Return a spreadsheet with a row a task."""
+    """Return a CSV spreadsheet with one row per task."""
     rows = []
     for node in graph.nodes:
         status = node.status
@@ -255,7 +255,7 @@ def render_csv(graph: TaskGraph) -> str:
 
 
 def backlog_files(graph: TaskGraph) -> Iterator[tuple[str, str]]:
-    """Yield the name and text of a file of Backlog.md for each task."""
+    """Yield the name and text of a Backlog.md file for each task."""
     numbers = _numbers(graph)
     for node in graph.nodes:
         number = numbers[node.name]
@@ -263,7 +263,7 @@ def backlog_files(graph: TaskGraph) -> Iterator[tuple[str, str]]:
 
 
 def _backlog(node: Node, number: int, numbers: Mapping[str, int]) -> str:
-    """Return the file of a task for Backlog.md."""
+    """Return the Backlog.md file of a task."""
     spec, state = node.task.spec, node.status.state
     front = {
         "id": f"task-{number}",
@@ -301,4 +301,4 @@ BOARDS: Mapping[str, Callable[[TaskGraph], str]] = {
     "tasks.json": render_tasks_json,
     "csv": render_csv,
 }
-"""The formats of one file; `backlog` is a folder of files."""
+"""Single-file formats; `backlog` is a folder of files."""

@@ -1,6 +1,6 @@
 """The graph of a project as SVG: waves are columns, tasks are boxes in the colours of their states.
 
-As a document it needs nothing else, in a page `graph_style`. Both follow the reader's light or dark theme.
+A standalone document needs nothing else, a page needs `graph_style`. Both follow the reader's light or dark theme.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ WIDTH, HEIGHT = 220, 62
 ACROSS, DOWN = 90, 22
 MARGIN, TOP = 20, 48
 LETTERS = 30
-"""The columns of text that fit into a box."""
+"""Columns of text that fit into a box."""
 NAMESPACE = "http://www.w3.org/2000/svg"
 
 
 class Arrow(Struct, frozen=True):
-    """An arrow from task to task; `path` is the file or kind that implies it, empty if it is declared."""
+    """An arrow between tasks; `path` is the file or kind that implies it, "" if it is declared."""
 
     before: str
     after: str
@@ -32,7 +32,7 @@ class Arrow(Struct, frozen=True):
 
 
 Spots = Mapping[str, tuple[int, int]]
-"""The column and row of each task, from 0."""
+"""Column and row of each task, 0-based."""
 
 
 def render_svg(graph: TaskGraph) -> str:
@@ -42,7 +42,7 @@ def render_svg(graph: TaskGraph) -> str:
 
 
 def render_figure(graph: TaskGraph, *, number: int, linked: Collection[str]) -> str:
-    """Return the graph for a page that holds several; the boxes of the `linked` tasks lead to `#tasks`."""
+    """Return the graph for a page with several; the boxes of the `linked` tasks link to `#tasks`."""
     name = _attribute(_name(graph))
     return _svg(graph, f'role="group" aria-label="{name}"', [], number=number, linked=linked)
 
@@ -90,7 +90,7 @@ def _arrow_head(number: int) -> str:
 
 
 def _arrows(graph: TaskGraph) -> list[Arrow]:
-    """Return one arrow for each pair of tasks: the declared one, if there is one."""
+    """Return one arrow for each pair of tasks, the declared one if there is one."""
     names = {node.name for node in graph.nodes}
     arrows: dict[tuple[str, str], Arrow] = {}
     for node in graph.nodes:
@@ -104,7 +104,7 @@ def _arrows(graph: TaskGraph) -> list[Arrow]:
 
 
 def _spots(graph: TaskGraph, arrows: Iterable[Arrow]) -> Spots:
-    """Return a column a wave; in it, each task near the middle of those that it follows."""
+    """Return a column per wave; in it, each task near the middle of its predecessors."""
     before: dict[str, list[str]] = {}
     for arrow in arrows:
         before.setdefault(arrow.after, []).append(arrow.before)
@@ -179,7 +179,7 @@ def _attribute(text: str) -> str:
 
 
 def _cut(text: str, letters: int) -> str:
-    """Return the text, cut to so many columns."""
+    """Return the text, cut to `letters` columns."""
     width = 0
     for index, char in enumerate(text):
         width += display_width(char)
@@ -189,7 +189,7 @@ def _cut(text: str, letters: int) -> str:
 
 
 def graph_style() -> str:
-    """Return the style of what has the class `graph`."""
+    """Return the style of elements with the class `graph`."""
     light = [
         "text{font:12px ui-sans-serif,system-ui,-apple-system,'Segoe UI',sans-serif;fill:#1f2328}",
         ".name{font-weight:600}",
@@ -221,7 +221,7 @@ def graph_style() -> str:
 
 
 class Tone(Struct, frozen=True):
-    """The fill and edge of a box, on light paper and on dark."""
+    """Fill and stroke of a box, in the light and the dark theme."""
 
     fill: str
     stroke: str

@@ -1,4 +1,4 @@
-"""A project's log in Markdown, and the records of a ledger as JSON lines and as a spreadsheet."""
+"""A project's log in Markdown, and the records of a ledger as JSON Lines and CSV."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _sections(report: LedgerReport) -> Iterator[tuple[str, Iterator[str]]]:
 
 
 def _phases(report: LedgerReport) -> Iterator[str]:
-    """Yield each phase with its sum, and the tasks of the implementation."""
+    """Yield each phase with its total, and the tasks of the implementation."""
     for phase, total in report.summary.by_phase.items():
         yield f"- **{TITLES.get(phase, marked(phase))}**: {_spent(total)}"
         if phase == IMPLEMENT:
@@ -148,7 +148,7 @@ def _clock(seconds: float) -> str:
 
 
 def _estimates(report: LedgerReport) -> Iterator[str]:
-    """Yield how far tokens and costs were off their estimates."""
+    """Yield the errors of token and cost estimates."""
     summary = report.summary
     if summary.costs.tasks:
         yield f"- **Cost**: {stated_costs(summary.costs)}"
@@ -157,7 +157,7 @@ def _estimates(report: LedgerReport) -> Iterator[str]:
 
 
 def _projections(report: LedgerReport) -> Iterator[str]:
-    """Yield the mean cost and savings a day, from the first record to the last, and what follows for longer."""
+    """Yield the mean cost and savings per day, from the first record to the last, extrapolated to longer periods."""
     summary = report.summary
     if summary.first_at is None or summary.last_at is None:
         return
@@ -175,7 +175,7 @@ def _projections(report: LedgerReport) -> Iterator[str]:
 
 
 def _lessons(report: LedgerReport) -> Iterator[str]:
-    """Yield what the records say about specs, tiers and estimates."""
+    """Yield what the records show about specs, tiers and estimates."""
     summary, records = report.summary, report.records
     tries = summary.first_tries
     if tries.rate is not None:
@@ -200,17 +200,17 @@ COLUMNS = (
     *("cost_usd", "baseline_cost_usd", "seconds", "base", "candidate", "merge"),
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""The first characters of formulas in spreadsheets, also in full width."""
+"""First characters of formulas in spreadsheets, also in full width."""
 
 
 def render_jsonl(records: Iterable[Record]) -> str:
-    """Return a JSON document a line, in the form of schemas/record.schema.json."""
+    """Return one JSON document per line, by schemas/record.schema.json."""
     lines = (json_text(record_document(record)) for record in records)
     return "".join(f"{line}\n" for line in lines)
 
 
 def render_csv(records: Iterable[Record]) -> str:
-    """Return a spreadsheet with a row a record."""
+    """Return a CSV spreadsheet with one row per record."""
     return spreadsheet(COLUMNS, map(_row, records))
 
 

@@ -1,4 +1,4 @@
-"""The output of `report`: sums over all attempts as JSON, and as tables in text and Markdown."""
+"""The output of `report`: totals of all attempts as JSON, and as tables in text and Markdown."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ MARKUP = str.maketrans({char: f"\\{char}" for char in r"\|`*_<>[]"})
 
 
 class LedgerReport(Struct, frozen=True):
-    """A summary of the records since a time and of a project; empty: of all.
+    """A summary of the records of a project and since a time ("": of all).
 
-    `by` is the only grouping to show; empty: all. `states` are those of tasks whose landing or undo is on their target.
+    `by` is the only grouping to show ("": all). `states` are those of tasks whose landing or undo is on their target.
     `texts` belong to the newest records, `graphs` to the latest projects; only the page shows them.
     """
 
@@ -46,7 +46,7 @@ class LedgerReport(Struct, frozen=True):
 
 
 class Table(Struct, frozen=True):
-    """Rows of cells, the first one a name; `total` is the sum of the rows, empty if they do not add up."""
+    """Rows of cells, of which the first is a name; `total` is the sum of the rows, empty if they do not add up."""
 
     title: str
     headings: tuple[str, ...]
@@ -139,13 +139,13 @@ def span_of(report: LedgerReport) -> str:
 
 
 def days_of(report: LedgerReport) -> tuple[str, ...]:
-    """Return the days of the first and the last attempt, once if they are the same; empty without attempts."""
+    """Return the days of the first and last attempt, once if they are the same; empty without attempts."""
     moments = (report.summary.first_at, report.summary.last_at)
     return tuple(dict.fromkeys(one_line(moment)[:10] for moment in moments if moment is not None))
 
 
 def facts(report: LedgerReport) -> Iterator[tuple[str, str]]:
-    """Yield the most important figures with their names; none if there are no records."""
+    """Yield the most important figures with their names; nothing without records."""
     summary = report.summary
     tries, grade = summary.first_tries, summary.grade
     if not summary.totals.records:
@@ -195,11 +195,11 @@ def tables(report: LedgerReport) -> Iterator[Table]:
 BY: Mapping[str, Callable[[Summary], Groups]] = {
     name: attrgetter(f"by_{name}") for name in ("tier", "model", "phase", "project", "day")
 }
-"""The groupings of a report."""
+"""Groupings of a report."""
 
 
 def groupings(summary: Summary) -> Iterator[tuple[str, Groups]]:
-    """Yield the groupings to show with their titles; phases only where there is more than one."""
+    """Yield the groupings to show with their titles; phases only if there are several."""
     yield "By tier", summary.by_tier
     yield "By model", summary.by_model
     if len(summary.by_phase) > 1:
@@ -208,7 +208,7 @@ def groupings(summary: Summary) -> Iterator[tuple[str, Groups]]:
 
 
 def notes(report: LedgerReport) -> Iterator[str]:
-    """Yield what the figures leave out."""
+    """Yield notes on what the figures leave out."""
     totals, savings = report.summary.totals, report.summary.savings
     if totals.unpriced:
         yield f"{counted(totals.unpriced, 'attempt')} without a known price, left out of the sums"
@@ -229,7 +229,7 @@ def cost(tally: Tally) -> str:
 
 
 def baseline(savings: Savings) -> str:
-    """Return the estimated cost with the frontier model, and what it consists of."""
+    """Return the estimated cost with the frontier model, and its parts."""
     model = one_line(savings.baseline_model)
     if not savings.tasks and not savings.left_out:
         return "none: no task is proven yet"
@@ -243,7 +243,7 @@ def baseline(savings: Savings) -> str:
 
 
 def stated_costs(error: CostError) -> str:
-    """Return the costs of specs beside the **Estimated Cost** that they state."""
+    """Return the actual costs of specs against their stated **Estimated Cost**."""
     share = f" ({percent(error.percent)})" if error.percent is not None else ""
     sums = f"{dollars(error.actual_usd)} spent of {dollars(error.stated_usd)} stated{share}"
     return f"{sums} by {counted(error.tasks, 'proven spec')}, {error.over:,} of them above"
@@ -258,17 +258,17 @@ def saved(savings: Savings) -> str:
 
 
 def signed_dollars(amount: Decimal) -> str:
-    """Return US dollars with a sign if they are negative."""
+    """Return US dollars, with a sign if negative."""
     return f"{'-' if amount < 0 else ''}{dollars(abs(amount))}"
 
 
 def tenths(share: float) -> str:
-    """Return a percentage to a tenth, with thousands apart."""
+    """Return a percentage to a tenth, with thousands separators."""
     return f"{Decimal(str(share)):,.1f} %"
 
 
 def estimates(error: EstimateError) -> str:
-    """Return how far tokens were off their estimates, and how many estimates were close."""
+    """Return the errors of token estimates, and how many estimates were close."""
     sides = (("input", error.input_percent), ("output", error.output_percent))
     off = [f"{side} {percent(share)}" for side, share in sides if share is not None]
     close = f"{error.close:,} of {error.tasks:,} "
@@ -317,5 +317,5 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def marked(text: str) -> str:
-    """Return the text on one line, with the syntax of Markdown escaped."""
+    """Return the text on one line, with Markdown syntax escaped."""
     return one_line(text).translate(MARKUP)

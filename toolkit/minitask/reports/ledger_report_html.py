@@ -1,7 +1,7 @@
-"""The ledger's report as one page that loads nothing else and is readable without its script.
+"""The ledger's report as one self-contained HTML page, readable without its script.
 
 The files in `page/` are its template, style and script. Jinja2 escapes the text of records, the script only sets text,
-and the policy in the page's head lets nothing else run or load.
+and the content security policy in the page's head lets nothing else run or load.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).with_name("page")
 STATIC_ROWS = 100
-"""Rows of tasks that can be read without a script."""
+"""Rows of tasks that are readable without a script."""
 
 
 class Card(Struct, frozen=True):
-    """One headline figure; `value` is the exact amount that `--format json` has."""
+    """One headline figure; `value` is the exact amount, as in `--format json`."""
 
     name: str
     figure: str
@@ -65,7 +65,7 @@ class Card(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """A row of figures: the name, what is shown with its exact value, and the length of its bar in percent."""
+    """A row of figures: its name, its cells with their exact values, and the length of its bar in percent."""
 
     name: str
     cells: tuple[tuple[str, object], ...]
@@ -73,7 +73,7 @@ class Row(Struct, frozen=True):
 
 
 def render_report_html(report: LedgerReport, *, head: str | None = None) -> str:
-    """Return the report as one HTML document; one that is served live names the ledger's `head`, which may be empty."""
+    """Return the report as one HTML document; a live page includes the ledger's `head`, which may be ""."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -108,7 +108,7 @@ def render_report_html(report: LedgerReport, *, head: str | None = None) -> str:
 
 
 def _graphs(report: LedgerReport) -> list[tuple[str, Markup]]:
-    """Return the name and picture of each project."""
+    """Return the name and image of each project's graph."""
     from markupsafe import Markup
 
     tasks = {record.task for record in report.records if not record.is_call}
@@ -123,7 +123,7 @@ def _resource(name: str) -> str:
 
 
 def _policy(style: str, script: str, *, live: bool) -> str:
-    """Return the page's content security policy: its own style and script, and nothing from anywhere."""
+    """Return the page's content security policy: only its own style and script."""
     style_hash, script_hash = (
         base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         for text in (style, script)
@@ -192,7 +192,7 @@ def _cards(summary: Summary) -> Iterator[Card]:
 
 
 def _versus(savings: Savings) -> Iterator[tuple[str, str, str, float]]:
-    """Yield the name, tone, amount and share of what was spent, and of the baseline."""
+    """Yield the name, tone, amount and share of the spending, and of the baseline."""
     if savings.baseline_cost_usd is None or savings.cost_usd is None:
         return
     most = max(savings.baseline_cost_usd, savings.cost_usd)
@@ -215,7 +215,7 @@ def _tokens(totals: Tally) -> tuple[int, list[tuple[str, int, float, float, str]
 
 
 def _rows(groups: Groups, totals: Tally) -> tuple[list[Row], Row | None]:
-    """Return a grouping's rows and their total; bars are of costs, or of tokens where nothing cost anything."""
+    """Return a grouping's rows and their total; bars show costs, or tokens if all costs are 0."""
     costs = [tally.cost_usd or Decimal(0) for tally in groups.values()]
     tokens = [
         Decimal((tally.counts["input_tokens"] or 0) + (tally.counts["output_tokens"] or 0))
@@ -256,5 +256,5 @@ def _days(summary: Summary) -> list[Row]:
 
 
 def _share(part: Decimal, whole: Decimal) -> float:
-    """Return a part in percent, at least 0.6 so that it is visible, unless it is 0."""
+    """Return a part in percent, at least 0.6 to be visible, unless it is 0."""
     return max(float(100 * part / whole), 0.6) if part and whole else 0.0

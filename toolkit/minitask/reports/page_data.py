@@ -26,9 +26,9 @@ from minitask.reports.results import dollars, known_dollars
 from minitask.words import one_line, plain_text
 
 OUTPUT_CHARS = 2000
-"""The page holds the end of a command's output."""
+"""The page includes the end of a command's output."""
 ALL_OUTPUT_CHARS = 4_000_000
-"""The limit for all output of a page, newest attempts first; `show --output` has the rest."""
+"""Limit of all output in a page, newest attempts first; `show --output` prints the rest."""
 
 
 class TaskRow(Struct, frozen=True):
@@ -48,7 +48,7 @@ class TaskRow(Struct, frozen=True):
 
 
 def task_rows(records: Iterable[Record], states: Mapping[str, str]) -> tuple[TaskRow, ...]:
-    """Return a row for each task that was attempted, the one with the latest record first."""
+    """Return a row for each attempted task, the one with the latest record first."""
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record.task, []).append(record)
@@ -83,7 +83,7 @@ def _row(task: str, records: Sequence[Record], state: str) -> TaskRow | None:
 def tasks_document(
     rows: Iterable[TaskRow], blocks: TextBlocks | None = None
 ) -> list[dict[str, Any]]:
-    """Return the tasks as JSON for the page's script; empty fields of attempts are left out."""
+    """Return the tasks as JSON for the page's script; empty fields of attempts are omitted."""
     room = ALL_OUTPUT_CHARS
     blocks = blocks or TextBlocks({})
     documents = []
@@ -130,7 +130,7 @@ def _attempt(record: Record, room: int) -> tuple[dict[str, Any], int]:
 
 
 def _command(command: CommandRecord, room: int) -> dict[str, Any]:
-    """Return a command and the end of its output; `left` counts the characters left out before it."""
+    """Return a command and the end of its output; `left` counts the omitted characters before it."""
     size = min(OUTPUT_CHARS, len(command.output_tail), max(room, 0))
     return {
         "command": plain_text(command.command),
@@ -144,7 +144,7 @@ def _command(command: CommandRecord, room: int) -> dict[str, Any]:
 
 
 def embedded_json(values: Iterable[object]) -> str:
-    """Return a list as JSON in ASCII without `<`, so that no text in it can end its `script` element."""
+    """Return a list as ASCII JSON without `<`, so that no text in it can end its `script` element."""
     return f"[{','.join(map(_ascii_json, values))}]".replace("<", "\\u003c")
 
 
@@ -156,12 +156,12 @@ def _ascii_json(value: object) -> str:
 
 
 TEXT_CHARS = 30_000
-"""The page holds the beginning of a text."""
+"""The page includes the beginning of a text."""
 ALL_TEXT_CHARS = 8_000_000
 BLOCK_CHARS = 250_000
 
 Place = tuple[int, int]
-"""The block of a text, and its number there."""
+"""Block number of a text, and its index in the block."""
 
 
 class TextBlocks:
@@ -174,7 +174,7 @@ class TextBlocks:
         self._room, self._filled = ALL_TEXT_CHARS, BLOCK_CHARS
 
     def spec_of(self, record: Record) -> Place | None:
-        """Return the place of a record's spec; None if there is no room for it."""
+        """Return the place of a record's spec, or None if there is no room for it."""
         texts = self._texts.get(key_of(record))
         return self._hold(texts.spec, f"git cat-file -p {record.spec_blob[:12]}") if texts else None
 
@@ -217,10 +217,10 @@ class TextBlocks:
 
 
 DAYS = 90
-"""The most days of the chart; the table has all."""
+"""Limit of days in the chart; the table has all."""
 RUN_ATTEMPTS = 300
 SIDE = 360
-"""The width and height of the scatter."""
+"""Width and height of the scatter plot."""
 CELL = 4
 """Points at a smaller distance are drawn as one."""
 WIDTH = 1000
@@ -231,7 +231,7 @@ Chart = dict[str, Any]
 
 
 def day_chart(summary: Summary) -> Chart | None:
-    """Return the cost and the baseline of each day, as bars in percent of the highest; None without costs."""
+    """Return the cost and the baseline of each day, as bars in percent of the highest, or None without costs."""
     baselines = summary.savings.baseline_by_day
     costs = {day: tally.cost_usd or Decimal(0) for day, tally in summary.by_day.items()}
     days = sorted({*costs, *baselines})[-DAYS:]
@@ -257,7 +257,7 @@ def day_chart(summary: Summary) -> Chart | None:
 
 
 def scatter(records: Iterable[Record]) -> Chart | None:
-    """Return the tokens of single calls against their estimates, in powers of ten; None if none can be compared."""
+    """Return tokens of single calls against their estimates, on a log scale, or None if none can be compared."""
     tries = (record for record in records if record.kind == ATTEMPT and not is_outage(record))
     sums = [(sum(pair[0]), sum(pair[1])) for pair in map(token_pair, tries) if pair]
     totals = [(expected, actual) for expected, actual in sums if expected > 0 < actual]
@@ -283,7 +283,7 @@ def scatter(records: Iterable[Record]) -> Chart | None:
 
 
 def run_chart(records: Iterable[Record]) -> Chart | None:
-    """Return the attempts since the last long pause; those of a lane are sequential. None without attempts."""
+    """Return the attempts since the last long pause, sequential in each lane, or None without attempts."""
     tries = [record for record in records if record.kind in (ATTEMPT, LOST)]
     latest = heapq.nlargest(RUN_ATTEMPTS, tries, key=lambda record: record.started_at)
     runs = runs_of(latest)

@@ -1,4 +1,4 @@
-"""How specs come about: the output of `plan`, `import`, `scan` and `review PROJECT`, which verifies a whole project."""
+"""Output of commands that write specs: `plan`, `import`, `scan` and `review PROJECT`, which verifies a project."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _mistakes(planned: Planned) -> Iterator[str]:
 
 
 def _next_steps(planned: Planned) -> Iterator[str]:
-    """Yield the commands that follow once there are specs."""
+    """Yield the next commands, if there are specs."""
     if planned.specs:
         folder = planned.specs[0].rpartition("/")[0]
         first = "read and fix them" if planned.has_errors else "read them"
@@ -227,7 +227,7 @@ def scan_document(scan: Scan) -> dict[str, Any]:
 
 
 def render_scan(scan: Scan, options: ScanOptions, *, fixer: str) -> str:
-    """Return a scan as text; `fixer` is the linter's own command that fixes what it can."""
+    """Return a scan as text; `fixer` is the linter's own command for automatic fixes."""
     lines = []
     width = max(map(len, scan.specs), default=0)
     for file in scan.files:

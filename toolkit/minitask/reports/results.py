@@ -52,12 +52,12 @@ class RunSummary(Struct, frozen=True):
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """Return the sum; None if one is unknown."""
+        """Return the total cost, or None if one is unknown."""
         return whole(result.cost_usd for result in self.results)
 
     @property
     def baseline_cost_usd(self) -> Decimal | None:
-        """Return the sum of the known estimates; None if there is none."""
+        """Return the sum of the known estimates, or None if there are none."""
         costs = _known(result.baseline_cost_usd for result in self.results)
         return sum(costs, Decimal(0)) if costs else None
 
@@ -111,7 +111,7 @@ def _after_colon(text: str) -> str:
 
 
 def render_attempt(attempt: Attempt, *, with_output: bool = False) -> list[str]:
-    """Return the files and commands of an attempt, a line each; the output of a command that failed, or of all."""
+    """Return the files and commands of an attempt, one line each, with the output of failed commands, or of all."""
     lines = []
     verbs = {"A": "create", "M": "edit", "D": "delete"}
     for file in attempt.files:
@@ -124,7 +124,7 @@ def render_attempt(attempt: Attempt, *, with_output: bool = False) -> list[str]:
 
 
 def _grade_lines(attempt: Attempt) -> Iterator[str]:
-    """Yield how well the checks notice faults planted in the change, and the faults that they missed."""
+    """Yield how many planted faults the checks notice, and the faults that they missed."""
     grade = attempt.grade
     if grade is None or not (grade.planted or attempt.files):
         return
@@ -137,7 +137,7 @@ def _grade_lines(attempt: Attempt) -> Iterator[str]:
 
 
 def render_command(command: CommandRecord, *, with_output: bool = False) -> list[str]:
-    """Return a command with its result, and the end of its output if it failed; all of it `with_output`."""
+    """Return a command with its result, and the end of its output if it failed; `with_output`: all its output."""
     first, _, more_lines = command.command.partition("\n")
     shown = f"{first} …" if more_lines else first
     mark = "ok" if command.passed else "FAILED"
@@ -152,7 +152,7 @@ def render_command(command: CommandRecord, *, with_output: bool = False) -> list
 
 
 def render_run(summary: RunSummary, *, lists_tasks: bool = True) -> str:
-    """Return a run: a line a task if `lists_tasks`, a line a batch that called models, and the sums."""
+    """Return a run: one line per task if `lists_tasks`, one per batch that called models, and the totals."""
     width = max((len(result.task) for result in summary.results), default=0)
     lines = []
     for result in summary.results if lists_tasks else ():
@@ -183,7 +183,7 @@ def render_run(summary: RunSummary, *, lists_tasks: bool = True) -> str:
 
 
 def _cost(summary: RunSummary) -> str:
-    """Return the cost of a run: what is known, and the number of tasks without a price, which no limit counts."""
+    """Return the cost of a run: the known part, and the number of tasks without a price, which no limit counts."""
     costs = _known(result.cost_usd for result in summary.results)
     amount = dollars(sum(costs, Decimal(0)))
     unknown = len(summary.results) - len(costs)
@@ -209,7 +209,7 @@ def percent(share: float) -> str:
 
 
 def _off(batch: BatchTokens) -> str:
-    """Return how far a batch is off its plan; beyond the mark, rounded away from zero so as not to equal it."""
+    """Return a batch's deviation from its plan; beyond the limit, rounded away from zero so as not to equal it."""
     off, mark = batch.percent, f"{100 * CLOSE:.0f} %"
     if off is None:
         return "" if batch.is_close else f" (beyond {mark})"
@@ -219,7 +219,7 @@ def _off(batch: BatchTokens) -> str:
 
 
 def dollars(amount: Decimal | None) -> str:
-    """Return US dollars: two decimals from a dollar on, four below; None as `unpriced`."""
+    """Return US dollars: two decimals from one dollar, four below; None as `unpriced`."""
     if amount is None:
         return "unpriced"
     if amount == 0:
@@ -248,7 +248,7 @@ def _who(attempt: Attempt) -> str:
 
 
 def baseline_text(amount: Decimal | None) -> str:
-    """Return the estimated cost with a frontier model; empty if it is unknown."""
+    """Return the estimated cost with a frontier model, or "" if it is unknown."""
     return "" if amount is None else f" (est. {dollars(amount)} with a frontier model)"
 
 

@@ -1,4 +1,4 @@
-"""A line a task, a merge or a ref: the output of `status`, `log`, `audit` and `sync`, and the progress of a run."""
+"""Lists of tasks, merges or refs: the output of `status`, `log`, `audit` and `sync`, and the progress of a run."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 MINUTES = len("2026-01-31T12:30")
 DOLLARS = " USD"
 Requests = Mapping[str, "RequestStatus"] | None
-"""The pull requests by task; None if they were not asked for."""
+"""Pull requests by task, or None if they were not requested."""
 
 
 def status_document(statuses: Sequence[TaskStatus], requests: Requests = None) -> dict[str, Any]:
-    """Return the tasks' states as JSON, with their pull requests if these were asked for."""
+    """Return the tasks' states as JSON, with their pull requests if requested."""
 
     def request_document(task: str) -> dict[str, Any]:
         if requests is None:
@@ -60,7 +60,7 @@ def status_document(statuses: Sequence[TaskStatus], requests: Requests = None) -
 
 
 def render_status(statuses: Sequence[TaskStatus], requests: Requests = None) -> str:
-    """Return a line a task, then the number of tasks in each state."""
+    """Return one line per task, then the number of tasks in each state."""
     if not statuses:
         return "no specs committed here: `minitask new` writes one"
     width = max(len(status.task.name) for status in statuses)
@@ -107,7 +107,7 @@ def render_log(
     *,
     as_graph: bool,
 ) -> str:
-    """Return a line a merge or undo; `as_graph` adds the commits of each in the style of `git log --graph`."""
+    """Return one line per merge or undo; `as_graph` adds the commits of each in the style of `git log --graph`."""
     if not landed_tasks:
         return "nothing is merged yet: `minitask run` or `minitask exec` merges tasks"
     width = max(len(landed.task) for landed in landed_tasks)
@@ -137,7 +137,7 @@ def _by(landed: LandedTask) -> str:
 
 
 def _title(landed: LandedTask) -> str:
-    """Return a merge's subject without the branch that git names in it."""
+    """Return a merge's subject without git's mention of the branch."""
     head, colon, title = landed.subject.partition(": ")
     return one_line(title if colon and head.startswith("Merge ") else landed.subject)
 
@@ -167,7 +167,7 @@ def audit_document(
 
 
 def render_audit(results: Sequence[AuditedMerge]) -> str:
-    """Return a line a merge, the commands of those that fail, and the number of proven merges."""
+    """Return one line per merge, the commands of failed ones, and the number of proven merges."""
     lines = []
     for result in results:
         merge = f"{result.landed.task}  {result.landed.commit[:12]}"
@@ -183,7 +183,7 @@ def render_audit(results: Sequence[AuditedMerge]) -> str:
 
 
 def sync_document(synced: Synced, published: Published | None = None) -> dict[str, Any]:
-    """Return an exchange as JSON, with the tasks that got a pull request."""
+    """Return a synchronization as JSON, with the tasks that got a pull request."""
     document: dict[str, Any] = to_builtins(synced)
     if published:
         document["tasks"] = [result_document(result) for result in published.results]
@@ -191,7 +191,7 @@ def sync_document(synced: Synced, published: Published | None = None) -> dict[st
 
 
 def render_sync(synced: Synced, published: Published | None = None) -> str:
-    """Return an exchange as text, and a line for each task that got a pull request."""
+    """Return a synchronization as text, with a line for each task that got a pull request."""
     lines = [f"{synced.remote}: fetched {len(synced.fetched)} refs, pushed {len(synced.pushed)}"]
     lines += [f"  fetched {ref}" for ref in synced.fetched]
     lines += [f"  pushed  {ref}" for ref in synced.pushed]
@@ -207,11 +207,11 @@ def render_sync(synced: Synced, published: Published | None = None) -> str:
 
 MOST_ROWS = 12
 TO_KEEP = frozenset({"warning", "note"})
-"""The stages of events that are printed above the view."""
+"""Stages of events that are printed above the view."""
 
 
 class RunView:
-    """The state of a run, fed with its events and drawn by rich; `clock` gives seconds."""
+    """The state of a run, updated by its events and drawn by rich; `clock` returns seconds."""
 
     def __init__(
         self, budget_usd: Decimal | None = None, *, clock: Callable[[], float] = time.monotonic
@@ -224,7 +224,7 @@ class RunView:
         self._results: list[TaskResult] = []
 
     def take(self, event: Progress) -> str:
-        """Record an event; return the line to print above the view, or an empty text."""
+        """Record an event; return the line to print above the view, or ""."""
         if event.stage == "tasks":
             self._total = int(event.text)
         elif event.result is not None:
@@ -243,7 +243,7 @@ class RunView:
         return ""
 
     def __rich__(self) -> RenderableType:
-        """Return the view: the tasks under way, and a bar with the summary."""
+        """Return the view: the running tasks, and a bar with the summary."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -264,7 +264,7 @@ class RunView:
         return Group(table, foot)
 
     def summary(self) -> str:
-        """Return counts, costs against the budget, estimated savings, and the time so far, in a line."""
+        """Return counts, costs against the budget, estimated savings and elapsed time, on one line."""
         landed = [result for result in self._results if result.verdict is Verdict.MERGED]
         parts = [f"{len(self._results)}/{self._total} done, {len(landed)} merged"]
         waiting = self._total - len(self._results) - len(self._at_work)

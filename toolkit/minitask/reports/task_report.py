@@ -28,7 +28,7 @@ from minitask.words import one_line, plain
 def report_document(
     records: tuple[Record, ...], standing: TaskStatus | None, calls: tuple[Record, ...] = ()
 ) -> dict[str, Any]:
-    """Return the records and the state of a task, and the calls beside its attempts, as JSON."""
+    """Return the records and the state of a task, and the calls apart from attempts, as JSON."""
     return {
         "task": records[-1].task,
         "state": standing.state.value if standing else None,
@@ -45,7 +45,7 @@ def render_report(
     *,
     with_output: bool = False,
 ) -> str:
-    """Return the latest attempt in full, the earlier ones and the calls in a line each, and the next step.
+    """Return the latest attempt in full, the earlier ones and the calls on one line each, and the next step.
 
     `with_output` adds the output of the commands, on the change and before it.
     """
@@ -114,7 +114,7 @@ def _aligned(line: str) -> str:
 
 
 def _next_step(record: Record, state: State | None) -> str:
-    """Return the command that takes the task further, or what to look at."""
+    """Return the command for the task's next step, or what to look at."""
     name = record.task
     if state is State.MERGED:
         return f"nothing; `minitask undo {name}` reverts it"
@@ -130,7 +130,7 @@ def _next_step(record: Record, state: State | None) -> str:
 
 
 def render_call(call: Record) -> str:
-    """Return a call beside the attempts in a line, and its notes below."""
+    """Return a call apart from attempts on one line, with its notes below."""
     attempt = call.attempt
     cost = f"tier {attempt.tier} ({attempt.model}), {dollars(attempt.cost_usd)}"
     first = f"{call.kind:8}  attempt {attempt.n}, {cost}: {attempt.reason}"
@@ -144,7 +144,7 @@ def _earlier(attempt: Attempt) -> str:
 
 
 def _tokens(usage: Usage) -> str:
-    """Return the tokens in and out, and the parts of them that have their own prices."""
+    """Return the tokens in and out, and their separately priced parts."""
     written = (usage.cache_write_tokens or 0) + (usage.cache_write_1h_tokens or 0)
     parts = [
         f"{count:,} {label}"
@@ -159,7 +159,7 @@ def _tokens(usage: Usage) -> str:
 
 
 class Reviewed(Struct, frozen=True):
-    """A task for a person to judge; `merge` is the commit by which this diff has landed, empty if it has not."""
+    """A task for a person to judge; `merge` is the commit by which this diff has landed, or ""."""
 
     record: Record
     calls: tuple[Record, ...]
