@@ -1,4 +1,4 @@
-"""The command line: one file a command; each translates its options, calls the engine and renders its result."""
+"""The command line, one file per command: each translates its options, calls the engine and renders its result."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ COMMANDS = {
     "doctor": "check git, the sandbox, the settings and the executors",
     "demo": "run a real plan of nine specs in a temporary repository",
 }
-"""Every command and its one line of help; a command's module has its name, with `_` for `-`."""
+"""Commands with their help lines; a module is named after its command, with `_` for `-`."""
 UNICODE = ("utf-8", "utf8")
 RARELY = (100_000, 20, 100)
-"""The threshold of the garbage collector: a command makes many values, few of them in cycles, and ends soon."""
+"""Threshold of the garbage collector: a command creates many values, few of them in cycles, and ends soon."""
 
 
 class LazyGroup(click.Group):
@@ -135,5 +135,5 @@ def main() -> None:
         sys.stderr.flush()
     except OSError:
         code = code or 1
-    # All files are closed; the end of the interpreter would only take time.
+    # all files are closed; ending the interpreter normally would only take time
     os._exit(code)

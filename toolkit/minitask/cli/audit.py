@@ -75,7 +75,7 @@ def _since(landed: Iterable[LandedTask], since: str | None) -> list[LandedTask]:
 
 
 def _undone(landed: Sequence[LandedTask]) -> list[LandedTask]:
-    """Return the commits that undid a task, and the merges before them; `landed` has the newest first."""
+    """Return the commits that undid a task, and the merges that they undid; `landed` has the newest first."""
     taken_back: set[str] = set()
     undone = []
     for commit in landed:

@@ -42,7 +42,7 @@ def command(ctx: click.Context, shell: str) -> int:
 
 
 def complete_tasks(ctx: click.Context, _param: click.Parameter, word: str) -> list[CompletionItem]:
-    """Return the tasks and projects that begin with a word; after `PROJECT/`, only tasks."""
+    """Return the tasks and projects that start with a word; after `PROJECT/`, only tasks."""
     session = _session(ctx)
     if session is None:
         return []
@@ -68,7 +68,7 @@ def complete_tasks(ctx: click.Context, _param: click.Parameter, word: str) -> li
 def complete_executors(
     ctx: click.Context, _param: click.Parameter, word: str
 ) -> list[CompletionItem]:
-    """Return the executors of the settings that begin with a word."""
+    """Return the executors in the settings that start with a word."""
     from click.shell_completion import CompletionItem
 
     session = _session(ctx)
@@ -79,7 +79,7 @@ def complete_executors(
 def complete_templates(
     ctx: click.Context, _param: click.Parameter, word: str
 ) -> list[CompletionItem]:
-    """Return the templates that begin with a word."""
+    """Return the templates that start with a word."""
     from click.shell_completion import CompletionItem
 
     from minitask.planning.scaffold import template_files
@@ -90,7 +90,7 @@ def complete_templates(
 
 
 def _session(ctx: click.Context) -> Session | None:
-    """Return the session of `-C`; None, without a message, if there is none."""
+    """Return the session of `-C`, or None, without a message, if there is none."""
     folder = ctx.find_root().params.get("folder") or "."
     try:
         return open_session(str(folder), environment())

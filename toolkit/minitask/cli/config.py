@@ -1,4 +1,4 @@
-"""`minitask config show`: the settings in force."""
+"""`minitask config show`: the effective settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`minitask decide`: whether work is worth delegating, and who else should do it."""
+"""`minitask decide`: whether to delegate work, and otherwise who should do it."""
 
 from __future__ import annotations
 
@@ -124,13 +124,13 @@ def _answers_of_specs(folder: Path, paths: tuple[str, ...]) -> dict[Question, De
 
 
 def _spec_path(top: Path, folder: Path, word: str) -> str:
-    """Return the path of a word; if it does not exist, that of the project with this name."""
+    """Return the path that a word names; if it does not exist, that of the project of this name."""
     project = top / PROJECTS / word
     return str(project) if not (folder / word).exists() and project.is_dir() else word
 
 
 def _ask(question: Question) -> DelegationAnswer:
-    """Return the answer of a person; the question goes to stderr."""
+    """Return the user's answer; the question is printed to stderr."""
     if question is ATOMIC:
         text = "how many atomic tasks can it be split into?"
         count = click.prompt(text, type=click.IntRange(min=0), err=True)
@@ -140,7 +140,7 @@ def _ask(question: Question) -> DelegationAnswer:
 
 
 def _assume(question: Question) -> DelegationAnswer:
-    """Return the answer without a terminal; raise `UsageError` if there is none."""
+    """Return the default answer without a terminal; raise `UsageError` if there is none."""
     if question.assumed is None:
         either = " or ".join(dict.fromkeys((question.yes_option, question.no_option)))
         way = question.yes_option if question is ATOMIC else either

@@ -1,4 +1,4 @@
-"""`minitask do`: one change from a sentence; writes its spec, commits it, runs it."""
+"""`minitask do`: make one change from a sentence: write its spec, commit it, run it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def command(ctx: click.Context, /, what: str, **options: Any) -> int:
 def _drafted(
     session: Session, what: str, options: dict[str, Any]
 ) -> tuple[OneShot | None, RunPreview | None]:
-    """Return the checked spec and the forecast; None if a dry run needs an answer of a model first."""
+    """Return the checked spec and the forecast, or None if a dry run would need a model's answer first."""
     from minitask.planning.one_shot import ChangeRequest, complete, draft, repository_path
     from minitask.policy.prices import Budget
     from minitask.project.load_project import prospect

@@ -107,7 +107,7 @@ def _run_options(options: dict[str, Any], limit_usd: Decimal | None) -> RunOptio
 
 
 def only_task(selection: FoundTasks, spec: str) -> Task:
-    """Return the only selected task; raise the refusal if its spec is not committed as it is."""
+    """Return the only selected task; raise the refusal if its spec has uncommitted changes."""
     tasks = selection.tasks
     if len(tasks) > 1:
         names = ", ".join(task.name for task in tasks[:4])
@@ -121,7 +121,7 @@ def only_task(selection: FoundTasks, spec: str) -> Task:
 def hindrance_of(
     engine: Context, task: Task, base: Base, options: Mapping[str, object]
 ) -> TaskResult | None:
-    """Return the result of a task that must not start, else None; raise an error of its spec, which `status` shows."""
+    """Return the result of a task that must not start, or None; raise an error of its spec, which `status` shows."""
     from minitask.engine.task_status import remember_error
     from minitask.task.earlier_work import find_unmet
     from minitask.task.finish import stopped

@@ -1,4 +1,4 @@
-"""`minitask export`: the tasks' states for another tool's board."""
+"""`minitask export`: the tasks' states in another tool's format."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from minitask.words import counted
 BACKLOG, ISSUES = "backlog", "issues.jsonl"
 Tick = Callable[[str, Mapping[tuple[str, str], bool]], tuple[str, int]]
 TICKS: Mapping[str, Tick] = {"tasks.md": tick, "tasks.json": tick_tasks, ISSUES: tick_issues}
-"""How a plan that specs were made from is ticked, by format."""
+"""Functions that tick merged tasks in an existing plan, by format."""
 
 
 @click.command("export")
@@ -82,7 +82,7 @@ def command(
 def _made_from(
     session: Session, target: Path, graph: TaskGraph, texts: dict[str, bytes]
 ) -> dict[tuple[str, str], bool]:
-    """Return the tasks of a file that specs were made from, by format and label, and whether they have merged."""
+    """Return the tasks whose specs were made from a file, by format and label, and whether they have merged."""
     top = (session.repository.top or session.folder).resolve()
     merged: dict[tuple[str, str], bool] = {}
     for node in graph.nodes:

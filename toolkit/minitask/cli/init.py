@@ -27,7 +27,7 @@ ANEW = f"rm {FILE} && minitask init"
 KEPT = "kept"
 NOTHING_WRITTEN = "dry run  nothing was written"
 SETTING_KEYS = ("preset", "executors", "tiers")
-"""The keys of the user's own settings that make a search unnecessary."""
+"""Settings of the user that make a search unnecessary."""
 
 
 @click.command("init")
@@ -130,7 +130,7 @@ def _remove(changes: Sequence[PlannedFile], *, dry_run: bool) -> int:
 
 
 def _surveyed(repository: Repository, suggestions: Sequence[Suggestion]) -> Iterator[str]:
-    """Yield the suggestions by the repository's files, and what the checkout lacks."""
+    """Yield the suggestions from the repository's files, and what the checkout lacks."""
     for each in suggestions:
         word = "share" if each.key == SHARE else "suggest"
         what = each.value if each.key == SHARE else f"{each.key}: {each.value}"
@@ -140,7 +140,7 @@ def _surveyed(repository: Repository, suggestions: Sequence[Suggestion]) -> Iter
 
 
 def _found(environ: Mapping[str, str], *, dry_run: bool) -> tuple[dict[str, Any], list[str]]:
-    """Return the settings for the executors of this machine, and lines on them and on how to change them."""
+    """Return the settings for this machine's executors, and lines that describe them and how to change them."""
     own = config.user_file(environ)
     if environ.get("MINITASK_PRESET") or _sets_executors(own):
         source = "MINITASK_PRESET" if environ.get("MINITASK_PRESET") else str(own)

@@ -1,4 +1,4 @@
-"""The live report page on 127.0.0.1, read-only for everyone with its address, which holds a random token.
+"""Serve the live report page on 127.0.0.1, read-only, for everyone with its address, which holds a random token.
 
 Requests with another host name, or from pages of another origin, are refused.
 """
@@ -18,10 +18,10 @@ from minitask.errors import MinitaskError, UsageError
 
 ADDRESS = "127.0.0.1"
 LOOK_SECONDS = 0.5
-"""The interval of reading the ledger's ref, which takes one line to a running git process."""
+"""Interval for reading the ledger's ref, which costs one line to a running git process."""
 PING_SECONDS = 15.0
 STREAMS = 32
-"""The most pages that can follow."""
+"""Limit of pages that follow the ledger."""
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "frame-ancestors 'none'",
@@ -38,7 +38,7 @@ class LiveServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, head: Callable[[], str], render: Callable[[str], bytes], port: int) -> None:
-        """Bind to a port of the loopback, 0 for a free one; raise `OSError` if it is taken."""
+        """Bind to a loopback port, 0 for a free one; raise `OSError` if it is taken."""
         super().__init__((ADDRESS, port), _Handler)
         self.token = secrets.token_urlsafe(32)
         self.streams = threading.BoundedSemaphore(STREAMS)
@@ -67,7 +67,7 @@ class LiveServer(ThreadingHTTPServer):
                 self._moved.notify_all()
 
     def head_after(self, last: str | None, seconds: float) -> str:
-        """Return the ledger's head as soon as it is not the last one, or when the time is over."""
+        """Return the ledger's head as soon as it differs from the last one, or when time is up."""
         with self._moved:
             self._moved.wait_for(lambda: self._head != last, seconds)
             return self._head
@@ -104,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_HEAD = _refuse_method  # noqa: N815
 
     def _refusal(self) -> tuple[HTTPStatus, str] | None:
-        """Return why a request is refused; None if it is allowed."""
+        """Return why a request is refused, or None if it is allowed."""
         hosts = {f"{name}:{self.server.server_port}" for name in (ADDRESS, "localhost")}
         origin = self.headers.get("Origin")
         if self.headers.get_all("Host", []) not in [[host] for host in hosts]:
@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _events(self) -> None:
-        """Send the ledger's head each time that it has moved, until the page is closed."""
+        """Send the ledger's head whenever it moves, until the page is closed."""
         if not self.server.streams.acquire(blocking=False):
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "too many pages follow already")
             return
@@ -155,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Keep silent: the address is a secret."""
+        """Log nothing, because the address is a secret."""
 
 
 def serve_page(

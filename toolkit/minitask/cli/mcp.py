@@ -34,5 +34,5 @@ def command(ctx: click.Context) -> int:
     try:
         serve(folder, environ)
     except* BrokenPipeError:
-        pass  # the client has gone
+        pass  # the client has disconnected
     return 0

@@ -1,7 +1,7 @@
 """The tools of `minitask mcp`: each runs a command in a separate process, with the limits of the command line.
 
-No tool passes an option that trusts, approves, raises a budget or loosens the sandbox. Arguments of tools stand behind
-`--`, or behind the `=` of an option, so that they are never read as options. A cancelled call interrupts its command.
+No tool passes an option that trusts, approves, raises a budget or loosens the sandbox. Arguments of tools follow `--`,
+or are values of options.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ settings is for people.
 """
 LONGEST_SECONDS = 7 * 24 * 3600
 ENDINGS = ((signal.SIGINT, 30), (signal.SIGTERM, 5), (signal.SIGKILL, math.inf))
-"""The signals that end a cancelled command, and the seconds to wait after each."""
+"""Signals that end a cancelled command, and the seconds to wait after each."""
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 WRITES = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
 RUNS = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=True)
@@ -64,7 +64,7 @@ class Commands:
         self._under_way: dict[anyio.CancelScope, anyio.Event] = {}
 
     async def end(self) -> None:
-        """Interrupt all running commands, and wait for their end."""
+        """Interrupt all running commands, and wait for them to end."""
         under_way = dict(self._under_way)
         for scope in under_way:
             scope.cancel()
@@ -72,9 +72,9 @@ class Commands:
             await ended.wait()
 
     async def run(self, name: str, *arguments: str, ctx: Context[Any, Any] | None = None) -> str:
-        """Return the output of a command; its progress goes to the client of `ctx`.
+        """Return the output of a command; its progress is sent to the client of `ctx`.
 
-        Raise `ToolError` with message and fix if the command prints no result.
+        Raises `ToolError` with message and fix if the command prints no result.
         """
         argv = (sys.executable, "-P", "-m", "minitask", "--color", "never", name, *arguments)
         send, receive = anyio.create_memory_object_stream[str](math.inf)
@@ -97,7 +97,7 @@ class Commands:
 
 
 class Running:
-    """A command under way: `run` waits for it in a thread, `end` sends it a signal."""
+    """A running command: `run` waits for it in a thread, `end` sends it a signal."""
 
     def __init__(self, report: Callable[[str], None]) -> None:
         """`report` gets each event, on the event loop."""
@@ -150,7 +150,7 @@ class Running:
 
 
 async def _interrupt_if_cancelled(running: Running, ended: anyio.Event) -> None:
-    """Wait for a command's end; if the call is cancelled, end it by stronger and stronger signals."""
+    """Wait for a command's end; if the call is cancelled, end it by increasingly strong signals."""
     try:
         await ended.wait()
     except anyio.get_cancelled_exc_class():
@@ -173,7 +173,7 @@ async def _report(ctx: Context[Any, Any] | None, events: MemoryObjectReceiveStre
 
 
 def serve(folder: Path, environ: Mapping[str, str]) -> None:
-    """Serve a folder's repository until the client leaves."""
+    """Serve a folder's repository until the client disconnects."""
     server: MCPServer[Any] = MCPServer(
         "minitask", instructions=ABOUT, version=__version__, log_level="WARNING"
     )
@@ -311,7 +311,7 @@ def _switches(**switches: bool) -> Iterator[str]:
 
 
 def _event(line: str) -> str | None:
-    """Return the text of a line of `--events`; None for other lines."""
+    """Return the text of a line of `--events`, or None for any other line."""
     try:
         event = json.loads(line) if line.startswith("{") else None
     except ValueError:

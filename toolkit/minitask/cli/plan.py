@@ -1,4 +1,4 @@
-"""`minitask plan`: a goal becomes specs, by an expensive model, or by an answer from elsewhere."""
+"""`minitask plan`: turn a goal into specs, by an expensive model or from an answer given in a file."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def command(ctx: click.Context, /, goal: str | None, **options: Any) -> int:
 
 
 def _found(session: Session, options: dict[str, Any]) -> GoalSource | None:
-    """Return the plan of another tool that --from names; None for an answer."""
+    """Return the other tool's plan that --from names, or None for a planner's answer."""
     source, form = options["source"], options["form"]
     if source in (None, "-"):
         if form or options["tasks"] or options["tag"]:
@@ -132,7 +132,7 @@ def _found(session: Session, options: dict[str, Any]) -> GoalSource | None:
 def _plan_tasks(
     session: Session, plan_source: GoalSource, text: str, options: dict[str, Any]
 ) -> int:
-    """Have the tasks of a plan planned, or print the forecast of that."""
+    """Plan the tasks of another tool's plan, or print the forecast."""
     from minitask.planning import plan_from
     from minitask.reports.plans import goals_document, render_goals
 
@@ -183,7 +183,7 @@ def _print_estimate(session: Session, goal: Goal, options: dict[str, Any]) -> in
 
 
 def _wanted(session: Session, text: str, options: dict[str, Any]) -> Goal:
-    """Return the goal, by the user's text or by an issue."""
+    """Return the goal, from the user's text or from an issue."""
     name = options["project"] or None
     if not options["which"]:
         return _goal(text, project_name(text, name), options)

@@ -79,7 +79,7 @@ def _plain(event: Progress) -> None:
 
 
 def _event(event: Progress) -> None:
-    """Print one JSON object a line."""
+    """Print one JSON object per line."""
     from minitask.reports.task_lists import event_document
 
     click.echo(json.dumps(event_document(event), ensure_ascii=True), err=True)

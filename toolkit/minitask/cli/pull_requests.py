@@ -30,9 +30,9 @@ from minitask.policy.prices import Budget
 from minitask.words import one_line
 
 MOST_ATTEMPTS = 3
-"""The most attempts of `--watch` at a task."""
+"""Limit of attempts per task with `--watch`."""
 MOST_FAILURES = 5
-"""The number of failures of the forge in a row after which `--watch` gives up."""
+"""Number of failures of the forge in a row after which `--watch` gives up."""
 
 
 class ChosenForge(Struct, frozen=True):
@@ -72,7 +72,7 @@ def requests_of(
 
 
 class WatchOptions(Struct, frozen=True):
-    """The target of watched pull requests, the seconds between requests, and the budget for attempts."""
+    """The target of watched pull requests, the seconds between queries, and the budget for attempts."""
 
     into: str | None
     every_seconds: float

@@ -1,4 +1,4 @@
-"""`minitask record-usage`: record planning, or other work of models, that was done elsewhere."""
+"""`minitask record-usage`: record the usage of models elsewhere."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def _check_source(options: dict[str, Any]) -> None:
 
 
 def _usage(options: dict[str, Any]) -> Usage:
-    """Return the usage of the options; raise `UsageError` if it is impossible."""
+    """Return the usage given by options; raise `UsageError` if it is impossible."""
     if not one_line(options["model"] or ""):
         hint = "add --model NAME, or name a transcript with --claude-code PATH"
         raise UsageError("--model is missing", hint=hint)

@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 HTML, JSONL = "html", "jsonl"
 FORMATS = ("text", "md", "log", "json", HTML, JSONL, "csv")
 SHOWN_WHOLE = {HTML: DETAILED, JSONL: sys.maxsize}
-"""The number of the newest records that a format shows with their commands, files and rates."""
+"""Number of newest records that a format shows with their commands, files and rates."""
 
 
 class Choice(Struct, frozen=True):
-    """The records of a report: since a time, of a project; empty: all. `by` is the only grouping to show."""
+    """The records of a report: since a time, of a project ("": all). `by` is the only grouping to show."""
 
     since: str
     project: str
@@ -146,7 +146,7 @@ def _reached(report: LedgerReport, fail_under: float | None) -> int:
 
 
 def _report(session: Session, engine: Context, choice: Choice, form: str) -> LedgerReport:
-    """Return the report of the ledger in the detail of a format."""
+    """Return the report of the ledger, as detailed as the format needs."""
     ledger = ledger_of(engine, choice.project, detailed=SHOWN_WHOLE.get(form, 0))
     records = tuple(record for record in ledger.records if record.started_at >= choice.since)
     report = LedgerReport(

@@ -93,7 +93,7 @@ def command(ctx: click.Context, /, names: tuple[str, ...], **options: Any) -> in
 
 
 def _full_names(session: Session, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the full names of tasks; names of projects do not change."""
+    """Return the full names of tasks; names of projects are not changed."""
     with session.engine("review", quiet=True, looks_only=True) as engine:
         base = session.base(engine)
         return tuple(

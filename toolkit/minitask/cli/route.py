@@ -1,4 +1,4 @@
-"""`minitask route`: which tier, executor and model each task goes to, and why."""
+"""`minitask route`: the tier, executor and model for each task, with reasons."""
 
 from __future__ import annotations
 

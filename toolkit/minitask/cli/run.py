@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 LONG_SECONDS = 60
-"""After a run of this length on a terminal, the terminal is asked to notify."""
+"""After a longer run on a terminal, ask the terminal to notify the user."""
 
 
 @click.command("run")
@@ -195,7 +195,7 @@ def _run(
 def _publish(
     engine: Context, results: tuple[TaskResult, ...], base: Base, forge: ChosenForge | None
 ) -> tuple[tuple[TaskResult, ...], MinitaskError | None]:
-    """Return the results with the pull requests of the proven tasks, and the error if some have none."""
+    """Return the results with the pull requests of proven tasks, and the error if some have none."""
     if forge is None:
         return results, None
     from minitask.cli.pull_requests import publish

@@ -137,5 +137,5 @@ def _linted(
 
 
 def _recheck(report: FindingReport, template: str, ruff: tuple[str, ...]) -> Recheck:
-    """Return what validates the specs: the user's command, else ruff where the findings are its own."""
+    """Return the validation command of the specs: the user's, or ruff for its own findings."""
     return Recheck(template, () if template or not report.is_ruffs else ruff)

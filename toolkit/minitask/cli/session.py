@@ -1,4 +1,4 @@
-"""Shared parts of the commands: the repository, its settings, an engine, and how results leave the process."""
+"""Shared parts of the commands: the repository, its settings, an engine, and the output of results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from minitask.settings import Settings
 
 EXIT = {"merged": 0, "ready": 0, "failed": 1, "refused": 1, "conflict": 1, "skipped": 1, "error": 3}
-"""The exit code of each verdict."""
+"""Exit code of each verdict."""
 
 
 class Session(Struct, frozen=True):
@@ -49,7 +49,7 @@ class Session(Struct, frozen=True):
         how: Manner | None = None,
         budget_usd: Decimal | None = None,
     ) -> Iterator[Context]:
-        """Provide an engine under the repository's lock, or one that only looks; progress goes to stderr."""
+        """Provide an engine under the repository's lock, or a read-only one; progress is printed to stderr."""
         from minitask.engine.context import open_context
 
         chosen = how or (Manner.SILENT if quiet else Manner.PLAIN)
@@ -69,14 +69,14 @@ class Session(Struct, frozen=True):
             yield engine
 
     def place(self, name: str) -> Path:
-        """Return the path of a file: from the user's folder, else from the repository's root."""
+        """Return the path of a file, relative to the user's folder, or else to the repository's root."""
         path, top = Path(self.folder, name), self.repository.top
         return top / name if top and not path.exists() and (top / name).exists() else path
 
     def base(
         self, engine: Context, into: str | None = None, *, worktree_spec: bool = False
     ) -> Base:
-        """Return the base to look for specs: the tip of the target branch."""
+        """Return the base at which to find specs: the tip of the target branch."""
         from minitask.engine.tasks import Base
 
         target = engine.target(into)
@@ -118,12 +118,12 @@ def open_session(folder: str, environ: Mapping[str, str]) -> Session:
 
 
 def environment() -> dict[str, str]:
-    """Return the process's environment, which only this function reads."""
+    """Return the process's environment; no other function reads it."""
     return dict(os.environ)
 
 
 def find_repository(folder: Path) -> Repository | None:
-    """Return the repository around a folder; None outside of one."""
+    """Return the repository around a folder, or None."""
     from minitask.git.repository import discover
 
     try:
@@ -179,7 +179,7 @@ def check_project(engine: Context, project: str) -> None:
 
 
 def moment(text: str, *, option: str) -> str:
-    """Return a date or time in the format of records; without a zone, it is UTC."""
+    """Return a date or time in the format of records; UTC is the default zone."""
     return parse_date(text, option=option).isoformat(timespec="milliseconds")
 
 
@@ -217,7 +217,7 @@ def tell_issues(session: Session, results: Sequence[TaskResult]) -> None:
 
 
 def budget_of(most: str | None, settings: Settings) -> Decimal | None:
-    """Return the limit of --max-cost in US dollars, else that of the config; None for no limit."""
+    """Return the limit of --max-cost in US dollars, or else the config's; None for no limit."""
     if not most:
         return settings.max_cost_usd
     return dollars_of(most, option="--max-cost", allows=lambda amount: amount >= 0)
@@ -236,7 +236,7 @@ def dollars_of(text: str, *, option: str, allows: Callable[[Decimal], bool]) -> 
 
 
 def _record_lost(engine: Context) -> None:
-    """Record the calls and the merges of a process that was killed before it could, and print a note."""
+    """Record the calls and merges of a killed process that did not record them, and print a note."""
     calls, merges = engine.repository.home / "paid", engine.repository.home / "unrecorded"
     if calls.is_dir():
         from minitask.task.record_attempt import record_interrupted
@@ -252,7 +252,7 @@ def _record_lost(engine: Context) -> None:
 
 
 def do_worker_job(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Do a job of a cluster in the folder of this worker; the entry point of worker processes."""
+    """Run a cluster's job in this worker's folder; the entry point of worker processes."""
     from minitask.project.dask_worker import run_worker_job
     from minitask.workspace.places import cache_folder
 

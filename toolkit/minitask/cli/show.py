@@ -88,7 +88,7 @@ def command(
 def _report(
     engine: Context, task: str, history: Sequence[Record], number: int | None, base: Base
 ) -> tuple[tuple[Record, ...], TaskStatus | None, tuple[Record, ...]]:
-    """Return a task's attempts up to the given one, its state, and the calls beside the attempts."""
+    """Return a task's attempts up to the given one, its state, and the calls apart from attempts."""
     record = attempt_record(engine, task, number)
     attempts = (past for past in with_merges(engine, history) if not past.is_call)
     records = tuple(past for past in attempts if past.attempt.n <= record.attempt.n)
@@ -102,7 +102,7 @@ def _report(
 
 
 def _show_exchange(record: Record, exchange: Exchange, parts: list[str], *, as_json: bool) -> int:
-    """Print the prompt or the reply; on a terminal without control characters."""
+    """Print the prompt or the reply, without control characters on a terminal."""
     texts = {name: getattr(exchange, name) for name in parts}
     if as_json:
         print_json({"task": record.task, "attempt": record.attempt.n, **texts})

@@ -1,4 +1,4 @@
-"""`minitask simulate`: the cost and results of routing policies by past figures."""
+"""`minitask simulate`: the cost and results of routing policies by past results."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _ledger_figures(ctx: click.Context) -> ModelStats:
 
 
 def _table_figures(folder: Path, word: str) -> ModelStats:
-    """Return the table in a file, else the built-in one of that name."""
+    """Return the table in a file, or the built-in one of that name."""
     file = folder / word
     if file.is_file():
         return parse_table(read_text(file) or "", name=word, where=word)

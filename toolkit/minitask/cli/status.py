@@ -56,7 +56,7 @@ def command(
 def _statuses(
     session: Session, projects: tuple[str, ...], *, asks: bool = False
 ) -> tuple[Sequence[TaskStatus], Requests]:
-    """Return the tasks' states, and their pull requests if these are asked for."""
+    """Return the tasks' states, and their pull requests if requested."""
     with session.engine("status", quiet=True, looks_only=True) as engine:
         base = session.base(engine)
         has_any = engine.objects.entry(base.base, PROJECTS) is not None

@@ -28,12 +28,12 @@ COLORS: Mapping[str, str] = {
     **dict.fromkeys(("–", "skipped", "changed", "undone", "warning", "NOTE"), YELLOW),
     **dict.fromkeys(("●", "ready"), CYAN),
 }
-"""The colours of marks, states and verdicts."""
+"""Colours of marks, states and verdicts."""
 _WORDS = "|".join(COLORS)
 _MARKED = lazy_pattern(rf"^(\s*)({_WORDS})(?=[ :]|$)")
 _STATE = lazy_pattern(rf"^(\S+?(?:/\S+)?:?\s+)({_WORDS})(?=[ :,]|$)")
 _WORKFLOW_COMMAND = lazy_pattern(r"(?m)^([ \t]*)::")
-"""The start of a line that GitHub's runner executes as a command."""
+"""Start of a line that GitHub's runner executes as a command."""
 _LABEL = lazy_pattern(r"^(\s+)(next|hint|fix|undo|approve|reject|edit)(?=[ :])")
 _DIFF: tuple[tuple[tuple[str, ...], Mapping[str, object]], ...] = (
     (("+++", "---", "diff ", "index "), {"bold": True}),
@@ -136,7 +136,7 @@ def write_what_it_lacks_in_ascii(stream: TextIOWrapper) -> None:
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
-    """Return similar ASCII text for characters that cannot be encoded, else escapes as in JSON."""
+    """Return similar ASCII text for characters that cannot be encoded, or else escapes as in JSON."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     import json

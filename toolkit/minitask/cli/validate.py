@@ -66,7 +66,7 @@ def command(
         return 0
     if watch:
         return show_changes(lambda: _watched(ctx, paths))
-    gc.disable()  # a short life with many small values: collecting them costs a third of it
+    gc.disable()  # a short process with many small values: collection takes a third of its time
     checked, top = _check(ctx, paths)
     diagnostics = checked.diagnostics
     if grades and not checked.has_errors:
@@ -87,7 +87,7 @@ def _from_here(diagnostics: tuple[Diagnostic, ...], top: Path) -> tuple[Diagnost
 
 
 def _check(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Checked, Path]:
-    """Return the checked specs, and the folder that their paths start from."""
+    """Return the checked specs, and the folder that their paths are relative to."""
     folder = start_folder(ctx)
     repository = find_repository(folder)
     if repository:
