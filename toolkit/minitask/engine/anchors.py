@@ -1,6 +1,6 @@
-"""A spec's anchor is the commit whose line numbers it cites: diffs map the lines from there to the base.
+"""Anchors: the commit whose line numbers a spec cites; diffs map the lines from there to the base.
 
-`CommitGround` and `WorkGround` hold the files that specs are checked against, with the anchors of all of them.
+`CommitGround` and `WorkGround` provide the files that specs are checked against, with the anchors of the specs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from minitask.spec.model import LineRange, Spec
 
 
 class Anchor(Struct):
-    """A task's anchor, which maps lines from there to the base; the commit is looked up at the first use."""
+    """A task's anchor, which maps lines from there to the base; the commit is found at the first use."""
 
     git: Git
     objects: Objects
@@ -38,19 +38,19 @@ class Anchor(Struct):
 
     @property
     def known(self) -> str | None:
-        """Return the anchor's commit if it was looked up."""
+        """Return the anchor's commit if it was found already."""
         return self._commit
 
     def locate(self, path: str, cited: LineRange) -> LineRange:
-        """Return where cited lines are in the base; raise `EditError` if one changed or is gone."""
+        """Return the range of cited lines in the base; raise `EditError` if one changed or is gone."""
         self._check_version(path, cited)
         versions = self._versions_of(path)
         return cited if versions is None else map_lines(cited, versions)
 
     def nearest(self, path: str, cited: LineRange, count: int) -> LineRange | None:
-        """Return the lines that cited ones became, changed or not; None if nothing is left of them.
+        """Return the range that cited lines became, changed or not, or None if none of them is left.
 
-        In a file that is not at the anchor they are the cited ones, up to the `count` lines that it has.
+        In a file that is not at the anchor, it is the cited range, up to the `count` lines of the file.
         """
         try:
             versions = self._versions_of(path)
@@ -68,14 +68,14 @@ class Anchor(Struct):
         return self._renames
 
     def new_name(self, path: str) -> str | None:
-        """Return the name in the base of a file that was renamed since the anchor; None if it was not."""
+        """Return the new name of a file that was renamed since the anchor, or None."""
         if self.objects.entry(self.commit(), path) is None:
             return None
         now = self.renames.after(path)
         return now if now != path and self.objects.entry(self.task.base, now) is not None else None
 
     def history(self) -> SpecVersions:
-        """Return the versions of the spec's file, and of those beside it."""
+        """Return the versions of the spec's file and of its neighbours."""
         if self._history is None:
             path = self.task.path
             folder = PROJECTS if path.startswith(f"{PROJECTS}/") else path
@@ -83,7 +83,7 @@ class Anchor(Struct):
         return self._history
 
     def _find(self) -> str:
-        """Return the commit that the spec names, else the first that brought it in as it is."""
+        """Return the commit that the spec names, or else the first with the spec in its present version."""
         revision = self.task.spec.options.anchor
         if revision:
             commit = self.objects.commit(revision)
@@ -118,7 +118,7 @@ class Anchor(Struct):
             )
 
     def _changed_with_spec(self, path: str, cited: LineRange) -> bool:
-        """Return True if the commit that brought the spec in changed the cited lines."""
+        """Return True if the commit that added the spec changed the cited lines."""
         parent = self.objects.parent_of(self.commit())
         old = self.objects.entry(parent, path) if parent else None
         new = self.objects.entry(self.commit(), path)
@@ -133,7 +133,7 @@ class Anchor(Struct):
         return self._versions[path]
 
     def _load(self, path: str) -> Versions | None:
-        """Return both versions of a file; None if they are the same, so that no line moved."""
+        """Return both versions of a file, or None if they are the same."""
         anchor, base = self.commit(), self.task.base
         old = self.objects.entry(anchor, path)
         new = self.objects.entry(base, path)
@@ -152,7 +152,7 @@ class Anchor(Struct):
         return Versions(path, self._lines(old.oid), self._lines(new.oid), line_hunks)
 
     def _gone(self, path: str, anchor: str) -> EditError:
-        """Return the error for a file that the base lacks, with its new name if it has one."""
+        """Return the error for a file that the base lacks, with its new name if it was renamed."""
         now = self.new_name(path)
         if now is None:
             return EditError(f"{path} is gone since the spec was written (at {anchor[:12]})")
@@ -168,7 +168,7 @@ class Anchor(Struct):
 
 
 def _hunk(raw: tuple[int, int, int, int]) -> LineHunk:
-    """Return `@@ -a,b +c,d @@` as half-open, 0-based; git names the line before an empty side."""
+    """Return `@@ -a,b +c,d @@` as half-open, 0-based ranges; git names the line before an empty side."""
     old, old_count, new, new_count = raw
     old_start = old - 1 if old_count else old
     new_start = new - 1 if new_count else new
@@ -176,7 +176,7 @@ def _hunk(raw: tuple[int, int, int, int]) -> LineHunk:
 
 
 class CommitGround(Struct):
-    """A base commit, with each spec's anchor; `uncommitted` specs cite the lines of the base itself."""
+    """A base commit, with each spec's anchor; `uncommitted` specs cite lines of the base itself."""
 
     git: Git
     objects: Objects
@@ -192,7 +192,7 @@ class CommitGround(Struct):
         return self._tree(self.base)
 
     def anchor_of(self, spec: Spec) -> CommittedFiles | None:
-        """Return the tree of the anchor of a spec that cites lines."""
+        """Return the anchor's tree for a spec that cites lines, or None."""
         commit = self.anchor_commit(spec) if any(ref.ranges for ref in spec.files) else None
         return self._tree(commit) if commit else None
 
@@ -202,17 +202,17 @@ class CommitGround(Struct):
         return anchor.commit() if anchor else None
 
     def locate(self, spec: Spec, path: str, cited: LineRange) -> LineRange:
-        """Return where lines that a spec cites are in the base."""
+        """Return the range in the base of lines that a spec cites."""
         anchor = self._anchor(spec)
         return anchor.locate(path, cited) if anchor else cited
 
     def new_name(self, spec: Spec, path: str) -> str | None:
-        """Return the name that a file missing from the base was renamed to since the spec was written."""
+        """Return the new name of a file that was renamed since the spec was written, or None."""
         anchor = self._anchor(spec)
         return anchor.new_name(path) if anchor else None
 
     def earlier(self, spec: Spec) -> Earlier | None:
-        """Return the version of a committed spec before this one, with its anchor."""
+        """Return the previous version of a committed spec, with its anchor."""
         anchor = self._anchor(spec)
         if anchor is None or spec.options.anchor or spec.path in self.uncommitted:
             return None
@@ -240,7 +240,7 @@ class CommitGround(Struct):
         return self._trees[commit]
 
     def _anchor(self, spec: Spec) -> Anchor | None:
-        """Return the anchor; None if the spec names one that does not exist, which `check_anchor` reports."""
+        """Return the anchor, or None if the spec names a commit that does not exist, which `check_anchor` reports."""
         if id(spec) not in self._anchors:
             self._anchors[id(spec)] = self._make_anchor(spec)
         return self._anchors[id(spec)]
@@ -259,13 +259,13 @@ class CommitGround(Struct):
 
 
 class WorkGround(Struct):
-    """The files of the checkout, for specs that are not committed: they cite the lines of its files."""
+    """The files of the checkout, for uncommitted specs, which cite lines of these files."""
 
     files: CheckoutFiles
     committed: CommitGround | None = None
 
-    def new_name(self, spec: Spec, path: str) -> str | None:  # noqa: ARG002 - it is new
-        """Return None: a spec that is not committed uses the present names."""
+    def new_name(self, spec: Spec, path: str) -> str | None:  # noqa: ARG002 - no old names
+        """Return None, because an uncommitted spec uses the present names."""
         return None
 
     def earlier(self, spec: Spec) -> Earlier | None:
@@ -278,13 +278,13 @@ class WorkGround(Struct):
         return head.version(spec, text, commit) if commit else None
 
     def anchor_of(self, spec: Spec) -> CommittedFiles | None:
-        """Return the tree of the anchor that a spec names; None if it names none, or none that exists."""
+        """Return the tree of the anchor that a spec names, or None if it names none, or does not exist."""
         head, revision = self.committed, spec.options.anchor
         commit = head.objects.commit(revision) if head and revision else None
         return CommittedFiles(head.objects, commit) if head and commit else None
 
     def locate(self, spec: Spec, path: str, cited: LineRange) -> LineRange:
-        """Return where lines that a spec cites are in the checkout."""
+        """Return the range in the checkout of lines that a spec cites."""
         anchor = self.anchor_of(spec)
         before = anchor.text(path) if anchor else None
         after = self.files.text(path)

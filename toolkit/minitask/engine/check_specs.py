@@ -1,4 +1,4 @@
-"""Check tasks before they run, by the same rules as `validate`: its errors stop a task here."""
+"""Check tasks before they run, by the same rules as `validate`; errors stop a task."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from minitask.spec.checks import check_anchor
 from minitask.spec.model import Diagnostic, Spec
 
 UNUSABLE = frozenset({"E212", "E401"})
-"""Rules about the required parts of a spec: a spec without one stops the command, as an unreadable one does."""
+"""Rules on required parts of a spec: a spec without one stops the command, like an unreadable one."""
 WARNED = frozenset({"W217", "W402", "W414", "W415", "W417", "W420"})
-"""Warnings that are repeated when a task begins: cited lines that may be wrong ones, and wishes that nothing checks."""
+"""Warnings repeated when a task starts: cited lines that may be wrong, and requirements that nothing checks."""
 
 
 def check_tasks(
@@ -33,9 +33,9 @@ def check_tasks(
     again: bool = False,
     is_routed: bool = False,
 ) -> Mapping[str, CheckedSpec]:
-    """Return the verdict of each task at a commit, by name, given all that is committed beside it.
+    """Return the verdict on each task at a commit, by name, given all specs committed there.
 
-    `is_routed` says that the user chose the executor, whatever the specs ask for.
+    `is_routed`: the user chose the executor, whatever the specs request.
     """
     check = _BaseCheck(engine, base)
     verdicts: dict[str, CheckedSpec] = {}
@@ -45,7 +45,7 @@ def check_tasks(
 
 
 def tasks_beside(engine: Context, tasks: Sequence[Task], base: Base) -> list[Task]:
-    """Return the other tasks of their projects, and those of further projects that they build on."""
+    """Return the other tasks of their projects, and those of other projects that they depend on."""
     check, paths = _BaseCheck(engine, base), {task.path for task in tasks}
     others = (
         task
@@ -66,7 +66,7 @@ def _by_project(tasks: Sequence[Task]) -> list[list[Task]]:
 def warn(
     engine: Context, tasks: Sequence[Task], verdicts: Mapping[str, CheckedSpec], base: Base
 ) -> None:
-    """Emit the warnings on tasks that may not do, or not prove, what their specs say."""
+    """Emit the warnings on tasks that may not do, or not prove, what their specs require."""
     files = {task.path: load_file(engine, task.path, base) for task in tasks}
     for task in tasks:
         parsed = files.pop(task.path).parsed.diagnostics if task.path in files else ()
@@ -79,7 +79,7 @@ def warn(
 def waits_for(
     tasks: Sequence[Task], verdicts: Mapping[str, CheckedSpec]
 ) -> Mapping[str, tuple[str, ...]]:
-    """Return the tasks, among those given, that each depends on without saying so."""
+    """Return the undeclared dependencies of each task on other given tasks."""
     names = {id(task.spec): task.name for task in tasks}
     return {
         name: tuple(names[id(spec)] for spec in verdict.waits_for if id(spec) in names)
@@ -103,7 +103,7 @@ def refusals(
 
 
 def check_alone(engine: Context, task: Task) -> None:
-    """Refuse a task that cannot start from its base as it is, whatever other tasks are to do."""
+    """Refuse a task that cannot start from its base, regardless of other tasks."""
     ground = _ground(engine, task.base, [task])
     verdict = check_one(task.spec, ground=ground, protected=engine.settings.protected)
     errors = (*_own_errors(engine, task), *verdict.errors)
@@ -143,7 +143,7 @@ class _BaseCheck(Struct, frozen=True, dict=True):
         return checked
 
     def everyone(self, tasks: Sequence[Task]) -> list[Task]:
-        """Return the tasks of one project, then all others that matter to them."""
+        """Return the tasks of one project, then all other tasks that are relevant to them."""
         own_paths = {task.path for task in tasks}
         near = self._load(self._near(tasks) - own_paths)
         everyone = [*tasks, *near]
@@ -174,7 +174,7 @@ class _BaseCheck(Struct, frozen=True, dict=True):
         return self.engine.objects.entry(self.base.base, path) is not None
 
     def _landed(self, everyone: Sequence[Task], *, again: Sequence[Task]) -> list[Spec]:
-        """Return the specs that have landed as they are committed, except for those to run again."""
+        """Return the specs that have landed in their committed version, except for those to run again."""
         again_ids = {id(task.spec) for task in again}
         tasks = [task for task in everyone if id(task.spec) not in again_ids]
         if not tasks:
@@ -191,7 +191,7 @@ class _BaseCheck(Struct, frozen=True, dict=True):
 
 
 def _own_errors(engine: Context, task: Task) -> tuple[Diagnostic, ...]:
-    """Return the problems of a task's anchor, and of files that go through a filter."""
+    """Return the errors of a task's anchor, and of files with a git filter."""
     spec, revision = task.spec, task.spec.options.anchor
     anchor = check_anchor(spec, commit=engine.objects.commit(revision) if revision else None)
     return (*anchor, *check_filters([spec], engine.repository, engine.objects, task.base))
@@ -207,7 +207,7 @@ def _project(task: Task) -> str:
 
 
 def _home(task: Task) -> str:
-    """Return the folder that holds a task's project: one below `mini-projects/`, or its file's own."""
+    """Return the folder of a task's project: one below `mini-projects/`, or its file's own."""
     parts = task.path.split("/")
     if parts[0] == PROJECTS and len(parts) > 2:
         return f"{PROJECTS}/{parts[1]}"

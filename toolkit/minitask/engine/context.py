@@ -1,4 +1,4 @@
-"""The context of a command on a repository: settings, objects, workspaces and sandbox, signature, and a clock."""
+"""The context of a command on a repository: settings, objects, workspaces, sandbox, signature, and clock."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ BAD_REF = lazy_pattern(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|[/
 
 
 class Progress(Struct, frozen=True):
-    """A progress event of a task: its stage, a short text, and its result at the end."""
+    """A progress event of a task: its stage, a short text, and finally its result."""
 
     task: str
     stage: str
@@ -57,10 +57,10 @@ class Progress(Struct, frozen=True):
 
 
 class Context(Struct):
-    """Everything that an attempt needs; made by `open_context`, under the repository's lock.
+    """Everything that an attempt needs; created by `open_context`, under the repository's lock.
 
-    Safe to share between threads: hold `writing` to append to the ledger, `landing` to move a target. `lessons` come
-    from another ledger, to use instead of this one. `built_on` maps each merge that is written here to its tip.
+    Thread-safe: hold `writing` to append to the ledger, `landing` to move a target. `lessons` are another ledger's
+    statistics, to use instead of this one's. `built_on` maps each merge written here to its tip.
     """
 
     repository: Repository
@@ -117,7 +117,7 @@ class Context(Struct):
             return self._reached
 
     def _open_build_cache(self) -> BuildCache | None:
-        """Return the folders that tools reuse between tasks; None if that is off, or commands could reach them."""
+        """Return the folders that tools reuse between tasks, or None if disabled, or if commands could reach them."""
         names = self.settings.build_cache
         if self._build_cache is None and names and self.sandbox.strength is not Strength.NONE:
             self._build_cache = open_build_cache(
@@ -131,7 +131,7 @@ class Context(Struct):
 
     @property
     def sandbox(self) -> Sandbox:
-        """Return the sandbox of validation commands; raise `MachineError` if it is weaker than the config requires."""
+        """Return the sandbox for validation commands; raise `MachineError` if it is weaker than the config requires."""
         if self._sandbox is None:
             sandbox = choose_sandbox(
                 self.settings.sandbox,
@@ -146,11 +146,11 @@ class Context(Struct):
         return self._sandbox
 
     def set_signature(self, signature: Signature) -> None:
-        """Commit in this name, whatever git's own settings are."""
+        """Commit in this name, regardless of git's settings."""
         self._signature = signature
 
     def begin(self, commit: str) -> None:
-        """Begin the work that every task needs in the background: the committer, and a workspace at a commit."""
+        """Start in the background what every task needs: find the committer, and check out a commit in a workspace."""
         self._asked = BackgroundCall(self._ask_git)
         self.slots.begin(commit)
 
@@ -160,13 +160,13 @@ class Context(Struct):
         return who
 
     def look_back(self, commit: str, path: str) -> None:
-        """Begin to read the landings since a commit's file came in; do nothing if no task is to run."""
+        """Start to read the landings since a commit's file was added; do nothing if no task will run."""
         if self._asked is not None:
             call = partial(history.landed_since, self.repository.git, commit, path)
             self._past = commit, path, BackgroundCall(call)
 
     def landed_since(self, commit: str, path: str) -> dict[str, Landing]:
-        """Return each task's newest landing or undo since a commit's file came in."""
+        """Return each task's newest landing or undo since a commit's file was added."""
         if self._past is not None and self._past[:2] == (commit, path):
             return self._past[2].result()
         return history.landed_since(self.repository.git, commit, path)
@@ -180,7 +180,7 @@ class Context(Struct):
             self._slots.end()
 
     def bring(self) -> SharedPaths:
-        """Return the paths to share or copy into workspaces; raise `UsageError` for one outside the checkout."""
+        """Return the paths to share with workspaces or copy there; raise `UsageError` for one outside the checkout."""
         top = self.repository.top
         for name in (*self.settings.share, *self.settings.copy):
             reason = check_path(name)
@@ -214,7 +214,7 @@ class Context(Struct):
 
     @property
     def signature(self) -> Signature:
-        """Return the committer, by git's settings at the first use."""
+        """Return the committer by git's settings, read at the first use."""
         if self._signature is None:
             self._signature = self._asked.result() if self._asked else committer(self.repository)
         return self._signature
@@ -232,7 +232,7 @@ class Context(Struct):
             return self._signer
 
     def signed(self, commit: NewCommit) -> NewCommit:
-        """Return a commit for the user's history: signed, if their git signs."""
+        """Return a commit for the user's history, signed if git is configured to sign."""
         if not self.signer.find_out():
             return commit
         tree = write_tree(self.objects, commit)
@@ -243,7 +243,7 @@ class Context(Struct):
         return granted(options.network, self.settings.network)
 
     def limits(self, seconds: int | None) -> Limits:
-        """Return the limits of a validation; a spec's own time limit can only be shorter."""
+        """Return the limits of a validation; a spec can only shorten the time limit."""
         settings = self.settings.limits
         allowed = float(settings["seconds"])
         return Limits(
@@ -271,7 +271,7 @@ class Context(Struct):
         return ref
 
     def tip(self, target: str) -> str:
-        """Return the commit at the tip of a branch; raise `NoBranchError` if there is no such branch."""
+        """Return the commit at a branch's tip; raise `NoBranchError` if the branch does not exist."""
         tip = self.objects.commit(target)
         if tip is not None:
             return tip
@@ -295,9 +295,9 @@ def open_context(
     emit: Callable[[Progress], None] = lambda _progress: None,
     looks_only: bool = False,
 ) -> Iterator[Context]:
-    """Yield a context that holds the repository's lock, after a repair of what a killed command may have left.
+    """Yield a context that holds the repository's lock, after repairing the state that a killed command may have left.
 
-    One that `looks_only` neither waits for the lock nor repairs anything.
+    With `looks_only`, it neither waits for the lock nor repairs anything.
     """
     home = repository.home
     with ExitStack() as stack:
@@ -333,9 +333,9 @@ def scratch_folder(repository: Repository) -> Path:
 
 
 def _recover(repository: Repository, *, abandoned: bool) -> None:
-    """Repair what a killed command left: validations, stale locks of the toolkit's refs, a half-written checkout.
+    """Repair the state after a killed command: validations, stale locks of the toolkit's refs, a half-written checkout.
 
-    `abandoned` says that the last command was certainly killed; else perhaps only git was.
+    `abandoned`: the last command was certainly killed; otherwise perhaps only git was.
     """
     if abandoned:
         for folder in (repository.home, *places.work_folders(repository)):

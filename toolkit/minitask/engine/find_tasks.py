@@ -1,4 +1,4 @@
-"""From the names that the user gives to tasks: paths, `FILE#N`, `PROJECT/ID`, projects."""
+"""Find tasks by the names that users give: paths, `FILE#N`, `PROJECT/ID`, projects."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ FORMS = "name a spec's path, FILE#N, PROJECT/ID or a project"
 
 
 class FoundTasks(Struct, frozen=True):
-    """Tasks to run; `refused` are those whose file was edited since it was committed."""
+    """Tasks to run; `refused` are those whose file was edited after its commit."""
 
     tasks: tuple[Task, ...]
     refused: Mapping[str, RefusedError]
 
 
 def find_tasks(engine: Context, names: Sequence[str], base: Base) -> FoundTasks:
-    """Return the named tasks; raise `UsageError` if a name fits nothing, or one of their specs has errors."""
+    """Return the named tasks; raise `UsageError` if a name matches nothing, or if one of their specs has errors."""
     tasks: dict[str, Task] = {}
     refused: dict[str, RefusedError] = {}
     for word in names:
@@ -67,7 +67,7 @@ def find_tasks(engine: Context, names: Sequence[str], base: Base) -> FoundTasks:
 
 
 def _warn_of_no_tasks(engine: Context, files: Mapping[str, LoadedFile]) -> None:
-    """Warn of a project's files without tasks; raise `UsageError` for one that cannot be read."""
+    """Warn of a project's files without tasks; raise `UsageError` for an unreadable one."""
     for path, file in files.items():
         errors = [diagnostic for diagnostic in file.parsed.diagnostics if diagnostic.is_error]
         if not file.tasks and errors:
@@ -78,16 +78,16 @@ def _warn_of_no_tasks(engine: Context, files: Mapping[str, LoadedFile]) -> None:
 
 
 def list_tasks(engine: Context, names: Sequence[str], base: Base) -> tuple[Task, ...]:
-    """Return the named tasks as they are committed, whatever their errors and edits in the checkout."""
+    """Return the named tasks as committed, whatever their errors and edits in the checkout."""
     return tuple(
         {task.name: task for word in names for task in _named(engine, word, base)[0]}.values()
     )
 
 
 def full_name(engine: Context, word: str, base: Base) -> str:
-    """Return the name `PROJECT/ID` of the task that is meant; raise `UsageError` for none or several.
+    """Return the name `PROJECT/ID` of one task; raise `UsageError` if the word matches none or several.
 
-    A task whose spec is gone is known by its records, and a branch of the toolkit by its name.
+    A task without a spec is found by its records, and a branch of the toolkit by its name.
     """
     name = word.removeprefix("refs/heads/")
     name = name.removeprefix("minitask/") if name.count("/") > 1 else name
@@ -135,7 +135,7 @@ def _is_known(engine: Context, name: str) -> bool:
 
 
 def spec_paths(engine: Context, base: str, folder: str) -> list[str]:
-    """Return the spec files at or below a path of a commit: `*.md`, but no README, and nothing in a folder `base`."""
+    """Return the spec files at or below a path of a commit: `*.md` without READMEs and folders named `base`."""
     if not folder:
         return sorted(_markdown(engine, engine.objects.tree_of(base), ""))
     entry = engine.objects.entry(base, folder)
@@ -157,7 +157,7 @@ def _markdown(engine: Context, tree: str, above: str) -> list[str]:
 
 
 def _named(engine: Context, word: str, base: Base) -> tuple[list[Task], dict[str, LoadedFile]]:
-    """Return the tasks that a word names, and the files that were searched; a path that exists is a path."""
+    """Return the tasks that a word names, and the files searched; existing paths take precedence."""
     paths, number = _paths(engine, word, base)
     if len(paths) == 1:
         engine.look_back(base.base, paths[0])
@@ -176,7 +176,7 @@ def _named(engine: Context, word: str, base: Base) -> tuple[list[Task], dict[str
 
 
 def _paths(engine: Context, word: str, base: Base) -> tuple[list[str], str]:
-    """Return the spec files at a path, or of the project whose folder has that name, and the number behind a `#`."""
+    """Return the spec files at a path, or of the project folder of that name, and the number after a `#`."""
     before, sign, number = word.rpartition("#")
     for path, own_number in ((word, ""), *([(before, number)] if sign else [])):
         inside = _inside(engine, path, base)
@@ -194,7 +194,7 @@ def _paths(engine: Context, word: str, base: Base) -> tuple[list[str], str]:
 
 
 def _spellings(engine: Context, word: str, base: Base) -> list[str]:
-    """Return the project folders whose names differ from a word at most in their Unicode composition."""
+    """Return the project folders whose names equal a word, up to Unicode composition."""
     folder = engine.objects.entry(base.base, PROJECTS)
     if folder is None or folder.mode != TREE:
         return []
@@ -221,7 +221,7 @@ def _likely(engine: Context, word: str, base: Base) -> list[str]:
 
 
 def _is_called(task: Task, word: str) -> bool:
-    """Return True for a task's name, its project's, `PROJECT#N`, or `FOLDER/ID` as the folder is written."""
+    """Return True for a task's name, its project's, `PROJECT#N`, or `FOLDER/ID` with the folder's spelling."""
     project, _, task_id = task.name.partition("/")
     if word in (task.name, project):
         return True
@@ -234,7 +234,7 @@ def _is_called(task: Task, word: str) -> bool:
 
 
 def fits(word: str, name: str, number: str = "") -> bool:
-    """Return True if a word is the ID or the number of the task `PROJECT/ID`, with or without its project."""
+    """Return True if a word is the ID or number of the task `PROJECT/ID`, with or without its project."""
     project, _, task_id = name.partition("/")
     given_project, _, given = word.replace("#", "/").rpartition("/")
     if given_project not in ("", project):
@@ -247,7 +247,7 @@ def fits(word: str, name: str, number: str = "") -> bool:
 
 
 def _choose_fitting(word: str, tasks: Iterable[Task], base: Base) -> list[Task]:
-    """Return the task that a word fits, of the user's own folder first; raise `UsageError` if it fits several."""
+    """Return the task that a word matches, preferring the user's folder; raise `UsageError` if several match."""
     fitting = [task for task in tasks if fits(word, task.name, task.spec.number)]
     near = [task for task in fitting if PurePosixPath(task.path).parent.name == base.folder.name]
     chosen = near or fitting
@@ -264,7 +264,7 @@ def _stop_on_errors(parsed: SpecFile) -> None:
 
 
 def _inside(engine: Context, path: str, base: Base) -> str | None:
-    """Return a path that the user typed, relative to the repository's root; None if it is not below it."""
+    """Return a path that the user typed, relative to the repository's root, or None if it is outside."""
     top = engine.repository.top
     if top is None:
         return path
@@ -276,7 +276,7 @@ def _inside(engine: Context, path: str, base: Base) -> str | None:
 
 
 def _unknown_name(engine: Context, word: str, names: list[str], base: Base) -> UsageError:
-    """Return the error for a word that names nothing, with the place of the spec, or a similar name."""
+    """Return the error for an unknown name, with the location of an uncommitted spec or a similar name."""
     message = f"no project, task or spec file {word}"
     uncommitted = _in_checkout(engine, word, base)
     if uncommitted:
@@ -306,7 +306,7 @@ def _candidates(word: str) -> tuple[str, ...]:
 
 
 def _in_checkout(engine: Context, word: str, base: Base) -> str:
-    """Return the spec, or folder of specs, in the checkout that a word may mean; "" for none."""
+    """Return the spec, or folder of specs, in the checkout that a word may mean, or ""."""
     top = engine.repository.top
     if top is None:
         return ""
@@ -321,7 +321,7 @@ def _in_checkout(engine: Context, word: str, base: Base) -> str:
 
 
 def _on_branch(engine: Context, word: str, base: Base) -> str:
-    """Return another branch of the user that holds a file that a word may mean; "" for none."""
+    """Return another branch of the user with a file that a word may mean, or ""."""
     for ref, oid in refs.snapshot(engine.repository.git, "refs/heads").items():
         is_other = ref != base.target and not ref.startswith(f"{refs.BRANCHES}/")
         if is_other and any(engine.objects.entry(oid, path) for path in _candidates(word)):

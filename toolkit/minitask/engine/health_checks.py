@@ -1,4 +1,4 @@
-"""Try what a machine can do: the sandbox, by attacks that must fail inside and succeed outside; servers; agents."""
+"""Test a machine: its sandbox, by attacks that must fail inside and succeed outside; model servers; agents."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from minitask.system.process import Finished
 
 
 class HealthCheck(Struct, frozen=True):
-    """The result of an attack: whether the sandbox stopped it, and whether it works without one."""
+    """The result of an attack: whether the sandbox stopped it, and whether it works without a sandbox."""
 
     attack: str
     stopped: bool
@@ -38,7 +38,7 @@ class HealthCheck(Struct, frozen=True):
 
 
 def try_sandbox(sandbox: Sandbox, environ: Mapping[str, str]) -> tuple[HealthCheck, ...]:
-    """Try to write and read outside the workspace, and to reach the network, in the sandbox and without one."""
+    """Try to write and read outside the workspace, and to reach the network, with and without the sandbox."""
     with _stage() as (folder, attacks):
         inside = _outcomes(sandbox, folder, attacks, environ)
         control = _outcomes(Sandbox(Strength.NONE, scratch=folder), folder, attacks, environ)
@@ -50,7 +50,7 @@ def try_sandbox(sandbox: Sandbox, environ: Mapping[str, str]) -> tuple[HealthChe
 
 @contextmanager
 def _stage() -> Iterator[tuple[Path, dict[str, str]]]:
-    """Yield a folder with a workspace and a secret beside it, and the attacks by name; a server listens for one."""
+    """Yield a folder with a workspace and a secret beside it, and the attacks by name; one needs the open port."""
     with tempfile.TemporaryDirectory(prefix="minitask-doctor-") as name, socket.socket() as server:
         folder = Path(name)
         (folder / "workspace").mkdir()
@@ -83,13 +83,13 @@ def _outcomes(
             readonly=(),
             env=environ,
         )
-        # A write counts where it arrives: a sandbox may give the command a folder of its own to write to.
+        # A write counts only if it arrives there: a sandbox may redirect it to a private folder.
         worked[attack] = written.exists() if str(written) in text else result.results[0].passed
     return worked
 
 
 class ServedModels(Struct, frozen=True):
-    """A model server: its address, the executor that uses it (empty: none), its models (None: no answer)."""
+    """A model server: its URL, the executor that uses it ("": none), its models (None: no answer)."""
 
     url: str
     executor: str
@@ -100,7 +100,7 @@ class ServedModels(Struct, frozen=True):
 class InstalledAgent(Struct, frozen=True):
     """An agent program: its type in the config, its path, its version, and whether it is logged in.
 
-    `problem` is its error if it does not start. `is_old` says that no version as old was ever run on a task.
+    `problem` is the error if it does not start. `is_old`: it is older than every version that was tested on a task.
     """
 
     type: str
@@ -114,7 +114,7 @@ class InstalledAgent(Struct, frozen=True):
 def ollama_servers(
     settings: Settings | None, environ: Mapping[str, str]
 ) -> tuple[ServedModels, ...]:
-    """Return the models of each Ollama in the config; if it names none, of the one in the environment."""
+    """Return the models of each Ollama server in the config; if there is none, of the environment's server."""
     urls = {
         entry.name: entry.base_url or DEFAULTS["ollama"]
         for entry in (settings.executors.values() if settings else ())
@@ -128,7 +128,7 @@ def ollama_servers(
 
 
 def agents_installed(environ: Mapping[str, str], folder: Path) -> tuple[InstalledAgent, ...]:
-    """Return the agent programs on PATH; each is started once, and asked about its login if that costs nothing."""
+    """Return the agent programs on PATH; start each once, and query its login if that costs nothing."""
     paths = {
         kind: path
         for kind, program in PROGRAMS.items()
@@ -155,7 +155,7 @@ def _installed(kind: str, path: str, environ: Mapping[str, str], folder: Path) -
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    """Return the numbers of a version."""
+    """Return the numeric parts of a version."""
     match = re.search(r"\d+(?:\.\d+)+", text)
     return tuple(map(int, match[0].split("."))) if match else ()
 
@@ -171,7 +171,7 @@ def _ask(url: str, executor: str) -> ServedModels:
 def _print(
     path: str, arguments: Sequence[str], environ: Mapping[str, str], folder: Path
 ) -> Finished:
-    """Run a program; one that does not start fails with the error as its output."""
+    """Run a program; if it does not start, return a failure with the error as its output."""
     argv = (path, *arguments)
     try:
         return process.run(argv, cwd=folder, env=environ, timeout_seconds=VERSION_SECONDS)

@@ -1,6 +1,6 @@
-"""The folders that minitask makes for a repository: workspaces for agents; and their removal, with its refs.
+"""Folders that minitask creates for a repository: agents' workspaces; and their removal, with minitask's refs.
 
-Agents' workspaces lie outside the repository, as all do: some agents refuse to write anywhere below a `.git`.
+Workspaces are outside the repository, because some agents refuse to write anywhere below a `.git`.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _lock = threading.Lock()
 
 
 class AgentWorkspaces(Struct, frozen=True):
-    """Workspaces at a commit for agent programs, each used by one at a time. Safe to share between threads."""
+    """Workspaces at a commit for agent programs, one program in each. Thread-safe."""
 
     engine: Context
     commit: str
 
     @contextmanager
     def open(self) -> Iterator[AgentWorkspace]:
-        """Yield the first free workspace, for as long as the block lasts."""
+        """Yield the first free workspace."""
         from minitask.workspace.agent_workspace import open_agent_workspace
 
         engine = self.engine
@@ -96,10 +96,10 @@ def own_folders(repository: Repository, environ: Mapping[str, str]) -> tuple[Pat
 def clean(
     engine: Context, base: Base, *, before: Collection[Path], branches: bool, dry_run: bool
 ) -> Cleaned:
-    """Remove workspaces, caches and journal refs; with `branches` also the branches of tasks that landed.
+    """Remove workspaces, caches and journal refs; with `branches` also the branches of landed tasks.
 
-    Attempts and the ledger always stay: they are the evidence. Folders that this command made, which did not exist
-    `before` it, are removed in a dry run, too, and not listed.
+    Attempts and the ledger are kept, because they are the evidence. Folders that this command created itself, which are
+    not in `before`, are removed in a dry run, too, and not listed.
     """
     present = own_folders(engine.repository, engine.environ)
     folders = tuple(folder for folder in present if folder in before)
@@ -112,7 +112,7 @@ def clean(
                 force_remove(child)
             shutil.rmtree(folder, ignore_errors=True)
     if not dry_run:
-        with suppress(OSError):  # notes of merges without a record yet stay
+        with suppress(OSError):  # notes of merges without a record are kept
             (engine.repository.home / "unrecorded").rmdir()
         if names:
             refs.delete(engine.repository.git, names)
@@ -120,7 +120,7 @@ def clean(
 
 
 def _landed_branches(engine: Context, base: Base) -> tuple[str, ...]:
-    """Return the task branches whose tip is part of the target, except for one that is checked out."""
+    """Return the task branches whose tip is part of the target, except for checked-out ones."""
     git = engine.repository.git
     landed = history.landings(git, base.base)
     heads = refs.snapshot(git, refs.BRANCHES)
@@ -136,7 +136,7 @@ def _landed_branches(engine: Context, base: Base) -> tuple[str, ...]:
 
 
 def _brought(engine: Context, landing: str, tip: str) -> bool:
-    """Return True if a landing brought a branch's tip: as its second parent, or as a commit of the same change."""
+    """Return True if a landing contains a branch's tip: as its second parent, or as a commit of the same change."""
     merged = engine.objects.commit(f"{landing}^2")
     if merged is not None:
         return merged == tip

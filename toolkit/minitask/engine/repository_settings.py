@@ -1,4 +1,4 @@
-"""The settings in force for a repository, and checks of specs against them and its git filters."""
+"""Load the settings for a repository, and check specs against them and against git filters."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from minitask.spec.model import Diagnostic, FileAction, Problem, Spec, Tier
 from minitask.system.cache import Cache
 
 APIS = frozenset({"openai", "anthropic", "ollama"})
-"""The types of executors behind an HTTP API."""
+"""Types of executors behind an HTTP API."""
 _ASKED = ("executor", "model", "tier")
-"""The options by which a spec asks for a route."""
+"""Options by which a spec requests a route."""
 
 
 def check_route(spec: Spec, settings: Settings) -> tuple[Diagnostic, ...]:
-    """Return E218 if the settings lack the executor, model or tier that a spec asks for, E220 if they forbid it.
+    """Return E218 if the settings lack the executor, model or tier that a spec requests, E220 if they forbid it.
 
-    Settings without any executor are no fault of a spec, unless it names one.
+    If no executors are configured, that is not the spec's fault, unless it names one.
     """
     options = spec.options
     asks = options.executor or options.model or options.tier
@@ -70,14 +70,14 @@ def check_filters(
 
 
 def _are_known(spec: Spec, settings: Settings) -> bool:
-    """Return True if a lack in the settings is the spec's fault: they have executors, or are trusted."""
+    """Return True if something missing in the settings is the spec's fault: they have executors, or are trusted."""
     if spec.options.executor == SCRIPT or settings.executors:
         return True
     return spec.options.executor is not None and not settings.notes
 
 
 def load_settings(repository: Repository | None, environ: Mapping[str, str]) -> Settings:
-    """Return the settings of all sources; raise `UsageError` if one cannot be read or has an unknown key."""
+    """Return the settings from all sources; raise `UsageError` if one is unreadable or has an unknown key."""
     memo = Cache(repository.home / "cache").document if repository else None
     layers: list[SettingsLayer] = []
     path = config.user_file(environ)
@@ -95,7 +95,7 @@ def load_settings(repository: Repository | None, environ: Mapping[str, str]) -> 
 
 
 def _placed(resolved: Settings, repository: Repository | None) -> Settings:
-    """Return the settings with the folders of executors below the repository's root."""
+    """Return the settings with executors' folders made absolute, below the repository's root."""
     if repository is None or not any(entry.folder for entry in resolved.executors.values()):
         return resolved
     root = repository.top or repository.git_dir
@@ -107,7 +107,7 @@ def _placed(resolved: Settings, repository: Repository | None) -> Settings:
 
 
 def _addressed(resolved: Settings, environ: Mapping[str, str]) -> Settings:
-    """Return the settings with an address for each API without one: the environment's, else its usual one."""
+    """Return the settings with an address for each API without one: the environment's, or else the default."""
     missing = [
         entry for entry in resolved.executors.values() if entry.type in APIS and not entry.base_url
     ]
@@ -128,9 +128,9 @@ def _addressed(resolved: Settings, environ: Mapping[str, str]) -> Settings:
 
 
 def config_text(repository: Repository | None) -> str | None:
-    """Return the text of the checkout's `minitask.yaml`; None if there is none.
+    """Return the text of the checkout's `minitask.yaml`, or None.
 
-    Raise `UsageError` for a file of a similar name, whose settings would be ignored.
+    Raises `UsageError` for a file of a similar name, whose settings would be ignored.
     """
     if repository is None or repository.top is None:
         return None
@@ -146,7 +146,7 @@ def config_text(repository: Repository | None) -> str | None:
 
 
 def read_text(path: Path) -> str | None:
-    """Return a file's text, or None if there is no such file; raise `UsageError` if it cannot be read."""
+    """Return a file's text, or None if it does not exist; raise `UsageError` if it is unreadable."""
     try:
         return path.read_text("utf-8")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The files of a commit and of a checkout, and the spec files that paths name in a checkout."""
+"""Files of a commit and of a checkout, and the spec files that the user's paths name in a checkout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from minitask.words import nearest
 
 
 class CommittedFiles(Struct):
-    """A commit's files; each look is remembered, since a commit never changes."""
+    """A commit's files; lookups are cached, because a commit never changes."""
 
     objects: Objects
     commit: str
@@ -53,14 +53,14 @@ class CommittedFiles(Struct):
         return self._entries[path]
 
     def text(self, path: str) -> str | None:
-        """Return a file's content; None if there is no such file."""
+        """Return a file's content, or None if it does not exist."""
         entry = self.entry(path)
         if entry is None or entry.mode not in FILE_MODES:
             return None
         return self.objects.blob(entry.oid).decode("utf-8", "surrogateescape")
 
     def names(self, folder: str) -> dict[str, Entry]:
-        """Return the entries of a folder by name; none if it is not a folder."""
+        """Return the entries of a folder by name; empty if it is not a folder."""
         if not folder:
             if self._tree is None:
                 self._tree = self.objects.tree_of(self.commit)
@@ -70,7 +70,7 @@ class CommittedFiles(Struct):
 
 
 class CheckoutFiles(Struct):
-    """The files of a checkout; each look is noted, so that a later one can detect a change."""
+    """The files of a checkout; lookups are recorded, to detect later changes."""
 
     top: Path
     _seen: dict[str, list[Any]] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class CheckoutFiles(Struct):
         return None if content is None else count_lines(content)
 
     def text(self, path: str) -> str | None:
-        """Return a file's content; None if there is no such file."""
+        """Return a file's content, or None if it does not exist."""
         content = self._read(path)
         return None if content is None else content.decode("utf-8", "surrogateescape")
 
@@ -96,7 +96,7 @@ class CheckoutFiles(Struct):
         return [path.name for path in (self.top / folder).iterdir() if path.name != ".git"]
 
     def seen(self) -> list[Any]:
-        """Return each path that was looked at: `[path, kind, size, mtime_ns]`; with a final `/`, a folder's names."""
+        """Return each recorded lookup as `[path, kind, size, mtime_ns]`; a final `/` marks a folder's names."""
         return [[path, *facts] for path, facts in self._seen.items()]
 
     def holds(self, entries: list[Any]) -> bool:
@@ -131,7 +131,7 @@ class CheckoutFiles(Struct):
 
 
 def count_lines(content: bytes) -> int | None:
-    """Return the lines of a text, the last one with or without a newline; None if it is not text."""
+    """Return the number of lines of a text, with or without a final newline, or None if it is not text."""
     if b"\0" in content[:8000]:
         return None
     return content.count(b"\n") + (not content.endswith(b"\n") and bool(content))
@@ -140,7 +140,7 @@ def count_lines(content: bytes) -> int | None:
 class Sources(Struct, frozen=True):
     """The spec files to check: their paths below `top`, with their texts.
 
-    `whole` are the folders below `top` of which all specs are among them, with all folders in them.
+    `whole` are the folders below `top` whose specs are all included, at any depth.
     """
 
     top: Path
@@ -148,13 +148,13 @@ class Sources(Struct, frozen=True):
     whole: frozenset[str] = frozenset()
 
     def has_whole(self, home: str) -> bool:
-        """Return True if all specs of a project are here, be it a file or a folder."""
+        """Return True if all specs of a project, in a file or a folder, are included."""
         parents = (home, *map(str, PurePosixPath(home).parents))
         return home in self.texts or not self.whole.isdisjoint(parents)
 
 
 def read_sources(top: Path, folder: Path, names: Sequence[str]) -> Sources:
-    """Return the spec files that paths name, or all below `mini-projects`; raise `UsageError` if one does not exist."""
+    """Return the spec files at the given paths, or all below `mini-projects`; raise `UsageError` if one is missing."""
     texts: dict[str, str] = {}
     whole: set[str] = set()
     root = top.resolve()
@@ -186,7 +186,7 @@ def _hint(top: Path, start: Path) -> str:
 
 
 def _read_spec(path: Path) -> str:
-    """Return the start of a file, long enough to see if it is too large; raise `UsageError` for a pipe or device."""
+    """Return enough of a file to detect that it is too large; raise `UsageError` for a pipe or device."""
     if not path.is_file():
         raise UsageError(f"{path} is not a regular file", hint="name spec files or folders")
     with path.open("rb") as file:
@@ -194,9 +194,9 @@ def _read_spec(path: Path) -> str:
 
 
 def _paths_of(top: Path, folder: Path, names: Sequence[str]) -> list[Path]:
-    """Return the files and folders that are named.
+    """Return the named files and folders.
 
-    A path that exists, from the folder or from the top, comes before `FILE#N`, a project and `PROJECT/ID`.
+    An existing path, relative to `folder` or `top`, takes precedence over `FILE#N`, a project and `PROJECT/ID`.
     """
     paths = []
     for word in names:
@@ -220,7 +220,7 @@ def _paths_of(top: Path, folder: Path, names: Sequence[str]) -> list[Path]:
 
 
 def _files_of(top: Path, word: str) -> list[Path]:
-    """Return the spec files of a project, or of one of its tasks, by the names that `status` lists."""
+    """Return the spec files of a project, or of one of its tasks, by the names in `status`."""
     paths = []
     for path in spec_files(top / PROJECTS) if (top / PROJECTS).is_dir() else ():
         name = path.relative_to(top).as_posix()
@@ -231,7 +231,7 @@ def _files_of(top: Path, word: str) -> list[Path]:
 
 
 def _completed(sources: Sources, root: Path) -> Iterator[str]:
-    """Yield the folders of projects that were not named, but every spec of which was."""
+    """Yield the folders of projects that were not named, but whose specs were all named."""
     names = (name.split("/") for name in sources.texts)
     projects = {parts[1] for parts in names if len(parts) > 2 and parts[0] == PROJECTS}
     for home in (f"{PROJECTS}/{project}" for project in projects):

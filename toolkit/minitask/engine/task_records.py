@@ -1,4 +1,4 @@
-"""Records of tasks in the ledger, and the specs, changes, prompts and merges that they name."""
+"""Read a task's records in the ledger, and the specs, changes, prompts and merges that they name."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.dependency_graph import task_names
 
 Key = tuple[str, int, str]
-"""What identifies a record: its task, its number, and when it was started."""
+"""Identity of a record: its task, its number, and its start time."""
 DETAILED = 1000
-"""The most records whose texts are shown, the newest."""
+"""Limit of records whose texts are shown, newest first."""
 MOST_LINES = 200_000
-"""The most changed lines of all diffs together."""
+"""Limit of changed lines in all diffs together."""
 _ID = lazy_pattern(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def records_of(engine: Context, name: str) -> tuple[Record, ...]:
-    """Return the records of the attempts at a task (`PROJECT/ID`) and of their reviews by people, oldest first."""
+    """Return the records of a task's attempts (`PROJECT/ID`) and of people's reviews, oldest first."""
     return tuple(
         record
         for record in all_records_of(engine, name)
@@ -39,7 +39,7 @@ def records_of(engine: Context, name: str) -> tuple[Record, ...]:
 
 
 def all_records_of(engine: Context, name: str) -> tuple[Record, ...]:
-    """Return the same, with the calls beside the attempts and the merges by which they landed."""
+    """Return all records of a task, including calls apart from attempts, and merges."""
     head = engine.objects.commit(refs.LEDGER)
     return tuple(read_records(engine.objects, head, below=name))
 
@@ -66,9 +66,9 @@ def landed_states(engine: Context, records: Sequence[Record]) -> dict[str, str]:
 
 
 def with_merges(engine: Context, records: Sequence[Record]) -> tuple[Record, ...]:
-    """Return the records, each attempt with the merge by which it landed; a further landing is a record of its own.
+    """Return the records, each attempt with the merge by which it landed; further landings stay separate records.
 
-    A merge that an attempt's own record names, and that is not on the target, was only planned.
+    A merge named in an attempt's own record but not on the target was only planned.
     """
     merges: dict[int, Record] = {}
     for record in records:
@@ -86,7 +86,7 @@ def with_merges(engine: Context, records: Sequence[Record]) -> tuple[Record, ...
 
 
 def _has_merged(engine: Context, record: Record) -> bool:
-    """Return True if the merge that an attempt's own record names is on its target."""
+    """Return True if the merge named in an attempt's own record is on its target."""
     merge = engine.objects.commit(record.merge) if record.merge else None
     tip = engine.objects.commit(record.target)
     if merge is None or tip is None:
@@ -100,7 +100,7 @@ def latest_record(engine: Context, name: str) -> Record:
 
 
 def attempt_record(engine: Context, name: str, number: int | None) -> Record:
-    """Return a task's record of an attempt, the latest for None; raise `UsageError` if the ledger has none."""
+    """Return the record of a task's attempt (None: the latest); raise `UsageError` if there is none."""
     records = records_of(engine, name) if "/" in name else ()
     if not records:
         raise UsageError(
@@ -114,12 +114,12 @@ def attempt_record(engine: Context, name: str, number: int | None) -> Record:
 
 
 def exchange_of(engine: Context, name: str, number: int | None) -> tuple[Record, Exchange]:
-    """Return the prompt and reply of an attempt, the latest by a model for None, and its record.
+    """Return the record, prompt and reply of an attempt (None: the latest by a model).
 
-    Raise `UsageError` if none was recorded: for an edit script, a person's change, or by an earlier version.
+    Raises `UsageError` if none was recorded: for an edit script, a person's change, or by an earlier version.
     """
     head = engine.objects.commit(refs.LEDGER)
-    attempt_record(engine, name, number)  # raises for a task or number without a record
+    attempt_record(engine, name, number)  # raises if there is no such record
     records = all_records_of(engine, name)
     chosen = [record for record in records if number in (None, record.attempt.n)]
     attempts = [record for record in chosen if not record.is_call]
@@ -135,7 +135,7 @@ def exchange_of(engine: Context, name: str, number: int | None) -> tuple[Record,
 
 
 def task_at(engine: Context, name: str, source: str, base: Base) -> Task:
-    """Return the task of that name in a `PATH@BLOB`; raise `UsageError` if the file holds no such task."""
+    """Return the named task in a `PATH@BLOB`; raise `UsageError` if the file has no such task."""
     path, _, blob = source.rpartition("@")
     content = engine.objects.blob(blob).decode("utf-8", "surrogateescape")
     specs = parse_once(content, path=path, cache=engine.cache).specs
@@ -177,7 +177,7 @@ class TaskChanges(Struct, frozen=True):
 
 
 def changes_of(engine: Context, name: str, number: int | None) -> TaskChanges:
-    """Return the change of an attempt, the latest that made one for None; raise `UsageError` if there is none."""
+    """Return the change of an attempt (None: the latest with one); raise `UsageError` if there is none."""
     git = engine.repository.git
     record = attempt_record(engine, name, number)
     if number is None and record.candidate is None:
@@ -202,7 +202,7 @@ def changes_of(engine: Context, name: str, number: int | None) -> TaskChanges:
 
 
 class AttemptTexts(Struct, frozen=True):
-    """An attempt's spec, diff and reply; each is empty if there is none."""
+    """An attempt's spec, diff and reply; each is "" if there is none."""
 
     spec: str = ""
     diff: str = ""

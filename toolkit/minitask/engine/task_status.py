@@ -1,4 +1,4 @@
-"""The states of tasks, read from refs, the ledger and the target's ancestry; why tasks were not started."""
+"""States of tasks, from refs, the ledger and the target's history; and the reasons why tasks were not started."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from minitask.ledger.store import UNREADABLE, is_sum, read_documents
 
 ABSENT = ("", "")
 REFUSALS = "refusals"
-"""The folder of the reasons why tasks were not started: beside the ledger, which holds attempts alone."""
+"""Folder of the reasons why tasks were not started; the ledger holds only attempts."""
 NOT_BEGUN = frozenset({Verdict.REFUSED, Verdict.SKIPPED, Verdict.ERROR})
 SUMMARIES = "summaries of tasks"
 
@@ -46,7 +46,7 @@ class State(StrEnum):
 
 
 class TaskStatus(Struct, frozen=True):
-    """A task's state; `changed` means that the spec was committed again since its last attempt."""
+    """A task's state; `changed`: the spec was committed again after its last attempt."""
 
     task: Task
     state: State
@@ -96,7 +96,7 @@ def _state(task: Task, summary: TaskSummary | None, landing: Landing | None) -> 
 
 
 def _with_refusal(engine: Context, status: TaskStatus) -> TaskStatus:
-    """Return the status with the reason why the task was not started the last time, while its spec is the same."""
+    """Return the status with the reason why the task was last not started, unless its spec has changed."""
     if status.state in (State.MERGED, State.READY):
         return status
     refusal = find_refusal(engine, status.task.name)
@@ -106,19 +106,19 @@ def _with_refusal(engine: Context, status: TaskStatus) -> TaskStatus:
 
 
 def latest_landing(engine: Context, tip: str, task: str) -> Landing | None:
-    """Return a task's newest landing or undo at a tip, by the toolkit's commits or by hand."""
+    """Return a task's newest landing or undo at a tip, by the toolkit or by hand."""
     landing = history.latest_landing(engine.repository.git, tip, task=task)
     return as_it_stands(engine, landing, tip=tip) if landing else landed_by_hand(engine, tip, task)
 
 
 def landings_at(engine: Context, tip: str, tasks: Collection[str]) -> dict[str, Landing]:
-    """Return the newest landing or undo of each of these tasks at a tip, by the toolkit's commits or by hand."""
+    """Return the newest landing or undo of each of these tasks at a tip, by the toolkit or by hand."""
     landed = all_landings(engine.repository.git, engine.objects, tip, tasks)
     return {task: as_it_stands(engine, landing, tip=tip) for task, landing in landed.items()}
 
 
 def landed_by_hand(engine: Context, tip: str, task: str) -> Landing | None:
-    """Return how a person brought a task's branch to a tip, undone or not; None if they did not."""
+    """Return the landing of a task's branch by hand at a tip, undone or not, or None."""
     candidate = engine.objects.commit(refs.branch(task))
     if candidate is None:
         return None
@@ -127,7 +127,7 @@ def landed_by_hand(engine: Context, tip: str, task: str) -> Landing | None:
 
 
 def as_it_stands(engine: Context, landing: Landing, *, tip: str) -> Landing:
-    """Return the landing; marked as undone if a person reverted it, or removed its content."""
+    """Return the landing, marked as undone if a person reverted it or removed its content."""
     if landing.undone or not landing.whole or not _is_reverted(engine, landing, tip):
         return landing
     return replace(landing, undone=True)
@@ -164,7 +164,7 @@ def _side(change: TreeChange, *, new: bool) -> tuple[str, str]:
 
 
 class TaskSummary(Struct, frozen=True):
-    """A task's records in short: how many, their cost (None: one is unknown), and how the latest ended."""
+    """Summary of a task's records: their number, their cost (None: one is unknown), and the latest result."""
 
     attempts: int
     cost_usd: Decimal | None
@@ -174,7 +174,7 @@ class TaskSummary(Struct, frozen=True):
 
 
 def _summaries(engine: Context, tasks: Sequence[str]) -> Mapping[str, TaskSummary]:
-    """Return the summary of each task with records, from the cache unless the tree of its records has changed."""
+    """Return the summary of each task with records, cached until the tree of its records changes."""
     head = engine.objects.commit(refs.LEDGER)
     if head is None:
         return {}
@@ -192,7 +192,7 @@ def _summaries(engine: Context, tasks: Sequence[str]) -> Mapping[str, TaskSummar
 
 
 class _Brief(Struct, frozen=True):
-    """The fields of a record that a summary is made of."""
+    """The fields of a record for a summary."""
 
     n: int
     started_at: str
@@ -205,7 +205,7 @@ class _Brief(Struct, frozen=True):
 
 
 def _summary(documents: Iterable[dict[str, Any]]) -> TaskSummary | None:
-    """Return the summary of a task's records; None if none of them is of an attempt."""
+    """Return the summary of a task's records, or None if there are no attempts."""
     records = sorted(
         filter(None, map(_brief, documents)), key=lambda record: (record.n, record.started_at)
     )
@@ -223,7 +223,7 @@ def _summary(documents: Iterable[dict[str, Any]]) -> TaskSummary | None:
 
 
 def _brief(document: dict[str, Any]) -> _Brief | None:
-    """Return the fields of a record; None if it is damaged."""
+    """Return the fields of a record, or None if it is damaged."""
     try:
         attempt, kind = document["attempt"], str(document["kind"])
         cost, verdict = parse_money(attempt["cost_usd"]), Verdict(attempt["verdict"])
@@ -246,7 +246,7 @@ def _brief(document: dict[str, Any]) -> _Brief | None:
 
 
 class Refusal(Struct, frozen=True):
-    """Why a task was not started: its spec's blob then, the verdict, the reason, and the time in seconds since 1970."""
+    """Why a task was not started: its spec's blob at that time, the verdict, the reason, and the Unix time."""
 
     spec_blob: str
     verdict: Verdict
@@ -255,7 +255,7 @@ class Refusal(Struct, frozen=True):
 
 
 def remember(engine: Context, results: Sequence[TaskResult]) -> None:
-    """Keep the reasons why tasks were not started; forget those of tasks that were."""
+    """Store the reasons why tasks were not started; delete those of tasks that were."""
     for result in results:
         if result.verdict in NOT_BEGUN and not result.attempts:
             refusal = (result.spec_blob or "", result.verdict, result.reason)
@@ -265,12 +265,12 @@ def remember(engine: Context, results: Sequence[TaskResult]) -> None:
 
 
 def remember_error(engine: Context, task: Task, error: MinitaskError) -> None:
-    """Keep the error in a task's spec as the reason why it was not started."""
+    """Store the error in a task's spec as the reason why it was not started."""
     _keep(engine, task.name, Refusal(task.blob, Verdict.REFUSED, str(error), engine.clock()))
 
 
 def find_refusal(engine: Context, name: str) -> Refusal | None:
-    """Return why a task was not started the last time; None if it was, or was never tried."""
+    """Return why a task was last not started, or None if it was, or was never tried."""
     try:
         raw = json.loads(_path(engine, name).read_bytes())
         return Refusal(raw["spec_blob"], Verdict(raw["verdict"]), raw["reason"], raw["time"])

@@ -1,4 +1,4 @@
-"""A task: a spec at one version, on the commit that it starts from; its file and its refs."""
+"""A task: a spec at one version, with its base commit; its file and its refs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REFUSED = frozenset({"E213", "E215", "E219", "E220"})
 Other errors are bad usage.
 """
 _KIND = "spec 6"
-"""The version of cached parsed specs; raise it whenever the parser reads more than before."""
+"""Version of cached parsed specs; increase it whenever the parser reads more."""
 
 
 class Task(Struct, frozen=True):
@@ -40,7 +40,7 @@ class Task(Struct, frozen=True):
 
 
 class Base(Struct, frozen=True):
-    """The commit to find specs at, the branch that it is the tip of, and the user's folder.
+    """The commit to find specs at, the branch whose tip it is, and the user's folder.
 
     With `worktree_spec`, specs are taken from the checkout.
     """
@@ -63,7 +63,7 @@ class LoadedFile(Struct, frozen=True):
 
 
 def load_file(engine: Context, path: str, base: Base) -> LoadedFile:
-    """Return the tasks of a file, as committed at the base or, with `worktree_spec`, as it is in the checkout."""
+    """Return the tasks of a file, as committed at the base or, with `worktree_spec`, as in the checkout."""
     if base.worktree_spec:
         present = checkout_bytes(engine, path)
         if present is not None:
@@ -86,7 +86,7 @@ def _loaded(engine: Context, path: str, blob: str, content: bytes, base: Base) -
 
 
 def parse_once(text: str, *, path: str, cache: Cache | None) -> SpecFile:
-    """Return the specs of a file and its diagnostics, from the cache if the same text was parsed before."""
+    """Parse a spec file; return the cached result if the same text was parsed before."""
 
     def read() -> SpecFile:
         from minitask.spec.parse import parse_file
@@ -108,7 +108,7 @@ def refusal(path: str, diagnostics: Sequence[Diagnostic]) -> MinitaskError:
 
 
 def checkout_bytes(engine: Context, path: str) -> bytes | None:
-    """Return a file's content in the checkout; None if there is none."""
+    """Return a file's content in the checkout, or None."""
     top = engine.repository.top
     try:
         return (top / path).read_bytes() if top else None
@@ -139,7 +139,7 @@ def check_committed(engine: Context, path: str, base: Base) -> None:
 
 
 def _is_same(engine: Context, path: str, present: bytes, entry: Entry) -> bool:
-    """Return True if the content is the blob's, as it is or with line ends converted as git would on a commit."""
+    """Return True if the content equals the blob, as it is or with line ends converted as git would on a commit."""
     if blob_id(present, like=entry.oid) == entry.oid:
         return True
     git = engine.repository.git.with_user_config(engine.repository.top)
@@ -148,14 +148,14 @@ def _is_same(engine: Context, path: str, present: bytes, entry: Entry) -> bool:
 
 
 def commit_command(engine: Context, path: str, base: Base, name: str) -> str:
-    """Return the command that commits a spec from the user's folder."""
+    """Return the command that commits a spec, relative to the user's folder."""
     top = engine.repository.top
     shown = shlex.quote(os.path.relpath(top / path, base.folder) if top else path)
     return f"git add -- {shown} && git commit -m {shlex.quote(f'spec: {name}')} -- {shown}"
 
 
 class RefSnapshot(Struct, frozen=True):
-    """The tasks that landed or were reverted on a target, and all refs of the toolkit, as a run began."""
+    """The tasks that landed or were reverted on a target, and all refs of the toolkit, at the start of a run."""
 
     landed: frozenset[str]
     heads: Mapping[str, Mapping[str, str]]
@@ -184,7 +184,7 @@ def task_refs(engine: Context, task: str) -> dict[str, str]:
 
 
 def next_number(engine: Context, task: str, heads: Mapping[str, str] | None = None) -> int:
-    """Return the next attempt's number: above all in the ledger and in refs, even those of a killed process."""
+    """Return the next attempt's number, above all in the ledger and in refs, even those of a killed process."""
     ref_names = task_refs(engine, task) if heads is None else heads
     below = tuple(f"{folder}/{task}/" for folder in (refs.ATTEMPTS, refs.LANDING))
     ends = [
@@ -199,7 +199,7 @@ def next_number(engine: Context, task: str, heads: Mapping[str, str] | None = No
 
 
 def check_branch(engine: Context, task: Task, heads: Mapping[str, str]) -> None:
-    """Refuse a task whose branch cannot be made or moved. `heads` are the refs of the task.
+    """Refuse a task whose branch cannot be created or moved; `heads` are the task's refs.
 
     The name may conflict with another branch, or the branch may hold commits that are nowhere else.
     """

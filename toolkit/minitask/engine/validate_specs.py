@@ -41,7 +41,7 @@ class Checked(Struct, frozen=True):
 
 
 def check_sources(sources: Sources, repository: Repository | None, settings: Settings) -> Checked:
-    """Return all diagnostics that need no run of a command."""
+    """Return all diagnostics that do not require running a command."""
     worktree = CheckoutFiles(sources.top)
     if repository is None:
         return _Validation(sources, settings, worktree).check()
@@ -72,7 +72,7 @@ def _key(sources: Sources, head: str | None, settings: Settings, attributes: byt
 
 
 class _Head(Struct):
-    """The commit at HEAD, with the anchors of the specs in it and the tasks that have landed."""
+    """The commit at HEAD, with its specs' anchors and the tasks that have landed."""
 
     repository: Repository
     ground: CommitGround
@@ -89,12 +89,12 @@ class _Head(Struct):
         }
 
     def original_tree(self, spec: Spec) -> CommittedFiles | None:
-        """Return the tree of the commit that brought a spec in."""
+        """Return the tree of the commit that added a spec."""
         commit = introduced_by(self.repository.git, self.ground.base, spec.path)
         return CommittedFiles(self.ground.objects, commit) if commit else None
 
     def landed(self, specs: Sequence[Spec]) -> list[Spec]:
-        """Return the specs that have landed as they are at HEAD."""
+        """Return the specs that have landed in their version at HEAD."""
         ground = self.ground
         if self._landings is None:
             self._landings = all_landings(ground.git, ground.objects, ground.base)
@@ -110,7 +110,7 @@ class _Head(Struct):
 class _Validation(Struct):
     """The check of some spec files; without a repository, against the files of their folder.
 
-    The specs beside them are read from the checkout, and parsed when they are needed.
+    Neighbouring specs are read from the checkout, and parsed on demand.
     """
 
     sources: Sources
@@ -184,7 +184,7 @@ class _Validation(Struct):
                 yield from check_against_tree(spec, tree)
 
     def _near(self, judged: Sequence[Spec]) -> list[Spec]:
-        """Return the other specs of the project of some specs."""
+        """Return the other specs in the same projects."""
         projects = {name.partition("/")[0] for name in task_names(judged)}
         homes = {home_of(spec) for spec in judged}
         homes |= {f"{PROJECTS}/{project}{end}" for project in projects for end in ("", ".md")}
@@ -205,7 +205,7 @@ class _Validation(Struct):
         return self._beside[name]
 
     def _whole_projects(self, specs: Sequence[Spec]) -> list[list[Spec]]:
-        """Return the specs by project, of the projects whose every spec is among the sources."""
+        """Return the specs by project, for projects whose specs are all among the sources."""
         homes: dict[str, list[Spec]] = {}
         for spec in specs:
             homes.setdefault(home_of(spec), []).append(spec)

@@ -1,4 +1,4 @@
-"""The workspaces of validations: one for each that runs at once, kept for the next one."""
+"""A pool of workspaces for validations: one for each parallel validation, reused by later ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class WorkspacePool:
-    """Workspaces by number. Safe to share between threads."""
+    """Workspaces by number. Thread-safe."""
 
     def __init__(
         self,
@@ -33,9 +33,9 @@ class WorkspacePool:
         self._lock = threading.Lock()
 
     def begin(self, commit: str) -> None:
-        """Begin in the background to bring the first workspace to a commit.
+        """Start to check out a commit in the first workspace, in the background.
 
-        One that does not exist yet is made at its first use: that may take long.
+        A workspace that does not exist yet is created at its first use, because that may take long.
         """
         first = self._make(0)
         self._mirrors, self._free = [first], [0]
@@ -44,7 +44,7 @@ class WorkspacePool:
 
     @contextmanager
     def take(self, commit: str, *, is_base: bool = False) -> Iterator[IncrementalCheckout]:
-        """Yield a free workspace with exactly a commit's files. A run on a base adds to the build cache."""
+        """Yield a free workspace with exactly a commit's files; with `is_base`, the run adds to the build cache."""
         number = self._number(commit)
         try:
             mirror = self._mirrors[number]
@@ -60,7 +60,7 @@ class WorkspacePool:
 
     @contextmanager
     def session(self, mirror: IncrementalCheckout, sandbox: Sandbox) -> Iterator[CachingSession]:
-        """Yield the sandbox for one session in a workspace that was taken."""
+        """Yield the sandbox for one session in a taken workspace."""
         cache, adapted = self._build_cache(), mirror.within(sandbox)
         if cache is None:
             yield CachingSession(adapted)
@@ -69,14 +69,14 @@ class WorkspacePool:
                 yield session
 
     def end(self) -> None:
-        """Wait for the checkout in the background, and close the workspaces."""
+        """Wait for the background checkout, and close the workspaces."""
         if self._ahead is not None:
             self._ahead[1].wait()
         for mirror in self._mirrors:
             mirror.close()
 
     def _number(self, commit: str) -> int:
-        """Return a free workspace, if possible one that is at the commit already."""
+        """Return a free workspace, preferably one that is at the commit already."""
         with self._lock:
             if not self._free:
                 self._mirrors.append(self._make(len(self._mirrors)))
@@ -87,7 +87,7 @@ class WorkspacePool:
             return number
 
     def _was_begun(self, commit: str) -> bool:
-        """Return True if the first workspace was brought to the commit in the background."""
+        """Return True if the first workspace was checked out at the commit in the background."""
         ahead, self._ahead = self._ahead, None
         if ahead is None:
             return False
