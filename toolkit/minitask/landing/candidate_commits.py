@@ -1,8 +1,8 @@
-"""From a change to commits: the candidate with its verdict, and its merge into a tip of the target.
+"""Turn a change into commits: the candidate with its verdict, and its merge into a tip of the target.
 
-A candidate whose base is part of the target is merged by its own commits. One that was begun on a feature branch, or on
-a commit that was amended, reset or rebased away since, would bring all commits below it; so its change alone is applied
-to the tip and committed again. The same is done for a candidate that landed before and was reverted.
+A candidate whose base is part of the target is merged by its own commits. A candidate that was started on a feature
+branch, or on a commit that was amended, reset or rebased away since, would bring all commits below it; so only its
+change is applied to the tip and committed again. The same is done for a candidate that landed before and was reverted.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from minitask.ledger.record import Attempt, FileRecord, Usage, Verdict, money
 from minitask.spec.notes import is_executable
 
 RUNS = "Minitask-Runs"
-"""The trailer of a merge that changes files by which tools start programs: their paths."""
+"""Trailer of a merge that changes files by which tools start programs: their paths."""
 CARRIED = "Minitask-Carried"
-"""The trailer of a candidate that was made again: the commit with the original change."""
+"""Trailer of a candidate that was committed again: the original commit."""
 
 
 class Candidate(Struct, frozen=True):
-    """A proven candidate: its commit and tree, the attempt that made it, and the merge if one is written.
+    """A proven candidate: its commit and tree, its attempt, and the merge if it is written.
 
-    `base` is the commit that its change starts from; None for the candidate's first parent.
+    `base` is the commit that its change starts from; None: the candidate's first parent.
     """
 
     commit: str
@@ -47,7 +47,7 @@ class Candidate(Struct, frozen=True):
 
 
 class Joint(Struct, frozen=True):
-    """The merged tree and the commit to merge; without a tree, the paths in conflict or why it may not land."""
+    """The merged tree and the commit to merge; without a tree, the conflicting paths or the reason for a refusal."""
 
     commit: str
     tree: str | None = None
@@ -57,7 +57,7 @@ class Joint(Struct, frozen=True):
 
 
 def file_writes(changes: Sequence[Change], objects: Objects, task: Task) -> tuple[FileWrite, ...]:
-    """Return the writes of a change; raise `EditError` if a path is a folder, or below a file."""
+    """Return the file writes of a change; raise `EditError` if a path is a folder, or below a file."""
     executable = {ref.path for ref in task.spec.files if is_executable(ref)}
     return tuple(
         _write(change, objects, task.base, executable=change.path in executable)
@@ -89,9 +89,9 @@ def write_draft(
     tree: str | None = None,
     has_ref: bool = True,
 ) -> str:
-    """Write a commit to check out and prove, without a verdict, and return it; by default its parent is the base.
+    """Write a commit to check out and prove, without a verdict, and return its id; by default its parent is the base.
 
-    The task's journal ref points to it, or no ref at all.
+    The task's journal ref points to it, or no ref if `has_ref` is False.
     """
     commit = NewCommit(
         ref=f"{refs.LANDING}/{task.name}/draft",
@@ -110,9 +110,9 @@ def write_draft(
 def candidate_commit(
     engine: Context, task: Task, attempt: Attempt, tree: str, *, text: str = ""
 ) -> NewCommit:
-    """Return the candidate with its verdict: the author is the model, the committer the user.
+    """Return the candidate with its verdict; the author is the model, the committer the user.
 
-    `text` is its message; without one, the spec's title.
+    `text` is its message; by default the spec's title.
     """
     committer = engine.signature
     return engine.signed(
@@ -138,9 +138,9 @@ def merge_commit(
     round_: int = 0,
     text: str = "",
 ) -> NewCommit:
-    """Return the merge of a proven candidate into the target's tip; for a linear history, its commit on the tip.
+    """Return the merge of a proven candidate into the target's tip; in a linear history, its commit on the tip.
 
-    `text` is the candidate's own message; without one, it is read from the commit.
+    `text` is the candidate's message; by default it is read from the commit.
     """
     suffix = f".{round_}" if round_ else ""
     merges = engine.settings.merges
@@ -182,7 +182,7 @@ def _message(task: Task, attempt: Attempt, title: str, *, verdict: Verdict | Non
 
 
 def _own_text(engine: Context, commit: str) -> str:
-    """Return a commit's message without the trailers; "" if there is no such commit."""
+    """Return a commit's message without the trailers, or "" if there is no such commit."""
     raw = engine.objects.read(commit)
     text = raw[2].decode("utf-8", "replace").partition("\n\n")[2] if raw else ""
     return text.partition("\nMinitask: ")[0].strip()
@@ -222,7 +222,7 @@ def _cost(amount: Decimal | None) -> str:
 def write_merge(
     engine: Context, task: Task, candidate: Candidate, joint: Joint, *, tip: str, round_: int = 1
 ) -> str:
-    """Write the merge of a joined candidate into a tip, and return the commit."""
+    """Write the merge of a candidate into a tip, and return its id."""
     assert joint.tree is not None  # noqa: S101 - it was joined
     commit = merge_commit(
         engine,
@@ -239,7 +239,7 @@ def write_merge(
 
 
 def join_commits(engine: Context, task: Task, candidate: Candidate, *, tip: str) -> Joint:
-    """Return the merge of a candidate into a tip, without any foreign commit; the merged text may be faulty."""
+    """Return the merge of a candidate into a tip, without foreign commits; the merged text may be faulty."""
     base = candidate.base or engine.objects.commit(f"{candidate.commit}^1")
     if base is None or _leads_back(engine, tip, base):
         return _joint(candidate.commit, merged(engine, candidate.commit, tip=tip))
@@ -263,13 +263,13 @@ def _joint(commit: str, merge: MergeResult) -> Joint:
 
 
 def _own_commits(engine: Context, candidate: str, *, tip: str) -> dict[str, list[str]]:
-    """Return the commits that a merge of the candidate would bring to the tip, with their parents."""
+    """Return the commits that a merge of the candidate would add to the tip, with their parents."""
     lines = engine.repository.git.line("rev-list", "--parents", candidate, f"^{tip}").splitlines()
     return {commit: parents for commit, *parents in (line.split() for line in lines)}
 
 
 def _merged_on(engine: Context, candidate: str, *, base: str, tip: str) -> MergeResult:
-    """Apply the difference between a base and the candidate to the tip's files, whatever history the tip has."""
+    """Apply the difference between a base and the candidate to the tip's files, whatever the tip's history."""
     who = engine.signature
     tree = engine.objects.tree_of(tip)
     ours = NewCommit("", "files of the target\n", who, who, parents=(base,), tree=tree)
@@ -278,7 +278,7 @@ def _merged_on(engine: Context, candidate: str, *, base: str, tip: str) -> Merge
 
 
 def _lacking_spec(engine: Context, task: Task, *, base: str, tip: str) -> Joint | None:
-    """Return why the change may not be carried over: the target lacks the spec that it was made for."""
+    """Return a refusal if the target lacks the spec that the change was made for, else None."""
     made_for, present = (engine.objects.entry(commit, task.path) for commit in (base, tip))
     if made_for is None or made_for.oid != task.blob or (present and present.oid == task.blob):
         return None
@@ -308,7 +308,7 @@ def _carry(engine: Context, task: Task, candidate: Candidate, *, tip: str, tree:
 
 
 def merged(engine: Context, candidate: str, *, tip: str) -> MergeResult:
-    """Return the tree of the merge of a candidate, which has one parent, into a tip; or the paths that conflict."""
+    """Return the merge of a single-parent candidate into a tip: its tree, or the paths that conflict."""
     tree = None
     base = engine.objects.commit(f"{candidate}^1")
     if base is not None and _leads_back(engine, tip, base):

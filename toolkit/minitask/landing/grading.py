@@ -1,4 +1,4 @@
-"""The grade of a proof: how many faults, planted in the lines that a change added, its own validation notices.
+"""Grade a proof: count how many faults, planted in the lines that a change added, its own validation notices.
 
 Grading follows the proof, takes at most as long as the validation did (three times that if a percentage is required),
 and fails no task: its own errors become a note.
@@ -29,9 +29,9 @@ from minitask.settings import OFF, stricter_grade
 from minitask.words import counted
 
 LEAST_SECONDS, MOST_SECONDS = 0.4, 10.0
-"""The least and the most time for planting; in less, not even a command of some milliseconds can be repeated."""
+"""Limits of the time for planting; in less time, not even a command of some milliseconds can be repeated."""
 TIMES, STRICT_LEAST_SECONDS = 3, 5.0
-"""For a required percentage: the multiple of the validation's own time, and the least seconds."""
+"""For a required percentage: the multiple of the validation's time, and the minimum in seconds."""
 LOOP_SECONDS = 2.0
 """A mutant that runs longer than this, and three times as long as the proof, counts as endless, so as noticed."""
 
@@ -39,7 +39,7 @@ LOOP_SECONDS = 2.0
 class Graded(Struct, frozen=True):
     """A proven candidate, the records of its validation, and the files that it changes.
 
-    `may_share` says that a second core is likely to be free.
+    `may_share`: a second core is probably free.
     """
 
     task: Task
@@ -55,12 +55,12 @@ class Graded(Struct, frozen=True):
 
 
 def _required_grade(engine: Context, task: Task) -> str | int:
-    """Return the grade that a task requires: the stricter one of the settings' and the spec's."""
+    """Return the grade that a task requires: the stricter one of the settings and the spec."""
     return stricter_grade(engine.settings.grade, task.spec.options.grade)
 
 
 def grade(engine: Context, graded: Graded, *, required: str | int | None = None) -> Grade | None:
-    """Return how many planted faults the validation notices; None if no grade is required.
+    """Return how many planted faults the validation notices, or None if no grade is required.
 
     `required` replaces the grade that the settings and the spec require.
     """
@@ -77,7 +77,7 @@ def grade(engine: Context, graded: Graded, *, required: str | int | None = None)
 
 
 def shortfall(engine: Context, task: Task, score: Grade | None) -> str:
-    """Return why a grade keeps a task from landing; empty if it does not."""
+    """Return why a grade keeps a task from landing, or "" if it does not."""
     required = _required_grade(engine, task)
     if (
         not isinstance(required, int)
@@ -116,7 +116,7 @@ def _budget(graded: Graded, required: str | int) -> float:
 
 
 class _Trial:
-    """Runs the validation on one mutant after another, on two cores if there are two, until time is up."""
+    """Runs the validation on one mutant after another, on two cores if available, until time is up."""
 
     def __init__(self, engine: Context, graded: Graded, *, budget: float) -> None:
         self._engine = engine
@@ -127,7 +127,7 @@ class _Trial:
         self._lock = threading.Lock()
 
     def run(self, mutants: Sequence[Mutant]) -> Grade:
-        """Return the grade by as many mutants as there is time for."""
+        """Return the grade by all mutants that can be tried in time."""
         remaining = iter(mutants)
 
         def work() -> None:
@@ -169,7 +169,7 @@ class _Trial:
         proof = run_on(engine, task, commit, task.spec.commands, only_first=True)
         cut_off = any("timed out" in command.reason for command in proof.commands)
         if cut_off and time.monotonic() - started < loops:
-            return  # the budget ended it, which proves nothing
+            return  # stopped by the budget, which proves nothing
         with self._lock:
             (self._missed if proof.passed else self._noticed).append(mutant)
 

@@ -1,4 +1,4 @@
-"""Landing: the target moves to a merge whose exact tree was validated, or it does not move."""
+"""Land candidates: the target moves only to a merge whose exact tree was validated."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from minitask.spec.model import Spec
 
 ROUNDS = 8
 MOST_FILES = 200
-"""The most files of a merge whose text is checked."""
+"""Limit of files of a merge whose text is checked."""
 UNRECORDED = "unrecorded"
-"""The folder of the notes: each has the name of a merge, and holds the target that it was made for."""
+"""Folder of notes; each is named after a merge, and holds the merge's target."""
 
 
 class Landed(Struct, frozen=True):
-    """The outcome of a landing. `proof` is that of the merge, if it had to be run."""
+    """The outcome of a landing. `proof` is the merge's, if a validation was needed."""
 
     verdict: Verdict
     merge: str | None = None
@@ -60,11 +60,11 @@ class Landings(Protocol):
         """Expect a candidate that is about to be proven, and will land if it is."""
 
     def forget(self, name: str) -> None:
-        """Expect no longer that a task's candidate lands."""
+        """Stop expecting a task's candidate."""
 
 
 def land(engine: Context, task: Task, candidate: Candidate, lander: Landings | None) -> Landed:
-    """Land a proven candidate, by the lander if there is one; it stays ready if its target is gone meanwhile."""
+    """Land a proven candidate, by the lander if there is one; it stays ready if its target has disappeared."""
     try:
         if lander is not None:
             return lander.land(task, candidate)
@@ -79,16 +79,16 @@ def land(engine: Context, task: Task, candidate: Candidate, lander: Landings | N
 
 
 Check = Callable[[str, str], Proof | None]
-"""A check that returns how a merge into a tip breaks earlier landings; None if it does not."""
+"""Function that returns how a merge into a tip breaks earlier landings, or None."""
 
 
 def land_alone(
     engine: Context, task: Task, candidate: Candidate, *, check: Check = lambda _tip, _merge: None
 ) -> Landed:
-    """Merge one candidate into the target, prove the merge, move the target; again while the target moves.
+    """Merge a candidate into the target, prove the merge, and move the target; repeat while the target moves.
 
-    Only the merge that was written with the candidate, onto the very base that it was proven on, needs no further
-    proof. For any other, a cached result for the same tree and commands is enough.
+    Only the merge that was written with the candidate, onto the base that it was proven on, needs no further proof. For
+    any other, a cached result for the same tree and commands is enough.
     """
     proof = None
     for round_ in range(ROUNDS):
@@ -130,7 +130,7 @@ def _proven_merge(
 
 
 def together_red(proof: Proof) -> Landed:
-    """Return the outcome of a candidate whose merge is red."""
+    """Return the outcome of a candidate whose merge fails validation."""
     reason = f"it passes alone, but fails with what merged since: {proof.reason}"
     return Landed(Verdict.FAILED, reason=reason, proof=proof)
 
@@ -157,7 +157,7 @@ def out_of_scope(task: Task, reason: str) -> Landed:
 
 
 def not_moved(engine: Context, task: Task, candidate: Candidate, moved: TargetUpdate) -> Landed:
-    """Return the outcome of a candidate that a checkout, or the remote, refuses."""
+    """Return the outcome of a candidate that a checkout or the remote refuses."""
     if moved.declined:
         return _left_on_branch(engine, task, candidate.commit, moved)
     return Landed(
@@ -186,9 +186,9 @@ def join(engine: Context, task: Task, candidate: Candidate, *, tip: str) -> Join
 
 
 def _faults_of_merge(engine: Context, *, candidate: str, tip: str, tree: str) -> tuple[str, ...]:
-    """Return the faults of a merged tree, made line by line, that neither of its sides has, each with its place.
+    """Return the faults of a line-by-line merge that neither of its sides has, each with its location.
 
-    One side may rename what the other one uses, delete a module that it imports, or add the same definition or key.
+    One side may rename what the other uses, delete a module that it imports, or add the same definition or key.
     """
     objects = engine.objects
     base, made = objects.commit(f"{candidate}^1"), objects.tree_of(candidate)
@@ -249,12 +249,12 @@ def move_target(
 
 
 def note_recorded(engine: Context, merge: str) -> None:
-    """Remove the note on a merge: a record names it, or it is not on the target."""
+    """Remove the note on a merge that a record names, or that is not on the target."""
     (engine.repository.home / UNRECORDED / merge).unlink(missing_ok=True)
 
 
 def check_merge(engine: Context, task: Task, *, tip: str, merge: str) -> GateResult:
-    """Judge the changes of a merge by the task's spec and by git's filters; without changes, it may land."""
+    """Check the changes of a merge against the task's spec and git's filters; without changes, it may land."""
     trees = engine.objects.tree_of
     changes = engine.database.diffs.changes(trees(tip), trees(merge))
     if not changes:

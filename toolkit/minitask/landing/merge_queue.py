@@ -1,9 +1,9 @@
 """The merge queue: proven candidates land together, on one validation of the tree with all of them merged.
 
-A candidate that comes while others land waits, and the next landing takes all that wait. Each task keeps a merge commit
-of its own; they form a chain, whose last tree is validated by the commands of all. In a red chain, bisection finds the
-first prefix that fails: the links before its end land, the last one is removed, and the rest starts again. The number
-that land at once follows success: one more after a green chain, half after a red one.
+A candidate that arrives while others land waits, and the next landing takes all waiting ones. Each task keeps its own
+merge commit; the merges form a chain, whose last tree is validated by the commands of all. In a red chain, bisection
+finds the first prefix that fails: the links before its end land, the last one is removed, and the rest starts again.
+The number that land at once adapts: one more after a green chain, half after a red one.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from minitask.ledger.record import Verdict
 
 FIRST_AT_ONCE, MOST_AT_ONCE = 16, 32
 LONG_SECONDS = 0.1
-"""A shorter validation is not worth saving; the last one's time is the guess for the next."""
+"""A shorter validation is not worth saving; the last one's time is the estimate for the next."""
 GATHERING, GATHERING_SECONDS_MAX = 0.1, 5.0
-"""The longest wait for others to join a run: a share of its time, and seconds."""
+"""Limits of the wait for others to join a run: a share of its time, and seconds."""
 
 
 class _Request(Struct):
-    """A candidate that waits; `landed` is its outcome, once known."""
+    """A waiting candidate; `landed` is its outcome, once known."""
 
     task: Task
     candidate: Candidate
@@ -59,7 +59,7 @@ class _Request(Struct):
 
 
 class _Link(Struct, frozen=True):
-    """A merge of the chain: the request that it lands, and its commit."""
+    """A merge in the chain: its request, and its commit."""
 
     request: _Request
     commit: str
@@ -71,7 +71,7 @@ class MergeQueue:
     def __init__(
         self, engine: Context, *, cores: CpuPool | None = None, guards: Guards | None = None
     ) -> None:
-        """`cores` are those of the run: free ones prove several at once, and ahead, if validations take long."""
+        """Set up the queue; free `cores` of the run prove several at once, and ahead, if validations take long."""
         self._engine = engine
         self._guards = guards
         self._cores = cores
@@ -88,7 +88,7 @@ class MergeQueue:
             self._ahead.expect(task, commit)
 
     def forget(self, name: str) -> None:
-        """Expect no longer that a task lands, if it has not."""
+        """Stop expecting a task that has not landed."""
         if self._ahead is not None:
             self._ahead.drop(name)
 
@@ -103,7 +103,7 @@ class MergeQueue:
             self._ahead.close()
 
     def land(self, task: Task, candidate: Candidate) -> Landed:
-        """Return the outcome of a candidate, on whichever thread it landed."""
+        """Return the outcome of a candidate, whichever thread lands it."""
         mine = _Request(task, candidate)
         self._takes_long = mine.seconds >= LONG_SECONDS
         if self._ahead is not None and self._takes_long and not self._is_proven(mine):
@@ -129,7 +129,7 @@ class MergeQueue:
         return None if guards is None else guards.failure(tasks, tip=tip, merge=merge)
 
     def _gather(self, mine: _Request) -> None:
-        """Before a long run, wait a little for candidates that are about to be proven: they can take part."""
+        """Before a long run, wait briefly for candidates that are about to be proven, so that they can take part."""
         if self._ahead is None or not self._takes_long:
             return
         with self._lock:
@@ -145,7 +145,7 @@ class MergeQueue:
         return tree is not None and (tree == candidate.tree or is_proven(engine, task, tree))
 
     def _batch(self, mine: _Request) -> list[_Request]:
-        """Return the requests to land now: mine, and others for the same branch, in the order of their arrival."""
+        """Return the requests to land now: `mine`, and others for the same branch, in order of arrival."""
         with self._lock:
             fitting = [
                 request for request in self._waiting if request.task.target == mine.task.target
@@ -188,7 +188,7 @@ class MergeQueue:
         self._at_once = min(self._at_once + 1, MOST_AT_ONCE) if culprit is None else self._half()
         is_final = not good or self._advance(good, target=target, tip=tip)
         self._was_overtaken = not is_final
-        if self._was_overtaken:  # the target moves faster than all of them are proven
+        if self._was_overtaken:  # the target moves faster than all of them can be proven
             self._at_once = self._half()
         if culprit is not None and is_final:
             link, proof = culprit
@@ -201,7 +201,8 @@ class MergeQueue:
     def _chain(self, batch: Sequence[_Request], tip: str) -> list[_Link]:
         """Merge one candidate after another.
 
-        One that conflicts with the target is removed; one that conflicts with an earlier one of the batch waits.
+        A candidate that conflicts with the target is removed; one that conflicts with an earlier one of the batch
+        waits.
         """
         engine, chain, at = self._engine, [], tip
         for request in batch:
@@ -228,7 +229,7 @@ class MergeQueue:
         )
 
     def _sound(self, chain: list[_Link]) -> tuple[list[_Link], tuple[_Link, Proof] | None]:
-        """Return the longest prefix that is green as a whole, and the link behind it with its red proof."""
+        """Return the longest prefix that is green as a whole, and the next link with its red proof."""
         red = self._failure(chain)
         if red is None:
             return chain, None
@@ -243,7 +244,7 @@ class MergeQueue:
         return chain[:low], (chain[low], red)
 
     def _failure(self, links: Sequence[_Link]) -> Proof | None:
-        """Return how the tree of the last link fails the commands of all links; None if it is green."""
+        """Return how the tree of the last link fails the commands of all links, or None if it is green."""
         tasks = [link.request.task for link in links]
         cores = self._cores if self._takes_long else None
         return prove_together(self._engine, tasks, links[-1].commit, cores=cores)
@@ -259,7 +260,7 @@ class MergeQueue:
         moved = move_target(self._engine, target, tip=tip, merges=merges)
         is_blocked = not moved.done and not moved.declined
         if moved.moved_meanwhile or (len(links) > 1 and is_blocked):
-            return False  # a file of the user's may be in the way: fewer at once show of which task
+            return False  # a user's file may block it; smaller batches show which task
         for link in links:
             request = link.request
             if moved.done:

@@ -1,4 +1,4 @@
-"""Merged tasks: prove them again, from nothing but git; and undo one, by a commit that reverts its merge."""
+"""Prove merged tasks again, from git alone; and undo one, by a commit that reverts its merge."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class BranchVerification(Struct, frozen=True):
 
 
 def verify(engine: Context, revision: str, base: Base) -> BranchVerification:
-    """Run the validation in a commit's trailers on a fresh checkout of it, whatever is cached."""
+    """Run the validation in a commit's trailers on a fresh checkout of it, ignoring the cache."""
     commit = engine.objects.commit(revision)
     if commit is None:
         revision = refs.branch(full_name(engine, revision, base))
@@ -51,7 +51,7 @@ def verify(engine: Context, revision: str, base: Base) -> BranchVerification:
             f"{revision} is not a commit or a task", hint="name a branch, a commit or PROJECT/ID"
         )
     git = engine.repository.git
-    # A task's branch may hold a person's commits on top of the candidate.
+    # A task's branch may have a person's commits on top of the candidate.
     name = revision.removeprefix("refs/heads/").removeprefix("minitask/")
     is_branch = engine.objects.commit(refs.branch(name)) == commit
     carrier = (history.latest_with_spec(git, commit) if is_branch else None) or commit
@@ -98,12 +98,12 @@ class AuditedMerge(Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """Return why it is not proven; "" if it is."""
+        """Return why it is not proven, or ""."""
         return self.problem or (self.proof.reason if self.proof else "")
 
 
 def audit(engine: Context, merges: Iterable[LandedTask], base: Base) -> Iterator[AuditedMerge]:
-    """Yield each merge, its task's validation and the config's checks run again on a fresh checkout of it."""
+    """Yield each merge after running its task's validation and the config's checks on a fresh checkout of it."""
     for landed in merges:
         engine.emit(Progress(landed.task, "verify", landed.commit[:12]))
         tree = engine.objects.tree_of(landed.commit)
@@ -118,7 +118,7 @@ def audit(engine: Context, merges: Iterable[LandedTask], base: Base) -> Iterator
 def statement(audited: Iterable[AuditedMerge], object_format: str) -> dict[str, Any]:
     """Return the proven merges as an in-toto statement, version 1: the commits, and the evidence for each.
 
-    The format is that of github.com/in-toto/attestation; a commit's digest is named `gitCommit`, as its table has it.
+    The format is that of github.com/in-toto/attestation, whose name for a commit's digest is `gitCommit`.
     """
     subjects, evidence = [], []
     for merge in audited:
@@ -150,8 +150,8 @@ def statement(audited: Iterable[AuditedMerge], object_format: str) -> dict[str, 
 class Undone(Struct, frozen=True):
     """The outcome of an undo.
 
-    `merged`: the revert is on the target; `ready`: a checkout is in the way; else `failed` or `conflict`. `undone` is
-    the merge that was reverted, `dependents` the merged tasks that depend on it.
+    `merged`: the revert is on the target; `ready`: a checkout blocks it; else `failed` or `conflict`. `undone` is the
+    merge that was reverted, `dependents` the merged tasks that depend on it.
     """
 
     task: str
@@ -163,7 +163,7 @@ class Undone(Struct, frozen=True):
 
 
 def undo_task(engine: Context, name: str, base: Base) -> Undone:
-    """Revert the merge of a task, whose branch and records stay; raise `UsageError` if it has not landed."""
+    """Revert the merge of a task, but keep its branch and records; raise `UsageError` if it has not landed."""
     tip = engine.tip(base.target)
     landing = latest_landing(engine, tip, name)
     if landing is None or landing.undone:
@@ -201,7 +201,7 @@ def undo_task(engine: Context, name: str, base: Base) -> Undone:
 
 
 def _merged_dependents(engine: Context, name: str, base: Base) -> tuple[str, ...]:
-    """Return the merged tasks whose specs say that they depend on one, directly or through others."""
+    """Return the merged tasks whose specs depend on this one, directly or indirectly."""
     files = (load_file(engine, path, base) for path in spec_paths(engine, base.base, PROJECTS))
     graph = Graph(tuple(task.spec for file in files for task in file.tasks))
     at = {index for index, task in enumerate(graph.names) if task == name}
@@ -211,7 +211,7 @@ def _merged_dependents(engine: Context, name: str, base: Base) -> tuple[str, ...
 
 
 def _reverse(engine: Context, name: str, landing: str) -> str:
-    """Return a commit on top of the landing with the tree before it: a merge of it reverts the landing."""
+    """Return a commit on top of the landing with the tree before it: merging it reverts the landing."""
     before = engine.objects.commit(f"{landing}^1")
     if before is None:
         raise MachineError(f"the parent of {landing[:12]} is missing", hint="use a full clone")

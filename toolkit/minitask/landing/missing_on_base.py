@@ -1,6 +1,7 @@
-"""Detect, by a command that fails on the base, that the machine lacks something that no change will bring.
+"""Detect from a command's failure on the base that the machine lacks something that no change will provide.
 
-Each rule requires a certain sign. A command that may be red because the task is still to create what it needs passes.
+Each rule requires clear evidence. A command that may be red because the task has yet to create what it needs is
+accepted.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ REVISION = lazy_pattern(
 PYTHON_MODULE = lazy_pattern(r"No module named '?([\w.-]+)")
 NODE_MODULE = lazy_pattern(r"Cannot find (?:module|package) '([^']+)'")
 BY_PATH = (".", "/", "node:")
-"""The beginnings of names of modules that are no package's."""
+"""Prefixes of module names that are not a package's."""
 DENIED = lazy_pattern(r"(?:^|: )(?:\./)?([^\s:]+): Permission denied", re.MULTILINE)
 TEMPORARY = lazy_pattern(r"(/(?:var/)?tmp/[^\s:'\"]*)['\"]?: Permission denied")
 MISSING_FILE = lazy_pattern(
@@ -58,10 +59,10 @@ ITS_OWN_REVISION = lazy_pattern(r"^(?:HEAD|@)")
 
 
 class Red(Struct, frozen=True):
-    """A command that failed on the base: its text, exit code and output, and the texts of the commands before it.
+    """A command that failed on the base: its text, exit code and output, and the texts of earlier commands.
 
-    `after_checks` says that all of these passed, or only read files; `refused_hosts` are hosts that it tried to reach
-    and that `network` does not list.
+    `after_checks`: all of these passed, or only read files. `refused_hosts` are hosts that it tried to reach but
+    `network` does not list.
     """
 
     command: str
@@ -73,7 +74,7 @@ class Red(Struct, frozen=True):
 
     @property
     def installs(self) -> bool:
-        """Return True if it or a command before it installs packages."""
+        """Return True if it or an earlier command installs packages."""
         return any(INSTALL.search(text) for text in (*self.earlier, self.command))
 
 
@@ -81,10 +82,10 @@ class Scene(Struct, frozen=True):
     """Facts about the task and the repository.
 
     `written` and `executable` are the paths that the task writes, and makes executable; `network` is how to reach a
-    host (`""`: nothing is in the way); `tools` are the folders of packages that only the checkout has. `names` returns
-    the names of all files and folders of the base; `left_out`, of some paths, those that only the checkout has, with
-    whether git ignores them; `empty` the submodules without content; `fill` the command that fetches the history that
-    the clone lacks; `reaches` whether the clone has the commit so many before the base.
+    host (`""`: nothing prevents it); `tools` are the package folders that only the checkout has. `names` returns the
+    names of all files and folders of the base; `left_out` returns those of the given paths that only the checkout has,
+    with whether git ignores them; `empty` the submodules without content; `fill` the command that fetches the history
+    that the clone lacks; `reaches` whether the clone has the commit that many before the base.
     """
 
     written: tuple[str, ...]
@@ -99,14 +100,14 @@ class Scene(Struct, frozen=True):
 
 
 class Lack(Struct, frozen=True):
-    """The problem of a missing thing, and how to get it."""
+    """A missing thing: the problem, and how to get it."""
 
     problem: str
     hint: str
 
 
 def find_lack(red: Red, scene: Scene) -> Lack | None:
-    """Return what the command certainly lacks, whatever the change; None if the task may still bring it."""
+    """Return what the command certainly lacks, whatever the change, or None if the task may provide it."""
     return next(filter(None, (rule(red, scene) for rule in RULES)), None)
 
 
@@ -120,7 +121,7 @@ def _unlisted(red: Red, _scene: Scene) -> Lack | None:
 
 
 def fails_unlisted(hosts: Collection[str], text: str) -> bool:
-    """Return True if a command is certainly red because it may not reach these `hosts`, not just after it tried.
+    """Return True if a command certainly fails because it may not reach these `hosts`, not just after trying.
 
     `text`, the command with its output, must name a host, or install packages: a program that reports its use to a
     server does not mention the refusal.
@@ -166,7 +167,7 @@ def _revision(red: Red, scene: Scene) -> Lack | None:
     if not name or ITS_OWN_REVISION.search(name) or _is_written(name, scene.written):
         return None
     if name in scene.names() or PATH_LIKE.search(name):
-        return None  # a path: git takes it for a revision if there is no such file
+        return None  # a path: git reads it as a revision if there is no such file
     return Lack(
         f"names the revision {name}, which is no branch, tag or commit of this repository",
         "fetch it, or compare with HEAD",
@@ -247,11 +248,11 @@ RULES = (
     _program,
     _module,
 )
-"""The rules, in the order in which they are tried."""
+"""Rules, in the order in which they are tried."""
 
 
 def missing_modules(output: str) -> frozenset[str]:
-    """Return the modules that an output reports as missing, except for those that it names by a path."""
+    """Return the modules that an output reports as missing, except for those that it names by path."""
     modules = (
         match[1] for pattern in (PYTHON_MODULE, NODE_MODULE) for match in pattern.finditer(output)
     )
@@ -259,7 +260,7 @@ def missing_modules(output: str) -> frozenset[str]:
 
 
 def may_be_brought(module: str, written: Collection[str]) -> bool:
-    """Return True if a change of some paths may bring a module: one is named like a part of it, or is a manifest."""
+    """Return True if a change of some paths may provide a module: one is named like a part of it, or is a manifest."""
     parts = {_plain(part) for part in (_package(module), *module.replace("/", ".").split("."))}
     stems = {_stem(name) for path in written for name in path.split("/")}
     names = stems | {stem.strip("_") for stem in stems}
@@ -275,7 +276,7 @@ def _package(module: str) -> str:
 
 
 def _may_come(name: str, scene: Scene) -> bool:
-    """Return True if the repository has a file or folder of that name, or the change may bring it."""
+    """Return True if the repository has a file or folder of that name, or the change may provide it."""
     plain = _plain(name)
     if any(MANIFEST.search(path) or plain in _plain(path) for path in scene.written):
         return True

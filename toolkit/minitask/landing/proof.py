@@ -1,4 +1,4 @@
-"""Proof: commands are run and judged on a fresh checkout of a commit; on the base they must fail, before any call."""
+"""Prove commits: run and judge commands on a fresh checkout; on the base they must fail, before any call."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def prove_only(engine: Context, task: Task, commit: str, commands: Sequence[Comm
 
 
 def prove_checks(engine: Context, task: Task, commit: str) -> Proof | None:
-    """Run the config's checks alone on a commit; None if there are none."""
+    """Run only the config's checks on a commit; return None if there are none."""
     checks = _checks(engine)
     return run_on(engine, task, commit, checks) if checks else None
 
@@ -78,8 +78,8 @@ def prove_together(
 ) -> Proof | None:
     """Run the validations of several tasks on one commit, and the config's checks once.
 
-    Return None if all are green, else the first red proof. A red validation is run again on the same tree before it
-    counts: a flaky command removes no task. One workspace is enough; free `cores` take part with others.
+    Return None if all are green, else the first red proof. A red validation is repeated on the same tree before it
+    counts, so that a flaky command removes no task. One workspace is enough; free `cores` use others in parallel.
     """
     checks = _checks(engine)
     jobs = [*((task, task.spec.commands) for task in tasks)]
@@ -94,7 +94,7 @@ def prove_together(
                 task, commands = jobs[index]
                 proofs[index] = _steady(engine, task, slot, commit, commands)
                 if not proofs[index].passed:
-                    for _ in remaining:  # no other job begins
+                    for _ in remaining:  # no other job starts
                         pass
 
     if cores is None:
@@ -115,7 +115,7 @@ def prove_together(
 def _steady(
     engine: Context, task: Task, slot: IncrementalCheckout, commit: str, commands: Sequence[Command]
 ) -> Proof:
-    """Return the proof by some commands on a clean workspace; by a second run if the first is red."""
+    """Return the proof by some commands in a clean workspace; repeat a red one once."""
     proof = _in_clean(engine, task, slot, commit, commands)
     return proof if proof.passed else _in_clean(engine, task, slot, commit, commands)
 
@@ -131,7 +131,7 @@ def _in_clean(
 
 
 def _recall(engine: Context, key: str) -> Proof | None:
-    """Return the green result that is cached under a key, if any."""
+    """Return the green result cached under a key, if any."""
     cached = engine.cache.peek(key)
     if not isinstance(cached, list):
         return None
@@ -140,7 +140,7 @@ def _recall(engine: Context, key: str) -> Proof | None:
 
 
 def _keep(engine: Context, key: str, records: Sequence[CommandRecord]) -> None:
-    """Cache a green result, unless files that git does not track come into the workspace."""
+    """Cache a green result, unless untracked files are brought into the workspace."""
     if not (engine.settings.copy or engine.settings.share):
         engine.cache.keep(key, [to_builtins(record) for record in records])
 
@@ -163,7 +163,7 @@ def _key(engine: Context, task: Task, tree: str, commands: Sequence[Command]) ->
 
 
 def check_fails_before(engine: Context, task: Task) -> tuple[CommandRecord, ...]:
-    """Run the validation on the base; refuse one that passes already, for it proves nothing."""
+    """Run the validation on the base; refuse one that passes already, because it proves nothing."""
     if task.spec.options.proof == "none":
         return ()
     proof = run_on(engine, task, task.base, task.spec.commands, on_base=True)
@@ -187,7 +187,7 @@ def check_fails_before(engine: Context, task: Task) -> tuple[CommandRecord, ...]
 
 
 def _example(spec: Spec) -> str:
-    """Return how a new test serves as such a command: a run of all tests passes without it."""
+    """Return an example with the spec's new test, because a run of all tests passes without it."""
     from minitask.gates.test_files import is_test_path
 
     maybe_new = (FileAction.CREATE, FileAction.WRITE)
@@ -197,7 +197,7 @@ def _example(spec: Spec) -> str:
 
 
 class CheckTrial(Struct, frozen=True):
-    """The run of a command on a commit as it is, and what the command surely lacks in a workspace, if anything."""
+    """The run of a command on a commit, and what the command certainly lacks in a workspace, if anything."""
 
     command: CommandRecord
     lack: Lack | None
@@ -225,7 +225,7 @@ def _red(record: CommandRecord, earlier: Sequence[str] = (), *, after_checks: bo
 
 
 def _refuse_broken_environment(engine: Context, task: Task, proof: Proof) -> None:
-    """Refuse a task whose validation lacks something that no change brings."""
+    """Refuse a task whose validation lacks something that no change provides."""
     if proof.passed:
         return
     scene = _scene(engine, task)
@@ -259,7 +259,7 @@ def _scene(engine: Context, task: Task) -> Scene:
 
 
 def _how_to_reach(engine: Context, task: Task) -> str:
-    """Return how to reach a host that was not found; empty if nothing is in the way."""
+    """Return how to reach a host that was not found, or "" if nothing prevents it."""
     network = engine.network(task.spec.options)
     if not isinstance(network, AllowList):
         hint = "make it work offline; or list the hosts under `network` in your settings"
@@ -306,14 +306,14 @@ def _left_out(engine: Context, task: Task, paths: Iterable[str]) -> dict[str, bo
 
 
 def _behind_links(top: Path, path: str) -> str:
-    """Return a path with the links above it resolved; the path itself if that is outside the checkout."""
+    """Return a path with links in its folders resolved, or the path itself if that is outside the checkout."""
     folder, _, name = path.rpartition("/")
     real = os.path.relpath(os.path.realpath(top / folder), os.path.realpath(top))
     return path if real.startswith("..") else posixpath.normpath(posixpath.join(real, name))
 
 
 def _ignored_part(engine: Context, path: str) -> str:
-    """Return the first of the folders above a path, or the path itself, that git ignores in the checkout."""
+    """Return the topmost folder above a path, or the path itself, that git ignores in the checkout."""
     git = engine.repository.git.with_user_config(engine.repository.top)
     parts = path.split("/")
     heads = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
@@ -321,7 +321,7 @@ def _ignored_part(engine: Context, path: str) -> str:
 
 
 def _tools(engine: Context, task: Task) -> tuple[str, ...]:
-    """Return the folders of packages that the checkout has and the workspace lacks."""
+    """Return the package folders that the checkout has and the workspace lacks."""
     top = engine.repository.top
     present = (name for name in PACKAGES if top is not None and (top / name).is_dir())
     unshared = (name for name in present if name not in engine.settings.share)

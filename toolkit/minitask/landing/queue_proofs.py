@@ -1,15 +1,15 @@
-"""The proofs beside those of the merge queue: earlier merges again, and candidates ahead of their turn.
+"""Extra proofs of the merge queue: of earlier merges again, and of candidates ahead of their turn.
 
-`Guards` keep earlier merges of a run passing: their commands run again on later merges. With one job they do before
-each merge; with several, and for those left out, once at the end of the run, on all that landed. A task that takes up
-another's work may change what that one's commands see, so it is not held to them. The runs take at most as long as
-the validations themselves, and a little; those left out are named.
+`Guards` keep earlier merges of a run passing: their commands run again on later merges. With one job this is done
+before each merge; with several, and for those left out, once at the end of the run, on all that landed. A task that
+continues another's work may change the result of that task's commands, so these do not count against it. The runs take
+at most as long as the validations themselves, and a little more; those left out are reported.
 
-`SpeculativeProofs` prove a candidate, beside its own proof, on the tree that the target will probably have when it
-lands: merged into all that are being proven, or wait to land. A green result is cached by its tree, so if the guess is
-right, the landing runs nothing; if not, only the time of a free core is lost. To land in the expected order is worth a
-wait, but never a longer one than the run that it saves. A proof of no more use is ended, and so are all when the run
-ends.
+`SpeculativeProofs` prove a candidate, in parallel with its own proof, on the tree that the target will probably have
+when it lands: merged with all that are being proven, or wait to land. A green result is cached by its tree, so if the
+guess is right, the landing runs nothing; if not, only the time of a free core is lost. To land in the expected order is
+worth a wait, but never a longer one than the run that it saves. A proof of no more use is stopped, and so are all when
+the run ends.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from minitask.patterns import lazy_pattern
 from minitask.system import process
 
 EACH_SECONDS = 0.01
-"""The time that starting a run takes, beside its commands."""
+"""Time to start a run, in addition to its commands."""
 FREE_SECONDS = 0.1
 _NAMES = """
 cat cd cmp cut diff echo egrep false fgrep grep head ls printf pwd sed sleep sort tail test tr true uniq wc
@@ -47,7 +47,7 @@ TICK_SECONDS = 0.02
 
 
 class _GuardedTask(Struct, frozen=True):
-    """A task that landed: its position in the run, the time of its validation, and a merge on which it was green."""
+    """A task that landed: its position in the run, its validation's time, and a merge on which it was green."""
 
     task: Task
     position: int
@@ -56,19 +56,19 @@ class _GuardedTask(Struct, frozen=True):
 
 
 class Settled(Struct, frozen=True):
-    """The tasks whose commands are red on all that landed, and those whose commands were not run on it."""
+    """The tasks whose commands are red on all that landed, and those whose commands were not run there."""
 
     red: Mapping[str, Proof]
     not_run: tuple[str, ...]
 
 
 class Guards:
-    """The tasks that landed on a target in this run. Hold the landing lock while you use it."""
+    """The tasks that landed on a target in this run. Callers must hold the landing lock."""
 
     def __init__(
         self, engine: Context, *, follows: Callable[[str, str], bool], repeats: bool
     ) -> None:
-        """`follows` says whether a task takes up another's work; without `repeats`, nothing is run before a merge."""
+        """Set up the guards. `follows`: whether a task continues another's; without `repeats`, no run before merges."""
         self._engine = engine
         self._follows = follows
         self._repeats = repeats
@@ -79,7 +79,7 @@ class Guards:
         self._left_out: list[_GuardedTask] = []
 
     def failure(self, tasks: Sequence[Task], *, tip: str, merge: str) -> Proof | None:
-        """Return how the merge breaks earlier landings; None if nothing that is run again is red."""
+        """Return how the merge breaks earlier landings, or None if nothing that is run again is red."""
         if tip != self._tip:  # another program moved the target, so its content is unknown
             self._leave_out(self._kept)
         for landed in self._affordable([task.name for task in tasks]):
@@ -89,14 +89,14 @@ class Guards:
         return None
 
     def note(self, task: Task, *, seconds: float, merge: str) -> None:
-        """Note that a task has landed by a merge, which is the target's tip now."""
+        """Record that a task has landed by a merge, which is the target's tip now."""
         self._kept.append(_GuardedTask(task, self._count, seconds, merge))
         self._count += 1
         self._left_seconds += seconds
         self._tip = merge
 
     def settle(self, cores: CpuPool) -> Settled:
-        """Run at last the commands that were left out, on the target as it is now; the red tasks have landed."""
+        """Run the commands that were left out, on the present target; return the red tasks, which have landed."""
         self._leave_out(self._kept)
         if not self._left_out:
             return Settled({}, ())
@@ -133,7 +133,7 @@ class Guards:
         return seeing[::-1]
 
     def _affordable(self, names: Sequence[str]) -> list[_GuardedTask]:
-        """Return the tasks to run again before a merge of the named ones; the others are left for the end."""
+        """Return the tasks to run again before a merge of the named ones; leave the others for the end."""
         self._kept = self._not_taken_up(self._kept, names)
         self._left_out = self._not_taken_up(self._left_out, names)
         chosen = self._chosen(self._kept) if self._repeats else []
@@ -143,7 +143,7 @@ class Guards:
     def _not_taken_up(
         self, landed_tasks: Sequence[_GuardedTask], names: Sequence[str]
     ) -> list[_GuardedTask]:
-        """Return the tasks whose work none of the named ones takes up."""
+        """Return the tasks whose work none of the named ones continues."""
         return [
             landed
             for landed in landed_tasks
@@ -151,7 +151,7 @@ class Guards:
         ]
 
     def _chosen(self, landed_tasks: Sequence[_GuardedTask]) -> list[_GuardedTask]:
-        """Return the tasks that there is time for, the quickest first."""
+        """Return the tasks that there is time for, quickest first."""
         chosen: list[_GuardedTask] = []
         for landed in sorted(landed_tasks, key=lambda landed: landed.seconds):
             cost = landed.seconds + EACH_SECONDS
@@ -165,7 +165,7 @@ class Guards:
         self._kept = [landed for landed in self._kept if landed not in landed_tasks]
 
     def _proof(self, task: Task, merge: str) -> Proof:
-        """Run a task's own commands; a red one once more, for a flaky command removes no task."""
+        """Run a task's own commands; repeat a red run once, so that a flaky command removes no task."""
         proof = prove_only(self._engine, task, merge, task.spec.commands)
         return proof if proof.passed else prove_only(self._engine, task, merge, task.spec.commands)
 
@@ -181,14 +181,14 @@ def _may_see(text: str, names: Collection[str]) -> bool:
 
 
 def _names(path: str) -> set[str]:
-    """Return the names that a command may use for a path: itself, a folder above it, or any end of it."""
+    """Return the names that a command may use for a path: the path, a folder above it, or any tail of it."""
     parts = path.split("/")
     above = {"/".join(parts[:count]) for count in range(1, len(parts) + 1)}
     return {"."} | above | {"/".join(parts[count:]) for count in range(len(parts))}
 
 
 class _Expected(Struct):
-    """A candidate that will probably land, and its proof ahead, if one was begun."""
+    """A candidate that will probably land, and its proof ahead, if one was started."""
 
     task: Task
     commit: str
@@ -196,7 +196,7 @@ class _Expected(Struct):
 
 
 class SpeculativeProofs:
-    """The candidates that will probably land, in their order. Safe to share between threads."""
+    """The candidates that will probably land, in order. Thread-safe."""
 
     def __init__(self, engine: Context, cores: CpuPool) -> None:
         self._engine = engine
@@ -209,7 +209,7 @@ class SpeculativeProofs:
     def expect(self, task: Task, commit: str) -> None:
         """Prove a candidate, whose only parent is the base, ahead of its turn if a core is free."""
         settings = self._engine.settings
-        if settings.copy or settings.share:  # no result is cached
+        if settings.copy or settings.share:  # results are not cached
             return
         self.drop(task.name)
         with self._lock:
@@ -234,16 +234,16 @@ class SpeculativeProofs:
         self._end([proof])
 
     def expects_others(self, names: Container[str]) -> bool:
-        """Return True if candidates besides these are being proven."""
+        """Return True if candidates other than these are being proven."""
         return any(candidate.task.name not in names for candidate in self._line)
 
     def note_landed(self, name: str) -> None:
-        """Note that a task has landed."""
+        """Record that a task has landed."""
         with self._lock:
             self._line = [candidate for candidate in self._line if candidate.task.name != name]
 
     def drop(self, name: str) -> None:
-        """Note that a task will not land: its proof ahead is of no more use, nor are those of all after it."""
+        """Record that a task will not land: its proof ahead is useless now, and so are those of all after it."""
         with self._lock:
             names = [candidate.task.name for candidate in self._line]
             if name not in names:
@@ -253,18 +253,18 @@ class SpeculativeProofs:
         self._end([proof for proof in useless if proof is not None], wait=False)
 
     def close(self) -> None:
-        """End all proofs ahead, and begin no more."""
+        """Stop all proofs ahead, and start no more."""
         self._is_over = True
         with self._lock:
             begun = list(self._begun)
         self._end(begun)
 
     def stop(self) -> None:
-        """Begin no more proofs ahead, and wait for none."""
+        """Start no more proofs ahead, and wait for none."""
         self._is_over = True
 
     def _end(self, proofs: list[BackgroundCall[Proof]], *, wait: bool = True) -> None:
-        """End the validations of some proofs, unless they are over."""
+        """Stop the validations of some proofs, unless they have ended."""
         for proof in proofs:
             while not proof.wait(0):
                 process.end_started_by(proof.thread)
@@ -272,7 +272,7 @@ class SpeculativeProofs:
                     break
 
     def _begin(self, expected: _Expected) -> None:
-        """Begin a proof on a core that was taken for it; if that fails, give the core back."""
+        """Start a proof on a core that was taken for it; if that fails, release the core."""
         try:
             merge = self._merge_ahead(expected)
             if merge is not None:
@@ -300,7 +300,7 @@ class SpeculativeProofs:
         return next(same, None) is mine
 
     def _merge_ahead(self, expected: _Expected) -> str | None:
-        """Return the merge into the probable target; None if it would conflict, or be the candidate's tree."""
+        """Return the merge into the probable target, or None if it would conflict, or equal the candidate's tree."""
         engine, target = self._engine, expected.task.target
         at = engine.tip(target)
         for candidate in self._line:
@@ -311,7 +311,7 @@ class SpeculativeProofs:
         return merge if merge and trees(merge) != trees(expected.commit) else None
 
     def _merge(self, expected: _Expected, tip: str) -> str | None:
-        """Return a merge for the moment, to which no ref points; None if it conflicts."""
+        """Return a temporary merge without a ref, or None if it conflicts."""
         engine = self._engine
         result = merged(engine, expected.commit, tip=tip)
         if result.tree is None:

@@ -1,4 +1,4 @@
-"""The sentinel: checks whether the test run behind a green validation can be trusted.
+"""The sentinel: check whether the test run behind a green validation can be trusted.
 
 It runs the commands of the validation again where they must fail: with every test made to fail, and with the
 candidate's tests on the base's sources. A test run that passes there is rigged, or tests nothing.
@@ -50,9 +50,9 @@ from minitask.spec.model import Command
 from minitask.words import counted
 
 MOST_ENTRIES, MOST_FILES = 20_000, 300
-"""The most names of a tree that are searched for tests, and the most files in which tests are made to fail."""
+"""Limits of a tree's names that are searched for tests, and of files in which tests are made to fail."""
 TIMES, LEAST_SECONDS = 3, 5.0
-"""The time limit of the runs: a multiple of the validation's time, and the least seconds."""
+"""Time limit of the runs: a multiple of the validation's time, and the minimum in seconds."""
 _FOREIGN = frozenset({"node_modules", "vendor", "third_party", "target", "dist", ".venv", "venv"})
 _TOPS = ("", "src/", "lib/")
 """Folders from which modules are imported."""
@@ -63,8 +63,9 @@ _JUDGES = lazy_pattern(
 
 
 class Watched(Struct, frozen=True):
-    """A candidate whose validation passed: the records before and after, the files that it changes, and a deadline by
-    the monotonic clock.
+    """A candidate whose validation passed.
+
+    It holds the records before and after, the files that it changes, and a deadline of the monotonic clock.
     """
 
     task: Task
@@ -83,7 +84,7 @@ class Watched(Struct, frozen=True):
 
 
 def watch(engine: Context, watched: Watched) -> Findings:
-    """Return the findings against the test run; none if the commands have no known test runner."""
+    """Return the findings against the test run; none if no command runs a known test runner."""
     if not watched.commands:
         return Findings()
     spec, paths = watched.task.spec, [f.path for f in watched.files if may_hold_tests(f.path)]
@@ -132,10 +133,10 @@ def find_rigged_lines(engine: Context, watched: Watched) -> tuple[str, ...]:
 
 
 def find_changed_judges(engine: Context, watched: Watched) -> tuple[str, ...]:
-    """Return why a person should review a change that passes only with the checks that it brings along.
+    """Return why a person should review a change that passes only with the checks that it adds or changes.
 
     The validation runs once more, with each check that it names as it was on the base (unless the spec has all words
-    that the check gets), and on the base with the checks that the change creates.
+    added to the check), and on the base with the checks that the change creates.
     """
     task = watched.task
     named = [
@@ -165,7 +166,7 @@ def find_changed_judges(engine: Context, watched: Watched) -> tuple[str, ...]:
 
 
 def _is_shown(engine: Context, watched: Watched, path: str) -> bool:
-    """Return True if the spec has each word that a file gets."""
+    """Return True if the spec has each word added to a file."""
     base, now = (engine.objects.file(oid, path) for oid in (watched.task.base, watched.commit))
     added = FileVersions(path, base, now or "").added
     fresh = set(words_of("\n".join(added))) - {*words_of(base or ""), *words_of(path)}
@@ -173,7 +174,7 @@ def _is_shown(engine: Context, watched: Watched, path: str) -> bool:
 
 
 def _with_failing_tests(engine: Context, watched: Watched) -> Findings:
-    """Run the candidate with all tests of files with new ones made to fail, or all tests: no test runner may pass."""
+    """Run the candidate with failing tests, in files with new tests or in all: no test runner may pass."""
     if all(is_prose(file.path) for file in watched.files):
         return Findings()
     paths = list(islice(_paths(engine, watched.commit), MOST_FILES + 1))
@@ -242,7 +243,7 @@ def _failed(records: Iterable[CommandRecord]) -> int:
 
 
 def _sides(files: Iterable[FileRecord]) -> tuple[list[FileRecord], list[FileRecord]]:
-    """Return the changed files that belong to the tests, if any of them holds some, and the sources."""
+    """Return the changed test files, if any of them holds tests, and the changed source files."""
     code_files = [file for file in files if not is_prose(file.path)]
     tests = [file for file in code_files if is_test_path(file.path)]
     if not any(may_hold_tests(file.path) for file in tests):
@@ -253,14 +254,14 @@ def _sides(files: Iterable[FileRecord]) -> tuple[list[FileRecord], list[FileReco
 def _with_new_code(
     engine: Context, watched: Watched, files: Sequence[FileRecord]
 ) -> list[FileRecord]:
-    """Return the files with code that the base's files lack: no test need notice moved code, or settings."""
+    """Return the files with code that the base's files lack: tests need not notice moved code, or settings."""
     old_lines = base_lines(engine, watched.task, watched.files)
     texts = ((file, engine.objects.file(watched.commit, file.path) or "") for file in files)
     return [file for file, text in texts if is_code(file.path) and new_lines(text, old_lines)]
 
 
 def _paths(engine: Context, commit: str) -> Iterator[str]:
-    """Yield the files of a commit that may hold tests, except for those of other people's code."""
+    """Yield the files of a commit that may hold tests, except for third-party code."""
     pending = [("", engine.objects.tree_of(commit))]
     remaining = MOST_ENTRIES
     while pending and remaining > 0:
@@ -275,7 +276,7 @@ def _paths(engine: Context, commit: str) -> Iterator[str]:
 
 
 def _write_of(engine: Context, commit: str, path: str) -> FileWrite:
-    """Return the write that makes a path as it is in a commit."""
+    """Return the write that restores a path to its content in a commit."""
     entry = engine.objects.entry(commit, path)
     if entry is None:
         return FileWrite(path, None)
@@ -299,7 +300,7 @@ def _run(
 
 
 def _within(task: Task, seconds: float) -> Task:
-    """Return the task with a time limit for its commands of at most so many seconds."""
+    """Return the task with its commands' time limit reduced to at most `seconds`."""
     if math.isinf(seconds):
         return task
     options = task.spec.options

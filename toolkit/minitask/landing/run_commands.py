@@ -1,4 +1,4 @@
-"""Run commands in a workspace and judge them; tracked files that a command changes are restored for the next one."""
+"""Run commands in a workspace and judge them; tracked files that a command changes are restored after it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ bun.lock bun.lockb Cargo.lock composer.lock deno.lock flake.lock Gemfile.lock go
 package-lock.json packages.lock.json Pipfile.lock pnpm-lock.yaml poetry.lock uv.lock yarn.lock
 """
 LOCK_FILES = frozenset(_LOCK_FILES.split())
-"""Package managers write these as they install; a command that does so still tests the commit's own code."""
+"""Files that package managers write as they install; such a command still tests the commit's own code."""
 TEXT_BYTES = 8_000
 NAMED = 3
-"""The most changed files that a reason names."""
+"""Limit of changed files that a reason names."""
 
 
 class Proof(Struct, frozen=True):
@@ -38,7 +38,7 @@ class Proof(Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """Return the first command that failed, and how; "" if none did."""
+        """Return the first command that failed, and how, or ""."""
         failed = next((command for command in self.commands if not command.passed), None)
         if failed is None:
             return ""
@@ -47,7 +47,7 @@ class Proof(Struct, frozen=True):
 
 
 def set_up(engine: Context, slot: IncrementalCheckout) -> None:
-    """Run `workspace.setup`, without network; raise `MachineError` if it fails. Tracked files stay the commit's."""
+    """Run `workspace.setup`, without network; raise `MachineError` if it fails. Tracked files are restored."""
     if not engine.settings.setup:
         return
     with engine.slots.session(slot, engine.sandbox) as session:
@@ -78,7 +78,7 @@ def run_on(
     on_base: bool = False,
     only_first: bool = False,
 ) -> Proof:
-    """Run commands in one shell, in a workspace that holds exactly a commit; with `only_first`, until one fails."""
+    """Run commands in one shell, in a workspace with exactly a commit's files; with `only_first`, until one fails."""
     with engine.slots.take(commit, is_base=on_base) as slot:
         set_up(engine, slot)
         if not on_base:
@@ -99,10 +99,10 @@ def run_session(
     commit: str,
     only_first: bool = False,
 ) -> Proof:
-    """Run commands in one shell, in a workspace as it is; tracked files are restored after each.
+    """Run commands in one shell, in a workspace as it is; restore tracked files after each.
 
     A command that passed and changed tracked files may have judged its own change. So all are run once more, with the
-    files restored before each part of a command, too: a command that is red then is not green by the commit.
+    files also restored before each part of a command: a command that is red then was not green because of the commit.
     """
     proof = _run_once(engine, task, slot, commands, only_first=only_first)
     changed = _in_question(engine, task, commands, proof)
@@ -127,7 +127,7 @@ def _run_once(
     only_first: bool = False,
     stepwise: bool = False,
 ) -> Proof:
-    """Run commands in one shell, in a workspace as it is, and judge each by its exit code and output alone."""
+    """Run commands in one shell, in a workspace as it is, and judge each by only its exit code and output."""
     options = task.spec.options
     written = tuple(ref.path for ref in task.spec.writes())
     reader = TestReader(commands)
@@ -175,7 +175,7 @@ def _record(result: CommandResult, *, tests: SuiteCounts | None) -> CommandRecor
 
 
 def _with_earlier_changes(records: Sequence[CommandRecord]) -> Iterator[CommandRecord]:
-    """Yield the records; a red one names the files that commands before it changed."""
+    """Yield the records; a red one names the files that earlier commands changed."""
     earlier: list[str] = []
     for record in records:
         if record.passed or not earlier or record.exit_code is None:
@@ -189,7 +189,7 @@ def _with_earlier_changes(records: Sequence[CommandRecord]) -> Iterator[CommandR
 def _in_question(
     engine: Context, task: Task, commands: Sequence[Command], proof: Proof
 ) -> list[str]:
-    """Return the changed files that may make a green command green, without those that it changes on the base, too."""
+    """Return the changed files that may make a green command green, without those that also change on the base."""
     if not proof.passed:
         return []
     written = [ref.path for ref in task.spec.writes()]
@@ -203,7 +203,7 @@ def _in_question(
 def _with_reason(
     records: Sequence[CommandRecord], changed: Sequence[str]
 ) -> tuple[CommandRecord, ...]:
-    """Return the records of commands that are red only without their changes, with a reason at the first red one."""
+    """Return the records of commands that are red only without their changes; the first red one gets a reason."""
     reason = (
         f"it passes only because it changed {_listed(changed)}, so it did not test the commit; "
         "make it check without writing, or list what it writes among the task's files"
@@ -241,7 +241,7 @@ def _listed(paths: Sequence[str]) -> str:
 
 
 class TestReader:
-    """Reads the summaries of test runners as commands end; `counts` has the results by the index of the command."""
+    """Reads test runners' summaries as commands end; `counts` has the results by the command's index."""
 
     def __init__(self, commands: Sequence[Command]) -> None:
         self.counts: dict[int, SuiteCounts] = {}

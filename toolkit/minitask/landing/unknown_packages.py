@@ -1,4 +1,4 @@
-"""Imports that a change adds and that no package provides, as far as the repository and its interpreter show.
+"""Find imports that a change adds and that no package provides, by the repository and its interpreter.
 
 Only certain ones are reported: not a package that the repository names anywhere (in a manifest, a lock file, another
 file's imports), that is one of its own files, or that the interpreter of the validation finds.
@@ -35,7 +35,7 @@ OTHER_NAMES = {
     "sklearn": "scikit.learn",
     "win32com": "pywin32",
 }
-"""Names of packages that do not contain the module's name, as patterns."""
+"""Patterns of package names that do not contain the module's name."""
 MANIFESTS = (
     "*requirements*", "*constraints*", "*environment*.y*ml", "*.toml", "*setup.py", "*setup.cfg", "*Pipfile*",
     "*.lock", "*tox.ini", "*noxfile.py", "*Dockerfile*", "*.github/workflows/*", "*package.json", "*lock.json",
