@@ -87,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def do_GET(self) -> None:
-        """Answer with the page, or with the stream of events beside it."""
+        """Answer with the page, or with its stream of events."""
         refusal = self._refusal()
         if refusal is not None:
             self._answer(*refusal)

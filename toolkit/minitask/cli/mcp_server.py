@@ -108,7 +108,7 @@ class Running:
 
     @property
     def messages(self) -> str:
-        """Return the messages of the command besides its result and its progress."""
+        """Return the command's messages other than its result and progress."""
         return "\n".join(self._notes).removeprefix("error: ")
 
     def run(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> tuple[int, str]:

@@ -48,7 +48,7 @@ def source_of(session: Session) -> ForgeSource:
 
 
 def choose_forge(session: Session, remote: str | None = None) -> ChosenForge:
-    """Return the forge of a remote; raise `UsageError` if there is none, or no token."""
+    """Return the forge of a remote; raise `UsageError` if it is unknown or has no token."""
     source = source_of(session)
     name = source.remote(remote)
     return ChosenForge(name, open_forge(source, name))

@@ -157,7 +157,7 @@ class AgentExecutor:
     def _report(
         self, workspace: AgentWorkspace, job: Job, meter: Meter, expected: Usage
     ) -> AgentReport:
-        """Run the program and return its report; its usage counts whatever the result."""
+        """Run the program and return its report; its usage counts regardless of the result."""
         capped = self._program.caps_cost and not self._setting.base_url
         settle = meter.reserve(expected, capped=capped)
         job = replace(

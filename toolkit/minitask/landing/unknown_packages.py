@@ -1,7 +1,7 @@
 """Find imports that a change adds and that no package provides, by the repository and its interpreter.
 
-Only certain ones are reported: not a package that the repository names anywhere (in a manifest, a lock file, another
-file's imports), that is one of its own files, or that the interpreter of the validation finds.
+Only certain cases are reported. A package is not reported if the repository names it anywhere (in a manifest, a lock
+file, another file's imports), if it is one of its own files, or if the validation's interpreter finds it.
 """
 
 from __future__ import annotations

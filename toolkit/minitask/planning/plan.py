@@ -121,7 +121,7 @@ def planning_question(engine: Context, base: Base, goal: Goal) -> QuestionPrompt
 
 
 def plan(engine: Context, base: Base, goal: Goal, route: Route, *, budget: Budget) -> Planned:
-    """Have a model plan the goal, and write the specs; the call is recorded whatever the result."""
+    """Have a model plan the goal, and write the specs; the call is recorded in any case."""
     project_folder(engine.repository, goal.project)
     question = planning_question(engine, base, goal)
     question_call, outcome, failed = ask_of_project(

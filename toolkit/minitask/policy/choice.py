@@ -85,7 +85,7 @@ def choose(
 def next_rung(
     route: Route, settings: Settings, *, context: RoutingContext, spec: Spec, why: str = "failed"
 ) -> Route | None:
-    """Return the route to the next tier of the ladder; None if there is none."""
+    """Return the route to the next tier of the ladder, or None."""
     index = TIERS.index(route.tier.value)
     above = [step for step in route.ladder if step.use and TIERS.index(step.tier) > index]
     if not above:

@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
 
 Overrides = Mapping[str, Mapping[str, object]]
-"""The config's `prices` by model: `input`, `output` and, where they differ from `input`, `cached`, `cache_write`,
-`cache_write_1h`; `batch` is the factor for work in a batch. Empty: a subscription pays for it."""
+"""The config's `prices` by model.
+
+Each has `input`, `output` and, if they differ from `input`, `cached`, `cache_write`, `cache_write_1h`; `batch` is the
+factor for work in a batch. An empty entry means that a subscription pays for the model.
+"""
 
 UNPRICED = "unpriced"
 FROM_CONFIG = "config"

@@ -233,7 +233,7 @@ def _toml(value: object) -> str:
 
 
 def has_login(program: AgentProgram, environ: Mapping[str, str]) -> bool:
-    """Return True if a login or a key is where the program looks for one."""
+    """Return True if the program's usual files or variables hold a login or a key."""
     home = home_of(environ)
     if any(map(_SETS_LOGIN.search, find_setup(program.name, home).brought)):
         return True
