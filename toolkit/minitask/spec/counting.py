@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Sequence
 from enum import StrEnum
 
 from msgspec.structs import replace
@@ -12,14 +9,10 @@ from msgspec.structs import replace
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import (
     Command,
-    Criterion,
     Expectation,
     ExpectationKind,
-    FileAction,
-    FileRef,
-    Problem,
 )
-from minitask.spec.remarks import Remark, parse_length, with_default_tolerance
+from minitask.spec.remarks import Remark, with_default_tolerance
 from minitask.spec.vacuous_commands import plain_words, read_pipelines, read_words
 
 _SILENT = frozenset(
@@ -211,68 +204,3 @@ def _fits(kind: Counts, remark: Remark) -> bool:
     if kind is Counts.ANYTHING:
         return True
     return not unit or unit in _UNITS[kind]
-
-
-_NUMBERS = frozenset({ExpectationKind.NUMBER, ExpectationKind.AT_LEAST, ExpectationKind.AT_MOST})
-_WRITTEN = frozenset({FileAction.CREATE, FileAction.EDIT, FileAction.WRITE})
-
-
-def enforce_lengths(
-    criteria: Sequence[Criterion], files: Sequence[FileRef], commands: tuple[Command, ...]
-) -> tuple[tuple[Command, ...], tuple[Problem, ...]]:
-    """Return the commands with those for the criteria's lengths, and a warning for each length without a clear file.
-
-    If a command already counts the file's lines, the expectation is added to it, unless it has a number of its own.
-    """
-    written = tuple(dict.fromkeys(ref.path for ref in files if ref.action in _WRITTEN))
-    updated = list(commands)
-    added: list[Command] = []
-    problems = []
-    for criterion in criteria:
-        length = parse_length(criterion.text)
-        if length is None:
-            continue
-        subject, expectation = length
-        paths = _subjects(subject, written)
-        if expectation is None or not paths:
-            problems.append(_unread(criterion))
-            continue
-        for path in paths:
-            naming = (at for at, command in enumerate(updated) if path in command.text)
-            index = next((at for at in naming if counts(updated[at]) is Counts.LINES), None)
-            if index is None:
-                text = f"wc -l < {shlex.quote(path)}"
-                added.append(Command(text, (expectation,), criterion.line))
-            elif not any(present.kind in _NUMBERS for present in updated[index].expectations):
-                updated[index] = _with(updated[index], expectation)
-    return (*added, *updated), tuple(problems)
-
-
-def _subjects(subject: str, written: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the files meant by a criterion's subject: those it names, or the only file written."""
-    names = [code or bare for code, bare in re.findall(r"`([^`]+)`|([\w./-]+\.\w+)", subject)]
-    if names:
-        fits = (_find_written(name, written) for name in names)
-        return tuple(path for path in fits if path)
-    means_each = subject.casefold().startswith("each")
-    return written if means_each or len(written) == 1 else ()
-
-
-def _find_written(name: str, written: Sequence[str]) -> str:
-    """Return the only written file with that path or path ending; empty if none or several match."""
-    fits = [path for path in written if path == name or path.endswith(f"/{name}")]
-    return fits[0] if len(fits) == 1 else ""
-
-
-def _with(command: Command, expectation: Expectation) -> Command:
-    return replace(command, expectations=(*command.expectations, expectation))
-
-
-def _unread(criterion: Criterion) -> Problem:
-    excerpt = criterion.text if len(criterion.text) <= 60 else f"{criterion.text[:59]}…"
-    return Problem(
-        criterion.line,
-        "W414",
-        f"`{excerpt}` states a number that no command checks",
-        "name the file in the criterion, or check it: `wc -l < FILE  # expect: output ~600 ±60`",
-    )

@@ -1,4 +1,4 @@
-"""Expectations of validation commands: `# expect:` comments, and remarks in plain words matched to their commands.
+"""Expectations of validation commands: `# expect:` comments, remarks in plain words, lengths in the criteria.
 
 A remark at the end of a command belongs to it; one on its own line to the command directly above or below. If both
 exist, it belongs to the one that prints such a number; if that is not clear, the remark is reported.
@@ -7,15 +7,24 @@ exist, it belongs to the one that prints such a number; if that is not clear, th
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import ShellPart, find_expectation_text
-from minitask.spec.counting import enforceable
-from minitask.spec.model import Command, Expectation, ExpectationKind, Problem
-from minitask.spec.remarks import Remark, parse_remark
+from minitask.spec.counting import Counts, counts, enforceable
+from minitask.spec.model import (
+    Command,
+    Criterion,
+    Expectation,
+    ExpectationKind,
+    FileAction,
+    FileRef,
+    Problem,
+)
+from minitask.spec.remarks import Remark, parse_length, parse_remark
 
 FORMS = (
     "`exit 1`, `output ~600 ±50`, `output 600`, `output >= 600`, `output <= 600`, "
@@ -128,8 +137,7 @@ def apply_remarks(
 
 def _unread(line: int, text: str, remark: Remark) -> Problem:
     """Return the warning for an expectation in words that is not enforced."""
-    excerpt = " ".join(text.strip().lstrip("#").split())
-    excerpt = excerpt if len(excerpt) <= 60 else f"{excerpt[:59]}…"
+    excerpt = _excerpt(" ".join(text.strip().lstrip("#").split()))
     subject = "an output" if remark.about_output else "a number"
     return Problem(
         line,
@@ -177,3 +185,67 @@ def _joins(parts: Sequence[ShellPart], first: int, last: int) -> bool:
     """Return True if only comments, without blank lines, lie between two parts."""
     rows = range(first, last)
     return all(parts[row + 1].first - parts[row].last <= 1 for row in rows)
+
+
+_NUMBERS = frozenset({ExpectationKind.NUMBER, ExpectationKind.AT_LEAST, ExpectationKind.AT_MOST})
+_WRITTEN = frozenset({FileAction.CREATE, FileAction.EDIT, FileAction.WRITE})
+
+
+def enforce_lengths(
+    criteria: Sequence[Criterion], files: Sequence[FileRef], commands: tuple[Command, ...]
+) -> tuple[tuple[Command, ...], tuple[Problem, ...]]:
+    """Return the commands with those for the criteria's lengths, and a warning for each length without a clear file.
+
+    If a command already counts the file's lines, the expectation is added to it, unless it has a number of its own.
+    """
+    written = tuple(dict.fromkeys(ref.path for ref in files if ref.action in _WRITTEN))
+    updated = list(commands)
+    added: list[Command] = []
+    problems = []
+    for criterion in criteria:
+        length = parse_length(criterion.text)
+        if length is None:
+            continue
+        subject, expectation = length
+        paths = _subjects(subject, written)
+        if expectation is None or not paths:
+            problems.append(_unread_length(criterion))
+            continue
+        for path in paths:
+            naming = (at for at, command in enumerate(updated) if path in command.text)
+            index = next((at for at in naming if counts(updated[at]) is Counts.LINES), None)
+            if index is None:
+                text = f"wc -l < {shlex.quote(path)}"
+                added.append(Command(text, (expectation,), criterion.line))
+            elif not any(present.kind in _NUMBERS for present in updated[index].expectations):
+                updated[index] = _with(updated[index], (expectation,))
+    return (*added, *updated), tuple(problems)
+
+
+def _subjects(subject: str, written: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the files meant by a criterion's subject: those it names, or the only file written."""
+    names = [code or bare for code, bare in re.findall(r"`([^`]+)`|([\w./-]+\.\w+)", subject)]
+    if names:
+        fits = (_find_written(name, written) for name in names)
+        return tuple(path for path in fits if path)
+    means_each = subject.casefold().startswith("each")
+    return written if means_each or len(written) == 1 else ()
+
+
+def _find_written(name: str, written: Sequence[str]) -> str:
+    """Return the only written file with that path or path ending; empty if none or several match."""
+    fits = [path for path in written if path == name or path.endswith(f"/{name}")]
+    return fits[0] if len(fits) == 1 else ""
+
+
+def _unread_length(criterion: Criterion) -> Problem:
+    return Problem(
+        criterion.line,
+        "W414",
+        f"`{_excerpt(criterion.text)}` states a number that no command checks",
+        "name the file in the criterion, or check it: `wc -l < FILE  # expect: output ~600 ±60`",
+    )
+
+
+def _excerpt(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.counting import enforce_lengths
+from minitask.spec.expectations import enforce_lengths
 from minitask.spec.frontmatter import (
     READ,
     FrontMatter,

@@ -8,6 +8,7 @@ task's own level ends the task.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -55,8 +56,7 @@ def read_tasks(document: Document) -> list[RawTask]:
         if lone is None:
             return []
     reader = _Reader(document, lone)
-    for index, block in enumerate(top_blocks):
-        following = top_blocks[index + 1] if index + 1 < len(top_blocks) else None
+    for block, following in zip_longest(top_blocks, top_blocks[1:]):
         reader.read(block, following=following)
     return reader.tasks
 

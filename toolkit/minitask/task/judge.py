@@ -62,7 +62,6 @@ def judge(
     engine: Context,
     draft: AttemptState,
     order: ExecutorRequest,
-    changes: tuple[Change, ...],
     *,
     lander: Landings | None = None,
 ) -> AttemptState:
@@ -72,11 +71,11 @@ def judge(
     """
     judged = draft
     try:
-        judged = _candidate(engine, draft, order, changes)
+        judged = _candidate(engine, draft, order)
         if judged.ruling.passed:
-            judged = _check_imports(engine, judged, order, changes)
+            judged = _check_imports(engine, judged, order)
         if judged.ruling.passed:
-            judged = _through_gates(engine, judged, order, changes, lander=lander)
+            judged = _through_gates(engine, judged, order, lander=lander)
     except EditError as error:
         judged = judged.failed(Verdict.REFUSED, "scope", str(error))
     except (MachineError, OSError) as error:
@@ -92,11 +91,9 @@ def protected(engine: Context, task: Task) -> tuple[str, ...]:
     return (*engine.settings.protected, *task.spec.options.protected)
 
 
-def _candidate(
-    engine: Context, draft: AttemptState, order: ExecutorRequest, changes: tuple[Change, ...]
-) -> AttemptState:
+def _candidate(engine: Context, draft: AttemptState, order: ExecutorRequest) -> AttemptState:
     """Return the attempt with its candidate's tree, or rejected for its paths or scope."""
-    task = draft.task
+    task, changes = draft.task, draft.changes
     paths = check_paths(task.spec, changes, protected=protected(engine, task))
     if not paths.passed:
         return _ruled(draft, paths)
@@ -135,24 +132,21 @@ def _through_gates(
     engine: Context,
     draft: AttemptState,
     order: ExecutorRequest,
-    changes: tuple[Change, ...],
     *,
     lander: Landings | None,
 ) -> AttemptState:
     """Run the gates in order until one rejects the candidate."""
     assert draft.commit is not None  # noqa: S101 - built
     task = draft.task
-    scripted = draft.route.executor == SCRIPT
-    answer = draft.work.reply if draft.work and order.history else ""
     case = GateInput(
         task,
-        changes,
+        draft.changes,
         order.read,
         order.locate,
         draft.commit,
         draft.files,
-        scripted=scripted,
-        answer=answer,
+        scripted=draft.route.executor == SCRIPT,
+        answer=draft.work.reply if draft.work and order.history else "",
     )
     rulings = {}
     for name in (gate for gate in engine.settings.gates if gate in GATES):
@@ -170,18 +164,16 @@ def _through_gates(
     return _graded(engine, watched, case, may_share=lander is None)
 
 
-def _check_imports(
-    engine: Context, draft: AttemptState, order: ExecutorRequest, changes: tuple[Change, ...]
-) -> AttemptState:
+def _check_imports(engine: Context, draft: AttemptState, order: ExecutorRequest) -> AttemptState:
     """Return the attempt with notes on imports that no package provides, or failed by them."""
-    texts = ((change.path, change.content or "") for change in changes)
+    texts = ((change.path, change.content or "") for change in draft.changes)
     if engine.settings.imports == OFF or not any(starmap(may_import_package, texts)):
         return draft
     from minitask.landing.unknown_packages import find_unknown_packages
 
     assert draft.commit is not None  # noqa: S101 - built
     packages = find_unknown_packages(
-        engine, draft.task, draft.commit, changes=changes, read=order.read
+        engine, draft.task, draft.commit, changes=draft.changes, read=order.read
     )
     unknown = tuple(map(str, packages))
     noted = replace(draft, unknown_imports=unknown)
@@ -261,9 +253,8 @@ def _watch_tests(engine: Context, draft: AttemptState, case: GateInput) -> Attem
     findings = watch(engine, test_run)
     watched = replace(draft, doubts=(*draft.doubts, *rigged, *findings.doubts))
     if findings.certain:
-        return watched.failed(
-            Verdict.FAILED, VALIDATE, f"the test run is rigged: {findings.certain}"
-        )
+        reason = f"the test run is rigged: {findings.certain}"
+        return watched.failed(Verdict.FAILED, VALIDATE, reason)
     return watched
 
 
@@ -283,16 +274,15 @@ def _lint(engine: Context, case: GateInput) -> GateResult:
     if not commands:
         return result
     engine.emit(Progress(case.task.name, "lint", counted(len(commands), "command")))
-    proof = prove_only(engine, case.task, case.commit, commands)
-    return _ruling("lint", proof)
+    return _ruling("lint", prove_only(engine, case.task, case.commit, commands))
 
 
 def _validate(engine: Context, case: GateInput) -> GateResult:
     """Run the spec's validation commands and the config's checks."""
     engine.emit(
-        Progress(case.task.name, "validate", counted(len(case.task.spec.commands), "command"))
+        Progress(case.task.name, VALIDATE, counted(len(case.task.spec.commands), "command"))
     )
-    return _ruling("validate", prove(engine, case.task, case.commit))
+    return _ruling(VALIDATE, prove(engine, case.task, case.commit))
 
 
 VALIDATE = "validate"
@@ -320,6 +310,5 @@ def _ruled(draft: AttemptState, ruling: GateResult) -> AttemptState:
     """Return the attempt with a gate's ruling."""
     if ruling.passed:
         return replace(draft, ruling=ruling)
-    return replace(
-        draft, ruling=ruling, verdict=Verdict.REFUSED if ruling.refused else Verdict.FAILED
-    )
+    verdict = Verdict.REFUSED if ruling.refused else Verdict.FAILED
+    return replace(draft, ruling=ruling, verdict=verdict)

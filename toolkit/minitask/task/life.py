@@ -156,8 +156,7 @@ def _pass_gates(engine: Context, state: TaskState) -> TaskState:
     draft = state.draft
     if draft.work is None or draft.verdict.is_good:
         return state
-    lander = _lander(engine, state)
-    judged = judge(engine, draft, state.order, draft.work.changes, lander=lander)
+    judged = judge(engine, draft, state.order, lander=_lander(engine, state))
     return replace(state, draft=blame_outage(judged))
 
 

@@ -12,7 +12,7 @@ from minitask.edits.script_model import Change, Reader
 from minitask.engine.context import Context, Progress
 from minitask.errors import BudgetError, EditError, StoppedError, UsageError
 from minitask.executors.chat import request_of
-from minitask.executors.request import ExecutorFailure, ExecutorRequest, ExecutorResult, FailureKind
+from minitask.executors.request import ExecutorFailure, ExecutorResult, FailureKind
 from minitask.executors.retry import LimitReachedError
 from minitask.gates import review
 from minitask.gates.review import Review
@@ -27,9 +27,8 @@ from minitask.task.questions import (
     QuestionCall,
     QuestionPrompt,
     ask_for_task,
-    record_question,
+    record_for_task,
     route_to,
-    with_call,
 )
 from minitask.task.state import Call, TaskState, Unasked
 
@@ -61,20 +60,19 @@ def review_change(engine: Context, state: TaskState, call: Call) -> TaskState:
 def _wants_review(engine: Context, state: TaskState) -> bool:
     """Return True unless the change is already reviewed, or follows the last review's edits exactly."""
     draft = state.draft
-    assert draft.work is not None  # noqa: S101 - proven
     last = state.rounds.reviews >= engine.settings.routing.review_rounds
-    as_told = last and draft.step == APPLY and _is_as_told(state, draft.work)
+    as_told = last and draft.step == APPLY and _is_as_told(state)
     return not (draft.needs_no_review or as_told)
 
 
-def _is_as_told(state: TaskState, work: ExecutorResult) -> bool:
+def _is_as_told(state: TaskState) -> bool:
     """Return True if exactly the reviewer's edits were applied, and they fix all failures."""
     assessment, past = state.review, state.order.history[-1:]
     if assessment is None or not assessment.fixes_all or not past:
         return False
     before = overlaid(state.order.read, past[0].changes)
-    after = overlaid(state.order.read, work.changes)
-    paths = {change.path for change in (*past[0].changes, *work.changes)}
+    after = overlaid(state.order.read, state.draft.changes)
+    paths = {change.path for change in (*past[0].changes, *state.draft.changes)}
     return all(
         review.follows_edits(before(path) or "", after(path) or "", assessment.script, path=path)
         for path in paths
@@ -86,21 +84,15 @@ def _question_prompt(engine: Context, state: TaskState, diff: str) -> QuestionPr
     guidance = review.Guidance(shared_context(engine, state.task.base), aims)
     criteria = len(review.criteria_of(state.task.spec, aims))
     passed = [command.command for command in state.draft.ruling.commands if command.passed]
-    shown = _shown(state)
     return QuestionPrompt(
         REVIEW,
         review.SYSTEM,
         review.review_prompt(
             state.task.spec, diff, passed=passed, grade=state.draft.grade, guidance=guidance
         ),
-        _Check(criteria, shown, may_ask_again=engine.settings.repairs > 0),
+        _Check(criteria, shown_to_reviewer(state), may_ask_again=engine.settings.repairs > 0),
         repairs=engine.settings.repairs,
     )
-
-
-def _shown(state: TaskState) -> ReplyContext:
-    assert state.draft.work is not None  # noqa: S101 - judged
-    return shown_to_reviewer(state.order, state.draft.work.changes)
 
 
 def _reviewed(
@@ -108,15 +100,15 @@ def _reviewed(
 ) -> TaskState:
     """Record the review; a rejection fails the draft."""
     criteria = len(review.criteria_of(state.task.spec, engine.settings.review_aims))
-    assessment = review.parse_review(outcome.work.reply, criteria, _shown(state))
+    assessment = review.parse_review(outcome.work.reply, criteria, shown_to_reviewer(state))
     verdict = Verdict.READY if assessment.passed else Verdict.FAILED
     notes = tuple(map(str, assessment.findings))
-    attempt = record_question(
-        engine, question, outcome, verdict=verdict, reason=assessment.reason, notes=notes
+    state = record_for_task(
+        engine, state, question, outcome, verdict=verdict, reason=assessment.reason, notes=notes
     )
     engine.emit(Progress(state.task.name, REVIEW, assessment.reason))
     reviewed = replace(
-        with_call(state, REVIEW, attempt),
+        state,
         draft=replace(state.draft, needs_no_review=True),
         review=assessment,
         rounds=replace(state.rounds, reviews=state.rounds.reviews + 1),
@@ -129,10 +121,9 @@ def _without_review(
 ) -> TaskState:
     """Stop at a change that has no available reviewer; the next run resumes it from its record."""
     if isinstance(error, ExecutorFailure):
-        attempt = record_question(
-            engine, question, error, verdict=Verdict.ERROR, reason=f"no review: {error}"
+        state = record_for_task(
+            engine, state, question, error, verdict=Verdict.ERROR, reason=f"no review: {error}"
         )
-        state = with_call(state, REVIEW, attempt)
     else:
         paid_calls.settle(engine.repository.home, question.key.name)
     is_limit = isinstance(error, LimitReachedError) or (
@@ -151,14 +142,13 @@ def _failed(state: TaskState, verdict: Verdict, reason: str) -> TaskState:
 
 def corrected(state: TaskState, assessment: Review | None) -> tuple[Change, ...] | None:
     """Return the whole change with the reviewer's edits; None if there are none, or they do not apply."""
-    work = state.draft.work
-    if work is None or assessment is None or assessment.passed:
+    if state.draft.work is None or assessment is None or assessment.passed:
         return None
     try:
-        edits = assessment.changes(shown_to_reviewer(state.order, work.changes))
+        edits = assessment.changes(shown_to_reviewer(state))
     except EditError:
         return None
-    changed = {change.path: change for change in work.changes}
+    changed = {change.path: change for change in state.draft.changes}
     for edit in edits:
         earlier = changed.get(edit.path)
         source = earlier.mode_from if earlier and edit.mode_from is None else edit.mode_from
@@ -167,11 +157,12 @@ def corrected(state: TaskState, assessment: Review | None) -> tuple[Change, ...]
     return tuple(changed.values()) if edits else None
 
 
-def shown_to_reviewer(order: ExecutorRequest, changes: Sequence[Change]) -> ReplyContext:
+def shown_to_reviewer(state: TaskState) -> ReplyContext:
     """Return the context of a reviewer's edits: the diff, which shows whole only the files that it creates.
 
     If the diff also deletes files, it may show a new file as a rename, in part.
     """
+    order, changes = state.order, state.draft.changes
     deletes = any(change.content is None for change in changes)
     files = tuple(
         ListedFile(

@@ -18,9 +18,8 @@ from minitask.task.prepare import make_work_call
 from minitask.task.questions import (
     QuestionPrompt,
     ask_for_task,
-    record_question,
+    record_for_task,
     route_to,
-    with_call,
 )
 from minitask.task.state import Call, NotAskedError, TaskState
 
@@ -50,15 +49,15 @@ def _ask(engine: Context, state: TaskState, prompt: QuestionPrompt, call: Call) 
     state, question, outcome = ask_for_task(engine, state, prompt, route, call=call)
     if isinstance(outcome, Answered):
         engine.cache.keep(_key(prompt), outcome.work.reply)
-        attempt = record_question(
-            engine, question, outcome, verdict=Verdict.READY, reason=question.route.reason
+        state = record_for_task(
+            engine, state, question, outcome, verdict=Verdict.READY, reason=question.route.reason
         )
-        return _use(engine, with_call(state, phase, attempt), phase, outcome.work.reply)
+        return _use(engine, state, phase, outcome.work.reply)
     if isinstance(outcome, ExecutorFailure):
-        attempt = record_question(
-            engine, question, outcome, verdict=Verdict.ERROR, reason=str(outcome)
+        state = record_for_task(
+            engine, state, question, outcome, verdict=Verdict.ERROR, reason=str(outcome)
         )
-        return _left_out(engine, with_call(state, phase, attempt), phase, outcome)
+        return _left_out(engine, state, phase, outcome)
     paid_calls.settle(engine.repository.home, question.key.name)
     if not isinstance(outcome, BudgetError):
         raise NotAskedError(state, outcome)
@@ -150,15 +149,15 @@ def write_message(engine: Context, state: TaskState, call: Call) -> TaskState:
     state, question, outcome = ask_for_task(engine, state, prompt, route, call=call)
     if isinstance(outcome, Answered):
         text = task_questions.parse_message(outcome.work.reply)
-        attempt = record_question(
-            engine, question, outcome, verdict=Verdict.READY, reason=question.route.reason
+        state = replace(state, draft=replace(state.draft, message=text))
+        return record_for_task(
+            engine, state, question, outcome, verdict=Verdict.READY, reason=question.route.reason
         )
-        written = replace(state, draft=replace(state.draft, message=text))
-        return with_call(written, MESSAGE, attempt)
     if isinstance(outcome, ExecutorFailure):
         reason = f"using the template: {outcome}"
-        attempt = record_question(engine, question, outcome, verdict=Verdict.FAILED, reason=reason)
-        return with_call(state, MESSAGE, attempt)
+        return record_for_task(
+            engine, state, question, outcome, verdict=Verdict.FAILED, reason=reason
+        )
     paid_calls.settle(engine.repository.home, question.key.name)
     return state
 

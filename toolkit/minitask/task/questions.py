@@ -25,7 +25,7 @@ from minitask.executors.request import (
     ExecutorFailure,
     FailureKind,
 )
-from minitask.ledger.record import MESSAGE, NO_USAGE, Attempt, Record, RecordedDecision, Verdict
+from minitask.ledger.record import MESSAGE, Attempt, Record, RecordedDecision, Verdict
 from minitask.ledger.store import Exchange
 from minitask.policy.estimates import token_scale
 from minitask.policy.prices import Budget
@@ -229,10 +229,8 @@ def _call(
     verdict: Verdict,
     reason: str,
 ) -> Attempt:
-    work = outcome.work if isinstance(outcome, Answered) else None
-    usage = work.usage if work else getattr(outcome, "usage", NO_USAGE)
-    cost = outcome.cost_usd if isinstance(outcome, Answered) else question.meter.spent_usd
-    pricing = outcome.pricing if isinstance(outcome, Answered) else question.meter.pricing
+    answered = outcome if isinstance(outcome, Answered) else None
+    result = outcome.work if isinstance(outcome, Answered) else outcome
     return Attempt(
         n=question.topic.n or next_number(engine, question.topic.task),
         tier=question.route.tier.value,
@@ -241,14 +239,14 @@ def _call(
         verdict=verdict,
         gate="" if verdict.is_good else question.prompt.phase,
         reason=reason,
-        usage=usage,
-        cost_usd=cost,
+        usage=result.usage,
+        cost_usd=answered.cost_usd if answered else question.meter.spent_usd,
         seconds=engine.clock() - question.started,
         sandbox=engine.sandbox.strength.value,
-        served=work.served if work else "",
-        version=work.version if work else "",
-        malformed=work.malformed if work else getattr(outcome, "malformed", 0),
-        pricing=pricing,
+        served=answered.work.served if answered else "",
+        version=answered.work.version if answered else "",
+        malformed=result.malformed,
+        pricing=answered.pricing if answered else question.meter.pricing,
         decision=RecordedDecision(reason=question.route.reason),
     )
 
@@ -317,9 +315,21 @@ def ask_for_task(
     return replace(state, calls=calls, failure=failure), last, outcome
 
 
-def with_call(state: TaskState, phase: str, attempt: Attempt) -> TaskState:
-    """Return the state with one more call."""
-    return replace(state, calls=(*state.calls, (phase, attempt)))
+def record_for_task(
+    engine: Context,
+    state: TaskState,
+    question: QuestionCall,
+    outcome: Answered | ExecutorFailure,
+    *,
+    verdict: Verdict,
+    reason: str,
+    notes: tuple[str, ...] = (),
+) -> TaskState:
+    """Record a question about a task; return the state with its call."""
+    attempt = record_question(
+        engine, question, outcome, verdict=verdict, reason=reason, notes=notes
+    )
+    return replace(state, calls=(*state.calls, (question.prompt.phase, attempt)))
 
 
 def may_fall_back(outcome: Outcome, route: Route) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from minitask.edits.script_model import Change
 from minitask.engine.anchors import Anchor
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import RefSnapshot, Task
@@ -282,6 +283,11 @@ class AttemptState(Struct, frozen=True):
     def corrects(self) -> bool:
         """Return True if it is the reviewer's own correction."""
         return self.step == CORRECT
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Return the changes of its work; none without it."""
+        return self.work.changes if self.work else ()
 
     @property
     def judgement(self) -> tuple[Route, Verdict, str, str]:
