@@ -26,6 +26,10 @@ def test_without_a_command_the_help_is_printed_as_it_is(
             ("validate", "--formt", "json"),
             "no such option '--formt'\n  fix: did you mean --format?",
         ),
+        (
+            ("review", "p/01", "--reject"),
+            "option '--reject' requires an argument\n  fix: `minitask review --help` says how it is used",
+        ),
         (("completion",), "missing argument '{bash|zsh|fish}'\n  fix: choose from bash, zsh, fish"),
         (
             ("plan", "x", "--tier", "fre"),
@@ -44,6 +48,14 @@ def test_a_closed_standard_stream_is_no_bug(world: World, closed: str) -> None:
     world.task("p/01-a", whole=A, validation="test -f a.txt")
     ended = run(("sh", "-c", f'"$@" {closed}', "sh", *MINITASK, "status"), cwd=world.root)
     assert ended.stderr == ""
+
+
+def test_settings_that_are_not_utf_8_are_an_error_with_a_way_out(world: World) -> None:
+    world.write({"minitask.yaml": "target: main\n".encode("utf-16")})
+    outcome = world.minitask("status")
+    assert outcome.code == 2
+    assert "minitask.yaml is not UTF-8" in outcome.stderr
+    assert outcome.stderr.endswith("\n  fix: save it as UTF-8\n")
 
 
 def test_a_folder_that_was_removed_is_named_as_such(world: World) -> None:

@@ -257,11 +257,23 @@ def test_a_rejection_is_told_to_the_next_attempt(world: World) -> None:
         state = world.minitask("status", "p", "--json").json
         world.exec("p/01-b")
     assert rejected.code == 0
+    assert "it will see your reason" in rejected.stdout
     assert merged.code == 1
     assert "say it with flowers" in merged.json["tasks"][0]["reason"]
     assert not world.has("b.txt")
     assert "failed" in str(state)
     assert "say it with flowers" in asked[1].prompt
+
+
+def test_after_a_rejection_of_an_edit_script_it_is_the_script_that_must_change(
+    world: World,
+) -> None:
+    world.configure(review="required")
+    path = world.task("p/01-b", whole={"b.txt": "b\n"}, validation="test -f b.txt")
+    assert world.exec("p/01-b").json["verdict"] == "ready"
+    rejected = world.minitask("review", "p/01-b", "--reject", "say it with flowers")
+    assert rejected.code == 0
+    assert f"correct the edit script in {path}, commit it" in rejected.stdout
 
 
 def test_a_rejection_of_what_has_landed_is_refused_until_it_is_taken_back(world: World) -> None:

@@ -178,13 +178,18 @@ def _reject(
         own_reasons = [reason] * len(names) if reason is not None else None
         reasons = own_reasons or _objections(session, engine, names, base)
         records = list(map(partial(human_review.reject, engine), names, reasons))
+        scripts = [name for name in names if human_review.is_from_script(engine, name)]
     if as_json:
         pairs = [(record.task, record.attempt.reason) for record in records]
         print_json({"tasks": [{"task": task, "reason": why} for task, why in pairs]})
         return 0
     for record in records:
         show(f"✗ {record.task}: {record.attempt.reason}")
-        click.echo(f"  next   minitask exec {record.task}  (it will see your reason)")
+        again = f"minitask exec {record.task}"
+        step = f"correct the edit script in {record.spec_path}, commit it, then: {again}"
+        click.echo(
+            f"  next   {step if record.task in scripts else f'{again}  (it will see your reason)'}"
+        )
     return 0
 
 

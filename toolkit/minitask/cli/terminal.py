@@ -166,7 +166,7 @@ def run_command(command: click.Command) -> int:
         say(error.format_message())
         return error.exit_code
     except click.ClickException as error:
-        say(f"error: {_usage(error)}")
+        say(f"error: {_usage(error, command)}")
         return error.exit_code
     except OSError as error:
         say(f"error: {_system_error(error)}")
@@ -218,10 +218,10 @@ def say(text: str) -> None:
     show(text, err=True)
 
 
-def _usage(error: click.ClickException) -> str:
+def _usage(error: click.ClickException, program: click.Command) -> str:
     """Return the error of a command line and a hint, in two lines."""
     context = getattr(error, "ctx", None)
-    command = context.command_path if context else "minitask"
+    command = context.command_path if context else _as_typed(program)
     hint = f"`{command} --help` says how it is used"
     kind = getattr(getattr(error, "param", None), "type", None)
     message, _, near = error.format_message().partition(" Did you mean ")
@@ -233,6 +233,14 @@ def _usage(error: click.ClickException) -> str:
         value = _QUOTED.search(message.partition(": ")[2])
         hint = did_you_mean(value[1] if value else "", choices)
     return f"{message[:1].lower()}{message[1:].rstrip('.')}\n  fix: {hint}"
+
+
+def _as_typed(program: click.Command) -> str:
+    """Return the program and the command that was typed, for an error that names none."""
+    names = (
+        program.list_commands(click.Context(program)) if isinstance(program, click.Group) else []
+    )
+    return " ".join(["minitask", *[word for word in sys.argv[1:] if word in names][:1]])
 
 
 def _bug(error: Exception) -> int:

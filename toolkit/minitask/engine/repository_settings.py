@@ -151,5 +151,8 @@ def read_text(path: Path) -> str | None:
         return path.read_text("utf-8")
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8: {error}", hint="save it as UTF-8") from None
+    except OSError as error:
+        hint = "check the file and its permissions"
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=hint) from None

@@ -17,6 +17,7 @@ from minitask.git import history, refs
 from minitask.git.trees import is_ancestor
 from minitask.landing.candidate_commits import CARRIED
 from minitask.ledger.record import ATTEMPT, NO_USAGE, PERSON, REVIEW, Record, Verdict
+from minitask.policy.route import SCRIPT
 from minitask.task.record_attempt import append_record, moment
 
 
@@ -153,6 +154,12 @@ def reject(engine: Context, name: str, reason: str) -> Record:
     review = review_state(records, tip_of(engine, name, records))
     record = review.record if review else latest_record(engine, name)
     return _record_review(engine, record, Verdict.FAILED, f"rejected by a person: {reason.strip()}")
+
+
+def is_from_script(engine: Context, name: str) -> bool:
+    """Return True if the spec's edit script made the latest attempt: it cannot heed a reason."""
+    attempts = [record for record in records_of(engine, name) if record.kind == ATTEMPT]
+    return bool(attempts) and attempts[-1].attempt.executor == SCRIPT
 
 
 def tip_of(engine: Context, name: str, records: Sequence[Record]) -> str | None:
