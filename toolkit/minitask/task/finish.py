@@ -36,7 +36,7 @@ from minitask.task.record_attempt import move_branch, record_attempt, record_lan
 from minitask.task.state import TaskState, needs_approval
 
 
-def record_or_discard(engine: Context, state: TaskState, *, goes_on: bool) -> tuple[Record, str]:
+def record_and_move(engine: Context, state: TaskState, *, goes_on: bool) -> tuple[Record, str]:
     """Record the attempt and move the task's branch to its candidate; return the record, and a note if it did not move.
 
     An attempt whose change `goes_on` to repair or correction does not count for its tier, nor does a correction.

@@ -27,7 +27,7 @@ from minitask.task.finish import (
     finish,
     landed_result,
     make_result,
-    record_or_discard,
+    record_and_move,
     stopped,
     stopped_later,
 )
@@ -103,7 +103,7 @@ def _live(engine: Context, state: TaskState, call: Call, core: Core) -> TaskResu
             state = _review(engine, state, call)
             state = _write_message(engine, state, call)
             step = _choose_step(engine, state)
-            record, note = record_or_discard(
+            record, note = record_and_move(
                 engine, state, goes_on=step is not None and step.goes_on
             )
             if step is None:

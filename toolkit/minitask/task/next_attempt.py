@@ -31,7 +31,7 @@ from minitask.routing.route_task import resolve_model, routing_context
 from minitask.spec.model import Tier
 from minitask.task.feedback import as_reply, describe_failure
 from minitask.task.model_review import corrected, describe_review, reviewers_work
-from minitask.task.prepare import make_work_call, renewed_call
+from minitask.task.prepare import renewed_call, with_work_call
 from minitask.task.state import AttemptState, Rounds, TaskState
 
 FED_BACK = frozenset({"scope", "lint", "validate", REVIEW})
@@ -271,7 +271,7 @@ def _apply(engine: Context, state: TaskState, chosen: NextStep, record: Record) 
     back = PastRound(_written(engine, state), describe_review(review), work.changes)
     rounds = replace(state.rounds, applies=state.rounds.applies + 1)
     following = _following(engine, state, replace(chosen, route=onward), record)
-    return _with_call(engine, replace(following, maker=maker, rounds=rounds), history=(back,))
+    return with_work_call(engine, replace(following, maker=maker, rounds=rounds), history=(back,))
 
 
 def _escalate(engine: Context, state: TaskState, chosen: NextStep, record: Record) -> TaskState:
@@ -288,23 +288,7 @@ def _escalate(engine: Context, state: TaskState, chosen: NextStep, record: Recor
         review=None,
         maker=None,
     )
-    return _with_call(engine, following)
-
-
-def _with_call(
-    engine: Context, state: TaskState, *, history: tuple[PastRound, ...] = ()
-) -> TaskState:
-    """Return the state with the call for its attempt, on a route of its own."""
-    call = make_work_call(
-        engine,
-        state.draft,
-        state.options,
-        budget=state.budget,
-        prepared=state.prepared,
-        history=history,
-        number=len(state.earlier),
-    )
-    return replace(state, draft=replace(state.draft, reply_format=call.reply_format), call=call)
+    return with_work_call(engine, following)
 
 
 def _following(engine: Context, state: TaskState, chosen: NextStep, record: Record) -> TaskState:

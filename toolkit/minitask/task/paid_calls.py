@@ -43,10 +43,6 @@ BATCH_SECONDS = 26 * 3600.0
 """Timeout of a batch, which providers complete within a day."""
 
 
-def unnoted(reading: MeterReading) -> None:
-    """Do nothing: a batch is noted in its own journal when it is sent."""
-
-
 class TaskMeter:
     """A meter that reserves from a budget at one tariff; `note` receives every reading before a call.
 
@@ -226,6 +222,11 @@ def note(home: Path, key: CallKey, reading: MeterReading) -> None:
         "under_way": to_builtins(reading.under_way),
     }
     write_json(home / FOLDER / f"{key.name}{NOTE}", document)
+
+
+def noting(home: Path, key: CallKey, *, batched: bool) -> Callable[[MeterReading], None]:
+    """Return the function that notes the call; one that does nothing for a batch, which has a journal of its own."""
+    return (lambda _reading: None) if batched else partial(note, home, key)
 
 
 def announce(home: Path, key: CallKey, record: str) -> None:

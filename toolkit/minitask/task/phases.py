@@ -14,7 +14,7 @@ from minitask.routing.route_task import resolve_model, route_of
 from minitask.spec.model import Spec, Tier
 from minitask.task import paid_calls
 from minitask.task.paid_calls import Answered
-from minitask.task.prepare import make_work_call
+from minitask.task.prepare import with_work_call
 from minitask.task.questions import (
     QuestionPrompt,
     ask_for_task,
@@ -100,9 +100,7 @@ def _use(engine: Context, state: TaskState, phase: str, text: str) -> TaskState:
         draft = replace(draft, route=route)
     else:
         prepared = replace(prepared, plan=task_questions.parse_outline(text))
-    call = make_work_call(engine, draft, state.options, budget=state.budget, prepared=prepared)
-    formatted = replace(draft, reply_format=call.reply_format)
-    return replace(state, prepared=prepared, draft=formatted, call=call)
+    return with_work_call(engine, replace(state, prepared=prepared, draft=draft))
 
 
 def _rerouted(engine: Context, state: TaskState, spec: Spec) -> Route:

@@ -29,7 +29,7 @@ from minitask.spec.model import Tier
 from minitask.task import paid_calls
 from minitask.task.finish import landed_result
 from minitask.task.human_review import last_word
-from minitask.task.paid_calls import BATCH_SECONDS, Answered, CallKey, TaskMeter, metered, unnoted
+from minitask.task.paid_calls import BATCH_SECONDS, Answered, CallKey, TaskMeter, metered
 from minitask.task.record_attempt import starts_from
 from minitask.task.state import (
     AttemptState,
@@ -113,35 +113,58 @@ def make_work_call(
     """
     task, route = draft.task, draft.route
     order = make_order(engine, task, draft.anchor, route=route, shared_reads=options.shared_reads)
-    key = replace(call_key_of(engine, task, route), history=number)
-    batched = options.batch and has_batches(engine, route)
+    setting = engine.settings.executors.get(route.executor)
+    batched = options.batch and setting is not None and setting.type in WITH_BATCHES
+    key = CallKey(
+        task=task.name,
+        spec_path=task.path,
+        spec_blob=task.blob,
+        target=task.target,
+        base=task.base,
+        tier=route.tier.value,
+        executor=route.executor,
+        model=route.model,
+        base_url=setting.base_url if setting else "",
+        history=number,
+    )
     meter = TaskMeter(
         tariff(engine, route, batch=batched),
         budget,
         likely_output_tokens=task.spec.estimate.output_tokens,
-        note=unnoted if batched else partial(paid_calls.note, engine.repository.home, key),
+        note=paid_calls.noting(engine.repository.home, key, batched=batched),
         unpriced=partial(meet_unpriced, engine, task.name, route.model),
     )
     if route.executor != SCRIPT:
-        order = replace(
-            order,
-            plan=prepared.plan,
-            feedback=prepared.feedback,
-            history=history,
-            in_batch=batched,
-        )
+        plan, feedback = prepared.plan, prepared.feedback
+        order = replace(order, plan=plan, feedback=feedback, history=history, in_batch=batched)
         order = metered(order, meter)
-    order = replace(order, workplace=AgentWorkspaces(engine, task.base))
-    if batched:
-        order = replace(order, timeout_seconds=BATCH_SECONDS)
+    seconds = BATCH_SECONDS if batched else order.timeout_seconds
+    workplace = AgentWorkspaces(engine, task.base)
+    order = replace(order, workplace=workplace, timeout_seconds=seconds)
     return WorkCall(route, order, meter, key, batched)
+
+
+def with_work_call(
+    engine: Context, state: TaskState, *, history: tuple[PastRound, ...] = ()
+) -> TaskState:
+    """Return the state with the call for its attempt, by its current route and prompt."""
+    call = make_work_call(
+        engine,
+        state.draft,
+        state.options,
+        budget=state.budget,
+        prepared=state.prepared,
+        history=history,
+        number=len(state.earlier),
+    )
+    return replace(state, draft=replace(state.draft, reply_format=call.reply_format), call=call)
 
 
 def renewed_call(engine: Context, call: WorkCall, *, history: tuple[PastRound, ...]) -> WorkCall:
     """Return the call for another round with the same executor, with all earlier rounds."""
     key = replace(call.key, history=len(history))
-    note = partial(paid_calls.note, engine.repository.home, key)
-    meter = call.meter.renewed(note=unnoted if call.batched else note)
+    note = paid_calls.noting(engine.repository.home, key, batched=call.batched)
+    meter = call.meter.renewed(note=note)
     order = metered(replace(call.order, history=history), meter)
     return replace(call, order=order, meter=meter, key=key)
 
@@ -170,28 +193,6 @@ def lessons_for(engine: Context, task: Task) -> dict[str, Any]:
 
     failed = [attempt.tier for attempt in failures_before(engine, task)]
     return {**lessons(engine), "failed": failed, "feedback": feedback_before(engine, task)}
-
-
-def call_key_of(engine: Context, task: Task, route: Route) -> CallKey:
-    """Return the key of a call on a route."""
-    setting = engine.settings.executors.get(route.executor)
-    return CallKey(
-        task=task.name,
-        spec_path=task.path,
-        spec_blob=task.blob,
-        target=task.target,
-        base=task.base,
-        tier=route.tier.value,
-        executor=route.executor,
-        model=route.model,
-        base_url=setting.base_url if setting else "",
-    )
-
-
-def has_batches(engine: Context, route: Route) -> bool:
-    """Return True if the route's provider supports batches."""
-    setting = engine.settings.executors.get(route.executor)
-    return setting is not None and setting.type in WITH_BATCHES
 
 
 def _check(engine: Context, task: Task, options: RunOptions) -> dict[str, str]:

@@ -35,7 +35,7 @@ from minitask.routing.requests import meet_unpriced, tariff
 from minitask.routing.route_task import resolve_model, warn_exposure
 from minitask.spec.model import Tier
 from minitask.task import paid_calls
-from minitask.task.paid_calls import BATCH_SECONDS, Answered, CallKey, TaskMeter, unnoted
+from minitask.task.paid_calls import BATCH_SECONDS, Answered, CallKey, TaskMeter
 from minitask.task.record_attempt import append_record, moment
 from minitask.task.state import Call, Outcome, answer_once, call_at_once
 
@@ -164,7 +164,7 @@ def make_question_call(
         phase=prompt.phase,
         subject=subject,
     )
-    note = unnoted if batched else partial(paid_calls.note, engine.repository.home, key)
+    note = paid_calls.noting(engine.repository.home, key, batched=batched)
     unpriced = partial(meet_unpriced, engine, topic.task, route.model)
     meter = TaskMeter(tariff(engine, route, batch=batched), budget, note=note, unpriced=unpriced)
     limits = (prompt.max_output_tokens, model.max_output_tokens if model else None)
