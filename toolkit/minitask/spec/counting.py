@@ -7,11 +7,7 @@ from enum import StrEnum
 from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.model import (
-    Command,
-    Expectation,
-    ExpectationKind,
-)
+from minitask.spec.model import Command, Expectation, ExpectationKind
 from minitask.spec.remarks import Remark, with_default_tolerance
 from minitask.spec.vacuous_commands import plain_words, read_pipelines, read_words
 

@@ -111,21 +111,20 @@ def find_link(text: str) -> Link | None:
     if head is None:
         return None
     start = head.end()
-    stop = _angle_end(text, start) if text.startswith("<", start) else _plain_end(text, start)
-    target = text[start:stop].strip("<>") if text.startswith("<", start) else text[start:stop]
+    stop = _target_end(text, start)
+    target = text[start:stop]
+    if target.startswith("<"):
+        target = target.strip("<>")
     tail = _TITLE.match(text, stop)
     if tail is None or not target:
         return None
     return Link(head[1].strip(), unquote(target), tail.end())
 
 
-def _angle_end(text: str, start: int) -> int:
-    end = text.find(">", start)
-    return len(text) if end < 0 else end + 1
-
-
-def _plain_end(text: str, start: int) -> int:
-    """Return where a bare destination ends: at a blank, or at the bracket that closes the link."""
+def _target_end(text: str, start: int) -> int:
+    """Return where a destination ends: at its angle bracket, at a blank, or at the bracket that closes the link."""
+    if text.startswith("<", start):
+        return text.find(">", start) + 1 or len(text)
     depth = 0
     for index in range(start, len(text)):
         character = text[index]
@@ -267,13 +266,7 @@ def fences(document: Document, first: int, *, last: int) -> Iterator[tuple[Fence
         if token.type == "fence":
             lead, lead_line = _lead(tokens, index, first=first)
             line = token.map[0] + 1 if token.map else 0
-            yield Fence(token.info.strip(), fence_content(token), lead, line), lead_line
-
-
-def fence_content(token: Token) -> str:
-    """Return a fence's content, with a newline at its end."""
-    content = token.content
-    return content if content.endswith("\n") or not content else content + "\n"
+            yield Fence(token.info.strip(), token.content, lead, line), lead_line
 
 
 def _lead(tokens: Sequence[Token], index: int, *, first: int) -> tuple[str, int]:
@@ -293,6 +286,6 @@ def unclosed_fences(document: Document) -> list[int]:
     for token in document.tokens:
         if token.type == "fence" and token.map:
             start, end = token.map
-            if fence_content(token).count("\n") >= end - start - 1:
+            if token.content.count("\n") >= end - start - 1:
                 line_numbers.append(start + 1)
     return line_numbers

@@ -157,12 +157,7 @@ def _both_write(graph: Graph, first: Use, second: Use) -> bool:
 
 
 def _note_writers(
-    graph: Graph,
-    judged: frozenset[int],
-    touched: Touched,
-    *,
-    path: str,
-    writers: Sequence[int],
+    graph: Graph, judged: frozenset[int], touched: Touched, *, path: str, writers: Sequence[int]
 ) -> Diagnostic:
     """Return N207, once per file, at the last of its writers that is checked."""
     index = max(judged.intersection(writers))

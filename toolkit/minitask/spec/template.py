@@ -146,7 +146,7 @@ _IN_PROSE = lazy_pattern(
 )
 _WHOLE = lazy_pattern(
     r"(?:[-*+]\s+|\d+[A-Za-z]?[.)]\s+|#{1,6}\s+)*(?:\\?\[[ xX]?\\?\]\s+)?"
-    r"(?P<text>\[(?![\]^ ])[^\[\]\n]{2,}\]|TODO|TBD|FIXME|XXX|\?\?\?|\.\.\.|…|<[a-z][^<>=/\n]*>)[.:]?\s*",
+    r"(?P<text>\[(?![\]^ ])[^\[\]\n]{2,}\]|TODO|TBD|FIXME|XXX|\?\?\?|\.\.\.|…|<[a-z][^<>=/\n]*>)[.:]?\s*"
 )
 _FILLED_WORD = lazy_pattern(r"\[(?:[A-Z]{1,3}[0-9]*|\d[^\]]*|@[^\]]*)\]")
 _NOTE = lazy_pattern(r"\blines [XA]-[YB]\b|\[(?:ranges|note|lines)\]")

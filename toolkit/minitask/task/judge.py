@@ -15,12 +15,7 @@ from minitask.engine.tasks import Task
 from minitask.errors import EditError, MachineError
 from minitask.executors.request import ExecutorRequest
 from minitask.gates.damage import find_secret
-from minitask.gates.grammars import (
-    may_be_graded,
-    may_import_package,
-    may_judge,
-    may_run_tests,
-)
+from minitask.gates.grammars import may_be_graded, may_import_package, may_judge, may_run_tests
 from minitask.gates.lint import check_lint
 from minitask.gates.printed_verdict import find_denials
 from minitask.gates.result import CommitFiles, GateResult
@@ -59,11 +54,7 @@ class GateInput(Struct, frozen=True):
 
 
 def judge(
-    engine: Context,
-    draft: AttemptState,
-    order: ExecutorRequest,
-    *,
-    lander: Landings | None = None,
+    engine: Context, draft: AttemptState, order: ExecutorRequest, *, lander: Landings | None
 ) -> AttemptState:
     """Judge the change; an error becomes part of the result, so that the cost is still recorded.
 
@@ -129,11 +120,7 @@ def _said(draft: AttemptState, order: ExecutorRequest) -> str | None:
 
 
 def _through_gates(
-    engine: Context,
-    draft: AttemptState,
-    order: ExecutorRequest,
-    *,
-    lander: Landings | None,
+    engine: Context, draft: AttemptState, order: ExecutorRequest, *, lander: Landings | None
 ) -> AttemptState:
     """Run the gates in order until one rejects the candidate."""
     assert draft.commit is not None  # noqa: S101 - built
@@ -236,12 +223,7 @@ def _watch_tests(engine: Context, draft: AttemptState, case: GateInput) -> Attem
     runs_tests = any(may_run_tests(command.text) for command in commands)
     if not commands or not (may_rig or runs_tests):
         return draft
-    from minitask.landing.rerun_tests import (
-        Watched,
-        find_changed_judges,
-        find_rigged_lines,
-        watch,
-    )
+    from minitask.landing.rerun_tests import Watched, find_changed_judges, find_rigged_lines, watch
 
     after = draft.ruling.commands
     test_run = Watched(case.task, case.commit, draft.before, after, case.files)

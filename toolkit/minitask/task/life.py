@@ -103,9 +103,7 @@ def _live(engine: Context, state: TaskState, call: Call, core: Core) -> TaskResu
             state = _review(engine, state, call)
             state = _write_message(engine, state, call)
             step = _choose_step(engine, state)
-            record, note = record_and_move(
-                engine, state, goes_on=step is not None and step.goes_on
-            )
+            record, note = record_and_move(engine, state, goes_on=step is not None and step.goes_on)
             if step is None:
                 return _with_failure(state, finish(engine, state, record, note))
             state = step.begin(engine, state, record)

@@ -53,8 +53,7 @@ def merge_task(
     if tip is None:
         reason, _, _ = record.attempt.reason.partition("\n")
         raise UsageError(
-            f"{name} has no candidate: {reason}",
-            hint=f"run `minitask exec {name} --again`",
+            f"{name} has no candidate: {reason}", hint=f"run `minitask exec {name} --again`"
         )
     landing = latest_landing(engine, base.base, name)
     review = review_state(records, tip)

@@ -22,11 +22,7 @@ from minitask.ledger.record import APPLY, CLIMB, CORRECT, REPAIR, REVIEW, Record
 from minitask.policy.choice import next_rung
 from minitask.policy.route import SCRIPT, Route
 from minitask.policy.tier_rules import nearest_tier
-from minitask.routing.pass_rates import (
-    counts_against_model,
-    is_beyond_change,
-    may_be_for_another,
-)
+from minitask.routing.pass_rates import counts_against_model, is_beyond_change, may_be_for_another
 from minitask.routing.route_task import resolve_model, routing_context
 from minitask.spec.model import Tier
 from minitask.task.feedback import as_reply, describe_failure

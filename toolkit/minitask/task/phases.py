@@ -15,12 +15,7 @@ from minitask.spec.model import Spec, Tier
 from minitask.task import paid_calls
 from minitask.task.paid_calls import Answered
 from minitask.task.prepare import with_work_call
-from minitask.task.questions import (
-    QuestionPrompt,
-    ask_for_task,
-    record_for_task,
-    route_to,
-)
+from minitask.task.questions import QuestionPrompt, ask_for_task, record_for_task, route_to
 from minitask.task.state import Call, NotAskedError, TaskState
 
 

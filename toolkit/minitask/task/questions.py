@@ -19,12 +19,7 @@ from minitask.engine.own_folders import AgentWorkspaces
 from minitask.engine.tasks import next_number
 from minitask.errors import UsageError
 from minitask.executors.registry import WITH_BATCHES, make_advisor
-from minitask.executors.request import (
-    Check,
-    CompletionRequest,
-    ExecutorFailure,
-    FailureKind,
-)
+from minitask.executors.request import Check, CompletionRequest, ExecutorFailure, FailureKind
 from minitask.ledger.record import MESSAGE, Attempt, Record, RecordedDecision, Verdict
 from minitask.ledger.store import Exchange
 from minitask.policy.estimates import token_scale
@@ -296,13 +291,7 @@ def ask_for_task(
     """
     task, draft = state.task, state.draft
     topic = QuestionSubject(
-        task.name,
-        task.base,
-        task.target,
-        task.path,
-        task.blob,
-        n=draft.n,
-        round=state.repairs,
+        task.name, task.base, task.target, task.path, task.blob, n=draft.n, round=state.repairs
     )
     first = make_question_call(
         engine, topic, prompt, route, budget=state.budget, batch=state.options.batch

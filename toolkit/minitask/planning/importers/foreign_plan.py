@@ -16,7 +16,6 @@ from msgspec.structs import replace
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import (
     code_span,
-    fence_content,
     normalise,
     parse_document,
     unclosed_fences,
@@ -183,7 +182,7 @@ def _nodes(tokens: Sequence[Token]) -> Iterator[MarkdownNode]:
             yield MarkdownNode(kind, token.content.strip(), depth, line)
             starts_item = False
         elif token.type in ("fence", "code_block"):
-            fence = Fence(token.info.strip(), fence_content(token), "", _line(token))
+            fence = Fence(token.info.strip(), token.content, "", _line(token))
             yield MarkdownNode(FENCE, "", depth, fence.line, fence)
             starts_item = False
         elif token.type == "html_block":
