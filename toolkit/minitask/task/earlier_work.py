@@ -26,7 +26,6 @@ from minitask.git.trees import is_ancestor, tree_changes
 from minitask.landing.candidate_commits import Candidate
 from minitask.landing.land import land
 from minitask.ledger.record import ATTEMPT, NO_USAGE, RESUME, REVIEW, Record, TaskResult, Verdict
-from minitask.policy.prices import Budget
 from minitask.policy.route import Route
 from minitask.routing.requests import baseline_cost, estimate_usage
 from minitask.routing.route_task import route_of
@@ -148,8 +147,7 @@ def _state(
     draft = AttemptState(
         task, route, number, started, heads, anchor, before=attempt.before, step=RESUME
     )
-    budget = Budget(task.spec.options.max_cost_usd, parent=options.budget, name="spec's own budget")
-    state = make_state(engine, draft, options, budget, PromptInputs(task.spec))
+    state = make_state(engine, draft, options, PromptInputs(task.spec))
     changes = _changes(engine, record)
     estimate = estimate_usage(state.order, changes)
     proven = replace(

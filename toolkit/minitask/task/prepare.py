@@ -59,9 +59,8 @@ def prepare(engine: Context, task: Task, options: RunOptions, *, started: float)
     draft = AttemptState(
         task, route, number, started, heads, anchor, before=check_fails_before(engine, task)
     )
-    budget = Budget(task.spec.options.max_cost_usd, parent=options.budget, name="spec's own budget")
     feedback = "" if route.executor == SCRIPT else feedback_before(engine, task)
-    return make_state(engine, draft, options, budget, PromptInputs(task.spec, feedback=feedback))
+    return make_state(engine, draft, options, PromptInputs(task.spec, feedback=feedback))
 
 
 def within_limits(engine: Context, route: Route, options: RunOptions) -> Route:
@@ -85,13 +84,11 @@ def within_limits(engine: Context, route: Route, options: RunOptions) -> Route:
 
 
 def make_state(
-    engine: Context,
-    draft: AttemptState,
-    options: RunOptions,
-    budget: Budget,
-    prepared: PromptInputs,
+    engine: Context, draft: AttemptState, options: RunOptions, prepared: PromptInputs
 ) -> TaskState:
     """Return the state of a task whose first attempt is this draft."""
+    limit = draft.task.spec.options.max_cost_usd
+    budget = Budget(limit, parent=options.budget, name="spec's own budget")
     call = make_work_call(engine, draft, options, budget=budget, prepared=prepared)
     formatted = replace(draft, reply_format=call.reply_format)
     return TaskState(draft.task, options, formatted, call, budget, prepared)
