@@ -128,7 +128,8 @@ def _parse(content: str) -> _Script:
         apart, inserted = _with_cuts(source, sorted(cuts))
         script = _Script(parser.parse(apart).root_node, source, inserted)
     broken = next((child for child in script.root.children if child.has_error), None)
-    broken = broken or next((node for node in _walk(script.root) if _is_reserved_word(node)), None)
+    names = (node for node in _walk(script.root) if node.type == "command_name")
+    broken = broken or next((n for n in names if node_text(n) in _RESERVED_WORDS), None)
     if broken or script.root.has_error:
         raise _unreadable(broken or script.root, source)
     return script
@@ -169,10 +170,6 @@ def _is_continued(before: Node, after: Node) -> bool:
     whole = node.text or b""
     gap = whole[before.end_byte - node.start_byte : after.start_byte - node.start_byte]
     return b"\n" not in gap.replace(b"\\\n", b"")
-
-
-def _is_reserved_word(node: Node) -> bool:
-    return node.type == "command_name" and node_text(node) in _RESERVED_WORDS
 
 
 def _part(node: Node, script: _Script) -> ShellPart:

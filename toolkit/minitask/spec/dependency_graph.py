@@ -89,9 +89,10 @@ class Graph(Struct, frozen=True, dict=True):
         for index, name in enumerate(self.names):
             by_name[name] = (*by_name.get(name, ()), index)
             project, _, task_id = name.partition("/")
-            for own_id in {task_id, self.specs[index].options.id or task_id}:
+            spec, path = self.specs[index], PurePosixPath(self.specs[index].path)
+            for own_id in {task_id, spec.options.id or task_id}:
                 by_id[project, own_id] = (*by_id.get((project, own_id), ()), index)
-            for file in set(self._file_names(index)):
+            for file in {path.stem, path.name, spec.path, f"{spec.path}#{spec.number}"}:
                 by_file[file] = (*by_file.get(file, ()), index)
         return by_name, by_id, by_file
 
@@ -109,11 +110,6 @@ class Graph(Struct, frozen=True, dict=True):
 
     def _project(self, index: int) -> str:
         return self.names[index].partition("/")[0]
-
-    def _file_names(self, index: int) -> tuple[str, ...]:
-        spec = self.specs[index]
-        path = PurePosixPath(spec.path)
-        return (path.stem, path.name, spec.path, f"{spec.path}#{spec.number}")
 
 
 def order(specs: Sequence[Spec]) -> tuple[Spec, ...]:

@@ -105,7 +105,7 @@ def apply_remarks(
 ) -> tuple[tuple[Command, ...], tuple[Problem, ...]]:
     """Return the commands with the expectations of comments in `parts`, and a problem for each unread remark."""
     updated = list(commands)
-    stated = [_states_output(command) for command in commands]
+    stated = [_OUTPUT_KINDS & {expected.kind for expected in c.expectations} for c in commands]
     problems = []
     spoken_of: set[int] = set()
     for position, part in enumerate(parts):
@@ -150,10 +150,6 @@ def _unread(line: int, text: str, remark: Remark) -> Problem:
 def _remark(comment: str) -> Remark | None:
     """Return the remark of a comment; None for an `# expect:` comment."""
     return parse_remark(comment) if find_expectation_text(comment) is None else None
-
-
-def _states_output(command: Command) -> bool:
-    return any(expectation.kind in _OUTPUT_KINDS for expectation in command.expectations)
 
 
 def _with(command: Command, expectations: Sequence[Expectation]) -> Command:

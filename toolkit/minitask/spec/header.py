@@ -96,8 +96,9 @@ def _with_files(header: Header, raw: RawField, *, action: FileAction) -> Header:
 def _with_value(header: Header, raw: RawField, key: str) -> Header:
     value = raw.value or raw.markdown
     if key == "model" and not header.model and raw.value:
-        lines = header.lines | {"model": raw.line}
-        return replace(header, model=_bare(raw.value), lines=lines)
+        code = CODE.fullmatch(raw.value)
+        model = code[2].strip() if code else raw.value
+        return replace(header, model=model, lines=header.lines | {"model": raw.line})
     if key in _TOKEN_KEYS or key in _COST_KEYS:
         estimate = (_tokens if key in _TOKEN_KEYS else _cost)(header.estimate, value)
         if estimate is not None:
@@ -105,11 +106,6 @@ def _with_value(header: Header, raw: RawField, key: str) -> Header:
             return replace(header, estimate=estimate, lines=lines)
     lines = {f"extra.{raw.key}": raw.line} | header.lines
     return replace(header, extra=(*header.extra, (raw.key, value)), lines=lines)
-
-
-def _bare(value: str) -> str:
-    whole = CODE.fullmatch(value)
-    return whole[2].strip() if whole else value
 
 
 def _tokens(estimate: Estimate, value: str) -> Estimate | None:

@@ -56,7 +56,9 @@ def parse_file(text: str, *, path: str) -> SpecFile:
     front = parse_front_matter(source)
     document = parse_document(_body(source, front.end))
     unclosed = unclosed_fences(document)
-    problems = [*front.problems, *(_unclosed(line) for line in unclosed)]
+    hint = "close it with the same marks on a line of their own"
+    problems = list(front.problems)
+    problems += [Problem(line, "E108", "a fence that is never closed", hint) for line in unclosed]
     problems += find_late_front_matter(document)
     specs: list[Spec] = []
     containers: dict[int, Header] = {}
@@ -86,11 +88,6 @@ def parse_file(text: str, *, path: str) -> SpecFile:
 def _body(source: str, front_end: int) -> str:
     """Return the text below the front matter, with lines still numbered from the top of the file."""
     return "\n" * front_end + source.split("\n", front_end)[front_end] if front_end else source
-
-
-def _unclosed(line: int) -> Problem:
-    hint = "close it with the same marks on a line of their own"
-    return Problem(line, "E108", "a fence that is never closed", hint)
 
 
 def _container_header(raw: RawTask, headers: dict[int, Header], problems: list[Problem]) -> Header:
