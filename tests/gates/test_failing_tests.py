@@ -264,6 +264,33 @@ def test_a_spec_says_which_tests_may_go(words: str, *, allowed: bool) -> None:
     assert bool(found.doubts) is not allowed
 
 
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        (BEFORE.replace("two", "pair"), ""),
+        (
+            BEFORE.replace("test_two", "test_pair").replace("    assert two()", "    pass"),
+            "test_two",
+        ),
+        (ONE, "test_two is gone"),
+        (BEFORE.replace("test_two", "test_other"), "test_two is gone"),
+    ],
+)
+def test_a_test_is_not_gone_under_the_new_name_of_what_it_tests(after: str, told: str) -> None:
+    words = spec("1. Rename `two()` to `pair`, and adapt its test.")
+    found = find_lost_tests({"tests/test_a.py": BEFORE}, {"tests/test_a.py": after}, spec=words)
+    assert told in " ".join(found.doubts)
+    assert bool(found.doubts) is bool(told)
+
+
+def test_a_test_that_was_there_already_is_no_renamed_one() -> None:
+    before = BEFORE + "\ndef test_pair():\n    assert pair()\n"
+    after = before.replace("def test_two():\n    assert two()\n\n", "")
+    words = spec("1. Rename `two()` to `pair`, and adapt its test.")
+    found = find_lost_tests({"tests/test_a.py": before}, {"tests/test_a.py": after}, spec=words)
+    assert "test_two is gone" in " ".join(found.doubts)
+
+
 def test_what_the_specs_own_script_takes_away_is_allowed() -> None:
     before, after = {"tests/test_a.py": BEFORE}, {"tests/test_a.py": ONE}
     for snippets in (SEARCH, "```edits\ndelete tests/test_a.py:4-5\n```"):

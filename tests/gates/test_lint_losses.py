@@ -279,3 +279,37 @@ def test_a_small_yaml_of_many_aliases_is_read_in_no_time() -> None:
     rows += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
     base = "\n".join(rows) + "\n"
     assert not ruling("a.yaml", base, base + "b: 1\n")
+
+
+SHORT_TEST = "from cart import total\n\n\ndef test_total(items):\n    assert total(items) == 3\n"
+RENAMES = [
+    "1. Rename total to subtotal in the cart and its test.",
+    "1. Rename the function `total()` to `subtotal`.",
+]
+
+
+@pytest.mark.parametrize("task", RENAMES)
+def test_a_test_that_bears_a_renamed_name_may_be_renamed_along(task: str) -> None:
+    content = SHORT_TEST.replace("total", "subtotal")
+    assert ruling("test_cart.py", SHORT_TEST, content, task=task) == ""
+    base = SHORT_TEST.replace("def test_total(items)", "class TestTotal")
+    content = base.replace("total", "subtotal").replace("Total", "Subtotal")
+    assert ruling("test_cart.py", base, content, task=task, title=task) == ""
+
+
+@pytest.mark.parametrize("task", RENAMES)
+@pytest.mark.parametrize(
+    "content",
+    [
+        "from cart import subtotal\n\n\ndef test_other(items):\n    assert subtotal(items) == 3\n",
+        "from cart import subtotal\n\n\ndef test_subtotal(items):\n    pass\n",
+        "from cart import subtotal\n",
+    ],
+)
+def test_a_rename_asks_for_no_other_loss(task: str, content: str) -> None:
+    assert "it loses test_total" in ruling("test_cart.py", SHORT_TEST, content, task=task)
+
+
+def test_a_renamed_test_needs_a_rename_that_the_spec_asks_for() -> None:
+    content = SHORT_TEST.replace("total", "subtotal")
+    assert "it loses test_total" in ruling("test_cart.py", SHORT_TEST, content)

@@ -6,7 +6,7 @@ A sentence with a removal word asks for any removal if it names nothing, otherwi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from posixpath import basename
 
@@ -94,6 +94,34 @@ def asks_for_less(spec: Spec, path: str) -> bool:
 def task_sentences(spec: Spec, path: str) -> tuple[str, ...]:
     """Return the sentences of the task and about the file, without fenced code."""
     return _sentences(texts_about(spec, path))
+
+
+def requested_renames(spec: Spec, path: str) -> dict[str, str]:
+    """Return the new name of each name that the task renames, also in the case of a class."""
+    pairs = [
+        (match[1], match[2])
+        for sentence in task_sentences(spec, path)
+        for match in _RENAMES.finditer(sentence)
+    ]
+    return {_as_class(old): _as_class(new) for old, new in pairs} | dict(pairs)
+
+
+def rename(text: str, renames: Mapping[str, str]) -> str:
+    """Return the text with new names in place of old ones, also within longer names."""
+    if not renames:
+        return text
+    return re.sub("|".join(map(re.escape, renames)), lambda match: renames[match[0]], text)
+
+
+def _as_class(name: str) -> str:
+    return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+
+
+_RENAMES = lazy_pattern(
+    r"\brenam\w+\s+(?:(?:the|function|method|class|constant|variable|field|type)\s+)*"
+    r"[`\"“]?([A-Za-z_]\w{2,})(?:\(\))?[`\"”]?\s+(?:to|into|as|->|→)\s+[`\"“]?([A-Za-z_]\w{2,})",
+    re.IGNORECASE,
+)
 
 
 def code_spans(sentence: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from minitask.edits.grammar import script_of
 from minitask.edits.script_model import Operation, SearchReplace, UnifiedDiff, Verb
+from minitask.gates.requested_removals import rename, requested_renames
 from minitask.gates.test_files import (
     KnownTest,
     find_tests,
@@ -138,11 +139,12 @@ def find_lost_tests(
         for name in tests.keys() - had.get(path, {}).keys()
     )
     allowed = _Allowed(spec)
+    renames = {path: requested_renames(spec, path) for path in had}
     gone, losses = [], 0
     for path, name, test in (
         (path, *item) for path, tests in had.items() for item in tests.items()
     ):
-        new = has.get(path, {}).get(name)
+        new = _same_test(name, had=had[path], has=has.get(path, {}), renames=renames[path])
         loss = _loss(test, new, is_elsewhere=gained[_last(name)] > 0)
         gained[_last(name)] -= new is None
         losses += bool(loss)
@@ -193,6 +195,18 @@ def _loss(test: KnownTest, new: KnownTest | None, *, is_elsewhere: bool) -> str:
     if new.is_skipped and not test.is_skipped:
         return "is skipped"
     return "checks nothing any more" if test.asserts and not new.asserts else ""
+
+
+def _same_test(
+    name: str,
+    *,
+    had: Mapping[str, KnownTest],
+    has: Mapping[str, KnownTest],
+    renames: Mapping[str, str],
+) -> KnownTest | None:
+    """Return the test as it is now, also under the new name of what it tests; None if it is gone."""
+    new_name = rename(name, renames)
+    return has.get(name) or (has.get(new_name) if new_name not in had else None)
 
 
 class _Allowed:

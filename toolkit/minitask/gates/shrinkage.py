@@ -7,13 +7,20 @@ another file of the change is not lost.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 
 from minitask.gates.elisions import comment_text
 from minitask.gates.parts import STYLES, is_code, parts_of_both
 from minitask.gates.parts_text import NamedPart, Parts
-from minitask.gates.requested_removals import asks_for_less, cited_lines, is_named, takes_away
+from minitask.gates.requested_removals import (
+    asks_for_less,
+    cited_lines,
+    is_named,
+    rename,
+    requested_renames,
+    takes_away,
+)
 from minitask.gates.result import SEND_WHOLE, FileChange, LintError, filled_lines, printable, quoted
 from minitask.spec.model import Spec
 
@@ -99,11 +106,13 @@ def _lost_parts(
     elsewhere = {part.leaf for file in others for part in gained_parts(file)}
     elsewhere |= {part.leaf for part in _gone(after, before)}
     rows = base.split("\n")
+    renames = requested_renames(spec, proposal.path)
     lost = [
         part
         for part in gone
         if part.leaf not in elsewhere
         and not _stays(part, rows, lines)
+        and not _is_renamed_along(part, rows, proposal.content, renames)
         and not is_named(spec, proposal.path, part)
         and not _is_done_with(part, before, rows, proposal.content)
     ]
@@ -155,6 +164,17 @@ def _stays(part: NamedPart, rows: Sequence[str], lost: Counter[str]) -> bool:
     if part_lines.total() < 2:
         return False
     return (part_lines & lost).total() * 2 <= part_lines.total()
+
+
+def _is_renamed_along(
+    part: NamedPart, rows: Sequence[str], content: str, renames: Mapping[str, str]
+) -> bool:
+    """Return True if a part bears a name that the spec renames, and remains under the new one."""
+    leaf = rename(part.leaf, renames)
+    if leaf == part.leaf or leaf not in content:
+        return False
+    part_lines = _lines(rename("\n".join(rows[part.start - 1 : part.end]), renames))
+    return (part_lines & _lines(content)).total() * 2 > part_lines.total()
 
 
 def _is_done_with(part: NamedPart, before: Parts, rows: Sequence[str], content: str) -> bool:
