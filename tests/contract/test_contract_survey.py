@@ -54,6 +54,13 @@ MONOREPO = {
         ({"tests/test_a.py": ""}, [], {"checks": ["python3 -m unittest -q"]}),
         ({"pyproject.toml": "[broken"}, [], {}),
         ({"Cargo.toml": ""}, [], {"checks": ["cargo test --quiet --offline"]}),
+        ({"Makefile": "all: app\ntest: app\n\t./app\n"}, [], {"checks": ["make test"]}),
+        ({"Makefile": "test := 1\ntests: x\n"}, [], {}),
+        (
+            {"Makefile": "test:\n\tcargo test\n", "Cargo.toml": ""},
+            [],
+            {"checks": ["cargo test --quiet --offline"]},
+        ),
         ({"go.mod": "module x\n"}, [], {"checks": ["go test ./..."]}),
         ({"eslint.config.mjs": ""}, [], {"lint": ["npx --no-install eslint ."]}),
     ],

@@ -231,6 +231,9 @@ def parse_operation(text: str, *, line: int = 0) -> Operation:
     source_tokens, indent, dedent = _reindent(source_tokens, verb)
     sources = _sources(source_tokens, verb)
     target, after = _target(target_tokens, verb)
+    if verb is Verb.RENAME and len(sources) > 1:
+        message = f"malformed {verb} line: there are {len(sources)} paths before the arrow"
+        raise EditError(message, hint=f'write {_FORMS[verb]}, and a path with spaces as "a b.txt"')
     if verb is Verb.RENAME and (len(sources) != 1 or sources[0].range or after is not None):
         raise _malformed_line(verb, "a rename takes one whole file to one path")
     return Operation(verb, sources, target, after, indent, dedent, line)

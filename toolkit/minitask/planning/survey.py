@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ from minitask.errors import MinitaskError
 from minitask.executors.address import DEFAULTS, find_base_url
 from minitask.executors.http import is_loopback
 from minitask.git.repository import Repository
+from minitask.patterns import lazy_pattern
 from minitask.policy.route import MODEL_TIERS
 from minitask.presets import PHASES, PRESETS
 
@@ -28,6 +30,9 @@ RUNNERS = {
 """Commands that run a script, by the lock file of each package manager other than npm."""
 COMPILED = {"Cargo.toml": "cargo test --quiet --offline", "go.mod": "go test ./..."}
 """Test commands of compiled languages, by their project file."""
+MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
+"""The files that make looks for, in its order."""
+_TARGET = lazy_pattern(r"^([\w.-]+)[ \t]*::?(?!=)", re.MULTILINE)
 NO_TEST = "no test specified"
 """Text in the test script that `npm init` writes."""
 ESLINT = ("eslint.config.js", "eslint.config.mjs", "eslint.config.cjs", "eslint.config.ts")
@@ -64,6 +69,8 @@ def survey(repository: Repository) -> tuple[Suggestion, ...]:
             if (top / name).is_file()
         ),
     )
+    if all(suggestion.key != CHECKS for suggestion in suggestions):
+        suggestions = (*suggestions, *_make(top))
     order = (SHARE, CHECKS, LINT)
     return tuple(sorted(suggestions, key=lambda suggestion: order.index(suggestion.key)))
 
@@ -145,6 +152,14 @@ def _python(top: Path) -> Iterator[Suggestion]:
     if "ruff" in tables or (top / "ruff.toml").is_file():
         program = f"{venv}/bin/ruff" if venv and (top / venv / "bin/ruff").exists() else "ruff"
         yield Suggestion(LINT, f"{program} check .", "ruff is configured")
+
+
+def _make(top: Path) -> Iterator[Suggestion]:
+    """Yield the target of a Makefile that runs the tests."""
+    name = next((name for name in MAKEFILES if (top / name).is_file()), "")
+    targets = _TARGET.findall(_text(top / name)) if name else []
+    if target := next((target for target in ("test", "check") if target in targets), ""):
+        yield Suggestion(CHECKS, f"make {target}", f"{name} has the target {target}")
 
 
 def _submodules(top: Path) -> list[str]:
