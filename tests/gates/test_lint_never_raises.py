@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from minitask.edits.script_model import Change
@@ -56,6 +56,7 @@ def lint(path: str, content: str, base: str | None = None) -> GateResult:
 
 
 @given(path=st.sampled_from(PATHS), content=TEXT, base=st.none() | TEXT)
+@example(path="a.sh", content="\ud800(", base=None)
 def test_any_text_gets_a_ruling(path: str, content: str, base: str | None) -> None:
     ruling = lint(path, content, base)
     assert ruling.passed == (not ruling.reason)
@@ -72,7 +73,19 @@ def test_content_that_only_grew_blank_lines_never_fails(path: str, content: str)
         assert lint(path, content + "\n", content).passed or lint(path, content).passed
 
 
-READ = ["a.py", "a.json", "a.toml", "a.yaml", "a.js", "a.tsx", "a.go", "a.rs", "A.java", "a.md"]
+READ = [
+    "a.py",
+    "a.json",
+    "a.toml",
+    "a.yaml",
+    "a.js",
+    "a.tsx",
+    "a.go",
+    "a.rs",
+    "A.java",
+    "a.md",
+    "a.sh",
+]
 """A file for each way to be read."""
 HARD = {
     "parentheses": "(" * 100_000,

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Fault = tuple[str, int]
 """The message, and the line from 1."""
 _REMEDY = "correct it"
+_LONGEST_SCRIPT = 20_000
+"""Characters above which a shell script is not parsed: the grammar's time can grow with their square."""
 
 
 def find_refused(proposal: FileChange) -> Iterator[LintError]:
@@ -73,7 +75,8 @@ _BASH_SAYS = lazy_pattern(r".*?line (\d+): (.*)")
 def _in_shell(_path: str, text: str) -> Iterator[Fault]:
     """Yield bash's own error if the grammar finds one, too."""
     plain = text.replace("\r\n", "\n")
-    if _OTHER_SHELL.match(plain) or any(mark in plain for mark in ("{{", "{%", "<%")):
+    is_template = any(mark in plain for mark in ("{{", "{%", "<%"))
+    if len(plain) > _LONGEST_SCRIPT or is_template or _OTHER_SHELL.match(plain):
         return
     try:
         parse_tree(plain)
@@ -82,7 +85,7 @@ def _in_shell(_path: str, text: str) -> Iterator[Fault]:
         argv = ("bash", "--norc", "--noprofile", "-O", "extglob", "-n")
     try:
         judged = run(
-            argv, cwd=Path("/"), env={"LC_ALL": "C"}, input=plain.encode("utf-8", "surrogateescape")
+            argv, cwd=Path("/"), env={"LC_ALL": "C"}, input=plain.encode("utf-8", "replace")
         )
     except MachineError:
         return
@@ -105,11 +108,6 @@ def _in_requirements(_path: str, text: str) -> Iterator[Fault]:
     for number, line in enumerate(text.split("\n"), 1):
         if re.match(r"\s*(?:\$\s*)?(?:python[\d.]*\s+-m\s+)?pip[\d.]*\s+install\b", line):
             yield f"`{printable(line.strip()[:60])}` is a command, and no requirement", number
-
-
-_PHP = lazy_pattern(
-    r"^\s*(?:function\s+\w|(?:final |abstract )?class\s+\w|namespace\s|\$\w+\s*=)", re.MULTILINE
-)
 
 
 def _in_php(path: str, text: str) -> Iterator[Fault]:
