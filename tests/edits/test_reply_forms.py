@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +38,8 @@ def asked(*files: ListedFile, base: Mapping[str, str] | None = None, **fields: A
 
 CSS_TASK = asked(edited("a.css"), base={"a.css": CSS})
 NEW_TASK = asked(ListedFile("src/new.txt", CREATE))
+ONE_NEW = asked(ListedFile("src/a.txt", CREATE))
+TWO_NEW = asked(ListedFile("src/a.txt", CREATE), ListedFile("src/b.txt", CREATE))
 
 
 def read(reply: str, request: ReplyContext) -> dict[str, str | None]:
@@ -49,6 +52,11 @@ def error_of(reply: str, request: ReplyContext) -> str:
     with pytest.raises(EditError) as caught:
         changes_of(reply, request)
     return str(caught.value)
+
+
+def below(lead: str) -> str:
+    """A reply with two files, the second below a line of its own."""
+    return f"`src/a.txt`:\n{F}text\na\n{F}\n\n{lead}\n\n{F}text\nb\n{F}\n"
 
 
 def whole(path: str, content: str, *, bar: str = F, info: str = "text") -> str:
@@ -113,9 +121,7 @@ def test_a_listed_path_is_meant_however_it_is_spelled(opening: str) -> None:
     ],
 )
 def test_a_sentence_that_says_nothing_else_names_the_file_of_the_fence_below(lead: str) -> None:
-    request = asked(ListedFile("src/a.txt", CREATE), ListedFile("src/b.txt", CREATE))
-    reply = f"`src/a.txt`:\n{F}text\na\n{F}\n\n{lead}\n\n{F}text\nb\n{F}\n"
-    assert read(reply, request) == {"src/a.txt": "a\n", "src/b.txt": "b\n"}
+    assert read(below(lead), TWO_NEW) == {"src/a.txt": "a\n", "src/b.txt": "b\n"}
 
 
 @pytest.mark.parametrize(
@@ -132,9 +138,14 @@ def test_a_sentence_that_says_nothing_else_names_the_file_of_the_fence_below(lea
     ],
 )
 def test_a_sentence_that_says_more_names_no_file(lead: str) -> None:
-    request = asked(ListedFile("src/a.txt", CREATE), ListedFile("src/b.txt", CREATE))
-    reply = f"`src/a.txt`:\n{F}text\na\n{F}\n\n{lead}\n\n{F}text\nb\n{F}\n"
-    assert "names no file" in error_of(reply, request)
+    assert "names no file" in error_of(below(lead), TWO_NEW)
+
+
+def test_many_fences_below_tags_are_read_in_time() -> None:
+    reply = f"<step>\n{F}\na\n{F}\n</step>\n" * 1_600
+    started = time.process_time()
+    assert read(f"{reply}\n`src/a.txt`:\n{F}\na\n{F}\n", ONE_NEW) == {"src/a.txt": "a\n"}
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("comment", ["# src/a.py", "# file: src/a.py", "# ./src/a.py"])

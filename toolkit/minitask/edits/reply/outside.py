@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from minitask.edits.grammar import paths_written
-from minitask.edits.reply.markers import bar_of, is_closing, is_opening
+from minitask.edits.reply.markers import Bar, bar_of, is_closing, is_opening
 from minitask.edits.reply.reply_context import SOURCE
 from minitask.edits.script_model import EditScript
 from minitask.errors import EditError
@@ -24,29 +24,38 @@ _TAGS = lazy_pattern(r"\s*(?:</?[A-Za-z][^<>]*>\s*|<(\w+)>[^<>]*</\1>\s*|<!--.*?
 _TAG_PATH = lazy_pattern(
     r"<\w+\b[^<>]*\s(?:path|file|file_?name|file_?path|name)=[\"']([^\"'<>]+)[\"'][^<>]*>"
 )
+_ROUNDS = 8
+"""Rounds of removing tags: one is enough, unless a fence that comes into view changes how the next ones pair."""
 _BEFORE_BAR = lazy_pattern(r"(?:[\s>]|[-*+]\s|\d+[.)]\s)*")
 
 
 def without_tags(text: str) -> str:
     """Return an answer without the tags right above its fences, which hide them; a tag's path is kept."""
     lines = text.split("\n")
-    for _ in range(text.count("```") + text.count("~~~")):
+    for _ in range(_ROUNDS):
         covered, starts = _covered("\n".join(lines))
-        hidden = next(
-            (at for at, line in enumerate(lines) if at not in covered and bar_of(line)), None
-        )
-        tags = [
-            at
-            for start in (*starts, hidden)
-            if start is not None
-            for at in _tags_above(lines, start, covered)
-        ]
+        starts += _hidden_starts(lines, covered)
+        tags = [at for start in starts for at in _tags_above(lines, start, covered)]
         if not tags:
             break
         for at in tags:
             path = _TAG_PATH.search(lines[at])
             lines[at] = path[1] if path else ""
     return "\n".join(lines)
+
+
+def _hidden_starts(lines: Sequence[str], covered: set[int]) -> list[int]:
+    """Return the indices of the bars that open a fence which a tag above hides: those that close one are skipped."""
+    starts: list[int] = []
+    opening: Bar | None = None
+    for at, line in enumerate(lines):
+        bar = None if at in covered else bar_of(line)
+        if bar and opening is None:
+            starts.append(at)
+            opening = bar
+        elif opening is not None and opening.is_closed_by(bar):
+            opening = None
+    return starts
 
 
 def _covered(text: str) -> tuple[set[int], list[int]]:
