@@ -249,18 +249,18 @@ def _try(spec: Spec, script: EditScript, numbering: Numbering, state: Overlay) -
 
 
 def _check_shown(spec: Spec, state: Overlay) -> Iterator[Diagnostic]:
-    """Yield W221 for a binary file and W222 for a large one that would be shown to a model."""
+    """Yield W221 for a binary file and W222 for a large one that a model would be shown whole."""
     if _is_free(spec, script_of(spec)):
         return
     for ref in spec.files:
-        is_shown = ref.action in SHOWN and state.kind(ref.path) == "file"
-        text = (state.text(ref.path) or "") if is_shown else ""
+        is_whole = ref.action in SHOWN and not ref.ranges and state.kind(ref.path) == "file"
+        text = (state.text(ref.path) or "") if is_whole else ""
         line = ref.line or spec.line_of("files")
         if is_binary(text):
             message = f"{ref.path} is a binary file, so a chat model is not shown what it holds"
             hint = "leave it out, give it as text in UTF-8, or have an agent do the task"
             yield Problem(line, "W221", message, hint).at(spec.path)
-        elif len(text) > LARGE and not ref.ranges:
+        elif len(text) > LARGE:
             message = f"{ref.path} is sent whole: {len(text):,} characters, about {len(text) // 4:,} tokens"
             hint = f"cite the lines that matter: `{ref.path}` (lines A-B)"
             yield Problem(line, "W222", message, hint).at(spec.path)
