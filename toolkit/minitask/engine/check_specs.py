@@ -25,37 +25,6 @@ WARNED = frozenset({"W217", "W402", "W414", "W415", "W417", "W420"})
 """Warnings repeated when a task starts: cited lines that may be wrong, and requirements that nothing checks."""
 
 
-def check_tasks(
-    engine: Context,
-    tasks: Sequence[Task],
-    base: Base,
-    *,
-    again: bool = False,
-    is_routed: bool = False,
-) -> Mapping[str, CheckedSpec]:
-    """Return the verdict on each task at a commit, by name, given all specs committed there.
-
-    `is_routed`: the user chose the executor, whatever the specs request.
-    """
-    check = _BaseCheck(engine, base)
-    verdicts: dict[str, CheckedSpec] = {}
-    for group in _by_project(tasks):
-        verdicts |= check.verdicts(group, again=again, is_routed=is_routed)
-    return verdicts
-
-
-def tasks_beside(engine: Context, tasks: Sequence[Task], base: Base) -> list[Task]:
-    """Return the other tasks of their projects, and those of other projects that they depend on."""
-    check, paths = _BaseCheck(engine, base), {task.path for task in tasks}
-    others = (
-        task
-        for group in _by_project(tasks)
-        for task in check.everyone(group)
-        if task.path not in paths
-    )
-    return list({f"{task.path}#{task.spec.index}": task for task in others}.values())
-
-
 def _by_project(tasks: Sequence[Task]) -> list[list[Task]]:
     groups: dict[str, list[Task]] = {}
     for task in tasks:
@@ -112,17 +81,40 @@ def check_alone(engine: Context, task: Task) -> None:
         raise RefusedError(error.message, where=error.where, hint=error.hint)
 
 
-class _BaseCheck(Struct, frozen=True, dict=True):
-    """The check of tasks at a base."""
+class SpecCheck(Struct, frozen=True, dict=True):
+    """The check of tasks at a commit, given all specs committed there; each spec is read once."""
 
     engine: Context
     base: Base
 
-    def verdicts(
+    def check_tasks(
+        self, tasks: Sequence[Task], *, again: bool = False, is_routed: bool = False
+    ) -> Mapping[str, CheckedSpec]:
+        """Return the verdict on each task, by name.
+
+        `is_routed`: the user chose the executor, whatever the specs request.
+        """
+        verdicts: dict[str, CheckedSpec] = {}
+        for group in _by_project(tasks):
+            verdicts |= self._verdicts(group, again=again, is_routed=is_routed)
+        return verdicts
+
+    def tasks_beside(self, tasks: Sequence[Task]) -> list[Task]:
+        """Return the other tasks of their projects, and those of other projects that they depend on."""
+        paths = {task.path for task in tasks}
+        others = (
+            task
+            for group in _by_project(tasks)
+            for task in self._everyone(group)
+            if task.path not in paths
+        )
+        return list({f"{task.path}#{task.spec.index}": task for task in others}.values())
+
+    def _verdicts(
         self, tasks: Sequence[Task], *, again: bool, is_routed: bool
     ) -> dict[str, CheckedSpec]:
         """Return the verdicts of tasks of one project, by name."""
-        engine, everyone = self.engine, self.everyone(tasks)
+        engine, everyone = self.engine, self._everyone(tasks)
         landed = self._landed(everyone, again=tasks if again else ())
         verdicts = check_specs(
             [task.spec for task in everyone],
@@ -142,7 +134,7 @@ class _BaseCheck(Struct, frozen=True, dict=True):
             checked[task.name] = CheckedSpec(diagnostics, verdict.waits_for)
         return checked
 
-    def everyone(self, tasks: Sequence[Task]) -> list[Task]:
+    def _everyone(self, tasks: Sequence[Task]) -> list[Task]:
         """Return the tasks of one project, then all other tasks that are relevant to them."""
         own_paths = {task.path for task in tasks}
         near = self._load(self._near(tasks) - own_paths)
@@ -166,9 +158,16 @@ class _BaseCheck(Struct, frozen=True, dict=True):
         return set(spec_paths(self.engine, self.base.base, PROJECTS))
 
     def _load(self, paths: Iterable[str]) -> list[Task]:
-        return [
-            task for path in sorted(paths) for task in load_file(self.engine, path, self.base).tasks
-        ]
+        return [task for path in sorted(paths) for task in self._tasks_of(path)]
+
+    def _tasks_of(self, path: str) -> tuple[Task, ...]:
+        if path not in self._read:
+            self._read[path] = load_file(self.engine, path, self.base).tasks
+        return self._read[path]
+
+    @cached_property
+    def _read(self) -> dict[str, tuple[Task, ...]]:
+        return {}
 
     def _is_there(self, path: str) -> bool:
         return self.engine.objects.entry(self.base.base, path) is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
@@ -28,19 +27,20 @@ ALLOWED = {
 WORDS = {"A": "creates", "M": "edits", "D": "deletes", "T": "changes the type of"}
 
 
-_START_PATTERNS = """
-.vscode/tasks.json .vscode/launch.json .vscode/settings.json .idea/* .devcontainer/* .devcontainer.json .envrc .npmrc
-.pnpmfile.cjs .yarnrc* .cargo/config* package.json makefile gnumakefile justfile taskfile.y*ml build.rs setup.py
-conftest.py sitecustomize.py usercustomize.py *.pth
+_START_NAMES = """
+.vscode/tasks.json .vscode/launch.json .vscode/settings.json .devcontainer.json .envrc .npmrc .pnpmfile.cjs package.json
+makefile gnumakefile justfile taskfile.yaml taskfile.yml build.rs setup.py conftest.py sitecustomize.py
+usercustomize.py
 """
-_STARTS = tuple(_START_PATTERNS.split())
+_ENDS = (*(f"/{name}" for name in _START_NAMES.split()), ".pth")
+_PARTS = ("/.idea/", "/.devcontainer/", "/.yarnrc", "/.cargo/config")
 """Files in any folder through which editors, shells and package managers start programs."""
 
 
 def starts_programs(path: str) -> bool:
     """Return True if a change of the file can make a tool run a program."""
-    folded = fold(path)
-    return any(fnmatchcase(f"/{folded}", f"*/{pattern}") for pattern in _STARTS)
+    rooted = f"/{fold(path)}"
+    return rooted.endswith(_ENDS) or any(part in rooted for part in _PARTS)
 
 
 def check_scope(

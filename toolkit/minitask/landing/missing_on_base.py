@@ -108,7 +108,8 @@ class Lack(Struct, frozen=True):
 
 def find_lack(red: Red, scene: Scene) -> Lack | None:
     """Return what the command certainly lacks, whatever the change, or None if the task may provide it."""
-    return next(filter(None, (rule(red, scene) for rule in RULES)), None)
+    rules = RULES if red.output.strip() else SILENT_RULES
+    return next(filter(None, (rule(red, scene) for rule in rules)), None)
 
 
 def _unlisted(red: Red, _scene: Scene) -> Lack | None:
@@ -249,6 +250,8 @@ RULES = (
     _module,
 )
 """Rules, in the order in which they are tried."""
+SILENT_RULES = (_unlisted, _submodule, _left_out)
+"""The rules that apply to a command without output."""
 
 
 def missing_modules(output: str) -> frozenset[str]:

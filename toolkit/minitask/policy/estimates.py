@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
-from statistics import median_low
 
 from msgspec import Struct
 
@@ -259,5 +258,8 @@ def median_usage(attempts: Sequence[Sequence[int]]) -> Usage | None:
     """Return the median requests, input, cached and output tokens of attempts, or None if there are too few."""
     if len(attempts) < ENOUGH_ATTEMPTS:
         return None
-    requests, total, cached, output = (median_low(counts) for counts in zip(*attempts, strict=True))
+    middle = (len(attempts) - 1) // 2
+    requests, total, cached, output = (
+        sorted(counts)[middle] for counts in zip(*attempts, strict=True)
+    )
     return Usage(requests, total, min(cached, total), output, 0, 0)

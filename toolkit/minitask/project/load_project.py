@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from minitask.engine.anchors import Anchor
 from minitask.engine.check_specs import (
-    check_tasks,
+    SpecCheck,
     refusals,
     waits_for,
     warn,
@@ -60,8 +60,9 @@ def run_project(
 
 def make_plan(engine: Context, selected: FoundTasks, base: Base, *, again: bool = False) -> Plan:
     """Return the tasks in order, with their dependencies; raise `UsageError` if the order is ambiguous."""
-    check_order(engine, selected.tasks, base)
-    verdicts = check_tasks(engine, selected.tasks, base, again=again)
+    check = SpecCheck(engine, base)
+    check_order(check, selected.tasks)
+    verdicts = check.check_tasks(selected.tasks, again=again)
     warn(engine, selected.tasks, verdicts, base)
     wrong = refusals(selected.tasks, verdicts)
     tasks = ordered(selected.tasks)
@@ -73,7 +74,7 @@ def make_plan(engine: Context, selected: FoundTasks, base: Base, *, again: bool 
     waits = waits_for(selected.tasks, verdicts)
     return Plan(
         tasks,
-        needs=dependencies(engine, selected.tasks, base),
+        needs=dependencies(check, selected.tasks),
         after={
             name: tuple(dict.fromkeys((*earlier, *waits.get(name, ()))))
             for name, earlier in after.items()
@@ -165,8 +166,9 @@ def preview_run(
     A task is in a later wave than its dependencies, both declared and implied by files. Raises `UsageError` if a run
     would refuse all tasks.
     """
-    check_order(engine, tasks, base)
-    verdicts = check_tasks(engine, tasks, base, again=again)
+    check = SpecCheck(engine, base)
+    check_order(check, tasks)
+    verdicts = check.check_tasks(tasks, again=again)
     wrong = {name: str(error) for name, error in refusals(tasks, verdicts).items()}
     tasks = ordered(tasks)
     links = implications(engine, tasks, base).links

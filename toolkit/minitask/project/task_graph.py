@@ -7,7 +7,7 @@ from itertools import combinations, islice
 
 from msgspec import Struct
 
-from minitask.engine.check_specs import tasks_beside
+from minitask.engine.check_specs import SpecCheck
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import spec_paths
 from minitask.engine.task_status import State, TaskStatus, task_statuses
@@ -78,7 +78,7 @@ def task_graph(
     tasks = ordered(tasks)
     specs = [task.spec for task in tasks]
     implied_order = implications(engine, tasks, base)
-    needs = dependencies(engine, tasks, base)
+    needs = dependencies(SpecCheck(engine, base), tasks)
     after, clashes = _ties(tasks, implied_order)
     statuses = task_statuses(engine, tasks, base)
     rows = zip(
@@ -136,9 +136,9 @@ def _tier(engine: Context, task: Task) -> str:
 ORDER_RULES = frozenset({"E208", "E209", "E211"})
 
 
-def check_order(engine: Context, tasks: Sequence[Task], base: Base) -> None:
+def check_order(check: SpecCheck, tasks: Sequence[Task]) -> None:
     """Raise `UsageError` for an ambiguous order: unknown dependencies, cycles, duplicate ids."""
-    others = [task.spec for task in tasks_beside(engine, tasks, base)]
+    others = [task.spec for task in check.tasks_beside(tasks)]
     for diagnostic in check_project([task.spec for task in tasks], existing=others):
         if diagnostic.code in ORDER_RULES:
             message = f"{diagnostic.code} {diagnostic.message}"
@@ -152,11 +152,9 @@ def ordered(tasks: Sequence[Task]) -> tuple[Task, ...]:
     return tuple(by_spec[id(spec)] for spec in order([task.spec for task in tasks]))
 
 
-def dependencies(
-    engine: Context, tasks: Sequence[Task], base: Base
-) -> Mapping[str, tuple[str, ...]]:
+def dependencies(check: SpecCheck, tasks: Sequence[Task]) -> Mapping[str, tuple[str, ...]]:
     """Return the names of each task's dependencies, including those outside the run."""
-    others = tasks_beside(engine, tasks, base)
+    others = check.tasks_beside(tasks)
     graph = Graph(tuple(task.spec for task in tasks) + tuple(task.spec for task in others))
     return {
         task.name: tuple(graph.names[need] for need in sorted(graph.needs[at]))

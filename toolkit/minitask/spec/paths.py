@@ -38,18 +38,19 @@ _ROOT_FILE_NAMES = """
 jenkinsfile minitask.yaml minitask.yml
 """
 _ROOT_FILES = frozenset(_ROOT_FILE_NAMES.split())
-# Folders and files obeyed by git or agents at any depth; the last four patterns are NTFS short names of .gitattributes
-# and .gitmodules.
+# Folders and files obeyed by git or agents at any depth; the last four starts are NTFS short names of .gitattributes and
+# .gitmodules.
 _FOLDER_NAMES = """
 .claude .codex .continue .cursor .gemini .githooks .husky .opencode .qwen .roo .windsurf
 """
 _FOLDERS = frozenset(_FOLDER_NAMES.split())
-_FILE_PATTERNS = """
-.aider* .clinerules .cursorrules .gitattributes .gitmodules .lefthook.y*ml .lfsconfig .mcp.json
-.pre-commit-config.y*ml .windsurfrules agents.md agents.override.md claude.local.md claude.md gemini.md lefthook.y*ml
-opencode.json* qwen.md gi7d29~* gi7eba~* gitatt~* gitmod~*
+_FILE_NAMES = """
+.clinerules .cursorrules .gitattributes .gitmodules .lefthook.yaml .lefthook.yml .lfsconfig .mcp.json
+.pre-commit-config.yaml .pre-commit-config.yml .windsurfrules agents.md agents.override.md claude.local.md claude.md
+gemini.md lefthook.yaml lefthook.yml qwen.md
 """
-_FILES = _FILE_PATTERNS.split()
+_FILES = frozenset(_FILE_NAMES.split())
+_FILE_STARTS = (".aider", "opencode.json", "gi7d29~", "gi7eba~", "gitatt~", "gitmod~")
 
 
 @lru_cache(REMEMBERED)
@@ -76,7 +77,8 @@ def is_protected(path: str, extra: Sequence[str] = ()) -> bool:
         or folded in _ROOT_FILES
         or folded.startswith(_ROOT_FOLDERS)
         or not _FOLDERS.isdisjoint(folders)
-        or any(fnmatchcase(name, pattern) for pattern in _FILES)
+        or name in _FILES
+        or name.startswith(_FILE_STARTS)
         or any(_matches(folded, fold(pattern)) for pattern in extra)
     )
 

@@ -191,9 +191,9 @@ def find_placeholders(spec: Spec) -> Iterator[tuple[int, str]]:
     for fence in spec.snippets:
         yield from _in_snippet(fence)
     for command in spec.commands:
-        yield from ((command.line, match[0]) for match in _COMMAND.finditer(command.text))
-        path = _PATH_COMMAND.match(command.text)
-        if path:
+        if "[" in command.text:
+            yield from ((command.line, match[0]) for match in _COMMAND.finditer(command.text))
+        if "path/" in command.text and (path := _PATH_COMMAND.match(command.text)):
             yield command.line, path["path"]
 
 
@@ -241,7 +241,8 @@ def _in_line(line: str) -> Iterator[str]:
     if whole and not _FILLED_WORD.fullmatch(whole["text"]):
         yield whole["text"]
         return
-    yield from (match[0] for match in _IN_PROSE.finditer(line))
+    if "[" in line or "<" in line or "lines " in line:
+        yield from (match[0] for match in _IN_PROSE.finditer(line))
 
 
 def _in_snippet(fence: Fence) -> Iterator[tuple[int, str]]:

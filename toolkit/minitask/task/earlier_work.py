@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from minitask.edits.checker import CheckedSpec
 from minitask.edits.script_model import Change
 from minitask.engine.anchors import Anchor
-from minitask.engine.check_specs import check_tasks, tasks_beside, warn
+from minitask.engine.check_specs import SpecCheck, warn
 from minitask.engine.context import Context, Progress
 from minitask.engine.task_records import records_of, result_of
 from minitask.engine.task_status import landings_at
@@ -207,20 +207,21 @@ def find_unmet(
     """
     if not again and landed_result(engine, task) is not None:
         return None
-    verdicts = check_tasks(engine, [task], base, again=again, is_routed=is_routed)
+    check = SpecCheck(engine, base)
+    verdicts = check.check_tasks([task], again=again, is_routed=is_routed)
     warn(engine, [task], verdicts, base)
     verdict = verdicts[task.name]
     if verdict.errors:
         raise refusal(task.path, verdict.errors)
-    missing, reason = _missing(engine, task, base, verdict)
+    missing, reason = _missing(check, task, verdict)
     if not missing:
         return None
     return replace(skipped(task, reason), next_step=f"minitask exec {missing}")
 
 
-def _missing(engine: Context, task: Task, base: Base, verdict: CheckedSpec) -> tuple[str, str]:
+def _missing(check: SpecCheck, task: Task, verdict: CheckedSpec) -> tuple[str, str]:
     """Return the unlanded task that the task waits for, and the reason; both empty if there is none."""
-    others = tasks_beside(engine, [task], base)
+    engine, base, others = check.engine, check.base, check.tasks_beside([task])
     if not others:
         return "", ""
     landed = landings_at(engine, base.base, [sibling.name for sibling in others])
