@@ -38,8 +38,8 @@ _ROOT_FILE_NAMES = """
 jenkinsfile minitask.yaml minitask.yml
 """
 _ROOT_FILES = frozenset(_ROOT_FILE_NAMES.split())
-# Folders and files obeyed by git or agents at any depth; the last four starts are NTFS short names of .gitattributes and
-# .gitmodules.
+# Folders and files obeyed by git or agents at any depth; the last four starts are NTFS short names of .gitattributes
+# and .gitmodules.
 _FOLDER_NAMES = """
 .claude .codex .continue .cursor .gemini .githooks .husky .opencode .qwen .roo .windsurf
 """
