@@ -784,3 +784,58 @@ def test_a_tag_above_a_fence_names_its_file(gap: str) -> None:
         for path, text in files.items()
     )
     assert read(reply, request) == files
+
+
+CART = """\
+class Cart:
+    def add(self, item):
+        self.items.append(item)
+        self.notes.append(item)
+
+    def clear(self):
+        self.items = []
+"""
+SEAMS = {
+    "the line below": (
+        "    def add(self, item):\n",
+        "        self.items.append(item)\n        self.count = 1\n",
+    ),
+    "the rest of the body": (
+        "    def add(self, item):\n",
+        '        """Add."""\n        self.items.append(item)\n        self.notes.append(item)\n',
+    ),
+    "the next definition": ("        self.notes.append(item)\n", "\n    def clear(self):\n"),
+}
+
+
+@pytest.mark.parametrize("case", SEAMS)
+def test_a_block_that_types_the_lines_below_it_again_goes_back(case: str) -> None:
+    search, more = SEAMS[case]
+    request = asked(edited("a.py"), base={"a.py": CART})
+    block = f"<<<<<<< SEARCH\n{search}=======\n{search}{more}>>>>>>> REPLACE\n"
+    assert "stays in the file beside the search text" in error_of(whole("a.py", block), request)
+
+
+def test_a_block_that_types_the_line_above_it_again_goes_back() -> None:
+    request = asked(edited("a.py"), base={"a.py": CART})
+    line, above = "        self.notes.append(item)\n", "        self.items.append(item)\n"
+    block = f"<<<<<<< SEARCH\n{line}=======\n{above}{line}        self.count = 1\n>>>>>>> REPLACE\n"
+    assert "stays in the file beside the search text" in error_of(whole("a.py", block), request)
+
+
+@pytest.mark.parametrize(
+    ("search", "replace"),
+    [
+        ("    def clear(self):\n", "    def reset(self):\n        self.items = []\n\n    def clear(self):\n"),
+        ("        self.items.append(item)\n", "        self.items.append(item)\n        self.items.append(item)\n"),
+        (
+            "        self.items.append(item)\n        self.notes.append(item)\n",
+            "        self.items.append(item)\n        self.notes.append(item)\n        self.items.append(item)\n",
+        ),
+    ],
+    ids=["the same line in another body", "its own line twice", "lines of the search text"],
+)  # fmt: skip
+def test_lines_that_are_meant_to_be_there_twice_are_taken(search: str, replace: str) -> None:
+    request = asked(edited("a.py"), base={"a.py": CART})
+    block = f"<<<<<<< SEARCH\n{search}=======\n{replace}>>>>>>> REPLACE\n"
+    assert read(whole("a.py", block), request) == {"a.py": CART.replace(search, replace)}

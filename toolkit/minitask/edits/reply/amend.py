@@ -25,6 +25,7 @@ from minitask.edits.reply.read import (
     with_origin,
 )
 from minitask.edits.reply.reply_context import SOURCE, ListedFile, ReplyContext
+from minitask.edits.reply.retyped import check_seams
 from minitask.edits.reply.samples import check_unplaced
 from minitask.edits.script_model import (
     Change,
@@ -83,6 +84,7 @@ def amended(reply: str, request: ReplyContext, earlier: EarlierReply) -> tuple[C
     check_unplaced(parsed.unplaced, parsed.script, view)
     later = apply_script(parsed.script, read=view.read, locate=None, source=SOURCE)
     check_seen(parsed.script, view)
+    check_seams(parsed.script.edits, later, view)
     return _checked(tuple(with_origin(c, parsed.script) for c in later), parsed, request, earlier)
 
 

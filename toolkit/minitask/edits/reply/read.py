@@ -21,7 +21,7 @@ from minitask.edits.reply.other_forms import patch_of, read_patch
 from minitask.edits.reply.outside import check_meant, check_unread
 from minitask.edits.reply.reply_context import SOURCE, ReplyContext, forbidden, name_of
 from minitask.edits.reply.reply_fences import answer_of, fences_of
-from minitask.edits.reply.retyped import with_base_lines
+from minitask.edits.reply.retyped import check_seams, with_base_lines
 from minitask.edits.reply.samples import check_unplaced
 from minitask.edits.script_model import (
     Change,
@@ -66,6 +66,7 @@ def make_changes(parsed: Parsed, request: ReplyContext) -> tuple[Change, ...]:
         message = "the reply changes nothing: the files hold all that it writes"
         raise EditError(message, hint="reply with what is still to be done")
     check_seen(parsed.script, request)
+    check_seams(parsed.script.edits, changes, request)
     check_result(changes, request, literal=parsed.literal)
     check_exchanged(changes, request)
     check_complete(changes, request, prose=parsed.prose)

@@ -1,7 +1,8 @@
-"""Keep the base's bytes for lines that a whole file only repeats.
+"""Handle lines that a reply types again: in a whole file they keep the base's bytes, beside a block they are faults.
 
 A model cannot show line ends, a byte order mark or the composition of accents, and drops trailing spaces. Only a task
-about these things changes them.
+about these things changes them. A block whose replacement goes on with the lines below its search text leaves them in
+the file twice.
 """
 
 from __future__ import annotations
@@ -12,16 +13,30 @@ from unicodedata import normalize
 
 from msgspec.structs import replace
 
-from minitask.edits.lines import BOM, CRLF, LF, body, dominant_eol, ended, split_lines
+from minitask.edits.lines import (
+    BOM,
+    CRLF,
+    LF,
+    bodies,
+    body,
+    dominant_eol,
+    ended,
+    indent_of,
+    is_blank,
+    split_lines,
+)
+from minitask.edits.match import find_block
 from minitask.edits.reply.check_changes import is_utf8
-from minitask.edits.script_model import WholeFile
+from minitask.edits.reply.reply_context import SOURCE
+from minitask.edits.script_model import SearchReplace, WholeFile, placed
+from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from minitask.edits.reply.reply_context import ReplyContext
-    from minitask.edits.script_model import Edit
+    from minitask.edits.script_model import Change, Edit
 
 _MOST_LINES = 20_000
 _ABOUT_MARK = lazy_pattern(r"\bBOM\b|byte[- ]order", 2)
@@ -92,3 +107,53 @@ def _repeated(base: str, content: str, key: Callable[[str], str]) -> str:
 
 def _end(line: str) -> str:
     return line[len(body(line)) :]
+
+
+_TELLING = 8
+"""Fewest letters and digits of a line that does not occur twice by chance."""
+_NEIGHBOURS = 3
+"""Lines below a search text that a replacement may go on with."""
+
+
+def check_seams(edits: Iterable[Edit], changes: Iterable[Change], request: ReplyContext) -> None:
+    """Raise if a block's replacement repeats lines beside its search text, which the file then has twice."""
+    after = {change.path: split_lines(change.content or "") for change in changes}
+    for edit in edits:
+        if isinstance(edit, SearchReplace) and edit.search:
+            base = bodies(split_lines(request.read(edit.path) or ""))
+            line = _repeated_line(edit, base, bodies(after.get(edit.path, ())))
+            if line is None or line.strip() in request.task_text:
+                continue
+            with placed(edit.line, source=SOURCE):
+                raise EditError(
+                    f"it repeats `{line.strip()[:60]}`, which stays in the file beside the search text",
+                    hint="put that line into the search text too, or leave it out of the replacement",
+                )
+
+
+def _repeated_line(edit: SearchReplace, base: Sequence[str], now: Sequence[str]) -> str | None:
+    """Return the line of the base beside the search text that the replacement repeats, or None."""
+    try:
+        block = find_block(base, split_lines(edit.search))
+    except EditError:
+        return None
+    new = [row for row in block.shift(bodies(split_lines(edit.replace))) if not is_blank(row)]
+    old = [row for row in base[block.start : block.end] if not is_blank(row)]
+    if not new or not old:
+        return None
+
+    def is_twice(row: str) -> bool:
+        is_telling = sum(map(str.isalnum, row)) >= _TELLING
+        return is_telling and base.count(row) == 1 < now.count(row)
+
+    above = next((row for row in reversed(base[: block.start]) if not is_blank(row)), "")
+    if new[0] == above and is_twice(above):
+        return above
+    below = [row for row in base[block.end :] if not is_blank(row)][:_NEIGHBOURS]
+    first = max((at for at, row in enumerate(new) if row == old[-1]), default=-1) + 1
+    behind = [row for row in new[first:] if row in below and is_twice(row)]
+    if not behind or (behind[0] != below[0] and behind[:2] not in [below[1:3]]):
+        return None
+    rest = new[new.index(behind[0], first) :]
+    is_inside = all(len(indent_of(row)) >= len(indent_of(behind[0])) for row in rest)
+    return behind[0] if is_inside or rest == behind[:1] else None
