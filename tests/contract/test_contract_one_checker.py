@@ -169,6 +169,21 @@ def test_a_task_waits_for_its_dependency_unless_told_not_to_and_a_refusal_is_rem
         assert "E203" in world.minitask(*words).text
 
 
+def test_why_a_task_was_not_started_is_forgotten_once_it_was_even_by_a_run_that_was_killed(
+    world: World,
+) -> None:
+    world.task("p/01-a", whole={"a2.txt": "a\n"}, validation="test -f a2.txt")
+    front = {"depends_on": ["01-a"]}
+    world.task("p/02-b", whole={"b.txt": "b\n"}, front=front, validation="test -f c.txt")
+    world.exec("p/02-b")
+    reason = next((world.root / ".git/minitask/refusals").rglob("02-b.json"))
+    kept = reason.read_bytes()
+    world.exec("p/02-b", "--no-deps")
+    reason.write_bytes(kept)
+    status = world.minitask("status", "p", "--json").json["tasks"][1]
+    assert status["state"] == "failed", status
+
+
 @pytest.mark.variant
 @pytest.mark.parametrize("project", ["C#", "ünï"])
 def test_projects_with_odd_names_are_called_by_them(world: World, project: str) -> None:

@@ -375,7 +375,7 @@ def test_init_lists_the_models_of_any_server_that_speaks_openais_protocol(world:
         env = {"OPENAI_BASE_URL": server.origin, "OLLAMA_HOST": "127.0.0.1:9"}
         assert world.minitask("init", env=env).code == 0
     written = yaml.safe_load((world.root / "minitask.yaml").read_text())
-    assert written["executors"] == {"openai": {"type": "openai"}}
+    assert written["executors"] == {"openai": {"type": "openai", "base_url": server.origin}}
     assert written["tiers"] == {"free": {"executor": "openai", "model": "some-coder"}}
     assert written["prices"] == {"some-coder": {"input": 0, "output": 0}}
 

@@ -147,6 +147,7 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: Any) -> in
             results, problem = _publish(engine, results, base, forge)
         except Interrupted as error:
             results, code = error.results, INTERRUPTED
+            remember(engine, results)
         seconds = engine.clock() - started
         batches = () if as_json else token_budgets(engine, selection.tasks, results, base)
     if code:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -66,7 +67,9 @@ def task_statuses(engine: Context, tasks: Sequence[Task], base: Base) -> tuple[T
     statuses = (
         _status(task, summaries.get(task.name), landed.get(task.name), heads) for task in tasks
     )
-    return tuple(_with_refusal(engine, status) for status in statuses)
+    return tuple(
+        _with_refusal(engine, status, summaries.get(status.task.name)) for status in statuses
+    )
 
 
 def _status(
@@ -95,12 +98,17 @@ def _state(task: Task, summary: TaskSummary | None, landing: Landing | None) -> 
     return State.NEW if summary is None else State(summary.verdict.value)
 
 
-def _with_refusal(engine: Context, status: TaskStatus) -> TaskStatus:
-    """Return the status with the reason why the task was last not started, unless its spec has changed."""
+def _with_refusal(engine: Context, status: TaskStatus, summary: TaskSummary | None) -> TaskStatus:
+    """Return the status with the reason why the task was last not started, unless it was since or its spec changed."""
     if status.state in (State.MERGED, State.READY):
         return status
     refusal = find_refusal(engine, status.task.name)
     if refusal is None or refusal.spec_blob != status.task.blob:
+        return status
+    refused_at = datetime.fromtimestamp(refusal.time, UTC).isoformat(timespec="milliseconds")
+    if (
+        summary and refused_at < summary.started_at
+    ):  # the later run did not get to delete the reason
         return status
     return replace(status, state=State(refusal.verdict.value), reason=refusal.reason)
 
@@ -171,6 +179,7 @@ class TaskSummary(Struct, frozen=True):
     spec_blob: str
     verdict: Verdict
     reason: str
+    started_at: str = ""
 
 
 def _summaries(engine: Context, tasks: Sequence[str]) -> Mapping[str, TaskSummary]:
@@ -219,6 +228,7 @@ def _summary(documents: Iterable[dict[str, Any]]) -> TaskSummary | None:
         spec_blob=latest.blob,
         verdict=latest.verdict,
         reason=latest.reason,
+        started_at=latest.started_at,
     )
 
 

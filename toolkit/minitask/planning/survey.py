@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from minitask.errors import MinitaskError
-from minitask.executors.address import DEFAULTS, find_base_url
+from minitask.executors.address import DEFAULTS, find_base_url, shown_url
 from minitask.executors.http import is_loopback
 from minitask.git.repository import Repository
 from minitask.patterns import lazy_pattern
@@ -237,9 +237,11 @@ class Discovery(Struct, frozen=True):
         assert model is not None  # noqa: S101 - only servers with models are added
         is_local = is_loopback(server.url)
         tier = "free" if is_local or server.kind == "ollama" else "cheap"
-        settings["executors"][server.kind] = {"type": server.kind}
+        settings["executors"][server.kind] = entry = {"type": server.kind}
+        if server.url != DEFAULTS[server.kind] and server.url == shown_url(server.url):
+            entry["base_url"] = server.url  # without the variable, the prompts would go elsewhere
         if server.kind == "openai" and "OPENAI_API_KEY" in self.keys:
-            settings["executors"][server.kind]["api_key_env"] = "OPENAI_API_KEY"
+            entry["api_key_env"] = "OPENAI_API_KEY"
         settings["tiers"].setdefault(tier, {"executor": server.kind, "model": model})
         if is_local and server.kind == "openai":
             settings["prices"] = {model: {"input": 0, "output": 0}}
