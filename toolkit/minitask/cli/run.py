@@ -140,14 +140,10 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: Any) -> in
         if dry:
             prospects = preview_run(engine, selection.tasks, base, again=options["again"])
             return _dry_run(prospects, ", ".join(specs), as_json=as_json)
-        code, problem = 0, None
-        try:
-            results = _run(engine, selection, base, options, limit=limit)
-            remember(engine, results)
+        results, code = _run(engine, selection, base, options, limit=limit)
+        problem = None
+        if not code:
             results, problem = _publish(engine, results, base, forge)
-        except Interrupted as error:
-            results, code = error.results, INTERRUPTED
-            remember(engine, results)
         seconds = engine.clock() - started
         batches = () if as_json else token_budgets(engine, selection.tasks, results, base)
     if code:
@@ -171,7 +167,8 @@ def _run(
     options: dict[str, Any],
     *,
     limit: Decimal | None,
-) -> tuple[TaskResult, ...]:
+) -> tuple[tuple[TaskResult, ...], int]:
+    """Return the results, and the exit code of an interrupt or 0."""
     run_options = RunOptions(
         RouteOverrides(),
         merge=not (options["no_merge"] or options["opens"]),
@@ -181,16 +178,22 @@ def _run(
         fail_fast=options["fail_fast"],
         budget=Budget(limit),
     )
-    with _cluster(engine, options["where"]) as cluster:
-        return run_project(
-            engine,
-            selection,
-            base=base,
-            options=run_options,
-            askers=_call_pool(engine, batch=options["batch"]),
-            jobs=options["jobs"] or engine.settings.jobs,
-            cluster=cluster,
-        )
+    code = 0
+    try:
+        with _cluster(engine, options["where"]) as cluster:
+            results = run_project(
+                engine,
+                selection,
+                base=base,
+                options=run_options,
+                askers=_call_pool(engine, batch=options["batch"]),
+                jobs=options["jobs"] or engine.settings.jobs,
+                cluster=cluster,
+            )
+    except Interrupted as error:
+        results, code = error.results, INTERRUPTED
+    remember(engine, results)
+    return results, code
 
 
 def _publish(
