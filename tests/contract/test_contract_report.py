@@ -119,6 +119,7 @@ def test_the_records_and_the_log_add_up_to_the_same(worked: World) -> None:
     assert "- **Implementation**: 700 in + 140 out tokens, $0.0084 + 1 unpriced" in log
     assert "    - p/02-c: 400 in + 80 out tokens" in log
     assert "- 3 attempts failed at validate" in log or "failed at validate" in log
+    assert "p/02-b failed 1 time: see what its spec left open" in log
     assert "a month" in log
     day = report(worked)["period"]["first"][:10]
     assert f"\n**Date**: {day}  \n**Attempts**: 8 at 4 tasks  \n" in log

@@ -116,6 +116,15 @@ def test_unknown_costs_are_counted_apart_and_the_known_ones_summed() -> None:
     assert (found.by_model["local"].cost_usd, found.by_model["local"].unpriced) == (None, 1)
 
 
+def test_a_count_that_only_an_outage_knows_to_be_0_is_unknown() -> None:
+    unknown = Usage(1, 100, None, 20)
+    found = summary(record("p/01-a", usage=unknown), record("p/02-b", usage=NO_USAGE))
+    assert (found.totals.counts["cached_input_tokens"], found.totals.counts["requests"]) == (
+        None,
+        1,
+    )
+
+
 def test_sums_of_money_are_exact() -> None:
     costs = [Decimal("1000000000000"), *[Decimal("0.0000000000000000000001")] * 3]
     found = summary(*(record(f"p/{n:02d}-a", cost_usd=cost) for n, cost in enumerate(costs)))

@@ -130,7 +130,8 @@ class Tally(Struct, frozen=True):
     """Totals of records.
 
     `attempts` includes lost ones, but neither landings nor calls apart from attempts. Counts and `cost_usd` are sums of
-    the known values, None if all are unknown; `unpriced` records have no known cost, `uncounted` ones no known tokens.
+    the known values, None if all are unknown (or a count's sum is 0); `unpriced` records have no known cost,
+    `uncounted` ones no known tokens.
     `tasks` counts distinct tasks, so a task on two tiers is in both of their tallies.
     """
 
@@ -189,8 +190,7 @@ def total(amounts: Iterable[Decimal | None]) -> Decimal | None:
 def _known(column: Sequence[int | None]) -> int | None:
     if None not in column:  # the usual case
         return sum(cast("Sequence[int]", column))
-    counts = [count for count in column if count is not None]
-    return sum(counts) if counts else None
+    return sum(count for count in column if count is not None) or None
 
 
 def _split_input(usage: Usage, fresh: int | None) -> tuple[int | None, ...]:

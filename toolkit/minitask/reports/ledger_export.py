@@ -183,10 +183,9 @@ def _lessons(report: LedgerReport) -> Iterator[str]:
     for gate, count in list(summary.failures_by_gate.items())[:MOST_LESSONS]:
         yield f"- {counted(count, 'attempt')} failed at {marked(one_line(gate))}"
     judged = [record for record in records if record.kind == ATTEMPT and not is_outage(record)]
-    again = Counter(record.task for record in judged)
-    for task, count in again.most_common(MOST_LESSONS):
-        if count > 1:
-            yield f"- {marked(task)} took {counted(count, 'attempt')}: see what its spec left open"
+    failed = Counter(record.task for record in judged if not record.attempt.verdict.is_good)
+    for task, count in failed.most_common(MOST_LESSONS):
+        yield f"- {marked(task)} failed {counted(count, 'time')}: see what its spec left open"
     if summary.estimates.tasks:
         close = f"{summary.estimates.close:,} of {summary.estimates.tasks:,}"
         yield f"- the token estimates of {close} tasks were close"
