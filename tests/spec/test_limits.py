@@ -35,6 +35,20 @@ def test_front_matter_before_a_later_task_is_an_error_at_its_line(options: str) 
     assert [(line, code) for line, code, _ in said(text.encode())] == [(5, "E112")]
 
 
+@pytest.mark.parametrize(
+    "top",
+    [
+        '+++\nreview = "required"\n+++\n',
+        "```yaml\nreview: required\n```\n",
+        "```\n---\ntier: free\n---\n```\n",
+    ],
+)
+def test_front_matter_of_another_form_is_an_error(top: str) -> None:
+    assert [(line, code) for line, code, _ in said(f"{top}\n{TASK}".encode())] == [(1, "E112")]
+    assert said(f"{TASK}\n## Context\n\n{top}".encode()) == []
+    assert said(f"{top.replace('re', 'pre').replace('ti', 'fi')}\n{TASK}".encode()) == []
+
+
 def test_rules_and_headings_are_no_front_matter() -> None:
     text = f"{TASK}\n---\n\nNotes: all\n---\n\n---\n\n# Mini-Task 2: Other\n"
     assert said(text.encode()) == []

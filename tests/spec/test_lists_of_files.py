@@ -79,6 +79,29 @@ FORMS = {
             **dict.fromkeys(("b.py", "c.py", "d.py", "e.py"), FileAction.READ),
         },
     ),
+    "a table says what stays": (
+        """**Files to Edit**:
+
+| File | Note |
+|---|---|
+| `a.py` | set x |
+| `b.py` | keep as is |
+| `c.py` | Reference only |
+| `d.py` | No change |""",
+        {"a.py": FileAction.EDIT, **dict.fromkeys(("b.py", "c.py", "d.py"), FileAction.READ)},
+    ),
+    "numbered": ("## 2. Files to Create\n\n- new.txt\n\n### 2.1 Files to Edit\n\n- a.py", BOTH),
+    "quoted, with punctuation": (
+        "**Files to Create**: new.txt;\n\n**Files to Edit**:\n- \"a.py\",\n- 'b/c.py'\n- <d/e.py>",
+        {
+            "new.txt": FileAction.CREATE,
+            **dict.fromkeys(("a.py", "b/c.py", "d/e.py"), FileAction.EDIT),
+        },
+    ),
+    "tags": (
+        "**Files**:\n- [NEW] new.txt\n- **[MODIFY]** `a.py`\n\n**Files to Delete**: *none*",
+        BOTH,
+    ),
     "struck out": (
         "**Files to Create**:\n- `new.txt`\n- ~~`b.py`~~ (later)\n- ~~c.py~~",
         {"new.txt": FileAction.CREATE},

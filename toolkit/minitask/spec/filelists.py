@@ -10,7 +10,7 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.filerefs import VERBS, find_action, find_prefix, looks_like_path, parse_refs
 from minitask.spec.markdown import Document, Item, MarkdownBlock, find_label, items, strip_marks
 from minitask.spec.model import FileAction
-from minitask.spec.notes import DETAILS
+from minitask.spec.notes import DETAILS, noted_action
 from minitask.spec.template import key_of
 
 _BARE_VERB = lazy_pattern(rf"[*_]*(?P<verb>{VERBS})(?:\s+files?)?[*_]*\s*:?[*_]*\s*", re.IGNORECASE)
@@ -145,9 +145,15 @@ def _table(head: list[str], rows: Sequence[tuple[str, int]]) -> Iterator[tuple[s
             continue
         others = [cell for index, cell in enumerate(row) if index != column and cell]
         verb = next((verb for cell in others if (verb := find_label_verb(cell))), "")
-        note = ", ".join(cell for cell in others if not find_label_verb(cell))
-        entry = f"{verb}: {row[column]}" if verb else row[column]
+        kept = "" if verb else next(filter(_is_kept, others), "")
+        note = ", ".join(cell for cell in others if cell != kept and not find_label_verb(cell))
+        entry = f"{verb}: {row[column]}" if verb else row[column] + (f" ({kept})" if kept else "")
         yield (f"{entry}\n{note}" if note else entry), line
+
+
+def _is_kept(cell: str) -> bool:
+    """Return True if a cell says that its file is not to be changed: `No change`, `Reference only`."""
+    return noted_action(cell, FileAction.EDIT) is FileAction.READ
 
 
 def _path_column(rows: Sequence[list[str]]) -> int | None:

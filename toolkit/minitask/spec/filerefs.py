@@ -26,12 +26,16 @@ from minitask.spec.notes import (
 from minitask.spec.template import key_of
 
 _NOTHING = lazy_pattern(
-    r"[(\[]?(?:none|n/?a|nothing)[.,;:)\]]*(?:\s.*)?|no (?:other |new )?files?\b.*|[-–—]?",
+    r"[(\[*_]*(?:none|n/?a|nothing)[.,;:)\]*_]*(?:\s.*)?|no (?:other |new )?files?\b.*|[-–—]?",
     re.IGNORECASE,
 )
 _STRUCK = lazy_pattern(r"~~(?:(?!~~).)+~~.*", re.DOTALL)
 VERBS = "create|new|add|modify|edit|update|change|read|reference|verify|delete|remove|test|write"
-_VERB_PREFIX = lazy_pattern(rf"\**({VERBS})(?:\s+files?)?\**\s*:\**\s*", re.IGNORECASE)
+_VERB_PREFIX = lazy_pattern(
+    rf"\**(?P<verb>{VERBS})(?:\s+files?)?\**\s*:\**\s*|[*`]*\[(?P<tag>{VERBS})\][*`]*(?:\s+|$)",
+    re.IGNORECASE,
+)
+_QUOTED = lazy_pattern(r"([\"'])(?P<path>[^\"']+)\1|<(?P<inner>[^<>]+)>")
 _ENUMERATION = lazy_pattern(r"(?P<note>.*?)\s*(?:[,;&+]|\band\b)\s*(?:and\s+)?\**\[?$", re.DOTALL)
 _BARE_END = lazy_pattern(r"\s+\(|\s+[-–—]\s|:\s|[,;]\s|\s+lines?\s+[0-9]", re.IGNORECASE)
 _BARE_LIST = lazy_pattern(r"[^\s(),]*[./][^\s(),]*(?:\s*\([^()]*\))?")
@@ -120,8 +124,12 @@ def parse_refs(text: str, *, action: FileAction, line: int) -> FoundRefs:
 def find_prefix(text: str) -> FileAction | None:
     """Return the action of an item such as `Modify:` or `**New files:**`, or None for any other text."""
     plain = text.strip()
-    verb = _VERB_PREFIX.fullmatch(plain)
-    return _ACTIONS[verb[1].casefold()] if verb else find_action(plain.strip("*").rstrip(": "))
+    match = _VERB_PREFIX.fullmatch(plain)
+    return _prefix_action(match) if match else find_action(plain.strip("*").rstrip(": "))
+
+
+def _prefix_action(match: re.Match[str]) -> FileAction:
+    return _ACTIONS[(match["verb"] or match["tag"]).casefold()]
 
 
 def _with_prefix(text: str, action: FileAction) -> tuple[FileAction, str]:
@@ -129,8 +137,7 @@ def _with_prefix(text: str, action: FileAction) -> tuple[FileAction, str]:
     verb = _VERB_PREFIX.match(text)
     if verb is None:
         return action, text
-    verb_action = _ACTIONS[verb[1].casefold()]
-    return action if action is FileAction.READ else verb_action, text[verb.end() :]
+    return action if action is FileAction.READ else _prefix_action(verb), text[verb.end() :]
 
 
 def _split(text: str) -> Iterator[tuple[str, str]]:
@@ -199,6 +206,10 @@ def _split_bare(text: str) -> Iterator[tuple[str, str]]:
     if bold:
         yield bold[1], text[bold.end() :]
         return
+    quoted = _QUOTED.match(text)
+    if quoted and looks_like_path(path := quoted["path"] or quoted["inner"]):
+        yield path, text[quoted.end() :]
+        return
     pieces = [piece.strip() for piece in text.split(",")]
     if len(pieces) > 1 and all(_BARE_LIST.fullmatch(piece) for piece in pieces):
         for piece in pieces:
@@ -206,7 +217,7 @@ def _split_bare(text: str) -> Iterator[tuple[str, str]]:
         return
     end = _BARE_END.search(text) or _WORDS_AFTER.match(text)
     cut = end.start("cut") if end and end.re.groups else end.start() if end else len(text)
-    yield text[:cut].strip(), text[cut:]
+    yield text[:cut].strip().rstrip(",;"), text[cut:]
 
 
 def _link_path(link: Link) -> str:

@@ -206,10 +206,12 @@ MAX_FILES = 20_000
 
 _UTF16_MARKS = ("\udcff\udcfe", "\udcfe\udcff", "\ufffe")
 _SAMPLE = 400
-_OPTION = lazy_pattern(
+_KEYS = (
     r"(?:id|depends_on|tags|complexity|tier|executor|model|timeout_seconds|max_cost_usd|review|network|protected|anchor"
-    r"|proof)\s*:"
+    r"|proof|grade)"
 )
+_OPTION = lazy_pattern(rf"{_KEYS}\s*:")
+_FOREIGN_FRONT = lazy_pattern(rf"(?:```+|~~~+|\+\+\+)[^\n]*\n(?:---\n)?{_KEYS}\s*[:=]")
 
 
 def find_unreadable(text: str) -> Problem | None:
@@ -235,7 +237,13 @@ def _is_wide(text: str) -> bool:
 
 
 def find_late_front_matter(document: Document) -> Iterator[Problem]:
-    """Yield a problem for each front matter inside the file, which Markdown reads as a rule and a heading."""
+    """Yield a problem for each front matter inside the file, which Markdown reads as a rule and a heading.
+
+    So is one at the top that stands in a fence, or is written in TOML.
+    """
+    top = next((row for row, line in enumerate(document.lines) if line.strip()), 0)
+    if _FOREIGN_FRONT.match(document.text(top, top + 3)):
+        yield Problem(top + 1, "E112", "front matter in this form is not read", _HINT)
     if not any(token.type == "hr" for token in document.tokens):
         return
     hint = "front matter belongs at the top and applies to the whole file: move this task to its own file"

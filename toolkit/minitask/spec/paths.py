@@ -154,12 +154,13 @@ def _visible(text: str) -> str:
 
 
 def _matches(path: str, pattern: str) -> bool:
-    bare = pattern.rstrip("/")
+    bare = pattern.removeprefix("./").strip("/")
     if not bare:
         return False
     if "/" not in pattern:
         return any(fnmatchcase(part, bare) for part in path.split("/"))
-    return fnmatchcase(path, bare) or fnmatchcase(path, f"{bare}/*")
+    forms = (bare, bare.replace("**/", ""))
+    return any(fnmatchcase(path, form) or fnmatchcase(path, f"{form}/*") for form in forms)
 
 
 _JOINERS = "\u200c\u200d"

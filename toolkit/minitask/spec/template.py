@@ -59,7 +59,7 @@ _ALIASES = {
 _PLAIN_NAMES = {"task", "validation", "acceptance criteria"}
 _LONGEST = 1_000
 
-_PREFIX = r"[^A-Za-z0-9\[]*(?:[0-9]+[^A-Za-z0-9\s]+\s+[^A-Za-z0-9\[]*)?"
+_PREFIX = r"[^A-Za-z0-9\[]*(?:[0-9]+(?:(?:\.[0-9]+)+\.?|[^A-Za-z0-9\s]+)\s+[^A-Za-z0-9\[]*)?"
 _MARKS = r"[*_`]*"
 _TASK_HEADING = lazy_pattern(
     _PREFIX + r"mini[\s_-]?task\b" + _MARKS + r"\s*(?:\#|no\.?\s)?\s*"
@@ -125,8 +125,8 @@ def _match_section(text: str) -> re.Match[str] | None:
 
 
 def key_of(name: str) -> str:
-    """Return a name for comparison: without case, decoration and the choice between space, hyphen and underscore."""
-    return re.sub(r"[\s_-]+", " ", re.sub(r"^[^A-Za-z0-9]+", "", name)).strip().casefold()
+    """Return a name for comparison: without case, number, decoration, and whether space, hyphen or underscore."""
+    return re.sub(r"[\s_-]+", " ", re.sub(rf"^{_PREFIX}", "", name)).strip().casefold()
 
 
 def _balanced(title: str) -> str:
