@@ -73,6 +73,14 @@ def test_a_dry_run_of_a_script_needs_no_executor(world: World) -> None:
     assert world.refs() == before
 
 
+def test_a_dry_run_says_what_becomes_of_a_task_that_merged(world: World) -> None:
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="test -f b.txt")
+    world.exec("p/01-b")
+    assert "exec would skip it" in world.minitask("exec", "p/1", "--dry-run").stdout
+    anew = world.minitask("exec", "p/1", "--dry-run", "--again").stdout
+    assert "merged   already; it would be run again" in anew
+
+
 def test_a_dry_run_in_json_is_one_document(world: World) -> None:
     with scripted_server([REPLY]) as server:
         prepare(world, server)

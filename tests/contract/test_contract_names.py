@@ -53,6 +53,7 @@ def test_a_task_is_found_by(projects: World, folder: str, word: str, name: str) 
         ("01-route", "did you mean api/01-routes?"),
         ("api/3-test", "did you mean api/03-tests?"),
         ("wep", "did you mean web?"),
+        ("api/9", "choose from api/01-routes, api/03-tests"),
         ("nothing-like-it", "PROJECT/ID"),
     ],
 )
@@ -112,6 +113,9 @@ def test_status_lists_the_project_in_whose_folder_one_is(projects: World) -> Non
         (("status",), "executors: {x: {type: olama}}", "did you mean ollama?"),
         (("status",), "presett: local", "did you mean preset?"),
         (("status", "--jsn"), "", "--json"),
+        (("show", "p/1"), "", "fix: minitask exec p/01-b\n"),
+        (("verify", "p/1"), "", "fix: minitask exec p/01-b, or name a commit\n"),
+        (("verify", "HEAD~99"), "", "fix: name a branch, a commit or PROJECT/ID\n"),
     ],
 )
 def test_what_is_mistyped_is_answered_with_what_is_meant(

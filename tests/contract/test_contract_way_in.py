@@ -169,6 +169,14 @@ def test_a_change_that_fails_stays_on_its_branch_and_the_printed_command_goes_on
 
 
 @pytest.mark.variant
+def test_a_server_that_is_away_comes_with_the_next_command_once(app: World) -> None:
+    with scripted_server(Ollama()) as server:
+        env = set_up(app, server.origin)
+    outcome = app.minitask("do", "Say hello", *GIVEN, "--yes", env=env)
+    assert outcome.code == 3, outcome.text
+    assert outcome.stdout.count("minitask exec do/01-say-hello") == 1
+
+
 def test_a_kept_change_waits_to_be_merged(app: World) -> None:
     with scripted_server(Ollama()) as server:
         env = set_up(app, server.origin)

@@ -229,4 +229,5 @@ def _print(shot: OneShot, result: TaskResult, change: str) -> None:
         if result.verdict != "error":  # then the spec needs more details
             commit = f"git commit -m 'spec: {result.task}' {shlex.quote(shot.path)}"
             again = f"edit {shot.path}, then: {commit} && {again}"
-        show(f"  again  {again}")
+        if not result.next_step.endswith(again):
+            show(f"  again  {again}")

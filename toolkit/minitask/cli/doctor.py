@@ -24,6 +24,7 @@ from minitask.executors.agents.programs import OLDEST_RUN, PROGRAMS
 from minitask.git.repository import OLDEST_GIT, Repository, committer, discover, git_version
 from minitask.landing.proof import try_check
 from minitask.planning.survey import CHECKS, missing, survey
+from minitask.policy.tier_rules import how_to_add
 from minitask.presets import AUTO
 from minitask.reports.diagnostics import CheckResult, Health, health_document, render_health
 from minitask.sandbox.allow_list import granted
@@ -146,7 +147,7 @@ def _executors(
             hint = "name one of `executors`"
             yield CheckResult("tier", "bad", f"{tier}: no executor named {rung.executor}", hint)
     if not settings.executors and not settings.notes:
-        hint = "fine for specs with an edit script; set `executors` in minitask.yaml to add a model"
+        hint = f"fine for specs with an edit script; else {how_to_add(settings)}"
         yield CheckResult("executor", "note", "none configured", hint)
 
 

@@ -295,7 +295,10 @@ def _unknown_name(engine: Context, word: str, names: list[str], base: Base) -> U
         names = [task.name for path in paths for task in load_file(engine, path, base).tasks]
     projects = {name.partition("/")[0] for name in names}
     ids = {} if "/" in word else {name.partition("/")[2]: name for name in names}
-    near = nearest(word, [*names, *projects, *ids])
+    own = [name for name in names if "/" in word and name.startswith(f"{word.partition('/')[0]}/")]
+    near = nearest(word, own or [*names, *projects, *ids])
+    if own and not near:
+        return UsageError(message, hint=f"choose from {', '.join(own[:SHOWN])}")
     return UsageError(message, hint=f"did you mean {ids.get(near, near)}?" if near else FORMS)
 
 

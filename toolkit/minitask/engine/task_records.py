@@ -103,9 +103,8 @@ def attempt_record(engine: Context, name: str, number: int | None) -> Record:
     """Return the record of a task's attempt (None: the latest); raise `UsageError` if there is none."""
     records = records_of(engine, name) if "/" in name else ()
     if not records:
-        raise UsageError(
-            f"no attempts recorded for {name}", hint="`minitask status` lists the tasks"
-        )
+        hint = f"minitask exec {name}" if "/" in name else "`minitask status` lists the tasks"
+        raise UsageError(f"no attempts recorded for {name} yet", hint=hint)
     chosen = [record for record in records if number in (None, record.attempt.n)]
     if chosen:
         return chosen[-1]

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from minitask.engine.context import Context, Progress
-from minitask.engine.find_tasks import full_name, spec_paths
+from minitask.engine.find_tasks import FORMS, full_name, spec_paths
 from minitask.engine.task_records import task_at
 from minitask.engine.task_status import landings_at, latest_landing
 from minitask.engine.tasks import PROJECTS, Base, Task, load_file
@@ -44,12 +44,18 @@ def verify(engine: Context, revision: str, base: Base) -> BranchVerification:
     """Run the validation in a commit's trailers on a fresh checkout of it, ignoring the cache."""
     commit = engine.objects.commit(revision)
     if commit is None:
-        revision = refs.branch(full_name(engine, revision, base))
+        try:
+            name = full_name(engine, revision, base)
+        except UsageError as error:
+            if error.hint != FORMS:
+                raise
+            message = f"no branch, commit or task {revision}"
+            raise UsageError(message, hint="name a branch, a commit or PROJECT/ID") from None
+        revision = refs.branch(name)
         commit = engine.objects.commit(revision)
-    if commit is None:
-        raise UsageError(
-            f"{revision} is not a commit or a task", hint="name a branch, a commit or PROJECT/ID"
-        )
+        if commit is None:
+            hint = f"minitask exec {name}, or name a commit"
+            raise UsageError(f"{name} has no branch", hint=hint)
     git = engine.repository.git
     # A task's branch may have a person's commits on top of the candidate.
     name = revision.removeprefix("refs/heads/").removeprefix("minitask/")

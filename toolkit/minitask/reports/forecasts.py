@@ -178,7 +178,8 @@ def render_dry_run(preview: TaskPreview) -> str:
         f"  route    tier {preview.route.tier.value}: {preview.route.reason}",
     ]
     if preview.landed:
-        lines.append("  merged   already; exec would skip it (--again to rerun)")
+        skips = "exec would skip it (--again to rerun)"
+        lines.append(f"  merged   already; {'it would be run again' if preview.again else skips}")
     if description.url:
         state = "set" if description.key_set else "NOT SET"
         name = description.key_variable

@@ -213,6 +213,7 @@ class TaskPreview(Struct, frozen=True):
     description: Description
     sandbox: str
     landed: bool
+    again: bool
     questions: tuple[tuple[str, str, str], ...] = ()
     exposure: str = ""
 
@@ -233,6 +234,7 @@ def preview_task(engine: Context, task: Task, options: RunOptions) -> TaskPrevie
         description=executor.describe(order),
         sandbox=_sandbox_line(engine, task),
         landed=landed_result(engine, task) is not None,
+        again=options.again,
         questions=tuple(_questions(engine, task, route)),
         exposure=find_exposure(engine, route.executor),
     )
