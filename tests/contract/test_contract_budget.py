@@ -125,10 +125,12 @@ def costly(request: Received) -> Any:
     return completion(good(request), usage=counts)
 
 
-@pytest.mark.variant
-def test_what_a_call_did_not_use_is_there_for_the_next_one(world: World) -> None:
+@pytest.mark.parametrize("requests", [1, 8])
+def test_what_a_call_did_not_use_is_there_for_the_next_one(world: World, requests: int) -> None:
+    """Calls at once reserve more than is left; those that do not fit wait for the others."""
     with scripted_server(good) as server:
-        world.configure(**model_settings(server.base_url, **LIMITED, concurrency={"requests": 1}))
+        parallel = {"requests": requests}
+        world.configure(**model_settings(server.base_url, **LIMITED, concurrency=parallel))
         for number in range(3):
             task(world, f"p/0{number}-x", f"{number}.txt", title=f"Write {number}.txt")
         outcome = world.minitask("run", "p", "--max-cost", "0.011", "--json")

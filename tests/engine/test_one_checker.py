@@ -19,7 +19,7 @@ from minitask.engine.tasks import Base, Task
 from minitask.engine.validate_specs import check_sources
 from minitask.errors import MinitaskError
 from minitask.git.repository import discover
-from minitask.policy.prices import Budget
+from minitask.policy.budget import Budget
 from minitask.policy.route import SCRIPT, RouteOverrides
 from minitask.project.load_project import make_plan
 from minitask.routing.route_task import route_of

@@ -85,7 +85,7 @@ def _drafted(
 ) -> tuple[OneShot | None, RunPreview | None]:
     """Return the checked spec and the forecast, or None if a dry run would need a model's answer first."""
     from minitask.planning.one_shot import ChangeRequest, complete, draft, repository_path
-    from minitask.policy.prices import Budget
+    from minitask.policy.budget import Budget
     from minitask.project.load_project import prospect
 
     as_json, dry = options["as_json"], options["dry_run"]
@@ -207,7 +207,7 @@ def _run(session: Session, shot: OneShot, options: dict[str, Any]) -> int:
 
 def _result(engine: Context, shot: OneShot, base: Base, *, merge: bool) -> TaskResult:
     from minitask.engine.find_tasks import find_tasks
-    from minitask.policy.prices import Budget
+    from minitask.policy.budget import Budget
     from minitask.policy.route import RouteOverrides
     from minitask.task.life import run_task
     from minitask.task.state import RunOptions

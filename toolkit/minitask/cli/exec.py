@@ -92,7 +92,7 @@ def command(ctx: click.Context, /, spec: str, **options: Any) -> int:
 
 
 def _run_options(options: dict[str, Any], limit_usd: Decimal | None) -> RunOptions:
-    from minitask.policy.prices import Budget
+    from minitask.policy.budget import Budget
     from minitask.policy.route import RouteOverrides
     from minitask.task.state import RunOptions
 

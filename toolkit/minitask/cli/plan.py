@@ -15,7 +15,7 @@ from minitask.engine.context import Context
 from minitask.errors import UsageError
 from minitask.planning.plan import Planned, plan, planning_question, project_name, write_planned
 from minitask.planning.plan_prompt import READ_TOKENS, Goal
-from minitask.policy.prices import Budget
+from minitask.policy.budget import Budget
 from minitask.policy.route import MODEL_TIERS, Route
 from minitask.reports.plans import planned_document, render_planned
 from minitask.task.questions import route_to

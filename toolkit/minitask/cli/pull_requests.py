@@ -26,7 +26,7 @@ from minitask.forge.publish import (
 )
 from minitask.git.refs import branch
 from minitask.ledger.record import TaskResult
-from minitask.policy.prices import Budget
+from minitask.policy.budget import Budget
 from minitask.words import one_line
 
 MOST_ATTEMPTS = 3

@@ -29,7 +29,7 @@ from minitask.git import refs
 from minitask.git.trees import patch
 from minitask.ledger.record_json import result_document
 from minitask.planning.verify_project import verify_project
-from minitask.policy.prices import Budget
+from minitask.policy.budget import Budget
 from minitask.policy.route import MODEL_TIERS
 from minitask.reports.plans import render_verified, verified_document
 from minitask.reports.results import render_result

@@ -32,7 +32,7 @@ from minitask.errors import MinitaskError, UsageError
 from minitask.executors import http
 from minitask.executors.registry import MAKERS
 from minitask.ledger.record import TaskResult, Verdict
-from minitask.policy.prices import Budget
+from minitask.policy.budget import Budget
 from minitask.policy.route import RouteOverrides
 from minitask.project.call_pool import CallPool, ThreadCallPool
 from minitask.project.cluster import SCHEME, Cluster
@@ -169,6 +169,7 @@ def _run(
     limit: Decimal | None,
 ) -> tuple[tuple[TaskResult, ...], int]:
     """Return the results, and the exit code of an interrupt or 0."""
+    budget = Budget(limit, is_shared=options["where"] == LOCAL and not options["batch"])
     run_options = RunOptions(
         RouteOverrides(),
         merge=not (options["no_merge"] or options["opens"]),
@@ -176,7 +177,7 @@ def _run(
         batch=options["batch"],
         waits=options["waits"],
         fail_fast=options["fail_fast"],
-        budget=Budget(limit),
+        budget=budget,
     )
     code = 0
     try:
@@ -186,7 +187,7 @@ def _run(
                 selection,
                 base=base,
                 options=run_options,
-                askers=_call_pool(engine, batch=options["batch"]),
+                askers=_call_pool(engine, budget, batch=options["batch"]),
                 jobs=options["jobs"] or engine.settings.jobs,
                 cluster=cluster,
             )
@@ -255,9 +256,9 @@ def _dry_run(prospects: Sequence[RunPreview], project: str, *, as_json: bool) ->
     return 0
 
 
-def _call_pool(engine: Context, *, batch: bool) -> CallPool:
+def _call_pool(engine: Context, budget: Budget, *, batch: bool) -> CallPool:
     if not batch:
-        return ThreadCallPool(engine, width=engine.settings.requests)
+        return ThreadCallPool(engine, width=engine.settings.requests, budget=budget)
     from minitask.project.batch_calls import BatchCalls
 
     return BatchCalls(engine)

@@ -176,8 +176,11 @@ class AgentExecutor:
                 workspace=workspace,
                 environ=self._environ,
             )
-        except (MachineError, StoppedError, OSError):  # the program did not start
+        except (MachineError, StoppedError, ExecutorFailure, OSError):  # the program did not start
             settle(NO_USAGE)
+            raise
+        except BaseException:  # other calls wait for what is reserved
+            settle(Usage(1))
             raise
         report = believed(read_limits(self._program.report(output), output))
         settle(report.usage, cost_usd=report.cost_usd)

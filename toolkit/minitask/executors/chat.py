@@ -19,7 +19,7 @@ from minitask.edits.reply.read import changes_of
 from minitask.edits.reply.reply_context import Citation, ListedFile, ReplyContext
 from minitask.edits.reply.reply_fences import answer_of
 from minitask.edits.script_model import Operation, WholeFile
-from minitask.errors import BudgetError, EditError, MachineError, UnlistedError
+from minitask.errors import BudgetError, EditError, MachineError, StoppedError, UnlistedError
 from minitask.executors.prompt import (
     amend_prompt,
     is_numbered,
@@ -117,8 +117,11 @@ def metered_reply(
     except ExecutorFailure as failure:
         settle(failure.usage)
         raise
-    except (MachineError, OSError):  # the request was not sent
+    except (MachineError, StoppedError, OSError):  # the request was not sent
         settle(NO_USAGE)
+        raise
+    except BaseException:  # other calls wait for what is reserved
+        settle(Usage(1))
         raise
     settle(reply.usage)
     return reply

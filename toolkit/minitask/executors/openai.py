@@ -108,12 +108,14 @@ def read_usage(parsed: object) -> Usage:
     it. A server that counts cache reads but not writes has no writes.
     """
     usage = mapping(parsed)
-    prompt, output = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    details = mapping(usage.get("prompt_tokens_details"))
+    prompt = _first_count(usage, "prompt_tokens", "input_tokens")
+    output = _first_count(usage, "completion_tokens", "output_tokens")
+    details = mapping(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
     cached = _count(details, "cached_tokens")
     if cached is None:
-        cached = _count(usage, "prompt_cache_hit_tokens")
-    reasoning = _count(mapping(usage.get("completion_tokens_details")), "reasoning_tokens")
+        cached = _first_count(usage, "prompt_cache_hit_tokens", "cached_tokens")
+    details_out = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
+    reasoning = _count(mapping(details_out), "reasoning_tokens")
     if prompt is not None and cached is not None and cached > prompt:
         prompt += cached
     if output is not None and reasoning is not None and reasoning > output:
@@ -139,6 +141,12 @@ def _with_total(
     if output is None or total > prompt + output:
         return prompt, (total - prompt if total > prompt else output)
     return prompt, output
+
+
+def _first_count(fields: Mapping[str, object], *names: str) -> int | None:
+    """Return the count of the first of the fields that has one: servers differ in their names."""
+    counts = (_count(fields, name) for name in names)
+    return next((number for number in counts if number is not None), None)
 
 
 def _count(fields: Mapping[str, object], name: str) -> int | None:

@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 from minitask.errors import EditError, MinitaskError
 from minitask.ledger.record import NO_USAGE, Usage
+from minitask.policy.budget import Settle
 from minitask.policy.estimates import ReplyFormat
 from minitask.words import one_line
 
@@ -50,14 +51,6 @@ class PastRound(Struct, frozen=True):
     reply: str
     problem: str
     changes: tuple[Change, ...] = ()
-
-
-class Settle(Protocol):
-    """Records the actual usage of a call with a reservation."""
-
-    def __call__(self, usage: Usage, *, cost_usd: Decimal | None = None) -> None:
-        """Charge `usage` at the price list's rates, or at `cost_usd` in US dollars if known."""
-        ...
 
 
 class Meter(Protocol):

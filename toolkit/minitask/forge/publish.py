@@ -37,7 +37,7 @@ from minitask.git.trees import is_ancestor
 from minitask.landing.candidate_commits import Candidate
 from minitask.landing.land import Landed, push_commit
 from minitask.ledger.record import Record, TaskResult, Verdict
-from minitask.policy.prices import Budget
+from minitask.policy.budget import Budget
 from minitask.policy.route import RouteOverrides
 from minitask.task.merge_later import merge_task
 from minitask.task.state import RunOptions

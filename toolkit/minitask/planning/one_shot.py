@@ -26,7 +26,7 @@ from minitask.ledger.record import GOAL, PLAN, Attempt, Verdict
 from minitask.patterns import lazy_pattern
 from minitask.planning.plan_prompt import Goal, ask_of_project, committed_paths, repository_prompt
 from minitask.planning.scaffold import last_number
-from minitask.policy.prices import Budget
+from minitask.policy.budget import Budget
 from minitask.policy.route import Route
 from minitask.sandbox.policy import Strength
 from minitask.spec.dependency_graph import slug, task_names

@@ -30,7 +30,7 @@ from minitask.planning.plan_prompt import (
     with_source,
 )
 from minitask.planning.scaffold import PROJECT_NAME, last_number
-from minitask.policy.prices import Budget
+from minitask.policy.budget import Budget
 from minitask.policy.route import Route
 from minitask.spec.dependency_graph import slug
 from minitask.spec.model import Diagnostic, Tier

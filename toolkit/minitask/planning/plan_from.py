@@ -31,8 +31,8 @@ from minitask.planning.plan import (
     write_planned,
 )
 from minitask.planning.plan_prompt import Goal
+from minitask.policy.budget import Budget
 from minitask.policy.estimates import estimate_tokens, token_scale
-from minitask.policy.prices import Budget
 from minitask.policy.route import CallEstimate, Route
 from minitask.routing.requests import price_of
 from minitask.spec.dependency_graph import Graph

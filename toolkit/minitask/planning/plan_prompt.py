@@ -18,8 +18,8 @@ from minitask.executors.request import ExecutorFailure
 from minitask.forge.forge_text import issue_note
 from minitask.ledger.record import Attempt
 from minitask.patterns import lazy_pattern
+from minitask.policy.budget import Budget
 from minitask.policy.estimates import estimate_tokens
-from minitask.policy.prices import Budget
 from minitask.policy.route import Route
 from minitask.routing.requests import shared_context
 from minitask.spec.dependency_graph import Graph, slug

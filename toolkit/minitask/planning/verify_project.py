@@ -38,7 +38,7 @@ from minitask.planning.plan import (
     write_planned,
 )
 from minitask.planning.plan_prompt import Goal, ask_of_project
-from minitask.policy.prices import Budget
+from minitask.policy.budget import Budget
 from minitask.policy.route import Route
 from minitask.spec.model import Diagnostic, Problem
 from minitask.task.finish import landed_result

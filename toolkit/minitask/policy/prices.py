@@ -6,7 +6,6 @@ Rates are US dollars per million tokens. A model without a price is *unpriced* (
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from minitask.errors import BudgetError, UsageError
+from minitask.errors import UsageError
 from minitask.ledger.record import SUBSCRIPTION, Pricing, Usage
 from minitask.patterns import lazy_pattern
 
@@ -244,60 +243,3 @@ class ModelPricing(Struct, frozen=True):
         one = Usage(1, (usage.input_tokens or 0) // requests, 0, 0, 0, 0)
         priced = cost(self.model, one, self.prices, base_url=self.base_url, batch=self.batch)
         return priced.cost_usd if priced.rates is None else amount(priced.rates, usage)
-
-
-NOTHING = Decimal(0)
-
-
-class Budget:
-    """A budget in US dollars (`limit_usd` None: unlimited), reserved before a call and settled after it.
-
-    Amounts are reserved in the `parent`, too. Thread-safe: concurrent calls cannot exceed the limit.
-    """
-
-    def __init__(
-        self,
-        limit_usd: Decimal | None = None,
-        *,
-        parent: Budget | None = None,
-        name: str = "budget",
-    ) -> None:
-        self._limit = limit_usd
-        self._parent = parent
-        self._name = name
-        self._committed = NOTHING
-        self._lock = threading.Lock()
-
-    @property
-    def left_usd(self) -> Decimal | None:
-        """Return the amount neither spent nor reserved, or None without a limit."""
-        above = self._parent.left_usd if self._parent else None
-        remaining = None if self._limit is None else max(NOTHING, self._limit - self._committed)
-        amounts = [amount for amount in (remaining, above) if amount is not None]
-        return min(amounts) if amounts else None
-
-    def reserve(self, amount_usd: Decimal) -> None:
-        """Reserve an amount; raise `BudgetError`, and reserve nothing, if less is left."""
-        with self._lock:
-            remaining = None if self._limit is None else self._limit - self._committed
-            if remaining is not None and amount_usd > max(remaining, NOTHING):
-                raise BudgetError(
-                    f"the {self._name} is used up: the call could cost ${amount_usd:.6f}, "
-                    f"${max(remaining, NOTHING):.6f} is left",
-                    hint="raise the limit (--max-cost, budget.max_cost_usd or the spec's max_cost_usd)",
-                )
-            self._committed += amount_usd
-        if self._parent is not None:
-            try:
-                self._parent.reserve(amount_usd)
-            except BudgetError:
-                with self._lock:
-                    self._committed -= amount_usd
-                raise
-
-    def settle(self, reserved_usd: Decimal, spent_usd: Decimal) -> None:
-        """Replace a reserved amount by the amount spent."""
-        with self._lock:
-            self._committed += spent_usd - reserved_usd
-        if self._parent is not None:
-            self._parent.settle(reserved_usd, spent_usd)

@@ -10,6 +10,7 @@ from minitask.engine.tasks import Task
 from minitask.errors import StoppedError
 from minitask.executors import http
 from minitask.executors.request import ExecutorFailure
+from minitask.policy.budget import Budget
 from minitask.system import process
 from minitask.task.paid_calls import Answered
 from minitask.task.state import ModelCall, Outcome
@@ -54,8 +55,9 @@ class CallPool(Protocol):
 class ThreadCallPool:
     """A pool of at most `width` parallel calls, and fewer for an executor that reports rate limits."""
 
-    def __init__(self, engine: Context, *, width: int) -> None:
+    def __init__(self, engine: Context, *, width: int, budget: Budget | None = None) -> None:
         self.width = width
+        self._budget = budget or Budget()
         self._engine = engine
         self._free = PrioritySemaphore(width)
         self._throttles: dict[str, AdaptiveLimit] = {}
@@ -81,8 +83,9 @@ class ThreadCallPool:
             return outcome
 
     def stop(self, why: str) -> None:
-        """Make no further calls."""
+        """Make no further calls, also none that wait for the budget."""
         self._stopped_by = self._stopped_by or why
+        self._budget.close(why)
 
     def enter(self) -> None:
         """Do nothing, because calls do not wait for each other."""

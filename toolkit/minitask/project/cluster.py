@@ -26,7 +26,7 @@ from minitask.landing.candidate_commits import Candidate
 from minitask.landing.land import Landings, land
 from minitask.ledger.record import NO_USAGE, Record, TaskResult, Verdict, plus, whole
 from minitask.ledger.store import append_commit
-from minitask.policy.prices import Budget
+from minitask.policy.budget import Budget
 from minitask.project.dask_worker import (
     INBOX,
     WorkerJob,

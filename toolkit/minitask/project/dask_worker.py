@@ -26,7 +26,7 @@ from minitask.git.repository import Repository, Signature, discover
 from minitask.git.run_git import clean_environment
 from minitask.ledger.record import Record, Verdict
 from minitask.ledger.record_json import parse_record, record_document
-from minitask.policy.prices import Budget
+from minitask.policy.budget import Budget
 from minitask.policy.route import RouteOverrides
 from minitask.settings import SettingsLayer
 from minitask.system import process

@@ -20,7 +20,7 @@ from minitask.executors.registry import WITH_BATCHES, make_executor
 from minitask.executors.request import Description, ExecutorFailure, FailureKind, PastRound
 from minitask.landing.proof import check_fails_before
 from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, Verdict
-from minitask.policy.prices import Budget
+from minitask.policy.budget import Budget, TaskMeter
 from minitask.policy.route import SCRIPT, Route
 from minitask.policy.tier_rules import nearest_tier
 from minitask.routing.requests import make_order, meet_unpriced, tariff
@@ -29,7 +29,7 @@ from minitask.spec.model import Tier
 from minitask.task import paid_calls
 from minitask.task.finish import landed_result
 from minitask.task.human_review import last_word
-from minitask.task.paid_calls import BATCH_SECONDS, Answered, CallKey, TaskMeter, metered
+from minitask.task.paid_calls import BATCH_SECONDS, Answered, CallKey, metered
 from minitask.task.record_attempt import starts_from
 from minitask.task.state import (
     AttemptState,

@@ -22,15 +22,15 @@ from minitask.executors.registry import WITH_BATCHES, make_advisor
 from minitask.executors.request import Check, CompletionRequest, ExecutorFailure, FailureKind
 from minitask.ledger.record import MESSAGE, Attempt, Record, RecordedDecision, Verdict
 from minitask.ledger.store import Exchange
+from minitask.policy.budget import Budget, TaskMeter
 from minitask.policy.estimates import token_scale
-from minitask.policy.prices import Budget
 from minitask.policy.route import MODEL_TIERS, Route
 from minitask.policy.tier_rules import how_to_add, nearest_tier
 from minitask.routing.requests import meet_unpriced, tariff
 from minitask.routing.route_task import resolve_model, warn_exposure
 from minitask.spec.model import Tier
 from minitask.task import paid_calls
-from minitask.task.paid_calls import BATCH_SECONDS, Answered, CallKey, TaskMeter
+from minitask.task.paid_calls import BATCH_SECONDS, Answered, CallKey
 from minitask.task.record_attempt import append_record, moment
 from minitask.task.state import Call, Outcome, answer_once, call_at_once
 

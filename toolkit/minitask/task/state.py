@@ -43,12 +43,12 @@ from minitask.ledger.record import (
     Verdict,
     WeighedFact,
 )
-from minitask.policy.prices import Budget
+from minitask.policy.budget import Budget, TaskMeter
 from minitask.policy.route import SCRIPT, Route, RouteOverrides
 from minitask.routing.requests import ReadLines
 from minitask.spec.model import Spec
 from minitask.task import paid_calls
-from minitask.task.paid_calls import Answered, CallKey, TaskMeter
+from minitask.task.paid_calls import Answered, CallKey, metered
 
 if TYPE_CHECKING:
     from minitask.executors.http import Post
@@ -107,7 +107,10 @@ class WorkCall(Struct, frozen=True):
         executor = make_executor(self.route.executor, engine.settings, engine.environ, http=http)
 
         def work() -> Answered:
-            result = executor.work(self.order)
+            order = self.order
+            if self.route.executor != SCRIPT:
+                order = metered(order, self.meter, waits=True)
+            result = executor.work(order)
             is_known = result.cost_usd is not None and not self.meter.is_subscribed
             cost = result.cost_usd if is_known else self.meter.spent_usd
             return Answered(result, cost, self.meter.pricing)
