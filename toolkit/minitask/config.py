@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from minitask import resources
 from minitask.errors import UsageError
-from minitask.settings import SettingsLayer
+from minitask.schemas import fault, remedy
+from minitask.settings import FILE, SettingsLayer
 from minitask.words import did_you_mean, nearest
 
 if TYPE_CHECKING:
@@ -124,8 +125,8 @@ def _checked(text: str, name: str) -> Any:
         raise UsageError(
             "the configuration must be a mapping of keys", where=name, hint="see `minitask init`"
         )
-    _check_schema(values, name)
-    _check_gates(values.get("gates"), name)
+    _check_schema(values, name, text)
+    _check_gates(values.get("gates"), _where(name, text, ["gates"]))
     return _without_aliases(values)
 
 
@@ -203,7 +204,24 @@ def _give(routing: dict[str, Any], key: str, meant: Any, *, alias: str) -> None:
         raise UsageError(f"{alias} and routing.{key} set the same key", hint=f"leave {alias} out")
 
 
-def _check_schema(values: Mapping[str, Any], name: str) -> None:
+def _where(name: str, text: str, path: Sequence[object]) -> str:
+    """Return `FILE:LINE` of a key of a YAML file, or of the nearest key above it; FILE if there is none."""
+    import yaml
+
+    node, line = (yaml.compose(text, Loader=yaml.SafeLoader) if text else None), 0
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            pairs = (pair for pair in node.value if str(pair[0].value) == str(part))
+            key, node = next(pairs, (None, None))
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            key = node = node.value[part]
+        else:
+            break
+        line = key.start_mark.line + 1 if key else line
+    return f"{name}:{line}" if line else name
+
+
+def _check_schema(values: Mapping[str, Any], name: str, text: str = "") -> None:
     endless = _not_finite(values)
     if endless:
         raise UsageError(
@@ -216,23 +234,34 @@ def _check_schema(values: Mapping[str, Any], name: str) -> None:
     error = best_match(validator.iter_errors(values))
     if error is None:
         return
-    key = ".".join(str(part) for part in error.absolute_path)
+    path = [*error.absolute_path]
+    key = ".".join(map(str, path))
     if error.validator == "additionalProperties":
-        raise _unknown_key(error.instance, error.schema, where=name, prefix=key)
+        known_keys = sorted(cast("Mapping[str, Any]", error.schema).get("properties", {}))
+        instance = cast("Mapping[str, Any]", error.instance)
+        unknown = next(part for part in instance if part not in known_keys)
+        raise UsageError(
+            f"unknown key `{'.'.join(map(str, [*path, unknown]))}`",
+            where=_where(name, text, [*path, unknown]),
+            hint=did_you_mean(str(unknown), known_keys),
+        )
+    if "propertyNames" in error.absolute_schema_path:
+        key = f"a key of {key}"
+        path = [*path, error.instance]
+    words = [part for part in path if isinstance(part, str)]
     raise UsageError(
-        f"{key or 'the configuration'}: {error.message}",
-        where=name,
-        hint=_choice_hint(error),
+        f"{key} {fault(error)}",
+        where=_where(name, text, path),
+        hint=_choice_hint(error) or remedy(error, words[-1] if words else FILE),
     )
 
 
 def _choice_hint(error: ValidationError) -> str:
-    """Return a hint: the nearest allowed value if there is one, else the command that lists all settings."""
+    """Return the nearest allowed value, or ""."""
     if error.validator == "enum" and isinstance(error.instance, str):
         near = nearest(error.instance, map(str, cast("list[object]", error.validator_value)))
-        if near:
-            return f"did you mean {near}?"
-    return "see `minitask config show`"
+        return f"did you mean {near}?" if near else ""
+    return ""
 
 
 def _is_circular(values: Any, above: tuple[int, ...] = ()) -> bool:
@@ -254,16 +283,6 @@ def _not_finite(values: Any, prefix: str = "") -> str:
         )
         return next(filter(None, keys), "")
     return prefix if isinstance(values, float) and not isfinite(values) else ""
-
-
-def _unknown_key(instance: Any, schema: Any, *, where: str, prefix: str) -> UsageError:
-    known_keys = sorted(schema.get("properties", {}))
-    unknown = next(key for key in instance if key not in known_keys)
-    return UsageError(
-        f"unknown key `{prefix + '.' if prefix else ''}{unknown}`",
-        where=where,
-        hint=did_you_mean(str(unknown), known_keys),
-    )
 
 
 def _assign(values: dict[str, Any], dotted: str, value: Any) -> None:

@@ -1,14 +1,18 @@
-"""A fast JSON schema check without the schema library, whose import takes longer than most commands.
+"""A fast JSON schema check without the schema library, whose import takes longer than most commands; errors in words.
 
 True is certain. After False the library must decide, and report the problem.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "$defs", "title", "description", "examples"})
 
@@ -121,3 +125,75 @@ _RULES: Mapping[str, Callable[[object, Any, Mapping[str, Any]], bool]] = {
     "additionalProperties": _others_fit,
     "propertyNames": _names_fit,
 }
+
+
+KINDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "empty",
+}
+"""The words for each type of JSON."""
+
+
+def fault(error: ValidationError) -> str:
+    """Return what is wrong with a value, to be put after its name."""
+    value: object = error.instance
+    constraint: Any = error.validator_value
+    if error.validator == "type":
+        kinds = constraint if isinstance(constraint, list) else [constraint]
+        expected = " or ".join(KINDS[kind] for kind in kinds if kind != "null")
+        return f"must be {expected}, not {_show(value)}"
+    if error.validator == "enum":
+        expected = ", ".join(str(choice) for choice in constraint if choice is not None)
+        return f"must be one of {expected}, not {_show(value)}"
+    if error.validator == "minimum":
+        return f"must be at least {constraint}, not {_show(value)}"
+    if error.validator == "required":
+        return f"lacks {error.message.partition(' is ')[0]}"
+    return f"has an invalid value: {_show(value)}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, Decimal)) and not isinstance(value, bool)
+
+
+def _show(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (dict, list)):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def remedy(error: ValidationError, name: str) -> str:
+    """Return how to fix it: the nearest choice, else an example, else what the property's description says."""
+    import difflib
+
+    schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
+    if error.validator == "required":
+        keys: Any = error.validator_value
+        instance: Any = error.instance
+        missing = next((key for key in keys if key not in instance), "")
+        described = schema.get("properties", {}).get(missing, {}).get("description", "")
+        return f"add `{missing}`" + (f": {described}" if described else "")
+    is_type = error.validator == "type"
+    if is_type and schema.get("properties"):
+        return f"its keys: {', '.join(schema['properties'])}"
+    if is_type and _is_number(error.instance) and "string" in schema["type"]:
+        return f'put it in quotes: "{error.instance}"'
+    choices = [str(choice) for choice in schema.get("enum", ()) if choice is not None]
+    near = difflib.get_close_matches(str(error.instance).casefold(), choices, n=1)
+    if near:
+        return f"did you mean `{near[0]}`?"
+    if schema.get("examples"):
+        return f"write, for example, `{name}: {schema['examples'][0]}`"
+    if schema.get("type") == "array" and isinstance(error.instance, str):
+        return f"write `{name}: [{json.dumps(error.instance, ensure_ascii=False)}]`"
+    if schema.get("description"):
+        return f"`{name}`: {schema['description']}"
+    return "choose one of them" if choices else f"see the schema's `{name}`"

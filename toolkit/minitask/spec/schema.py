@@ -10,22 +10,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from minitask import resources
-from minitask.schemas import ANNOTATIONS, surely_fits
+from minitask.schemas import ANNOTATIONS, fault, remedy, surely_fits
 from minitask.spec.model import Diagnostic, Problem, Spec
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
-
-_KINDS = {
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "a mapping",
-    "null": "empty",
-}
 
 
 def check_document(
@@ -132,8 +122,8 @@ def _explain(error: ValidationError, *, lines: Mapping[str, int]) -> list[Proble
         return _unknown_keys(error, path=path, lines=lines)
     name = path.partition("/")[0] if path else "the document"
     subject = f"an item of {name}" if path.rpartition("/")[2].isdigit() else name
-    message = f"{subject} {_fault(error)}"
-    return [Problem(_line(path, lines), "E104", message, _hint(error, name))]
+    message = f"{subject} {fault(error)}"
+    return [Problem(_line(path, lines), "E104", message, remedy(error, name))]
 
 
 def _unknown_keys(error: ValidationError, *, path: str, lines: Mapping[str, int]) -> list[Problem]:
@@ -165,52 +155,6 @@ def _foreign_keys(foreign: list[tuple[int, str]], known_keys: list[str]) -> list
     word = "key" if len(foreign) == 1 else "keys"
     hint = f"known keys: {', '.join(known_keys)}"
     return [Problem(foreign[0][0], "E103", f"unknown {word} {names}", hint)]
-
-
-def _fault(error: ValidationError) -> str:
-    value: object = error.instance
-    constraint: Any = error.validator_value
-    if error.validator == "type":
-        kinds = constraint if isinstance(constraint, list) else [constraint]
-        expected = " or ".join(_KINDS[kind] for kind in kinds if kind != "null")
-        return f"must be {expected}, not {_show(value)}"
-    if error.validator == "enum":
-        expected = ", ".join(str(choice) for choice in constraint if choice is not None)
-        return f"must be one of {expected}, not {_show(value)}"
-    if error.validator == "minimum":
-        return f"must be at least {constraint}, not {_show(value)}"
-    if error.validator == "required":
-        return f"lacks {error.message.partition(' is ')[0]}"
-    return f"has an invalid value: {_show(value)}"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, Decimal)) and not isinstance(value, bool)
-
-
-def _show(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (dict, list)):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _hint(error: ValidationError, name: str) -> str:
-    """Return a hint: the nearest choice, otherwise an example, otherwise the property's description."""
-    import difflib
-
-    schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
-    if error.validator == "type" and _is_number(error.instance) and "string" in schema["type"]:
-        return f'put it in quotes: "{error.instance}"'
-    choices = [str(choice) for choice in schema.get("enum", ()) if choice is not None]
-    near = difflib.get_close_matches(str(error.instance).casefold(), choices, n=1)
-    if near:
-        return f"did you mean `{near[0]}`?"
-    if schema.get("examples"):
-        return f"write, for example, `{name}: {schema['examples'][0]}`"
-    return str(schema.get("description", "")) or f"see the schema's `{name}`"
 
 
 def spec_document(spec: Spec) -> dict[str, object]:
