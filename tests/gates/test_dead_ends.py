@@ -9,6 +9,10 @@ from minitask.gates.lint import check_lint
 from minitask.spec.model import FileAction, FileRef, Spec
 
 OLD = "import os\n\n\ndef area(w, h):\n    return w * h\n"
+CART = "class Cart:\n    @property\n    def size(self):\n        return len(self.items)\n"
+CLEAR = "    def clear(self):\n        self.items = []\n\n"
+RUST = "/// A note.\n#[derive(Debug)]\npub struct Note {\n    text: String,\n}\n"
+ITEM = "pub struct Item {\n    price: i32,\n}\n\n"
 
 
 def ruling(path: str, base: str | None, content: str, *, task: str = "1. Do it.") -> str:
@@ -132,6 +136,24 @@ WRONG = {
     "css that is cut": ("a.css", None, ".a {\n  top: 0;\n", "its braces do not close"),
     "go": ("a.go", None, "package a\n\nfunc F() {}\n\nfunc F() {}\n", "it has F twice"),
     "rust": ("a.rs", None, "fn f() {}\n\nfn f() {}\n", "it has f twice"),
+    "a decorator of another": (
+        "a.py",
+        CART,
+        CART.replace("    def", CLEAR + "    def"),
+        '"@property" belongs to "def size(self):", and stands above "def clear(self):" now',
+    ),
+    "an attribute of another": (
+        "a.rs",
+        RUST,
+        RUST.replace("pub", ITEM + "pub"),
+        '"#[derive(Debug)]" belongs to "pub struct Note {"',
+    ),
+    "a doc comment of another": (
+        "a.go",
+        "package a\n\n// Tax is due.\nfunc Tax() {}\n",
+        "package a\n\n// Tax is due.\nfunc Half() {}\n\nfunc Tax() {}\n",
+        '"// Tax is due." belongs to "func Tax() {}"',
+    ),
     "rust, methods": (
         "a.rs",
         None,
@@ -148,6 +170,30 @@ def test_what_cannot_run_as_it_stands_is_a_fault(case: str) -> None:
 
 
 RIGHT = {
+    "a method above a decorator": ("a.py", CART, CART.replace("    @property\n", f"{CLEAR}    @property\n")),
+    "a property above another": (
+        "a.py",
+        CART,
+        CART.replace("    @property\n", f"    @property\n{CLEAR}    @property\n"),
+    ),
+    "a second decorator": (
+        "a.py",
+        CART,
+        CART.replace("    def", "    # Once.\n    @cache(\n        1\n    )\n    def"),
+        "1. Use `cache`.",
+    ),
+    "a decorator that the task moves": (
+        "a.py",
+        CART,
+        CART.replace("    def", f"{CLEAR}    def"),
+        "1. Let `clear` be the property, not `size`.",
+    ),
+    "a struct above attributes": ("a.rs", RUST, ITEM + RUST),
+    "a comment of a group": (
+        "a.go",
+        "package a\n\n// Helpers.\nfunc Tax() {}\n",
+        "package a\n\n// Helpers.\nfunc Half() {}\n\nfunc Tax() {}\n",
+    ),
     "what runs the file binds names": ("conf.py", "tags.has('a')\n", "tags.has('a')\nother.b()\n"),
     "a script of a workflow": ("a.py", None, "print(snakemake.input[0])\n"),
     "rust, one of two by the system": (

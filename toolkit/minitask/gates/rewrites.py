@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 from itertools import takewhile
 from posixpath import splitext
 
@@ -25,10 +26,11 @@ from minitask.gates.requested_removals import (
     may_go,
     takes_away,
     task_sentences,
+    telling_words,
     text_about,
     words_of,
 )
-from minitask.gates.result import SEND_WHOLE, FileChange, LintError, printable
+from minitask.gates.result import SEND_WHOLE, FileChange, LintError, filled_lines, printable, quoted
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
@@ -40,13 +42,11 @@ _BLANKED = lazy_pattern(r"/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'",
 def find_rewrite_faults(
     proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = (), explanation: str = ""
 ) -> Iterator[LintError]:
-    """Yield the faults of a rewritten file: answer text, empty bodies, lost lines, unclosed braces.
+    """Yield the faults of a rewritten file: answer text, empty bodies, lost lines, unclosed braces, moved decorators.
 
     `explanation` is the author's answer to an earlier fault.
     """
-    unclosed = _unclosed(proposal)
-    if unclosed is not None:
-        yield unclosed
+    yield from filter(None, (_unclosed(proposal), _find_taken_mark(proposal, spec)))
     if proposal.path.endswith(".py"):
         yield from find_defined_twice(proposal)
     if proposal.explicit:
@@ -81,6 +81,66 @@ def _unclosed(proposal: FileChange) -> LintError | None:
 def _is_closed(text: str) -> bool:
     plain = _BLANKED.sub("", text)
     return plain.count("{") == plain.count("}")
+
+
+_MARKED_SUFFIXES = ".py .js .jsx .mjs .ts .tsx .mts .java .kt .scala .groovy .rs .go .cs .php .swift .dart .cc .cpp .h"
+_MARKED = frozenset(_MARKED_SUFFIXES.split())
+_MARK = lazy_pattern(
+    r"@[A-Za-z][\w.]*(?:\(.*\))?|#\[.*\]|\[+(?!Header|Space)[A-Za-z]\w*(?:\(.*\))?\]+|template\s*<.*>"
+)
+"""A decorator, annotation or attribute on a line of its own."""
+_DEFINES = lazy_pattern(
+    r"(?:(?:def|class|function|fn|func|fun|struct|enum|trait|interface|record|public|private|protected|internal|static"
+    r"|final|export|async|pub|abstract|override|const|let|var|val)\b|[\w<>\[\]*&:, ]+\(.*\).*\{$|\w+\s*[:=][^=])"
+)
+_MOST_LINES = 5_000
+
+
+def _find_taken_mark(proposal: FileChange, spec: Spec) -> LintError | None:
+    """Return the fault of a definition put between another one and its decorator, attribute or doc comment."""
+    if not proposal.base or splitext(proposal.path)[1].lower() not in _MARKED:
+        return None
+    old, new = (filled_lines(text) for text in (proposal.base, proposal.content))
+    before, after = [row for _, row in old], [row for _, row in new]
+    if max(len(before), len(after)) > _MOST_LINES:
+        return None
+    spec_words = telling_words(text_about(spec, proposal.path))
+    for tag, at, _, start, end in SequenceMatcher(
+        None, before, after, autojunk=False
+    ).get_opcodes():
+        if tag != "insert" or not 0 < at < len(before):
+            continue
+        heads = (row for row in after[start:end] if not _is_mark(row) and comment_text(row) is None)
+        head, owner = next(heads, ""), before[at]
+        lost = _marks_above(before, at, owner) - _marks_above(after, end, owner)
+        if not lost or not _DEFINES.match(head) or not _DEFINES.match(owner):
+            continue
+        mark = min(lost)
+        if not (spec_words & telling_words(mark) and spec_words & telling_words(owner)):
+            message = (
+                f"{quoted(mark)} belongs to {quoted(owner)}, and stands above {quoted(head)} now"
+            )
+            remedy = "put the new lines above it"
+            return LintError(proposal.path, new[start][0], message, remedy)
+    return None
+
+
+def _is_mark(row: str) -> bool:
+    return _MARK.fullmatch(row) is not None
+
+
+def _marks_above(rows: Sequence[str], at: int, owner: str) -> set[str]:
+    """Return the decorators above a line, and its doc comment: `/**`, `///`, or one that begins with its name."""
+    marks: set[str] = set()
+    for row in reversed(rows[:at]):
+        comment = None if _is_mark(row) else comment_text(row)
+        if comment is None and not _is_mark(row):
+            break
+        is_doc = row.startswith(("/**", "///")) or (
+            row.startswith("// ") and has_name(owner, (comment or "").partition(" ")[0])
+        )
+        marks |= {row} if is_doc or comment is None else set()
+    return marks
 
 
 _DATA = frozenset({".json", ".toml", ".yaml", ".yml"})
