@@ -19,9 +19,9 @@ from minitask.executors.request import (
 )
 from minitask.ledger.record import NO_USAGE
 from minitask.policy.route import SCRIPT
+from minitask.policy.tier_rules import check_executor
 from minitask.settings import ExecutorSetting, Settings
 from minitask.values import Redacted
-from minitask.words import did_you_mean
 
 if TYPE_CHECKING:
     from minitask.executors.endpoint import ChatExecutor
@@ -48,9 +48,8 @@ def make_executor(
     """Return the executor that the config calls `name`; `http` sends its requests instead of the shared client."""
     if name == SCRIPT:
         return ScriptExecutor()
-    setting = settings.executors.get(name)
-    if setting is None:
-        raise UsageError(f"no executor named {name}", hint=did_you_mean(name, settings.executors))
+    check_executor(settings, name)
+    setting = settings.executors[name]
     return MAKERS.get(setting.type, _agent)(setting, ExecutorContext(settings, environ, http))
 
 

@@ -28,6 +28,7 @@ from minitask.policy.route import (
 )
 from minitask.policy.tier_rules import (
     check_cap,
+    check_executor,
     header_request,
     how_to_add,
     match_rules,
@@ -39,7 +40,7 @@ from minitask.presets import AUTO
 from minitask.settings import Settings, TierSetting
 from minitask.spec.model import Spec, Tier
 from minitask.spec.notes import moved_lines
-from minitask.words import did_you_mean, nearest
+from minitask.words import did_you_mean
 
 PRIORS: Mapping[str, float] = {"free": 0.5, "cheap": 0.7, "balanced": 0.8, "frontier": 0.9}
 """Prior probability that a first try passes, without samples in the ledger."""
@@ -124,13 +125,7 @@ class _Choice:
         settings = self._settings
         if requested and requested not in MODEL_TIERS:
             raise UsageError(f"unknown tier {requested}", hint=did_you_mean(requested, TIERS))
-        if executor not in settings.executors:
-            names = ", ".join(sorted(settings.executors)) or "none"
-            near = nearest(executor, settings.executors)
-            raise UsageError(
-                f"no executor named {executor} (known: {names})",
-                hint=f"did you mean {near}?" if near else how_to_add(settings),
-            )
+        check_executor(settings, executor)
         tiers = (name for name, entry in settings.tiers.items() if entry.executor == executor)
         tier = requested or next(tiers, Tier.CHEAP.value)
         entry = settings.tiers.get(tier)
@@ -183,6 +178,7 @@ class _Choice:
     ) -> Route:
         """Return the route to a tier, with the reviewer and the estimate."""
         entry = to or self._settings.tiers[tier]
+        check_executor(self._settings, entry.executor)
         review, review_reason = review_tier(self._settings, self.rule_match)
         return Route(
             Tier(tier),

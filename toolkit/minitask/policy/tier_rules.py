@@ -11,7 +11,7 @@ from minitask.policy.estimates import TaskFeatures, features_of
 from minitask.policy.route import MODEL_TIERS, TIERS, Route, RouteOverrides
 from minitask.settings import RoutingRule, Settings, TierSetting
 from minitask.spec.model import Spec, Tier
-from minitask.words import counted, did_you_mean
+from minitask.words import counted, did_you_mean, nearest
 
 
 def header_request(spec: Spec, settings: Settings) -> RouteOverrides:
@@ -64,6 +64,18 @@ def how_to_add(settings: Settings) -> str:
     if any("executors" in note for note in settings.notes):
         return "minitask trust"
     return "set `executors` and `tiers` in minitask.yaml: `minitask init` writes them for what it finds"
+
+
+def check_executor(settings: Settings, executor: str) -> None:
+    """Raise `UsageError` for an executor that is not configured."""
+    if executor in settings.executors:
+        return
+    names = ", ".join(sorted(settings.executors)) or "none"
+    near = nearest(executor, settings.executors)
+    raise UsageError(
+        f"no executor named {executor} (known: {names})",
+        hint=f"did you mean {near}?" if near else how_to_add(settings),
+    )
 
 
 class RuleMatch(Struct, frozen=True):
