@@ -52,6 +52,16 @@ def test_a_branch_that_was_merged_by_hand_is_merged(world: World, how: str) -> N
     assert world.exec("p/02-c").json["verdict"] == "merged", "what it depends on has landed"
 
 
+def test_a_candidate_merges_into_a_history_that_was_replaced(world: World) -> None:
+    ready(world)
+    world.git("checkout", "-q", "--orphan", "new")
+    world.git("commit", "-q", "-m", "all anew")
+    world.git("branch", "-M", "main")
+    assert world.minitask("status", "p", "--json").json["tasks"][0]["state"] != "merged"
+    assert world.minitask("merge", "p/01-b").code == 0
+    assert world.show("b.txt") == "good\n"
+
+
 def test_a_merge_by_hand_is_taken_back_and_its_revert_is_seen(world: World) -> None:
     ready(world)
     world.git("merge", "-q", "--no-ff", "-m", "by hand", BRANCH)

@@ -84,7 +84,7 @@ def merge_of(git: Git, commit: str, target: str) -> str | None:
     """Return the merge on the target's first-parent line with the commit as a second or later parent, if any."""
     lines = git.line("rev-list", "--first-parent", "--parents", target, f"^{commit}").splitlines()
     rows = (line.split() for line in lines)
-    return next((merge for merge, _, *others in rows if commit in others), None)
+    return next((row[0] for row in rows if commit in row[2:]), None)
 
 
 def was_changed_by_task(git: Git, since: str, target: str, paths: Sequence[str]) -> bool:
