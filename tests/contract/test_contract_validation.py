@@ -168,12 +168,30 @@ def test_a_command_that_outlives_its_time_fails_the_task(world: World) -> None:
     assert not world.has("b.txt")
 
 
+RUNS_TESTS = """cat > $TMPDIR/run.sh <<'X'
+python3 -m unittest discover -s tests
+echo finished
+X
+test -f b.py
+sh $TMPDIR/run.sh"""
+TEST_B = """import unittest
+
+
+class TestB(unittest.TestCase):
+    def test_x(self):
+        import b
+        self.assertEqual(b.x, 10)
+"""
 DENIALS = {
     "python3 -c 'import b; print(b.x == 10)'": "False",
     "python3 -c '\nimport b\ntry:\n    assert b.x == 10\nexcept AssertionError:\n    print(\"FAIL\")'": "FAIL",
     "test -f b.py && if grep -q 10 b.py; then echo OK; else echo 'FAIL: no 10'; fi": "FAIL: no 10",
     "test -f b.py\ngrep -q 10 b.py && echo PASS || echo FAIL": "FAIL",
     "test -f b.py\nif grep -q 10 b.py; then echo OK; else echo 'not there'; fi": "not there",
+    "python3 -c 'import b; print(f\"equal: {b.x == 10}\")'": "equal: False",
+    "test -f b.py\npython3 -c '\ntry:\n    import b, traceback\n    assert b.x == 10\nexcept AssertionError:\n    "
+    "traceback.print_exc()'": "`Traceback",
+    RUNS_TESTS: "a summary in which 1 test failed",
     "test -f b.py\npython3 -c \"print('ok' if '10' in open('b.py').read() else 'bad') if 1 else 0\"": "bad",
 }
 
@@ -183,6 +201,7 @@ DENIALS = {
 def test_a_command_that_passes_and_prints_no_keeps_the_task_at_ready(
     world: World, command: str
 ) -> None:
+    world.commit({"tests/test_b.py": TEST_B})
     world.task("p/01-b", whole={"b.py": "x = 1\n"}, validation=command)
     result = world.exec("p/01-b").json
     assert result["verdict"] == "ready"

@@ -162,6 +162,7 @@ def a_run(counts: tuple[int, int, int, int]) -> CommandRecord:
         ((2, 2, 0, 0), (2, 1, 0, 1), True),
         ((2, 1, 1, 0), (3, 2, 0, 1), False),  # a new one is skipped
         ((2, 1, 1, 0), (1, 1, 0, 0), True),
+        ((2, 0, 0, 2), (2, 0, 0, 2), True),  # all are skipped
     ],
 )
 def test_fewer_tests_than_on_the_base_are_a_doubt(

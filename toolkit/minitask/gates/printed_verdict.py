@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from minitask.gates.test_runners import Runner, Suite, read_counts
 from minitask.ledger.record import CommandRecord
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command, ExpectationKind
-from minitask.words import one_line
+from minitask.words import counted, one_line
 
 _EQUAL = lazy_pattern(r"[=!]==?")
 _COMPARES = lazy_pattern(r"[=!]==?|[<>]=|\b(?:in|is|not|any|all)\b")
-_FALSE = lazy_pattern(r"[Ff]alse")
-_SUBSTITUTES = lazy_pattern(r"[$<]\(|`")
+_FALSE = lazy_pattern(r"(?P<label>.*[^\w\s]\s*)?[Ff]alse")
+_HIDES = lazy_pattern(r"[$<]\(|`|\.catch\(|print_exc")
+"""What takes a failure's exit code away."""
+_SUITES = tuple(Suite(runner) for runner in Runner if runner not in {Runner.ANY, Runner.AVA})
+"""Runners whose summaries nothing else prints."""
 _BROKEN = lazy_pattern(
     r"^(?:\S*bash: .*: \S+: command not found|Traceback \(most recent call last\):"
     r"|\s+at \S.*:\d+:\d+\)?)$",
@@ -56,15 +60,17 @@ def _denials(record: CommandRecord, old: CommandRecord | None) -> Iterator[str]:
 
     A failure inside `$(…)` or `<(…)` gives no output and no exit code: `test -z "$(lint)"` then passes.
     """
-    broken = _BROKEN.search(record.output_tail) if _SUBSTITUTES.search(record.command) else None
+    broken = _BROKEN.search(record.output_tail) if _HIDES.search(record.command) else None
     if broken is not None:
         yield f"`{one_line(broken[0].strip(), longest=80)}`"
+    if failed := _failed_tests(record):
+        yield f"a summary in which {counted(failed, 'test')} failed"
     last = record.output_tail.rstrip().rpartition("\n")[2].strip()
     was_red = old is None or not old.passed
     if "Assertion failed" in record.output_tail and "console.assert" in record.command:
         yield "Assertion failed"
-    elif _FALSE.fullmatch(last):
-        if (_COMPARES if was_red else _EQUAL).search(record.command):
+    elif false := _FALSE.fullmatch(last):
+        if (_COMPARES if was_red and not false["label"] else _EQUAL).search(record.command):
             yield last
     elif _FAIL.fullmatch(last) and last.split()[0] in record.command:
         if was_red or _writes(record.command, last):
@@ -73,6 +79,14 @@ def _denials(record: CommandRecord, old: CommandRecord | None) -> Iterator[str]:
         texts = (match["text"].strip() for match in _WRITES.finditer(record.command))
         if any(map(_GOOD.match, texts)):
             yield one_line(last, longest=80)
+
+
+def _failed_tests(record: CommandRecord) -> int:
+    """Return how many tests failed by the summaries in the output of a command that starts no runner by itself."""
+    if record.tests or "||" in record.command or record.command.startswith("!"):
+        return 0
+    counts = read_counts(_SUITES, record.output_tail.encode())
+    return counts.failed if counts else 0
 
 
 def _writes(command: str, line: str) -> bool:

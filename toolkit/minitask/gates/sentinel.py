@@ -103,16 +103,18 @@ def _compare(old: CommandRecord | None, new: CommandRecord, *, may_lose: bool) -
         message = f"{name} ended with exit code 0, though {counted(new.tests.failed, 'test')} failed in its summary"
         is_new = old is not None and had is not None and had.failed and old.exit_code
         return Findings(certain=message) if is_new else Findings(doubts=(message,))
-    if not new.tests.collected:
-        return _ran_nothing(name, had, new)
+    if not new.tests.passed + new.tests.failed:
+        return _ran_nothing(name, had, new, new.tests.skipped)
     if had is None or may_lose:
         return Findings()
     return Findings(doubts=tuple(_fewer(name, had, new.tests)))
 
 
-def _ran_nothing(name: str, had: SuiteCounts | None, new: CommandRecord) -> Findings:
+def _ran_nothing(name: str, had: SuiteCounts | None, new: CommandRecord, skipped: int) -> Findings:
     message = f"{name} ended with exit code 0, but ran no test"
-    if had is not None and had.collected:
+    if skipped:
+        message += f": {skipped} skipped or expected to fail"
+    elif had is not None and had.collected:
         return Findings(certain=f"{message}; on the base it ran {had.collected}")
     compiles = any(suite.runner in _COMPILES for suite in find_suites(new.command))
     return Findings() if compiles else Findings(doubts=(message,))
