@@ -89,6 +89,7 @@ def test_log_lists_merges_and_undos_newest_first(world: World) -> None:
     [
         ((), {}, True),
         ((), {"NO_COLOR": "1"}, False),
+        ((), {"TERM": "dumb"}, False),
         (("--color", "never"), {}, False),
         (("--color", "always"), {"NO_COLOR": "1"}, True),
     ],

@@ -48,8 +48,9 @@ _is_colored: list[bool | None] = [None]
 
 
 def choose_colors(word: str, environ: Mapping[str, str]) -> None:
-    """Set colours for the process: `auto`, `always` or `never`; `NO_COLOR` changes `auto` to `never`."""
-    off = word == "never" or (word == "auto" and bool(environ.get("NO_COLOR")))
+    """Set colours for the process: `auto`, `always` or `never`; `NO_COLOR` or a dumb terminal makes `auto` `never`."""
+    has_none = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
+    off = word == "never" or (word == "auto" and has_none)
     _is_colored[0] = False if off else True if word == "always" else None
 
 

@@ -234,7 +234,7 @@ def baseline(savings: Savings) -> str:
     if not savings.tasks and not savings.left_out:
         return "none: no task is proven yet"
     if savings.baseline_cost_usd is None:
-        return f"unknown: {model} has no known price"
+        return f"unknown: {model}, or an attempt at each proven task, has no known cost"
     once = f"{model} once for each of {counted(savings.tasks, 'proven task')}"
     if savings.shared_phases:
         phases = ", ".join(PHASES[phase] for phase in savings.shared_phases)
