@@ -174,7 +174,10 @@ def test_a_request_is_not_repeated_where_that_is_not_paid_for(world: World, name
         outcome = world.exec("p/01-b")
         assert len(server.requests) == 1, outcome.text
     assert outcome.code == 3, outcome.text
-    assert "(not sent again: the spec's own budget is used up" in outcome.json["reason"]
+    assert (
+        "(not sent again: the spec's own budget does not cover the call: it could cost $"
+        in outcome.json["reason"]
+    )
 
 
 @pytest.mark.parametrize("command", ["exec", "run"])

@@ -71,8 +71,11 @@ class Budget:
             self._wait(amount_usd)
             left_usd = self._left()
             if left_usd is not None and amount_usd > left_usd:
+                cost, rest = (
+                    f"${usd:.6f}".rstrip("0").rstrip(".") for usd in (amount_usd, left_usd)
+                )
                 raise BudgetError(
-                    f"the {self._name} is used up: the call could cost ${amount_usd:.6f}, ${left_usd:.6f} is left",
+                    f"the {self._name} does not cover the call: it could cost {cost}, and {rest} is left",
                     hint="raise the limit (--max-cost, budget.max_cost_usd or the spec's max_cost_usd)",
                 )
             self._reserved += amount_usd
