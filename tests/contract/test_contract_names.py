@@ -133,6 +133,16 @@ def test_what_is_mistyped_is_answered_with_what_is_meant(
     assert outcome.stderr.startswith("error: ")
 
 
+@pytest.mark.parametrize(
+    "command", [("exec",), ("validate",), ("import",), ("export", "csv"), ("plan", "--from")]
+)
+def test_a_link_that_leads_to_itself_is_no_file(world: World, command: tuple[str, ...]) -> None:
+    (world.root / "loop.md").symlink_to("loop.md")
+    outcome = world.minitask(*command, "loop.md")
+    assert (outcome.code, outcome.stderr[:7]) == (2, "error: "), outcome.text
+    assert "loop.md" in outcome.stderr
+
+
 def test_a_mistyped_variable_is_no_setting(world: World) -> None:
     outcome = world.minitask("status", env={"MINITASK_SANDBX": "required"})
     assert (outcome.code, "did you mean MINITASK_SANDBOX?" in outcome.stderr) == (2, True)

@@ -101,12 +101,12 @@ def test_python_is_judged_as_the_version_that_runs() -> None:
     "line",
     [
         "type Pair[T] = tuple[T, T]",
-        "def first[T](items: list[T]) -> T: ...",
-        "class Box[T]: ...",
-        """x = f"{a["b"]}" """,
-        """x = f"{', '.join(f"{b}" for b in c)}" """,
-        "try: ...\nexcept ValueError, TypeError: ...",
-        "x = t'{a}'",
+        "def first[T](items: list[T]) -> T:\n    return items[0]",
+        "class Box[T]:\n    size = 1",
+        """x = f"{os.environ["b"]}" """,
+        """x = f"{', '.join(f"{b}" for b in os.sep)}" """,
+        "try:\n    os.getcwd()\nexcept ValueError, TypeError:\n    raise",
+        "x = t'{os.sep}'",
     ],
 )
 def test_forms_of_a_later_python_are_not_called_wrong(line: str) -> None:

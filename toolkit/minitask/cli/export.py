@@ -18,7 +18,7 @@ from minitask.planning.importers.goal_source import done_status
 from minitask.planning.importers.json_goals import tick_issues, tick_tasks
 from minitask.project.task_graph import TaskGraph, task_graph
 from minitask.reports.graph import BOARDS, WRITTEN_BY, backlog_files
-from minitask.system.files import rewrite_file
+from minitask.system.files import real_path, rewrite_file
 from minitask.words import counted
 
 BACKLOG, ISSUES = "backlog", "issues.jsonl"
@@ -69,7 +69,7 @@ def command(
     if target is None:
         click.echo(BOARDS[form](graph))
         return 0
-    top = (session.repository.top or session.folder).resolve()
+    top = real_path(session.repository.top or session.folder)
     if form == BACKLOG:
         return _tick_backlog(target, merged, top=top)
     if form in TICKS and merged:
@@ -83,12 +83,12 @@ def _made_from(
     session: Session, target: Path, graph: TaskGraph, texts: dict[str, bytes]
 ) -> dict[tuple[str, str], bool]:
     """Return the tasks whose specs were made from a file, by format and label, and whether they have merged."""
-    top = (session.repository.top or session.folder).resolve()
+    top = real_path(session.repository.top or session.folder)
     merged: dict[tuple[str, str], bool] = {}
     for node in graph.nodes:
         text = texts[node.name].decode("utf-8", "replace")
         origin, key = origin_of(text), boxes_key(text)
-        if origin and key and (top / origin[1]).resolve() == target.resolve():
+        if origin and key and real_path(top / origin[1]) == real_path(target):
             merged[key] = merged.get(key, True) and node.status.state is State.MERGED
     return merged
 
@@ -113,7 +113,7 @@ def _tick_backlog(folder: Path, merged: dict[tuple[str, str], bool], *, top: Pat
 
 
 def _read(target: Path, *, top: Path) -> str:
-    if target.is_symlink() and not target.resolve().is_relative_to(top):
+    if target.is_symlink() and not real_path(target).is_relative_to(top):
         message = f"{target} is a link that leads out of the repository"
         raise UsageError(message, hint="make it a file of this repository")
     try:

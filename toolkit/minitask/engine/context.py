@@ -35,6 +35,7 @@ from minitask.spec.model import Options
 from minitask.spec.paths import check_path
 from minitask.system import files
 from minitask.system.cache import Cache
+from minitask.system.files import real_path
 from minitask.workspace import checkout, places
 from minitask.workspace.build_cache import BuildCache, open_build_cache
 from minitask.workspace.checkout import SharedPaths, Workspace
@@ -184,7 +185,7 @@ class Context(Struct):
         top = self.repository.top
         for name in (*self.settings.share, *self.settings.copy):
             reason = check_path(name)
-            inside = top is None or (top / name).resolve().is_relative_to(top.resolve())
+            inside = top is None or real_path(top / name).is_relative_to(real_path(top))
             if reason or not inside:
                 raise UsageError(
                     f"workspace: {name!r} is not a path inside the checkout: {reason or 'it leads outside'}",

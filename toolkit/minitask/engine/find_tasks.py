@@ -28,6 +28,7 @@ from minitask.git.objects import FILE_MODES, TREE
 from minitask.patterns import lazy_pattern
 from minitask.spec.dependency_graph import normal_number
 from minitask.spec.model import SpecFile
+from minitask.system.files import real_path
 from minitask.words import nearest
 
 _NUMBER = lazy_pattern(r"[0-9]{1,6}[a-z]?(?![A-Za-z0-9])")
@@ -269,7 +270,7 @@ def _inside(engine: Context, path: str, base: Base) -> str | None:
     if top is None:
         return path
     try:
-        inside = Path(base.folder, path).resolve().relative_to(top.resolve()).as_posix()
+        inside = real_path(Path(base.folder, path)).relative_to(real_path(top)).as_posix()
     except (ValueError, OSError):
         return None
     return "" if inside == "." else inside

@@ -16,6 +16,7 @@ from minitask.git.objects import FILE_MODES, SUBMODULE, SYMLINK, TREE, Entry, Ob
 from minitask.spec.dependency_graph import task_names
 from minitask.spec.frontmatter import MAX_BYTES, MAX_FILES
 from minitask.spec.model import Kind
+from minitask.system.files import real_path
 from minitask.words import nearest
 
 
@@ -157,14 +158,14 @@ def read_sources(top: Path, folder: Path, names: Sequence[str]) -> Sources:
     """Return the spec files at the given paths, or all below `mini-projects`; raise `UsageError` if one is missing."""
     texts: dict[str, str] = {}
     whole: set[str] = set()
-    root = top.resolve()
+    root = real_path(top)
     for start in _paths_of(top, folder, names) or [top / PROJECTS]:
         if not start.exists():
             raise UsageError(f"{start} does not exist", hint=_hint(top, start))
-        if start.is_dir() and start.resolve().is_relative_to(root):
-            whole.add(start.resolve().relative_to(root).as_posix())
-        for path in spec_files(start.resolve()):
-            real = path.resolve() if path.is_symlink() else path
+        if start.is_dir() and real_path(start).is_relative_to(root):
+            whole.add(real_path(start).relative_to(root).as_posix())
+        for path in spec_files(real_path(start)):
+            real = real_path(path) if path.is_symlink() else path
             if not real.is_relative_to(root):
                 raise UsageError(f"{path} is outside {top}")
             name = real.relative_to(root).as_posix()

@@ -14,6 +14,7 @@ from minitask.errors import MachineError, UsageError
 from minitask.git.loose import LooseStore
 from minitask.git.run_git import Git, clean_environment
 from minitask.system import process
+from minitask.system.files import real_path
 
 OLDEST_GIT = (2, 38)
 
@@ -86,7 +87,7 @@ def discover(start: Path, environ: Mapping[str, str]) -> Repository:
             hint="run the command in the checkout, or with -C DIR",
         )
     folder = Path(git_dir.removesuffix("\n"))
-    top = None if bare == "true" else (start / up).resolve()
+    top = None if bare == "true" else real_path(start / up)
     git = Git(folder, environ)
     return Repository(git, folder, _common_dir(folder), top, shallow == "true", object_format)
 
@@ -144,7 +145,7 @@ def _common_dir(git_dir: Path) -> Path:
         raise MachineError(
             f"{pointer} is empty", hint="a git command was killed here; run `git worktree repair`"
         )
-    return (git_dir / text).resolve()
+    return real_path(git_dir / text)
 
 
 def _not_found(start: Path, message: str) -> UsageError:

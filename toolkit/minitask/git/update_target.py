@@ -30,7 +30,7 @@ from minitask.git.restore_checkout import (
 )
 from minitask.git.run_git import Git, failure
 from minitask.git.trees import is_ancestor
-from minitask.system.files import write_json
+from minitask.system.files import real_path, write_json
 
 JOURNAL = "advance.json"
 TROUBLE = (
@@ -215,4 +215,4 @@ def _linked_checkout(repository: Repository, target: str) -> Checkout | None:
 
 def _follow(pointer: Path) -> Path:
     text = pointer.read_text("utf-8", "surrogateescape").removeprefix("gitdir: ").rstrip("\n")
-    return (pointer.parent / text).resolve()
+    return real_path(pointer.parent / text)

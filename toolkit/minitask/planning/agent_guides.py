@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from minitask import resources
 from minitask.errors import UsageError
-from minitask.system.files import rewrite_file
+from minitask.system.files import real_path, rewrite_file
 from minitask.words import did_you_mean
 
 BEGIN, END = b"<!-- minitask:begin -->", b"<!-- minitask:end -->"
@@ -209,11 +209,10 @@ def _without(file: AgentFile, target: Path) -> PlannedFile:
 
 def _target(top: Path, name: str) -> Path:
     """Return the file at a path; raise `UsageError` if links lead out of the repository."""
-    root, hint = top.resolve(), f"make {name} a file of this repository"
-    try:
-        target = (top / name).resolve()
-    except RuntimeError:  # Python 3.11 and 3.12
-        raise UsageError(f"{name} is a link that leads to itself", hint=hint) from None
+    root, hint = real_path(top), f"make {name} a file of this repository"
+    target = real_path(top / name)
+    if target.is_symlink():
+        raise UsageError(f"{name} is a link that leads to itself", hint=hint)
     if not target.is_relative_to(root) or ".git" in target.relative_to(root).parts:
         raise UsageError(f"{name} is a link that leads out of the repository", hint=hint)
     if target.exists() and not target.is_file():

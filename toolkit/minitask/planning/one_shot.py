@@ -33,6 +33,7 @@ from minitask.spec.dependency_graph import slug, task_names
 from minitask.spec.markdown import code_span, escape_marks
 from minitask.spec.model import Diagnostic
 from minitask.spec.parse import parse_file
+from minitask.system.files import real_path
 from minitask.task.paid_calls import Answered
 from minitask.task.questions import QuestionPrompt, record_question
 from minitask.words import fence_of, one_line
@@ -92,8 +93,8 @@ class OneShot(Struct, frozen=True):
 
 def repository_path(engine: Context, folder: Path, word: str) -> str:
     """Return a user's path, relative to `folder`, as the repository's path; raise `UsageError` if it is outside."""
-    top = engine.repository.checkout().resolve()
-    path = Path(os.path.normpath(folder.resolve() / word))
+    top = real_path(engine.repository.checkout())
+    path = Path(os.path.normpath(real_path(folder) / word))
     if not path.is_relative_to(top) or path == top:
         raise UsageError(f"{word} is no file inside {top}", hint="name files of this repository")
     return path.relative_to(top).as_posix()

@@ -36,7 +36,7 @@ from minitask.spec.dependency_graph import slug
 from minitask.spec.model import Diagnostic, Tier
 from minitask.spec.parse import parse_file
 from minitask.spec.quality import proves_nothing
-from minitask.system.files import create_file
+from minitask.system.files import create_file, real_path
 from minitask.task.paid_calls import Answered
 from minitask.task.questions import QuestionPrompt, record_question
 
@@ -228,7 +228,7 @@ def project_folder(repository: Repository, project: str) -> Path:
     """Return the folder of a project's specs; raise `UsageError` if it is not a folder of the repository."""
     top = repository.checkout()
     folder = top / PROJECTS / project
-    inside = folder.resolve().is_relative_to(top.resolve())
+    inside = real_path(folder).is_relative_to(real_path(top))
     if not inside or (folder.exists() and not folder.is_dir()) or (top / PROJECTS).is_file():
         message = f"{PROJECTS}/{project} is not a folder of this repository"
         raise UsageError(message, hint="name another project with --project")

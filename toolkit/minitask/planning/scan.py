@@ -37,6 +37,7 @@ from minitask.spec.parse import parse_file
 from minitask.spec.paths import is_protected
 from minitask.spec.sarif import Finding, decode_json
 from minitask.system import process
+from minitask.system.files import real_path
 from minitask.words import counted, one_line
 from minitask.workspace.incremental import IncrementalCheckout
 
@@ -130,10 +131,10 @@ def narrow(engine: Context, base: Base, names: Sequence[str]) -> tuple[str, ...]
     """Return the user's paths as the repository's, `""` for all; raise `UsageError` for one that is not committed."""
     if not names or engine.repository.top is None:
         return ("",)
-    top, tree = engine.repository.top.resolve(), CommittedFiles(engine.objects, base.base)
+    top, tree = real_path(engine.repository.top), CommittedFiles(engine.objects, base.base)
     paths = []
     for word in names:
-        real = Path(base.folder, word).resolve()
+        real = real_path(Path(base.folder, word))
         if not real.is_relative_to(top):
             outside = f"{word} is outside {engine.repository.top}"
             raise UsageError(outside, hint="name files or folders inside it")

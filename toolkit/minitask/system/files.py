@@ -16,6 +16,14 @@ from msgspec import Struct
 from minitask.errors import EditError
 
 
+def real_path(path: Path) -> Path:
+    """Return the absolute path without links; of one that leads to itself, the link.
+
+    `Path.resolve` raises `RuntimeError` for the latter before Python 3.13.
+    """
+    return Path(os.path.realpath(path))
+
+
 def write_json(path: Path, document: Mapping[str, object]) -> None:
     """Replace a file by a JSON document, synced to disk; raise `OSError` on failure."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +45,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 def rewrite_file(path: Path, content: bytes) -> None:
     """Replace a user's file atomically; keep its mode, and a symbolic link to it."""
-    target = path.resolve()
+    target = real_path(path)
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
     replace_file(target, content)
     if mode is not None:

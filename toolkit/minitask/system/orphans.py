@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from minitask.system.files import real_path
 from minitask.system.pipes import exit_watch
 
 FEW = 100
@@ -54,7 +55,7 @@ def end_marked(mark: bytes, *, since: Moment | None = None, passes: int = 20) ->
 
 def works_in(program: str, folder: Path) -> bool:
     """Return True if a process of that name works in or below a folder; False without `/proc`."""
-    return any(_works_in(pid, program, folder.resolve()) for pid in _process_ids())
+    return any(_works_in(pid, program, real_path(folder)) for pid in _process_ids())
 
 
 def _works_in(pid: int, program: str, folder: Path) -> bool:

@@ -24,7 +24,7 @@ from minitask.git.repository import Repository
 from minitask.git.run_git import Git
 from minitask.sandbox.sandbox import Limits, Sandbox, Strength
 from minitask.system import files, orphans, process
-from minitask.system.files import force_remove
+from minitask.system.files import force_remove, real_path
 from minitask.system.process import Finished
 from minitask.values import Redacted
 from minitask.workspace import tracked_files
@@ -110,7 +110,7 @@ class AgentWorkspace(Redacted, frozen=True):
         """Write a change to the files."""
         for change in changes:
             path = self.folder / change.path
-            if not path.parent.resolve().is_relative_to(self.folder.resolve()):
+            if not real_path(path.parent).is_relative_to(real_path(self.folder)):
                 raise MachineError(f"{change.path} is behind a link")
             path.unlink(missing_ok=True)
             if change.content is not None:

@@ -9,7 +9,7 @@ from typing import Protocol
 from minitask.errors import MachineError, UsageError
 from minitask.git.repository import Repository, discover
 from minitask.git.run_git import Git
-from minitask.system.files import force_remove
+from minitask.system.files import force_remove, real_path
 
 GITLINK = "160000"
 
@@ -54,7 +54,7 @@ def at_commit(
         return None
     try:
         repository = discover(checkout, environ)
-        if repository.top != checkout.resolve() or not _has(repository.git, oid):
+        if repository.top != real_path(checkout) or not _has(repository.git, oid):
             return None
         folder.mkdir(parents=True, exist_ok=True)
         tree = make(slot_folder, repository).checkout(oid)

@@ -25,6 +25,7 @@ from minitask.spec.frontmatter import (
     import_command,
 )
 from minitask.spec.parse import parse_file
+from minitask.system.files import real_path
 from minitask.words import MOST_CHARACTERS, did_you_mean, one_line, whole_characters
 
 READERS: Mapping[str, Callable[[str, str], GoalPlan]] = {
@@ -157,5 +158,5 @@ def _source(form: str, path: str, plan: GoalPlan, location: Path) -> GoalSource:
     if long := [goal.label for goal in open_goals if len(goal.text) > MOST_CHARACTERS]:
         notes.append(f"only the first {MOST_CHARACTERS:,} characters count of task {listed(long)}")
     is_generic = location.stem == "tasks"
-    name = plan.name or (location.parent.resolve().name if is_generic else location.stem)
+    name = plan.name or (real_path(location.parent).name if is_generic else location.stem)
     return GoalSource(form, whole_characters(path), GoalPlan(name, plan.goals, tuple(notes)))

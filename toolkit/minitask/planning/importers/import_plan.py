@@ -36,7 +36,7 @@ from minitask.spec.frontmatter import (
 from minitask.spec.markdown import normalise
 from minitask.spec.model import Diagnostic
 from minitask.spec.paths import check_path
-from minitask.system.files import create_file
+from minitask.system.files import create_file, real_path
 from minitask.words import counted, whole_characters
 
 READERS: Mapping[str, Callable[[str], ForeignPlan]] = {
@@ -177,14 +177,14 @@ def _forms() -> str:
 
 def inside(top: Path, source: Path) -> str:
     """Return the source's path in the repository, or just its name if it is outside."""
-    real, root = source.resolve(), top.resolve()
+    real, root = real_path(source), real_path(top)
     return real.relative_to(root).as_posix() if real.is_relative_to(root) else source.name
 
 
 def _project(plan: ForeignPlan, source: Path, form: str) -> str:
     """Return a project name: spec-kit's folder, the plan's title, or the file's name."""
     if form == SPEC_KIT and source.stem == "tasks":
-        return source.resolve().parent.name
+        return real_path(source).parent.name
     return plan.title if slug(plan.title) else source.stem
 
 
