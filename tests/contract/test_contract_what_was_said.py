@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from world import World
+from executors.model_server import completion, scripted_server
+from world import World, model_settings
 
 VALIDATION = "grep -qx b b.txt"
 
@@ -49,3 +50,23 @@ def test_an_edit_script_has_nothing_to_say(world: World) -> None:
 
     assert outcome.code == 2
     assert "edit scripts have no prompt or reply" in outcome.text
+
+
+def test_a_reply_that_cannot_be_used_is_told_from_what_the_user_can_do(world: World) -> None:
+    replies = iter(
+        ["I do not know.", "```text path=b.txt\nno\n```\n", "```text path=b.txt\nb\n```\n"]
+    )
+    world.task("p/01-b", writes=["b.txt"], validation="grep -qx b b.txt")
+    with scripted_server(lambda _request: completion(next(replies))) as server:
+        settings = model_settings(server.base_url, routing={"max_escalations": 0, "repairs": 0})
+        world.configure(**settings)
+        first = world.minitask("exec", "p/1").stdout
+        assert "\n  for the model: put each file in a fence" in first
+        assert "fix:" not in first + world.minitask("review", "p/1").stdout
+        assert "--approve" not in world.minitask("review", "p/1").stdout, "there is no change"
+        assert world.minitask("diff", "p/1").stderr.count("fix:") == 1
+        world.minitask("exec", "p/1")
+        assert world.minitask("exec", "p/1").code == 0
+    older = world.minitask("show", "p/1", "--attempt", "2").stdout
+    assert older.startswith("p/01-b: merged; attempt 2 failed\n")
+    assert "  merged    " not in older, "that attempt did not merge"

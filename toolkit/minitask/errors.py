@@ -8,6 +8,8 @@ from __future__ import annotations
 
 FIX = "\n  fix: "
 """Start of the line with the fix."""
+UNUSABLE = "the model's reply cannot be used"
+"""Start of the message of a reply that cannot be applied; its fix is for the model."""
 
 
 class MinitaskError(Exception):

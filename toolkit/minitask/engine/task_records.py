@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.tasks import Base, Task, parse_once
-from minitask.errors import MachineError, UsageError
+from minitask.errors import FIX, MachineError, UsageError
 from minitask.git import history, refs
 from minitask.git.objects import Objects, open_objects
 from minitask.git.run_git import Git
@@ -184,8 +184,9 @@ def changes_of(engine: Context, name: str, number: int | None) -> TaskChanges:
         record = next(made, record)
     commit = record.candidate
     if commit is None:
+        reason = record.attempt.reason.partition(FIX)[0]
         raise UsageError(
-            f"attempt {record.attempt.n} of {name} made no commit: {record.attempt.reason}",
+            f"attempt {record.attempt.n} of {name} made no commit: {reason}",
             hint=f"`minitask show {name}` has its report",
         )
     tip = engine.objects.commit(refs.branch(name)) if number is None else None

@@ -19,7 +19,14 @@ from minitask.edits.reply.read import changes_of
 from minitask.edits.reply.reply_context import Citation, ListedFile, ReplyContext
 from minitask.edits.reply.reply_fences import answer_of
 from minitask.edits.script_model import Operation, WholeFile
-from minitask.errors import BudgetError, EditError, MachineError, StoppedError, UnlistedError
+from minitask.errors import (
+    UNUSABLE,
+    BudgetError,
+    EditError,
+    MachineError,
+    StoppedError,
+    UnlistedError,
+)
 from minitask.executors.prompt import (
     amend_prompt,
     is_numbered,
@@ -244,7 +251,7 @@ def _malformed(error: EditError, *, reply: str) -> ExecutorFailure:
     message = f"{error.where}: {error.message}" if error.where else error.message
     return ExecutorFailure(
         FailureKind.UNLISTED if isinstance(error, UnlistedError) else FailureKind.MALFORMED,
-        f"the model's reply cannot be used: {message}",
+        f"{UNUSABLE}: {message}",
         hint=error.hint,
         reply=reply,
     )

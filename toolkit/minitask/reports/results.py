@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from minitask.errors import FIX
+from minitask.errors import FIX, UNUSABLE
 from minitask.ledger.accuracy import CLOSE, BatchTokens
 from minitask.ledger.record import (
     NO_USAGE,
@@ -257,9 +257,11 @@ def _first_line(text: str) -> str:
 
 
 def without_fix(reason: str, step: str) -> str:
-    """Return a reason without its fix if the next step repeats it."""
+    """Return a reason without its fix if the next step repeats it; a fix that is for the model is marked as such."""
     first, _, more = reason.partition(FIX)
     fix = more.partition("\n")[0]
+    if UNUSABLE in first:
+        return reason.replace(FIX, "\n  for the model: ", 1)
     return first if fix and fix in step else reason
 
 

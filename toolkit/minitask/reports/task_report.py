@@ -73,8 +73,10 @@ def _head(record: Record, standing: TaskStatus | None) -> list[str]:
     attempt = record.attempt
     state = standing.state if standing else None
     candidate = f", candidate {record.candidate[:12]}" if record.candidate else ""
+    is_other = state in (State.MERGED, State.READY) and not attempt.verdict.is_good
+    other = f"; attempt {attempt.n} {attempt.verdict.value}" if is_other else ""
     lines = [
-        f"{record.task}: {state.value if state else attempt.verdict.value}",
+        f"{record.task}: {state.value if state else attempt.verdict.value}{other}",
         f"  spec      {record.spec_path} at {record.spec_blob[:12]}",
         f"  attempt   {attempt.n}, {record.started_at[:MINUTES].replace('T', ' ')} UTC, {attempt.seconds:.2f} s",
         f"  by        tier {attempt.tier}, {attempt.model or 'the edit script of the spec'}",
@@ -82,7 +84,7 @@ def _head(record: Record, standing: TaskStatus | None) -> list[str]:
     ]
     if attempt.decision is not None:
         lines.append(f"  because   {attempt.decision.reason}")
-    if standing and standing.merge:
+    if standing and standing.merge and not is_other:
         target = record.target.removeprefix("refs/heads/")
         lines.append(f"  merged    {standing.merge[:12]} on {target}")
     if attempt.reason:
@@ -200,9 +202,11 @@ def render_reviewed(reviewed: Reviewed) -> str:
     who = attempt.model or "the edit script of the spec"
     lines.append(f"  cost   {dollars(whole(costs))}, by {who}")
     if attempt.reason:
-        lines.append(f"  said   {attempt.reason}")
+        lines.append(f"  reason {without_fix(attempt.reason, '')}")
     if reviewed.merge:
         return "\n".join([*lines, "", f"  undo     minitask undo {name}"])
+    if not diff:
+        return "\n".join([*lines, "", f"  next     minitask show {name}"])
     lines += [
         "",
         f"  approve  minitask review {name} --approve",
