@@ -57,6 +57,9 @@ def test_a_submodule_is_filled_from_the_checkout_at_the_recorded_commit(world: W
     )
     assert world.exec("p/01-b").json["verdict"] == "merged"
     assert world.exec("p/02-c").json["verdict"] == "merged"
+    in_one = "test -f d.txt && grep -qx recorded ext/lib/lib.txt"
+    world.task("p/03-d", whole={"d.txt": "d\n"}, validation=in_one)
+    assert world.exec("p/03-d").json["verdict"] == "merged"
 
 
 @pytest.mark.variant

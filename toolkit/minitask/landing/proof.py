@@ -25,7 +25,7 @@ from minitask.sandbox.choose_sandbox import how_to_strengthen
 from minitask.sandbox.policy import lies_in
 from minitask.spec.model import Command, ExpectationKind, FileAction, Options, Spec
 from minitask.spec.notes import is_executable
-from minitask.spec.paths import check_path
+from minitask.spec.paths import check_path, prefixes
 from minitask.workspace.incremental import IncrementalCheckout
 
 PACKAGES = ("node_modules", ".venv", "venv", "vendor")
@@ -299,7 +299,9 @@ def _left_out(engine: Context, task: Task, paths: Iterable[str]) -> dict[str, bo
         if check_path(path) or not os.path.lexists(top / path) or lies_in(path, brought):
             continue
         real = _behind_links(top, path)
-        if not lies_in(real, brought) and engine.objects.entry(task.base, real) is None:
+        entries = [engine.objects.entry(task.base, part) for part in prefixes(real)]
+        is_there = entries[-1] or any(entry and entry.mode == SUBMODULE for entry in entries)
+        if not lies_in(real, brought) and not is_there:
             ignored = _ignored_part(engine, real)
             left_out[ignored or real] = bool(ignored)
     return left_out
