@@ -177,6 +177,8 @@ RIGGED = {
     "an emptied script": ("package.json", PACKAGE, PACKAGE.replace("node --test", "echo ok")),
     "pytest's arguments": ("pytest.ini", INI, INI.replace("-q", "-q -k zero")),
     "new arguments": ("pyproject.toml", "", '[tool.pytest.ini_options]\naddopts = "--deselect test_a.py"\n'),
+    "the folders of tests": ("pyproject.toml", "[tool.a]\n", '[tool.pytest.ini_options]\ntestpaths = ["smoke"]\n'),
+    "the names of tests": ("pytest.ini", INI, INI + "python_files = smoke_*.py\n"),
     "jest's paths": ("jest.config.js", JEST, JEST.replace("};", "  testPathIgnorePatterns: ['calc'],\n};")),
     "a script that ends": ("check.sh", SHELL, SHELL.replace("set -e", "exit 0"), "sh check.sh"),
     "a script of nothing": ("check.sh", SHELL, "#!/bin/sh\nexit 0\n", "sh check.sh"),

@@ -18,6 +18,7 @@ from minitask.spec.model import Command
 from minitask.spec.vacuous_commands import CommandStrength, ends_in_filter, strength
 
 MAKEFILES = frozenset({"makefile", "gnumakefile", "justfile"})
+RECIPES = ("Makefile", "makefile", "GNUmakefile", "justfile", "package.json")
 MASKS = lazy_pattern(
     r"\|\|\s*(?:true|:|exit 0|echo\b[^|&;]*)\s*(?:$|[;#)])|;\s*(?:true|:|exit 0)\s*$|\bset \+e\b|\btrap\b.*\bexit 0"
 )

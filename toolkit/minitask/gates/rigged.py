@@ -59,7 +59,7 @@ def _of(file: FileVersions, spec: Spec, is_own: IsOwn) -> Iterator[str]:
         (() if may_skip else find_skips(file), "leaves tests out"),
         (find_lost_examples(file, commands), "is gone, an example that the validation runs"),
         (find_detections(file), "lets it tell whether it is tested"),
-        (find_settings(file, commands), "narrows or hides what the validation checks"),
+        (find_settings(file, commands, spec_text), "narrows or hides what the validation checks"),
         (find_switched_off(file, commands, spec), "leaves out what a checker is to judge"),
         (find_hidden_steps(file, commands), "hides whether what the validation runs fails"),
         (find_lost_steps(file, commands, spec_text), "is gone, which the validation runs"),
@@ -100,14 +100,16 @@ _FILE_WORD = lazy_pattern(r"[\w./-]*[\w-]\.(?:sh|py|rb|[cm]?[jt]sx?)\b")
 _JS_SETTINGS = lazy_pattern(
     r"(?:jest|vitest|karma|ava|playwright|cypress)\.config\.\w+|\.mocharc.*|\.?taprc"
 )
+_COLLECTED = ("testpaths", "python_files", "python_classes", "python_functions", "norecursedirs")
+"""Pytest's settings that decide which tests it collects."""
 _INI = {"pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg"}
 
 
-def find_settings(file: FileVersions, commands: Sequence[str]) -> Iterator[str]:
+def find_settings(file: FileVersions, commands: Sequence[str], spec_text: str) -> Iterator[str]:
     """Yield the added lines of a settings file or script that narrow, mask or empty what the commands run."""
     name = basename(file.path)
     if name in _INI or name == "pyproject.toml":
-        yield from _options(file)
+        yield from _options(file, spec_text)
     elif name == "package.json":
         yield from _package(file, commands)
     elif name == ".npmrc":
@@ -129,27 +131,37 @@ def _is_narrowing(line: str) -> bool:
     return not values or not all(_GENERATED.search(f'"{pattern}"') for pattern in values)
 
 
-def _options(file: FileVersions) -> Iterator[str]:
-    """Yield pytest's `addopts` of a settings file if it became narrower."""
-    before, now = _addopts(file.path, file.base or ""), _addopts(file.path, file.now)
+def _options(file: FileVersions, spec_text: str) -> Iterator[str]:
+    """Yield pytest's settings that became narrower: `addopts`, and what it collects unless the spec names the key."""
+    old, new = _pytest_settings(file.path, file.base or ""), _pytest_settings(file.path, file.now)
+    before, now = old.get("addopts", ""), new.get("addopts", "")
     if len(_NARROWS.findall(now)) > len(_NARROWS.findall(before)) or (
         now != before and _NARROWS.search(now) is not None
     ):
         yield f"addopts = {' '.join(now.split())}"
+    for key in _COLLECTED if file.base is not None else ():
+        if key in new and new[key] != old.get(key) and key not in spec_text:
+            yield f"{key} = {' '.join(new[key].split())}"
 
 
-def _addopts(path: str, text: str) -> str:
+def _pytest_settings(path: str, text: str) -> dict[str, str]:
     try:
         if path.endswith(".toml"):
             settings = tomllib.loads(text).get("tool", {}).get("pytest", {}).get("ini_options", {})
-            options = settings.get("addopts", "")
-            return " ".join(options) if isinstance(options, list) else str(options)
+            return {
+                key: " ".join(map(str, value)) if isinstance(value, list) else str(value)
+                for key, value in settings.items()
+            }
         parser = configparser.ConfigParser(interpolation=None, strict=False)
         parser.read_string(text)
+        return {
+            key: value
+            for section in ("pytest", "tool:pytest")
+            if parser.has_section(section)
+            for key, value in parser.items(section)
+        }
     except (ValueError, AttributeError, configparser.Error):
-        return ""
-    sections = ("pytest", "tool:pytest")
-    return "".join(parser.get(section, "addopts", fallback="") for section in sections)
+        return {}
 
 
 def _package(file: FileVersions, commands: Sequence[str]) -> Iterator[str]:

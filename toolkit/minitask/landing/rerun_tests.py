@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.gates.mutants import is_code, new_lines
+from minitask.gates.recipes import RECIPES, steps_of
 from minitask.gates.requested_removals import text_about, words_of
 from minitask.gates.result import FileVersions
 from minitask.gates.rigged import find_rigged, is_named_in
@@ -51,7 +52,7 @@ from minitask.words import counted
 
 MOST_ENTRIES, MOST_FILES = 20_000, 300
 """Limits of a tree's names that are searched for tests, and of files in which tests are made to fail."""
-TIMES, LEAST_SECONDS = 3, 5.0
+TIMES, LEAST_SECONDS = 3, 10.0
 """Time limit of the runs: a multiple of the validation's time, and the minimum in seconds."""
 _FOREIGN = frozenset({"node_modules", "vendor", "third_party", "target", "dist", ".venv", "venv"})
 _TOPS = ("", "src/", "lib/")
@@ -139,12 +140,9 @@ def find_changed_judges(engine: Context, watched: Watched) -> tuple[str, ...]:
     added to the check), and on the base with the checks that the change creates.
     """
     task = watched.task
-    named = [
-        file
-        for file in watched.files
-        if _JUDGES.search(file.path)
-        and any(is_named_in(command.text, file.path) for command in task.spec.commands)
-    ]
+    judges = [file for file in watched.files if _JUDGES.search(file.path)]
+    texts = _texts_run(engine, task) if judges else ()
+    named = [file for file in judges if any(is_named_in(text, file.path) for text in texts)]
     modified = [file.path for file in named if file.status == "M"]
     changed = [path for path in modified if not _is_shown(engine, watched, path)]
     created = [file.path for file in named if file.status == "A"]
@@ -163,6 +161,17 @@ def find_changed_judges(engine: Context, watched: Watched) -> tuple[str, ...]:
                 f"{names}, which it creates, passes without the rest of it: it does not test it"
             )
     return tuple(doubts)
+
+
+def _texts_run(engine: Context, task: Task) -> tuple[str, ...]:
+    """Return the commands, and the steps of the base's recipes and scripts that they run."""
+    commands = [command.text for command in task.spec.commands]
+    steps = [
+        step.text
+        for path in RECIPES
+        for step in steps_of(path, engine.objects.file(task.base, path) or "", commands)
+    ]
+    return (*commands, *steps)
 
 
 def _is_shown(engine: Context, watched: Watched, path: str) -> bool:
