@@ -282,6 +282,13 @@ def test_what_import_reads_is_sent_there(world: World) -> None:
         (("none.json",), {}, "is not a file"),
         (("a.json",), {"a.json": "{}"}, "no plan in a known format"),
         (("a.json", "--format", "taskmaster"), {"a.json": "{}"}, "did you mean task-master?"),
+        (
+            ("a.json", "--format", "wiki"),
+            {"a.json": "{}"},
+            "task-master, kiro, openspec, beads, answer, backlog",
+        ),
+        (("a.py",), {"a.py": "x = 1"}, "a.py is no plan in a known format"),
+        (("a.py", "--project", "x", "--dry-run"), {"a.py": "x = 1"}, "without --dry-run"),
         (("a.json", "--format", "spec-kit"), {"a.json": "{}"}, "minitask import spec-kit"),
         (("a.json", "--format", "task-master"), {"a.json": "{"}, "a.json: it is not JSON: line 2"),
         (("a.json", "--format", "task-master"), {"a.json": "[1]"}, "no list of tasks"),

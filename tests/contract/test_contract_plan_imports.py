@@ -184,6 +184,8 @@ def test_nothing_is_written_outside_the_projects_folder(planned: World, tmp_path
     world = planned
     before = world.git("status", "--porcelain")
     assert states(imported(world, "docs/plans/routing.md", "--dry-run")) == ["created"] * 3
+    shown = world.minitask("import", "docs/plans/routing.md", "--dry-run").stdout
+    assert shown.endswith("\ndry run: nothing was written\n")
     assert world.git("status", "--porcelain") == before
     outside = tmp_path / "outside"
     outside.mkdir()

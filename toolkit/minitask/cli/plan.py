@@ -94,8 +94,12 @@ def command(ctx: click.Context, /, goal: str | None, **options: Any) -> int:
     plan_source = _found(session, options)
     if plan_source is not None:
         return _plan_tasks(session, plan_source, goal or "", options)
-    if not (goal or "").strip() and source is None and not options["which"]:
+    is_named = bool((goal or "").strip() or options["which"])
+    if not is_named and source is None:
         raise UsageError("the goal is empty", hint='describe it: minitask plan "Split app.py"')
+    if source is not None and (options["dry_run"] or not (is_named or options["project"])):
+        hint = "name its --format; of an answer that holds specs, the --project, without --dry-run"
+        raise UsageError(f"{source} is no plan in a known format", hint=hint)
     full_goal = _wanted(session, goal or "", options)
     if options["prompt_only"]:
         return _print_prompt(session, full_goal)

@@ -197,7 +197,9 @@ def render_imported(imported: ImportedPlan, *, dry_run: bool = False) -> str:
     drafts = sum(spec.draft for spec in imported.specs)
     specs = f"{counted(len(imported.specs), 'spec')}, {counted(drafts, 'draft')}"
     lines.append(f"{imported.form}: {counted(imported.tasks_found, 'task')}, {specs}")
-    if imported.specs and not dry_run:
+    if dry_run:
+        lines.append("dry run: nothing was written")
+    elif imported.specs:
         folder = imported.specs[0].path.rpartition("/")[0]
         project = folder.rpartition("/")[2]
         first = "complete the drafts" if drafts else "read them"

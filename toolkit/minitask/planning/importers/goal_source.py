@@ -90,7 +90,8 @@ def _named(form: str | None) -> str | None:
     if form.casefold() in READ:
         raise UsageError(f"{form} is read by `import`", hint=f"minitask import {form} FILE")
     if form.casefold() not in names:
-        raise UsageError(f"unknown format {form}", hint=did_you_mean(form, (*GOALS, ANSWER)))
+        choices = [name for name in names if name != BACKLOG.casefold()]
+        raise UsageError(f"unknown format {form}", hint=did_you_mean(form, choices))
     return names[form.casefold()].replace("backlog", BACKLOG)
 
 
