@@ -372,9 +372,19 @@ def test_numbers_of_the_file_itself_stay(path: str, text: str, after: str) -> No
     assert read(whole(path, after), asked(ListedFile(path, CREATE))) == {path: after}
 
 
-def test_a_new_program_in_which_every_line_begins_with_its_number_goes_back() -> None:
-    numbered = "1\timport os\n2\timport sys\n3\tx = 1\n"
-    assert "line number" in error_of(whole("m.py", numbered), asked(ListedFile("m.py", CREATE)))
+@pytest.mark.parametrize(
+    ("path", "form"), [("m.py", "{}\t"), ("m.css", "{}: "), ("m.md", "{:6}\t")]
+)
+def test_a_new_file_in_which_every_line_begins_with_its_number_goes_back(
+    path: str, form: str
+) -> None:
+    numbered = "".join(form.format(n) + f"line {n}\n" for n in range(1, 4))
+    assert "line number" in error_of(whole(path, numbered), asked(ListedFile(path, CREATE)))
+
+
+def test_keys_of_new_data_may_be_numbers_that_count_up() -> None:
+    text = "1: one\n2: two\n3: three\n"
+    assert read(whole("m.yml", text), asked(ListedFile("m.yml", CREATE))) == {"m.yml": text}
 
 
 PART = edited("m.py", whole=False, shown=(LineRange(1, 2),))

@@ -11,6 +11,9 @@ from minitask.spec.model import FileAction, FileRef, Spec
 OLD = "import os\n\n\ndef area(w, h):\n    return w * h\n"
 CART = "class Cart:\n    @property\n    def size(self):\n        return len(self.items)\n"
 CLEAR = "    def clear(self):\n        self.items = []\n\n"
+RUBY = "class A\n  def f(a)\n  puts a\n  end\nend\n"
+LUA = "function f()\n  if a then\n    b()\n  end\nend\n"
+SQL = "CREATE TABLE a (\n  id INT\n);\nSELECT f(1);\n"
 RUST = "/// A note.\n#[derive(Debug)]\npub struct Note {\n    text: String,\n}\n"
 ITEM = "pub struct Item {\n    price: i32,\n}\n\n"
 
@@ -154,6 +157,59 @@ WRONG = {
         "package a\n\n// Tax is due.\nfunc Half() {}\n\nfunc Tax() {}\n",
         '"// Tax is due." belongs to "func Tax() {}"',
     ),
+    "ruby, an edit": (
+        "a.rb",
+        RUBY,
+        RUBY.replace("  puts", "  if a\n    puts"),
+        "its blocks do not",
+    ),
+    "ruby that is cut": ("a.rb", None, RUBY[: RUBY.index("  end")], "its blocks do not close"),
+    "lua, an edit": ("a.lua", LUA, LUA.replace("end", "", 1), "its blocks do not close"),
+    "elixir that is cut": (
+        "a.ex",
+        None,
+        "defmodule A do\n  def f do\n    1\n",
+        "its blocks do not",
+    ),
+    "sql, an edit": ("a.sql", SQL, SQL.replace(");", "", 1), "its parentheses do not close"),
+    "c, an edit": ("a.c", "f(a);\n", "f((a);\n", "its parentheses do not close"),
+    "html, an edit": (
+        "a.html",
+        "<ul>\n</ul>\n",
+        "<ul>\n</ul>\n</ul>\n",
+        "its <ul> tags do not close",
+    ),
+    "html that is cut": ("a.html", None, "<!DOCTYPE html>\n<ul>\n<li>1\n", "its <ul> tags do not"),
+    "markdown that is cut": ("a.md", None, "# A\n\n```sh\nls\n", "its fences do not close"),
+    "jinja that is cut": (
+        "a.j2",
+        None,
+        "{% for a in b %}\n  {{ a }}\n",
+        "its `for` blocks do not close",
+    ),
+    "svelte, an edit": (
+        "a.svelte",
+        "{#if a}\n{/if}\n",
+        "{#if a}\n",
+        "its `if` blocks do not close",
+    ),
+    "latex that is cut": ("a.tex", None, "\\begin{document}\nText.\n", "`document` environments"),
+    "perl that is cut": ("a.pl", None, "sub f {\n    return 1;\n", "ends before its `{` is closed"),
+    "cmake that is cut": (
+        "CMakeLists.txt",
+        None,
+        "add_executable(a\n",
+        "ends before its `(` is closed",
+    ),
+    "operators of HTML": (
+        "a.c",
+        None,
+        "int f(int a) { return a &lt; 1; }\n",
+        "a.c:1: it holds `&lt;`",
+    ),
+    "operators of HTML in yaml": ("a.yml", None, "run: a &amp;&amp; b\n", "it holds `&amp;&amp;`"),
+    "a remark for more": ("a.html", None, "<ul>\n<!-- more items here -->\n</ul>\n", "left out"),
+    "an invitation": ("a.md", None, "# A\n\n[Insert the steps here]\n", "work that is left out"),
     "rust, methods": (
         "a.rs",
         None,
@@ -188,6 +244,19 @@ RIGHT = {
         CART.replace("    def", f"{CLEAR}    def"),
         "1. Let `clear` be the property, not `size`.",
     ),
+    "ruby": ("a.rb", None, "x = begin\n  1\nend if a\nreturn unless x\ndef f = 1\n[].each do |a| a end\n"),
+    "ruby, an edit with a modifier": ("a.rb", RUBY, RUBY.replace("puts a", "puts a if a")),
+    "lua": ("a.lua", None, "while a do\n  b()\nend\nrepeat\n  c()\nuntil d\n"),
+    "elixir": ("a.ex", None, "def f, do: 1\nEnum.map(a, fn b -> b end)\n"),
+    "c, branches of the preprocessor": (
+        "a.c",
+        "void f() {\n}\n",
+        "#if A\nvoid f() {\n#else\nvoid f(int a) {\n#endif\n}\n",
+    ),
+    "an unfinished base": ("a.css", ".a {\n", ".a {\n  top: 0;\n"),
+    "a part of a page": ("a.html", None, "<div>\n<p>1\n"),
+    "html in a script": ("a.html", "<ul></ul>\n", "<ul></ul>\n<script>\nf('<ul>');\n</script>\n"),
+    "html in strings": ("a.py", None, "A = '&lt;b&gt;'\n"),
     "a struct above attributes": ("a.rs", RUST, ITEM + RUST),
     "a comment of a group": (
         "a.go",

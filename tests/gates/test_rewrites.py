@@ -605,3 +605,38 @@ RIGHT: dict[str, tuple[str, str | None, str, dict[str, object]]] = {
 def test_a_right_rewrite_passes(case: str) -> None:
     path, base, content, parts = RIGHT[case]
     assert not ruling(path, base, content, **parts)
+
+
+STYLE = ".card-of-the-shop {\n  color: rebeccapurple;\n}\n"
+NOT_A_FILE = {
+    "nothing": ("a.txt", "undefined\n", 'it holds "undefined" alone'),
+    "a diff": ("a.css", "+.a {\n+  top: 0;\n+}\n", "begins with the `+` of a diff"),
+    "an answer in JSON": ("a.cfg", '{"content": "[a]\\n"}\n', "it holds an answer in JSON"),
+    "its lines twice": ("a.css", STYLE + STYLE, "it holds its lines twice"),
+    "its path": ("a.css", "File: a.css\n" + STYLE, '"File: a.css" is part of the answer'),
+    "a command that writes it": (
+        "a.css",
+        f"cat > a.css <<'E'\n{STYLE}",
+        "is part of the answer",
+    ),
+    "a thought": ("a.css", f"<think>\n{STYLE}", '"<think>" is part of the answer'),
+}
+
+
+@pytest.mark.parametrize("case", NOT_A_FILE)
+def test_a_new_file_holds_its_own_text_once(case: str) -> None:
+    path, content, words = NOT_A_FILE[case]
+    assert words in ruling(path, None, content)
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("a.md", "+ a\n+ b\n+ c\n"),
+        ("a.sh", "cat <<EOF\na\nEOF\n"),
+        ("a.json", '{"content": "a"}\n'),
+        ("a.txt", "a.txt\n"),
+    ],
+)
+def test_a_new_file_may_hold_what_looks_like_an_answer(path: str, content: str) -> None:
+    assert not ruling(path, None, content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
@@ -75,6 +76,52 @@ def find_answer_text(proposal: FileChange, *, spec: Spec) -> Iterator[LintError]
             message = f"{quoted(line)} is part of the answer, not of the file"
             yield LintError(proposal.path, number, message, _REMEDY)
             return
+    fault = _new_fault(proposal, spec_text) if proposal.base is None else ""
+    if fault:
+        yield LintError(proposal.path, 1, fault, "reply with the file's own text")
+
+
+_NOTHING = frozenset({"None", "null", "undefined", "nil", "NaN", "[object Object]"})
+_TWICE = lazy_pattern(r"\b(?:twice|duplicat\w*|cop(?:y|ies|ied)|repeat\w*|again|times|same)\b", 2)
+
+
+def _new_fault(proposal: FileChange, spec_text: str) -> str:
+    """Return what shows that a new file holds more or less than its text: marks, an envelope, a value, a copy."""
+    rows = [row for _, row in filled_lines(proposal.content)]
+    if "".join(rows) in _NOTHING and rows[0] not in spec_text:
+        return f"it holds {quoted(rows[0])} alone"
+    if (
+        len(rows) > 2
+        and all(row[0] == "+" for row in rows)
+        and any(row[1:2].strip() for row in rows)
+    ):
+        return "each of its lines begins with the `+` of a diff"
+    if _is_envelope(proposal):
+        return "it holds an answer in JSON, not the file"
+    size = len(rows) // 2
+    is_twice = size > 2 and rows[:size] == rows[size:] and not _TWICE.search(spec_text)
+    if is_twice and sum(map(str.isalnum, "".join(rows[:size]))) >= _TELLING:
+        return "it holds its lines twice"
+    return ""
+
+
+_TELLING = 20
+"""Fewest letters and digits of lines that do not occur twice by chance."""
+
+
+def _is_envelope(proposal: FileChange) -> bool:
+    """Return True if the file is a JSON object that has a file's text, and its path unless it has the text alone."""
+    if not proposal.content.lstrip().startswith("{"):
+        return False
+    try:
+        fields = json.loads(proposal.content)
+    except (ValueError, RecursionError):
+        return False
+    texts = [fields.get(name) for name in ("content", "contents", "code", "text", "file_text")]
+    is_text = any(isinstance(text, str) for text in texts)
+    is_named = proposal.path in fields.values()
+    is_alone = len(fields) == 1 and not proposal.path.lower().endswith("json")
+    return is_text and (is_named or is_alone)
 
 
 def _edges(proposal: FileChange) -> Iterator[tuple[int, str, bool]]:
@@ -103,7 +150,7 @@ _ENVELOPE = lazy_pattern(
 # End-of-turn tokens of models, which some servers leave in the text.
 _TOKEN = lazy_pattern(
     r"<[|｜][\w▁ -]{2,40}[|｜]>|\[/?INST\]|<(?:end|start)_of_turn>(?:model|user)?|<eos>|</s>"
-    r"|\*{3} ?end of (?:file|patch)",
+    r"|\*{3} ?end of (?:file|patch)|</?(?:think|thinking|reasoning|antthinking)>",
     2,
 )
 _FRAME = lazy_pattern(
@@ -118,7 +165,7 @@ _FRAME = lazy_pattern(
 
 def _is_frame(line: str, path: str) -> bool:
     """Return True if the line only marks where a file begins or ends, or gives its name."""
-    if _FRAME.fullmatch(line):
+    if _FRAME.fullmatch(line) or (_HEREDOC.match(line) and basename(path) in line):
         return True
     bare = _AROUND.sub("", line).removeprefix("File:").removeprefix("file:").strip()
     return bare in {path, basename(path)} or (
@@ -126,12 +173,14 @@ def _is_frame(line: str, path: str) -> bool:
     )
 
 
+_HEREDOC = lazy_pattern(r"(?:\$ )?(?:cat|tee)\b.*<<")
 _AROUND = lazy_pattern(r"^[\s#*/`=<!;:-]+|[\s#*/`=>:-]+$")
 
 
 def _is_foreign(proposal: FileChange, line: str, spec: Spec, *, at_end: bool) -> bool:
     ending = splitext(proposal.path)[1].lower()
-    if _TOKEN.fullmatch(line) or (proposal.base and _is_frame(line, proposal.path)):
+    is_framed = _is_frame(line, proposal.path) and not (at_end and "<<" in proposal.content)
+    if _TOKEN.fullmatch(line) or (is_framed and (proposal.base or _may_be_framed(proposal, line))):
         return True
     plain = line.strip("*_> ")
     form = _CLOSES if at_end else _OPENS
@@ -148,6 +197,12 @@ def _is_foreign(proposal: FileChange, line: str, spec: Spec, *, at_end: bool) ->
     if comment_text(line) is not None or ending in _PARSED:
         return False
     return form.fullmatch(plain) is not None or _SENTENCE.fullmatch(plain) is not None
+
+
+def _may_be_framed(proposal: FileChange, line: str) -> bool:
+    """Return True if a line of a new file, at its edge, cannot be a comment, a sentence or an item of a list."""
+    is_text = is_prose(proposal.path) or not splitext(proposal.path)[1]
+    return not is_text and comment_text(line) is None
 
 
 def _is_beside(proposal: FileChange, *, at_end: bool) -> bool:

@@ -1,4 +1,4 @@
-"""Find text that no editor leaves: conflict markers, NUL bytes, cut UTF-16 characters; and find secrets."""
+"""Find text that no editor leaves: conflict markers, NUL bytes, cut UTF-16 characters, escaped operators, secrets."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def find_damage(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     """Yield the damage in a file that its base does not have."""
     yield from _markers(proposal, spec)
     yield from _hidden(proposal, spec)
+    yield from _entities(proposal, spec)
     base = _bytes(proposal.base or "")
     content = _bytes(proposal.content)
     if base.startswith(_UTF16):
@@ -89,6 +90,32 @@ def _hidden(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
         message = f"it holds the hidden character U+{ord(match[0]):04X}"
         yield LintError(proposal.path, number, message, _REMEDY)
         return
+
+
+_CODE_SUFFIXES = """
+.c .h .cc .cpp .hpp .cs .java .go .rs .rb .lua .sql .sh .bash .css .scss .less .py .kt .swift .scala .dart .ts .js .mjs
+.pl .r .ex .exs .ps1 .tf .proto .zig .hs
+"""
+_SETTINGS_SUFFIXES = ".yml .yaml .toml .ini .cfg .conf .mk dockerfile makefile justfile"
+_ENTITY = lazy_pattern(r"&(?:lt|gt|amp|quot|apos|#39|#x27);")
+_ESCAPED = {
+    **dict.fromkeys(_CODE_SUFFIXES.split(), _ENTITY),
+    **dict.fromkeys(_SETTINGS_SUFFIXES.split(), lazy_pattern(r"&amp;&amp;|\s&[lg]t;(?=\s|&)")),
+}
+_STRING = lazy_pattern(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`[^`]*`")
+
+
+def _entities(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
+    """Yield the first operator of code that is written as in HTML, unless the file holds HTML or the spec has it."""
+    path = proposal.path.lower()
+    form = _ESCAPED.get(splitext(path)[1]) or _ESCAPED.get(path.rpartition("/")[2])
+    if form is None or "</" in proposal.content or _ENTITY.search(proposal.base or ""):
+        return
+    match = form.search(_STRING.sub(lambda text: " " * len(text[0]), proposal.content))
+    if match and match[0].strip() not in spec.task + spec.snippets_text:
+        line = proposal.content.count("\n", 0, match.start()) + 1
+        message = f"it holds `{match[0].strip()}`, a character as HTML writes it"
+        yield LintError(proposal.path, line, message, "write the character itself")
 
 
 def _bytes(text: str) -> bytes:

@@ -326,7 +326,9 @@ def may_run_tests(command: str) -> bool:
 
 def may_be_damaged(text: str) -> bool:
     """Return True if the text contains a mark or character that is rare in text."""
-    marks = any(mark in text for mark in ("\0", "<<<<<<<", ">>>>>>>", "|||||||"))
+    marks = any(
+        mark in text for mark in ("\0", "<<<<<<<", ">>>>>>>", "|||||||", "&lt;", "&gt;", "&amp;")
+    )
     return marks or (not text.isascii() and _HIDDEN.search(text) is not None)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from minitask.errors import MachineError
 from minitask.gates.grammars import GRAMMARS, SCRIPTS, parsed
 from minitask.gates.result import FileChange, LintError, printable
+from minitask.gates.structure import find_cut_off, is_in_blocks
 from minitask.gates.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import UnreadableError, node_text, parse_tree
@@ -64,7 +65,7 @@ def _finder(path: str, text: str) -> Callable[[str, str], Iterator[Fault]] | Non
     }
     if name.startswith("requirements") and ending == ".txt":
         return _in_requirements
-    return finders.get(ending, _cut_off if ending in _BLOCKS else None)
+    return finders.get(ending, find_cut_off if is_in_blocks(path) else None)
 
 
 _SHEBANG = lazy_pattern(r"#!\s*(?:/usr/bin/env\s+)?(?:/\S*/)?(?:ba|da)?sh\b")
@@ -115,7 +116,7 @@ def _in_php(path: str, text: str) -> Iterator[Fault]:
         r"^\s*(?:function|(?:final |abstract )?class|namespace|use|\$\w+\s*=)\b", text, re.MULTILINE
     ):
         yield "it is no PHP without `<?php`", 1
-    yield from _cut_off(path, text)
+    yield from find_cut_off(path, text)
 
 
 def _in_markup(_path: str, text: str) -> Iterator[Fault]:
@@ -123,30 +124,6 @@ def _in_markup(_path: str, text: str) -> Iterator[Fault]:
         opened = len(re.findall(rf"^[ \t]*<{name}\b(?:[^>]*[^/>])?>", text, re.MULTILINE))
         if opened > text.count(f"</{name}>"):
             yield f"<{name}> is never closed", text.count("\n") or 1
-
-
-_BLOCKS = {
-    **dict.fromkeys(
-        (".c", ".h", ".cc", ".cpp", ".hpp", ".cs", ".kt", ".kts", ".swift", ".php"), "{}"
-    ),
-    **dict.fromkeys((".dart", ".scala", ".tf", ".hcl", ".proto", ".graphql", ".gql", ".nix"), "{}"),
-    ".sql": "()",
-}
-_BLANKED = lazy_pattern(
-    r"/\*.*?\*/|(?<!:)//[^\n]*|--[^\n]*|#[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'",
-    re.DOTALL,
-)
-
-
-def _cut_off(path: str, text: str) -> Iterator[Fault]:
-    """Yield a text that ends inside a block: a bracket is unclosed, and the last line is indented or goes on."""
-    brackets = _BLOCKS[splitext(path)[1].lower()]
-    opening, closing = brackets[0], brackets[1]
-    plain = _BLANKED.sub("", text)
-    last = text.rstrip().rpartition("\n")[2]
-    is_inside = last[:1] in {" ", "\t"} or last.rstrip().endswith((opening, ","))
-    if is_inside and plain.count(opening) > plain.count(closing):
-        yield f"it ends before its `{opening}` is closed", text.rstrip().count("\n") + 1
 
 
 def _nodes(root: Node) -> Iterator[Node]:

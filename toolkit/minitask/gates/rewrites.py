@@ -31,12 +31,9 @@ from minitask.gates.requested_removals import (
     words_of,
 )
 from minitask.gates.result import SEND_WHOLE, FileChange, LintError, filled_lines, printable, quoted
+from minitask.gates.structure import find_unclosed
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
-
-_BRACED_SUFFIXES = ".sh .bash .c .h .cc .cpp .hpp .cs .kt .kts .swift .php .dart .scala .tf .hcl"
-_BRACED = STYLES.union(_BRACED_SUFFIXES.split())
-_BLANKED = lazy_pattern(r"/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", 16)
 
 
 def find_rewrite_faults(
@@ -46,7 +43,7 @@ def find_rewrite_faults(
 
     `explanation` is the author's answer to an earlier fault.
     """
-    yield from filter(None, (_unclosed(proposal), _find_taken_mark(proposal, spec)))
+    yield from filter(None, (find_unclosed(proposal), _find_taken_mark(proposal, spec)))
     if proposal.path.endswith(".py"):
         yield from find_defined_twice(proposal)
     if proposal.explicit:
@@ -65,22 +62,6 @@ def find_rewrite_faults(
         fault = find_changed_form(proposal, spec=spec, others=others)
     if fault is not None:
         yield fault
-
-
-def _unclosed(proposal: FileChange) -> LintError | None:
-    """Return the fault of unbalanced braces in a file whose base had them balanced."""
-    ending = splitext(proposal.path)[1].lower()
-    if ending not in (_BRACED if proposal.base else STYLES) or not _is_closed(proposal.base or ""):
-        return None
-    if _is_closed(proposal.content):
-        return None
-    line = proposal.content.rstrip("\n").count("\n") + 1
-    return LintError(proposal.path, line, "its braces do not close", "reply with the whole file")
-
-
-def _is_closed(text: str) -> bool:
-    plain = _BLANKED.sub("", text)
-    return plain.count("{") == plain.count("}")
 
 
 _MARKED_SUFFIXES = ".py .js .jsx .mjs .ts .tsx .mts .java .kt .scala .groovy .rs .go .cs .php .swift .dart .cc .cpp .h"

@@ -42,12 +42,14 @@ _PHRASE = lazy_pattern(
     r"|\bimplement (?:me|this|it|here|later)\b|\b(?:to be|not yet) (?:implemented|done|written|filled in)\b"
     r"|\bnot implemented yet\b|\bplaceholder (?:for|implementation|logic|code|value|until)\b"
     r"|^\W*(?:implement|implementation|placeholder|stub|omitted)\W*$|\bfill (?:this |me )?in\b(?! by| from| with)"
-    r"|\bin a real (?:app\w*|implementation|world)\b",
+    r"|\bin a real (?:app\w*|implementation|world)\b"
+    r"|^\W*(?:add |and |put )?(?:more|other|further|remaining) \w+(?: \w+)? (?:goes? |comes? )?here\W*$",
     re.IGNORECASE,
 )
 _PROSE_MARK = lazy_pattern(
     r"^[\s>*#-]*(?:TODO|FIXME|TBD|XXX)\s*(?::|$)|^[\s>*-]*(?:TODO|FIXME|XXX)[ ,-]+[a-z]\w* "
     r"|[\[<(]\s*(?:TODO|FIXME|TBD|PLACEHOLDER)\b[^\])>]*[\])>]|<!--\s*(?:TODO|FIXME|XXX|TBD|PLACEHOLDER)"
+    r"|\[(?i:(?:insert|add|describe|enter|your)\b[^\]\n]{0,60}\bhere)\]"
 )
 _DATA = frozenset({".json", ".jsonc", ".csv", ".tsv"})
 _DATA_MARK = lazy_pattern(

@@ -35,6 +35,12 @@ _PROMPT_FORMS = tuple(form for at, form in enumerate(_FORMS) if at != 3)
 _TABLE = lazy_pattern(r"[ \t]*(?P<number>\d{1,6})(?:\t| ?[|│→] ?)")
 _TAB = lazy_pattern(r"[ \t]*(\d{1,6})\t(.*)", re.DOTALL)
 _DATA = (".csv", ".tsv", ".txt", ".md", ".dat", ".tab", ".log")
+_NEW = (
+    (_DATA, lazy_pattern(r" {2,}(?P<number>\d{1,6})\t")),
+    ((".yml", ".yaml"), _TABLE),
+    ("", lazy_pattern(r"[ \t]*(?P<number>\d{1,6})(?:\t| ?[|│→:] ?)")),
+)
+"""Forms of a number in a new file, by the ends of its path."""
 _SHORTEST_NEW = 3
 _HINT = "leave out the numbers that the prompt shows before the lines"
 
@@ -182,12 +188,11 @@ def _check_all(lines: Sequence[str], base: str, path: str, task_text: str) -> No
 
 def _check_new(lines: Sequence[str], path: str, task_text: str) -> None:
     """Raise if every line of a new file, other than data, begins with its own number."""
-    if path.lower().endswith(_DATA):
-        return
+    form = next((form for endings, form in _NEW if path.lower().endswith(endings)), _TABLE)
     filled = [(at, body(line)) for at, line in enumerate(lines) if line.strip()]
     if len(filled) < _SHORTEST_NEW or any(text in task_text for _, text in filled):
         return
-    matches = [(at, _TABLE.match(text)) for at, text in filled]
+    matches = [(at, form.match(text)) for at, text in filled]
     if all(match and int(match["number"]) == at + 1 for at, match in matches):
         raise _copied(path, 1)
 

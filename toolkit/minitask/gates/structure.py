@@ -1,0 +1,198 @@
+"""Find what a text opens and never closes, where no grammar here judges it: brackets, tags, fences, `end`.
+
+An edit must keep what was closed so. A new file is judged by fewer signs, because its own text may be odd.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import cache
+from posixpath import basename, splitext
+
+from minitask.edits.reply.markers import is_balanced
+from minitask.gates.parts import STYLES
+from minitask.gates.result import SEND_WHOLE, FileChange, LintError
+from minitask.patterns import lazy_pattern
+
+_C_STYLE = r"(?m:^[ \t]*#[ \t]*(?:else|elif)\b.*?^[ \t]*#[ \t]*endif\b)|/\*.*?\*/|(?<!:)//[^\n]*"
+_HASHES = r"(?<![$&\\\w{(])#(?![{[(])[^\n]*"
+_LITERALS = r"\"\"\".*?\"\"\"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
+_FAMILIES = {
+    ".c .h .cc .cpp .hpp .cs .kt .kts .swift .dart .scala .proto .zig .groovy .gradle .m .mm jenkinsfile": _C_STYLE,
+    ".php .tf .hcl": rf"{_C_STYLE}|{_HASHES}",
+    ".graphql .gql .nix .pl .pm .r .ps1 nginx.conf .cmake cmakelists.txt": rf"/\*.*?\*/|{_HASHES}",
+    ".sh .bash": r"\\.|\$#|" + _HASHES,
+    ".sql": r"/\*.*?\*/|--[^\n]*",
+    ".clj .cljs .edn .el .lisp .scm": r"\\.|;[^\n]*",
+    " ".join(STYLES): rf"{_C_STYLE}|url\([^)\n]*\)",
+}
+"""What is no code, by the endings or names of a family of languages."""
+_FAMILY = {name: names for names in _FAMILIES for name in names.split()}
+_BRACKETS = {"braces": "{}", "parentheses": "()", "brackets": "[]"}
+_IN_PARENTHESES = (
+    ".sql",
+    ".clj",
+    ".cljs",
+    ".edn",
+    ".el",
+    ".lisp",
+    ".scm",
+    ".cmake",
+    "cmakelists.txt",
+)
+_SHELL = (".sh", ".bash")
+_MARKUP = (".html", ".htm", ".vue", ".svelte", ".astro")
+_CONTAINERS = (
+    "div span ul ol table section article aside main nav header footer form select button fieldset figure"
+    " details template script style title textarea label h1 h2 h3 h4 a em strong code pre"
+)
+_TAG = lazy_pattern(
+    rf"<(/?)({'|'.join(_CONTAINERS.split())})(?=[\s>/])((?:\"[^\"]*\"|'[^']*'|[^<>\"'])*)>",
+    re.IGNORECASE,
+)
+_NO_MARKUP = lazy_pattern(r"<!--.*?-->|(<(script|style)\b[^<>]*>).*?(?=</\2>)", re.DOTALL)
+_TEMPLATE = lazy_pattern(r"\{%|\{\{#|<%|<\?")
+_TEMPLATES = (".html", ".htm", ".j2", ".jinja", ".jinja2", ".njk", ".twig", ".liquid")
+_STATEMENT = lazy_pattern(r"\{%[-+]?\s*(end)?(for|if|block|macro|unless)\b")
+_SVELTE = lazy_pattern(r"\{([#/])(each|if|await|key|snippet)\b")
+_TEX = lazy_pattern(r"^[^%\n]*?\\(begin|end)\{(\w+\*?)\}", re.MULTILINE)
+_ERB = lazy_pattern(r"<%(?!#|%)[-=]*(.*?)-?%>", re.DOTALL)
+_RUBY = lazy_pattern(
+    r"(?:^|;|\w\()[ \t]*(?:(?:private|public|protected|module_function|private_class_method)[ \t]+)?"
+    r"(def|class|module|if|unless|while|until|for|case|begin)\b(?!:)(?![^\n]*\bdo\b[ \t|\w,]*$)"
+    r"|(?:[=(,]|<<|\|\||&&)[ \t]*(if|unless|case|begin|while)\b|\b(do)\b(?![:?])|(?<![.:\w])(end)\b(?![:?\w])",
+    re.MULTILINE,
+)
+_ENDLESS = lazy_pattern(
+    r"\bdef[ \t]+[\w.?!]+(?:\([^()\n]*\))?[ \t]+=[ \t]|\bdef[ \t]+[\w.?!]+\([^()\n]*\)[ \t]*=[ \t]"
+)
+_LUA = lazy_pattern(r"\b(function|if|do|repeat)\b|\b(end|until)\b")
+_ELIXIR = lazy_pattern(r"\b(do|fn)\b(?!:)|(?<![.:])\b(end)\b(?!:)")
+_NO_RUBY = lazy_pattern(
+    r"^=begin.*?^=end|(?<![\w$?\\])#(?!\{)[^\n]*|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|:\w+", 24
+)
+_NO_ELIXIR = lazy_pattern(
+    r"\"\"\".*?\"\"\"|#[^\n]*|\?\S|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL
+)
+_NO_LUA = lazy_pattern(
+    r"--\[\[.*?\]\]|--[^\n]*|\[\[.*?\]\]|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL
+)
+_END_LANGUAGES = {
+    ".rb": (_NO_RUBY, _RUBY), ".rake": (_NO_RUBY, _RUBY), ".lua": (_NO_LUA, _LUA),
+    ".ex": (_NO_ELIXIR, _ELIXIR), ".exs": (_NO_ELIXIR, _ELIXIR),
+}  # fmt: skip
+
+Counts = Counter[str]
+"""How often something is opened more than closed, by its name."""
+
+
+def find_unclosed(proposal: FileChange) -> LintError | None:
+    """Return the fault of what a change opens and does not close, or closes and does not open."""
+    for count in (_brackets, _tags, _blocks, _ends):
+        now = count(proposal.path, proposal.content)
+        odd = {name for name, times in now.items() if times}
+        if proposal.base:
+            was = count(proposal.path, proposal.base) if odd else Counter()
+            odd = {name for name in odd if not was[name]}
+        elif odd and not _is_certain(count, proposal.path, proposal.content, now):
+            odd = set()
+        if odd:
+            line = proposal.content.rstrip("\n").count("\n") + 1
+            return LintError(proposal.path, line, f"its {min(odd)} do not close", SEND_WHOLE)
+    return None
+
+
+def _is_certain(count: Callable[[str, str], Counts], path: str, text: str, now: Counts) -> bool:
+    """Return True if a new file must have been cut or damaged."""
+    if count is _brackets:
+        return _ending(path) in STYLES and bool(now["braces"])
+    if count is _tags:
+        return re.search(r"<(?:!doctype|html)\b", text, re.IGNORECASE) is not None
+    return count is not _ends or _is_indented_last(text)
+
+
+def _ending(path: str) -> str:
+    name = basename(path).lower()
+    return name if name in _FAMILY else splitext(name)[1]
+
+
+@cache
+def _not_code(ending: str) -> re.Pattern[str] | None:
+    names = _FAMILY.get(ending)
+    return None if names is None else re.compile(f"{_FAMILIES[names]}|{_LITERALS}", re.DOTALL)
+
+
+def _brackets(path: str, text: str) -> Counts:
+    ending = _ending(path)
+    not_code = _not_code(ending)
+    if not_code is None:
+        return Counter()
+    plain = not_code.sub("", text)
+    pairs = {"braces": "{}"} if ending in _SHELL else _BRACKETS
+    return Counter(
+        {name: plain.count(pair[0]) - plain.count(pair[1]) for name, pair in pairs.items()}
+    )
+
+
+def _tags(path: str, text: str) -> Counts:
+    counts: Counts = Counter()
+    if path.lower().endswith(_MARKUP) and not _TEMPLATE.search(text):
+        for match in _TAG.finditer(_NO_MARKUP.sub(lambda match: match[1] or "", text)):
+            if not match[3].endswith("/"):
+                counts[f"<{match[2].lower()}> tags"] += -1 if match[1] else 1
+    return counts
+
+
+def _blocks(path: str, text: str) -> Counts:
+    """Count Markdown's fences, statements of templates, and environments of LaTeX."""
+    lower = path.lower()
+    counts: Counts = Counter()
+    if lower.endswith((".md", ".markdown")):
+        return Counter({"fences": int(not is_balanced(text.split("\n")))})
+    if lower.endswith(_TEMPLATES):
+        for match in _STATEMENT.finditer(text):
+            counts[f"`{match[2]}` blocks"] += -1 if match[1] else 1
+    elif lower.endswith(".svelte"):
+        for match in _SVELTE.finditer(text):
+            counts[f"`{match[2]}` blocks"] += -1 if match[1] == "/" else 1
+    elif lower.endswith(".tex"):
+        for match in _TEX.finditer(text):
+            counts[f"`{match[2]}` environments"] += -1 if match[1] == "end" else 1
+    return counts
+
+
+def _ends(path: str, text: str) -> Counts:
+    """Count the blocks of languages that close them with `end`."""
+    ending = splitext(path)[1].lower()
+    if ending == ".erb":
+        text, ending = "\n".join(_ERB.findall(text)), ".rb"
+    if ending not in _END_LANGUAGES or re.search(
+        r"<<[-~]?[\"'A-Z]|^__END__|%[wWiIqQ]?[({\[<|]", text, re.MULTILINE
+    ):
+        return Counter()
+    not_code, words = _END_LANGUAGES[ending]
+    plain = _ENDLESS.sub("", not_code.sub('""', text))
+    closing = ("end", "until")
+    signs = (match[0].strip() in closing for match in words.finditer(plain))
+    return Counter({"blocks": sum(-1 if closes else 1 for closes in signs)})
+
+
+def _is_indented_last(text: str) -> bool:
+    return text.rstrip().rpartition("\n")[2][:1] in {" ", "\t"}
+
+
+def find_cut_off(path: str, text: str) -> Iterator[tuple[str, int]]:
+    """Yield a text that ends inside a block: a bracket is unclosed, and the last line is indented or goes on."""
+    kind = "parentheses" if _ending(path) in _IN_PARENTHESES else "braces"
+    opening, closing = tuple(_BRACKETS[kind])
+    last = text.rstrip().rpartition("\n")[2]
+    goes_on = last.endswith((",", "\\")) or last.count(opening) > last.count(closing)
+    if (goes_on or _is_indented_last(text)) and _brackets(path, text)[kind] > 0:
+        yield f"it ends before its `{opening}` is closed", text.rstrip().count("\n") + 1
+
+
+def is_in_blocks(path: str) -> bool:
+    """Return True if brackets of the file's language can be counted."""
+    return _ending(path) in _FAMILY
