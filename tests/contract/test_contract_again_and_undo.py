@@ -88,9 +88,15 @@ def test_undo_reverts_by_one_commit_and_then_exec_runs_again(landed: World) -> N
     assert not (landed.root / "b.txt").exists()
     assert (landed.root / "a.txt").read_text() == "one\n"
     assert landed.git("status", "--porcelain") == ""
+    state = '"state": "{}"'
+    assert state.format("undone") in landed.minitask("status", "--json").stdout
+    assert landed.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+    assert state.format("ready") in landed.minitask("status", "--json").stdout
     again = landed.exec("p/01-b")
     assert again.json["verdict"] == "merged", again.text
     assert landed.show("b.txt") == "b\n"
+    landed.minitask("undo", "p/01-b")
+    assert state.format("undone") in landed.minitask("status", "--json").stdout
 
 
 @pytest.mark.parametrize("undo", [("minitask", "undo", "p/01-b"), ("git", "revert", "-m1", "HEAD")])

@@ -89,6 +89,13 @@ def test_worktree_spec_runs_it_and_the_record_says_so(world: World) -> None:
     assert (world.root / PATH).read_text() == GOOD
 
 
+def test_worktree_spec_takes_a_spec_that_was_never_committed_by_its_name(world: World) -> None:
+    world.write({PATH: GOOD})
+    assert world.exec("p/1", "--worktree-spec", "--dry-run").code == 0
+    assert world.exec("p/2", "--worktree-spec").code == 2
+    assert world.exec("p/01-b", "--worktree-spec").json["verdict"] == "merged"
+
+
 @pytest.mark.variant
 def test_a_record_of_a_committed_spec_does_not_say_so(world: World) -> None:
     world.task("p/01-b", whole=B, validation="grep -qx b b.txt")

@@ -169,6 +169,9 @@ def _named(engine: Context, word: str, base: Base) -> tuple[list[Task], dict[str
     else:
         chosen = [task for task in tasks if _is_called(task, word)]
         chosen = chosen or _choose_fitting(word, tasks, base)
+    path = _in_checkout(engine, word, base) if base.worktree_spec and not chosen else ""
+    if path not in ("", word):
+        return _named(engine, path, base)
     if not chosen:
         for file in files.values():
             _stop_on_errors(file.parsed)

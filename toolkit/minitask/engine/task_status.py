@@ -93,7 +93,7 @@ def _state(task: Task, summary: TaskSummary | None, landing: Landing | None) -> 
         return State.MERGED
     if summary is not None and summary.spec_blob != task.blob:
         return State.CHANGED
-    if is_undone:
+    if is_undone and not (summary and summary.is_anew):
         return State.UNDONE
     return State.NEW if summary is None else State(summary.verdict.value)
 
@@ -172,7 +172,10 @@ def _side(change: TreeChange, *, new: bool) -> tuple[str, str]:
 
 
 class TaskSummary(Struct, frozen=True):
-    """Summary of a task's records: their number, their cost (None: one is unknown), and the latest result."""
+    """Summary of a task's records: their number, their cost (None: one is unknown), and the latest result.
+
+    `is_anew`: an earlier attempt was merged, the latest was not.
+    """
 
     attempts: int
     cost_usd: Decimal | None
@@ -180,6 +183,7 @@ class TaskSummary(Struct, frozen=True):
     verdict: Verdict
     reason: str
     started_at: str = ""
+    is_anew: bool = False
 
 
 def _summaries(engine: Context, tasks: Sequence[str]) -> Mapping[str, TaskSummary]:
@@ -211,6 +215,7 @@ class _Brief(Struct, frozen=True):
     verdict: Verdict
     reason: str
     cost_usd: Decimal | None
+    is_merged: bool
 
 
 def _summary(documents: Iterable[dict[str, Any]]) -> TaskSummary | None:
@@ -222,6 +227,7 @@ def _summary(documents: Iterable[dict[str, Any]]) -> TaskSummary | None:
     if not attempts:
         return None
     latest = attempts[-1]
+    merged = {record.n for record in records if record.is_merged}
     return TaskSummary(
         attempts=sum(record.kind != REVIEW for record in attempts),
         cost_usd=whole(record.cost_usd for record in records),
@@ -229,6 +235,7 @@ def _summary(documents: Iterable[dict[str, Any]]) -> TaskSummary | None:
         verdict=latest.verdict,
         reason=latest.reason,
         started_at=latest.started_at,
+        is_anew=bool(merged) and latest.n not in merged,
     )
 
 
@@ -250,6 +257,7 @@ def _brief(document: dict[str, Any]) -> _Brief | None:
             verdict,
             str(attempt["reason"]),
             cost,
+            bool(document["merge"]),
         )
     except UNREADABLE:
         return None
