@@ -380,8 +380,12 @@ def test_init_lists_the_models_of_any_server_that_speaks_openais_protocol(world:
         return raw(json.dumps({"data": [{"id": "text-embedding-x"}, {"id": "some-coder"}]}))
 
     with scripted_server(reply) as server:
-        env = {"OPENAI_BASE_URL": server.origin, "OLLAMA_HOST": "127.0.0.1:9"}
-        assert world.minitask("init", env=env).code == 0
+        nothing = {"OLLAMA_HOST": "127.0.0.1:9", "PATH": "/usr/bin:/bin"}
+        env = {**nothing, "OPENAI_BASE_URL": server.origin}
+        for _ in range(2):
+            assert "chose    nothing" in world.minitask("init", env=nothing).stdout
+        assert "updated  minitask.yaml, trusted" in world.minitask("init", env=env).stdout
+        assert "kept     minitask.yaml" in world.minitask("init", env=nothing).stdout
     written = yaml.safe_load((world.root / "minitask.yaml").read_text())
     assert written["executors"] == {"openai": {"type": "openai", "base_url": server.origin}}
     assert written["tiers"] == {"free": {"executor": "openai", "model": "some-coder"}}

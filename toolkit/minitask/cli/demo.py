@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -32,7 +35,9 @@ def command(folder: str | None) -> int:
         raise UsageError(f"{path} is not empty", hint="name a folder that does not exist yet")
     say(f"running mini-projects/{PROJECT} in {path}")
     shown = run_demo(path, environment(), _progress)
-    show(render_demo(shown))
+    is_on_path = shutil.which("minitask", path=environment().get("PATH", ""))
+    program = "minitask" if is_on_path else shlex.quote(str(Path(sys.argv[0]).absolute()))
+    show(render_demo(shown, program=program))
     landed = sum(result.verdict is Verdict.MERGED for result in shown.results)
     return 0 if landed == len(shown.results) - 1 else 1
 

@@ -13,7 +13,7 @@ from minitask.cli.session import environment, start_folder
 from minitask.errors import UsageError
 from minitask.git.repository import Repository, discover
 from minitask.planning.agent_guides import AGENTS, PlannedFile, agent_changes
-from minitask.planning.scaffold import init_files
+from minitask.planning.scaffold import init_files, is_unset, with_shared
 from minitask.planning.survey import SHARE, Suggestion, missing, survey
 from minitask.presets import PRESETS
 from minitask.settings import FILE
@@ -75,22 +75,20 @@ def command(
     if remove:
         return _remove(agent_changes(top, agents or AGENTS, remove=True), dry_run=dry_run)
     for_agents = agent_changes(top, agents)
-    is_new = not (top / FILE).exists()
+    suggestions = survey(repository)
+    is_new = is_unset(top, suggestions)
     settings: Mapping[str, Any] = {"preset": preset} if preset else {}
     lines: list[str] = []
     if not preset and is_new:
         settings, lines = _found(environ, dry_run=dry_run)
-    suggestions = survey(repository) if is_new else ()
-    shared = [each.value for each in suggestions if each.key == SHARE]
-    if shared:
-        settings = {**settings, "workspace": {"share": shared}}
-    advice = [each for each in suggestions if each.key != SHARE]
-    changes = (*init_files(top, settings, suggestions=advice, templates=templates), *for_agents)
+    settings = with_shared(settings, suggestions)
+    own_files = init_files(top, settings, suggestions=suggestions, templates=templates)
+    changes = (*own_files, *for_agents)
     _write(changes, dry_run=dry_run)
     if is_new and not dry_run:
         text = (top / FILE).read_text("utf-8")
         config.trust(environ, repository=repository.common_dir, text=text)
-    lines += _surveyed(repository, suggestions)
+    lines += _surveyed(repository, suggestions if is_new else ())
     lines += _written(changes, trusted=is_new and bool(settings), dry_run=dry_run)
     click.echo("\n".join(lines))
     command = 'new PROJECT "TITLE"' if NOTHING_CHOSEN in lines else 'do "WHAT TO CHANGE"'
@@ -150,7 +148,8 @@ def _found(environ: Mapping[str, str], *, dry_run: bool) -> tuple[dict[str, Any]
     found = discover_executors(environ)
     settings = found.settings()
     if not settings:
-        change = f"change   start Ollama or export ANTHROPIC_API_KEY, then: {ANEW}"
+        keys = "ANTHROPIC_API_KEY, OPENAI_API_KEY or OPENAI_BASE_URL"
+        change = f"change   start Ollama, or export {keys}, then: minitask init"
         chosen = NOTHING_CHOSEN
     else:
         change = f"change   edit {FILE}, then: minitask trust"

@@ -271,7 +271,7 @@ def _add_result_tools(server: MCPServer[Any], commands: Commands) -> None:
 
     @server.tool(annotations=READS, structured_output=False)
     async def status(project: Project = "") -> str:
-        """List tasks and their states: new, ready, merged, failed, refused, changed or undone."""
+        """List tasks with states: new, ready, merged, failed, refused, conflict, error, skipped, changed or undone."""
         return await commands.run("status", "--json", "--", *([project] if project else []))
 
     @server.tool(annotations=READS, structured_output=False)

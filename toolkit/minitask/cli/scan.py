@@ -79,7 +79,7 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> in
     \b
     Examples:
       minitask scan src --limit 5
-      minitask scan --linter 'eslint -f sarif .' --check 'eslint {path}'
+      minitask scan --linter 'eslint -f @microsoft/eslint-formatter-sarif .' --check 'eslint {path}'
     """
     linter, report, as_json = options["linter"], options["report"], options["as_json"]
     if linter is not None and report is not None:

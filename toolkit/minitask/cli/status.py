@@ -30,7 +30,10 @@ from minitask.reports.task_lists import Requests, render_status, status_document
 def command(
     ctx: click.Context, projects: tuple[str, ...], *, watch: bool, asks: bool, as_json: bool
 ) -> int:
-    """List the committed tasks with their state: new, ready, merged, failed, refused, changed or undone.
+    """List the committed tasks with their state, and the reason where there is one.
+
+    new, ready, merged, failed, refused, conflict, error and skipped are the result of the last try; changed: the spec
+    was, since then; undone: it was reverted.
 
     Without PROJECT, those of the project in whose folder you are, or of all.
 

@@ -16,7 +16,7 @@ from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
 from minitask.patterns import lazy_pattern
 from minitask.planning.agent_guides import PlannedFile
-from minitask.planning.survey import Suggestion
+from minitask.planning.survey import SHARE, Suggestion
 from minitask.settings import FILE
 from minitask.spec.dependency_graph import slug
 from minitask.spec.paths import check_path
@@ -59,20 +59,46 @@ def init_files(
 ) -> tuple[PlannedFile, ...]:
     """Return the configuration with these settings, and optionally the templates; existing files are kept.
 
-    Suggestions become comments in the configuration, for the user to choose from.
+    Suggestions become comments in the configuration, for the user to choose from. A configuration that is as it was
+    written when nothing was found is replaced.
     """
-    texts = {FILE: config_text(settings, suggestions)}
+    text = config_text(settings, suggestions)
+    changes = [_new_file(top, FILE, text)]
+    if changes[0].what == "kept" and is_unset(top, suggestions) and text != unset_text(suggestions):
+        changes = [PlannedFile(FILE, "updated", top / FILE, text.encode())]
     if templates:
         for source in template_files(None).values():
-            texts[f"{PROJECTS}/{TEMPLATES}/{source.name}"] = source.read_text("utf-8")
-    return tuple(_new_file(top, name, text) for name, text in texts.items())
+            name = f"{PROJECTS}/{TEMPLATES}/{source.name}"
+            changes.append(_new_file(top, name, source.read_text("utf-8")))
+    return tuple(changes)
+
+
+def is_unset(top: Path, suggestions: Sequence[Suggestion]) -> bool:
+    """Return True if there is no configuration, or only the one that is written when nothing was found."""
+    path = top / FILE
+    if path.is_symlink() or not path.is_file():
+        return not path.exists()
+    return path.read_bytes() == unset_text(suggestions).encode()
+
+
+def unset_text(suggestions: Sequence[Suggestion]) -> str:
+    """Return the configuration for a repository on a machine where nothing was found."""
+    return config_text(with_shared({}, suggestions), suggestions)
+
+
+def with_shared(
+    settings: Mapping[str, Any], suggestions: Sequence[Suggestion]
+) -> Mapping[str, Any]:
+    """Return the settings with the folders to share."""
+    shared = [suggestion.value for suggestion in suggestions if suggestion.key == SHARE]
+    return {**settings, "workspace": {"share": shared}} if shared else settings
 
 
 def config_text(settings: Mapping[str, Any], suggestions: Sequence[Suggestion] = ()) -> str:
     """Return the text of `minitask.yaml`: these settings, then suggestions and every other key as comments."""
     template = resources.path("templates", FILE).read_text("utf-8")
     schema, _, options = template.partition("\n")
-    options = f"{_suggested(suggestions)}{options}"
+    options = f"{_suggested([item for item in suggestions if item.key != SHARE])}{options}"
     if not settings:
         return f"{schema}\n{options}"
     import yaml

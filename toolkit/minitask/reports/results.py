@@ -265,8 +265,11 @@ def without_fix(reason: str, step: str) -> str:
     return first if fix and fix in step else reason
 
 
-def render_demo(shown: DemoResult) -> str:
-    """Return the demo's tasks, the module's sizes, the branches and merges, the costs, and where to look."""
+def render_demo(shown: DemoResult, *, program: str) -> str:
+    """Return the demo's tasks, the module's sizes, the branches and merges, the costs, and where to look.
+
+    `program` is how the user's shell starts minitask.
+    """
     from minitask.project.demo import PROJECT
 
     failed = next((result for result in shown.results if result.verdict is Verdict.FAILED), None)
@@ -292,10 +295,10 @@ def render_demo(shown: DemoResult) -> str:
         "look around",
         f"  cd {shown.folder}",
         "  git log --graph --oneline main",
-        "  minitask status",
+        f"  {program} status",
     ]
     if failed is not None:
-        lines.append(f"  minitask show {failed.task}    # fails on purpose; it did not merge")
+        lines.append(f"  {program} show {failed.task}    # fails on purpose; it did not merge")
     return "\n".join(lines)
 
 
