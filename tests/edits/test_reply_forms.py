@@ -709,6 +709,17 @@ SECOND = f"{F}css path=a.css\n<<<<<<< SEARCH\n  color: red;\n=======\n  color: b
         "The margin is fine. Please disregard that edit.",
         "Actually, that is wrong.",
         "Oops.",
+        "**OR**",
+        "### Second variant",
+        "Corrected version:",
+        "Better:",
+        "Besser:",
+        "更好的做法：",
+        "Sorry, that was wrong. Use this instead:",
+        "Hmm, that breaks the page. Let me fix that:",
+        "The edit above is wrong:",
+        "That won't work here. So:",
+        "Plan B:",
     ],
 )
 def test_a_reply_that_takes_an_edit_back_goes_back(words: str) -> None:
@@ -724,6 +735,10 @@ def test_a_reply_that_takes_an_edit_back_goes_back(words: str) -> None:
         "The colour is the actual change.",
         "Now the colour; ignore case there.",
         "I do not ignore errors here.",
+        "Better colours come with the next edit:",
+        "Fixed values stay. Now the colour:",
+        "2. The version of the colour:",
+        "Or more exactly put, both change.",
     ],
 )
 def test_words_that_take_nothing_back_are_prose(words: str) -> None:

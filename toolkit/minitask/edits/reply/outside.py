@@ -107,6 +107,25 @@ _TAKES_BACK = lazy_pattern(
     r"|(?:option|approach|alternative|variant|solution) (?:[b-e]|[2-9]|two)\b\W*(?:[:(\u2013\u2014-]|$))",
     re.IGNORECASE,
 )
+_ANEW = lazy_pattern(
+    r"[\W_]*(?:or|oder(?: so)?|o(?: bien)?|ou(?: bien)?|eller|或者?|または|или|better(?: yet| still)?|besser(?: so)?"
+    r"|correct(?:ion|ed(?: (?:version|edit|code))?)|(?:revised|fixed|improved)(?: (?:version|edit|code))?"
+    r"|final (?:version|edit|answer)|preferred|recommended(?: instead)?|instead|try again"
+    r"|(?:second|another|other) (?:attempt|try|version|variant|option|approach|way|solution)"
+    r"|(?:attempt|version|take|variant|plan|choice|approach|v) ?(?:[b-e]|[2-9]|two))[\W_]*"
+    r"|(?:.*[.!?]\s+)?\W*(?:(?:no|hm+|oh|but),? )?"
+    r"(?:sorry|apologies|my (?:mistake|bad)|never ?mind|hold on|strike that|undo (?:that|this|it|the)"
+    r"|let me (?:redo|try again|correct|rethink|revise|(?:fix|rewrite) (?:that|this|it))"
+    r"|on reflection|(?:instead of|rather than) (?:that|this|the (?:above|previous|first))"
+    r"|if you(?:['’]d| would)? rather|(?:that|this|it) (?:won['’]t|will not|does not|doesn['’]t) work"
+    r"|(?:that|this|it) (?:is not|isn['’]t|wasn['’]t|was not) right"
+    r"|(?:the|that|my) (?:\w+ )?(?:edit|block|change|version|code|attempt)(?: above)? (?:is|was) (?:wrong|incorrect)"
+    r"|the (?:above|previous|first) (?:edit|block|change|version) should not|i made an? (?:error|mistake)"
+    r"|actually,? no\b"
+    r"|(?:edit: )?(?:use|apply) (?:this|the following|it)(?: one| version| edit)?(?: instead\b|\W*$)|等等|更好|不对).*",
+    re.IGNORECASE,
+)
+"""A line between two edits of a file that makes the second one an alternative or a correction of the first."""
 _NAMES = "answer output response solution result final final_answer code change changes edit edits file files"
 _NEUTRAL = frozenset(_NAMES.split())
 """Tags around the parts of a reply that count."""
@@ -129,9 +148,14 @@ def check_meant(script: EditScript, prose: str) -> None:
                 )
                 hint = "reply with the edits that count, and no others"
                 raise EditError(message, hint=hint, where=f"{SOURCE}:{edit.line}")
+    rows: dict[str, list[int]] = {}
+    for edit in script.edits:
+        for path in paths_written(EditScript((edit,))):
+            rows.setdefault(path, []).append(edit.line)
     lines = prose.split("\n")[: max(placed_lines)]
     for number, line in enumerate(lines[min(placed_lines) :], min(placed_lines) + 1):
-        if _TAKES_BACK.search(line):
+        is_inside = any(min(of_path) < number <= max(of_path) for of_path in rows.values())
+        if _TAKES_BACK.search(line) or (is_inside and line and _ANEW.fullmatch(line)):
             message = f"`{line.strip()[:60]}` takes back an edit above it"
             hint = "reply with the edits that count, and no others"
             raise EditError(message, hint=hint, where=f"{SOURCE}:{number}")
