@@ -13,6 +13,7 @@ from minitask.executors.endpoint import Call
 from minitask.executors.http import HttpResponse
 from minitask.executors.ollama import OllamaExecutor
 from minitask.executors.openai import OpenAiExecutor
+from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.executors.response import Wire, text_of, text_of_calls
 
 CALL = Call("m", (Message("system", "s"), Message("user", "u")), 100, prompt_tokens=10)
@@ -84,6 +85,67 @@ def test_a_call_that_means_one_edit_is_that_edit(
         body = {"content": [part], "stop_reason": "tool_use", "usage": {"output_tokens": 5}}
         reply = read(AnthropicExecutor(URL), body)
     assert reply.text == text
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("append_to_file", {}),
+        ("write_file", {"mode": "a"}),
+        ("write_file", {"offset": 10}),
+        ("edit_lines", {"start_line": 1, "end_line": 2}),
+        ("editor", {"command": "insert", "insert_line": 3}),
+    ],
+)
+def test_a_call_that_writes_a_part_of_a_file_is_not_the_whole_file(
+    name: str, more: dict[str, Any]
+) -> None:
+    call = {"name": name, "input": {"path": "a.txt", "content": "A\n", **more}}
+    assert text_of_calls([call]).startswith("(a call of the tool")
+
+
+@pytest.mark.parametrize("executor", ["openai", "ollama", "anthropic"])
+def test_a_reply_of_exactly_as_many_tokens_as_it_may_have_was_cut(executor: str) -> None:
+    message = {"content": WHOLE}
+    choice = {"message": message, "finish_reason": "stop"}
+    bodies: dict[str, tuple[Any, object]] = {
+        "openai": (OpenAiExecutor, {"choices": [choice], "usage": {"completion_tokens": 100}}),
+        "ollama": (OllamaExecutor, {"message": message, "done_reason": "stop", "eval_count": 100}),
+        "anthropic": (
+            AnthropicExecutor,
+            {
+                "content": [{"type": "text", "text": WHOLE}],
+                "stop_reason": "end_turn",
+                "usage": {"output_tokens": 100},
+            },
+        ),
+    }
+    kind, body = bodies[executor]
+    with pytest.raises(ExecutorFailure) as caught:
+        read(kind(URL), body)
+    assert caught.value.kind is FailureKind.CUT_OFF
+
+
+@pytest.mark.parametrize(
+    ("choice", "kind"),
+    [
+        ({"message": {"content": WHOLE, "refusal": "I cannot."}}, FailureKind.REFUSED),
+        (
+            {"message": {"content": [{"text": WHOLE}, {"type": "refusal", "refusal": "No."}]}},
+            FailureKind.REFUSED,
+        ),
+        (
+            {"message": {"content": WHOLE}, "native_finish_reason": "MAX_TOKENS"},
+            FailureKind.CUT_OFF,
+        ),
+    ],
+)
+def test_a_reply_that_its_own_fields_take_back_is_none(
+    choice: dict[str, Any], kind: FailureKind
+) -> None:
+    with pytest.raises(ExecutorFailure) as caught:
+        read(OpenAiExecutor(URL), {"choices": [{"finish_reason": "stop", **choice}]})
+    assert caught.value.kind is kind
 
 
 def test_any_other_call_is_shown_so_that_it_goes_back() -> None:

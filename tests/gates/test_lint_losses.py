@@ -313,3 +313,28 @@ def test_a_rename_asks_for_no_other_loss(task: str, content: str) -> None:
 def test_a_renamed_test_needs_a_rename_that_the_spec_asks_for() -> None:
     content = SHORT_TEST.replace("total", "subtotal")
     assert "it loses test_total" in ruling("test_cart.py", SHORT_TEST, content)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "1. Find the limit and change it to 20.",
+        "1. Find `limit = 1` and change it to `limit = 20`.",
+        "1. Take the limit and replace it with 20.",
+        "1. Return 20 instead of 10.",
+    ],
+)
+def test_a_sentence_about_one_value_allows_no_loss(task: str) -> None:
+    assert "it loses" in ruling("a.py", PYTHON, cut(PYTHON, 1, "\n\n\n"), task=task)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "1. Change it to a dataclass.",
+        "1. Replace it with the table below.",
+        "1. Turn it into a table.",
+    ],
+)
+def test_a_sentence_about_all_of_a_file_allows_losses(task: str) -> None:
+    assert not ruling("a.py", PYTHON, cut(PYTHON, 1, "\n\n\n"), task=task)

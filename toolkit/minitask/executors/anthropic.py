@@ -63,7 +63,7 @@ class AnthropicExecutor(ChatExecutor):
             ],
         }
 
-    def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:  # noqa: ARG002
+    def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:
         """Return the reply in a response; raise `ExecutorFailure` if it is an error."""
         parsed = parse_answer(answer, wire)
         usage = read_usage(parsed.get("usage"))
@@ -75,7 +75,8 @@ class AnthropicExecutor(ChatExecutor):
         texts = [part for part in content if mapping(part).get("type") == "text"]
         calls = [part for part in content if mapping(part).get("type") == "tool_use"]
         text, reason = joined(text_of(texts), calls), parsed.get("stop_reason")
-        return self.whole_reply(parsed, text, reason=reason, usage=usage, wire=wire)
+        limit = call.max_output_tokens or DEFAULT_OUTPUT_TOKENS
+        return self.whole_reply(parsed, text, reason=reason, usage=usage, wire=wire, limit=limit)
 
 
 def _blocks(message: Message) -> list[dict[str, object]]:

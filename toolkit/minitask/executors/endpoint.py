@@ -229,11 +229,17 @@ class ChatExecutor(ABC):
         reason: object,
         usage: Usage,
         wire: Wire,
+        limit: int | None = None,
         refusal: str = "",
     ) -> ChatReply:
-        """Return a reply with this text; raise `ExecutorFailure` unless it is complete."""
+        """Return a reply with this text; raise `ExecutorFailure` unless it is complete.
+
+        A reply of exactly as many tokens as the `limit` allows was cut, whatever the server says.
+        """
         text = wire.redact(text)
         usage = believable(usage, text=text)
+        if limit is not None and usage.output_tokens == limit and str(reason) in self.ending.ended:
+            reason = min(self.ending.cut_off)
         check_ending(reason, self.ending, text=text, usage=usage, wire=wire, refusal=refusal)
         return ChatReply(text, usage, served_model(parsed.get("model")))
 

@@ -74,7 +74,8 @@ class OllamaExecutor(ChatExecutor):
         _check_whole(call, usage, wire)
         text = joined(text_of(message.get("content")), message.get("tool_calls"))
         reason = parsed.get("done_reason") if parsed.get("done", True) else "not done"
-        return self.whole_reply(parsed, text, reason=reason, usage=usage, wire=wire)
+        limit = _sizes(call)[1]
+        return self.whole_reply(parsed, text, reason=reason, usage=usage, wire=wire, limit=limit)
 
     def addresses(self, base_url: str) -> tuple[Address, ...]:
         """Return the address of Ollama's own API."""

@@ -74,7 +74,7 @@ class OpenAiExecutor(ChatExecutor):
             payload[name] = call.max_output_tokens
         return payload
 
-    def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:  # noqa: ARG002
+    def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:
         """Return the reply in a response; raise `ExecutorFailure` if it is an error."""
         parsed = parse_answer(answer, wire)
         usage = read_usage(parsed.get("usage"))
@@ -89,15 +89,26 @@ class OpenAiExecutor(ChatExecutor):
             raise no_content(parsed, wire, "choices", usage=usage)
         message = choice["message"]
         calls = message.get("tool_calls") or message.get("function_call")
-        text, reason = joined(text_of(message.get("content")), calls), choice.get("finish_reason")
-        refusal = text_of(message.get("refusal"))
+        content, native = message.get("content"), str(choice.get("native_finish_reason")).lower()
         return self.whole_reply(
-            parsed, text, reason=reason, usage=usage, wire=wire, refusal=refusal
+            parsed,
+            joined(text_of(content), calls),
+            reason=native if native in self.ending.cut_off else choice.get("finish_reason"),
+            usage=usage,
+            wire=wire,
+            limit=call.max_output_tokens,
+            refusal=text_of(message.get("refusal")) or _refusal(content),
         )
 
     def models(self, *, timeout_seconds: float = LIST_SECONDS) -> tuple[str, ...]:
         """Return the models that the server lists; raise `ExecutorFailure`."""
         return self.listed("/models", ("data", "id"), timeout_seconds=timeout_seconds)
+
+
+def _refusal(content: object) -> str:
+    """Return the text of the parts of a message that refuse."""
+    parts = map(mapping, content) if isinstance(content, list) else ()
+    return "".join(text_of(part.get("refusal")) for part in parts)
 
 
 def read_usage(parsed: object) -> Usage:

@@ -161,7 +161,7 @@ def check_ending(
     """Raise `ExecutorFailure` unless the finish reason proves that the reply is complete."""
     word = reason.lower() if isinstance(reason, str) else ""
     hint = ""
-    if word in ending.refused or (refusal and not text):
+    if word in ending.refused or refusal:
         kind, message = FailureKind.REFUSED, refusal or "the reply was filtered"
     elif word in ending.cut_off:
         kind, message = FailureKind.CUT_OFF, "the reply was cut off at its token limit"
@@ -284,6 +284,8 @@ _PATHS = ("path", "file_path", "filepath", "filename", "file", "target_file", "a
 _CONTENTS = ("content", "contents", "file_text", "file_content", "text", "code", "new_content")
 _OLD = ("old_string", "old_str", "old_text", "old", "search", "find")
 _NEW = ("new_string", "new_str", "new_text", "new", "replace", "replacement")
+_PARTLY = lazy_pattern(r"append|insert|undo|offset|(?:^|[ _])(?:line|lines|range)(?:$|[ _])| a\+?$")
+"""In the name or the arguments of a tool: that it does not write all of a file."""
 _BEGIN = "*** Begin Patch"
 
 
@@ -308,7 +310,9 @@ def _render(call: Mapping[str, object]) -> str:
     patch = next((text for text in _texts(arguments.values()) if _BEGIN in text), None)
     if patch is not None:
         return render_fence("patch", patch[patch.index(_BEGIN) :])
+    sign = f"{function.get('name')} {' '.join(arguments)} {arguments.get('mode')}"
     path, content = _first(arguments, _PATHS), _first(arguments, _CONTENTS)
+    path = None if _PARTLY.search(sign) else path
     old, new = _first(arguments, _OLD), _first(arguments, _NEW)
     if path and old and new is not None and content is None:
         block = SearchReplace(path, _ended(old), _ended(new))

@@ -20,10 +20,11 @@ from minitask.spec.model import Spec
 # makes them nouns.
 _LESS = lazy_pattern(
     r"\b(?:remov(?:e[sd]?|ing|al)|delet(?:e[sd]?|ing|ion)|dropp(?:ed|ing)|mov(?:ed|ing)|extract\w*|splitting|shr[iua]nk\w*"
-    r"|simplif\w+|re-?writ\w+|rewrote|emptie[sd]|emptying|de-?dup\w*|refactor\w*|restructur\w*|reorgani[sz]\w*|rework\w*"
-    r"|redesign\w*|migrat\w+|consolidat\w+|inlin(?:e[sd]?|ing)|unif(?:y|ie[sd])|collaps\w+|overhaul\w*|from scratch"
-    r"|get rid|cut down|instead|in place of|no longer|not needed|unused|obsolete|superseded|redundant|eliminat\w+"
-    r"|factor(?:ed|ing)? out|pull(?:ed|ing)? out|clear(?:s|ed|ing)? out|start(?:ing)? over|condens\w+|prun\w+)\b",
+    r"|simplif\w+|re-?writ\w+|rewrote|emptie[sd]|emptying|de-?dup\w*|refactor\w*|restructur\w*|reorgani[sz]\w*"
+    r"|rework\w*|redesign\w*|migrat\w+|consolidat\w+|inlin(?:e[sd]?|ing)|unif(?:y|ie[sd])|collaps\w+|overhaul\w*"
+    r"|from scratch|get rid|cut down|instead(?! of \d)|in place of|no longer|not needed|unused|obsolete|superseded"
+    r"|redundant|eliminat\w+|factor(?:ed|ing)? out"
+    r"|pull(?:ed|ing)? out|clear(?:s|ed|ing)? out|start(?:ing)? over|condens\w+|prun\w+)\b",
     re.IGNORECASE,
 )
 _AMBIGUOUS = lazy_pattern(
@@ -39,7 +40,8 @@ _AMBIGUOUS = lazy_pattern(
 _REPLACED = lazy_pattern(
     r"\b(?:replac(?:e[sd]?|ing)|chang(?:e[sd]?|ing)|turn(?:s|ed|ing)?|swap(?:s|ped|ping)?|overwrit\w+)\s+"
     r"(?:(?:all|of|the|this|that|its|these|those|whole|entire|existing|old|current|present)\s+)*"
-    r"(?:it|them|files?|everything|contents?|text|implementations?|modules?|body|bodies|pages?|style ?sheets?|scripts?"
+    r"(?:(?:it|them)(?!\s+(?:from|to|with|by)\s*+(?:[\d\W]|$))|files?|everything|contents?|text"
+    r"|implementations?|modules?|body|bodies|pages?|style ?sheets?|scripts?"
     r"|documents?|class(?:es)?|code|sections?|functions?|methods?|rules|keys|lines|rows|entries|tables?|lists?|blocks?"
     r"|if|chain|prints?|loops?)\b",
     re.IGNORECASE,

@@ -177,6 +177,7 @@ def _tags_around(lines: Sequence[str]) -> dict[int, str]:
 
 _CALLS = lazy_pattern(
     r"\s*(?:<(?:tool_call|tool_use|function_calls?|invoke|function=|\|tool_call|\|python_tag)|\[TOOL_CALLS\]"
+    r"|\(a call of the tool "
     r"|(?:<\w[^<>]*>\s*)?<(?:search|old_?str(?:ing)?|old_?text)>"
     r"|\{.*\"(?:arguments|old_?str(?:ing)?|new_?str(?:ing)?|search|replace)\"\s*:)",
     re.IGNORECASE,
