@@ -193,7 +193,7 @@ def _run(
             )
     except Interrupted as error:
         results, code = error.results, INTERRUPTED
-    remember(engine, results)
+    remember(engine, results, is_interrupted=bool(code))
     return results, code
 
 

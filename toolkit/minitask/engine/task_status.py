@@ -272,10 +272,13 @@ class Refusal(Struct, frozen=True):
     time: float
 
 
-def remember(engine: Context, results: Sequence[TaskResult]) -> None:
-    """Store the reasons why tasks were not started; delete those of tasks that were."""
+def remember(
+    engine: Context, results: Sequence[TaskResult], *, is_interrupted: bool = False
+) -> None:
+    """Store the reasons why tasks were not started; delete those of tasks that were, or that an interrupt skipped."""
+    lasting = NOT_BEGUN - {Verdict.SKIPPED} if is_interrupted else NOT_BEGUN
     for result in results:
-        if result.verdict in NOT_BEGUN and not result.attempts:
+        if result.verdict in lasting and not result.attempts:
             refusal = (result.spec_blob or "", result.verdict, result.reason)
             _keep(engine, result.task, Refusal(*refusal, engine.clock()))
         else:
