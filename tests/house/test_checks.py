@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,11 @@ def test_the_code_passes(arguments: tuple[str, ...], tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ci_tries_the_oldest_versions_that_are_allowed() -> None:
+    """`.github/oldest.txt` is the lower bounds of `pyproject.toml`: change both."""
+    project = tomllib.loads((TOP / "pyproject.toml").read_text("utf-8"))["project"]
+    lines = (TOP / ".github/oldest.txt").read_text("utf-8").splitlines()
+    oldest = [line.replace("==", ">=") for line in lines if not line.startswith("#")]
+    assert oldest == project["dependencies"]
