@@ -191,6 +191,7 @@ DENIALS = {
     "python3 -c 'import b; print(f\"equal: {b.x == 10}\")'": "equal: False",
     "test -f b.py\npython3 -c '\ntry:\n    import b, traceback\n    assert b.x == 10\nexcept AssertionError:\n    "
     "traceback.print_exc()'": "`Traceback",
+    "test -f b.py\npython3 -c \"import b; a = {True: 'yes', False: 'no'}; print(a[b.x == 10])\"": "no",
     RUNS_TESTS: "a summary in which 1 test failed",
     "test -f b.py\npython3 -c \"print('ok' if '10' in open('b.py').read() else 'bad') if 1 else 0\"": "bad",
 }

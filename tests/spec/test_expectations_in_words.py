@@ -15,6 +15,12 @@ from minitask.spec.validation_commands import split_commands
 
 # A command with a remark, an output that must pass, and one that must not.
 ENFORCED = [
+    ("python3 -c 'print(a.x())'  # prints \"r 5\"", "r 5", "r 4"),
+    ('python3 -c \'print("five" if a.x() else "other")\'  # Expected: five', "five", "other"),
+    ('python3 -c \'print("five" if a.x() else "other")\'  # Output: five', "five", "other"),
+    ("grep -q x a.py && echo there || echo gone  # -> there", "there", "gone"),
+    ("cat a.txt  # Expected: 5", "5", "4"),
+    ("grep -v x a.txt || true  # (no output)", "", "y"),
     ("wc -l a.py  # Should be ~600 lines", "598 a.py", "1 a.py"),
     ("wc -l a.py  # Should be ~600 lines", "540 a.py", "539 a.py"),
     ("wc -l < a.py  # should be about 600 lines", "660", "661"),
@@ -74,6 +80,8 @@ REPORTED = [
     "grep -c a b.py\n# Should be 3\ngrep -c c d.py",
 ]
 IGNORED = [
+    "python3 a.py --mode fast  # Expected: fast",
+    "pytest -q  # -> green",
     "# File should exist\ntest -f a.py",
     "# Should contain TodoistAgent class\ngrep -q TodoistAgent a.py",
     "# 1. Check the file\ntest -f a.py",
@@ -111,6 +119,9 @@ TO_FAIL = [
     ("diff a b  # should differ", 1, 0),
     ("grep -q old a.py; test $? -eq 1", 1, 0),
     ('./check.sh bad.json\n[ "$?" -ne 0 ]', 3, 0),
+    ("./check.sh bad.json; echo $?  # 3", 3, 0),
+    ('./check.sh bad.json\necho "exit: $?"  # Expected: 3', 3, 0),
+    ("./check.sh bad.json\necho $?  # expect: output 3", 3, 0),
     ("./check.sh bad.json\n[[ $? == 3 ]] && echo OK", 3, 0),
     ("./check.sh  # expect: fails", 1, 126),
     ("./check.sh  # expect: exit non-zero", 9, 0),

@@ -26,7 +26,8 @@ _BROKEN = lazy_pattern(
 _FAIL = lazy_pattern(r"(?:FAIL(?:ED|URE)?|NOT OK)\b.*|[✗✘❌].*")
 
 _WRITES = lazy_pattern(
-    r"(?:\b(?:echo|printf|print|puts|log)\b(?:\s+-\w+)*[\s(]*|\belse\s+(?=[\"']))(?P<quote>[\"']?)(?P<text>[^\"';|&)\n]*)"
+    r"(?:\b(?:echo|printf|print|puts|log|error|warn|info)\b(?:\s+-\w+)*[\s(]*|(?:\belse|[?:])\s*(?=[\"']))"
+    r"(?P<quote>[\"']?)(?P<text>[^\"';|&)\n]*)"
 )
 _GOOD = lazy_pattern(
     r"(?:all\s+)?(?:ok(?:ay)?|pass(?:ed)?|yes|good|success(?:ful)?|valid|correct|right|✓|✔|✅)\b.*",
@@ -75,10 +76,8 @@ def _denials(record: CommandRecord, old: CommandRecord | None) -> Iterator[str]:
     elif _FAIL.fullmatch(last) and last.split()[0] in record.command:
         if was_red or _writes(record.command, last):
             yield one_line(last, longest=80)
-    elif _writes(record.command, last) and not _GOOD.match(last):
-        texts = (match["text"].strip() for match in _WRITES.finditer(record.command))
-        if any(map(_GOOD.match, texts)):
-            yield one_line(last, longest=80)
+    elif last in (texts := _texts(record.command)) and not _GOOD.match(last):
+        yield from [one_line(last, longest=80)] if any(map(_GOOD.match, texts)) else []
 
 
 def _failed_tests(record: CommandRecord) -> int:
@@ -91,4 +90,9 @@ def _failed_tests(record: CommandRecord) -> int:
 
 def _writes(command: str, line: str) -> bool:
     """Return True if the command itself contains the line as a text to print for one of its outcomes."""
-    return any(line == match["text"].strip() for match in _WRITES.finditer(command))
+    return line in _texts(command)
+
+
+def _texts(command: str) -> list[str]:
+    """Return the texts that a command may print."""
+    return [match["text"].strip().removesuffix("\\n") for match in _WRITES.finditer(command)]

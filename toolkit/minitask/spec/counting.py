@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 from msgspec.structs import replace
@@ -91,7 +92,7 @@ def _counts(parts: list[list[str]]) -> Counts:
     if argv[0] in _RUNNERS:
         return Counts.OTHER
     if argv[0] == "echo" and "$" in " ".join(argv):
-        return Counts.UNKNOWN
+        return Counts.ANYTHING if argv[1:] == ["$?"] else Counts.UNKNOWN
     return Counts.OTHER if argv[0] in _SHOWN else Counts.UNKNOWN
 
 
@@ -132,7 +133,7 @@ def enforceable(command: Command, remark: Remark) -> tuple[Expectation, ...]:
     """Return the expectations that a remark adds to a command; none if they cannot be enforced on it."""
     expectation = remark.expectation
     if expectation is None:
-        return ()
+        return _own_word(command, remark.word)
     kind = counts(command)
     if expectation.kind in {ExpectationKind.EXIT, ExpectationKind.FAILS_BEFORE}:
         return (expectation,)
@@ -141,10 +142,29 @@ def enforceable(command: Command, remark: Remark) -> tuple[Expectation, ...]:
     if expectation.kind in {ExpectationKind.CONTAINS, ExpectationKind.NO_OUTPUT}:
         return _on_output(command, expectation, kind)
     if not _fits(kind, remark):
-        return ()
+        return _shown_number(command, remark)
     if remark.plain and kind is Counts.LINES:
         expectation = with_default_tolerance(expectation)
     return (expectation, *_exits(command, expectation))
+
+
+def _own_word(command: Command, word: str) -> tuple[Expectation, ...]:
+    """Return the expectation that a command prints a word that its own text has as one to print."""
+    pattern = rf"(?:[\"'\\]|\b(?:echo|printf)\s+){re.escape(word)}(?![\w-])"
+    is_own = word and re.search(pattern, command.text) and counts(command) is not Counts.SILENCE
+    return (Expectation(ExpectationKind.CONTAINS, text=word),) if is_own else ()
+
+
+def _shown_number(command: Command, remark: Remark) -> tuple[Expectation, ...]:
+    """Return the expectation that the end or whole of a file holds a number that is stated exactly."""
+    tokens, expectation = read_words(command.text), remark.expectation
+    is_file = tokens[:1] in (["cat"], ["head"], ["tail"]) and "|" not in tokens
+    is_exact = expectation and expectation.kind is ExpectationKind.NUMBER
+    if not is_file or not is_exact or expectation is None or expectation.tolerance:
+        return ()
+    if not remark.bare or remark.tail or remark.unit:
+        return ()
+    return (Expectation(ExpectationKind.CONTAINS, text=str(expectation.number)),)
 
 
 def _on_output(command: Command, expectation: Expectation, kind: Counts) -> tuple[Expectation, ...]:

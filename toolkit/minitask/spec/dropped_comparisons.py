@@ -22,6 +22,12 @@ _INLINE = lazy_pattern(r"\b(?:python|pypy)[\d.]*\b")
 _HEREDOC = lazy_pattern(r"\bpython[\d.]*\b[^\n]*<<-?\s*(['\"]?)(\w+)\1[^\n]*\n(.*?)^\s*\2\s*$", 24)
 
 
+_COMPARISON = lazy_pattern(r"[^=<>!?&|{}]+[!=]==?[^=<>!?&|{}]+")
+_ACTS = lazy_pattern(r"\b(?:if|throw|assert\w*|process|console|return|while|for|expect|ok|equal)\b")
+_EACH = lazy_pattern(
+    r"\bfind\b[^|;&\n]*?\s-exec(?:dir)?\s+(?P<check>(?:(?!\\;)[^\n])+?)\s+(?:\\;|';'|\";\")\s*(?:$|[12&]?>|;|&&)"
+)
+"""A search that runs a program for each file, whose exit code it does not pass on."""
 _QUOTE = 60
 _PREDICATES = frozenset(
     [
@@ -57,10 +63,14 @@ def find_dropped_checks(spec: Spec) -> Iterator[Problem]:
         line = command.line or spec.line_of("validation")
         dropped = "" if command.expectations else _find_dropped(command.text)
         unseen = "" if dropped or is_strict else _find_unseen(command.text)
+        each = None if command.expectations else _EACH.search(command.text)
         if dropped:
             message = f"a comparison that nothing asserts: {one_line(dropped, longest=_QUOTE)}"
             hint = "assert it, so that the command fails where it is wrong"
             yield Problem(line, "E421", message, hint)
+        elif each and _JUDGES.fullmatch(each["check"]):
+            message = f"nothing sees whether this fails: {one_line(each['check'], longest=_QUOTE)}"
+            yield Problem(line, "E421", message, "end `-exec` with `+`, or pipe to `xargs`")
         elif unseen:
             message = f"nothing sees whether this fails: {one_line(unseen, longest=_QUOTE)}"
             hint = "add `|| exit 1` behind it, or join it to what follows by `&&`"
@@ -73,6 +83,8 @@ def _find_dropped(text: str) -> str:
         code = next((code for program in _programs(text) for code in program), "")
         if code:
             return code
+    if "node" in text and (code := next(_in_script(text), "")):
+        return code
     root = _tree(text) if _TESTS.search(text) else None
     return next((node_text(node) for node in _nodes(root) if _always_holds(node)), "")
 
@@ -211,6 +223,16 @@ def _words(text: str) -> list[str]:
         return []
 
 
+def _in_script(text: str) -> Iterator[str]:
+    """Yield the comparison with which an inline program of Node ends."""
+    tokens = _words(text)
+    for name, option, code in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        last = code.rstrip("; \n").rpartition(";")[2].strip()
+        is_inline = basename(name) == "node" and option in {"-e", "--eval"}
+        if is_inline and _COMPARISON.fullmatch(last) and not _ACTS.search(last):
+            yield last
+
+
 def _options(tokens: list[str]) -> list[str]:
     """Return an interpreter's options up to and including its inline program; empty if it has none."""
     for index, word in enumerate(tokens[:-1]):
@@ -230,10 +252,24 @@ def _in_python(code: str, *, optimized: bool) -> Iterator[str]:
     for node in body:
         if isinstance(node, ast.Assert):
             is_tuple = isinstance(node.test, ast.Tuple) and bool(node.test.elts)
-            if optimized or is_tuple:
+            if optimized or is_tuple or _has_true(node.test):
                 yield ast.unparse(node)
+        elif isinstance(node, ast.Try) and any(map(_swallows, node.handlers)):
+            yield from (ast.unparse(part) for part in node.body if isinstance(part, ast.Assert))
         elif isinstance(node, ast.Expr) and _compares(node.value):
             yield ast.unparse(node)
+
+
+def _has_true(node: ast.expr) -> bool:
+    """Return True for `… or True`."""
+    parts = node.values if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or) else []
+    return any(isinstance(part, ast.Constant) and bool(part.value) for part in parts)
+
+
+def _swallows(handler: ast.ExceptHandler) -> bool:
+    """Return True if a handler passes over a failed assertion."""
+    catches = handler.type is None or ast.unparse(handler.type) in {"AssertionError", "Exception"}
+    return catches and all(isinstance(part, ast.Pass) for part in handler.body)
 
 
 def _compares(node: ast.expr) -> bool:

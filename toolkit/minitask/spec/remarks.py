@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Expectation, ExpectationKind
-from minitask.spec.notes import DASH
+from minitask.spec.notes import DASH, is_wrapped
 
 DEFAULT_TOLERANCE = 10
 """Tolerance, in percent, of an approximate number if the remark states none."""
@@ -37,7 +37,7 @@ _INTRO = lazy_pattern(
     r"(?:\s+(?P<what>output|result|value|count|number\s+of\s+lines|number|size|length|line\s+count|lines?|total))?"
     r"\s*(?:is\b|to\s+be\b|of\b|:|=|[-=]+>|→)?)\s*"
     r"|(?P<output>(?:outputs?|prints?|returns?|gives?|result|line\s+count|count|total|lines)\s*"
-    r"(?:is\b|:|=|(?=[~≈]))|[-=]+>|→|==)\s*"
+    r"(?:is\b|:|=|(?=[~≈]|(?P<mark>[\"'`])[^\"'`]+(?P=mark)[\s.]*$))|[-=]+>|→|==)\s*"
     r"|(?P<approximate>(?=[~≈∼<>≤≥]|(?:about|approx|around|roughly|at\s+(?:least|most)|exactly|between"
     r"|no\s+(?:more|less|fewer)\s+than)\b))",
     re.IGNORECASE,
@@ -142,7 +142,7 @@ class Remark(Struct, frozen=True):
     `unit` is the word after the number, in lower case; `bare`: the remark contains nothing else; `below`: its wording
     usually follows the command; `plain`: the number is neither approximate nor exact; `tail`: it counts only at the end
     of a command that prints a count. A remark without an expectation states a number, or an output, that cannot be
-    enforced. `absent`: the command should not find anything.
+    enforced. `absent`: the command should not find anything. `word`: it may be what the command is to print.
     """
 
     expectation: Expectation | None
@@ -154,6 +154,7 @@ class Remark(Struct, frozen=True):
     plain: bool = False
     tail: bool = False
     absent: bool = False
+    word: str = ""
 
 
 class Quantity(Struct, frozen=True):
@@ -173,7 +174,9 @@ def _may_expect(text: str) -> bool:
 
 def parse_remark(text: str) -> Remark | None:
     """Return the expectation of a comment, or None if it has none."""
-    comment = re.sub(r"\bzero\b", "0", text.strip().lstrip("#").strip(), flags=re.IGNORECASE)
+    plain = text.strip().lstrip("#").strip()
+    plain = plain[1:-1] if is_wrapped(plain) else plain
+    comment = re.sub(r"\bzero\b", "0", plain, flags=re.IGNORECASE)
     if not comment or len(comment) > _LONGEST or not _may_expect(comment):
         return None
     failure = _failure(comment)
@@ -187,7 +190,10 @@ def parse_remark(text: str) -> Remark | None:
     intro = _INTRO.match(comment)
     if intro is None:
         return _bare_number(comment) or _unread(comment)
-    return _introduced(intro, comment[intro.end() :].strip()) or _unread(comment)
+    introduced, unread = _introduced(intro, comment[intro.end() :].strip()), _unread(comment)
+    if introduced and introduced.expectation is None and unread:
+        return replace(introduced, tail=False)
+    return introduced or unread
 
 
 def _failure(comment: str) -> Remark | None:
@@ -245,7 +251,10 @@ def _introduced(intro: re.Match[str], remainder: str) -> Remark | None:
     is_word = remainder[-1:] != ":" and _WORD_ONLY.fullmatch(remainder)
     if printed and not is_word and _LITERAL.fullmatch(remainder):
         return Remark(_contains(remainder.rstrip(".")), bare=True, below=below)
-    return Remark(None, about_output=True, below=below) if printed and remainder else None
+    word = remainder.rstrip(".") if _LITERAL.fullmatch(remainder) else ""
+    if printed and remainder:
+        return Remark(None, about_output=True, below=below, word=word)
+    return Remark(None, below=below, word=word, tail=True) if word else None
 
 
 def _contains(text: str) -> Expectation:

@@ -47,6 +47,7 @@ _STATUS_TEST = lazy_pattern(
     r"(?:test|\[\[?|\(\()\s+[\"']?\$\{?\?\}?[\"']?\s+(?P<operator>-eq|-ne|-gt|==?|!=|>)\s+(?P<number>[0-9]{1,3})"
     r"(?:\s+(?:\]\]?|\)\)))?(?:\s*&&\s*(?:echo|printf)\b[^;|&]*)?"
 )
+_STATUS_SHOWN = lazy_pattern(r"echo\s+\"?[^\"'$;|&]*\$\{?\?\}?\"?")
 _OUTPUT_LEAD = lazy_pattern(
     r"(?:the\s+)?(?:(?:expected|example|sample)(?:\s+(?:output|results?))?|outputs?)\s*(?:\([^)]*\)\s*)?:?",
     re.IGNORECASE,
@@ -145,13 +146,21 @@ def split_commands(fence: Fence) -> tuple[tuple[Command, ...], tuple[Problem, ..
 
 
 def _held_to_tests(commands: tuple[Command, ...]) -> tuple[Command, ...]:
-    """Return the commands; one whose `$?` the next command tests gets the expectation of that test."""
+    """Return the commands; one whose `$?` the next command tests or shows gets the expectation of that command."""
     updated = list(commands)
     for index, following in enumerate(commands[1:]):
-        test = "?" in following.text and _STATUS_TEST.fullmatch(following.text.strip())
-        if not test or updated[index].expectations:
+        text = following.text.strip()
+        test = "?" in text and _STATUS_TEST.fullmatch(text)
+        shown = "?" in text and _STATUS_SHOWN.fullmatch(text)
+        stated = [e.number for e in following.expectations if e.kind is ExpectationKind.NUMBER]
+        if updated[index].expectations:
             continue
-        number, is_equal = int(test["number"]), test["operator"] in {"-eq", "=", "=="}
+        if test:
+            number, is_equal = int(test["number"]), test["operator"] in {"-eq", "=", "=="}
+        elif shown and len(stated) == 1:
+            number, is_equal = stated[0], True
+        else:
+            continue
         if is_equal and number <= LARGEST_EXIT:
             expected = Expectation(ExpectationKind.EXIT, number)
         elif not is_equal and number == 0:
