@@ -63,6 +63,15 @@ def test_a_dry_run_says_that_a_key_is_missing_and_exits_with_0(world: World) -> 
     assert "not set" in outcome.text.lower()
 
 
+def test_a_dry_run_says_that_a_program_is_missing_and_exits_with_0(world: World) -> None:
+    entry = {"type": "command", "command": ["no-such-agent", "{prompt_file}"]}
+    world.configure(executors={"x": entry}, tiers={"cheap": {"executor": "x", "model": "m"}})
+    world.task("p/01-b", writes=["b.txt"], validation="test -f b.txt")
+    outcome = world.minitask("exec", "p/1", "--dry-run")
+    assert (outcome.code, "  MISSING  no-such-agent is not on PATH" in outcome.stdout) == (0, True)
+    assert world.exec("p/1", "--dry-run").json["missing"] == "no-such-agent"
+
+
 @pytest.mark.variant
 def test_a_dry_run_of_a_script_needs_no_executor(world: World) -> None:
     world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")

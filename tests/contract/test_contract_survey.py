@@ -82,6 +82,7 @@ def test_init_suggests(
             {key: suggested[key]} if key in suggested else None
         )
         assert all(f"{key}: {value}" in outcome.stdout for value in suggested.get(key, []))
+    assert ("not on yet: remove the `# `" in outcome.stdout) == ("suggest  " in outcome.stdout)
 
 
 def test_init_names_what_the_checkout_lacks(world: World) -> None:

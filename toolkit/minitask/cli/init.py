@@ -133,6 +133,8 @@ def _surveyed(repository: Repository, suggestions: Sequence[Suggestion]) -> Iter
         word = "share" if each.key == SHARE else "suggest"
         what = each.value if each.key == SHARE else f"{each.key}: {each.value}"
         yield f"{word:8} {what}  ({each.reason})"
+    if any(each.key != SHARE for each in suggestions):
+        yield f"         not on yet: remove the `# ` before it in {FILE}, then: minitask trust"
     for problem, command in missing(repository):
         yield f"missing  {problem}: {command}"
 

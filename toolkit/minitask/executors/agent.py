@@ -142,6 +142,7 @@ class AgentExecutor:
             key_set=bool(self._environ.get(self._setting.api_key_env)),
             command=self._program.invocation(job).argv,
             brought=setup_of(self._setting, home_of(self._environ)).brought,
+            missing="" if find_program(self._program, self._environ) else self._program.program,
         )
 
     def _expected(self, question: CompletionRequest) -> Usage:

@@ -156,7 +156,8 @@ class ExecutorResult(Struct, frozen=True):
 class Description(Struct, frozen=True):
     """The request and its receiver, for a dry run; never the key itself.
 
-    `brought` names the parts that the user's own configuration of an agent adds.
+    `brought` names the parts that the user's own configuration of an agent adds; `missing` is a program that is not
+    on PATH.
     """
 
     executor: str
@@ -168,6 +169,7 @@ class Description(Struct, frozen=True):
     max_output_tokens: int | None = None
     command: tuple[str, ...] = ()
     brought: tuple[str, ...] = ()
+    missing: str = ""
 
 
 class FailureKind(StrEnum):

@@ -158,6 +158,7 @@ def dry_run_document(preview: TaskPreview) -> dict[str, Any]:
         "key_set": description.key_set,
         "command_line": list(description.command) or None,
         "brought": list(description.brought),
+        "missing": description.missing or None,
         "max_output_tokens": description.max_output_tokens,
         "prompt": description.prompt or None,
         "commands": [command.text for command in preview.task.spec.commands],
@@ -189,6 +190,8 @@ def render_dry_run(preview: TaskPreview) -> str:
         lines.append(f"  WARNING  {preview.exposure}")
     if description.command:
         lines.append(f"  program  {shlex.join(description.command)}")
+    if description.missing:
+        lines.append(f"  MISSING  {description.missing} is not on PATH")
     lines += [f"  brings   {text}" for text in description.brought]
     if description.max_output_tokens is not None:
         lines.append(f"  answer   at most {description.max_output_tokens:,} tokens")
