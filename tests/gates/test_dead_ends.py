@@ -10,6 +10,7 @@ from minitask.spec.model import FileAction, FileRef, Spec
 
 OLD = "import os\n\n\ndef area(w, h):\n    return w * h\n"
 CART = "class Cart:\n    @property\n    def size(self):\n        return len(self.items)\n"
+METHODS = "class Cart:\n    def add(self, a):\n        self.items.append(a)\n"
 CLEAR = "    def clear(self):\n        self.items = []\n\n"
 RUBY = "class A\n  def f(a)\n  puts a\n  end\nend\n"
 LUA = "function f()\n  if a then\n    b()\n  end\nend\n"
@@ -139,6 +140,24 @@ WRONG = {
     "css that is cut": ("a.css", None, ".a {\n  top: 0;\n", "its braces do not close"),
     "go": ("a.go", None, "package a\n\nfunc F() {}\n\nfunc F() {}\n", "it has F twice"),
     "rust": ("a.rs", None, "fn f() {}\n\nfn f() {}\n", "it has f twice"),
+    "a method below its class": (
+        "a.py",
+        CART,
+        f"{CART}\ndef clear(self):\n    self.items = []\n",
+        "a.py:6: clear takes `self`, and is no method",
+    ),
+    "methods below a function": (
+        "a.py",
+        METHODS,
+        METHODS.replace("    def", "    size = 0\n\ndef reset(a):\n    a.clear()\n\n    def", 1),
+        "a.py:7: add is inside reset, which does not use it",
+    ),
+    "a function among methods": (
+        "a.py",
+        METHODS,
+        f"{METHODS}\n    def half(value):\n        return value / 2\n",
+        "half is a method of Cart without `self`",
+    ),
     "a decorator of another": (
         "a.py",
         CART,
@@ -257,6 +276,14 @@ RIGHT = {
     "a part of a page": ("a.html", None, "<div>\n<p>1\n"),
     "html in a script": ("a.html", "<ul></ul>\n", "<ul></ul>\n<script>\nf('<ul>');\n</script>\n"),
     "html in strings": ("a.py", None, "A = '&lt;b&gt;'\n"),
+    "a function that its function uses": ("a.py", None, "def f():\n    def g():\n        return 1\n\n    return [g]\n"),
+    "a function for a class": ("a.py", None, "def f(self):\n    return self\n\n\nclass A:\n    g = f\n"),
+    "a function of a class": (
+        "a.py",
+        METHODS,
+        f"{METHODS}\n    def half(value):\n        return value / 2\n\n    third = half(3)\n",
+    ),
+    "a decorated function": ("a.py", None, "def f(app):\n    @app.get\n    def g():\n        return 1\n"),
     "a struct above attributes": ("a.rs", RUST, ITEM + RUST),
     "a comment of a group": (
         "a.go",

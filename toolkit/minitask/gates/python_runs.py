@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -56,6 +56,8 @@ _WITHOUT_CODE = lazy_pattern(
 )
 Find = Callable[[str], Iterator[tuple[int, str]]]
 _LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def find_dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Iterator[LintError]:
@@ -76,6 +78,9 @@ def find_dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> I
         yield LintError(path, line, "it is never reached", "take out one of the two")
     for line, _ in _fresh(_dots_beside_code, text, base) if "..." in text else ():
         yield LintError(path, line, "`...` stands for code that is left out", "write that code")
+    for line, definition in _fresh(_misplaced, text, base):
+        message = f"{definition}, as its indentation is"
+        yield LintError(path, line, message, "indent it like what it belongs to")
     if not _DEBUGS.search(f"{spec.title}\n{spec.task}"):
         for line, call in _fresh(_breakpoints, text, base):
             yield LintError(path, line, f"it stops in a debugger: {call}", "take it out")
@@ -242,3 +247,51 @@ def _breakpoints(text: str) -> Iterator[tuple[int, str]]:
         owner, _, name = called.rpartition(".")
         if called == "breakpoint" or (name == "set_trace" and owner in _DEBUGGERS):
             yield node.lineno, ast.unparse(node)
+
+
+_OWN = frozenset({"self", "cls", "mcs", "mcls", "metacls", "this", "_", "__self"})
+_LOOKS_UP = lazy_pattern(r"\b(?:locals|globals|vars|exec|eval)\s*\(|__code__|inspect\.")
+
+
+def _misplaced(text: str) -> Iterator[tuple[int, str]]:
+    """Yield each undecorated function that nothing can call where it stands, with what it is.
+
+    That is one inside a function that does not name it, a method outside of its class, and a function among methods.
+    """
+    tree = parsed_python(text) if "def " in text else None
+    if tree is None or _LOOKS_UP.search(text):
+        return
+    for node, statements in _bodies(tree):
+        for part in statements:
+            if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef) and not part.decorator_list:
+                where = _where(part, node, statements)
+                if where:
+                    yield part.lineno, f"{printable(part.name)} {where}"
+
+
+def _where(part: _Function, owner: ast.AST, statements: Sequence[ast.stmt]) -> str:
+    first = next((a.arg for a in (*part.args.posonlyargs, *part.args.args)), "")
+    if isinstance(owner, ast.ClassDef):
+        methods = [n for n in statements if isinstance(n, _FUNCTIONS) and not n.decorator_list]
+        others = [n for n in methods if n is not part and n.args.args]
+        is_foreign = first not in _OWN and not part.args.vararg and not part.name.startswith("__")
+        is_usual = bool(others) and all(n.args.args[0].arg in _OWN for n in others)
+        if is_foreign and is_usual and not owner.keywords and not _is_named(part, owner):
+            return f"is a method of {printable(owner.name)} without `self`"
+    elif isinstance(owner, ast.Module):
+        if first == "self" and not _is_named(part, owner):
+            return "takes `self`, and is no method"
+    elif isinstance(owner, _FUNCTIONS) and not _is_named(part, owner):
+        return f"is inside {printable(owner.name)}, which does not use it"
+    return ""
+
+
+def _is_named(part: _Function, owner: ast.AST) -> bool:
+    """Return True if anything in the owner, but for the function itself, has its name."""
+    own = set(ast.walk(part))
+    return any(
+        part.name == getattr(node, "id", getattr(node, "attr", getattr(node, "value", None)))
+        or (isinstance(node, ast.Global | ast.Nonlocal) and part.name in node.names)
+        for node in ast.walk(owner)
+        if node not in own
+    )
