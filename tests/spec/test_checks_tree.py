@@ -91,6 +91,8 @@ CASES = [
     ([_ref("/home/ana/src/app.py", EDIT)], "E205"),
     ([_ref("../app.py", READ), OUT], "E205"),
     ([_ref(".GIT/config", CREATE)], "E205"),
+    ([_ref("Set src/app.py", WRITE)], "E205"),
+    ([_ref("+ src/n.py", CREATE)], "E205"),
     ([_ref("current/app.py", EDIT)], "E206"),
     ([_ref("current/app.py", CREATE)], "E206"),
     ([_ref("src/link.py", READ), OUT], "E206"),

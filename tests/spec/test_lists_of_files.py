@@ -90,6 +90,32 @@ FORMS = {
 | `d.py` | No change |""",
         {"a.py": FileAction.EDIT, **dict.fromkeys(("b.py", "c.py", "d.py"), FileAction.READ)},
     ),
+    "a table answers": (
+        "**Files**:\n\n| File | Edit? |\n|---|---|\n| a.py | yes |\n| b.py | no |",
+        {"a.py": FileAction.WRITE, "b.py": FileAction.READ},
+    ),
+    "marks and words that say no": (
+        """**Files**:
+- ✅ `a.py`
+- ❌ `b.py`
+- No changes to `c.py`
+- NOT `d.py`
+- `e.py` (for context only)
+- View f/g.py""",
+        {
+            "a.py": FileAction.WRITE,
+            **dict.fromkeys(("b.py", "c.py", "d.py", "e.py", "f/g.py"), FileAction.READ),
+        },
+    ),
+    "verbs without a colon": ("**Files**:\n- Create new.txt\n- Edit a.py (lines 1-2)", BOTH),
+    "other separators": (
+        "**Files to Edit**: a.py; b.py\n\n**Files to Delete**: `c.py` / `d.py`",
+        {
+            **dict.fromkeys(("a.py", "b.py"), FileAction.EDIT),
+            **dict.fromkeys(("c.py", "d.py"), FileAction.DELETE),
+        },
+    ),
+    "a tag behind": ("**Files**:\n- new.txt [NEW]\n- a.py [MODIFY]", BOTH),
     "numbered": ("## 2. Files to Create\n\n- new.txt\n\n### 2.1 Files to Edit\n\n- a.py", BOTH),
     "quoted, with punctuation": (
         "**Files to Create**: new.txt;\n\n**Files to Edit**:\n- \"a.py\",\n- 'b/c.py'\n- <d/e.py>",

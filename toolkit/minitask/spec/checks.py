@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
+from minitask.patterns import lazy_pattern
 from minitask.spec.model import Diagnostic, FileAction, FileRef, Problem, Spec, Tree
 from minitask.spec.paths import check_path, find_hidden, find_twin, prefixes
 from minitask.spec.quality import UNREAD_LIST, find_unread_lists
@@ -18,6 +19,7 @@ from minitask.words import counted
 
 Fault = tuple[str, str, str]  # the rule, the message, the hint
 
+_MARK = lazy_pattern(r"[-+*>•→:=|]+")
 NEW = frozenset({FileAction.CREATE, FileAction.WRITE})
 """Actions that can make a new file."""
 
@@ -157,6 +159,12 @@ def _check_name(spec: Spec, ref: FileRef, *, tree: Tree) -> Fault | None:
     if hidden:
         message = f"the path {ref.path!r} has an invisible character ({hidden})"
         return "E205", message, "type the path anew"
+    first, *more = ref.path.split()
+    named = next((word for word in (first, *more) if tree.kind(word.strip(",;")) == "file"), "")
+    if more and (named or _MARK.fullmatch(first)):
+        reason = f"names {named} among other words" if named else f"begins with {first}"
+        message = f"the path {ref.path!r} {reason}"
+        return "E205", message, "put the path alone, in backticks; what is done with it goes behind"
     new_paths = {file.path for file in spec.files if file.action in NEW}
     deleted_paths = {file.path for file in spec.files if file.action is FileAction.DELETE}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.filerefs import VERBS, find_action, find_prefix, looks_like_path, parse_refs
@@ -17,6 +17,8 @@ _BARE_VERB = lazy_pattern(rf"[*_]*(?P<verb>{VERBS})(?:\s+files?)?[*_]*\s*:?[*_]*
 _CELL = lazy_pattern(r"((?:`+[^`]*`+|\\\||[^|`])*)(?:\||$)")
 _DELIMITER = lazy_pattern(r"\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?")
 _PATH_HEADS = {"file", "files", "path", "file path", "filename", "file name", "target"}
+_NO = lazy_pattern(r"no|n|false|[✗✘❌]\ufe0f?", re.IGNORECASE)
+_ASKS = lazy_pattern(r"\b(?:edit|modif|chang|writ|touch)", re.IGNORECASE)
 VAGUE = {"file", "files"}
 """Headings of lists that may list something other than files."""
 
@@ -143,7 +145,11 @@ def _table(head: list[str], rows: Sequence[tuple[str, int]]) -> Iterator[tuple[s
     for row, (_, line) in zip(cells, rows, strict=True):
         if column is None or column >= len(row) or not row[column]:
             continue
-        others = [cell for index, cell in enumerate(row) if index != column and cell]
+        others = [
+            "unchanged" if _NO.fullmatch(cell) and _ASKS.search(name) else cell
+            for index, (cell, name) in enumerate(zip_longest(row, head, fillvalue=""))
+            if index != column and cell
+        ]
         verb = next((verb for cell in others if (verb := find_label_verb(cell))), "")
         kept = "" if verb else next(filter(_is_kept, others), "")
         note = ", ".join(cell for cell in others if cell != kept and not find_label_verb(cell))

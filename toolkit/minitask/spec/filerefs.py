@@ -30,14 +30,16 @@ _NOTHING = lazy_pattern(
     re.IGNORECASE,
 )
 _STRUCK = lazy_pattern(r"~~(?:(?!~~).)+~~.*", re.DOTALL)
-VERBS = "create|new|add|modify|edit|update|change|read|reference|verify|delete|remove|test|write"
+VERBS = "create|new|add|modify|edit|update|change|read|reference|verify|view|see|delete|remove|test|write"
 _VERB_PREFIX = lazy_pattern(
-    rf"\**(?P<verb>{VERBS})(?:\s+files?)?\**\s*:\**\s*|[*`]*\[(?P<tag>{VERBS})\][*`]*(?:\s+|$)",
+    rf"\**(?P<verb>{VERBS})(?:(?:\s+files?)?\**\s*:\**\s*|\**\s+(?=[^\s`*]+[./][^\s`*]+(?:\s|$)))|[*`]*\[(?P<tag>{VERBS})\][*`]*(?:\s+|$)",
     re.IGNORECASE,
 )
 _QUOTED = lazy_pattern(r"([\"'])(?P<path>[^\"']+)\1|<(?P<inner>[^<>]+)>")
-_ENUMERATION = lazy_pattern(r"(?P<note>.*?)\s*(?:[,;&+]|\band\b)\s*(?:and\s+)?\**\[?$", re.DOTALL)
-_BARE_END = lazy_pattern(r"\s+\(|\s+[-–—]\s|:\s|[,;]\s|\s+lines?\s+[0-9]", re.IGNORECASE)
+_ENUMERATION = lazy_pattern(
+    r"(?P<note>.*?)\s*(?:[,;&+]|\s/\s|\band\b)\s*(?:and\s+)?\**\[?$", re.DOTALL
+)
+_BARE_END = lazy_pattern(r"\s+[(\[]|\s+[-–—]\s|:\s|[,;]\s|\s+lines?\s+[0-9]", re.IGNORECASE)
 _BARE_LIST = lazy_pattern(r"[^\s(),]*[./][^\s(),]*(?:\s*\([^()]*\))?")
 _NUMBERS = rf"L?[0-9]+(?:{DASH}L?[0-9]+)?"
 _SUFFIX = lazy_pattern(rf"(?P<path>.+?)(?::|#)(?P<lines>{_NUMBERS}(?:,\s*{_NUMBERS})*)(?::[0-9]+)?")
@@ -55,7 +57,7 @@ _VERBS = {
     FileAction.CREATE: "create created new add added",
     FileAction.EDIT: "edit edited modify modified update updated change changed refactor",
     FileAction.DELETE: "delete deleted remove removed",
-    FileAction.READ: "read reference verify",
+    FileAction.READ: "read reference verify view see",
     FileAction.WRITE: "test touch touched write",
 }
 _ACTIONS = {verb: action for action, verbs in _VERBS.items() for verb in verbs.split()}
@@ -210,7 +212,7 @@ def _split_bare(text: str) -> Iterator[tuple[str, str]]:
     if quoted and looks_like_path(path := quoted["path"] or quoted["inner"]):
         yield path, text[quoted.end() :]
         return
-    pieces = [piece.strip() for piece in text.split(",")]
+    pieces = [piece.strip() for piece in re.split(r"[,;]|\s/\s", text.rstrip(",; "))]
     if len(pieces) > 1 and all(_BARE_LIST.fullmatch(piece) for piece in pieces):
         for piece in pieces:
             yield from _split_bare(piece)
