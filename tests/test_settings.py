@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import pytest
 
 from minitask import config
 from minitask.config import environment_layer, parse_layer
-from minitask.errors import UsageError
+from minitask.errors import MachineError, UsageError
 from minitask.settings import FILE, SettingsLayer, resolve
 
 
@@ -111,6 +114,35 @@ def test_trust_pins_the_content_for_one_repository(tmp_path: Path) -> None:
     assert config.is_trusted(environ, repository=Path("/a"), text="x: 1")
     assert not config.is_trusted(environ, repository=Path("/a"), text="x: 2")
     assert not config.is_trusted(environ, repository=Path("/b"), text="x: 1")
+
+
+def test_an_empty_home_makes_no_file_of_the_repository_the_users_own() -> None:
+    assert config.user_file({"HOME": ""}).is_absolute()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without an entry")
+def test_a_user_without_a_home_has_no_configuration() -> None:
+    """As in a container that is started with the number of a user."""
+    ask = "from minitask import config; print(config.user_file({}))"
+    without_home = {name: value for name, value in os.environ.items() if name != "HOME"}
+    folder = str(Path(config.__file__).parents[1])
+    done = subprocess.run(
+        (sys.executable, "-c", ask),
+        user=54321,
+        env=without_home | {"PYTHONPATH": folder},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "Permission denied" in done.stderr or "No module named" in done.stderr:
+        pytest.skip("another user cannot read this clone")
+    assert done.stdout == "/nonexistent/.config/minitask/config.yaml\n", done.stderr
+
+
+def test_trust_that_cannot_be_kept_says_where_to_keep_it(tmp_path: Path) -> None:
+    (tmp_path / "minitask").touch()
+    with pytest.raises(MachineError, match="XDG_CONFIG_HOME"):
+        config.trust({"XDG_CONFIG_HOME": str(tmp_path)}, repository=Path("/a"), text="x")
 
 
 def test_a_damaged_trust_file_trusts_nothing(tmp_path: Path) -> None:

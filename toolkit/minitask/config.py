@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from minitask import resources
-from minitask.errors import UsageError
+from minitask.errors import MachineError, UsageError
 from minitask.schemas import fault, remedy
 from minitask.settings import FILE, SettingsLayer
 from minitask.words import did_you_mean, nearest
@@ -37,10 +38,10 @@ Memo = Callable[[str, Callable[[], Any]], Any]
 
 
 def user_file(environ: Mapping[str, str]) -> Path:
-    """Return the path of the user's configuration file."""
-    base = environ.get("XDG_CONFIG_HOME") or str(
-        Path(environ.get("HOME", "~")).expanduser() / ".config"
-    )
+    """Return the path of the user's configuration file; one that does not exist for a user without a home."""
+    home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - raises nothing
+    known_home = home if home != "~" else "/nonexistent"
+    base = environ.get("XDG_CONFIG_HOME") or f"{known_home}/.config"
     return Path(base) / "minitask" / "config.yaml"
 
 
@@ -60,13 +61,18 @@ def is_trusted(environ: Mapping[str, str], *, repository: Path, text: str) -> bo
 
 
 def trust(environ: Mapping[str, str], *, repository: Path, text: str) -> Path:
-    """Pin a repository's configuration as trusted; return the path of the trust file."""
+    """Pin a repository's configuration as trusted; return the path of the trust file, or raise `MachineError`."""
     path = trust_file(environ)
-    path.parent.mkdir(parents=True, exist_ok=True)
     pins = _trusted(environ) | {str(repository): fingerprint(text)}
     draft = path.with_suffix(".new")
-    draft.write_text(json.dumps(pins, indent=2, sort_keys=True) + "\n", "utf-8")
-    draft.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps(pins, indent=2, sort_keys=True) + "\n", "utf-8")
+        draft.replace(path)
+    except OSError as error:
+        message = f"{path}, which says what you trust, cannot be written: {error.strerror}"
+        hint = "set XDG_CONFIG_HOME to a folder of yours, then: minitask trust"
+        raise MachineError(message, hint=hint) from None
     return path
 
 
