@@ -104,7 +104,7 @@ def test_a_mistake_names_the_key_its_line_and_the_way_out(text: str, words: str)
 
 
 def test_a_variable_with_an_unusable_value_is_said() -> None:
-    with pytest.raises(UsageError, match="sandbox"):
+    with pytest.raises(UsageError, match="MINITASK_SANDBOX: sandbox must be one of auto"):
         environment_layer({"MINITASK_SANDBOX": "perhaps"})
 
 

@@ -120,3 +120,9 @@ def test_a_repository_without_a_remote_is_told_so(world: World) -> None:
     outcome = world.minitask("sync")
     assert (outcome.code, outcome.stdout) == (2, "")
     assert "there is no git remote\n  fix: git remote add origin URL" in outcome.stderr
+
+
+def test_a_remote_that_cannot_be_reached_is_a_matter_of_the_connection(world: World) -> None:
+    world.git("remote", "add", "origin", "http://127.0.0.1:9/x.git")
+    outcome = world.minitask("sync")
+    assert (outcome.code, "fix: check the connection" in outcome.stderr) == (3, True), outcome.text

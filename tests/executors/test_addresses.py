@@ -190,3 +190,4 @@ def test_a_variable_that_is_no_url_is_named(world: World):
     outcome = world.minitask("status", env={"OPENAI_BASE_URL": "localhost:8000"})
     assert outcome.code == 2
     assert "OPENAI_BASE_URL: 'localhost:8000' cannot be used" in outcome.stderr
+    assert "fix: export OPENAI_BASE_URL=http://localhost:8000\n" in outcome.stderr

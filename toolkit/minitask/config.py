@@ -102,8 +102,13 @@ def environment_layer(environ: Mapping[str, str], *, memo: Memo | None = None) -
             _assign(values, key, _number(text) if key in NUMBERS else text)
 
     def check() -> Any:
-        if values:
-            _check_schema(values, "environment")
+        for variable, key in ENVIRONMENT.items():
+            own: dict[str, Any] = {}
+            if environ.get(variable):
+                _assign(
+                    own, key, _number(environ[variable]) if key in NUMBERS else environ[variable]
+                )
+                _check_schema(own, variable)
         return values
 
     return SettingsLayer(

@@ -131,9 +131,10 @@ def find_base_url(kind: str, environ: Mapping[str, str]) -> tuple[str, str]:
     try:
         return _checked(url), variable
     except UsageError as error:
+        meant = f"http://{value}" if not {"/", "@"} & {*value} else DEFAULTS[kind]
         raise UsageError(
             f"{variable}: {error.message.removeprefix('base_url: ')}",
-            hint=f"export {variable}={DEFAULTS[kind]}",
+            hint=f"export {variable}={meant}",
         ) from None
 
 

@@ -99,7 +99,7 @@ def find_repository(setting: ForgeSetting, remote: str, remote_url: str) -> Forg
             hint="name it in your settings: forge: {type: github, repository: OWNER/NAME}",
         )
     raise UsageError(
-        f"the remote {remote} is on {host}, which no setting says is GitHub or GitLab",
+        f"{f'the remote {remote}' if remote else 'the issue'} is on {host}, which no setting says is GitHub or GitLab",
         hint=f"add to your settings: forge: {{type: gitlab, url: https://{host}}}, or for an ssh alias"
         " forge: {type: github, repository: OWNER/NAME}",
     )

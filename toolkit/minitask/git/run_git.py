@@ -201,6 +201,8 @@ def _hint(message: str) -> str:
         return "free some disk space, then run the same command again"
     if ".lock': File exists" in message:
         return "another git process holds that lock; when none runs, remove the file it names"
+    if any(phrase in message for phrase in ("unable to access", "Could not read from remote")):
+        return "check the connection, and the remote's URL and access: git remote -v"
     return "run `minitask doctor` to check the repository and git itself"
 
 

@@ -15,7 +15,7 @@ from minitask.ledger.record import NO_USAGE, money, plus, whole
 from minitask.ledger.record_json import call_document
 from minitask.reports.diagnostics import render_text
 from minitask.reports.forecasts import estimate_document
-from minitask.reports.results import dollars, tokens_text
+from minitask.reports.results import dollars, tokens_text, without_fix
 from minitask.words import counted, one_line
 
 if TYPE_CHECKING:
@@ -309,7 +309,7 @@ def render_verified(verification: ProjectVerification) -> str:
         for verdict in verification.verdicts
     ]
     if verification.problem:
-        lines.append(f"  no verdict: {verification.problem}")
+        lines.append(f"  no verdict: {without_fix(verification.problem, '')}")
     for call in verification.calls:
         lines.append(f"  by {call.model} (tier {call.tier}): {dollars(call.cost_usd)}")
     if verification.fixes:
