@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from executors.model_server import scripted_server
-from world import World, model_settings
+from world import MINITASK, World, model_settings, run
 
 
 @pytest.mark.sampled(2)
@@ -17,6 +17,15 @@ def test_a_task_lands_whatever_the_encoding(world: World, encoding: str) -> None
     assert "p/01-b" in outcome.stdout
     assert world.show("b.txt") == "b\n"
     assert world.minitask("doctor", env={"PYTHONIOENCODING": encoding}).code in (0, 1)
+
+
+def test_a_locale_that_misreads_the_folders_path_is_named_with_a_fix(world: World) -> None:
+    folder = world.root.rename(world.root.with_name("Übung"))
+    old = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ended = run((*MINITASK, "status"), cwd=folder, env=old, check=False)
+    assert (ended.code, "  fix: export PYTHONUTF8=1\n" in ended.stderr) == (2, True), ended.text
+    fixed = run((*MINITASK, "status"), cwd=folder, env={**old, "PYTHONUTF8": "1"}, check=False)
+    assert fixed.code == 0, fixed.text
 
 
 @pytest.mark.parametrize("content", [b"\x89PNG\r\n\0\0", "one\ntwo\n".encode("utf-16")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -143,6 +144,10 @@ def _folder(name: str) -> Path:
     folder = Path(name).absolute()
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="name one that exists with -C DIR")
+    encoding = sys.getfilesystemencoding()
+    if encoding != "utf-8" and not str(folder).isascii():  # git's paths would be other ones
+        message = f"the locale reads the path of this folder as {encoding}, and git as UTF-8"
+        raise UsageError(message, hint="export PYTHONUTF8=1")
     return folder
 
 
