@@ -864,3 +864,34 @@ def test_lines_that_are_meant_to_be_there_twice_are_taken(search: str, replace: 
     request = asked(edited("a.py"), base={"a.py": CART})
     block = f"<<<<<<< SEARCH\n{search}=======\n{replace}>>>>>>> REPLACE\n"
     assert read(whole("a.py", block), request) == {"a.py": CART.replace(search, replace)}
+
+
+TWO_FILES = asked(edited("a.css"), edited("b.css"), base={"a.css": CSS, "b.css": CSS})
+RED = "<<<<<<< SEARCH\n  color: red;\n=======\n  color: blue;\n>>>>>>> REPLACE\n"
+
+
+@pytest.mark.parametrize(
+    "lead",
+    [
+        "==== b.css ====",
+        "Edit in `b.css`:",
+        "`b.css` \u2014 the colour",
+        "In file b.css, replace the colour:",
+    ],
+)
+def test_a_line_above_a_block_may_say_more_than_the_path(lead: str) -> None:
+    reply = f"{whole('a.css', RED)}\n{lead}\n\n{F}css\n{RED}{F}\n"
+    assert read(reply, TWO_FILES) == {"a.css": BLUE, "b.css": BLUE}
+
+
+@pytest.mark.parametrize("lead", ["The same as in `b.css`:", "`a.css` and `b.css`:", "Then:"])
+def test_a_line_above_a_block_that_may_mean_another_file_names_none(lead: str) -> None:
+    reply = f"{whole('a.css', RED)}\n{lead}\n\n{F}css\n{RED}{F}\n"
+    assert "names no file" in error_of(reply, TWO_FILES)
+
+
+def test_a_diff_that_adds_the_line_below_it_again_goes_back() -> None:
+    hunk = "@@ -2,2 +2,4 @@\n     def add(self, item):\n+        self.items.append(item)\n+        self.count = 1\n"
+    request = asked(edited("a.py"), base={"a.py": CART})
+    reply = f"{F}diff\n--- a/a.py\n+++ b/a.py\n{hunk}{F}\n"
+    assert "stays in the file beside the search text" in error_of(reply, request)

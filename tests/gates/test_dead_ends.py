@@ -12,6 +12,9 @@ OLD = "import os\n\n\ndef area(w, h):\n    return w * h\n"
 CART = "class Cart:\n    @property\n    def size(self):\n        return len(self.items)\n"
 METHODS = "class Cart:\n    def add(self, a):\n        self.items.append(a)\n"
 CLEAR = "    def clear(self):\n        self.items = []\n\n"
+C = "int f(int a)\n{\n    return a;\n}\n"
+JAVA = "class A {\n  int f(int a) {\n    return a;\n  }\n}\n"
+BEHIND = "function f() {\n  a();\n  return 1;\n  b();\n}\n"
 RUBY = "class A\n  def f(a)\n  puts a\n  end\nend\n"
 LUA = "function f()\n  if a then\n    b()\n  end\nend\n"
 SQL = "CREATE TABLE a (\n  id INT\n);\nSELECT f(1);\n"
@@ -140,6 +143,24 @@ WRONG = {
     "css that is cut": ("a.css", None, ".a {\n  top: 0;\n", "its braces do not close"),
     "go": ("a.go", None, "package a\n\nfunc F() {}\n\nfunc F() {}\n", "it has F twice"),
     "rust": ("a.rs", None, "fn f() {}\n\nfn f() {}\n", "it has f twice"),
+    "c, a function twice": (
+        "a.c",
+        C,
+        f"{C}\nint f(int a)\n{{\n    return 2;\n}}\n",
+        "a.c:6: it has ",
+    ),
+    "java, a method twice": ("A.java", JAVA, JAVA.replace("}\n}", f"}}\n{JAVA[10:]}"), "twice"),
+    "lua, a function twice": ("a.lua", LUA, LUA + LUA, '"function f()" twice'),
+    "js, behind a return": ("a.js", None, BEHIND, '"b();" is never reached'),
+    "php, behind a return": ("a.php", None, f"<?php\n{BEHIND}", "is never reached"),
+    "go, behind a return": (
+        "a.go",
+        None,
+        "package a\n\nfunc f() int {\n\treturn 1\n\treturn 2\n}\n",
+        '"return 2" is never reached',
+    ),
+    "csv": ("a.csv", "a,b\n1,2\n", "a,b\n1,2\n3\n", "a.csv:3: the row has 1 fields"),
+    "a package twice": ("requirements.txt", None, "a-b==1\na_b==2\n", "a-b is required twice"),
     "a method below its class": (
         "a.py",
         CART,
@@ -276,6 +297,20 @@ RIGHT = {
     "a part of a page": ("a.html", None, "<div>\n<p>1\n"),
     "html in a script": ("a.html", "<ul></ul>\n", "<ul></ul>\n<script>\nf('<ul>');\n</script>\n"),
     "html in strings": ("a.py", None, "A = '&lt;b&gt;'\n"),
+    "c, two branches": ("a.c", None, f"#if A\n{C}#else\n{C}#endif\n"),
+    "java, in two classes": ("A.java", JAVA, JAVA + JAVA.replace("class A", "class B")),
+    "java, by arguments": ("A.java", JAVA, JAVA.replace("}\n}", "}\n  int f(long a) {\n    return 1;\n  }\n}")),
+    "ruby, in two classes": ("a.rb", RUBY, RUBY + RUBY.replace("class A", "class B")),
+    "c, an if without braces": ("a.c", None, "void f() {\n  if (a)\n  return;\n  b();\n}\n"),
+    "js, cases": (
+        "a.js",
+        None,
+        "function f(a) {\n  switch (a) {\n    case 1:\n      return 1;\n    case 2:\n      return 2;\n  }\n}\n",
+    ),
+    "js, a function below": ("a.js", None, "function f() {\n  a();\n  return g();\n  function g() {}\n}\n"),
+    "csv, quoted": ("a.csv", "a,b\n1,2\n", 'a,b\n1,2\n3,"4,\n5"\n'),
+    "csv, a column more": ("a.csv", "a,b\n1,2\n", "a,b,c\n1,2,3\n"),
+    "a package by version": ("requirements.txt", None, "a==1 ; x < 1\na==2 ; x > 1\n"),
     "a function that its function uses": ("a.py", None, "def f():\n    def g():\n        return 1\n\n    return [g]\n"),
     "a function for a class": ("a.py", None, "def f(self):\n    return self\n\n\nclass A:\n    g = f\n"),
     "a function of a class": (

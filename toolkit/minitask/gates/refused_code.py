@@ -106,7 +106,13 @@ def _in_dockerfile(_path: str, text: str) -> Iterator[Fault]:
 
 
 def _in_requirements(_path: str, text: str) -> Iterator[Fault]:
+    required: set[str] = set()
     for number, line in enumerate(text.split("\n"), 1):
+        pinned = re.fullmatch(r"([\w.-]+)\s*==\s*[\w.]+", line.strip())
+        name = re.sub(r"[-_.]+", "-", pinned[1]).lower() if pinned else ""
+        if name in required:
+            yield f"{name} is required twice", number
+        required |= {name} - {""}
         if re.match(r"\s*(?:\$\s*)?(?:python[\d.]*\s+-m\s+)?pip[\d.]*\s+install\b", line):
             yield f"`{printable(line.strip()[:60])}` is a command, and no requirement", number
 

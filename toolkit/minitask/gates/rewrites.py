@@ -31,7 +31,7 @@ from minitask.gates.requested_removals import (
     words_of,
 )
 from minitask.gates.result import SEND_WHOLE, FileChange, LintError, filled_lines, printable, quoted
-from minitask.gates.structure import find_unclosed
+from minitask.gates.structure import find_line_faults, find_unclosed
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
@@ -44,6 +44,7 @@ def find_rewrite_faults(
     `explanation` is the author's answer to an earlier fault.
     """
     yield from filter(None, (find_unclosed(proposal), _find_taken_mark(proposal, spec)))
+    yield from find_line_faults(proposal)
     if proposal.path.endswith(".py"):
         yield from find_defined_twice(proposal)
     if proposal.explicit:

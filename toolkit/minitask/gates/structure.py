@@ -1,19 +1,23 @@
-"""Find what a text opens and never closes, where no grammar here judges it: brackets, tags, fences, `end`.
+"""Find what lines alone show to be broken: brackets, tags, fences and `end` that do not match, lines that come twice.
 
 An edit must keep what was closed so. A new file is judged by fewer signs, because its own text may be odd.
 """
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from posixpath import basename, splitext
 
+from minitask.edits.lines import indent_of
 from minitask.edits.reply.markers import is_balanced
-from minitask.gates.parts import STYLES
-from minitask.gates.result import SEND_WHOLE, FileChange, LintError
+from minitask.gates.parts import STYLES, parts_of_both
+from minitask.gates.parts_text import NamedPart
+from minitask.gates.result import SEND_WHOLE, FileChange, LintError, quoted
+from minitask.gates.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 
 _C_STYLE = r"(?m:^[ \t]*#[ \t]*(?:else|elif)\b.*?^[ \t]*#[ \t]*endif\b)|/\*.*?\*/|(?<!:)//[^\n]*"
@@ -196,3 +200,115 @@ def find_cut_off(path: str, text: str) -> Iterator[tuple[str, int]]:
 def is_in_blocks(path: str) -> bool:
     """Return True if brackets of the file's language can be counted."""
     return _ending(path) in _FAMILY
+
+
+_SCOPED = ".c .h .cc .cpp .hpp .cs .java .kt .swift .php .rb .lua .ts .sh .bash .dart .scala .proto"
+_MARKS_SCOPES = frozenset(_SCOPED.split())
+"""Endings of languages whose files indent what is in a scope."""
+
+
+def find_line_faults(proposal: FileChange) -> Iterator[LintError]:
+    """Yield what a change has twice in one scope, what follows a `return`, and rows of a table of another width."""
+    ending = splitext(proposal.path)[1].lower()
+    if len(proposal.content) > LARGEST or ending in {".py", ".pyi"}:
+        return
+    base = proposal.base or ""
+    if ending in _MARKS_SCOPES:
+        before, after = parts_of_both(proposal.path, base, proposal.content)
+        had = {head for _, head in _twice(before, base)}
+        for line, head in _twice(after, proposal.content):
+            if head not in had:
+                yield LintError(
+                    proposal.path, line, f"it has {quoted(head)} twice", "keep one of them"
+                )
+    if ending in _RETURNS:
+        seen = {pair for _, pair in _behind_returns(ending, base)}
+        for line, pair in _behind_returns(ending, proposal.content):
+            if pair not in seen:
+                message = f"{quoted(pair[1])} is never reached"
+                yield LintError(proposal.path, line, message, "take out one of the two")
+    if ending in {".csv", ".tsv"} and base:
+        yield from _odd_rows(proposal, "\t" if ending == ".tsv" else ",")
+
+
+_HEAD = lazy_pattern(
+    r"\s*(?:(?:[\w:<>,~*&?\[\]]+[\s*&]+)+[\w~]+\s*\([^;={}]*\)[^;={}]*\{?|(?!if|for|while|switch|catch|else|with)\w+\s*\([^;={}]*\)[^;={}]*\{"
+    r"|(?:[\w]+\s+)*(?:def|fn|func|fun|function|class|struct|interface|enum|trait|type|message)\s+[\w.:]+)"
+)
+"""The first line of a definition: with a type before its name, with a body behind it, or with a keyword."""
+
+
+def _twice(parts: Sequence[NamedPart], text: str) -> Iterator[tuple[int, str]]:
+    """Yield the second of two definitions with the same first line and indentation, and no line of less between."""
+    rows = text.split("\n")
+    last: dict[str, int] = {}
+    for start in sorted({part.start for part in parts if part.kind == "code" and part.start}):
+        row = rows[start - 1].rstrip()
+        if row.endswith((";", ",")) or not _HEAD.match(row):
+            continue
+        first, last[row] = last.get(row), start
+        if first is not None:
+            between = [line for line in rows[first : start - 1] if line.strip()]
+            is_one_scope = all(len(indent_of(line)) >= len(indent_of(row)) for line in between)
+            if is_one_scope and not any(line.lstrip().startswith("#") for line in between):
+                yield start, row.strip()
+
+
+_RETURNS = {
+    **dict.fromkeys(
+        (
+            ".c",
+            ".h",
+            ".cc",
+            ".cpp",
+            ".java",
+            ".js",
+            ".mjs",
+            ".cjs",
+            ".ts",
+            ".php",
+            ".rs",
+            ".dart",
+        ),
+        lazy_pattern(r"(?:return\b[^{}]*|throw\b[^{}]*);"),
+    ),
+    ".go": lazy_pattern(r"return\b(?:[^{}]*[^{}(,|&+*/.-])?"),
+}
+_ENDS_STATEMENT = (";", "{", "}", ":", "*/")
+_MAY_FOLLOW = lazy_pattern(
+    r"[\W_]|(?:case|default|else|catch|finally|function|async|class|break|end|endif|public|private|protected)\b"
+    r"|[\w-]+\s*:"
+)
+
+
+def _behind_returns(ending: str, text: str) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Yield each line that follows a `return` with its indentation, and both lines."""
+    rows = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    for (_, above), (_, left), (number, line) in zip(rows, rows[1:], rows[2:], strict=False):
+        is_statement = ending == ".go" or above.rstrip().endswith(_ENDS_STATEMENT)
+        if (
+            is_statement
+            and indent_of(left) == indent_of(line)
+            and _RETURNS[ending].fullmatch(left.strip())
+            and left.count("(") == left.count(")")
+            and (ending == ".go" or line.rstrip().endswith(";"))
+            and not _MAY_FOLLOW.match(line.strip())
+        ):
+            yield number, (left.strip(), line.strip())
+
+
+def _odd_rows(proposal: FileChange, delimiter: str) -> Iterator[LintError]:
+    """Yield the first row whose width no row of the base has, if all of these have one."""
+    widths = {
+        len(row)
+        for row in csv.reader((proposal.base or "").split("\n"), delimiter=delimiter)
+        if row
+    }
+    if len(widths) != 1 or max(widths) < 2:
+        return
+    reader = csv.reader(proposal.content.split("\n"), delimiter=delimiter)
+    fresh = {line: len(row) for row in reader if row and (line := reader.line_num)}
+    odd = next((line for line, width in fresh.items() if width not in widths), None)
+    if odd is not None and len(set(fresh.values())) > 1:
+        message = f"the row has {fresh[odd]} fields, and the others have {max(widths)}"
+        yield LintError(proposal.path, odd, message, "give it as many fields")

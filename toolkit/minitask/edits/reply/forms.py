@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -27,6 +28,7 @@ from minitask.edits.reply.reply_context import (
     Name,
     ReplyContext,
     forbidden,
+    mentions,
     name_of,
     required,
     resolve,
@@ -34,6 +36,7 @@ from minitask.edits.reply.reply_context import (
 from minitask.edits.reply.samples import fence_word, fits, is_command, is_sample, removals
 from minitask.edits.script_model import Edit, Operation, Source, Verb, WholeFile, placed
 from minitask.errors import EditError
+from minitask.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +46,11 @@ if TYPE_CHECKING:
 _EDITS = frozenset({"edits", "edit", "operations"})
 _DIFFS = frozenset({"diff", "patch", "udiff"})
 _MARKDOWN = (".md", ".markdown", ".mdx", ".rst", ".txt")
+_COMPARES = lazy_pattern(
+    r"\b(?:like|as|same|see|similar|also|other|unlike|from|than|after|before|instead|not|both|imports?|uses?)\b",
+    re.IGNORECASE,
+)
+"""A line above a block with such a word may name another file than the block's."""
 _KEPT_SHARE = 2
 """A whole file in an unnamed fence must keep at least one of this many lines of the file it replaces."""
 
@@ -121,8 +129,10 @@ def _nameless(fence: Fence, request: ReplyContext) -> FenceEdits | None:
         path = only.path if only is not None and bare else None
         return FenceEdits(tuple(read_diff(fence.content, request, path=path, line=fence.line)))
     if has_block_form(fence.content) or find_markers(fence.content):
-        if only is not None and has_block_form(fence.content):
-            return _named_edits(fence, Name(only.path), request)
+        meant = {only.path} if only is not None else mentions(fence.lead, request)
+        is_meant = only is not None or not _COMPARES.search(fence.lead)
+        if has_block_form(fence.content) and len(meant) == 1 and is_meant:
+            return _named_edits(fence, Name(meant.pop()), request)
         message = "a SEARCH/REPLACE block names no file"
         raise EditError(message, hint="write ```path=src/name.py above it")
     if not fence_word(fence) or fence_word(fence) in {"text", "txt"}:

@@ -13,6 +13,7 @@ from unicodedata import normalize
 
 from msgspec.structs import replace
 
+from minitask.edits.diff import parse_diff
 from minitask.edits.lines import (
     BOM,
     CRLF,
@@ -28,12 +29,12 @@ from minitask.edits.lines import (
 from minitask.edits.match import find_block
 from minitask.edits.reply.check_changes import is_utf8
 from minitask.edits.reply.reply_context import SOURCE
-from minitask.edits.script_model import SearchReplace, WholeFile, placed
+from minitask.edits.script_model import SearchReplace, UnifiedDiff, WholeFile, placed
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from minitask.edits.reply.reply_context import ReplyContext
     from minitask.edits.script_model import Change, Edit
@@ -118,8 +119,8 @@ _NEIGHBOURS = 3
 def check_seams(edits: Iterable[Edit], changes: Iterable[Change], request: ReplyContext) -> None:
     """Raise if a block's replacement repeats lines beside its search text, which the file then has twice."""
     after = {change.path: split_lines(change.content or "") for change in changes}
-    for edit in edits:
-        if isinstance(edit, SearchReplace) and edit.search:
+    for edit in (block for written in edits for block in _blocks(written)):
+        if edit.search:
             base = bodies(split_lines(request.read(edit.path) or ""))
             line = _repeated_line(edit, base, bodies(after.get(edit.path, ())))
             if line is None or line.strip() in request.task_text:
@@ -129,6 +130,18 @@ def check_seams(edits: Iterable[Edit], changes: Iterable[Change], request: Reply
                     f"it repeats `{line.strip()[:60]}`, which stays in the file beside the search text",
                     hint="put that line into the search text too, or leave it out of the replacement",
                 )
+
+
+def _blocks(edit: Edit) -> Iterator[SearchReplace]:
+    """Yield an edit's lines and what replaces them, if it names lines by their text."""
+    if isinstance(edit, SearchReplace):
+        yield edit
+    elif isinstance(edit, UnifiedDiff):
+        for diff in parse_diff(edit.text):
+            for hunk in diff.hunks if diff.old and diff.old == diff.new else ():
+                old = "".join(f"{line.text}\n" for line in hunk.old())
+                new = "".join(f"{line.text}\n" for line in hunk.lines if line.mark != "-")
+                yield SearchReplace(diff.old or "", old, new, edit.line)
 
 
 def _repeated_line(edit: SearchReplace, base: Sequence[str], now: Sequence[str]) -> str | None:
