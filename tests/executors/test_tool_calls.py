@@ -19,6 +19,7 @@ from minitask.executors.response import Wire, text_of, text_of_calls
 CALL = Call("m", (Message("system", "s"), Message("user", "u")), 100, prompt_tokens=10)
 URL = "http://127.0.0.1:1"
 WIRE = Wire("s", "host", "sk-0123456789", 1_800_000_000.0)
+CUT = "```text path=a.txt\nA\n"
 WHOLE = "```path=a.txt\nA\n```\n"
 BLOCK = "```path=a.txt\n<<<<<<< SEARCH\nA\n=======\nB\n>>>>>>> REPLACE\n```\n"
 PATCH = "*** Begin Patch\n*** Add File: a.txt\n+A\n*** End Patch\n"
@@ -105,8 +106,8 @@ def test_a_call_that_writes_a_part_of_a_file_is_not_the_whole_file(
 
 
 @pytest.mark.parametrize("executor", ["openai", "ollama", "anthropic"])
-def test_a_reply_of_exactly_as_many_tokens_as_it_may_have_was_cut(executor: str) -> None:
-    message = {"content": WHOLE}
+def test_a_reply_of_all_tokens_that_it_may_have_and_without_an_end_was_cut(executor: str) -> None:
+    message = {"content": CUT}
     choice = {"message": message, "finish_reason": "stop"}
     bodies: dict[str, tuple[Any, object]] = {
         "openai": (OpenAiExecutor, {"choices": [choice], "usage": {"completion_tokens": 100}}),
@@ -114,7 +115,7 @@ def test_a_reply_of_exactly_as_many_tokens_as_it_may_have_was_cut(executor: str)
         "anthropic": (
             AnthropicExecutor,
             {
-                "content": [{"type": "text", "text": WHOLE}],
+                "content": [{"type": "text", "text": CUT}],
                 "stop_reason": "end_turn",
                 "usage": {"output_tokens": 100},
             },
@@ -124,6 +125,12 @@ def test_a_reply_of_exactly_as_many_tokens_as_it_may_have_was_cut(executor: str)
     with pytest.raises(ExecutorFailure) as caught:
         read(kind(URL), body)
     assert caught.value.kind is FailureKind.CUT_OFF
+
+
+def test_a_reply_of_all_tokens_that_it_may_have_is_whole_where_it_ends_like_one() -> None:
+    choice = {"message": {"content": WHOLE}, "finish_reason": "stop"}
+    body = {"choices": [choice], "usage": {"completion_tokens": 100}}
+    assert read(OpenAiExecutor(URL), body).text == WHOLE
 
 
 @pytest.mark.parametrize(

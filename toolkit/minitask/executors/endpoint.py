@@ -46,9 +46,11 @@ from minitask.executors.response import (
 from minitask.executors.retry import RetryPolicy, call_with_retries
 from minitask.executors.server_errors import Object, amended, limit_name, renamed
 from minitask.ledger.record import NO_USAGE, Usage, plus
+from minitask.patterns import lazy_pattern
 
 LIST_SECONDS = 5.0
 """Time limit for a server's list of models."""
+_END = lazy_pattern(r"(?:```|~~~|[.!?)>}\]])\s*$")
 _AMENDMENTS = 2
 """Times that a refused request is sent in another form: with another parameter name, or a lower limit."""
 _LIMIT_NAMES: dict[tuple[str, str], str] = {}
@@ -234,11 +236,12 @@ class ChatExecutor(ABC):
     ) -> ChatReply:
         """Return a reply with this text; raise `ExecutorFailure` unless it is complete.
 
-        A reply of exactly as many tokens as the `limit` allows was cut, whatever the server says.
+        A reply of as many tokens as the `limit` allows, which does not end like one, was cut, whatever the server says.
         """
         text = wire.redact(text)
         usage = believable(usage, text=text)
-        if limit is not None and usage.output_tokens == limit and str(reason) in self.ending.ended:
+        is_full = limit is not None and usage.output_tokens == limit
+        if is_full and str(reason) in self.ending.ended and not _END.search(text):
             reason = min(self.ending.cut_off)
         check_ending(reason, self.ending, text=text, usage=usage, wire=wire, refusal=refusal)
         return ChatReply(text, usage, served_model(parsed.get("model")))
