@@ -115,6 +115,7 @@ def test_status_lists_the_project_in_whose_folder_one_is(projects: World) -> Non
         (("status",), "presett: local", "did you mean preset?"),
         (("status", "--jsn"), "", "--json"),
         (("show", "p/1"), "", "fix: minitask exec p/01-b\n"),
+        (("show", "p/@plan"), "", "fix: `minitask status` lists the tasks\n"),
         (("verify", "p/1"), "", "fix: minitask exec p/01-b, or name a commit\n"),
         (("verify", "HEAD~99"), "", "fix: name a branch, a commit or PROJECT/ID\n"),
     ],

@@ -103,7 +103,8 @@ def attempt_record(engine: Context, name: str, number: int | None) -> Record:
     """Return the record of a task's attempt (None: the latest); raise `UsageError` if there is none."""
     records = records_of(engine, name) if "/" in name else ()
     if not records:
-        hint = f"minitask exec {name}" if "/" in name else "`minitask status` lists the tasks"
+        is_task = "/" in name and "/@" not in name
+        hint = f"minitask exec {name}" if is_task else "`minitask status` lists the tasks"
         raise UsageError(f"no attempts recorded for {name} yet", hint=hint)
     chosen = [record for record in records if number in (None, record.attempt.n)]
     if chosen:

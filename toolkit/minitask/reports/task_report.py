@@ -135,7 +135,8 @@ def render_call(call: Record) -> str:
     """Return a call apart from attempts on one line, with its notes below."""
     attempt = call.attempt
     cost = f"tier {attempt.tier} ({attempt.model}), {dollars(attempt.cost_usd)}"
-    first = f"{call.kind:8}  attempt {attempt.n}, {cost}: {attempt.reason}"
+    reason = without_fix(attempt.reason, "").replace("\n", f"\n{' ' * 10}")
+    first = f"{call.kind:8}  attempt {attempt.n}, {cost}: {reason}"
     return "\n".join([first, *(f"            {note}" for note in call.notes)])
 
 
