@@ -58,3 +58,33 @@ def test_the_keys_of_another_tool_are_one_diagnostic() -> None:
     text = f"---\nid: a\ntitle: x\nassignee: [me]\nstatus: open\ndepend_on: [b]\n---\n{TASK}"
     assert [(line, code) for line, code, _ in said(text.encode())] == [(3, "E103"), (6, "E103")]
     assert said(text.encode())[0][2] == "unknown keys `title`, `assignee`, `status`"
+
+
+STATED = {
+    "**Depends on**: Mini-Task 2": ("2",),
+    "**Dependencies**: Task 1A, Task 3 (the parser)": ("1A", "3"),
+    "**Prerequisites**: Tasks 1-3 and 7": ("1", "3", "7", "2"),
+    "**Blocked by**: `02-b`, api/03-c.md": ("02-b", "api/03-c"),
+    "**Depends On**:\n- 02-b\n- 03-c": ("02-b", "03-c"),
+    "**Dependencies**: None (Task 3 builds on it)": (),
+    "**Dependencies**: react 18-rc, node": (),
+    "**Prerequisites**: Node 18": (),
+}
+
+
+@pytest.mark.parametrize("field", STATED)
+def test_a_header_field_that_names_tasks_is_a_dependency(field: str) -> None:
+    spec = parse_file(
+        f"# Mini-Task 5: X\n\n{field}\n\n**Files to Edit**: `a.py`\n", path="x.md"
+    ).specs[0]
+    assert spec.options.depends_on == STATED[field]
+    assert not STATED[field] or spec.line_of("options.depends_on") == 3
+
+
+def test_a_header_field_can_require_a_review_and_yields_to_the_front_matter() -> None:
+    body = "# Mini-Task 5: X\n\n**Requires Review**: yes\n**Depends on**: Task 2\n"
+    options = parse_file(body, path="x.md").specs[0].options
+    assert (options.review, options.depends_on) == ("required", ("2",))
+    options = parse_file(f"---\ndepends_on: []\n---\n{body}", path="x.md").specs[0].options
+    assert options.depends_on == ()
+    assert parse_file(body.replace("yes", "no"), path="x.md").specs[0].options.review is None

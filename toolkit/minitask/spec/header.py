@@ -159,6 +159,48 @@ def merge_headers(container: Header, header: Header) -> Header:
     )
 
 
+_DEPENDS = {"depends on", "depends", "dependencies", "blocked by", "prerequisites", "prerequisite"}
+_REVIEW = {"review", "human review", "requires review", "review required", "needs review"}
+_REQUIRED = lazy_pattern(r"(?:required|yes|true|mandatory)\b.*", re.IGNORECASE)
+_NUMBER = r"[0-9]+(?:\.[0-9]+)*[A-Za-z]?\b"
+_TASKS = lazy_pattern(
+    rf"\b(?:mini[\s_-]?)?tasks?\s+#?(?P<numbers>{_NUMBER}(?:\s*(?:,\s*and|[,&–-]|and|to)\s*#?{_NUMBER})*)",
+    re.IGNORECASE,
+)
+_RANGE = lazy_pattern(r"([0-9]+)\s*(?:[–-]|to)\s*#?([0-9]+)")
+_ID = lazy_pattern(r"(?:[-*+]\s+)?`?(?P<id>(?:[\w.-]+/)?[0-9]+[A-Za-z]?-[\w-]+?)(?:\.md)?`?")
+_NO_TASK = lazy_pattern(r"[(\[*_]*(?:none|n/?a|nothing|no\b|[-–—]$)", re.IGNORECASE)
+_LONGEST_RANGE = 50
+
+
+def stated_options(header: Header) -> dict[str, tuple[object, int]]:
+    """Return the options that header fields state, each with its line: dependencies, and a required review."""
+    options: dict[str, tuple[object, int]] = {}
+    for key, value in header.extra:
+        name, line = key_of(key), header.lines.get(f"extra.{key}", 0)
+        if name in _DEPENDS and (tasks := _named_tasks(value.partition("\n**")[0].strip())):
+            options["depends_on"] = (tasks, line)
+        elif name in _REVIEW and _REQUIRED.fullmatch(value.strip(" *_`")):
+            options["review"] = ("required", line)
+    return options
+
+
+def _named_tasks(value: str) -> tuple[str, ...]:
+    """Return the tasks that a value names, by ids alone or as `Task 2`, `Mini-Tasks 1-3`."""
+    if _NO_TASK.match(value):
+        return ()
+    ids = [_ID.fullmatch(part.strip()) for part in re.split(r"[,;\n]", value) if part.strip()]
+    if ids and all(ids):
+        return tuple(match["id"] for match in ids if match)
+    numbers: dict[str, None] = {}
+    for match in _TASKS.finditer(value):
+        numbers |= dict.fromkeys(re.findall(_NUMBER, match["numbers"]))
+        for start, end in _RANGE.findall(match["numbers"]):
+            between = range(int(start), min(int(end), int(start) + _LONGEST_RANGE))
+            numbers |= dict.fromkeys(map(str, between))
+    return tuple(numbers)
+
+
 _HINT = "keep one of the two, or make them say the same"
 
 
@@ -172,10 +214,17 @@ def check_agreement(spec: Spec, lines: Mapping[str, int]) -> list[Problem]:
         if name not in lines:
             continue
         expected = _option(spec.options, name)
-        if expected and not _agree(stated, expected):
+        tasks = _named_tasks(stated.partition("\n**")[0].strip()) if name == "depends_on" else ()
+        same = bool(tasks) and {*map(_label, tasks)} == {*map(_label, expected)}
+        if expected and not same and not _agree(stated, expected):
             message = f"the header says {name} `{stated}`, the front matter `{', '.join(expected)}`"
             problems.append(Problem(line, "E105", message, _HINT))
     return problems
+
+
+def _label(task: str) -> str:
+    """Return the number with which a task's name begins, without zeros before it."""
+    return task.rpartition("/")[2].partition("-")[0].lstrip("0")
 
 
 def _option(options: Options, name: str) -> tuple[str, ...]:

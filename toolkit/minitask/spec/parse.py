@@ -26,6 +26,7 @@ from minitask.spec.header import (
     check_numbers,
     merge_headers,
     parse_header,
+    stated_options,
 )
 from minitask.spec.markdown import (
     Document,
@@ -70,9 +71,12 @@ def parse_file(text: str, *, path: str) -> SpecFile:
         header = merge_headers(inherited, header)
         spec, wrong = _read_task(document, raw, header, unclosed=unclosed)
         problems.extend(wrong)
+        stated = {k: v for k, v in stated_options(header).items() if k not in front.lines}
+        options = replace(front.options, **{key: option for key, (option, _) in stated.items()})
         lines = _lines(raw, front, header)
+        lines += tuple((f"options.{key}", line) for key, (_, line) in stated.items())
         position = {"path": path, "index": index, "siblings": len(tasks), "lines": lines}
-        specs.append(replace(spec, options=front.options, **position))
+        specs.append(replace(spec, options=options, **position))
     if not specs and not unclosed:
         problems.append(_no_task(source, path))
     for spec in specs:
