@@ -226,6 +226,8 @@ def _usage(error: click.ClickException, program: click.Command) -> str:
     hint = f"`{command} --help` says how it is used"
     kind = getattr(getattr(error, "param", None), "type", None)
     message, _, near = error.format_message().partition(" Did you mean ")
+    if isinstance(error, click.NoSuchOption):  # in the words of click 8.4
+        message = message.replace(f": {error.option_name}", f" '{error.option_name}'")
     if near:
         hint = f"did you mean {near.translate(_BARE)}"
     if isinstance(kind, click.Choice):
