@@ -184,7 +184,7 @@ class Schedule:
             self._engine.emit(Progress(name, "merge", reason))
         if settled.not_run:
             names = ", ".join(settled.not_run[:NAMED]) + (" …" if settled.not_run[NAMED:] else "")
-            text = f"not revalidated after later merges: {names}"
+            text = f"passed when merged, not validated again after later merges: {names}"
             self._engine.emit(Progress("", "merge", text))
 
     def _stop(self, why: str) -> None:
