@@ -275,6 +275,11 @@ IDLE: dict[str, tuple[str, str, str]] = {
         PYTEST,
         "check nothing",
     ),
+    "no command runs it": (
+        "def test_a():\n    add(2, 2)\n",
+        "python -m py_compile test_a.py",
+        "check nothing",
+    ),
     "no runner finds it": ("def check_a():\n    assert add(2, 2) == 5\n", PYTEST, "holds no test"),
     "its class is passed over": (
         "class ATests:\n    def test_a(self):\n        assert add(2, 2) == 5\n",

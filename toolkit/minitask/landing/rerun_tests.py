@@ -84,18 +84,25 @@ class Watched(Struct, frozen=True):
         return commands[: last + 1]
 
 
-def watch(engine: Context, watched: Watched) -> Findings:
-    """Return the findings against the test run; none if no command runs a known test runner."""
-    if not watched.commands:
-        return Findings()
-    spec, paths = watched.task.spec, [f.path for f in watched.files if may_hold_tests(f.path)]
+def find_weak_tests(engine: Context, watched: Watched) -> Findings:
+    """Return the tests that the change takes away or that check nothing, as their text shows."""
+    paths = [file.path for file in watched.files if may_hold_tests(file.path)]
     base, candidate = (
         {path: engine.objects.file(commit, path) for path in paths}
         for commit in (watched.task.base, watched.commit)
     )
+    spec = watched.task.spec
     lost = find_lost_tests(base, candidate, spec=spec)
-    may_lose = lost.losses > 0 or allows_losses(spec)
-    findings = lost.plus(find_idle_tests(base, candidate, spec=spec)).plus(
+    return lost.plus(find_idle_tests(base, candidate, spec=spec))
+
+
+def watch(engine: Context, watched: Watched) -> Findings:
+    """Return the findings against the test run; without a known test runner, those of the tests' text."""
+    weak = find_weak_tests(engine, watched)
+    if not watched.commands:
+        return Findings(doubts=weak.doubts)
+    may_lose = weak.losses > 0 or allows_losses(watched.task.spec)
+    findings = weak.plus(
         compare_runs(watched.before, watched.after, commands=watched.commands, may_lose=may_lose)
     )
     budget = max(LEAST_SECONDS, TIMES * sum(record.seconds for record in watched.after))

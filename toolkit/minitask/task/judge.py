@@ -223,14 +223,21 @@ def _watch_tests(engine: Context, draft: AttemptState, case: GateInput) -> Attem
     runs_tests = any(may_run_tests(command.text) for command in commands)
     if not commands or not (may_rig or runs_tests):
         return draft
-    from minitask.landing.rerun_tests import Watched, find_changed_judges, find_rigged_lines, watch
+    from minitask.landing.rerun_tests import (
+        Watched,
+        find_changed_judges,
+        find_rigged_lines,
+        find_weak_tests,
+        watch,
+    )
 
     after = draft.ruling.commands
     test_run = Watched(case.task, case.commit, draft.before, after, case.files)
     rigged = find_rigged_lines(engine, test_run) if may_rig else ()
     rigged = rigged or (find_changed_judges(engine, test_run) if may_rig else ())
     if not runs_tests:
-        return replace(draft, doubts=(*draft.doubts, *rigged))
+        weak = find_weak_tests(engine, test_run).doubts
+        return replace(draft, doubts=(*draft.doubts, *rigged, *weak))
     engine.emit(Progress(draft.task.name, VALIDATE, "checking that its tests can fail"))
     findings = watch(engine, test_run)
     watched = replace(draft, doubts=(*draft.doubts, *rigged, *findings.doubts))
