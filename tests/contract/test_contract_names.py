@@ -110,6 +110,11 @@ def test_status_lists_the_project_in_whose_folder_one_is(projects: World) -> Non
         (("new", "p", "x", "--template", "edit-file", "--set", "pth=1"), "", "did you mean path?"),
         (("sync", "origni"), "", "did you mean origin?"),
         (("route", "p"), "tiers: {cheap: {executor: scriptd, model: x}}", "did you mean scripted?"),
+        (
+            ("exec", "p/1"),
+            "tiers: {frontier: {executor: scriptd, model: x}}",
+            "did you mean scripted?",
+        ),
         (("status",), "sandbox: requird", "did you mean required?"),
         (("status",), "executors: {x: {type: olama}}", "did you mean ollama?"),
         (("status",), "presett: local", "did you mean preset?"),

@@ -233,6 +233,8 @@ class _Choice:
                 served.append(tier)
         if not served:
             served, left_out = [start], [step for step in left_out if step.tier != start]
+        for tier in served:  # before the first is paid
+            check_executor(self._settings, self._settings.tiers[tier].executor)
         steps = (*left_out, *self._climbed(served))
         return tuple(sorted(steps, key=lambda step: MODEL_TIERS.index(step.tier)))
 
