@@ -297,6 +297,7 @@ RIGHT = {
     "a part of a page": ("a.html", None, "<div>\n<p>1\n"),
     "html in a script": ("a.html", "<ul></ul>\n", "<ul></ul>\n<script>\nf('<ul>');\n</script>\n"),
     "html in strings": ("a.py", None, "A = '&lt;b&gt;'\n"),
+    "c#, a region": ("a.cs", "class A\n{\n}\n", "#region A (all\nclass A\n{\n}\n#endregion\n"),
     "c, two branches": ("a.c", None, f"#if A\n{C}#else\n{C}#endif\n"),
     "java, in two classes": ("A.java", JAVA, JAVA + JAVA.replace("class A", "class B")),
     "java, by arguments": ("A.java", JAVA, JAVA.replace("}\n}", "}\n  int f(long a) {\n    return 1;\n  }\n}")),

@@ -20,7 +20,10 @@ from minitask.gates.result import SEND_WHOLE, FileChange, LintError, quoted
 from minitask.gates.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 
-_C_STYLE = r"(?m:^[ \t]*#[ \t]*(?:else|elif)\b.*?^[ \t]*#[ \t]*endif\b)|/\*.*?\*/|(?<!:)//[^\n]*"
+_C_STYLE = (
+    r"(?m:^[ \t]*#[ \t]*(?:else|elif)\b.*?^[ \t]*#[ \t]*endif\b)"
+    r"|(?m:^[ \t]*#[ \t]*(?:(?:end)?region|pragma|error|warning)\b[^\n]*)|/\*.*?\*/|(?<!:)//[^\n]*"
+)
 _HASHES = r"(?<![$&\\\w{(])#(?![{[(])[^\n]*"
 _LITERALS = r"\"\"\".*?\"\"\"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
 _FAMILIES = {
