@@ -69,6 +69,7 @@ STATED = {
     "**Dependencies**: None (Task 3 builds on it)": (),
     "**Dependencies**: react 18-rc, node": (),
     "**Prerequisites**: Node 18": (),
+    "**Dependencies**: independent of Task 2": (),
 }
 
 

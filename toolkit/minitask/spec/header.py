@@ -170,6 +170,9 @@ _TASKS = lazy_pattern(
 _RANGE = lazy_pattern(r"([0-9]+)\s*(?:[–-]|to)\s*#?([0-9]+)")
 _ID = lazy_pattern(r"(?:[-*+]\s+)?`?(?P<id>(?:[\w.-]+/)?[0-9]+[A-Za-z]?-[\w-]+?)(?:\.md)?`?")
 _NO_TASK = lazy_pattern(r"[(\[*_]*(?:none|n/?a|nothing|no\b|[-–—]$)", re.IGNORECASE)
+_DENIES = lazy_pattern(
+    r"\b(?:not|no|none|independent|without|parallel|before|until)\b", re.IGNORECASE
+)
 _LONGEST_RANGE = 50
 
 
@@ -193,6 +196,9 @@ def _named_tasks(value: str) -> tuple[str, ...]:
     if ids and all(ids):
         return tuple(match["id"] for match in ids if match)
     numbers: dict[str, None] = {}
+    first = _TASKS.search(value)
+    if first and _DENIES.search(value, 0, first.start()):
+        return ()
     for match in _TASKS.finditer(value):
         numbers |= dict.fromkeys(re.findall(_NUMBER, match["numbers"]))
         for start, end in _RANGE.findall(match["numbers"]):
