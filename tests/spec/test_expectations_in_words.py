@@ -308,3 +308,14 @@ def test_a_search_in_a_pipeline_may_find_nothing_where_zero_is_expected() -> Non
     assert find_fault(command, Status(1), b"0\n") == ""
     assert find_fault(command, Status(0), b"2\n")
     assert find_fault(command, Status(2), b"0\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [("Expected output: 2", ["W414"]), ("**Expected**: `5`", ["W414"]), ("Expected: PASS", []),
+     ("Expected output:\n\n```\n2\n```", ["N416"])],
+)  # fmt: skip
+def test_an_output_that_is_stated_below_a_fence_is_reported(text: str, codes: list[str]) -> None:
+    body = f"# Mini-Task 1: X\n\n**Files to Edit**: `a.py`\n\n## Validation\n\n```bash\ncat a.py\n```\n\n{text}\n"
+    found = parse_file(body, path="x.md").diagnostics
+    assert [item.code for item in found if item.code in {"W414", "N416"}] == codes

@@ -17,6 +17,7 @@ from minitask.spec.bash import ShellPart, UnreadableError, find_expectation_text
 from minitask.spec.expectations import FORMS, LARGEST_EXIT, apply_remarks, parse_expectation
 from minitask.spec.markdown import CODE, code_text, strip_marks
 from minitask.spec.model import Command, Expectation, ExpectationKind, Fence, Problem
+from minitask.spec.remarks import parse_remark
 from minitask.words import counted
 
 _NAMES = """
@@ -232,6 +233,8 @@ _RUN = lazy_pattern(
     r"\s*(?:(?:still\s+)?(?:passes|succeeds|works|is\s+green|(?:must|should)\s+(?:pass|succeed|work)|exits\s+(?:with\s+)?0))?[.;]?",
     re.IGNORECASE,
 )
+_CHECK_OUTPUT = 'to check it, write `# expect: output contains "…"` behind the command'
+_STATED = lazy_pattern(r"[*_]*expected(?:\s+(?:output|result))?[*_]*:[*_]*\s*\S", re.IGNORECASE)
 _EXPECTED = lazy_pattern(r"[*_]*(?:expected|should)\b.*", re.IGNORECASE)
 
 
@@ -259,7 +262,8 @@ def _ignored(fence: Fence) -> Problem:
     language = " ".join(fence.info.split(maxsplit=1)[:1])
     name = f"a `{language[:40]}` fence" if language else f"the fence below `{fence.lead}`"
     message = f"{name} in the validation is not run"
-    return Problem(fence.line, "N416", message, "mark it `bash` if it holds commands")
+    hint = "mark it `bash` if it holds commands" if language else _CHECK_OUTPUT
+    return Problem(fence.line, "N416", message, hint)
 
 
 def inline_fences(texts: Sequence[tuple[str, int]]) -> Iterator[Fence]:
@@ -282,7 +286,13 @@ def _whole_command(text: str) -> str:
 def _unread(fences: Sequence[Fence], texts: Sequence[tuple[str, int]]) -> Iterator[Problem]:
     """Yield a warning for each command in the text that is not run."""
     written = "".join(fence.content for fence in fences)
+    in_lines = {fence.line for fence in inline_fences(texts)}
+    runs_fences = any(is_shell(fence) and fence.line not in in_lines for fence in fences)
     for text, line in texts:
+        remark = parse_remark(strip_marks(text)) if runs_fences and _STATED.match(text) else None
+        if remark and (remark.expectation or not remark.tail):
+            message = f"`{text[:60]}` states an output that no command checks"
+            yield Problem(line, "W414", message, _CHECK_OUTPUT)
         for span in CODE.finditer(text):
             code = code_text(span[2]).strip().removeprefix("$ ")
             if looks_like_command(code) and code not in written:
