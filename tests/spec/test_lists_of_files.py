@@ -108,6 +108,14 @@ FORMS = {
         },
     ),
     "verbs without a colon": ("**Files**:\n- Create new.txt\n- Edit a.py (lines 1-2)", BOTH),
+    "two after a verb": (
+        "**Files**:\n- Edit a.py and b.py",
+        {"a.py": FileAction.EDIT, "b.py": FileAction.EDIT},
+    ),
+    "a name of two words": (
+        "**Files to Create**: new file.txt",
+        {"new file.txt": FileAction.CREATE},
+    ),
     "other separators": (
         "**Files to Edit**: a.py; b.py\n\n**Files to Delete**: `c.py` / `d.py`",
         {
@@ -116,6 +124,14 @@ FORMS = {
         },
     ),
     "a tag behind": ("**Files**:\n- new.txt [NEW]\n- a.py [MODIFY]", BOTH),
+    "what to undo is no work": (
+        "**Files to Edit**: a.py\n\n## On Failure\n\nUndo it.\n\n**Files to Delete**: b.py",
+        {"a.py": FileAction.EDIT},
+    ),
+    "sections as labels": (
+        "**On Failure**: stop.\n\n**Files to Edit**: a.py",
+        {"a.py": FileAction.EDIT},
+    ),
     "numbered": ("## 2. Files to Create\n\n- new.txt\n\n### 2.1 Files to Edit\n\n- a.py", BOTH),
     "quoted, with punctuation": (
         "**Files to Create**: new.txt;\n\n**Files to Edit**:\n- \"a.py\",\n- 'b/c.py'\n- <d/e.py>",

@@ -32,8 +32,11 @@ _NOTHING = lazy_pattern(
 _STRUCK = lazy_pattern(r"~~(?:(?!~~).)+~~.*", re.DOTALL)
 VERBS = "create|new|add|modify|edit|update|change|read|reference|verify|view|see|delete|remove|test|write"
 _VERB_PREFIX = lazy_pattern(
-    rf"\**(?P<verb>{VERBS})(?:(?:\s+files?)?\**\s*:\**\s*|\**\s+(?=[^\s`*]+[./][^\s`*]+(?:\s|$)))|[*`]*\[(?P<tag>{VERBS})\][*`]*(?:\s+|$)",
+    rf"\**(?P<verb>{VERBS})(?:\s+files?)?\**\s*:\**\s*|[*`]*\[(?P<tag>{VERBS})\][*`]*(?:\s+|$)",
     re.IGNORECASE,
+)
+_VERB_ALONE = lazy_pattern(
+    rf"(?P<verb>{VERBS})\s+(?=[^\s`*]+[./][^\s`*]+(?:\s|$))(?P<tag>)", re.IGNORECASE
 )
 _QUOTED = lazy_pattern(r"([\"'])(?P<path>[^\"']+)\1|<(?P<inner>[^<>]+)>")
 _ENUMERATION = lazy_pattern(
@@ -137,6 +140,8 @@ def _prefix_action(match: re.Match[str]) -> FileAction:
 def _with_prefix(text: str, action: FileAction) -> tuple[FileAction, str]:
     """Return an item's action (from the verb before its path, unless the file is to be read) and the other text."""
     verb = _VERB_PREFIX.match(text)
+    if verb is None and action is FileAction.WRITE:
+        verb = _VERB_ALONE.match(text)
     if verb is None:
         return action, text
     return action if action is FileAction.READ else _prefix_action(verb), text[verb.end() :]
@@ -212,7 +217,7 @@ def _split_bare(text: str) -> Iterator[tuple[str, str]]:
     if quoted and looks_like_path(path := quoted["path"] or quoted["inner"]):
         yield path, text[quoted.end() :]
         return
-    pieces = [piece.strip() for piece in re.split(r"[,;]|\s/\s", text.rstrip(",; "))]
+    pieces = [piece.strip() for piece in re.split(r"[,;]|\s(?:/|and)\s", text.rstrip(",; "))]
     if len(pieces) > 1 and all(_BARE_LIST.fullmatch(piece) for piece in pieces):
         for piece in pieces:
             yield from _split_bare(piece)

@@ -291,7 +291,7 @@ class _Reader(Struct):
             return False
         if self.level == _LABEL_LEVEL:
             return is_header_key(key)
-        return lists_files(key)
+        return self.section is not Section.ON_FAILURE and lists_files(key)
 
     def _continue_field(self, line: str, row: int) -> None:
         fields = self._fields
