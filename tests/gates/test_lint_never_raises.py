@@ -86,6 +86,19 @@ READ = [
     "a.md",
     "a.sh",
 ]
+COUNTED = [
+    "a.php",
+    "a.c",
+    "a.cs",
+    "a.rb",
+    "a.lua",
+    "a.html",
+    "a.css",
+    "a.csv",
+    "a.sql",
+    "Dockerfile",
+]
+"""Files that are judged by what their lines count to."""
 """A file for each way to be read."""
 HARD = {
     "parentheses": "(" * 100_000,
@@ -107,6 +120,9 @@ HARD = {
     "10 MB": "x = 1  # the rest of it\n" * 420_000,
     "10 MB line": "# ... " * 1_700_000,
     "template": "<%" * 250_000 + "{% a" * 100_000 + "case impl export *" * 10_000,
+    "directives": "#if\n#else\n" * 20_000,
+    "blank lines": "\n" * 150_000,
+    "a long field": 'a,b\n"' + "x" * 200_000 + '",2\n',
     "elision": "# ... " + "other code and " * 9 + "\n",
 }
 
@@ -115,6 +131,8 @@ def rule_in_time(name: str, text: str, *, seconds: float) -> None:
     started = time.process_time()
     for path in READ[:1] if name == "10 MB" else READ:
         lint(path, text)
+    for path in COUNTED[:1] if name == "10 MB" else COUNTED:
+        lint(path, text, "a,b\n")
     assert time.process_time() - started < seconds
 
 

@@ -27,7 +27,7 @@ _MODULES = (
 MODULE_TRICKS = lazy_pattern(_MODULES, re.MULTILINE)
 """Ways to have modules that are not files, or are files elsewhere."""
 _NAME_TRICKS = lazy_pattern(
-    rf"\bglobals\s*\(|\b(?:vars|locals)\s*\(\s*\)\s*(?:\[|\.)|^\s*exec\s*\(|modules\[\s*__name__"
+    rf"\bglobals\s*\(|\b(?:vars|locals)\s*\(\s*\)\s*(?:\[|\.)|^[ \t]*exec\s*\(|modules\[\s*__name__"
     rf"|\b_convert_\s*\(|\bglobal_enum\b|\(\s*__name__\s*,|\(\s*__name__\s*\)\s*\.__|{_MODULES}",
     re.MULTILINE,
 )

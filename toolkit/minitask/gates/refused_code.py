@@ -96,11 +96,11 @@ def _in_shell(_path: str, text: str) -> Iterator[Fault]:
 
 
 def _in_dockerfile(_path: str, text: str) -> Iterator[Fault]:
-    is_other = re.search(r"\{\{|\{%|<%|#\s*syntax\s*=|^\s*INCLUDE", text, re.MULTILINE)
+    is_other = re.search(r"\{\{|\{%|<%|#\s*syntax\s*=|^[ \t]*INCLUDE", text, re.MULTILINE)
     if (
         text.strip()
         and not is_other
-        and not re.search(r"^\s*FROM\s", text, re.MULTILINE | re.IGNORECASE)
+        and not re.search(r"^[ \t]*FROM\s", text, re.MULTILINE | re.IGNORECASE)
     ):
         yield "it has no FROM", 1
 
@@ -119,7 +119,9 @@ def _in_requirements(_path: str, text: str) -> Iterator[Fault]:
 
 def _in_php(path: str, text: str) -> Iterator[Fault]:
     if "<?" not in text and re.search(
-        r"^\s*(?:function|(?:final |abstract )?class|namespace|use|\$\w+\s*=)\b", text, re.MULTILINE
+        r"^[ \t]*(?:function|(?:final |abstract )?class|namespace|use|\$\w+\s*=)\b",
+        text,
+        re.MULTILINE,
     ):
         yield "it is no PHP without `<?php`", 1
     yield from find_cut_off(path, text)

@@ -126,7 +126,7 @@ def _marks_above(rows: Sequence[str], at: int, owner: str) -> set[str]:
 
 
 _DATA = frozenset({".json", ".toml", ".yaml", ".yml"})
-_RULE = lazy_pattern(r"([^{};]+)\{([^{}]*)\}")
+_RULE = lazy_pattern(r"(?:\A|(?<=[{};]))([^{};]+)\{([^{}]*)\}")
 _COMMENT = lazy_pattern(r"/\*.*?\*/", 16)
 _VALUE = (
     r"(?:None|null|undefined|nil|0|1|-1|false|False|true|True|\"\"|''|\[\]|\{\}|\(\)"

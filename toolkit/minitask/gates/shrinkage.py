@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
+from itertools import accumulate
 
 from minitask.gates.elisions import comment_text
 from minitask.gates.parts import STYLES, is_code, parts_of_both
@@ -223,21 +224,23 @@ def _elided(proposal: FileChange) -> LintError | None:
     if not marks:
         return None
     matched = _kept(old, new)
+    was, now = (_contents(lines, proposal.path) for lines in (old, new))
     for at in marks:
         before = max((pair for pair in matched if pair[1] < at), default=(-1, -1))
         after = min((pair for pair in matched if pair[1] > at), default=(len(old), len(new)))
-        lost = [
-            line for _, line in old[before[0] + 1 : after[0]] if _is_content(line, proposal.path)
-        ]
-        gained = [
-            line for _, line in new[before[1] + 1 : after[1]] if _is_content(line, proposal.path)
-        ]
-        behind = [line for _, line in new[at + 1 : after[1]] if _is_content(line, proposal.path)]
-        if not behind and len(lost) - len(gained) >= _LEAST_ELIDED:
+        lost = was[after[0]] - was[before[0] + 1]
+        gained = now[after[1]] - now[before[1] + 1]
+        is_last = now[after[1]] == now[at + 1]
+        if is_last and lost - gained >= _LEAST_ELIDED:
             number, line = new[at]
-            message = f"{quoted(line)} stands where {len(lost) - len(gained)} lines were lost"
+            message = f"{quoted(line)} stands where {lost - gained} lines were lost"
             return LintError(proposal.path, number, message, SEND_WHOLE)
     return None
+
+
+def _contents(lines: list[tuple[int, str]], path: str) -> list[int]:
+    """Return how many lines with content stand before each line, and before the end."""
+    return [0, *accumulate(_is_content(line, path) for _, line in lines)]
 
 
 def _kept(old: list[tuple[int, str]], new: list[tuple[int, str]]) -> list[tuple[int, int]]:

@@ -21,7 +21,7 @@ from minitask.gates.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 
 _C_STYLE = (
-    r"(?m:^[ \t]*#[ \t]*(?:else|elif)\b.*?^[ \t]*#[ \t]*endif\b)"
+    r"(?m:^[ \t]*#[ \t]*(?:else|elif)\b(?:(?!^[ \t]*#[ \t]*endif\b).)*)"
     r"|(?m:^[ \t]*#[ \t]*(?:(?:end)?region|pragma|error|warning)\b[^\n]*)|/\*.*?\*/|(?<!:)//[^\n]*"
 )
 _HASHES = r"(?<![$&\\\w{(])#(?![{[(])[^\n]*"
@@ -95,8 +95,28 @@ Counts = Counter[str]
 """How often something is opened more than closed, by its name."""
 
 
+_PAIRS = (
+    "/* */",
+    "<!-- -->",
+    "<script </script",
+    "<style </style",
+    "<% %>",
+    "[[ ]]",
+    "=begin =end",
+)
+_MOST_UNCLOSED = 100
+
+
+def _is_hard(text: str) -> bool:
+    """Return True if so much is opened and not closed that each search for an end would read all of the text."""
+    pairs = (pair.split() for pair in _PAIRS)
+    return any(text.count(start) > text.count(end) + _MOST_UNCLOSED for start, end in pairs)
+
+
 def find_unclosed(proposal: FileChange) -> LintError | None:
     """Return the fault of what a change opens and does not close, or closes and does not open."""
+    if _is_hard(proposal.content) or _is_hard(proposal.base or ""):
+        return None
     for count in (_brackets, _tags, _blocks, _ends):
         now = count(proposal.path, proposal.content)
         odd = {name for name, times in now.items() if times}
@@ -192,6 +212,8 @@ def _is_indented_last(text: str) -> bool:
 
 def find_cut_off(path: str, text: str) -> Iterator[tuple[str, int]]:
     """Yield a text that ends inside a block: a bracket is unclosed, and the last line is indented or goes on."""
+    if _is_hard(text):
+        return
     kind = "parentheses" if _ending(path) in _IN_PARENTHESES else "braces"
     opening, closing = tuple(_BRACKETS[kind])
     last = text.rstrip().rpartition("\n")[2]
@@ -302,16 +324,20 @@ def _behind_returns(ending: str, text: str) -> Iterator[tuple[int, tuple[str, st
 
 def _odd_rows(proposal: FileChange, delimiter: str) -> Iterator[LintError]:
     """Yield the first row whose width no row of the base has, if all of these have one."""
-    widths = {
-        len(row)
-        for row in csv.reader((proposal.base or "").split("\n"), delimiter=delimiter)
-        if row
-    }
+    try:
+        widths = set(_widths(proposal.base or "", delimiter).values())
+        fresh = _widths(proposal.content, delimiter)
+    except csv.Error:  # a field of more than 131,072 characters
+        return
     if len(widths) != 1 or max(widths) < 2:
         return
-    reader = csv.reader(proposal.content.split("\n"), delimiter=delimiter)
-    fresh = {line: len(row) for row in reader if row and (line := reader.line_num)}
     odd = next((line for line, width in fresh.items() if width not in widths), None)
     if odd is not None and len(set(fresh.values())) > 1:
         message = f"the row has {fresh[odd]} fields, and the others have {max(widths)}"
         yield LintError(proposal.path, odd, message, "give it as many fields")
+
+
+def _widths(text: str, delimiter: str) -> dict[int, int]:
+    """Return the number of fields of each row that is not empty, by the row's last line."""
+    reader = csv.reader(text.split("\n"), delimiter=delimiter)
+    return {line: len(row) for row in reader if row and (line := reader.line_num)}

@@ -165,7 +165,7 @@ def is_required(path: str, top: str, candidate: FilesAfter, *, loosely: bool) ->
     """Return True if a dependency may have the name of the package `top`; `loosely` matches it anywhere."""
     name = re.escape(top).replace("_", "[-_.]")
     project_name = re.compile(
-        rf"""^\s*name\s*=\s*["']?{name}["']?\s*,?\s*$""", re.IGNORECASE | re.MULTILINE
+        rf"""^[ \t]*name\s*=\s*["']?{name}["']?\s*,?\s*$""", re.IGNORECASE | re.MULTILINE
     )
     texts = tuple(_dependencies(path, candidate))
     if any(project_name.search(text) for file, text in texts if not file.endswith(".lock")):

@@ -265,12 +265,12 @@ _LONGEST = 400_000
 _WORKERS = lazy_pattern(r"(?im)^>\s*\*\*For (?:Claude|agentic workers)\b")
 _TASK_HEADING = lazy_pattern(r"(?im)^#{2,4}[^\w#\n]*Task\s+\d+")
 _PLAN_PARTS = lazy_pattern(r"(?im)^(?:#.*Implementation Plan\s*$|.{0,8}\*\*(?:Files|Step \d+)\b)")
-_SPEC_KIT_LINE = lazy_pattern(r"(?m)^\s*[-*+]\s+\[[ xX~-]\]\s+[*_]*T\d{2,4}[a-z]?\b")
-_NUMBERED_LINE = lazy_pattern(r"(?m)^\s*[-*+]\s+\[[ xX~-]\]\*?\s+\d+(?:\.\d+)*\.?\s")
-_BOX = lazy_pattern(r"(?m)^\s*[-*+]\s+\[.\]\*?\s")
+_SPEC_KIT_LINE = lazy_pattern(r"(?m)^[ \t]*[-*+]\s+\[[ xX~-]\]\s+[*_]*T\d{2,4}[a-z]?\b")
+_NUMBERED_LINE = lazy_pattern(r"(?m)^[ \t]*[-*+]\s+\[[ xX~-]\]\*?\s+\d+(?:\.\d+)*\.?\s")
+_BOX = lazy_pattern(r"(?m)^[ \t]*[-*+]\s+\[.\]\*?\s")
 _BACKLOG_TASK = lazy_pattern(r"(?s)\A---\n(?=.*?^id:)(?=.*?^status:).*?^---$", 8)
 _YAML_TASKS = lazy_pattern(
-    r"(?m)^\s*(?:-\s+)?(?:model_tier|allowed_paths|depends_on|validation)\s*:"
+    r"(?m)^[ \t]*(?:-\s+)?(?:model_tier|allowed_paths|depends_on|validation)\s*:"
 )
 _YAML_LIST = lazy_pattern(r"(?m)^(?:tasks\s*:|-\s+(?:id|title|name)\s*:)")
 

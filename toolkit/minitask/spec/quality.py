@@ -50,7 +50,7 @@ _QUOTED = lazy_pattern(
     r"|\"[^\"\n]*\"|“[^”\n]*”|\]\([^)\n]*\)",
     re.DOTALL,
 )
-_STEP = lazy_pattern(r"^\s*(?:[-*+]\s|\d+[A-Za-z]?[.)]\s|#{1,6}\s|\*\*|`{3}|~{3})", re.MULTILINE)
+_STEP = lazy_pattern(r"^[ \t]*(?:[-*+]\s|\d+[A-Za-z]?[.)]\s|#{1,6}\s|\*\*|`{3}|~{3})", re.MULTILINE)
 _ISSUE = lazy_pattern(r"\s*#{1,6}\s+(?P<name>Issue\s+#?\d+)\b", re.IGNORECASE)
 _WORD = lazy_pattern(r"\w[\w'’.-]*")
 

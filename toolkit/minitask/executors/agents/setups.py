@@ -23,8 +23,8 @@ _PROVIDER = lazy_pattern(
     re.IGNORECASE,
 )
 """Environment variables that set the provider, the proxy or the key."""
-_DOTENV = lazy_pattern(r"^\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*$", re.MULTILINE)
-_COMMENT = lazy_pattern(r"^\s*//.*$", re.MULTILINE)
+_DOTENV = lazy_pattern(r"^[ \t]*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*$", re.MULTILINE)
+_COMMENT = lazy_pattern(r"^[ \t]*//.*$", re.MULTILINE)
 _ENV_NAME = lazy_pattern(r"\{env:(\w+)\}")
 _FILE_NAME = lazy_pattern(r"\{file:([^}]+)\}")
 _AIDER = lazy_pattern(
