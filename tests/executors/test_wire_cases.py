@@ -148,6 +148,16 @@ def test_thoughts_that_are_more_than_the_output_were_counted_beside_it():
     assert (found.output_tokens, found.reasoning_tokens) == (800, 700)
 
 
+def test_counts_are_read_by_the_names_of_other_apis_too() -> None:
+    details = {"cached_tokens": 90}
+    named = {"input_tokens": 100, "output_tokens": 7, "input_tokens_details": details}
+    usual = {"prompt_tokens": 100, "completion_tokens": 7, "cached_tokens": 90}
+    for body in (named, usual):
+        usage = read_usage(body)
+        counts = (usage.input_tokens, usage.cached_input_tokens, usage.output_tokens)
+        assert counts == (100, 90, 7), body
+
+
 def test_cache_reads_beyond_the_prompt_come_on_top_of_it():
     found = read_usage({"prompt_tokens": 10, "completion_tokens": 1, "prompt_cache_hit_tokens": 90})
     assert (found.input_tokens, found.cached_input_tokens) == (100, 90)
