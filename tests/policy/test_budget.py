@@ -10,7 +10,9 @@ import pytest
 
 from minitask.concurrency import BackgroundCall
 from minitask.errors import BudgetError, StoppedError
-from minitask.policy.budget import Budget
+from minitask.ledger.record import Usage
+from minitask.policy.budget import Budget, TaskMeter
+from minitask.policy.prices import ModelPricing
 
 ONE, TWO, THREE = Decimal(1), Decimal(2), Decimal(3)
 
@@ -80,3 +82,21 @@ def test_parallel_calls_never_exceed_the_limit_and_use_all_of_it() -> None:
     assert (len(spent), budget.left_usd) == (9, ONE)
     with pytest.raises(BudgetError):
         budget.reserve(TWO)
+
+
+def test_a_program_that_keeps_to_a_limit_is_told_all_that_its_call_may_cost() -> None:
+    """Its own reservation included, those of others taken off."""
+    run = Budget(THREE, is_shared=True)
+    pricing = ModelPricing("m", prices={"m": {"input": ONE, "output": ONE}})
+    million = Usage(1, 500_000, 0, 500_000, 0, 0)
+
+    def refuse() -> None:
+        raise AssertionError
+
+    meters = [TaskMeter(pricing, run, note=lambda _: None, unpriced=refuse) for _ in range(2)]
+    settle = meters[0].reserve(million)
+    assert meters[0].left_usd == THREE
+    meters[1].reserve(million)
+    assert (meters[0].left_usd, meters[1].left_usd) == (TWO, TWO)
+    settle(million)
+    assert meters[0].left_usd == ONE
