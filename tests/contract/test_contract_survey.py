@@ -85,6 +85,57 @@ def test_init_suggests(
     assert ("not on yet: remove the `# `" in outcome.stdout) == ("suggest  " in outcome.stdout)
 
 
+TESTED = {
+    "a.py": "def one():\n    return 1\n",
+    "test_a.py": (
+        "import unittest\nfrom a import one\n\n\nclass T(unittest.TestCase):\n"
+        "    def test_one(self):\n        self.assertEqual(one(), 1)\n"
+    ),
+}
+CHECK = "python3 -m unittest -q"
+
+
+def test_init_sets_a_check_that_passes_on_head(world: World) -> None:
+    world.commit(TESTED)
+    outcome = world.minitask("init")
+    assert f"set      checks: {CHECK}" in outcome.stdout
+    assert "passes on HEAD" in outcome.stdout
+    assert yaml.safe_load((world.root / "minitask.yaml").read_text()) == {"checks": [CHECK]}
+    whole = {"a.py": "def one():\n    return 2\n"}
+    world.task("p/01-a", whole=whole, validation="grep -q 2 a.py")
+    result = world.minitask("exec", "p/01-a")
+    assert result.code == 1, result.text
+    assert f"FAILED {CHECK}" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("test", "env", "why"),
+    [
+        ("import unittest\nraise SystemExit(3)\n", {}, "fails on HEAD"),
+        ("", {}, "on HEAD"),
+        (TESTED["test_a.py"], {"MINITASK_SANDBOX": "none"}, "was not tried: there is no sandbox"),
+    ],
+)
+def test_init_only_suggests_a_check_that_does_not_pass(
+    world: World, test: str, env: dict[str, str], why: str
+) -> None:
+    world.commit(TESTED | {"test_a.py": test})
+    outcome = world.minitask("init", env=env)
+    line = next(line for line in outcome.stdout.splitlines() if CHECK in line)
+    assert line.startswith("suggest  checks: ")
+    assert why in line
+    assert yaml.safe_load((world.root / "minitask.yaml").read_text()) is None
+
+
+def test_init_replaces_its_file_with_a_check_once_it_finds_a_model(world: World) -> None:
+    world.commit(TESTED)
+    world.minitask("init")
+    outcome = world.minitask("init", "--preset", "ollama")
+    assert "updated  minitask.yaml, trusted" in outcome.stdout
+    written = yaml.safe_load((world.root / "minitask.yaml").read_text())
+    assert written == {"preset": "ollama", "checks": [CHECK]}
+
+
 def test_init_names_what_the_checkout_lacks(world: World) -> None:
     modules = '[submodule "v"]\n\tpath = vendor/v\n\turl = ../v\n'
     world.commit({".gitmodules": modules, "package.json": '{"dependencies": {"x": "1"}}'})

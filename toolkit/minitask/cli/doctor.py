@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
+from minitask.cli.check_trial import try_checks
 from minitask.cli.session import Session, environment, json_option, print_json, start_folder
 from minitask.cli.terminal import show
 from minitask.engine.health_checks import (
@@ -22,7 +23,6 @@ from minitask.engine.repository_settings import load_settings
 from minitask.errors import MinitaskError
 from minitask.executors.agents.programs import OLDEST_RUN, PROGRAMS
 from minitask.git.repository import OLDEST_GIT, Repository, committer, discover, git_version
-from minitask.landing.proof import try_check
 from minitask.planning.survey import CHECKS, missing, survey
 from minitask.policy.tier_rules import how_to_add
 from minitask.presets import AUTO
@@ -31,7 +31,6 @@ from minitask.sandbox.allow_list import granted
 from minitask.sandbox.choose_sandbox import choose_sandbox, how_to_strengthen
 from minitask.sandbox.sandbox import Strength
 from minitask.settings import ExecutorSetting, Settings
-from minitask.words import one_line
 
 CHECK_SECONDS = 120
 
@@ -202,23 +201,9 @@ def _repository_checks(
     if not text:
         return
     session = Session(folder, environ, repository, settings)
-    with session.engine("doctor", quiet=True, looks_only=True) as engine:
-        if engine.sandbox.strength is Strength.NONE:  # it must not run unconfined without a request
-            yield CheckResult("check", "note", f"`{text}` was not tried: there is no sandbox")
-            return
-        commit = engine.objects.commit("HEAD")
-        trial = try_check(engine, text, commit, seconds=CHECK_SECONDS) if commit else None
-    if trial is None:
-        return
-    record, lack = trial.command, trial.lack
-    if record.passed:
-        yield CheckResult("check", "ok", f"`{text}` passes on HEAD, in {record.seconds:.1f} s")
-    elif lack is not None:
-        yield CheckResult("check", "note", f"`{text}` {lack.problem}", lack.hint)
-    else:
-        last = one_line(record.output_tail.strip().rpartition("\n")[2], longest=100)
-        why = record.reason or f"exit code {record.exit_code}"
-        yield CheckResult("check", "note", f"`{text}` fails on HEAD: {why}", last)
+    for tried in try_checks(session, [text], seconds=CHECK_SECONDS):
+        state = "ok" if tried.passes else "note"
+        yield CheckResult("check", state, f"`{text}` {tried.outcome}", tried.hint)
 
 
 def _log_in(agent: InstalledAgent) -> str:

@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import replace
 
 from minitask import config
-from minitask.cli.session import environment, start_folder
+from minitask.cli.check_trial import TriedCheck, try_checks
+from minitask.cli.session import Session, environment, start_folder
+from minitask.cli.terminal import say
+from minitask.engine.repository_settings import load_settings
 from minitask.errors import UsageError
 from minitask.git.repository import Repository, discover
 from minitask.planning.agent_guides import AGENTS, PlannedFile, agent_changes
-from minitask.planning.scaffold import init_files, is_unset, with_shared
-from minitask.planning.survey import SHARE, Suggestion, missing, survey
+from minitask.planning.scaffold import init_files, is_unset, passing, with_survey
+from minitask.planning.survey import CHECKS, SHARE, Suggestion, missing, survey
 from minitask.presets import PRESETS
 from minitask.settings import FILE
 
@@ -25,6 +29,8 @@ NOTHING_CHOSEN = "chose    nothing: specs with an edit script run all the same"
 NOTHING = "no Ollama, no agent that is logged in, no API key"
 ANEW = f"rm {FILE} && minitask init"
 KEPT = "kept"
+CHECK_SECONDS = 60
+"""Time limit of a check that is tried; one that takes longer would slow down every merge."""
 NOTHING_WRITTEN = "dry run  nothing was written"
 SETTING_KEYS = ("preset", "executors", "tiers")
 """Settings of the user that make a search unnecessary."""
@@ -81,14 +87,16 @@ def command(
     lines: list[str] = []
     if not preset and is_new:
         settings, lines = _found(environ, dry_run=dry_run)
-    settings = with_shared(settings, suggestions)
+    checks = _try_checks(repository, environ, suggestions) if is_new and not dry_run else {}
+    suggestions = passing(suggestions, [check for check, tried in checks.items() if tried.passes])
+    settings = with_survey(settings, suggestions)
     own_files = init_files(top, settings, suggestions=suggestions, templates=templates)
     changes = (*own_files, *for_agents)
     _write(changes, dry_run=dry_run)
     if is_new and not dry_run:
         text = (top / FILE).read_text("utf-8")
         config.trust(environ, repository=repository.common_dir, text=text)
-    lines += _surveyed(repository, suggestions if is_new else ())
+    lines += _surveyed(repository, suggestions if is_new else (), checks)
     lines += _written(changes, trusted=is_new and bool(settings), dry_run=dry_run)
     click.echo("\n".join(lines))
     command = 'new PROJECT "TITLE"' if NOTHING_CHOSEN in lines else 'do "WHAT TO CHANGE"'
@@ -127,13 +135,32 @@ def _remove(changes: Sequence[PlannedFile], *, dry_run: bool) -> int:
     return 0
 
 
-def _surveyed(repository: Repository, suggestions: Sequence[Suggestion]) -> Iterator[str]:
-    """Yield the suggestions from the repository's files, and what the checkout lacks."""
+def _try_checks(
+    repository: Repository, environ: Mapping[str, str], suggestions: Sequence[Suggestion]
+) -> dict[str, TriedCheck]:
+    """Return the outcomes of the suggested checks on HEAD, with the suggested folders shared, by command."""
+    commands = [each.value for each in suggestions if each.key == CHECKS]
+    if not commands or repository.top is None:
+        return {}
+    say(f"trying `{'`, `'.join(commands)}` on HEAD, for {CHECK_SECONDS} s at most")
+    shared = tuple(each.value for each in suggestions if each.key == SHARE)
+    settings = replace(load_settings(repository, environ), share=shared)
+    session = Session(repository.top, environ, repository, settings)
+    return {tried.command: tried for tried in try_checks(session, commands, seconds=CHECK_SECONDS)}
+
+
+def _surveyed(
+    repository: Repository, suggestions: Sequence[Suggestion], checks: Mapping[str, TriedCheck]
+) -> Iterator[str]:
+    """Yield what was set and suggested by the repository's files, and what the checkout lacks."""
     for each in suggestions:
-        word = "share" if each.key == SHARE else "suggest"
+        word = "suggest" if not each.is_on else "share" if each.key == SHARE else "set"
         what = each.value if each.key == SHARE else f"{each.key}: {each.value}"
-        yield f"{word:8} {what}  ({each.reason})"
-    if any(each.key != SHARE for each in suggestions):
+        tried = checks.get(each.value)
+        yield f"{word:8} {what}  ({each.reason}{f'; {tried.outcome}' if tried else ''})"
+        if word == "set":
+            yield "         runs on every tree before it is merged"
+    if not all(each.is_on for each in suggestions):
         yield f"         not on yet: remove the `# ` before it in {FILE}, then: minitask trust"
     for problem, command in missing(repository):
         yield f"missing  {problem}: {command}"

@@ -5,18 +5,20 @@ The first comment of a template states its purpose, and its variables with their
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask import resources
 from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
 from minitask.patterns import lazy_pattern
 from minitask.planning.agent_guides import PlannedFile
-from minitask.planning.survey import SHARE, Suggestion
+from minitask.planning.survey import CHECKS, SHARE, Suggestion
 from minitask.settings import FILE
 from minitask.spec.dependency_graph import slug
 from minitask.spec.paths import check_path
@@ -64,8 +66,9 @@ def init_files(
     """
     text = config_text(settings, suggestions)
     changes = [_new_file(top, FILE, text)]
-    if changes[0].what == "kept" and is_unset(top, suggestions) and text != unset_text(suggestions):
-        changes = [PlannedFile(FILE, "updated", top / FILE, text.encode())]
+    content = text.encode()
+    if changes[0].what == "kept" and is_unset(top, suggestions) and not _holds(top / FILE, content):
+        changes = [PlannedFile(FILE, "updated", top / FILE, content)]
     if templates:
         for source in template_files(None).values():
             name = f"{PROJECTS}/{TEMPLATES}/{source.name}"
@@ -78,27 +81,46 @@ def is_unset(top: Path, suggestions: Sequence[Suggestion]) -> bool:
     path = top / FILE
     if path.is_symlink() or not path.is_file():
         return not path.exists()
-    return path.read_bytes() == unset_text(suggestions).encode()
+    return any(_holds(path, text.encode()) for text in _unset_texts(suggestions))
 
 
-def unset_text(suggestions: Sequence[Suggestion]) -> str:
-    """Return the configuration for a repository on a machine where nothing was found."""
-    return config_text(with_shared({}, suggestions), suggestions)
+def _holds(path: Path, content: bytes) -> bool:
+    return path.read_bytes() == content
 
 
-def with_shared(
+def _unset_texts(suggestions: Sequence[Suggestion]) -> Iterator[str]:
+    """Yield the configurations for a machine where no executor was found, by the checks that passed."""
+    checks = [each.value for each in suggestions if each.key == CHECKS]
+    for passed in product((True, False), repeat=len(checks)):
+        survey = passing(
+            suggestions, [check for check, is_on in zip(checks, passed, strict=True) if is_on]
+        )
+        yield config_text(with_survey({}, survey), survey)
+
+
+def passing(suggestions: Sequence[Suggestion], checks: Sequence[str]) -> tuple[Suggestion, ...]:
+    """Return the suggestions with exactly these checks on."""
+    return tuple(
+        replace(each, is_on=each.value in checks) if each.key == CHECKS else each
+        for each in suggestions
+    )
+
+
+def with_survey(
     settings: Mapping[str, Any], suggestions: Sequence[Suggestion]
 ) -> Mapping[str, Any]:
-    """Return the settings with the folders to share."""
-    shared = [suggestion.value for suggestion in suggestions if suggestion.key == SHARE]
-    return {**settings, "workspace": {"share": shared}} if shared else settings
+    """Return the settings with the folders to share and the checks that pass."""
+    shared = [each.value for each in suggestions if each.key == SHARE]
+    checks = [each.value for each in suggestions if each.key == CHECKS and each.is_on]
+    found = {"workspace": {"share": shared} if shared else {}, "checks": checks}
+    return {**settings, **{key: value for key, value in found.items() if value}}
 
 
 def config_text(settings: Mapping[str, Any], suggestions: Sequence[Suggestion] = ()) -> str:
     """Return the text of `minitask.yaml`: these settings, then suggestions and every other key as comments."""
     template = resources.path("templates", FILE).read_text("utf-8")
     schema, _, options = template.partition("\n")
-    options = f"{_suggested([item for item in suggestions if item.key != SHARE])}{options}"
+    options = f"{_suggested([item for item in suggestions if not item.is_on])}{options}"
     if not settings:
         return f"{schema}\n{options}"
     import yaml

@@ -46,11 +46,15 @@ BETTER = ("anthropic", "openai", "claude", "codex")
 
 
 class Suggestion(Struct, frozen=True):
-    """A setting that a repository's files suggest: its key, one item of its list, and the reason."""
+    """A setting that a repository's files suggest: its key, one item of its list, and the reason.
+
+    `is_on`: it is safe to set, not only to suggest: a folder to share, or a check that passes on HEAD.
+    """
 
     key: str
     value: str
     reason: str
+    is_on: bool = False
 
 
 def survey(repository: Repository) -> tuple[Suggestion, ...]:
@@ -102,7 +106,7 @@ def _shared(repository: Repository, top: Path, package: Mapping[str, Any]) -> It
     }
     for name, reason in folders.items():
         if (top / name).is_dir() and git.succeeds("check-ignore", "-q", "--", name):
-            yield Suggestion(SHARE, name, reason)
+            yield Suggestion(SHARE, name, reason, is_on=True)
 
 
 def _workspaces(top: Path, package: Mapping[str, Any]) -> Iterator[Path]:
