@@ -24,20 +24,10 @@ WHEEL = {"url": "file:///tmp/minitask-1-py3-none-any.whl", "archive_info": {}}
         (EDITABLE, "pip", "", f"{PIP}-e '/src/clone[mcp]'"),
         (CLONE, "pip", "pipx_metadata.json", "pipx install --force '/home/a/my clone[mcp]'"),
         (CLONE, "uv", "uv-receipt.toml", "uv tool install '/home/a/my clone[mcp]'"),
-        (
-            GIT,
-            "uv",
-            "uv-receipt.toml",
-            "uv tool install 'minitask[mcp] @ git+https://host/a.git@v1'",
-        ),
-        (
-            WHEEL,
-            "uv",
-            "",
-            f"uv pip install --python {sys.executable} 'minitask[mcp] @ {WHEEL['url']}'",
-        ),
+        (GIT, "uv", "uv-receipt.toml", "uv tool install 'minitask[mcp] @ git+https://host/a.git@v1'"),
+        (WHEEL, "uv", "", f"uv pip install --python {sys.executable} 'minitask[mcp] @ {WHEEL['url']}'"),
     ],
-)
+)  # fmt: skip
 def test_an_extra_is_added_from_where_minitask_came_from(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -66,19 +66,10 @@ def test_a_config_taken_at_a_glance_is_valid(document: dict[str, Any]) -> None:
     [
         {"id": "02-extract-base", "depends_on": ["01-a", "p/02"], "tags": "ARCH"},
         {"complexity": "low", "tier": "none", "timeout_seconds": 60, "network": False},
-        {
-            "network": [
-                "a.org",
-                "*.b.org:443",
-                "127.0.0.1:5432",
-                "[::1]:80",
-                "localhost:99",
-                "10.0.0.5",
-            ]
-        },
+        {"network": ["a.org", "*.b.org:443", "127.0.0.1:5432", "[::1]:80", "localhost:99", "10.0.0.5"]},
         {"max_cost_usd": Decimal("0.05"), "review": None, "protected": [], "proof": "none"},
     ],
-)
+)  # fmt: skip
 def test_usual_front_matter_needs_no_library(document: dict[str, Any]) -> None:
     assert surely_fits(document, OPTIONS)
 

@@ -78,22 +78,16 @@ def test_guarded_keys_of_a_repository_count_only_once_trusted(key: str) -> None:
         ("- a\n- b", "mapping"),
         ("a: [", "YAML"),
         ("limits: {seconds: 0}", "limits.seconds must be at least 1, not 0"),
-        (
-            "checks: pytest -q",
-            "checks must be a list, not 'pytest -q'|write `checks: [\"pytest -q\"]`",
-        ),
+        ("checks: pytest -q", "checks must be a list, not 'pytest -q'|write `checks: [\"pytest -q\"]`"),
         ("sandbox: yes", "sandbox must be one of auto, required, none, not true"),
         ("tiers: {cheep: {}}", "a key of tiers must be one of free, cheap, |did you mean cheap?"),
-        (
-            "tiers: {cheap: {executor: x}}",
-            "tiers.cheap lacks 'model'|add `model`: The model's name",
-        ),
+        ("tiers: {cheap: {executor: x}}", "tiers.cheap lacks 'model'|add `model`: The model's name"),
         ("budget: 5", "budget must be a mapping, not 5|its keys: max_cost_usd, unpriced"),
         ("prices: {m: 3}", "prices.m must be a mapping or text, not 3|its keys: input, "),
         ("routing: {escalation: [big]}", "routing.escalation.0 must be one of |choose one of them"),
         ("gates: [validate]", "scope is missing"),
     ],
-)
+)  # fmt: skip
 def test_a_mistake_names_the_key_its_line_and_the_way_out(text: str, words: str) -> None:
     with pytest.raises(UsageError) as caught:
         layer(f"\n{text}")

@@ -22,21 +22,15 @@ def test_without_a_command_the_help_is_printed_as_it_is(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (
-            ("validate", "--formt", "json"),
-            "no such option '--formt'\n  fix: did you mean --format?",
-        ),
+        (("validate", "--formt", "json"), "no such option '--formt'\n  fix: did you mean --format?"),
         (
             ("review", "p/01", "--reject"),
             "option '--reject' requires an argument\n  fix: `minitask review --help` says how it is used",
         ),
         (("completion",), "missing argument '{bash|zsh|fish}'\n  fix: choose from bash, zsh, fish"),
-        (
-            ("plan", "x", "--tier", "fre"),
-            "invalid value for '--tier': 'fre'\n  fix: did you mean free?",
-        ),
+        (("plan", "x", "--tier", "fre"), "invalid value for '--tier': 'fre'\n  fix: did you mean free?"),
     ],
-)
+)  # fmt: skip
 def test_a_usage_error_says_each_thing_once(
     world: World, arguments: tuple[str, ...], message: str
 ) -> None:

@@ -110,11 +110,7 @@ def test_status_lists_the_project_in_whose_folder_one_is(projects: World) -> Non
         (("new", "p", "x", "--template", "edit-file", "--set", "pth=1"), "", "did you mean path?"),
         (("sync", "origni"), "", "did you mean origin?"),
         (("route", "p"), "tiers: {cheap: {executor: scriptd, model: x}}", "did you mean scripted?"),
-        (
-            ("exec", "p/1"),
-            "tiers: {frontier: {executor: scriptd, model: x}}",
-            "did you mean scripted?",
-        ),
+        (("exec", "p/1"), "tiers: {frontier: {executor: scriptd, model: x}}", "did you mean scripted?"),
         (("status",), "sandbox: requird", "did you mean required?"),
         (("status",), "executors: {x: {type: olama}}", "did you mean ollama?"),
         (("status",), "presett: local", "did you mean preset?"),
@@ -124,7 +120,7 @@ def test_status_lists_the_project_in_whose_folder_one_is(projects: World) -> Non
         (("verify", "p/1"), "", "fix: minitask exec p/01-b, or name a commit\n"),
         (("verify", "HEAD~99"), "", "fix: name a branch, a commit or PROJECT/ID\n"),
     ],
-)
+)  # fmt: skip
 def test_what_is_mistyped_is_answered_with_what_is_meant(
     world: World, arguments: tuple[str, ...], settings: str, hint: str
 ) -> None:

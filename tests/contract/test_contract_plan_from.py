@@ -214,18 +214,8 @@ def test_one_task_alone_says_what_it_lacks(three: World) -> None:
     ("source", "files", "asked", "project"),
     [
         (KIRO, {KIRO: "kiro.md"}, ["2", "3", "4", "6"], "store"),
-        (
-            "openspec/changes/add-core",
-            {"openspec/changes/add-core/tasks.md": "openspec.md"},
-            ["2", "Docs"],
-            "add-core",
-        ),
-        (
-            ".beads",
-            {".beads/issues.jsonl": "issues.jsonl"},
-            ["bd-a1.1", "bd-a1.2", "bd-b2", "bd-d4"],
-            "beads",
-        ),
+        ("openspec/changes/add-core", {"openspec/changes/add-core/tasks.md": "openspec.md"}, ["2", "Docs"], "add-core"),
+        (".beads", {".beads/issues.jsonl": "issues.jsonl"}, ["bd-a1.1", "bd-a1.2", "bd-b2", "bd-d4"], "beads"),
         (
             "backlog",
             {
@@ -238,7 +228,7 @@ def test_one_task_alone_says_what_it_lacks(three: World) -> None:
         (PLAN, {PLAN: "tasks.json"}, ["2", "5", "3", "5#2"], "task-master"),
     ],
     ids=["kiro", "openspec", "beads", "backlog", "task-master"],
-)
+)  # fmt: skip
 def test_every_format_is_planned_from_its_file_or_folder(
     world: World, source: str, files: dict[str, str], asked: list[str], project: str
 ) -> None:
@@ -282,11 +272,7 @@ def test_what_import_reads_is_sent_there(world: World) -> None:
         (("none.json",), {}, "is not a file"),
         (("a.json",), {"a.json": "{}"}, "no plan in a known format"),
         (("a.json", "--format", "taskmaster"), {"a.json": "{}"}, "did you mean task-master?"),
-        (
-            ("a.json", "--format", "wiki"),
-            {"a.json": "{}"},
-            "task-master, kiro, openspec, beads, answer, backlog",
-        ),
+        (("a.json", "--format", "wiki"), {"a.json": "{}"}, "task-master, kiro, openspec, beads, answer, backlog"),
         (("a.py",), {"a.py": "x = 1"}, "a.py is no plan in a known format"),
         (("a.py", "--project", "x", "--dry-run"), {"a.py": "x = 1"}, "without --dry-run"),
         (("a.json", "--format", "spec-kit"), {"a.json": "{}"}, "minitask import spec-kit"),
@@ -299,7 +285,7 @@ def test_what_import_reads_is_sent_there(world: World) -> None:
         ((PLAN, "--issue", "1"), {PLAN: THREE}, "--from alone"),
         ((PLAN, "--project", "../up"), {PLAN: THREE}, "not a valid project name"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_planned_is_said(
     world: World, words: tuple[str, ...], files: dict[str, str | bytes], told: str
 ) -> None:

@@ -497,14 +497,10 @@ def test_the_spec_keeps_the_issue_which_hears_of_the_merge_if_asked(
     ("which", "code", "words"),
     [
         ("8", 3, "/issues/8: it is not there, or the token lacks a scope"),
-        (
-            "https://evil.example/a/b/issues/1",
-            2,
-            "error: the issue is on evil.example, which no setting says",
-        ),
+        ("https://evil.example/a/b/issues/1", 2, "error: the issue is on evil.example, which no setting says"),
         ("seven", 2, "neither a number nor the address of an issue"),
     ],
-)
+)  # fmt: skip
 def test_an_issue_that_cannot_be_read_plans_nothing(
     world: World, forge: ScriptedForge, which: str, code: int, words: str
 ) -> None:

@@ -259,27 +259,15 @@ def test_failing_tests_that_do_not_end_are_stopped_and_that_is_said(world: World
 
 
 IDLE: dict[str, tuple[str, str, str]] = {
-    "nothing is compared": (
-        "def test_a():\n    add(2, 2)\n",
-        f"{PYTEST} test_a.py",
-        "check nothing",
-    ),
-    "a comparison is dropped": (
-        "def test_a():\n    return add(2, 2) == 5\n",
-        PYTEST,
-        "check nothing",
-    ),
+    "nothing is compared": ("def test_a():\n    add(2, 2)\n", f"{PYTEST} test_a.py", "check nothing"),
+    "a comparison is dropped": ("def test_a():\n    return add(2, 2) == 5\n", PYTEST, "check nothing"),
     "a tuple is asserted": ("def test_a():\n    assert (add(2, 2) == 5, 'x')\n", PYTEST, "nothing"),
     "a failure is caught": (
         "def test_a():\n    try:\n        assert add(2, 2) == 5\n    except AssertionError:\n        print('no')\n",
         PYTEST,
         "check nothing",
     ),
-    "no command runs it": (
-        "def test_a():\n    add(2, 2)\n",
-        "python -m py_compile test_a.py",
-        "check nothing",
-    ),
+    "no command runs it": ("def test_a():\n    add(2, 2)\n", "python -m py_compile test_a.py", "check nothing"),
     "no runner finds it": ("def check_a():\n    assert add(2, 2) == 5\n", PYTEST, "holds no test"),
     "its class is passed over": (
         "class ATests:\n    def test_a(self):\n        assert add(2, 2) == 5\n",
@@ -299,7 +287,7 @@ IDLE: dict[str, tuple[str, str, str]] = {
         f"{PYTEST} test_a.py",
         "leaves tests out",
     ),
-}
+}  # fmt: skip
 
 
 @pytest.mark.sampled(3)

@@ -56,15 +56,11 @@ MONOREPO = {
         ({"Cargo.toml": ""}, [], {"checks": ["cargo test --quiet --offline"]}),
         ({"Makefile": "all: app\ntest: app\n\t./app\n"}, [], {"checks": ["make test"]}),
         ({"Makefile": "test := 1\ntests: x\n"}, [], {}),
-        (
-            {"Makefile": "test:\n\tcargo test\n", "Cargo.toml": ""},
-            [],
-            {"checks": ["cargo test --quiet --offline"]},
-        ),
+        ({"Makefile": "test:\n\tcargo test\n", "Cargo.toml": ""}, [], {"checks": ["cargo test --quiet --offline"]}),
         ({"go.mod": "module x\n"}, [], {"checks": ["go test ./..."]}),
         ({"eslint.config.mjs": ""}, [], {"lint": ["npx --no-install eslint ."]}),
     ],
-)
+)  # fmt: skip
 def test_init_suggests(
     world: World, files: dict[str, str], ignored: list[str], suggested: dict[str, list[str]]
 ) -> None:

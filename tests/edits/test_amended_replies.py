@@ -54,30 +54,15 @@ NEW = whole("new.txt", "x\ny\nz\n")
 TWO = edit("a.txt", ("two", "two\n2"))
 FIRST = edit("long.txt", ("line 2", "LINE 2"))
 TAKEN = {
-    "edits of a file that was created": (
-        (NEW, edit("new.txt", ("y", "Y"))),
-        {"new.txt": "x\nY\nz\n"},
-    ),
-    "another file too": (
-        (NEW, TWO),
-        {"new.txt": "x\ny\nz\n", "a.txt": "one\ntwo\n2\nthree\n"},
-    ),
+    "edits of a file that was created": ((NEW, edit("new.txt", ("y", "Y"))), {"new.txt": "x\nY\nz\n"}),
+    "another file too": ((NEW, TWO), {"new.txt": "x\ny\nz\n", "a.txt": "one\ntwo\n2\nthree\n"}),
     "an edit of an edit": ((TWO, edit("a.txt", ("2", "II"))), {"a.txt": "one\ntwo\nII\nthree\n"}),
-    "all anew, against the base": (
-        (TWO, edit("a.txt", ("two", "two\nII"))),
-        {"a.txt": "one\ntwo\nII\nthree\n"},
-    ),
+    "all anew, against the base": ((TWO, edit("a.txt", ("two", "two\nII"))), {"a.txt": "one\ntwo\nII\nthree\n"}),
     "the whole file anew": ((TWO, whole("a.txt", "1\n")), {"a.txt": "1\n"}),
     "the same again": ((NEW, NEW), {"new.txt": "x\ny\nz\n"}),
-    "a third": (
-        (NEW, edit("new.txt", ("y", "Y")), edit("new.txt", ("Y", "why"))),
-        {"new.txt": "x\nwhy\nz\n"},
-    ),
-    "one file taken back": (
-        (NEW + TWO, edit("a.txt", ("2\nthree", "three"))),
-        {"new.txt": "x\ny\nz\n"},
-    ),
-}
+    "a third": ((NEW, edit("new.txt", ("y", "Y")), edit("new.txt", ("Y", "why"))), {"new.txt": "x\nwhy\nz\n"}),
+    "one file taken back": ((NEW + TWO, edit("a.txt", ("2\nthree", "three"))), {"new.txt": "x\ny\nz\n"}),
+}  # fmt: skip
 REFUSED = {
     "a text that the result does not hold": (NEW, edit("new.txt", ("q", "Q"))),
     "a text that only the base holds": (

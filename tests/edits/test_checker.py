@@ -110,14 +110,8 @@ RENAME = _spec("01-one", "edit a.txt", script=_search("a.txt", "line 2", "line t
 REST = ("edit a.txt", "create c.txt")
 
 CASES = {
-    "a search text that is nowhere": (
-        [_spec("01-x", "edit a.txt", script=_search("a.txt", "line 99", "x"))],
-        "E304",
-    ),
-    "a search text that stands twice": (
-        [_spec("01-x", "edit a.txt", script=_search("a.txt", "line", "x"))],
-        "E304",
-    ),
+    "a search text that is nowhere": ([_spec("01-x", "edit a.txt", script=_search("a.txt", "line 99", "x"))], "E304"),
+    "a search text that stands twice": ([_spec("01-x", "edit a.txt", script=_search("a.txt", "line", "x"))], "E304"),
     "two search texts that are nowhere": (
         [
             _spec(
@@ -128,26 +122,14 @@ CASES = {
         ],
         "E304 E304",
     ),
-    "a search text that is there": (
-        [_spec("01-x", "edit a.txt", script=_search("a.txt", "line 9", "x"))],
-        "",
-    ),
-    "a range past the end": (
-        [_spec("01-x", *REST, script=_edits("move a.txt:8-12 -> c.txt"))],
-        "E304",
-    ),
+    "a search text that is there": ([_spec("01-x", "edit a.txt", script=_search("a.txt", "line 9", "x"))], ""),
+    "a range past the end": ([_spec("01-x", *REST, script=_edits("move a.txt:8-12 -> c.txt"))], "E304"),
     "a range to insert after, past the end": (
         [_spec("01-x", "edit a.txt", script=_edits("copy b.txt -> a.txt:40"))],
         "E304",
     ),
-    "an overlap": (
-        [_spec("01-x", *REST, script=_edits("move a.txt:2-5 -> c.txt", "move a.txt:4-6 -> c.txt"))],
-        "E304",
-    ),
-    "a diff that does not apply": (
-        [_spec("01-x", "edit a.txt", script=_diff("line 3", "x"))],
-        "E304",
-    ),
+    "an overlap": ([_spec("01-x", *REST, script=_edits("move a.txt:2-5 -> c.txt", "move a.txt:4-6 -> c.txt"))], "E304"),
+    "a diff that does not apply": ([_spec("01-x", "edit a.txt", script=_diff("line 3", "x"))], "E304"),
     "a diff that applies": ([_spec("01-x", "edit a.txt", script=_diff("line 2", "x"))], ""),
     "what a dependency makes": (
         [
@@ -245,28 +227,16 @@ CASES = {
         [_spec("01-x", "read c.txt", "create d.txt"), _spec("02-y", "create c.txt", needs=["01"])],
         "E201 W214",
     ),
-    "a file that two tasks create": (
-        [_spec("01-x", "create c.txt"), _spec("02-y", "create c.txt")],
-        "N207 E309",
-    ),
-    "an edit that a model is shown": (
-        [_spec("01-x", *REST, script=_search("a.txt", "nope", "x"))],
-        "N303 W306",
-    ),
+    "a file that two tasks create": ([_spec("01-x", "create c.txt"), _spec("02-y", "create c.txt")], "N207 E309"),
+    "an edit that a model is shown": ([_spec("01-x", *REST, script=_search("a.txt", "nope", "x"))], "N303 W306"),
     "tier none without a script": ([_spec("01-x", "edit a.txt", tier="none")], "E305"),
     "tier none with half a script": (
         [_spec("01-x", *REST, script=_search("a.txt", "line 9", "x"), tier="none")],
         "E305 N303",
     ),
-    "another spec among the files": (
-        [RENAME, _spec("02-y", "edit mini-projects/p/01-one.md")],
-        "E410",
-    ),
-    "the folder of specs in another case": (
-        [_spec("02-y", "create Mini-Projects/p/notes.txt")],
-        "E410",
-    ),
-}
+    "another spec among the files": ([RENAME, _spec("02-y", "edit mini-projects/p/01-one.md")], "E410"),
+    "the folder of specs in another case": ([_spec("02-y", "create Mini-Projects/p/notes.txt")], "E410"),
+}  # fmt: skip
 
 
 def _codes(specs: Sequence[Spec], ground: Ground = BASE) -> str:

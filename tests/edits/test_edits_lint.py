@@ -30,28 +30,19 @@ DIFF = ("diff", "--- a/app.py\n+++ b/app.py\n@@ -1,2 +1,2 @@\n import os\n-A = 1
 CASES = {
     "no script": (_spec({"base.py": CREATE}), ""),
     "plain snippets": (_spec({"base.py": CREATE}, ("python", "X = 1\n")), ""),
-    "an operation without its arrow": (
-        _spec({"base.py": CREATE}, ("edits", "copy app.py:1-9 base.py\n")),
-        "E301",
-    ),
+    "an operation without its arrow": (_spec({"base.py": CREATE}, ("edits", "copy app.py:1-9 base.py\n")), "E301"),
     "a block that is not closed": (
         _spec({"a.py": EDIT}, ("python path=a.py", "<<<<<<< SEARCH\nx\n=======\ny\n")),
         "E301",
     ),
     "a copy": (_spec({"app.py": READ, "base.py": CREATE}, COPY), ""),
     "a copy to a file that is not listed": (_spec({"app.py": EDIT}, COPY), "E302 N303"),
-    "a move from a file that is only read": (
-        _spec({"app.py": READ, "base.py": CREATE}, MOVE),
-        "E302",
-    ),
+    "a move from a file that is only read": (_spec({"app.py": READ, "base.py": CREATE}, MOVE), "E302"),
     "a move": (_spec({"app.py": EDIT, "base.py": CREATE}, MOVE), ""),
     "a diff of a file that is not listed": (_spec({"base.py": CREATE}, COPY, DIFF), "E302"),
-    "one file twice": (
-        _spec({"base.py": CREATE}, COPY, ("edits", "copy app.py:20-30 -> new.py\n" * 2)),
-        "E302",
-    ),
+    "one file twice": (_spec({"base.py": CREATE}, COPY, ("edits", "copy app.py:20-30 -> new.py\n" * 2)), "E302"),
     "a file that is left": (_spec({"base.py": CREATE, "tests.py": CREATE}, COPY), "N303"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("spec", "codes"), CASES.values(), ids=CASES.keys())

@@ -63,16 +63,12 @@ def test_common_indentation_is_what_lines_begin_with_alike() -> None:
 @pytest.mark.parametrize(
     ("have", "want", "said"),
     [
-        (
-            "value\u00a0= one",
-            "value = one",
-            "has U+00A0 NO-BREAK SPACE where the search text has a space",
-        ),
+        ("value\u00a0= one", "value = one", "has U+00A0 NO-BREAK SPACE where the search text has a space"),
         ("value\t= one", "value = one", "has a tab where the search text has a space"),
         ('say "one two"', "say \u201cone two\u201d", "has U+201C LEFT DOUBLE QUOTATION MARK"),
         ("cafe\u0301 one", "caf\u00e9 one", "has U+00E9 LATIN SMALL LETTER E WITH ACUTE"),
     ],
-)
+)  # fmt: skip
 def test_the_character_that_differs_is_named(have: str, want: str, said: str) -> None:
     assert said in describe_nearest(["first", have, "last"], [want])
 

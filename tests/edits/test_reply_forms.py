@@ -220,16 +220,12 @@ def test_blocks_with_other_markers_are_read(opening: str, divider: str, closing:
         "<<<<<<< ORIGINAL\n  color: red;\n=======\n  color: blue;\n",
         "<<<<<<< HEAD\n  color: red;\n||||||| base\n  x\n=======\n  color: blue;\n>>>>>>> new\n",
         "<<<<<<< HEAD\n  color: red;\n=======\nx\n=======\n  color: blue;\n>>>>>>> new\n",
-        CSS.replace(
-            "  color: red;\n", "<<<<<<< HEAD\n  color: red;\n=======\n  color: blue;\n>>>>>>> b\n"
-        ),
+        CSS.replace("  color: red;\n", "<<<<<<< HEAD\n  color: red;\n=======\n  color: blue;\n>>>>>>> b\n"),
         CSS + ">>>>>>> REPLACE\n",
-        "<<<<<<< SEARCH\n  red\n=======\n  blue\n>>>>>>> REPLACE\n".replace("<", "&lt;").replace(
-            ">", "&gt;"
-        ),
+        "<<<<<<< SEARCH\n  red\n=======\n  blue\n>>>>>>> REPLACE\n".replace("<", "&lt;").replace(">", "&gt;"),
         "<<<<<<< SEARCH\nno such line\n=======\n  color: blue;\n>>>>>>> REPLACE\n",
     ],
-)
+)  # fmt: skip
 def test_what_looks_like_blocks_and_cannot_be_read_in_one_way_goes_back(content: str) -> None:
     error_of(whole("a.css", content), CSS_TASK)
 
@@ -647,11 +643,7 @@ MIXED = "one = 1\r\ntwo = 2\nthree = 3\r\nfour = 4\n"
     ("base", "written", "after"),
     [
         (MIXED, "one = 1\ntwo = 2\nthree = 3\nfour = 5\n", MIXED.replace("four = 4", "four = 5")),
-        (
-            MIXED,
-            "one = 1\ntwo = 2\nnew = 0\nthree = 3\nfour = 4\n",
-            MIXED.replace("three", "new = 0\nthree"),
-        ),
+        (MIXED, "one = 1\ntwo = 2\nnew = 0\nthree = 3\nfour = 4\n", MIXED.replace("three", "new = 0\nthree")),
         (MIXED, "one = 1\nthree = 3\nfour = 4\n", MIXED.replace("two = 2\n", "")),
         ("a\r\nb\r\n", "a\nc\nb\n", "a\r\nc\r\nb\r\n"),
         ("a\r\nb", "a\nb\nc\n", "a\r\nb\r\nc\r\n"),
@@ -664,7 +656,7 @@ MIXED = "one = 1\r\ntwo = 2\nthree = 3\r\nfour = 4\n"
         ("a\nb", "c\nb\n", "c\nb"),
         ("x \nx\ny\n", "x\nx\nz\n", "x \nx\nz\n"),
     ],
-)
+)  # fmt: skip
 def test_a_line_that_a_whole_file_repeats_stays_byte_for_byte(
     base: str, written: str, after: str
 ) -> None:

@@ -17,36 +17,17 @@ from minitask.spec.model import FileAction, LineRange
 
 F = "```"
 KINDS: dict[str, tuple[str, ...]] = {
-    "src/a.py": (
-        "import os",
-        "",
-        "def f():",
-        "    return 1",
-        "    '''",
-        "    ```",
-        "x = {1: 2}",
-        "# c",
-    ),
+    "src/a.py": ("import os", "", "def f():", "    return 1", "    '''", "    ```", "x = {1: 2}", "# c"),
     "a.css": ("body {", "  color: red;", "}", "", "h1 {", "  margin: 0;"),
     "docs/a.md": ("# A", "", "text", "- item", F, f"{F}bash", "npm i", "=======", "---", "1. one"),
     "a.toml": ("[a]", "x = 1", "", "y = '<<<<<<< HEAD'"),
     "t.tsv": ("1\tone", "2\ttwo", "3\t3", "4\t1", "", "name\tn"),
     "n.csv": ("1,a", "2,b", "3 c", "id,name"),
     "y.yaml": ("1: a", "2: b", "a: 1", "", "- x", "  - y"),
-    "w.txt": (
-        "one",
-        "two",
-        "",
-        "</think>",
-        "<think>",
-        "*** Begin Patch",
-        "+++ b/x",
-        "--- a/x",
-        "@@ @@",
-    ),
+    "w.txt": ("one", "two", "", "</think>", "<think>", "*** Begin Patch", "+++ b/x", "--- a/x", "@@ @@"),
     "m.js": ("const a = `", "```", "`;", "", "}", "if (a) {", "// src/a.py"),
     "c.md": ("<<<<<<< HEAD", "ours", "=======", "theirs", ">>>>>>> branch", ""),
-}
+}  # fmt: skip
 BLOCKS = (
     ("<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE"),
     ("<<<<<<< ORIGINAL", "=======", ">>>>>>> UPDATED"),

@@ -204,10 +204,7 @@ def test_a_reply_that_may_be_incomplete_is_never_applied(reason):
         ({"prompt_tokens": -5, "completion_tokens": 7}, Usage(1, None, None, 7)),
         ({"prompt_tokens": 5, "completion_tokens": 10**12}, Usage(1, 5, None, None)),
         ({"prompt_tokens": 5.5, "completion_tokens": True}, Usage(1, None, None, None)),
-        (
-            {"prompt_tokens": 9, "completion_tokens": 1, "prompt_tokens_details": None},
-            Usage(1, 9, None, 1),
-        ),
+        ({"prompt_tokens": 9, "completion_tokens": 1, "prompt_tokens_details": None}, Usage(1, 9, None, 1)),
         (
             {
                 "prompt_tokens": 9,
@@ -224,12 +221,9 @@ def test_a_reply_that_may_be_incomplete_is_never_applied(reason):
             },
             Usage(1, 19, 10, 1, 0, 0),
         ),
-        (
-            {"prompt_tokens": 9, "completion_tokens": 1, "prompt_cache_hit_tokens": 8},
-            Usage(1, 9, 8, 1, 0, 0),
-        ),
+        ({"prompt_tokens": 9, "completion_tokens": 1, "prompt_cache_hit_tokens": 8}, Usage(1, 9, 8, 1, 0, 0)),
     ],
-)
+)  # fmt: skip
 def test_counts_that_make_no_sense_are_unknown_and_never_zero(found, expected):
     assert work(completion(WHOLE, usage=found)).usage == expected
 

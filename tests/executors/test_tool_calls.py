@@ -137,16 +137,10 @@ def test_a_reply_of_all_tokens_that_it_may_have_is_whole_where_it_ends_like_one(
     ("choice", "kind"),
     [
         ({"message": {"content": WHOLE, "refusal": "I cannot."}}, FailureKind.REFUSED),
-        (
-            {"message": {"content": [{"text": WHOLE}, {"type": "refusal", "refusal": "No."}]}},
-            FailureKind.REFUSED,
-        ),
-        (
-            {"message": {"content": WHOLE}, "native_finish_reason": "MAX_TOKENS"},
-            FailureKind.CUT_OFF,
-        ),
+        ({"message": {"content": [{"text": WHOLE}, {"type": "refusal", "refusal": "No."}]}}, FailureKind.REFUSED),
+        ({"message": {"content": WHOLE}, "native_finish_reason": "MAX_TOKENS"}, FailureKind.CUT_OFF),
     ],
-)
+)  # fmt: skip
 def test_a_reply_that_its_own_fields_take_back_is_none(
     choice: dict[str, Any], kind: FailureKind
 ) -> None:

@@ -78,12 +78,7 @@ OPENAI_FAULTS: list[tuple[object, int, FailureKind, str]] = [
     ([{"error": {"message": "API key not valid. Pass a valid one."}}], 400, AUTH, "not valid"),
     ([{"error": {"message": "no", "details": [{"reason": "API_KEY_INVALID"}]}}], 400, AUTH, "no"),
     ({"error": json.dumps({"error": {"message": "inner", "code": 401}})}, 500, AUTH, "inner"),
-    (
-        {"error": {"message": "upstream", "metadata": {"raw": '{"code":"insufficient_quota"}'}}},
-        429,
-        QUOTA,
-        "upstream",
-    ),
+    ({"error": {"message": "upstream", "metadata": {"raw": '{"code":"insufficient_quota"}'}}}, 429, QUOTA, "upstream"),
     ({"error": {"message": "Usage limit reached, resets at 3pm"}}, 429, QUOTA, "resets at 3pm"),
     ({"error": {"message": "You exceeded your current quota."}}, 429, QUOTA, "quota"),
     (
@@ -102,7 +97,7 @@ OPENAI_FAULTS: list[tuple[object, int, FailureKind, str]] = [
     (b'data: {"choices": []}\n\n', 200, TRANSPORT, "stream"),
     (b'{"choices": [{"message": {"content": "ha', 200, TRANSPORT, "damaged"),
     (b"", 502, TRANSPORT, "HTTP 502"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("body", "status", "kind", "words"), OPENAI_FAULTS)
@@ -251,24 +246,15 @@ def test_a_wait_is_read_where_it_is_one(text, seconds):
 
 
 REFUSALS: list[tuple[str, dict[str, int] | None]] = [
-    (
-        "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
-        {"max_completion_tokens": 8192},
-    ),
+    ("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", {"max_completion_tokens": 8192}),
     ("max_tokens: Extra inputs are not permitted", {"max_completion_tokens": 8192}),
-    (
-        "max_tokens is too large: 8192. This model supports at most 4096 completion tokens.",
-        {"max_tokens": 4096},
-    ),
+    ("max_tokens is too large: 8192. This model supports at most 4096 completion tokens.", {"max_tokens": 4096}),
     ("Invalid max_tokens value, the valid range of max_tokens is [1, 4096]", {"max_tokens": 4096}),
     ("max_tokens: 8192 > 4096, which is the maximum allowed number", {"max_tokens": 4096}),
-    (
-        "This model's maximum context length is 8192 tokens. However, you requested 8692 tokens.",
-        {"max_tokens": 7567},
-    ),
+    ("This model's maximum context length is 8192 tokens. However, you requested 8692 tokens.", {"max_tokens": 7567}),
     ("model 'm' not found", None),
     ("the prompt is too long: maximum context length is 400 tokens", None),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("message", "expected"), REFUSALS)

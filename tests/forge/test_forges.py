@@ -58,27 +58,15 @@ def dialect(forge: ScriptedForge, token: str = TOKEN) -> Forge:
         ("https://github.com/acme/app.git", ForgeSetting(), "https://api.github.com acme/app"),
         ("https://me:secret@github.com/acme/app", GHE, "https://api.github.com acme/app"),
         ("git@github.com:acme/app.git", ForgeSetting(), "https://api.github.com acme/app"),
-        (
-            "ssh://git@ssh.github.com:443/acme/app",
-            ForgeSetting(),
-            "https://api.github.com acme/app",
-        ),
+        ("ssh://git@ssh.github.com:443/acme/app", ForgeSetting(), "https://api.github.com acme/app"),
         ("https://acme.ghe.com/a/b", ForgeSetting(), "https://api.acme.ghe.com a/b"),
         ("git@gitlab.com:a/b/c.git", ForgeSetting(), "https://gitlab.com/api/v4 a/b/c"),
         ("git.corp.example:a/b", GHE, "https://git.corp.example/api/v3 a/b"),
-        (
-            "ssh://git@git.corp.example:2222/a/b.git",
-            SELF,
-            "https://git.corp.example:8443/api/v4 a/b",
-        ),
+        ("ssh://git@git.corp.example:2222/a/b.git", SELF, "https://git.corp.example:8443/api/v4 a/b"),
         ("/srv/git/app.git", ForgeSetting(repository="a/b"), "https://api.github.com a/b"),
-        (
-            "git@work:a/b",
-            ForgeSetting(type="gitlab", repository="x/y"),
-            "https://gitlab.com/api/v4 x/y",
-        ),
+        ("git@work:a/b", ForgeSetting(type="gitlab", repository="x/y"), "https://gitlab.com/api/v4 x/y"),
     ],
-)
+)  # fmt: skip
 def test_the_remote_and_the_settings_say_which_repository(
     url: str, setting: ForgeSetting, expected: str
 ) -> None:
@@ -92,23 +80,15 @@ def test_the_remote_and_the_settings_say_which_repository(
         ("https://me:secret@evil.example/a/b", GHE, "on evil.example, which no setting says"),
         ("https://github.com.evil.example/a/b", ForgeSetting(), "which no setting says"),
         ("https://evil.example/ghe.com", ForgeSetting(), "names no repository"),
-        (
-            "https://git.corp.example/a/b",
-            ForgeSetting(url="https://git.corp.example"),
-            "do not say",
-        ),
-        (
-            "https://h.example/a/b",
-            ForgeSetting(url="http://h.example", type="github"),
-            "no address",
-        ),
+        ("https://git.corp.example/a/b", ForgeSetting(url="https://git.corp.example"), "do not say"),
+        ("https://h.example/a/b", ForgeSetting(url="http://h.example", type="github"), "no address"),
         ("https://github.com/acme/../../user", ForgeSetting(), "names no repository"),
         ("C:\\git\\app", ForgeSetting(), "names no repository"),
         ("../app.git", ForgeSetting(), "names no repository"),
         ("file:///srv/app.git", ForgeSetting(), "names no repository"),
         ("https://[::1", ForgeSetting(), "names no repository"),
     ],
-)
+)  # fmt: skip
 def test_no_token_goes_where_no_setting_says_a_forge_is(
     url: str, setting: ForgeSetting, words: str
 ) -> None:
@@ -148,13 +128,9 @@ def test_the_token_is_that_of_the_forge(
         ("gh:acme/app", ("https://github.com/", "gh:"), "https://github.com/acme/app"),
         ("https://github.com/a/b", ("git@work:", "https://github.com/"), "https://github.com/a/b"),
         ("https://g.example/a", ("git@work:", "https://g.example/"), "git@work:a"),
-        (
-            "https://own.example/a/b",
-            ("git@work:", "https://own.example/"),
-            "https://own.example/a/b",
-        ),
+        ("https://own.example/a/b", ("git@work:", "https://own.example/"), "https://own.example/a/b"),
     ],
-)
+)  # fmt: skip
 def test_a_rewritten_remote_is_known_in_either_form(
     world: World, url: str, rewritten: tuple[str, str], expected: str
 ) -> None:
@@ -197,14 +173,8 @@ def test_pages_end_and_lead_nowhere_else(forge: ScriptedForge) -> None:
     ("fault", "words"),
     [
         (answer({"message": "Bad credentials"}, 401), "rejects the token in G"),
-        (
-            answer({"message": f"no {TOKEN}"}, 403, {"X-Accepted-OAuth-Scopes": "repo"}),
-            "it needs repo",
-        ),
-        (
-            answer({"error": "insufficient_scope", "error_description": "more"}, 403),
-            "forbids it: more",
-        ),
+        (answer({"message": f"no {TOKEN}"}, 403, {"X-Accepted-OAuth-Scopes": "repo"}), "it needs repo"),
+        (answer({"error": "insufficient_scope", "error_description": "more"}, 403), "forbids it: more"),
         (answer({"message": "Not Found"}, 404), "not there, or the token lacks a scope"),
         (answer({"message": {"base": ["is bad"]}}, 422), 'refuses it: {"base": ["is bad"]}'),
         (redirect("http://127.0.0.1:1/"), "has moved"),
@@ -212,7 +182,7 @@ def test_pages_end_and_lead_nowhere_else(forge: ScriptedForge) -> None:
         (answer({"a": 1}), "a form that is not its API's"),
         (raw("\x00[" * 9000, status=418), "status 418"),
     ],
-)
+)  # fmt: skip
 def test_a_refusal_is_put_in_words_without_the_token(
     forge: ScriptedForge, fault: Reply, words: str
 ) -> None:

@@ -220,18 +220,12 @@ SEARCH = (
         (BEFORE.replace("test_two", "check_two"), "test_two is gone"),
         (BEFORE.replace("test_two", "test_2"), "test_two is gone"),
         (BEFORE.replace("    assert two()", "    pass"), "test_two checks nothing"),
-        (
-            "import pytest\n" + BEFORE.replace("def test_two", "@pytest.mark.skip\ndef test_two"),
-            "is skipped",
-        ),
-        (
-            BEFORE.replace("    assert two()", "    pytest.skip()\n    assert two()"),
-            "test_two is skipped",
-        ),
+        ("import pytest\n" + BEFORE.replace("def test_two", "@pytest.mark.skip\ndef test_two"), "is skipped"),
+        (BEFORE.replace("    assert two()", "    pytest.skip()\n    assert two()"), "test_two is skipped"),
         ("", "test_one is gone; tests/test_a.py: test_two is gone"),
         (None, "test_one is gone"),
     ],
-)
+)  # fmt: skip
 def test_tests_that_a_change_takes_away_are_named(after: str | None, told: str) -> None:
     found = find_lost_tests(
         {"tests/test_a.py": BEFORE}, {"tests/test_a.py": after}, spec=spec("1. Mend two().")

@@ -40,16 +40,11 @@ WRONG: Mapping[str, tuple[str, str, str, dict[str, object]]] = {
     "cited lines around it": (OLD, NEW, MORE, {"cited": (LineRange(3, 7),)}),
     "a sentence that moves it": (OLD, NEW, MORE, {"task": "1. Move `load` to `b.py`."}),
     "a title that extracts it": (OLD, NEW, MORE, {"title": "Extract load into b.py"}),
-    "another indentation": (
-        OLD,
-        "if x:\n    " + NEW.replace("\n", "\n    ").rstrip() + "\n",
-        MORE,
-        {"cited": CITED},
-    ),
+    "another indentation": (OLD, "if x:\n    " + NEW.replace("\n", "\n    ").rstrip() + "\n", MORE, {"cited": CITED}),
     "a script": (JS, JS_NEW, JS + "\nkeep();\n", {"cited": (LineRange(5, 8),)}),
     "it is imported, too": (OLD, NEW, "from b import load\n\n\n" + OLD, {}),
     "a script imports it, too": (JS, JS_NEW, 'import { load } from "./b.js";\n' + JS, {}),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", WRONG)
@@ -67,12 +62,7 @@ def gone(path: str, cited: LineRange) -> LineRange:
 RIGHT: Mapping[str, tuple[str, str, str, dict[str, object]]] = {
     "moved": (OLD, NEW, "from b import load\n\n\n" + MOVED, {"cited": CITED, "title": "Move load"}),
     "copied": (OLD, NEW, MORE, {"cited": CITED, "task": "1. Copy lines 5-7 to `b.py`."}),
-    "kept for now": (
-        OLD,
-        NEW,
-        MORE,
-        {"task": "1. Move `load` to `b.py`, but keep it here for now."},
-    ),
+    "kept for now": (OLD, NEW, MORE, {"task": "1. Move `load` to `b.py`, but keep it here for now."}),
     "a wrapper stays": (
         OLD,
         NEW,
@@ -92,7 +82,7 @@ RIGHT: Mapping[str, tuple[str, str, str, dict[str, object]]] = {
         {},
     ),
     "an alias": (OLD, NEW, "from b import load as other\n\n\n" + OLD, {}),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", RIGHT)

@@ -222,11 +222,7 @@ def test_code_that_is_cut_off_fails(path: str) -> None:
 INVALID = [
     ("a.js", "let a = 1;\nfunction f( {\n", "a.js:2: not valid JavaScript: "),
     ("a.js", "let a = 1;\nlet b = = 2;\n", "a.js:2: "),
-    (
-        "a.js",
-        "if (a) {\n  b();\n",
-        'a.js:2: not valid JavaScript: the "{" in line 1 is never closed',
-    ),
+    ("a.js", "if (a) {\n  b();\n", 'a.js:2: not valid JavaScript: the "{" in line 1 is never closed'),
     ("a.js", "Here is the code:\nlet a = 1;\n", "a.js:1: "),
     ("a.jsx", "let a = <p>{x</p>;\n", "a.jsx:1: "),
     ("a.ts", "let a: number = 1;\nfunction f(a: string {\n}\n", "a.ts:2: not valid TypeScript: "),
@@ -235,19 +231,11 @@ INVALID = [
     ("a.tsx", "const a = (\n  <p>{b}</p>\n;\n", "a.tsx:1: "),
     ("a.go", "package a\n\nfunc f( {\n}\n", "a.go:3: not valid Go: "),
     ("a.go", "package a\n\nfunc f() {\n\treturn 1 +\n}\n", "a.go:"),
-    (
-        "a.rs",
-        "fn f() {\n    let x = 1\n    let y = 2;\n}\n",
-        'a.rs:2: not valid Rust: ";" is missing',
-    ),
+    ("a.rs", "fn f() {\n    let x = 1\n    let y = 2;\n}\n", 'a.rs:2: not valid Rust: ";" is missing'),
     ("a.rs", "macro_rules! a { () => {} }\nfn f() {\n", "a.rs:2: "),
-    (
-        "A.java",
-        "class A {\n    int f() { return 1 }\n}\n",
-        'A.java:2: not valid Java: ";" is missing',
-    ),
+    ("A.java", "class A {\n    int f() { return 1 }\n}\n", 'A.java:2: not valid Java: ";" is missing'),
     ("A.java", "class A {\n    int f() { return 1;\n}\n", "A.java:"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("path", "content", "start"), INVALID)

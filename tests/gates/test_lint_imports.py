@@ -186,11 +186,7 @@ UNRESOLVED = [
     ("app/new.py", "from .bound import b", "app/bound.py has no b"),
     ("app/new.py", "from . import croe", 'app has no croe; did you mean "core"?'),
     ("app/new.py", "from .plain import note", 'app/plain has no note; did you mean "notes"?'),
-    (
-        "app/new.py",
-        "from .core.inner import a",
-        "app/core.py is a module, which holds no module inner",
-    ),
+    ("app/new.py", "from .core.inner import a", "app/core.py is a module, which holds no module inner"),
     ("app/new.py", "import app.cores", 'there is no app/cores.py; did you mean "app.core"?'),
     ("app/new.py", "from app.api.route import a", 'did you mean "app.api.routes"?'),
     ("app/new.py", "from app import Shops", 'app has no Shops; did you mean "Shop"?'),
@@ -204,7 +200,7 @@ UNRESOLVED = [
     ("tests/test_a.py", "from lib_a.one import y", "src/lib_a/one.py has no y"),
     ("src/lib_a/two.py", "import lib_a.three", "there is no src/lib_a/three.py"),
     ("scripts/new.py", "from helpers import gone", "scripts/helpers.py has no gone"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("path", "text", "words"), UNRESOLVED)
@@ -299,18 +295,12 @@ BREAKING = {
         [("app/core.py", None), ("app/heart.py", CORE)],
         "keep the file importable from app/core.py, or have the task change app/user.py, too",
     ),
-    "a module that is imported as a name moved": (
-        [("app/core.py", None)],
-        "tests/test_core.py:1: ",
-    ),
+    "a module that is imported as a name moved": ([("app/core.py", None)], "tests/test_core.py:1: "),
     "a module at the top moved": ([("one.py", None), ("uno.py", "x = 1\n")], "two.py:1: "),
     "an export is gone": ([("web/core.ts", WEB.replace("load", "fetch"))], "web/user.ts:1: "),
     "the default is gone": ([("web/core.ts", WEB.replace("default", "const d ="))], "no default"),
     "a type is gone": ([("web/core.ts", WEB.replace("T {", "U {"))], "web/core.ts has no T"),
-    "what is passed on is gone": (
-        [("web/core.ts", WEB.replace("LIMIT", "MAX"))],
-        "web/again.js:1: ",
-    ),
+    "what is passed on is gone": ([("web/core.ts", WEB.replace("LIMIT", "MAX"))], "web/again.js:1: "),
     "a script moved": ([("web/core.ts", None)], "web/again.js:1: "),
     "a folder's index lost a name": ([("web/parts/index.js", "export const b = 1;\n")], "no a"),
     "a file of the change keeps an old import": (
@@ -320,7 +310,7 @@ BREAKING = {
         ],
         "app/user.py:1: ",
     ),
-}
+}  # fmt: skip
 
 
 def write_all(files: Sequence[tuple[str, str | None]]) -> list[Change]:
@@ -346,10 +336,7 @@ HARMLESS = {
         ("app/core.py", CORE.replace("load", "fetch")),
         ("app/user.py", "from .core import fetch\n"),
     ],
-    "those who import it go, too": [
-        ("app/core.py", CORE.replace("load", "fetch")),
-        ("app/user.py", None),
-    ],
+    "those who import it go, too": [("app/core.py", CORE.replace("load", "fetch")), ("app/user.py", None)],
     "names that nobody imports": [("app/core.py", CORE + "x = 1\n"), ("app/user.py", "x = 1\n")],
     "made at run time": [("app/core.py", "globals().update(load=1)\n")],
     "passed on by a script": [("web/heart.ts", WEB), ("web/core.ts", "export * from './heart';\n")],
@@ -358,14 +345,10 @@ HARMLESS = {
         ("web/core.ts", "export { LIMIT, load, default, T } from './heart';\n"),
     ],
     "another ending": [("web/core.ts", None), ("web/core.js", WEB)],
-    "a folder in place of a script": [
-        ("web/core.ts", None),
-        ("web/core/index.ts", WEB),
-        ("web/again.js", None),
-    ],
+    "a folder in place of a script": [("web/core.ts", None), ("web/core/index.ts", WEB), ("web/again.js", None)],
     "CommonJS": [("web/cjs.js", "exports.b = 1;\n")],
     "a text that cannot be parsed": [("web/core.ts", WEB + "export { \n")],
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("files", HARMLESS.values(), ids=HARMLESS)
@@ -438,34 +421,19 @@ def test_what_a_build_file_names_may_be_made() -> None:
 
 LOADED = [
     ("web/new.ts", "import a from './util'; import './util.js'; export * from './parts';"),
-    (
-        "web/new.ts",
-        "import './icon.svg'; import './view.vue'; import './theme.css'; import './util.ts'",
-    ),
+    ("web/new.ts", "import './icon.svg'; import './view.vue'; import './theme.css'; import './util.ts'"),
     ("web/new.ts", "import raw from './nope.txt?raw'; import('./langs/' + x); import(`./${x}`);"),
-    (
-        "web/new.js",
-        "require('./parts/list'); require('.'); require('../web'); require('lodash/no');",
-    ),
-    (
-        "web/new.js",
-        "try { require('./nope') } catch {}; import('./nope').catch(f); jest.mock('./nope');",
-    ),
-    (
-        "web/new.js",
-        "// import './nope'\nconst a = \"import './nope'\"; f('./nope'); fs.read('./nope');",
-    ),
-    (
-        "web/new.ts",
-        "import type { T } from './$types'; import './__generated__/a'; import '../build/a';",
-    ),
+    ("web/new.js", "require('./parts/list'); require('.'); require('../web'); require('lodash/no');"),
+    ("web/new.js", "try { require('./nope') } catch {}; import('./nope').catch(f); jest.mock('./nope');"),
+    ("web/new.js", "// import './nope'\nconst a = \"import './nope'\"; f('./nope'); fs.read('./nope');"),
+    ("web/new.ts", "import type { T } from './$types'; import './__generated__/a'; import '../build/a';"),
     ("web/new.ts", "// @ts-expect-error\nimport './nope';"),
     ("web/new.ts", "import '../../beyond';"),
     (".config/new.js", "import './base'; import '../.config/site.js';"),
     ("web/app.tsx", "import { older } from './gone';"),
     ("web/fixtures/a.js", "import './nope';"),
     ("web/new.go", 'package a\n\nimport "./nope"'),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("path", "text"), LOADED)
@@ -475,11 +443,7 @@ def test_a_path_that_is_or_may_be_there_passes(path: str, text: str) -> None:
 
 LOST = [
     ("web/new.ts", "import { a } from './utils';", 'there is no web/utils; did you mean "./util"?'),
-    (
-        "web/new.ts",
-        "let a = 1;\nimport './utils.js';",
-        "web/new.ts:2: \"import './utils.js'\" finds",
-    ),
+    ("web/new.ts", "let a = 1;\nimport './utils.js';", "web/new.ts:2: \"import './utils.js'\" finds"),
     ("web/new.tsx", "export { a } from './nope';", "there is no web/nope"),
     ("web/new.ts", "export * from '../nope';", "there is no nope"),
     ("web/new.ts", "import a = require('./nope');", "there is no web/nope"),
@@ -489,7 +453,7 @@ LOST = [
     ("web/new.js", "import './empty';", "there is no web/empty"),
     ("web/parts/new.jsx", "import { a } from './util';", 'did you mean "../util"?'),
     ("web/new.ts", "import './nope.css';", "there is no web/nope.css"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("path", "text", "words"), LOST)
@@ -545,38 +509,9 @@ def test_the_check_is_imported_only_for_a_file_that_imports_something() -> None:
 
 
 PIECES = [
-    *(
-        "from ",
-        "import ",
-        ".",
-        "..",
-        " core",
-        "a",
-        "*",
-        ",",
-        "(",
-        ")",
-        "\n",
-        "\n    ",
-        "if x:",
-        "try:",
-    ),
-    *(
-        "'./a'",
-        "'..'",
-        '"./é',
-        "`./${",
-        "require(",
-        "export ",
-        ";",
-        "\0",
-        "\udcff",
-        "{",
-        "}",
-        "é",
-        "=",
-    ),
-]
+    *("from ", "import ", ".", "..", " core", "a", "*", ",", "(", ")", "\n", "\n    ", "if x:", "try:"),
+    *("'./a'", "'..'", '"./é', "`./${", "require(", "export ", ";", "\0", "\udcff", "{", "}", "é", "="),
+]  # fmt: skip
 
 
 @given(

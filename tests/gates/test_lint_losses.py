@@ -69,12 +69,7 @@ LOSSES = {
     "yaml list": ("a.yaml", YAML, YAML.replace("  - 81\n  - 82\n", ""), "items of ports"),
     "json": ("a.json", JSON, JSON.replace(', "test_all": "t"', ""), "scripts.test_all"),
     "json list": ("a.json", JSON, JSON.replace(', "b", "c"', ""), "items of files"),
-    "jsonc": (
-        "tsconfig.json",
-        '// c\n{\n  "aa": 1,\n  "bb": 2\n}\n',
-        '// c\n{\n  "aa": 2\n}\n',
-        "bb",
-    ),
+    "jsonc": ("tsconfig.json", '// c\n{\n  "aa": 1,\n  "bb": 2\n}\n', '// c\n{\n  "aa": 2\n}\n', "bb"),
     "ini": ("a.ini", INI, INI.replace("key_two = 2\n", ""), "first.key_two"),
     "env": (".env.example", "FIRST=1\nSECOND=2\nTHIRD=3\n", "FIRST=2\nSECOND=2\n", "THIRD"),
     "text": ("a.txt", TEXT, cut(TEXT, 4, "\n"), "8 of its 12"),
@@ -94,13 +89,8 @@ LOSSES = {
     "html": ("a.html", HTML, HTML.replace('<div id="box-5">5</div>\n', ""), "box-5"),
     "make": ("Makefile", MAKE, cut(MAKE, 3), "target-3, target-4"),
     "emptied": ("a.txt", "one\ntwo\n", "", "2 of its 2"),
-    "variables": (
-        "a.py",
-        "".join(f"row_{n} = {n}\n" for n in range(9)),
-        "row_0 = 1\nrow_1 = 1\nrow_2 = 2\n",
-        "row_3",
-    ),
-}
+    "variables": ("a.py", "".join(f"row_{n} = {n}\n" for n in range(9)), "row_0 = 1\nrow_1 = 1\nrow_2 = 2\n", "row_3"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", LOSSES)
@@ -185,16 +175,8 @@ RIGHT = {
     "another value": ("a.py", PYTHON, PYTHON.replace("+ 3", "+ 4")),
     "one more": ("a.py", PYTHON, PYTHON + "def more():\n    return 1\n"),
     "another order": ("a.py", PYTHON, "\n\n\n".join(reversed(PYTHON.split("\n\n\n"))) + "\n"),
-    "a function as a lambda": (
-        "a.js",
-        JS,
-        JS.replace("(x) => {\n  return x + 1;\n}", "(x) => x + 1"),
-    ),
-    "a helper with no more use": (
-        "a.py",
-        HELPED,
-        HELPED[HELPED.index("def show") :].replace("_half(x)", "x / 2"),
-    ),
+    "a function as a lambda": ("a.js", JS, JS.replace("(x) => {\n  return x + 1;\n}", "(x) => x + 1")),
+    "a helper with no more use": ("a.py", HELPED, HELPED[HELPED.index("def show") :].replace("_half(x)", "x / 2")),
     "a variable": ("a.py", "msg = 'a'\nprint(msg)\n", "print('A')\n"),
     "a retitled section": ("a.md", MARKDOWN, MARKDOWN.replace("Part number 3", "Third part")),
     "a retitled document": ("a.md", "# Old\n\n## One\n\nText\n", "# New\n\n## One\n\nText\n"),
@@ -203,11 +185,7 @@ RIGHT = {
         ".a {\n top: 0;\n}\n.a {\n left: 0;\n}\n",
         ".a {\n top: 0;\n left: 0;\n}\n",
     ),
-    "rules of two selectors joined": (
-        "a.css",
-        ".a {\n top: 0;\n}\n.b {\n top: 0;\n}\n",
-        ".a,\n.b {\n top: 0;\n}\n",
-    ),
+    "rules of two selectors joined": ("a.css", ".a {\n top: 0;\n}\n.b {\n top: 0;\n}\n", ".a,\n.b {\n top: 0;\n}\n"),
     "a key's value": ("a.toml", TOML, TOML.replace('"1"', '"2"')),
     "a key more": ("a.yaml", YAML, YAML + "more: 1\n"),
     "other values of a list": ("a.json", JSON, JSON.replace('"b"', '"d"')),
@@ -228,11 +206,7 @@ RIGHT = {
         "f();\ng();\nh();\nk();\n",
         "// all of them\n[f, g, h, k].forEach((x) => x());\n",
     ),
-    "a comment at a changed line": (
-        "a.py",
-        PYTHON,
-        PYTHON.replace("    return x + 3", "    # more\n    return x + 4"),
-    ),
+    "a comment at a changed line": ("a.py", PYTHON, PYTHON.replace("    return x + 3", "    # more\n    return x + 4")),
     "a selector on one line": (
         "a.css",
         "a {\n top: 0;\n}\n#main {\n color: red;\n top: 0;\n left: 0;\n}\n",
@@ -243,17 +217,9 @@ RIGHT = {
         "= Title\n\n* one thing\n* two things\n* three things\n* four things\n\nEnd of it.\nAnd more.\nAnd more yet.\n",
         "= Title\n\n* one to four things\n\nEnd of it.\nAnd more.\nAnd more yet.\n",
     ),
-    "a component": (
-        "A.vue",
-        "<template>\n<p>a</p>\n</template>\n",
-        "<template>\n<p>b</p>\n</template>\n",
-    ),
-    "dockerfile": (
-        "Dockerfile",
-        "FROM a AS build\nRUN b\nFROM c\n",
-        "FROM a:2 AS build\nRUN b\nFROM c\n",
-    ),
-}
+    "a component": ("A.vue", "<template>\n<p>a</p>\n</template>\n", "<template>\n<p>b</p>\n</template>\n"),
+    "dockerfile": ("Dockerfile", "FROM a AS build\nRUN b\nFROM c\n", "FROM a:2 AS build\nRUN b\nFROM c\n"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", RIGHT)

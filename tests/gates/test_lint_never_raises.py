@@ -22,25 +22,8 @@ PIECES = [
     *("(", ")", "[", "]", "{", "}", "<", ">", "`", "${", '"', "'", '"""', "/*", "*/", "//", "#"),
     *("\n", "\r", "\t", " ", "\0", "\udcff", "\ud800", "\u2028", "\ufeff", "\x1b", "é", "😀", "\\"),
     *("... rest of the file unchanged", "# existing code here\n", "// ...\n", "def f", "class A"),
-    *(
-        "return",
-        "if x",
-        "else",
-        ":",
-        ";",
-        ",",
-        "=",
-        "=>",
-        "->",
-        "&",
-        "|",
-        "*",
-        "1",
-        "x",
-        "- ",
-        "{%",
-    ),
-]
+    *("return", "if x", "else", ":", ";", ",", "=", "=>", "->", "&", "|", "*", "1", "x", "- ", "{%"),
+]  # fmt: skip
 TEXT = st.one_of(
     st.text(alphabet=st.characters(exclude_categories=()), max_size=200),
     st.lists(st.sampled_from(PIECES), max_size=60).map("".join),

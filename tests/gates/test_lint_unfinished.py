@@ -72,10 +72,7 @@ FINISHED = [
     ("a.py", "try:\n    print()\nexcept ValueError:\n    pass\n"),
     ("a.py", "class E(Exception):\n    pass\n"),
     ("a.py", 'class E:\n    """Marks the end."""\n'),
-    (
-        "a.py",
-        "from abc import ABC, abstractmethod\n\n\nclass A(ABC):\n    @abstractmethod\n    def f(self): ...\n",
-    ),
+    ("a.py", "from abc import ABC, abstractmethod\n\n\nclass A(ABC):\n    @abstractmethod\n    def f(self): ...\n"),
     ("a.py", "from typing import Protocol\n\n\nclass A(Protocol):\n    def f(self) -> int: ...\n"),
     (
         "a.py",
@@ -90,10 +87,7 @@ FINISHED = [
     ("a.py", "def f(x):\n    while True:\n        pass\n"),
     ("a.py", "def noop(x):\n    pass\n"),
     ("a.py", "def f(x):\n    pass  # nothing to do here\n"),
-    (
-        "a.py",
-        "from a import Handler\n\n\nclass H(Handler):\n    def log_message(self, *args):\n        pass\n",
-    ),
+    ("a.py", "from a import Handler\n\n\nclass H(Handler):\n    def log_message(self, *args):\n        pass\n"),
     ("a.py", "def f(x: 'tuple[int, ...]'):\n    return x[...]\n"),
     ("a.py", "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    def f() -> int: ...\n"),
     ("a.py", "class A:\n    def __eq__(self, other):\n        return NotImplemented\n"),
@@ -107,7 +101,7 @@ FINISHED = [
     ("a.java", "class A { void f() { throw new UnsupportedOperationException(); } }\n"),
     ("a.sh", "echo TODO\n"),
     ("a.py", "# here the code of the zone is read\nx = 1\n"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("path", "content"), FINISHED)

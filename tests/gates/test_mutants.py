@@ -78,32 +78,20 @@ def test_documents_and_tests_get_none(path: str) -> None:
                 "3 constant changed: 2",
             ],
         ),
-        (
-            "a.ts",
-            "export const f = (a: number): boolean => { return a === 1; };\n",
-            ["1 operator changed: a === 1"],
-        ),
+        ("a.ts", "export const f = (a: number): boolean => { return a === 1; };\n", ["1 operator changed: a === 1"]),
         (
             "a.go",
             "package a\n\nfunc F(a int) int {\n\tif a > 1 {\n\t\treturn 2\n\t}\n\treturn a\n}\n",
             ["4 condition negated: a > 1", "5 constant changed: 2"],
         ),
-        (
-            "src/lib.rs",
-            "pub fn f(a: u8) -> bool {\n    a == 1\n}\n",
-            ["2 operator changed: a == 1"],
-        ),
-        (
-            "A.java",
-            "class A {\n  boolean f(int a) { return a < 1; }\n}\n",
-            ["2 operator changed: a < 1"],
-        ),
+        ("src/lib.rs", "pub fn f(a: u8) -> bool {\n    a == 1\n}\n", ["2 operator changed: a == 1"]),
+        ("A.java", "class A {\n  boolean f(int a) { return a < 1; }\n}\n", ["2 operator changed: a < 1"]),
         ("a.css", ".a {\n  color: red;\n}\n", ["1 line dropped", "2 line dropped"]),
         ("a.sh", "#!/bin/sh\nset -e\n# why\necho hi\n", ["2 line dropped", "4 line dropped"]),
         ("a.yaml", "a: 1\nb: 2\n", ["1 line dropped", "2 line dropped"]),
         ("a.json", '{\n  "a": 1,\n  "b": 2\n}\n', ["2 line dropped"]),
     ],
-)
+)  # fmt: skip
 def test_other_languages_get_faults_that_still_parse(
     path: str, text: str, expected: list[str]
 ) -> None:

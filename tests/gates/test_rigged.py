@@ -54,22 +54,18 @@ def found(path: str, base: str | None, now: str, *commands: str, title: str = "M
 MAKE = "all: check\n\ncheck: lint\n\tdiff out.txt expected.txt\n\tgrep -q two out.txt\n\nlint:\n\truff check .\n"
 JUST = "check file='a':\n    diff out.txt expected.txt\n    grep -q two out.txt\n"
 TARGETS = {
-    "a recipe of nothing": MAKE.replace(
-        "\tdiff out.txt expected.txt\n\tgrep -q two out.txt", "\t@echo ok"
-    ),
+    "a recipe of nothing": MAKE.replace("\tdiff out.txt expected.txt\n\tgrep -q two out.txt", "\t@echo ok"),
     "a recipe without a step": MAKE.replace("\tgrep -q two out.txt\n", ""),
     "a need less": MAKE.replace("check: lint", "check:"),
     "a step that make pardons": MAKE.replace("\tgrep", "\t-grep"),
     "a quiet step that make pardons": MAKE.replace("\tgrep", "\t@-grep"),
     "a step before a word": MAKE.replace("two out.txt", "two out.txt; echo done"),
     "a step in the background": MAKE.replace("two out.txt", "two out.txt &"),
-    "a step in a condition": MAKE.replace(
-        "grep -q two out.txt", "if grep -q two out.txt; then echo y; fi"
-    ),
+    "a step in a condition": MAKE.replace("grep -q two out.txt", "if grep -q two out.txt; then echo y; fi"),
     "a step before a filter": MAKE.replace("two out.txt", "two out.txt | tail -3"),
     "a step of a needed target": MAKE.replace("ruff check .", "ruff check . || true"),
     "a shell's flags": ".SHELLFLAGS = -c 'exit 0'\n" + MAKE,
-}
+}  # fmt: skip
 RIGGED = {
     **{name: ("Makefile", MAKE, now, "make check") for name, now in TARGETS.items()},
     "ruff, for a file": ("a.py", "x = 1\n", "# ruff: noqa\nx = 1\n", "ruff check ."),

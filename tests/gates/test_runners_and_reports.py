@@ -93,11 +93,7 @@ NODE = "# tests 3\n# suites 0\n# pass 1\n# fail 1\n# cancelled 0\n# skipped 1\n#
 SUMMARIES = [
     (Runner.PYTEST, "===== 3 passed in 0.05s =====", (3, 3, 0, 0)),
     (Runner.PYTEST, "1 failed, 2 passed, 1 skipped, 1 xfailed in 61.05s (0:01:01)", (5, 2, 1, 2)),
-    (
-        Runner.PYTEST,
-        "\x1b[31m\x1b[1m1 failed\x1b[0m, \x1b[32m2 passed\x1b[0m in 0.1s",
-        (3, 2, 1, 0),
-    ),
+    (Runner.PYTEST, "\x1b[31m\x1b[1m1 failed\x1b[0m, \x1b[32m2 passed\x1b[0m in 0.1s", (3, 2, 1, 0)),
     (Runner.PYTEST, "no tests ran in 0.00s", (0, 0, 0, 0)),
     (Runner.PYTEST, "==== 1 error in 0.10s ====", (1, 0, 1, 0)),
     (Runner.PYTEST, "1 passed in 0.1s\n2 passed in 0.2s", (3, 3, 0, 0)),
@@ -122,20 +118,12 @@ SUMMARIES = [
         ),
         (5, 4, 0, 1),
     ),
-    (
-        Runner.CARGO,
-        "     Summary [   0.005s] 3 tests run: 2 passed, 1 failed, 0 skipped",
-        (3, 2, 1, 0),
-    ),
-    (
-        Runner.GO,
-        "ok  \texample.org/a\t0.002s\n?   \texample.org/b\t[no test files]\n",
-        (1, 1, 0, 0),
-    ),
+    (Runner.CARGO, "     Summary [   0.005s] 3 tests run: 2 passed, 1 failed, 0 skipped", (3, 2, 1, 0)),
+    (Runner.GO, "ok  \texample.org/a\t0.002s\n?   \texample.org/b\t[no test files]\n", (1, 1, 0, 0)),
     (Runner.GO, "ok  \texample.org/a\t0.002s [no tests to run]\n", (0, 0, 0, 0)),
     (Runner.GO, "--- PASS: TestA (0.00s)\n    --- FAIL: TestA/b (0.00s)\nFAIL\n", (2, 1, 1, 0)),
     (Runner.ANY, "> x@1 test\n> jest\n\nTests:       3 passed, 3 total\n", (3, 3, 0, 0)),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("runner", "output", "counts"), SUMMARIES)

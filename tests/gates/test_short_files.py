@@ -29,24 +29,9 @@ LOST = {
     "only the new pin": ("requirements.txt", PINS, "rich==13\n", "Add rich==13"),
     "two new entries": ("words.txt", "north\nsouth\n", "zeta\nomikron\n", "Add zeta and omikron"),
     "only the new command": ("run.sh", SHELL, "mkdir -p out\n", "Make the folder out at the end"),
-    "the head and the new command": (
-        "run.sh",
-        SHELL,
-        "#!/bin/sh\nmkdir -p out\n",
-        "Add `mkdir -p out`",
-    ),
-    "only the new setting": (
-        "a.conf",
-        "listen 80;\nroot /a;\nindex b;\n",
-        "gzip on;\n",
-        "Turn gzip on",
-    ),
-    "a frame with the new element": (
-        "a.html",
-        PAGE,
-        "<ul>\n<li>delta four</li>\n</ul>\n",
-        "Add an element delta four",
-    ),
+    "the head and the new command": ("run.sh", SHELL, "#!/bin/sh\nmkdir -p out\n", "Add `mkdir -p out`"),
+    "only the new setting": ("a.conf", "listen 80;\nroot /a;\nindex b;\n", "gzip on;\n", "Turn gzip on"),
+    "a frame with the new element": ("a.html", PAGE, "<ul>\n<li>delta four</li>\n</ul>\n", "Add an element delta four"),
     "constants": ("b.py", "FIRST = 1\nSECOND = 2\n", "THIRD = 3\n", "Add a constant THIRD = 3"),
     "code made new": (
         "b.py",
@@ -60,13 +45,8 @@ LOST = {
         "FROM scratch\nEXPOSE 80\n",
         "Expose port 80",
     ),
-    "a process": (
-        "Procfile",
-        "web: run the server\nworker: work\n",
-        "beat: beat\n",
-        "Add a process beat: beat",
-    ),
-}
+    "a process": ("Procfile", "web: run the server\nworker: work\n", "beat: beat\n", "Add a process beat: beat"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", LOST)
@@ -91,12 +71,7 @@ KEPT = {
     "a list of one": ("allow.txt", LIST, "zeta\n", "Only zeta is allowed: remove all others"),
     "a version": ("VERSION", "1.2.3\n", "2.0.0\n", "Set the version to 2.0.0"),
     "a pin changed": ("requirements.txt", PINS, PINS.replace("2.0", "3.1"), "Update flask to 3.1"),
-    "a pin replaced": (
-        "requirements.txt",
-        PINS,
-        PINS.replace("click\n", "typer\n"),
-        "Use typer in place of click",
-    ),
+    "a pin replaced": ("requirements.txt", PINS, PINS.replace("click\n", "typer\n"), "Use typer in place of click"),
     "a shorter script": ("run.sh", SHELL, "#!/bin/sh\ncp a b\n", "Simplify run.sh"),
     "a function's body": (
         "c.py",
@@ -116,7 +91,7 @@ KEPT = {
         "import json\n\nX = json.loads('1')\nY = json.loads('2')\nZ = X + Y\n",
         "Read X and Y as JSON and add Z",
     ),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", KEPT)

@@ -36,10 +36,7 @@ LACKS = {
     "part of a module": (Red("python3 t.py", 1, PYTHON.format("google.cloud")), "google.cloud"),
     "package": (Red("node t.js", 1, NODE.format("express")), "express"),
     "package with a scope": (Red("node t.js", 1, NODE.format("@x/tool")), "@x/tool"),
-    "ignored file": (
-        Red("cat .env.test", 1, "cat: .env.test: No such file or directory"),
-        ".env.test",
-    ),
+    "ignored file": (Red("cat .env.test", 1, "cat: .env.test: No such file or directory"), ".env.test"),
     "ignored file that is looked for": (Red("test -f .env.test", 1, ""), ".env.test"),
     "ignored program": (Red("./node_modules/.bin/jest", 127, "No such file or directory"), "jest"),
     "uncommitted file": (Red("cat draft.txt", 1, "No such file or directory"), "not committed"),
@@ -57,57 +54,27 @@ LACKS = {
         Red("uv run pytest", 1, "cause: Network connectivity is disabled, but the requested"),
         "the network",
     ),
-    "network of go": (
-        Red("go test", 1, "x.go:3:8: module lookup disabled by GOPROXY=off"),
-        "the network",
-    ),
-    "no private /tmp": (
-        Red("echo 1 > /tmp/x", 1, "bash: line 76: /tmp/x: Permission denied"),
-        "/tmp/x",
-    ),
-    "revision": (
-        Red("git diff origin/main", 128, "fatal: bad revision 'origin/main'"),
-        "origin/main",
-    ),
-    "tag": (
-        Red("git diff v9.9", 128, "fatal: ambiguous argument 'v9.9': unknown revision or path"),
-        "v9.9",
-    ),
+    "network of go": (Red("go test", 1, "x.go:3:8: module lookup disabled by GOPROXY=off"), "the network"),
+    "no private /tmp": (Red("echo 1 > /tmp/x", 1, "bash: line 76: /tmp/x: Permission denied"), "/tmp/x"),
+    "revision": (Red("git diff origin/main", 128, "fatal: bad revision 'origin/main'"), "origin/main"),
+    "tag": (Red("git diff v9.9", 128, "fatal: ambiguous argument 'v9.9': unknown revision or path"), "v9.9"),
     "submodule": (Red("make", 2, "make: ext/lib/lib.mk: No such file"), "submodule ext/lib"),
     "rights": (Red("./run.sh", 126, "bash: ./run.sh: Permission denied"), "not executable"),
-}
+}  # fmt: skip
 LEFT_ALONE = {
-    "part of a module of the change": (
-        Red("python3 t.py", 1, PYTHON.format("zoo.keeper")),
-        ("lib/keeper.py",),
-    ),
-    "program of the change": (
-        Red("shop-cli", 127, "shop-cli: command not found"),
-        ("bin/shop-cli",),
-    ),
-    "program after a red build": (
-        Red("shop", 127, "shop: command not found", ("make",), after_checks=False),
-        (),
-    ),
+    "part of a module of the change": (Red("python3 t.py", 1, PYTHON.format("zoo.keeper")), ("lib/keeper.py",)),
+    "program of the change": (Red("shop-cli", 127, "shop-cli: command not found"), ("bin/shop-cli",)),
+    "program after a red build": (Red("shop", 127, "shop: command not found", ("make",), after_checks=False), ()),
     "program that is installed": (Red("jest", 127, "jest: not found", ("npm ci",)), ()),
     "module of the change": (Red("python3 t.py", 1, PYTHON.format("pay")), ("src/pay.py",)),
-    "package of the change": (
-        Red("python3 t.py", 1, PYTHON.format("pay.cards")),
-        ("pay/cards.py",),
-    ),
+    "package of the change": (Red("python3 t.py", 1, PYTHON.format("pay.cards")), ("pay/cards.py",)),
     "module of the repository": (Red("python3 t.py", 1, PYTHON.format("shop.pay")), ()),
-    "module that a manifest may bring": (
-        Red("node t.js", 1, NODE.format("zod")),
-        ("package.json",),
-    ),
+    "module that a manifest may bring": (Red("node t.js", 1, NODE.format("zod")), ("package.json",)),
     "workspace package": (Red("node t.js", 1, NODE.format("@acme/core")), ()),
     "relative module": (Red("node t.js", 1, NODE.format("./new")), ("new.js",)),
     "module that is installed": (Red("pip install -e . && python t.py", 1, PYTHON.format("q")), ()),
     "build output after a build": (Red("test -f dist/app.js", 1, "", ("npm run build",)), ()),
-    "build output after a red build": (
-        Red("cat dist/app.js", 1, "No such file", ("make",), after_checks=False),
-        (),
-    ),
+    "build output after a red build": (Red("cat dist/app.js", 1, "No such file", ("make",), after_checks=False), ()),
     "ignored file of the change": (Red("cat .env.test", 1, "No such file"), (".env.test",)),
     "revision that is a new file": (
         Red("git diff new.py", 128, "fatal: ambiguous argument 'new.py': unknown revision"),
@@ -116,7 +83,7 @@ LEFT_ALONE = {
     "commit before the first": (Red("git diff HEAD~1", 128, "fatal: bad revision 'HEAD~1'"), ()),
     "assertion": (Red("python3 -c 'assert 0'", 1, "AssertionError"), ()),
     "no output": (Red("grep -q x README.md", 1, ""), ()),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", LACKS.values(), ids=LACKS)

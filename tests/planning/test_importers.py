@@ -64,16 +64,12 @@ def test_a_format_is_detected_and_e101_names_the_command_that_reads_it(name: str
         ("my tasks.md", "- [ ] 1. A\n- [ ] 2. B\n", "Kiro"),
         ("tasks.json", '{"master": {"tasks": [{"id": 1, "title": "A"}]}}', "task-master"),
         (".beads/issues.jsonl", '{"id": "bd-a", "issue_type": "task"}\n', "beads"),
-        (
-            "backlog/tasks/t.md",
-            "---\nid: t-1\nstatus: To Do\n---\n\n## Description\n",
-            "Backlog.md",
-        ),
+        ("backlog/tasks/t.md", "---\nid: t-1\nstatus: To Do\n---\n\n## Description\n", "Backlog.md"),
         (".kiro/specs/a/tasks.md", "- [ ] A\n- [ ] B\n", "Kiro"),
         ("a.md", "# Notes\n\n```\n- [ ] T001 in a sample\n```\n", ""),
         ("a.md", "# Notes\n\n- [ ] buy milk\n", ""),
     ],
-)
+)  # fmt: skip
 def test_formats_without_an_importer_are_told_what_to_do(path: str, text: str, name: str) -> None:
     form = find_format(text, path)
     assert form == name
@@ -150,25 +146,17 @@ def test_lines_are_cited_globs_are_left_to_a_person_and_a_fence_holds_no_task() 
 @pytest.mark.parametrize(
     ("code", "present", "searches"),
     [
-        (
-            '```json\n"plan": {\n  "default": "free"\n},\n```',
-            '{"default": 1}',
-            ['"plan"', '"default": "free"'],
-        ),
+        ('```json\n"plan": {\n  "default": "free"\n},\n```', '{"default": 1}', ['"plan"', '"default": "free"']),
         (
             "```python\ndef total():\n    pass\n\nclass Cart:\n    def _own(self): ...\n```",
             "",
             ["def total", "class Cart"],
         ),
-        (
-            "```ts\nexport const price = 1\nconst own = 2\nfunction f() {}\n```",
-            "",
-            ["const price", "function f"],
-        ),
+        ("```ts\nexport const price = 1\nconst own = 2\nfunction f() {}\n```", "", ["const price", "function f"]),
         ("```python\ndef old():\n    pass\n```", "def old():", []),
         ("```\nwords\n```", "", []),
     ],
-)
+)  # fmt: skip
 def test_new_names_become_drafted_searches(code: str, present: str, searches: list[str]) -> None:
     endings = {"json": "a.json", "ts": "a.ts"}
     path = endings.get(code.split("\n", maxsplit=1)[0].strip("`"), "a.py")

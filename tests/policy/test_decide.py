@@ -56,16 +56,10 @@ def finding(place: Spec, code: str, severity: Severity = Severity.WARNING) -> Di
         ({"well_defined": False, "exploration": True}, DelegationVerdict.BIG),
         ({"well_defined": False, "exploration": False}, DelegationVerdict.ASK),
         ({"well_defined": True, "judgement": True}, DelegationVerdict.BIG),
-        (
-            {"well_defined": True, "judgement": False, "repetitive": True},
-            DelegationVerdict.DELEGATE,
-        ),
-        (
-            {"well_defined": True, "judgement": False, "repetitive": False, "large": False},
-            DelegationVerdict.CURRENT,
-        ),
+        ({"well_defined": True, "judgement": False, "repetitive": True}, DelegationVerdict.DELEGATE),
+        ({"well_defined": True, "judgement": False, "repetitive": False, "large": False}, DelegationVerdict.CURRENT),
     ],
-)
+)  # fmt: skip
 def test_each_way_through_the_tree_has_its_verdict(
     said: dict[str, bool], verdict: DelegationVerdict
 ) -> None:

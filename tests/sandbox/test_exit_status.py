@@ -35,19 +35,14 @@ def fault(*expectations: Expectation, code: int = 0, output: str = "") -> str:
         (Expectation(NUMBER, number=3), 0, "none", "printed no number, expected 3"),
         (Expectation(NUMBER, number=3), 1, "3", "exit code 1"),
         (Expectation(CONTAINS, text="2 passed"), 0, "== 2 passed in 1 s", ""),
-        (
-            Expectation(CONTAINS, text="2 passed"),
-            0,
-            "1 passed",
-            'the output does not contain "2 passed"',
-        ),
+        (Expectation(CONTAINS, text="2 passed"), 0, "1 passed", 'the output does not contain "2 passed"'),
         (Expectation(NO_OUTPUT), 0, "", ""),
         (Expectation(NO_OUTPUT), 0, "\n", ""),
         (Expectation(NO_OUTPUT), 0, "x\n", "printed something, expected no output"),
         (Expectation(FAILS_BEFORE), 0, "anything", ""),
         (Expectation(FAILS_BEFORE), 1, "", "exit code 1"),
     ],
-)
+)  # fmt: skip
 def test_an_expectation_holds_or_says_what_is_wrong(
     expectation: Expectation, code: int, output: str, expected: str
 ) -> None:

@@ -166,11 +166,7 @@ GET = "GET http://127.0.0.1:{port}/a HTTP/1.1\r\n"
     [
         ("CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\nGET /t HTTP/1.0\r\n\r\n", "200", "/t None>"),
         ("CONNECT LOCALHOST.:{port} HTTP/1.1\r\n\r\n", "200", ""),
-        (
-            GET + "Host: other\r\nProxy-Authorization: x\r\n\r\n",
-            "200",
-            "<127.0.0.1:{port} /a None>",
-        ),
+        (GET + "Host: other\r\nProxy-Authorization: x\r\n\r\n", "200", "<127.0.0.1:{port} /a None>"),
         ("GET HTTP://127.0.0.1:{port}?q HTTP/1.1\r\n\r\n", "200", " /?q None>"),
         (GET + "\r\nGET http://evil.org/b HTTP/1.1\r\n\r\n", "200", " /a None>"),
         ("CONNECT evil.org:443 HTTP/1.1\r\n\r\n", "403 evil.org:443 is not", ""),
@@ -197,7 +193,7 @@ GET = "GET http://127.0.0.1:{port}/a HTTP/1.1\r\n"
         ("CONNECT 127.0.0.1:{port} HTTP/1.1", "400", ""),
         ("\x05\x01\x00", "400", ""),
     ],
-)
+)  # fmt: skip
 def test_a_proxy_answers(outside: int, request_text: str, begins: str, holds: str) -> None:
     if "127.1:" in request_text:  # a listed name that leads to the loopback
         lists, port = ("127.1", "127.0.0.1:8"), 9

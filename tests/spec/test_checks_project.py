@@ -85,22 +85,13 @@ CASES = {
     "same id": ([_spec("a", id_="x"), _spec("b", id_="x")], "E211"),
     "same id but for capitals": ([_spec("a", id_="x"), _spec("b", id_="X")], "E211"),
     "different ids": ([_spec("a", id_="x"), _spec("b", id_="y")], ""),
-    "an id twice that is waited for": (
-        [_spec("a", id_="x"), _spec("b", id_="x"), _spec("c", needs=("x",))],
-        "E211",
-    ),
+    "an id twice that is waited for": ([_spec("a", id_="x"), _spec("b", id_="x"), _spec("c", needs=("x",))], "E211"),
     "reads before it is created": ([_spec("a", ("f", CREATE)), _spec("b", ("f", READ))], "W214"),
     "edits before it is created": ([_spec("a", ("f", CREATE)), _spec("b", ("f", EDIT))], "W214"),
-    "the creator waits for the user": (
-        [_spec("a", ("f", CREATE), needs=("b",)), _spec("b", ("f", EDIT))],
-        "W214",
-    ),
-    "reads after it is created": (
-        [_spec("a", ("f", CREATE)), _spec("b", ("f", READ), needs=("a",))],
-        "",
-    ),
+    "the creator waits for the user": ([_spec("a", ("f", CREATE), needs=("b",)), _spec("b", ("f", EDIT))], "W214"),
+    "reads after it is created": ([_spec("a", ("f", CREATE)), _spec("b", ("f", READ), needs=("a",))], ""),
     "create or edit, and read": ([_spec("a", ("f", WRITE)), _spec("b", ("f", READ))], ""),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("specs", "codes"), CASES.values(), ids=CASES.keys())

@@ -81,22 +81,10 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("tests nothing, unquoted", _commands("[ -n $(grep x a) ]"), "E421"),
     ("writes to a number", _commands("[ $(wc -l < a) > 5 ]"), "E421"),
     ("compares in vain, in Node", _commands("node -e \"require('./a').x() === 5\""), "E421"),
-    (
-        "asserts in Node",
-        _commands("node -e \"require('assert').ok(require('./a').x() === 5)\""),
-        "",
-    ),
+    ("asserts in Node", _commands("node -e \"require('assert').ok(require('./a').x() === 5)\""), ""),
     ("asserts or not", _commands("python3 -c 'import a; assert a.x() == 10 or True'"), "E421"),
-    (
-        "passes over a failure",
-        _commands("python3 -c '\ntry:\n    assert 1 == 2\nexcept Exception:\n    pass'"),
-        "E421",
-    ),
-    (
-        "checks each file",
-        _commands("find . -name '*.py' -exec python3 -m py_compile {} \\;"),
-        "E421",
-    ),
+    ("passes over a failure", _commands("python3 -c '\ntry:\n    assert 1 == 2\nexcept Exception:\n    pass'"), "E421"),
+    ("checks each file", _commands("find . -name '*.py' -exec python3 -m py_compile {} \\;"), "E421"),
     ("checks all files", _commands("find . -name '*.py' -exec python3 -m py_compile {} +"), ""),
     ("moves each file", _commands("find . -name '*.tmp' -exec rm {} \\;\ntest -f a"), ""),
     ("asks in vain", _commands("python3 -c 'import a; hasattr(a, 1)'"), "E421"),
@@ -124,11 +112,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("vague in two lines", {"task": "1. Clean up.\n2. Handle edge cases."}, "W403 W403"),
     ("vague in code", {"task": "1. Delete `# TODO etc.` in line 4."}, ""),
     ("vague in a quotation", {"task": '1. Write "some text" there.'}, ""),
-    (
-        "vague in a fence",
-        {"task": "1. Write:\n   ```python\n   # TODO: etc.\n   ```\n2. Stop."},
-        "",
-    ),
+    ("vague in a fence", {"task": "1. Write:\n   ```python\n   # TODO: etc.\n   ```\n2. Stop."}, ""),
     ("vague after a fence", {"task": "1. Write:\n~~~\nx\n~~~\n2. And so on."}, "W403"),
     ("a word inside a word", {"task": "1. Rename `a`, something, awesome, property."}, ""),
     ("context of 100 words", {"context": "word " * 100}, ""),
@@ -160,7 +144,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("protected by itself", _writes("db/1.sql", protected=("db/",)), "E410"),
     ("protected but not canonical", _writes("/x/.gitattributes"), ""),
     ("protected and read", {"files": (FileRef("AGENTS.md", READ), FileRef("a.py", EDIT))}, ""),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(

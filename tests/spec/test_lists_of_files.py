@@ -54,10 +54,7 @@ def items(draw: st.DrawFn) -> tuple[str, str]:
 BOTH = {"new.txt": FileAction.CREATE, "a.py": FileAction.EDIT}
 FORMS = {
     "no colon": ("**Files to Create**\n- `new.txt`\n\n**Files to Edit**\n- `a.py`", BOTH),
-    "no colon, blank": (
-        "**Files to Create**\n\n- `new.txt`\n\n**Files to Edit**\n\n- `a.py`",
-        BOTH,
-    ),
+    "no colon, blank": ("**Files to Create**\n\n- `new.txt`\n\n**Files to Edit**\n\n- `a.py`", BOTH),
     "other colon": ("**Files to Create**：\n- `new.txt`\n\n**Files to Edit：**\n- `a.py`", BOTH),
     "a list of fields": (
         "- **Model**: small\n- **Files to Create**:\n  - `new.txt`\n    - holds `x.py`\n- **Files to Edit**: `a.py`",
@@ -108,14 +105,8 @@ FORMS = {
         },
     ),
     "verbs without a colon": ("**Files**:\n- Create new.txt\n- Edit a.py (lines 1-2)", BOTH),
-    "two after a verb": (
-        "**Files**:\n- Edit a.py and b.py",
-        {"a.py": FileAction.EDIT, "b.py": FileAction.EDIT},
-    ),
-    "a name of two words": (
-        "**Files to Create**: new file.txt",
-        {"new file.txt": FileAction.CREATE},
-    ),
+    "two after a verb": ("**Files**:\n- Edit a.py and b.py", {"a.py": FileAction.EDIT, "b.py": FileAction.EDIT}),
+    "a name of two words": ("**Files to Create**: new file.txt", {"new file.txt": FileAction.CREATE}),
     "other separators": (
         "**Files to Edit**: a.py; b.py\n\n**Files to Delete**: `c.py` / `d.py`",
         {
@@ -128,10 +119,7 @@ FORMS = {
         "**Files to Edit**: a.py\n\n## On Failure\n\nUndo it.\n\n**Files to Delete**: b.py",
         {"a.py": FileAction.EDIT},
     ),
-    "sections as labels": (
-        "**On Failure**: stop.\n\n**Files to Edit**: a.py",
-        {"a.py": FileAction.EDIT},
-    ),
+    "sections as labels": ("**On Failure**: stop.\n\n**Files to Edit**: a.py", {"a.py": FileAction.EDIT}),
     "numbered": ("## 2. Files to Create\n\n- new.txt\n\n### 2.1 Files to Edit\n\n- a.py", BOTH),
     "quoted, with punctuation": (
         "**Files to Create**: new.txt;\n\n**Files to Edit**:\n- \"a.py\",\n- 'b/c.py'\n- <d/e.py>",
@@ -140,15 +128,12 @@ FORMS = {
             **dict.fromkeys(("a.py", "b/c.py", "d/e.py"), FileAction.EDIT),
         },
     ),
-    "tags": (
-        "**Files**:\n- [NEW] new.txt\n- **[MODIFY]** `a.py`\n\n**Files to Delete**: *none*",
-        BOTH,
-    ),
+    "tags": ("**Files**:\n- [NEW] new.txt\n- **[MODIFY]** `a.py`\n\n**Files to Delete**: *none*", BOTH),
     "struck out": (
         "**Files to Create**:\n- `new.txt`\n- ~~`b.py`~~ (later)\n- ~~c.py~~",
         {"new.txt": FileAction.CREATE},
     ),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -19,18 +19,12 @@ TABLE = {
     "no repairs are allowed": (replace(RED, most_repairs=0), (Step.ESCALATE,)),
     "repairs and escalations are used up": (replace(RED, repairs=1, escalations=2), ()),
     "a lint error goes back": (replace(RED, gate="lint"), (Step.REPAIR,)),
-    "a change out of scope never goes back": (
-        replace(RED, verdict=Verdict.REFUSED, gate="scope"),
-        (Step.ESCALATE,),
-    ),
+    "a change out of scope never goes back": (replace(RED, verdict=Verdict.REFUSED, gate="scope"), (Step.ESCALATE,)),
     "a refusal that is no fault of the model ends the task": (
         replace(RED, verdict=Verdict.REFUSED, gate="scope", is_for_another=False),
         (),
     ),
-    "no change came, so nothing goes back": (
-        replace(RED, gate="implement", has_change=False),
-        (Step.ESCALATE,),
-    ),
+    "no change came, so nothing goes back": (replace(RED, gate="implement", has_change=False), (Step.ESCALATE,)),
     "an outage ends the task": (
         replace(
             RED, verdict=Verdict.ERROR, gate="implement", has_change=False, is_for_another=False
@@ -51,10 +45,7 @@ TABLE = {
     ),
     "an edit script has no second try": (replace(RED, is_script=True), ()),
     "a review without edits goes back": (REVIEWED, (Step.REPAIR,)),
-    "a reviewer's edits cost nothing, so they come first": (
-        EDITS,
-        (Step.CORRECT, Step.APPLY, Step.ESCALATE),
-    ),
+    "a reviewer's edits cost nothing, so they come first": (EDITS, (Step.CORRECT, Step.APPLY, Step.ESCALATE)),
     "a reviewer corrects an edit script, too": (replace(EDITS, is_script=True), (Step.CORRECT,)),
     "a reviewer corrects once": (replace(EDITS, corrections=1), (Step.APPLY, Step.ESCALATE)),
     "edits are applied once": (replace(EDITS, corrections=1, applies=1), (Step.ESCALATE,)),
@@ -66,7 +57,7 @@ TABLE = {
         replace(EDITS, was_reviewed=False, verdict=Verdict.SKIPPED, is_for_another=False),
         (),
     ),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", TABLE)

@@ -70,15 +70,10 @@ def test_a_module_that_is_missing_before_and_after_is_nobodys_fault(
         ("E   AssertionError", PYTHON, ("src/new.py",), ""),
         (PYTHON, "E   AssertionError", ("src/new.py",), ""),
         (PYTHON, PYTHON + PYTHON.replace("numpy", "made_up"), ("src/new.py",), ""),
-        (
-            PYTHON.replace("numpy", "pkg.new"),
-            PYTHON.replace("numpy", "pkg.new"),
-            ("pkg/new.py",),
-            "",
-        ),
+        (PYTHON.replace("numpy", "pkg.new"), PYTHON.replace("numpy", "pkg.new"), ("pkg/new.py",), ""),
         (NODE.replace("left-pad", "./lib"), NODE.replace("left-pad", "./lib"), ("new.js",), ""),
     ],
-)
+)  # fmt: skip
 def test_a_module_that_the_change_may_bring_or_take_out_is_its_own(
     before: str, after: str, written: tuple[str, ...], told: str
 ) -> None:

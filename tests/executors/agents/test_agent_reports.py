@@ -56,12 +56,7 @@ def test_work_that_was_done_is_counted_and_has_no_problem(case, usage, cost):
     ("case", "usage", "cost", "message"),
     [
         ("claude-2.1.329.denied", times(CLAUDE_CALL, 2), "0.001085", "denied: Write /repo/new.txt"),
-        (
-            "claude-2.1.329.max_budget",
-            times(CLAUDE_CALL, 2),
-            "0.001085",
-            "budget: Reached maximum budget ($0.001)",
-        ),
+        ("claude-2.1.329.max_budget", times(CLAUDE_CALL, 2), "0.001085", "budget: Reached maximum budget ($0.001)"),
         (
             "claude-2.1.329.max_turns",
             times(CLAUDE_CALL, 3),
@@ -71,15 +66,10 @@ def test_work_that_was_done_is_counted_and_has_no_problem(case, usage, cost):
         ("opencode-1.18.33.denied", times(STEP, 2), "0.00076", "denied: write /repo/new.txt"),
         ("mini-2.4.6.cost_limit", times(GEMINI_CALL, 5), "0.0006", "LimitsExceeded"),
         ("qwen-0.24.4.loop_detected", Usage(None, 4000, 3200, 200), None, "Loop detection"),
-        (
-            "qwen-0.24.4.max_tool_calls",
-            Usage(),
-            None,
-            "Run aborted: tool-call budget of 2 exceeded",
-        ),
+        ("qwen-0.24.4.max_tool_calls", Usage(), None, "Run aborted: tool-call budget of 2 exceeded"),
         ("qwen-0.24.4.max_turns", Usage(), None, "Reached max session turns"),
     ],
-)
+)  # fmt: skip
 def test_a_limit_and_a_denial_are_said_and_are_no_problem(case, usage, cost, message):
     report = read(case)
     assert report.problem is None
@@ -99,14 +89,9 @@ def test_a_limit_and_a_denial_are_said_and_are_no_problem(case, usage, cost, mes
         ),
         ("gemini-0.61.0.http400", FailureKind.BAD_REQUEST, Usage(), '{"type":"error"'),
         ("opencode-1.18.33.http400", FailureKind.BAD_REQUEST, Usage(), "mock error 400"),
-        (
-            "qwen-0.24.4.http400",
-            FailureKind.BAD_REQUEST,
-            Usage(None, 0, 0, 0),
-            "[API Error: 400 mock error 400]",
-        ),
+        ("qwen-0.24.4.http400", FailureKind.BAD_REQUEST, Usage(None, 0, 0, 0), "[API Error: 400 mock error 400]"),
     ],
-)
+)  # fmt: skip
 def test_what_the_provider_refuses_is_a_problem(case, kind, usage, message):
     report = read(case)
     assert (report.problem, report.usage) == (kind, usage)

@@ -139,17 +139,13 @@ def test_provider_and_login_are_brought_and_nothing_else(kind: str, tmp_path: Pa
     ("kind", "name", "text"),
     [
         ("codex", ".codex/config.toml", 'model_provider = ["team"]\nmodel_providers = 3\n'),
-        (
-            "codex",
-            ".codex/config.toml",
-            'model_provider = "a"\nmodel_providers.a.env_http_headers = 3',
-        ),
+        ("codex", ".codex/config.toml", 'model_provider = "a"\nmodel_providers.a.env_http_headers = 3'),
         ("claude", ".claude/settings.json", '{"env": 3, "apiKeyHelper": ["rm"]}'),
         ("gemini", ".gemini/settings.json", '{"security": [{"auth": 3}], "env": "A=1"}'),
         ("opencode", ".config/opencode/opencode.json", '{"provider": ["{file:~/.binary}"]}'),
         ("aider", ".aider.conf.yml", "- openai-api-key"),
     ],
-)
+)  # fmt: skip
 def test_settings_of_another_shape_say_nothing(
     kind: str, name: str, text: str, tmp_path: Path
 ) -> None:

@@ -36,17 +36,12 @@ def after(tmp_path: Path, name: str, old: str, new: str) -> str:
             {"oauthAccount": {"id": 2}, "theme": "dark"},
         ),
         (".claude.json", {"theme": "dark"}, {"theme": "light", **EVIL}, {"theme": "dark"}),
-        (
-            ".cursor/cli-config.json",
-            {"a": 1},
-            {"authInfo": 2, "permissions": 3},
-            {"a": 1, "authInfo": 2},
-        ),
+        (".cursor/cli-config.json", {"a": 1}, {"authInfo": 2, "permissions": 3}, {"a": 1, "authInfo": 2}),
         (".cursor/cli-config.json", {"a": 1}, [EVIL], {"a": 1}),
         (".config/goose/config.yaml", {"a": 1}, {"extensions": "evil"}, {"a": 1}),
         (".config/mini-swe-agent/.env", {"a": 1}, {"PYTHONPATH": "/tmp"}, {"a": 1}),
     ],
-)
+)  # fmt: skip
 def test_only_the_login_comes_back(
     tmp_path: Path, name: str, old: object, new: object, kept: object
 ) -> None:
