@@ -240,6 +240,54 @@ def test_what_cannot_run_is_said_with_a_way_out_before_anything_is_written(
     assert (app.tip(), app.git("status", "--porcelain")) == before
 
 
+@pytest.mark.parametrize(
+    ("check", "why"),
+    [
+        ("grep -q hi app.py", "its validation passes without the change"),
+        ("python3 -c 'import no_such_module'", "needs the module no_such_module"),
+    ],
+)
+def test_a_check_that_proves_nothing_is_refused_before_its_spec_is_committed(
+    app: World, check: str, why: str
+) -> None:
+    ollama = Ollama()
+    with scripted_server(ollama) as server:
+        env = set_up(app, server.origin)
+        before = (app.tip(), app.git("status", "--porcelain"))
+        options = ("--edit", "app.py", "--check", check, "--yes")
+        outcome = app.minitask("do", "Say hello", *options, env=env)
+    assert outcome.code == 1, outcome.text
+    assert "nothing was written: " in outcome.stderr
+    assert why in outcome.stderr
+    assert (app.tip(), app.git("status", "--porcelain"), ollama.prompts) == (*before, [])
+
+
+def test_the_same_change_again_uses_its_spec(app: World) -> None:
+    wrong = HELLO.replace("hello", "hallo")
+    with scripted_server(Ollama(wrong, wrong, HELLO)) as server:
+        env = set_up(app, server.origin)
+        again = ("do", "Say hello", *GIVEN, "--yes", "--json")
+        first = app.minitask(*again, env=env).json
+        second = app.minitask(*again, env=env).json
+        assert app.git("log", "--format=%s", "--grep", "^spec: ", "main") == "spec: do/01-say-hello"
+        app.commit({"other.py": "pass\n"})
+        check = ("--check", "grep -q hello other.py")
+        third = app.minitask(*again, *check, env=env).json
+    tasks = [(each["task"], each["verdict"]) for each in (first, second, third)]
+    once, anew = "do/01-say-hello", "do/02-say-hello"
+    assert tasks == [(once, "failed"), (once, "merged"), (anew, "failed")]
+
+
+@pytest.mark.parametrize("command", [("plan", "Say hello"), ("do", "Say hello")])
+def test_a_dry_run_names_a_tier_whose_executor_is_missing(
+    app: World, command: tuple[str, ...]
+) -> None:
+    app.configure(tiers={"frontier": {"executor": "nobody", "model": "m"}})
+    outcome = app.minitask(*command, "--dry-run")
+    assert outcome.code == 2, outcome.text
+    assert "no executor named nobody" in outcome.stderr
+
+
 def test_paths_are_those_of_the_folder_where_the_user_stands(app: World) -> None:
     app.commit({"sub/b.txt": "one\n"})
     with scripted_server(Ollama("```text path=sub/b.txt\ntwo\n```\n")) as server:

@@ -17,7 +17,7 @@ from minitask.errors import UsageError
 if TYPE_CHECKING:
     from minitask.engine.context import Context
     from minitask.engine.tasks import Base
-    from minitask.ledger.record import TaskResult
+    from minitask.ledger.record import CommandRecord, TaskResult
     from minitask.planning.one_shot import ChangeRequest, OneShot
     from minitask.policy.route import Route
     from minitask.project.load_project import RunPreview
@@ -180,7 +180,7 @@ def _run(session: Session, shot: OneShot, options: dict[str, Any]) -> int:
     """Commit the spec, run it, and print the change and the result."""
     from minitask.engine.task_status import remember
     from minitask.git.trees import patch
-    from minitask.planning.one_shot import commit_spec, draft
+    from minitask.planning.one_shot import check_first, commit_spec, draft
 
     as_json = options["as_json"]
     how = manner(as_json=as_json, events=False, live=True)
@@ -189,10 +189,11 @@ def _run(session: Session, shot: OneShot, options: dict[str, Any]) -> int:
         if base.base != shot.task.base:  # the branch moved while the user was asked
             shot = draft(engine, base, shot.request)
             _stop_on_errors(engine, shot)
+        before = check_first(engine, shot)
         commit_spec(engine, base, shot)
         base = session.base(engine, options["into"])
         engine.begin(base.base)
-        result = _result(engine, shot, base, merge=not options["keep"])
+        result = _result(engine, shot, base, merge=not options["keep"], before=before)
         remember(engine, [result])
         commit = result.commit
         change = patch(engine.repository.git, base.base, commit) if commit else ""
@@ -205,7 +206,9 @@ def _run(session: Session, shot: OneShot, options: dict[str, Any]) -> int:
     return exit_code([result])
 
 
-def _result(engine: Context, shot: OneShot, base: Base, *, merge: bool) -> TaskResult:
+def _result(
+    engine: Context, shot: OneShot, base: Base, *, merge: bool, before: tuple[CommandRecord, ...]
+) -> TaskResult:
     from minitask.engine.find_tasks import find_tasks
     from minitask.policy.budget import Budget
     from minitask.policy.route import RouteOverrides
@@ -214,7 +217,7 @@ def _result(engine: Context, shot: OneShot, base: Base, *, merge: bool) -> TaskR
 
     task = only_task(find_tasks(engine, [shot.task.name], base), shot.task.name)
     budget = Budget(engine.settings.max_cost_usd)
-    options = RunOptions(RouteOverrides(), merge=merge, again=False, budget=budget)
+    options = RunOptions(RouteOverrides(), merge=merge, budget=budget, before=before)
     return hindrance_of(engine, task, base, {}) or run_task(engine, task, options)
 
 

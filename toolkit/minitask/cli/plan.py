@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -164,9 +163,7 @@ def _plan_tasks(
 
 
 def _route_if_any(engine: Context, options: dict[str, Any]) -> Route | None:
-    with suppress(UsageError):
-        return _route(engine, options)
-    return None
+    return _route(engine, options) if engine.settings.tiers else None
 
 
 def _print_estimate(session: Session, goal: Goal, options: dict[str, Any]) -> int:

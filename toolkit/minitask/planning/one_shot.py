@@ -22,7 +22,7 @@ from minitask.git.objects import TREE, blob_id
 from minitask.git.restore_checkout import TargetMove
 from minitask.git.update_target import update_target
 from minitask.landing.proof import check_fails_before
-from minitask.ledger.record import GOAL, PLAN, Attempt, Verdict
+from minitask.ledger.record import GOAL, PLAN, Attempt, CommandRecord, Verdict
 from minitask.patterns import lazy_pattern
 from minitask.planning.plan_prompt import Goal, ask_of_project, committed_paths, repository_prompt
 from minitask.planning.scaffold import last_number
@@ -34,7 +34,9 @@ from minitask.spec.markdown import code_span, escape_marks
 from minitask.spec.model import Diagnostic
 from minitask.spec.parse import parse_file
 from minitask.system.files import real_path
+from minitask.task.finish import landed_result
 from minitask.task.paid_calls import Answered
+from minitask.task.prepare import fail_before
 from minitask.task.questions import QuestionPrompt, record_question
 from minitask.words import fence_of, one_line
 
@@ -101,8 +103,19 @@ def repository_path(engine: Context, folder: Path, word: str) -> str:
 
 
 def draft(engine: Context, base: Base, request: ChangeRequest) -> OneShot:
-    """Return the spec of a change, with the next number, unchecked."""
-    number = 1 + last_number(_names(engine, base))
+    """Return the spec of a change, unchecked: the one of the same request that has not landed, or a new one."""
+    names = _names(engine, base)
+    for name in sorted(names, reverse=True):
+        shot = _numbered(base, request, last_number([name]))
+        entry = engine.objects.entry(base.base, shot.path)
+        if entry is not None and entry.oid == shot.task.blob:
+            task = replace(shot.task, uncommitted=False)
+            if landed_result(engine, task) is None:
+                return replace(shot, task=task)
+    return _numbered(base, request, 1 + last_number(names))
+
+
+def _numbered(base: Base, request: ChangeRequest, number: int) -> OneShot:
     name = f"{number:02}-{slug(title_of(request.text))}".rstrip("-")
     path = f"{PROJECTS}/{PROJECT}/{name}.md"
     text = spec_text(number, request)
@@ -117,6 +130,7 @@ def spec_text(number: int, request: ChangeRequest) -> str:
         parts += [f"**Files to {label}**:\n{rows}"] if paths else []
     steps = "\n".join(f"   {line}".rstrip() for line in request.text.strip().splitlines())
     parts.append(f"## Task\n\n1. {steps.strip()}")
+    parts.append("## Acceptance Criteria\n\n- [ ] The validation passes")
     commands = "\n".join(request.checks)
     ticks = fence_of(commands)
     parts.append(f"## Validation\n\n{ticks}bash\n{commands}\n{ticks}")
@@ -200,8 +214,19 @@ def command_with(request: ChangeRequest, options: str) -> str:
     return " ".join(["minitask do", shlex.quote(title_of(request.text)), *present, options])
 
 
+def check_first(engine: Context, shot: OneShot) -> tuple[CommandRecord, ...]:
+    """Return the results of the checks without the change; raise `RefusedError` if they prove nothing."""
+    try:
+        return fail_before(engine, shot.task)
+    except RefusedError as error:
+        reason = error.message.removeprefix(f"task {shot.task.name}: ")
+        raise RefusedError(f"nothing was written: {reason}", hint=error.hint) from None
+
+
 def commit_spec(engine: Context, base: Base, shot: OneShot) -> None:
     """Commit only the spec on the target; raise `RefusedError` if the target or the checkout prevents that."""
+    if not shot.task.uncommitted:
+        return
     content = shot.text.encode("utf-8", "surrogateescape")
     commit = NewCommit(
         ref=base.target,

@@ -19,7 +19,7 @@ from minitask.engine.tasks import Task, check_branch, next_number, task_refs
 from minitask.executors.registry import WITH_BATCHES, make_executor
 from minitask.executors.request import Description, ExecutorFailure, FailureKind, PastRound
 from minitask.landing.proof import check_fails_before
-from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, Verdict
+from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, CommandRecord, Verdict
 from minitask.policy.budget import Budget, TaskMeter
 from minitask.policy.route import SCRIPT, Route
 from minitask.policy.tier_rules import nearest_tier
@@ -53,14 +53,17 @@ def prepare(engine: Context, task: Task, options: RunOptions, *, started: float)
     number = next_number(engine, task.name, heads)
     if unheld := engine.sandbox.cannot_list(engine.network(task.spec.options)):
         engine.emit(Progress(task.name, "note", unheld))
-    engine.emit(
-        Progress(task.name, "before", "checking that the validation fails without the change")
-    )
-    draft = AttemptState(
-        task, route, number, started, heads, anchor, before=check_fails_before(engine, task)
-    )
+    before = options.before or fail_before(engine, task)
+    draft = AttemptState(task, route, number, started, heads, anchor, before=before)
     feedback = "" if route.executor == SCRIPT else feedback_before(engine, task)
     return make_state(engine, draft, options, PromptInputs(task.spec, feedback=feedback))
+
+
+def fail_before(engine: Context, task: Task) -> tuple[CommandRecord, ...]:
+    """Return the results of the validation on the base; raise `RefusedError` if they prove nothing."""
+    text = "checking that the validation fails without the change"
+    engine.emit(Progress(task.name, "before", text))
+    return check_fails_before(engine, task)
 
 
 def within_limits(engine: Context, route: Route, options: RunOptions) -> Route:

@@ -25,7 +25,7 @@ from minitask.ledger.store import Exchange
 from minitask.policy.budget import Budget, TaskMeter
 from minitask.policy.estimates import token_scale
 from minitask.policy.route import MODEL_TIERS, Route
-from minitask.policy.tier_rules import how_to_add, nearest_tier
+from minitask.policy.tier_rules import check_executor, how_to_add, nearest_tier
 from minitask.routing.requests import meet_unpriced, tariff
 from minitask.routing.route_task import resolve_model, warn_exposure
 from minitask.spec.model import Tier
@@ -104,11 +104,12 @@ class QuestionCall(Struct, frozen=True):
 
 
 def route_to(engine: Context, tier: str, reason: str, *, model: str | None = None) -> Route:
-    """Return a question's route on the tier, or the nearest with an executor; raise `UsageError` if there is none."""
+    """Return a question's route on the tier, or the nearest with an executor; else raise `UsageError`."""
     near = nearest_tier(engine.settings, tier)
     if near is None:
         raise UsageError("no tier has an executor", hint=how_to_add(engine.settings))
     entry = engine.settings.tiers[near]
+    check_executor(engine.settings, entry.executor)
     if near != tier:
         reason += f"; {tier} has no executor, using {near}"
     return resolve_model(engine, Route(Tier(near), entry.executor, model or entry.model, reason))

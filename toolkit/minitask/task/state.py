@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from minitask.executors.http import Post
     from minitask.gates.review import Review
 
-
 Unasked = RefusedError | StoppedError | MachineError | EditError | BudgetError | OSError
 """Errors before any call: the budget is spent, the run was stopped, the machine failed."""
 Outcome = Answered | ExecutorFailure | Unasked
@@ -149,7 +148,7 @@ class RunOptions(Struct, frozen=True):
     `known`: git data read once for all tasks of a run. `lander` lands proven tasks together. `waits`: wait for the end
     of an executor's limit. `fail_fast`: begin nothing after a failure. `batch`: use providers' batches where supported.
     `budget`: limit for all tasks of the command; a spec can only lower it. `shared_reads`: lines read by several tasks
-    of the run.
+    of the run. `before`: results of the validation on the base, if the caller ran it there.
     """
 
     demand: RouteOverrides
@@ -162,6 +161,7 @@ class RunOptions(Struct, frozen=True):
     lander: Landings | None = None
     known: RefSnapshot | None = None
     shared_reads: frozenset[ReadLines] = frozenset()
+    before: tuple[CommandRecord, ...] = ()
 
     def may_reuse(self, name: str) -> bool:
         """Return True if an earlier run may have left a usable change of the task, by the snapshot of its refs."""
