@@ -20,6 +20,42 @@ LUA = "function f()\n  if a then\n    b()\n  end\nend\n"
 SQL = "CREATE TABLE a (\n  id INT\n);\nSELECT f(1);\n"
 RUST = "/// A note.\n#[derive(Debug)]\npub struct Note {\n    text: String,\n}\n"
 ITEM = "pub struct Item {\n    price: i32,\n}\n\n"
+GRAPHQL = """
+"A note: type A { b: C b: C }"
+type A { b(c: Int, d: [Int] = 1): C }
+extend type A { d: C }
+input E { b: F = {g: 1, g: 2} }
+query { b b { c } }
+"""
+PROTOBUF = """
+message A {
+  // int32 b = 1;
+  int32 b = 1;
+  message C { int32 b = 1; }
+  extend D { int32 b = 1; }
+}
+enum E { option allow_alias = true; F = 0; G = 0; }
+"""
+TERRAFORM = """
+a {
+  b = c == d ? 1 : 2
+  e {
+    b = 1
+  }
+  e {
+    b = 1
+  }
+  f = <<-X
+    g = 1
+    g = 2
+  X
+}
+provider "a" {
+}
+provider "a" {
+}
+b = { for k, v in c : k => v if k == v }
+"""
 
 
 def ruling(path: str, base: str | None, content: str, *, task: str = "1. Do it.") -> str:
@@ -155,6 +191,28 @@ WRONG = {
     "operators of HTML in yaml": ("a.yml", None, "run: a &amp;&amp; b\n", "it holds `&amp;&amp;`"),
     "a remark for more": ("a.html", None, "<ul>\n<!-- more items here -->\n</ul>\n", "left out"),
     "an invitation": ("a.md", None, "# A\n\n[Insert the steps here]\n", "work that is left out"),
+    "a variable": (".env.example", "A=1\nB=2\n", "A=1\nB=2\nexport A=3\n", ".env.example:3: it has A twice"),
+    "a property": ("a.properties", "a.b=1\n", "a.b=1\na.c: 2\\\n  x=y\na.b = 3\n", "it has a.b twice"),
+    "an option of Python's": ("setup.cfg", None, "[metadata]\nname = a\nname = b\n", "it has name twice"),
+    "a switch": ("a.ini", "[a]\nx = on\n", "[a]\nx = on\nx = off\n", "a.ini:3: it has x twice"),
+    "a target": ("Makefile", "a: b\n\tx\n", "a: b\n\tx\n\na c:\n\ty\n", "Makefile:4: it has a twice"),
+    "a field of a type": (
+        "a.graphql",
+        "type A {\n  b(c: Int): Int\n}\n",
+        "type A {\n  b(c: Int): Int\n  b: [Int!]! @d(e: 1)\n}\n",
+        "a.graphql:3: it has b twice",
+    ),
+    "a value of an enum": ("a.graphqls", None, "enum A { B C @d B }\n", "has B twice"),
+    "a field of a message": ("a.proto", None, "message A { A b = 1; oneof c { A b = 2; } }\n", "it has b twice"),
+    "a number of a message": (
+        "a.proto",
+        "message A {\n  string b = 1;\n}\n",
+        "message A {\n  string b = 1;\n  map<string, int32> c = 1 [deprecated = true];\n}\n",
+        "a.proto:3: it has field number 1 twice",
+    ),
+    "a method": ("a.proto", None, "service A {\n  rpc B(C) returns (C) {}\nrpc B(D) returns (D);\n}\n", "has B twice"),
+    "an argument": ("a.tf", None, 'resource "a" "b" {\n  d = { e = 1, f = 2, e = 3 }\n}\n', "it has e twice"),
+    "an output": ("a.tf", None, 'output "a" {\n}\noutput "a" {\n}\n', 'it has output "a" twice'),
     "rust, methods": ("a.rs", None, "impl A {\n    fn f() {}\n    fn f() {}\n}\n", "it has f twice"),
 }  # fmt: skip
 
@@ -278,6 +336,22 @@ RIGHT = {
     "go, a comment alone": ("a.go", None, "// nothing yet\n"),
     "go, init": ("a.go", None, "package a\n\nfunc init() {}\n\nfunc init() {}\n"),
     "go, methods": ("a.go", None, "package a\n\nfunc (a A) F() {}\n\nfunc (b B) F() {}\n"),
+    "variables": (".env", None, 'A="x\nB=1\n"\nB=2\nC=3\nC=${C}:4\n'),
+    "variables of a script": ("a.env", None, "if x; then\n  A=1\nelse\n  A=2\nfi\n"),
+    "variables of a template": (".env.j2", None, "{% if x %}\nA=1\n{% else %}\nA=2\n{% endif %}\n"),
+    "properties": ("a.properties", None, "# a=1\na=1\nb=2\\\n  a=3\n#---\na=4\n"),
+    "a list in an INI file": ("php.ini", "extension=a\n", "extension=a\nextension=b\n"),
+    "ports in an INI file": ("a.ini", None, "[a]\nport = 1\nport = 2\n[b]\nx = 1\n[c]\nx = 1\n"),
+    "an option of two sections": ("tox.ini", None, "[tox]\na = 1\n[testenv]\na = 2\nb =\n  c = 1\n  c = 2\n"),
+    "targets": (
+        "Makefile",
+        None,
+        "a: b\n\tx\na: c\na: A = 1\n%.o: %.c\n\tx\n%.o: %.c\n\ty\nd::\n\tx\nd::\n\ty\n",
+    ),
+    "targets by system": ("a.mk", None, "ifdef A\na:\n\tx\nelse\na:\n\ty\nendif\n"),
+    "fields": ("a.graphql", None, GRAPHQL),
+    "messages": ("a.proto", None, PROTOBUF),
+    "blocks": ("a.tf", None, TERRAFORM),
     "rust, by system": ("a.rs", None, "#[cfg(unix)]\nfn f() {}\n#[cfg(windows)]\nfn f() {}\n"),
     "rust, two types": ("a.rs", None, "impl A {\n    fn f() {}\n}\nimpl B {\n    fn f() {}\n}\n"),
 }  # fmt: skip

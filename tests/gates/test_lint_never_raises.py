@@ -17,6 +17,7 @@ SPEC = Spec(path="mini-projects/p/01.md", number="1", title="Add a flag")
 PATHS = [
     *("a.py", "a.pyi", "a.json", "a.toml", "a.yaml", "a.js", "a.jsx", "a.ts", "a.tsx", "a.go"),
     *("a.rs", "A.java", "a.sh", "a.md", "a.html", "Makefile"),
+    *(".env", "a.properties", "a.ini", "a.graphql", "a.proto", "a.tf"),
 ]
 PIECES = [
     *("(", ")", "[", "]", "{", "}", "<", ">", "`", "${", '"', "'", '"""', "/*", "*/", "//", "#"),
@@ -80,6 +81,13 @@ COUNTED = [
     "a.csv",
     "a.sql",
     "Dockerfile",
+    ".env",
+    "a.properties",
+    "tox.ini",
+    "Makefile",
+    "a.graphql",
+    "a.proto",
+    "a.tf",
 ]
 """Files that are judged by what their lines count to."""
 """A file for each way to be read."""

@@ -6,16 +6,19 @@ import ast
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from posixpath import splitext
 from typing import TYPE_CHECKING, Any
 
 from minitask.edits.script_model import Locate
 from minitask.errors import EditError
+from minitask.gates import repeated_fields, repeated_keys
 from minitask.gates.exports import declared_names, named_imports
-from minitask.gates.grammars import GRAMMARS, SCRIPTS, parsed
+from minitask.gates.grammars import GRAMMARS, SCRIPTS, parsed, suffix_of
 from minitask.gates.parts import parts_of_both
 from minitask.gates.parts_text import NamedPart
 from minitask.gates.python_source import parsed_python
+from minitask.gates.repeated_keys import Names, repeated
 from minitask.gates.requested_removals import has_name, task_sentences
 from minitask.gates.result import FileChange, LintError, printable
 from minitask.gates.shrinkage import gained_parts
@@ -28,31 +31,26 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 
-Names = Iterator[tuple[str, int]]
+_TEMPLATE = lazy_pattern(r"\{%|<%|\{\{-?[ \t]*(?:#|if\b|range\b|else\b|with\b)")
 _REMEDY = "keep one of them"
 
 
 def find_declared_twice(proposal: FileChange) -> Iterator[LintError]:
     """Yield the duplicate names and keys that the base's file does not have."""
-    ending = splitext(proposal.path)[1].lower()
+    ending = suffix_of(proposal.path)
     reader = _READERS.get(ending)
-    if reader is None or max(len(proposal.content), len(proposal.base or "")) > LARGEST:
+    if reader is None or _TEMPLATE.search(proposal.content):
         return
-    before = Counter(name for name, _ in reader(proposal.base or "", ending))
-    for name, line in reader(proposal.content, ending):
+    if max(len(proposal.content), len(proposal.base or "")) > LARGEST:
+        return
+    names = list(reader(proposal.content))
+    before = Counter(name for name, _ in reader(proposal.base or "")) if names else Counter()
+    for name, line in names:
         if before[name] > 0:
             before[name] -= 1
             continue
         shown = printable(name.rpartition("\0")[2])
         yield LintError(proposal.path, line, f"it has {shown} twice", _REMEDY)
-
-
-def _twice(names: Names, scope: str = "") -> Names:
-    visited: set[str] = set()
-    for name, line in names:
-        if name in visited:
-            yield f"{scope}\0{name}", line
-        visited.add(name)
 
 
 def _in_code(text: str, ending: str) -> Names:
@@ -64,7 +62,7 @@ def _in_code(text: str, ending: str) -> Names:
     while waiting:
         node = waiting.pop()
         if node.type in {"program", "statement_block", "source_file", "declaration_list"}:
-            yield from _twice(declared(node), node.type)
+            yield from repeated(declared(node), node.type)
         waiting += node.children
 
 
@@ -123,11 +121,11 @@ def _of_rust(scope: Node) -> Names:
             has_attribute = node.type == "attribute_item"
 
 
-def _in_json(text: str, _ending: str) -> Names:
+def _in_json(text: str) -> Names:
     twice: list[tuple[str, int]] = []
 
     def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        for name, _ in _twice((name, 1) for name, _ in pairs):
+        for name, _ in repeated((name, 1) for name, _ in pairs):
             key = name.rpartition("\0")[2]
             start = text.rfind(json.dumps(key, ensure_ascii=False))
             if not key.startswith(("//", "_", "$", "#")):
@@ -141,7 +139,7 @@ def _in_json(text: str, _ending: str) -> Names:
     yield from twice
 
 
-def _in_yaml(text: str, _ending: str) -> Names:
+def _in_yaml(text: str) -> Names:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -163,12 +161,14 @@ def _in_yaml(text: str, _ending: str) -> Names:
             for key, _ in node.value
             if isinstance(key, yaml.ScalarNode) and key.value != "<<"
         )
-        yield from _twice(keys)
+        yield from repeated(keys)
         waiting += [value for _, value in node.value]
 
 
-_READERS: Mapping[str, Callable[[str, str], Names]] = {
-    **dict.fromkeys((*SCRIPTS, ".go", ".rs"), _in_code),
+_READERS: Mapping[str, Callable[[str], Names]] = {
+    **repeated_keys.READERS,
+    **repeated_fields.READERS,
+    **{ending: partial(_in_code, ending=ending) for ending in (*SCRIPTS, ".go", ".rs")},
     **dict.fromkeys((".json", ".webmanifest", ".geojson"), _in_json),
     **dict.fromkeys((".yaml", ".yml"), _in_yaml),
 }

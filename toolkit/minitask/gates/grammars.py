@@ -226,13 +226,12 @@ def leaves(root: Node) -> Iterator[Node]:
                 return
 
 
-JUDGED = frozenset(
-    {
-        *(".json", ".ipynb", ".geojson", ".webmanifest", ".mk", ".svg", ".xml"),
-        *(".py", ".pyi", ".toml", ".yaml", ".yml", *GRAMMARS),
-    }
+_DATA = (
+    ".json .ipynb .geojson .webmanifest .mk .svg .xml .toml .yaml .yml .env .properties .ini .cfg .graphql .graphqls"
+    " .gql .proto .tf .tfvars"
 )
-"""Endings of files whose syntax is checked."""
+JUDGED = frozenset({".py", ".pyi", *GRAMMARS, *_DATA.split()})
+"""Endings of files that are checked for syntax, or for names and keys that come twice."""
 SUFFIXES_BY_NAME = {
     **dict.fromkeys(("makefile", "gnumakefile"), ".mk"),
     **dict.fromkeys(("composer.lock", "pipfile.lock"), ".json"),
@@ -263,7 +262,9 @@ IMPORTING = frozenset(_IMPORTS)
 def suffix_of(path: str) -> str:
     """Return the ending that gives the file's language."""
     name = PurePosixPath(path).name.lower()
-    return SUFFIXES_BY_NAME.get(name) or PurePosixPath(name).suffix
+    suffix = SUFFIXES_BY_NAME.get(name) or PurePosixPath(name).suffix
+    is_env = name == ".env" or name.startswith(".env.")
+    return ".env" if is_env and suffix not in JUDGED else suffix
 
 
 def may_elide(text: str) -> bool:
