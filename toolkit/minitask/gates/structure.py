@@ -18,6 +18,7 @@ from minitask.gates.parts import STYLES, parts_of_both
 from minitask.gates.parts_text import NamedPart
 from minitask.gates.result import SEND_WHOLE, FileChange, LintError, quoted
 from minitask.gates.syntax import LARGEST
+from minitask.gates.unreached import find_unreached
 from minitask.patterns import lazy_pattern
 
 _C_STYLE = (
@@ -246,12 +247,7 @@ def find_line_faults(proposal: FileChange) -> Iterator[LintError]:
                 yield LintError(
                     proposal.path, line, f"it has {quoted(head)} twice", "keep one of them"
                 )
-    if ending in _RETURNS:
-        seen = {pair for _, pair in _behind_returns(ending, base)}
-        for line, pair in _behind_returns(ending, proposal.content):
-            if pair not in seen:
-                message = f"{quoted(pair[1])} is never reached"
-                yield LintError(proposal.path, line, message, "take out one of the two")
+    yield from find_unreached(proposal)
     if ending in {".csv", ".tsv"} and base:
         yield from _odd_rows(proposal, "\t" if ending == ".tsv" else ",")
 
@@ -277,49 +273,6 @@ def _twice(parts: Sequence[NamedPart], text: str) -> Iterator[tuple[int, str]]:
             is_one_scope = all(len(indent_of(line)) >= len(indent_of(row)) for line in between)
             if is_one_scope and not any(line.lstrip().startswith("#") for line in between):
                 yield start, row.strip()
-
-
-_RETURNS = {
-    **dict.fromkeys(
-        (
-            ".c",
-            ".h",
-            ".cc",
-            ".cpp",
-            ".java",
-            ".js",
-            ".mjs",
-            ".cjs",
-            ".ts",
-            ".php",
-            ".rs",
-            ".dart",
-        ),
-        lazy_pattern(r"(?:return\b[^{}]*|throw\b[^{}]*);"),
-    ),
-    ".go": lazy_pattern(r"return\b(?:[^{}]*[^{}(,|&+*/.-])?"),
-}
-_ENDS_STATEMENT = (";", "{", "}", ":", "*/")
-_MAY_FOLLOW = lazy_pattern(
-    r"[\W_]|(?:case|default|else|catch|finally|function|async|class|break|end|endif|public|private|protected)\b"
-    r"|[\w-]+\s*:"
-)
-
-
-def _behind_returns(ending: str, text: str) -> Iterator[tuple[int, tuple[str, str]]]:
-    """Yield each line that follows a `return` with its indentation, and both lines."""
-    rows = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    for (_, above), (_, left), (number, line) in zip(rows, rows[1:], rows[2:], strict=False):
-        is_statement = ending == ".go" or above.rstrip().endswith(_ENDS_STATEMENT)
-        if (
-            is_statement
-            and indent_of(left) == indent_of(line)
-            and _RETURNS[ending].fullmatch(left.strip())
-            and left.count("(") == left.count(")")
-            and (ending == ".go" or line.rstrip().endswith(";"))
-            and not _MAY_FOLLOW.match(line.strip())
-        ):
-            yield number, (left.strip(), line.strip())
 
 
 def _odd_rows(proposal: FileChange, delimiter: str) -> Iterator[LintError]:
