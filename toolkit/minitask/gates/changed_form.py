@@ -6,13 +6,13 @@ the spec mentions that aspect of form, all of them if the reply says that the ch
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise
 
 from minitask.gates.elisions import comment_text
+from minitask.gates.other_characters import Rows, find_other_characters, is_like
 from minitask.gates.parts import is_code, is_markup
 from minitask.gates.requested_removals import (
     asks_to_add,
@@ -29,39 +29,21 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
 _MOST_LINES = 5_000
-_LEAST, _NEARLY_ALL, _ALIKE = 3, 0.8, 0.5
+_LEAST, _NEARLY_ALL = 3, 0.8
 _TELLING = 8
-"""Limits: lines of a judged file, lines and share of a file-wide change, likeness of lines, letters of a copied end."""
+"""Limits: lines of a judged file, lines and share of a file-wide change, letters of a copied end."""
 _ABOUT_FORM = lazy_pattern(
     r"\b(?:(?:re-?)?format\w*|indent\w*|tabs?|spac(?:e|es|ing)|white-?space|blank lines?|style|lint\w*|prettier|black"
     r"|ruff|gofmt|tidy|pretty\w*|beautif\w+|align\w*|(?:un)?wrap\w*|nest\w*|convert\w*|port|translat\w+|rewrit\w+|layout"
     r"|paragraphs?|sort\w*|(?:re-?)?order\w*|move[ds]?|revers\w+|arrange\w*|group\w*|upper-?\w*|lower-?\w*|case|capital\w*|renam\w+)\b",
     2,
 )
-_ABOUT_CHARACTERS = lazy_pattern(
-    r"\b(?:quot\w+|apostroph\w+|dash\w*|hyphen\w*|typograph\w+|entit\w+|escap\w+|nbsp|non-?breaking|unicode|ascii|characters?"
-    r"|encod\w*|symbols?|punctuation|html|xml|translat\w+|convert\w*|ellips\w+|sanitiz\w+|format\w*|accents?|umlauts?)\b",
-    2,
-)
 _ABOUT_COPIES = lazy_pattern(
     r"\b(?:twice|duplicat\w*|cop(?:y|ies|ied)|repeat\w*|clone\w*|again|double[ds]?|times|another|second|more)\b",
     2,
 )
-_PLAIN = str.maketrans(
-    {
-        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032", "'"),
-        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
-        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
-        **dict.fromkeys("\u00a0\u202f\u2007\u2009\u200a\u3000", " "),
-        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),
-        "\u2026": "...",
-    }
-)
 _DOTS = lazy_pattern(r"\s*(?:\.{3,}|…+|[(\[（【〔][^\x21-\x7e]*[)\]）】〕])\s*")
-_ESCAPE = lazy_pattern(r"\\u([0-9a-fA-F]{4})")
 _REMEDY = "reply with edits of the lines that change, or if that is meant, say in a line that {path} is meant to be so"
-
-Rows = Sequence[tuple[int, str]]
 
 
 def find_changed_form(
@@ -73,7 +55,7 @@ def find_changed_form(
         return None
     spec_text = text_about(spec, proposal.path).replace(proposal.path, "")
     fault = (
-        _retyped(old, new, spec_text)
+        _retyped(old, new, spec_text, explicit=False)
         or _left_out(old, new)
         or _restyled(old, new, proposal, spec)
         or _copied(old, new, proposal, spec)
@@ -82,6 +64,26 @@ def find_changed_form(
     if fault is None:
         return None
     return LintError(proposal.path, fault[0], fault[1], _REMEDY.format(path=proposal.path))
+
+
+def find_retyped(proposal: FileChange, *, spec: Spec) -> LintError | None:
+    """Return the first line of an edit that changes it in look-alike characters alone, or leaves lines out."""
+    old, new = _rows(proposal.base or ""), _rows(proposal.content)
+    if not old or not new or max(len(old), len(new)) > _MOST_LINES:
+        return None
+    spec_text = text_about(spec, proposal.path).replace(proposal.path, "")
+    fault = _retyped(old, new, spec_text, explicit=True)
+    if fault is None:
+        return None
+    return LintError(proposal.path, fault[0], fault[1], _REMEDY.format(path=proposal.path))
+
+
+def _retyped(old: Rows, new: Rows, spec_text: str, *, explicit: bool) -> tuple[int, str] | None:
+    gone, fresh = _changed(old, new)
+    text = "".join(row for _, row in old)
+    return find_other_characters(
+        gone, fresh, kept_text=text, spec_text=spec_text, explicit=explicit
+    )
 
 
 def _rows(text: str) -> Rows:
@@ -93,38 +95,6 @@ def _changed(old: Rows, new: Rows) -> tuple[list[str], Rows]:
     """Return the removed lines and the added lines."""
     had, has = {row for _, row in old}, {row for _, row in new}
     return [row for _, row in old if row not in has], [pair for pair in new if pair[1] not in had]
-
-
-def _retyped(old: Rows, new: Rows, spec_text: str) -> tuple[int, str] | None:
-    """Find a line that changed only in look-alike or equivalent characters."""
-    if _ABOUT_CHARACTERS.search(spec_text):
-        return None
-    gone, fresh = _changed(old, new)
-    gone_rows = {_plain(row): row for row in gone}
-    for number, row in fresh:
-        was = gone_rows.get(_plain(row))
-        if was is not None and not set(row) - set(was) - {"\\"} <= set(spec_text):
-            return number, f"{quoted(row)} has other characters than {quoted(was)}"
-        if was is not None and row.count("&") > was.count("&") and "&" not in spec_text:
-            return number, f"{quoted(row)} has other characters than {quoted(was)}"
-        if was is not None and set(was) - set(row) and not set(row) - set(was):
-            return number, f"{quoted(row)} has other characters than {quoted(was)}"
-    text = "".join(row for _, row in old) + spec_text
-    for number, row in fresh:
-        odd = {char for char in row if ord(char) in _PLAIN and char not in (*text, "\u200d")}
-        was = next((was for was in gone if odd and _is_like(row, was)), "")
-        if was and all(str(_PLAIN[ord(char)]) in was for char in odd):
-            return number, f"{quoted(row)} has other characters than {quoted(was)}"
-    return None
-
-
-def _is_like(row: str, was: str) -> bool:
-    return SequenceMatcher(None, _plain(row), _plain(was), autojunk=False).ratio() >= _ALIKE
-
-
-def _plain(row: str) -> str:
-    text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), html.unescape(row))
-    return text.translate(_PLAIN)
 
 
 def _left_out(old: Rows, new: Rows) -> tuple[int, str] | None:
@@ -271,7 +241,7 @@ def _gone(
 
 def _rest_of_end(before: Sequence[str], after: Sequence[str]) -> int:
     """Return how many of the last lines have no replacement, if the lines before them are similar; otherwise 0."""
-    is_alike = all(_is_like(row, was) for row, was in zip(after, before, strict=False))
+    is_alike = all(is_like(row, was) for row, was in zip(after, before, strict=False))
     return max(0, len(before) - len(after)) if is_alike else 0
 
 

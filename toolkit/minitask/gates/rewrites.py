@@ -12,7 +12,7 @@ from itertools import takewhile
 from posixpath import splitext
 
 from minitask.gates.answer_text import find_answer_text, find_dropped, is_meant
-from minitask.gates.changed_form import find_changed_form
+from minitask.gates.changed_form import find_changed_form, find_retyped
 from minitask.gates.elisions import comment_text
 from minitask.gates.parts import STYLES, is_code, parts_of_both
 from minitask.gates.parts_text import NamedPart
@@ -31,6 +31,7 @@ from minitask.gates.requested_removals import (
     words_of,
 )
 from minitask.gates.result import SEND_WHOLE, FileChange, LintError, filled_lines, printable, quoted
+from minitask.gates.stray_tokens import find_stray
 from minitask.gates.structure import find_line_faults, find_unclosed
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
@@ -45,9 +46,14 @@ def find_rewrite_faults(
     """
     yield from filter(None, (find_unclosed(proposal), _find_taken_mark(proposal, spec)))
     yield from find_line_faults(proposal)
+    yield from find_stray(proposal, spec=spec)
     if proposal.path.endswith(".py"):
         yield from find_defined_twice(proposal)
     if proposal.explicit:
+        retyped = (
+            None if is_meant(proposal.path, explanation) else find_retyped(proposal, spec=spec)
+        )
+        yield from filter(None, (retyped,))
         return
     yield from find_answer_text(proposal, spec=spec)
     if not proposal.base or "\0" in proposal.base:

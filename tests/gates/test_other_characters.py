@@ -1,0 +1,101 @@
+"""Lines that a change types again with other characters, and what a model's tools leave in a file."""
+
+from __future__ import annotations
+
+import pytest
+from test_rewrites import ruling
+
+MESSAGES = (
+    "timeout: 1000\ntitle: Tourner l’image\nheart: ❤️\nicon: \uf015 home\nwait: five… six\n"
+    "end: 你好，世界。\ndrink: café\narea: 5 m²\nversion: 1.10\nmail: a@b.org\nkey: 12345678901234567890\n"
+    "pattern: a\\.b\nsum: sha256-4uD7mAqX0bQ9Kf0jHq0e4mQe9V0sJ6m0rYl1sT2pQ3c=\n"
+    "commit: 1f2e3d4c5b6a79880f1e2d3c4b5a69788796a5b4\n"
+)
+CHANGED = MESSAGES.replace("1000", "9000")
+SLIPS = [
+    ("’", "'"),
+    ("\ufe0f", ""),
+    ("\uf015 ", ""),
+    ("…", "..."),
+    ("，世界。", ",世界."),
+    ("é", "e"),
+    ("é", "Ã©"),
+    ("²", "2"),
+    ("1.10", "1.1"),
+    ("a@b.org", "[a@b.org](mailto:a@b.org)"),
+    ("12345678901234567890", "12345678901234567000"),
+    ("a\\.b", "a.b"),
+    ("Hq0e4m", "Hq0e4n"),
+    ("3d4c5b", "3d4c6b"),
+]
+
+
+@pytest.mark.parametrize("explicit", [False, True])
+@pytest.mark.parametrize(("old", "new"), SLIPS)
+def test_a_line_outside_the_task_keeps_its_characters(old: str, new: str, explicit: bool) -> None:
+    slipped = CHANGED.replace(old, new)
+    reason = ruling("m.ini", MESSAGES, slipped, explicit=explicit, task="1. Set it to 9000.")
+    assert "other characters than" in reason
+
+
+@pytest.mark.parametrize("explicit", [False, True])
+@pytest.mark.parametrize(("old", "new"), [*SLIPS[1:4], *SLIPS[5:11]])
+def test_characters_that_are_all_a_change_is_about_are_meant(
+    old: str, new: str, explicit: bool
+) -> None:
+    told = {"task": f"1. Replace `{old}` by `{new}`."}
+    assert not ruling("m.ini", MESSAGES, MESSAGES.replace(old, new), explicit=explicit, **told)
+    assert not ruling("m.ini", MESSAGES, CHANGED.replace(old, new), explicit=explicit, **told)
+
+
+@pytest.mark.parametrize(
+    ("base", "content"),
+    [
+        ("a = 1f2e3d4c5b6a79880f1e2d3c4b5a69788796a5b4\n", "a = 99be8a7d6c5f4e3d2c1b0a9f8e7d6c5b4a392817\n"),
+        ('x = "a \\"b\\" c"\ny = 1\n', "x = 'a \"b\" c'\ny = 2\n"),
+        ("name = “A”\n", "name = \"A\"\nother = 1\nquotes = 'straight'\n"),
+        ("id = 00000000-0000-0000-0000-000000000001\nb\n", "id = 00000000-0000-0000-0000-000000000002\nc\n"),
+        ("word = cafe\n", "word = café\n"),
+    ],
+)  # fmt: skip
+def test_other_text_is_no_slip(base: str, content: str) -> None:
+    assert not ruling("m.ini", base, content, explicit=True, task="1. Write quotation marks: é.")
+
+
+CSS = "body {\n  color: red;\n  width: 10px;\n}\n"
+STRAY = {
+    "the end of a turn": (CSS.replace("10px;", "9px;<|im_end|>"), "<|im_end|>"),
+    "another model's": (CSS.replace("10px;", "9px;\n<｜end▁of▁sentence｜>"), "sentence"),
+    "the tag that ends a call": (CSS.replace("10px;\n", "9px;\n</parameter>\n"), "</parameter>"),
+    "a notice of a reader": (CSS + "[Showing lines 1-4 of 40. Use :5 to go on]\n", "[Showing"),
+    "a notice of a shell": (CSS.replace("  color: red;\n", "[... 35 characters truncated ...]\n"), "35"),
+    "dots": (CSS.replace("  color: red;\n", "  ...\n"), "..."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", STRAY)
+def test_what_tools_and_models_add_is_no_text_of_a_file(case: str) -> None:
+    content, words = STRAY[case]
+    reason = ruling("a.css", CSS, content, explicit=True, task="1. Set the width to 9px.")
+    assert "is no text of the file" in reason
+    assert words in reason
+    assert not ruling("a.css", content, content + "\n\n", explicit=True)
+
+
+KEPT = {
+    "a chat's template": ("a.jinja", "a\n", "a\n<|im_start|>{{ text }}<|im_end|>\n"),
+    "a token in quotes": ("a.lua", "a = 1\n", 'a = 1\nb = "<|im_end|>"\n'),
+    "a token that the file has": ("a.txt", "x<|im_end|>\n<|im_start|>\n", "y<|im_end|>\n<|im_start|>\n"),
+    "elements": ("a.xml", "<a>\n</a>\n", "<a>\n<content>\nb\n</content>\n</a>\n"),
+    "an element's end that moves": ("a.xml.part", "</content>\n", "b\n</content>\n"),
+    "the end of a document": ("a.yaml", "a: 1\n", "a: 1\n...\n"),
+    "an empty body": ("a.pyi", "def f() -> int: ...\n", "def f() -> int: ...\nclass A:\n    ...\n"),
+    "dots in prose": ("a.md", "# a\n\nb\n", "# a\n\nb\n\n...\n"),
+    "an editor's sentence": ("a.txt", "b\n", "b\n(The text was truncated by an editor who had no room.)\nc\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", KEPT)
+def test_what_looks_like_it_and_is_the_files_own_stays(case: str) -> None:
+    path, base, content = KEPT[case]
+    assert not ruling(path, base, content, explicit=True, task="1. Extend it.")
