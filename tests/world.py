@@ -27,6 +27,7 @@ from typing import Any
 
 import yaml
 
+from executors.model_server import Script, ScriptedServer, scripted_server
 from forked import can_fork, run_forked
 
 MINITASK = (sys.executable, "-m", "minitask")
@@ -34,6 +35,8 @@ TIMEOUT_SECONDS = 60.0
 LEDGER = "refs/minitask/ledger"
 Environment = Mapping[str, str | None]
 """Variables to add; None takes one away."""
+Settings = Callable[..., dict[str, Any]]
+"""What gives a configuration for the address of a server."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +212,15 @@ class World:
         folder = Path(os.environ["XDG_CONFIG_HOME"], "minitask")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+
+    @contextlib.contextmanager
+    def serve(
+        self, script: Script, settings: Settings | None = None, **more: Any
+    ) -> Iterator[ScriptedServer]:
+        """Serve the models of a configuration, `model_settings` if no other is named, by a script."""
+        with scripted_server(script) as server:
+            self.configure(**(settings or model_settings)(server.base_url, **more))
+            yield server
 
     def tip(self, ref: str = "main") -> str:
         """The commit of a ref."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from executors.model_server import scripted_server
-from world import Once, World, model_settings, spec_text
+from world import Once, World, spec_text
 
 VALIDATION = "grep -qx b b.txt"
 
@@ -32,8 +31,7 @@ def test_exec_of_a_landed_task_runs_nothing_says_so_and_exits_with_0(landed: Wor
 
 @pytest.mark.variant
 def test_a_landed_task_spends_nothing_a_second_time(world: World) -> None:
-    with scripted_server(["```text path=b.txt\nb\n```\n"]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(["```text path=b.txt\nb\n```\n"]) as server:
         world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
         assert world.exec("p/01-b").json["verdict"] == "merged"
         again = world.exec("p/01-b")

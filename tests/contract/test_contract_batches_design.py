@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from executors.model_server import Received, completion, error, scripted_server
-from world import World, model_settings, spec_path, spec_text
+from executors.model_server import Received, completion, error
+from world import World, spec_path, spec_text
 
 BATCHES = {"N411", "N412", "N413"}
 RUN = {"project", "target", "tasks", "cost_usd", "baseline_cost_usd", "usage", "seconds"}
@@ -143,8 +143,7 @@ def test_the_rules_can_be_explained(world: World, code: str) -> None:
 
 @pytest.mark.variant
 def test_a_run_sets_each_batchs_tokens_against_its_plan(world: World) -> None:
-    with scripted_server(answer) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(answer):
         add(world, "01-a", tokens="100 input + 25 output")
         add(world, "02-b", after=("01-a",), tokens="100 input + 20 output")
         add(world, "03-c", after=("01-a",), tokens="20 input + 20 output")
@@ -164,8 +163,7 @@ def test_every_call_of_a_run_counts_and_scripts_do_not(world: World) -> None:
         completion("```text path=02-b.txt\nnot x\n```\n"),
         *["```text path=02-b.txt\nx\n```\n"],
     ]
-    with scripted_server(replies) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(replies):
         world.task("p/01-s", whole={"s.txt": "s\n"}, validation="grep -qx s s.txt")
         add(world, "02-b", tokens="200 input + 40 output")
         outcome = world.minitask("run", "p")
@@ -176,8 +174,7 @@ def test_every_call_of_a_run_counts_and_scripts_do_not(world: World) -> None:
 
 @pytest.mark.variant
 def test_without_an_estimate_the_routes_stands_in(world: World) -> None:
-    with scripted_server(answer) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(answer):
         add(world, "01-a")
         add(world, "02-b")
         outcome = world.minitask("run", "p")
@@ -190,8 +187,7 @@ def test_without_an_estimate_the_routes_stands_in(world: World) -> None:
 
 @pytest.mark.variant
 def test_neither_json_nor_a_single_task_nor_scripts_have_batches(world: World) -> None:
-    with scripted_server(answer) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(answer):
         add(world, "01-a", tokens="100 input + 20 output")
         add(world, "02-b", tokens="100 input + 20 output")
         single = world.minitask("run", spec_path("p/01-a"))
@@ -204,8 +200,7 @@ def test_neither_json_nor_a_single_task_nor_scripts_have_batches(world: World) -
 
 @pytest.mark.variant
 def test_the_report_says_how_close_the_estimates_came(world: World) -> None:
-    with scripted_server(answer) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(answer):
         add(world, "01-a", tokens="100 input + 25 output")
         world.minitask("run", "p")
     found = world.minitask("report", "--format", "json").json["estimate_error"]
@@ -218,8 +213,7 @@ def test_the_report_says_how_close_the_estimates_came(world: World) -> None:
 
 @pytest.mark.variant
 def test_calls_that_nobody_answered_have_no_tokens_to_compare(world: World) -> None:
-    with scripted_server(lambda _request: error(401, "no")) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(lambda _request: error(401, "no")):
         add(world, "01-a", tokens="100 input + 25 output")
         add(world, "02-b", tokens="100 input + 25 output")
         outcome = world.minitask("run", "p")

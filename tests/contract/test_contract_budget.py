@@ -48,8 +48,7 @@ def test_nothing_is_sent_where_the_budget_does_not_pay_for_the_call(
 
 
 def test_run_takes_its_limit_from_the_command_line(world: World) -> None:
-    with scripted_server(good) as server:
-        world.configure(**model_settings(server.base_url, **LIMITED))
+    with world.serve(good, **LIMITED) as server:
         task(world, "p/01-b")
         outcome = world.minitask("run", "p", "--max-cost", "0", "--json")
         assert server.requests == []
@@ -80,8 +79,7 @@ def test_a_spec_narrows_the_budget_and_never_widens_it(world: World) -> None:
 
 @pytest.mark.variant
 def test_an_answer_may_be_no_longer_than_what_is_left_pays_for(world: World) -> None:
-    with scripted_server(good) as server:
-        world.configure(**model_settings(server.base_url, budget={"max_cost_usd": 0.03}))
+    with world.serve(good, budget={"max_cost_usd": 0.03}) as server:
         task(world, "p/01-b")
         outcome = world.exec("p/01-b")
         [request] = server.requests
@@ -100,8 +98,7 @@ def test_calls_at_once_cannot_overshoot(world: World) -> None:
         return costly(request)
 
     limit = Decimal("0.02")
-    with scripted_server(reply) as server:
-        world.configure(**model_settings(server.base_url, **LIMITED))
+    with world.serve(reply, **LIMITED) as server:
         for number in range(10):
             task(world, f"p/0{number}-x", f"{number}.txt", title=f"Write {number}.txt")
         timer.start()
@@ -142,8 +139,7 @@ def test_what_a_call_did_not_use_is_there_for_the_next_one(world: World, request
 @pytest.mark.variant
 def test_a_second_try_is_not_made_where_it_is_not_paid_for(world: World) -> None:
     dear = completion(RED, usage={"prompt_tokens": 300, "completion_tokens": 300})
-    with scripted_server(lambda request: dear) as server:
-        world.configure(**model_settings(server.base_url, **LIMITED))
+    with world.serve(lambda request: dear, **LIMITED) as server:
         task(world, "p/01-b", front={"max_cost_usd": 0.01})
         outcome = world.exec("p/01-b")
         assert len(server.requests) == 1
@@ -168,8 +164,7 @@ UNUSABLE = {
 @pytest.mark.variant
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_a_request_is_not_repeated_where_that_is_not_paid_for(world: World, name: str) -> None:
-    with scripted_server(lambda request: UNUSABLE[name]) as server:
-        world.configure(**model_settings(server.base_url, **LIMITED))
+    with world.serve(lambda request: UNUSABLE[name], **LIMITED) as server:
         task(world, "p/01-b", front={"max_cost_usd": 0.0098 if name != "cut short" else 0.006})
         outcome = world.exec("p/01-b")
         assert len(server.requests) == 1, outcome.text
@@ -209,8 +204,7 @@ def test_a_server_that_counts_no_tokens_does_not_make_a_budget_endless(world: Wo
     def uncounted(request: Received) -> Any:
         return completion(good(request), usage={"prompt_tokens": 0, "completion_tokens": 0})
 
-    with scripted_server(uncounted) as server:
-        world.configure(**model_settings(server.base_url, **LIMITED, concurrency={"requests": 1}))
+    with world.serve(uncounted, **LIMITED, concurrency={"requests": 1}) as server:
         for number in range(4):
             task(world, f"p/0{number}-x", f"{number}.txt", title=f"Write {number}.txt")
         outcome = world.minitask("run", "p", "--max-cost", "0.01", "--json")

@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from test_contract_escalation import settings_for, task_b
 
+from contract.kit import settings_for, task_b
 from executors.model_server import Received, scripted_server
 from world import World, environment, model_settings, run
 
@@ -152,7 +152,7 @@ def test_a_worker_goes_by_the_ledger_here_and_its_reviews_come_back(
         return f"```text path=b.txt\n{'b' if 'balanced' in asked[-1] else 'x'}\n```\n"
 
     with scripted_server(answer) as server:
-        settings = settings_for(server.base_url, max_escalations=0)
+        settings = settings_for(server.base_url, routing={"max_escalations": 0})
         gates = ["scope", "lint", "validate", "review"]
         world.configure(**settings, gates=gates, workers={"remote": str(remote)})
         task_b(world)

@@ -169,8 +169,7 @@ def test_only_the_listed_files_are_sent(world: World) -> None:
 def test_only_the_listed_lines_of_a_file_are_sent(world: World) -> None:
     lines = "".join(f"line number {n}\n" for n in range(1, 31))
     world.commit({"long.txt": lines})
-    with scripted_server([REPLY]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([REPLY]) as server:
         reads = ["long.txt (lines 5-7)"]
         world.task("p/01-b", writes=["b.txt"], reads=reads, validation="test -e b.txt")
         outcome = world.exec("p/01-b")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from executors.model_server import scripted_server
-from world import MINITASK, World, model_settings, run
+from world import MINITASK, World, run
 
 
 @pytest.mark.sampled(2)
@@ -35,8 +34,7 @@ def test_of_a_binary_file_a_model_is_told_the_name_alone(world: World, content: 
         "p/01-b", reads=["logo.bin"], writes=["b.txt (create)"], validation="grep -qx b b.txt"
     )
     assert "W221 logo.bin is a binary file" in world.minitask("validate", path).stdout
-    with scripted_server(["```text path=b.txt\nb\n```\n"]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(["```text path=b.txt\nb\n```\n"]) as server:
         assert world.exec("p/01-b").json["verdict"] == "merged"
         (request,) = server.requests
     assert "read: logo.bin" in request.prompt
@@ -47,8 +45,7 @@ def test_of_a_binary_file_a_model_is_told_the_name_alone(world: World, content: 
 def test_a_binary_file_that_a_chat_model_writes_anew_goes_back(world: World) -> None:
     world.commit({"logo.bin": b"\x89PNG\r\n\0\0"})
     world.task("p/01-b", writes=["logo.bin (edit)"], validation="grep -q blue logo.bin")
-    with scripted_server(["```text path=logo.bin\nblue\n```\n"] * 4) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(["```text path=logo.bin\nblue\n```\n"] * 4):
         outcome = world.exec("p/01-b")
     assert (outcome.code, outcome.json["verdict"]) == (1, "failed")
     assert world.show("logo.bin") != "blue\n"

@@ -7,50 +7,16 @@ from typing import Any
 
 import pytest
 
+from contract.kit import TIERS, exec_b, ladder, settings_for, task_b, writes
 from executors.model_server import Received, completion, error, scripted_server
 from world import World, spec_text
-
-TIERS = ("free", "cheap", "balanced", "frontier")
-
-
-def settings_for(base_url: str, **routing: Any) -> dict[str, Any]:
-    """Every tier with a model of its own name, at 1, 10, 100 and 1,000 USD a million tokens, free for nothing."""
-    return {
-        "executors": {"scripted": {"type": "openai", "base_url": base_url}},
-        "tiers": {tier: {"executor": "scripted", "model": f"{tier}-model"} for tier in TIERS},
-        "prices": {
-            f"{tier}-model": {
-                "input": 10**place if place else 0,
-                "output": 10**place if place else 0,
-            }
-            for place, tier in enumerate(TIERS)
-        },
-        "routing": {"repairs": 0, **routing},
-    }
-
-
-def writes(text: str) -> Any:
-    """A reply that writes b.txt."""
-    return completion(f"```text path=b.txt\n{text}\n```\n")
-
-
-def task_b(world: World, **front: Any) -> None:
-    """The task p/01-b: b.txt holds a line `b`."""
-    world.task("p/01-b", writes=["b.txt"], validation="grep -qx b b.txt", front=front or None)
 
 
 @pytest.mark.variant
 def test_a_failure_goes_to_the_next_tier_with_what_was_wrong(world: World) -> None:
-    asked: list[Received] = []
-
-    def answer(request: Received) -> Any:
-        asked.append(request)
-        return writes("b" if request.json["model"] == "balanced-model" else "not b")
-
-    with scripted_server(answer) as server:
-        world.configure(**settings_for(server.base_url))
-        task_b(world)
+    with ladder(world, [writes("not b"), writes("b")]) as server:
         found = world.exec("p/01-b").json
+        asked = server.requests
     assert found["verdict"] == "merged"
     assert [each["tier"] for each in found["attempts"]] == ["cheap", "balanced"]
     assert [each.json["model"] for each in asked] == ["cheap-model", "balanced-model"]
@@ -63,14 +29,8 @@ def test_a_failure_goes_to_the_next_tier_with_what_was_wrong(world: World) -> No
 
 
 def test_a_filtered_reply_goes_to_the_next_tier_and_teaches_nothing(world: World) -> None:
-    def answer(request: Received) -> Any:
-        filtered = request.json["model"] == "cheap-model"
-        return completion("", finish_reason="content_filter") if filtered else writes("b")
-
-    with scripted_server(answer) as server:
-        world.configure(**settings_for(server.base_url))
-        task_b(world)
-        found = world.exec("p/01-b").json
+    filtered = completion("", finish_reason="content_filter")
+    found = exec_b(world, [filtered, writes("b")]).json
     assert found["verdict"] == "merged"
     assert [each["tier"] for each in found["attempts"]] == ["cheap", "balanced"]
     records = world.records("p/01-b")
@@ -86,37 +46,27 @@ def test_a_run_after_a_refusal_starts_at_another_rung(world: World) -> None:
         filtered = request.json["model"] == "cheap-model"
         return completion("", finish_reason="content_filter") if filtered else writes("x")
 
-    with scripted_server(answer) as server:
-        world.configure(**settings_for(server.base_url, max_escalations=0))
-        task_b(world)
+    with ladder(world, answer, routing={"max_escalations": 0}):
         assert world.exec("p/01-b").json["verdict"] == "failed"
         [route] = world.minitask("route", "p/01-b", "--json").json
         world.exec("p/01-b")
         world.exec("p/01-b", "--tier", "cheap")
-    assert (route["tier"], "cheap declined this spec before" in route["reason"]) == (
-        "balanced",
-        True,
-    )
+    assert route["tier"] == "balanced"
+    assert "cheap declined this spec before" in route["reason"]
     assert list(dict.fromkeys(asked[:-1])) == ["cheap-model", "balanced-model"]
     assert asked[-1] == "cheap-model"
 
 
 def test_a_refusal_of_the_only_rung_asks_it_again(world: World) -> None:
-    def answer(_request: Received) -> Any:
-        return completion("", finish_reason="content_filter")
-
-    with scripted_server(answer) as server:
-        settings = settings_for(server.base_url, max_escalations=0)
-        world.configure(**{**settings, "tiers": {"cheap": settings["tiers"]["cheap"]}})
-        task_b(world)
+    only = {"cheap": {"executor": "scripted", "model": "cheap-model"}}
+    filtered = completion("", finish_reason="content_filter")
+    with ladder(world, filtered, routing={"max_escalations": 0}, tiers=only):
         found = [world.exec("p/01-b").json["attempts"][0]["tier"] for _ in range(2)]
     assert found == ["cheap", "cheap"]
 
 
 def test_what_is_next_after_a_rejected_key_is_the_key(world: World) -> None:
-    with scripted_server(lambda _request: error(401, "no such key")) as server:
-        world.configure(**settings_for(server.base_url))
-        task_b(world)
+    with ladder(world, error(401, "no such key")):
         told = world.minitask("run", "p")
     assert told.code == 3
     assert "next: check the key" in told.stdout
@@ -126,28 +76,21 @@ def test_what_is_next_after_a_rejected_key_is_the_key(world: World) -> None:
 
 @pytest.mark.variant
 def test_escalations_are_bounded(world: World) -> None:
-    with scripted_server(lambda _request: writes("wrong")) as server:
-        world.configure(**settings_for(server.base_url, max_escalations=1))
-        task_b(world)
-        outcome = world.exec("p/01-b")
+    outcome = exec_b(world, writes("wrong"), routing={"max_escalations": 1})
     assert outcome.code == 1
     assert [each["tier"] for each in outcome.json["attempts"]] == ["cheap", "balanced"]
 
 
 def test_a_tier_asked_for_on_the_command_line_is_the_only_one(world: World) -> None:
-    with scripted_server(lambda _request: writes("wrong")) as server:
-        world.configure(**settings_for(server.base_url))
-        task_b(world)
-        found = world.exec("p/01-b", "--tier", "cheap").json
+    found = exec_b(world, writes("wrong"), "--tier", "cheap").json
     assert [each["tier"] for each in found["attempts"]] == ["cheap"]
 
 
 def test_a_run_after_a_failure_starts_above_what_failed(world: World) -> None:
-    with scripted_server(
-        lambda request: writes("b" if "balanced" in request.json["model"] else "x")
-    ) as server:
-        world.configure(**settings_for(server.base_url, max_escalations=0))
-        task_b(world)
+    def answer(request: Received) -> Any:
+        return writes("b" if "balanced" in request.json["model"] else "x")
+
+    with ladder(world, answer, routing={"max_escalations": 0}):
         assert world.exec("p/01-b").json["verdict"] == "failed"
         found = world.exec("p/01-b").json
     assert [each["tier"] for each in found["attempts"]] == ["balanced"]
@@ -166,8 +109,7 @@ def test_a_run_after_a_failure_starts_above_what_failed(world: World) -> None:
     ],
 )
 def test_rules_decide_where_a_task_starts(world: World, front: dict[str, Any], tier: str) -> None:
-    with scripted_server(lambda _request: writes("b")) as server:
-        world.configure(**settings_for(server.base_url))
+    with world.serve(writes("b"), settings_for):
         task_b(world, **front)
         [route] = world.minitask("route", "p/01-b", "--json").json
         found = world.exec("p/01-b").json
@@ -177,8 +119,7 @@ def test_rules_decide_where_a_task_starts(world: World, front: dict[str, Any], t
 
 
 def test_a_spec_cannot_go_above_the_cap_and_the_user_can(world: World) -> None:
-    with scripted_server(lambda _request: writes("b")) as server:
-        world.configure(**settings_for(server.base_url, cap="balanced"))
+    with world.serve(writes("b"), settings_for, routing={"cap": "balanced"}):
         task_b(world, tier="frontier")
         refused = world.exec("p/01-b")
         merged = world.exec("p/01-b", "--tier", "frontier")
@@ -189,7 +130,7 @@ def test_a_spec_cannot_go_above_the_cap_and_the_user_can(world: World) -> None:
 
 def test_a_free_model_that_is_not_there_falls_back(world: World) -> None:
     with scripted_server(lambda _request: writes("b")) as server:
-        settings = settings_for(server.base_url, entry={"implement": "free"})
+        settings = settings_for(server.base_url, routing={"entry": {"implement": "free"}})
         settings["executors"]["local"] = {"type": "ollama", "base_url": "http://127.0.0.1:9"}
         settings["tiers"]["free"] = {"executor": "local", "model": "small"}
         world.configure(**settings)
@@ -203,19 +144,14 @@ def test_a_free_model_that_is_not_there_falls_back(world: World) -> None:
 
 @pytest.mark.variant
 def test_the_budget_stops_an_escalation(world: World) -> None:
-    with scripted_server(lambda _request: writes("wrong")) as server:
-        world.configure(**settings_for(server.base_url), budget={"max_cost_usd": 0.02})
-        task_b(world)
-        outcome = world.exec("p/01-b")
+    outcome = exec_b(world, writes("wrong"), budget={"max_cost_usd": 0.02})
     assert outcome.code == 4
     assert [each["tier"] for each in outcome.json["attempts"]] == ["cheap"]
     assert Decimal(outcome.json["cost_usd"]) > 0
 
 
 def test_a_route_is_explained_tier_by_tier(world: World) -> None:
-    with scripted_server(lambda _request: writes("b")) as server:
-        world.configure(**settings_for(server.base_url))
-        task_b(world)
+    with ladder(world, writes("b")):
         [route] = world.minitask("route", "p/01-b", "--json").json
         text = world.minitask("route", "p/01-b", "--explain").stdout
         again = world.minitask("route", "p/01-b", "--json").json
@@ -229,11 +165,7 @@ def test_a_route_is_explained_tier_by_tier(world: World) -> None:
 
 
 def test_what_does_not_fit_a_models_window_goes_to_a_larger_one(world: World) -> None:
-    with scripted_server(lambda _request: writes("b")) as server:
-        settings = settings_for(server.base_url)
-        settings["models"] = {"cheap-model": {"context_tokens": 1_000}}
-        world.configure(**settings)
-        task_b(world)
+    with ladder(world, writes("b"), models={"cheap-model": {"context_tokens": 1_000}}):
         [route] = world.minitask("route", "p/01-b", "--json").json
     assert route["tier"] == "balanced"
     assert "1,000" in route["ladder"][1]["reason"]

@@ -120,8 +120,7 @@ def test_3_where_the_model_server_is_down_with_a_record(world: World) -> None:
 
 
 def test_3_where_the_provider_refuses_the_key(world: World) -> None:
-    with scripted_server([error(401, "bad key")]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([error(401, "bad key")]) as server:
         world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
         outcome = world.exec("p/01-b")
         assert len(server.requests) == 1
@@ -131,8 +130,7 @@ def test_3_where_the_provider_refuses_the_key(world: World) -> None:
 
 @pytest.mark.variant
 def test_4_where_the_budget_is_spent_and_no_further_call_is_made(world: World) -> None:
-    with scripted_server(lambda request: REPLY.replace("b.txt", wanted(request.prompt))) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(lambda request: REPLY.replace("b.txt", wanted(request.prompt))) as server:
         for n, name in enumerate(("b.txt", "c.txt"), 1):
             fields = {"writes": [name], "validation": f"grep -qx b {name}"}
             world.task(f"p/0{n}-x", **fields)
@@ -150,8 +148,7 @@ def wanted(prompt: str) -> str:
 
 @pytest.mark.variant
 def test_4_where_the_budget_is_nothing_and_a_model_would_have_to_be_paid(world: World) -> None:
-    with scripted_server([REPLY]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([REPLY]) as server:
         world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
         world.task("p/02-c", whole={"c.txt": "c\n"}, validation="grep -qx c c.txt")
         outcome = world.minitask("run", "p", "--max-cost", "0", "--json")
@@ -162,8 +159,7 @@ def test_4_where_the_budget_is_nothing_and_a_model_would_have_to_be_paid(world: 
 
 @pytest.mark.variant
 def test_4_where_a_specs_own_limit_would_be_passed_and_nothing_is_sent(world: World) -> None:
-    with scripted_server([REPLY]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([REPLY]) as server:
         front = {"max_cost_usd": 0.0001}
         world.task("p/01-b", writes=["b.txt"], validation=VALIDATION, front=front)
         outcome = world.minitask("exec", "p/01-b")
@@ -173,8 +169,7 @@ def test_4_where_a_specs_own_limit_would_be_passed_and_nothing_is_sent(world: Wo
 
 @pytest.mark.variant
 def test_4_where_the_configs_budget_would_be_passed_and_nothing_is_sent(world: World) -> None:
-    with scripted_server([REPLY]) as server:
-        world.configure(**model_settings(server.base_url, budget={"max_cost_usd": 0.0001}))
+    with world.serve([REPLY], budget={"max_cost_usd": 0.0001}) as server:
         world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
         outcome = world.minitask("exec", "p/01-b")
         assert server.requests == []

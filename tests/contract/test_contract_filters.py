@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from executors.model_server import scripted_server
-from world import World, model_settings
+from world import World
 
 VALIDATION = "test -f data/new.dat"
 
@@ -35,8 +34,7 @@ def test_a_filtered_file_is_refused_before_money_is_spent(
 ) -> None:
     set_up(world, "up")
     world.commit({place: line})
-    with scripted_server(["```text path=data/new.dat\nnew\n```\n"]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(["```text path=data/new.dat\nnew\n```\n"]) as server:
         world.task("p/01-b", writes=["data/new.dat"], validation=VALIDATION)
         outcome = world.exec("p/01-b")
         assert len(server.requests) == (0 if is_refused else 1)

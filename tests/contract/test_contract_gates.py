@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from test_contract_escalation import settings_for, task_b, writes
 
-from executors.model_server import Received, completion, scripted_server
+from contract.kit import ladder, settings_for, writes
 from world import World
 
 
 def test_a_lint_command_judges_the_changed_files_and_its_output_goes_back(world: World) -> None:
-    asked: list[Received] = []
-
-    def answer(request: Received) -> Any:
-        asked.append(request)
-        return writes("b" if len(asked) > 1 else "b\nTABOO")
-
-    with scripted_server(answer) as server:
-        world.configure(
-            **settings_for(server.base_url, repairs=1), lint=["! grep -n TABOO {files}"]
-        )
-        task_b(world)
+    replies = [writes("b\nTABOO"), writes("b")]
+    lint = ["! grep -n TABOO {files}"]
+    with ladder(world, replies, routing={"repairs": 1}, lint=lint) as server:
         found = world.exec("p/01-b").json
+        asked = server.requests
     assert [each["gate"] for each in found["attempts"]] == ["lint", None]
     assert "2:TABOO" in asked[1].prompt
     assert world.show("b.txt") == "b\n"
@@ -48,9 +38,8 @@ def test_lint_can_be_left_out(world: World) -> None:
 @pytest.mark.variant
 def test_a_new_import_of_what_is_not_there_is_a_fault(world: World) -> None:
     world.commit({"shop/__init__.py": "", "shop/routes.py": "X = 1\n"})
-    reply = completion("```python path=shop/app.py\nfrom shop.router import X\n```\n")
-    with scripted_server(lambda _request: reply) as server:
-        world.configure(**settings_for(server.base_url, max_escalations=0))
+    reply = "```python path=shop/app.py\nfrom shop.router import X\n```\n"
+    with world.serve(reply, settings_for, routing={"max_escalations": 0}):
         world.task("p/01-b", writes=["shop/app.py"], validation="test -e shop/app.py")
         attempt = world.exec("p/01-b").json["attempts"][0]
     assert attempt["gate"] == "lint"

@@ -12,8 +12,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from executors.model_server import Received, scripted_server
-from world import Outcome, World, model_settings, spec_path, spec_text
+from executors.model_server import Received
+from world import Outcome, World, spec_path, spec_text
 
 
 def tasks_of(outcome: Outcome) -> dict[str, dict[str, Any]]:
@@ -95,8 +95,7 @@ def test_the_task_with_the_longest_chain_behind_it_starts_first(world: World) ->
         return f"```text path={found[1]}.txt\nb\n```\n"
 
     needs = {"a": [], "b": [], "c": ["02-b"], "d": ["03-c"], "e": []}
-    with scripted_server(reply) as server:
-        world.configure(**model_settings(server.base_url, concurrency={"requests": 1, "jobs": 1}))
+    with world.serve(reply, concurrency={"requests": 1, "jobs": 1}):
         for number, (letter, after) in enumerate(needs.items(), 1):
             world.task(
                 f"p/0{number}-{letter}",

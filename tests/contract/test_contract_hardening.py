@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from executors.model_server import scripted_server
-from world import World, model_settings, spec_path, spec_text
+from world import World, spec_path, spec_text
 
 B = {"b.txt": "b\n"}
 CHECK = "grep -qx b b.txt"
@@ -116,8 +115,7 @@ def test_a_repository_cannot_bring_files_from_outside_into_its_workspace(
 
 
 def test_an_untrusted_repository_cannot_lift_the_users_limit(world: World) -> None:
-    with scripted_server([REPLY]) as server:
-        world.configure(**model_settings(server.base_url, budget={"max_cost_usd": 0.0001}))
+    with world.serve([REPLY], budget={"max_cost_usd": 0.0001}) as server:
         ours = {"prices": {"tiny": {"input": 0, "output": 0}}, "budget": {"max_cost_usd": 1000}}
         world.commit({"minitask.yaml": yaml.safe_dump(ours)})
         world.task("p/01-b", writes=["b.txt"], validation=CHECK)
@@ -126,8 +124,7 @@ def test_an_untrusted_repository_cannot_lift_the_users_limit(world: World) -> No
 
 
 def test_an_untrusted_repository_may_lower_it(world: World) -> None:
-    with scripted_server([REPLY]) as server:
-        world.configure(**model_settings(server.base_url, budget={"max_cost_usd": 10}))
+    with world.serve([REPLY], budget={"max_cost_usd": 10}) as server:
         world.commit({"minitask.yaml": "budget: {max_cost_usd: 0.0001}\n"})
         world.task("p/01-b", writes=["b.txt"], validation=CHECK)
         assert world.minitask("exec", "p/01-b").code == 4
@@ -163,8 +160,7 @@ def test_status_and_show_speak_of_a_conflict(world: World) -> None:
 
 @pytest.mark.variant
 def test_a_models_odd_name_is_recorded_with_what_it_cost(world: World) -> None:
-    with scripted_server([REPLY]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([REPLY]):
         world.task("p/01-b", writes=["b.txt"], validation=CHECK)
         outcome = world.exec("p/01-b", "--model", "a<b>\n\tc")
     assert outcome.json["verdict"] == "merged", outcome.text
@@ -174,8 +170,7 @@ def test_a_models_odd_name_is_recorded_with_what_it_cost(world: World) -> None:
 @pytest.mark.parametrize("branch", ["minitask", "minitask/p", "minitask/p/01-b/below"])
 def test_a_branch_in_the_way_is_said_before_anything_is_spent(world: World, branch: str) -> None:
     world.git("branch", branch)
-    with scripted_server([REPLY]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([REPLY]) as server:
         world.task("p/01-b", writes=["b.txt"], validation=CHECK)
         outcome = world.exec("p/01-b")
         assert server.requests == []
@@ -190,8 +185,7 @@ def test_what_is_no_branch_is_bad_usage(world: World, name: str) -> None:
 
 
 def test_an_unknown_committer_is_said_before_anything_is_spent(world: World) -> None:
-    with scripted_server([REPLY]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([REPLY]) as server:
         world.task("p/01-b", writes=["b.txt"], validation=CHECK)
         world.git("config", "user.useConfigOnly", "true")
         outcome = world.minitask("exec", "p/01-b", env={"GIT_CONFIG_GLOBAL": "/dev/null"})
@@ -210,8 +204,7 @@ def test_bytes_that_are_no_text_leave_a_readable_record(world: World) -> None:
 
 @pytest.mark.variant
 def test_what_is_proven_and_not_to_be_merged_is_not_paid_for_twice(world: World) -> None:
-    with scripted_server([REPLY]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([REPLY]) as server:
         world.task("p/01-b", writes=["b.txt"], validation=CHECK)
         for _ in range(2):
             assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from executors.model_server import Received, completion, scripted_server
-from world import World, model_settings
+from executors.model_server import Received, completion
+from world import World
 
 UNKNOWN = {
     "python": ("a.py", "import no_such_thing\n"),
@@ -77,8 +77,7 @@ def test_a_setting_makes_it_a_failure_that_names_the_import_or_turns_it_off(worl
         text = "import json\n" if len(asked) > 1 else "import no_such_thing\n"
         return completion(f"a.py\n```python path=a.py\n{text}```\n")
 
-    with scripted_server(answer) as server:
-        world.configure(**model_settings(server.base_url), imports="fail")
+    with world.serve(answer, imports="fail"):
         world.task("p/01-a", writes=["a.py"], validation="test -f a.py")
         found = world.exec("p/01-a").json
     assert (found["verdict"], len(asked)) == ("merged", 2)

@@ -104,8 +104,7 @@ def test_exec_of_a_task_that_has_landed_or_is_not_committed(world: World) -> Non
 
 def test_exec_with_a_model(world: World) -> None:
     usage = {**COUNTS, "prompt_tokens_details": {"cached_tokens": 0}}
-    with scripted_server([completion(REPLY, usage=usage)]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([completion(REPLY, usage=usage)]):
         world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
         document = world.exec("p/01-b").json
     assert_is_task(document)

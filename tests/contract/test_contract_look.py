@@ -12,9 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from executors.model_server import scripted_server
 from minitask.cli.terminal import show
-from world import MINITASK, World, environment, model_settings
+from world import MINITASK, World, environment
 
 
 def on_terminal(world: World, *arguments: str, **env: str) -> str:
@@ -46,8 +45,7 @@ def on_terminal(world: World, *arguments: str, **env: str) -> str:
 def test_diff_prints_an_attempt_and_what_a_person_added(world: World) -> None:
     world.commit({"a.txt": "old\n"})
     replies = [f"```text path=a.txt\n{text}\n```\n" for text in ("wrong", "right")]
-    with scripted_server(replies) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(replies):
         world.task("p/01-b", writes=["a.txt"], validation="grep -qx right a.txt")
         assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
     assert "+right" in world.minitask("diff", "p/01-b").stdout

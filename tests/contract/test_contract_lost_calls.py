@@ -142,8 +142,7 @@ def test_every_call_of_a_killed_run_is_on_record(world: World) -> None:
         name = next(name for name in ("0.txt", "1.txt", "2.txt") if name in request.prompt)
         return f"```text path={name}\nb\n```\n"
 
-    with scripted_server(reply) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(reply):
         for number in range(3):
             path = f"{number}.txt"
             world.task(f"p/0{number}-x", writes=[path], validation=f"grep -qx b {path}", title=path)
@@ -164,8 +163,7 @@ def test_an_answer_that_came_and_was_not_recorded_is_used_and_not_asked_for_agai
     world: World, tmp_path: Path
 ) -> None:
     place = Checkpoint(tmp_path, only_with="b.txt")
-    with scripted_server(lambda request: GOOD) as server:
-        world.configure(**model_settings(server.base_url, sandbox="none"))
+    with world.serve(lambda request: GOOD, sandbox="none") as server:
         validation = f"{place.command}\ngrep -qx b b.txt"
         world.task("p/01-b", writes=["b.txt"], validation=validation)
         with place.hold(world, "exec", "p/01-b") as held:
@@ -185,8 +183,7 @@ def test_an_answer_that_came_and_was_not_recorded_is_used_and_not_asked_for_agai
 def test_an_answer_that_was_kept_is_not_used_for_another_spec(world: World, tmp_path: Path) -> None:
     place = Checkpoint(tmp_path, only_with="b.txt")
     validation = f"{place.command}\ngrep -qx b b.txt"
-    with scripted_server(lambda request: GOOD) as server:
-        world.configure(**model_settings(server.base_url, sandbox="none"))
+    with world.serve(lambda request: GOOD, sandbox="none") as server:
         world.task("p/01-b", writes=["b.txt"], validation=validation)
         with place.hold(world, "exec", "p/01-b") as held:
             held.process.kill()

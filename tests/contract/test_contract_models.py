@@ -163,8 +163,7 @@ def test_a_model_and_a_tier_may_be_named_on_the_command_line(world: World) -> No
 
 @pytest.mark.variant
 def test_an_edit_script_is_done_without_a_model(world: World) -> None:
-    with scripted_server([]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([]) as server:
         world.task("p/01-b", whole={"b.txt": "b\n"}, validation=VALIDATION)
         outcome = world.exec("p/01-b").json
         assert server.requests == []
@@ -177,8 +176,7 @@ def test_the_prompt_begins_with_what_stays_the_same_between_tasks(world: World) 
         name = "c.txt" if "c.txt" in request.prompt else "b.txt"
         return f"```text path={name}\nb\n```\n"
 
-    with scripted_server(reply) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(reply) as server:
         for n, name in enumerate(("b.txt", "c.txt"), 1):
             world.task(
                 f"p/0{n}-x", writes=[name], validation=f"test -e {name}", title=f"Write {name}"

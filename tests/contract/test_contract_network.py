@@ -123,8 +123,7 @@ def test_a_change_is_not_blamed_for_a_refused_host(world: World, outside: Script
 @pytest.mark.variant
 def test_a_change_is_blamed_for_a_host_that_it_brings_in(world: World) -> None:
     reply = "```python path=b.py\nimport urllib.request\nurllib.request.urlopen('https://evil.org')\n```\n"
-    with scripted_server(lambda _request: reply) as server:
-        world.configure(**model_settings(server.base_url, network=["127.0.0.1:2009"]))
+    with world.serve(lambda _request: reply, network=["127.0.0.1:2009"]) as server:
         world.task("p/01-b", writes=["b.py"], validation="test -e b.py && python3 b.py")
         outcome = world.exec("p/01-b")
         assert outcome.json["verdict"] == "failed"

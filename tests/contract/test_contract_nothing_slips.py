@@ -6,9 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_contract_escalation import settings_for, task_b, writes
-from test_contract_reviews import EDIT, FAIL, GATES, PASS, B, answering, phase_of
 
+from contract.kit import (
+    EDIT,
+    FAIL,
+    GATES,
+    PASS,
+    B,
+    answering,
+    exec_b,
+    ladder,
+    phase_of,
+    settings_for,
+    task_b,
+    writes,
+)
 from executors.model_server import Received, completion, error, scripted_server
 from world import World
 
@@ -25,10 +37,7 @@ def test_merge_does_not_land_what_a_review_refused_whatever_came_after(world: Wo
             return DOWN
         return completion(FAIL if calls[-1] == "review" else B)
 
-    with scripted_server(answer) as server:
-        world.configure(**settings_for(server.base_url, repairs=1), gates=GATES)
-        task_b(world)
-        assert world.exec("p/01-b").code == 3
+    assert exec_b(world, answer, routing={"repairs": 1}, gates=GATES).code == 3
     merged = world.minitask("merge", "p/01-b", "--json")
     assert merged.code == 1
     assert "criteri" in merged.json["tasks"][0]["reason"]
@@ -45,9 +54,7 @@ def test_merge_does_not_land_what_a_person_rejected_whatever_came_after(world: W
         told.append("say it with flowers" in request.prompt)
         return writes("b") if up else DOWN
 
-    with scripted_server(answer) as server:
-        world.configure(**settings_for(server.base_url), review="required")
-        task_b(world)
+    with ladder(world, answer, review="required"):
         world.exec("p/01-b")
         world.minitask("review", "p/01-b", "--reject", "say it with flowers")
         up = False
@@ -61,9 +68,7 @@ def test_merge_does_not_land_what_a_person_rejected_whatever_came_after(world: W
 
 
 def test_an_approved_merge_says_who_made_it(world: World) -> None:
-    with scripted_server(lambda _request: writes("b")) as server:
-        world.configure(**settings_for(server.base_url), review="required")
-        task_b(world)
+    with ladder(world, writes("b"), review="required"):
         world.exec("p/01-b")
         world.minitask("review", "p/01-b", "--approve")
     trailers = world.trailers("main")
@@ -72,9 +77,7 @@ def test_an_approved_merge_says_who_made_it(world: World) -> None:
 
 
 def test_a_rejection_can_be_taken_back_and_one_unknown_task_stops_all(world: World) -> None:
-    with scripted_server(lambda _request: writes("b")) as server:
-        world.configure(**settings_for(server.base_url), review="required")
-        task_b(world)
+    with ladder(world, writes("b"), review="required"):
         world.exec("p/01-b")
         world.minitask("review", "p/01-b", "--reject", "no")
         both = world.minitask("review", "p/01-b", "p/99-x", "--approve")
@@ -94,9 +97,7 @@ def test_a_review_that_fails_after_a_repair_goes_on_from_the_record(world: World
             return completion(PASS) if up else DOWN
         return writes("b" if asked.count("implement") > 1 else "x")
 
-    with scripted_server(answer) as server:
-        world.configure(**settings_for(server.base_url, repairs=1), gates=GATES)
-        task_b(world)
+    with ladder(world, answer, routing={"repairs": 1}, gates=GATES):
         first = world.exec("p/01-b")
         up = True
         second = world.exec("p/01-b")
@@ -123,7 +124,7 @@ def test_a_reviewer_that_is_not_there_costs_the_work_once(world: World) -> None:
 def test_a_gate_that_is_added_later_is_passed_before_what_is_proven_lands(world: World) -> None:
     asked, answer = answering(implement=B, review=FAIL)
     with scripted_server(answer) as server:
-        settings = settings_for(server.base_url, max_escalations=0)
+        settings = settings_for(server.base_url, routing={"max_escalations": 0})
         world.configure(**settings)
         task_b(world)
         world.exec("p/01-b", "--no-merge")
@@ -135,16 +136,14 @@ def test_a_gate_that_is_added_later_is_passed_before_what_is_proven_lands(world:
 
 def test_a_specs_own_edits_are_reviewed_where_all_changes_are(world: World) -> None:
     asked, answer = answering(implement=B, review=FAIL)
-    with scripted_server(answer) as server:
-        world.configure(**settings_for(server.base_url), gates=GATES)
+    with world.serve(answer, settings_for, gates=GATES):
         world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
         refused = world.exec("p/01-b")
         asked.clear()
     assert refused.json["verdict"] == "failed"
     assert not world.has("b.txt")
     asked, answer = answering(implement=B, review=EDIT)
-    with scripted_server(answer) as server:
-        world.configure(**settings_for(server.base_url), gates=GATES)
+    with world.serve(answer, settings_for, gates=GATES):
         world.task("p/02-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
         assert world.exec("p/02-b").json["verdict"] == "merged"
     assert asked == [("review", "balanced")]
@@ -154,10 +153,7 @@ def test_a_specs_own_edits_are_reviewed_where_all_changes_are(world: World) -> N
 def test_a_diff_that_is_too_long_to_review_asks_nobody_and_climbs_nowhere(world: World) -> None:
     long = f"```text path=b.txt\nb\n{(BROKEN_DIFF + chr(10)) * 4_000}```\n"
     asked, answer = answering(implement=long, review=PASS)
-    with scripted_server(answer) as server:
-        world.configure(**settings_for(server.base_url), gates=GATES)
-        task_b(world)
-        outcome = world.exec("p/01-b")
+    outcome = exec_b(world, answer, gates=GATES)
     assert asked == [("implement", "cheap")]
     assert "review it yourself" in outcome.json["reason"]
     assert not world.has("b.txt")
@@ -166,10 +162,7 @@ def test_a_diff_that_is_too_long_to_review_asks_nobody_and_climbs_nowhere(world:
 def test_a_classification_takes_neither_the_tier_nor_the_review_away(world: World) -> None:
     asked, answer = answering(implement=B, review=PASS, classify="complexity: low\nlines: 5")
     rules = [{"when": {"lines_below": 50}, "tier": "free", "review": "none"}]
-    with scripted_server(answer) as server:
-        world.configure(**settings_for(server.base_url, rules=rules), gates=["classify", *GATES])
-        task_b(world)
-        world.exec("p/01-b")
+    exec_b(world, answer, routing={"rules": rules}, gates=["classify", *GATES])
     assert asked == [("classify", "free"), ("implement", "cheap"), ("review", "balanced")]
 
 
@@ -186,22 +179,20 @@ def test_a_classification_takes_neither_the_tier_nor_the_review_away(world: Worl
 )
 def test_an_odd_review_is_one_that_cannot_be_used(world: World, reply: str) -> None:
     _asked, answer = answering(implement=B, review=reply)
-    with scripted_server(answer) as server:
-        world.configure(**settings_for(server.base_url), gates=GATES)
-        task_b(world)
-        outcome = world.exec("p/01-b")
+    outcome = exec_b(world, answer, gates=GATES)
     assert outcome.code in (1, 3), outcome.text
     assert outcome.json["attempts"][-1]["gate"] == "review"
 
 
 def test_a_message_that_cannot_be_paid_comes_from_the_template(world: World) -> None:
     _asked, answer = answering(implement=B, message="feat: b")
-    with scripted_server(answer) as server:
-        settings = settings_for(server.base_url, entry={"message": "frontier"})
-        gates = ["scope", "lint", "validate", "message"]
-        world.configure(**settings, gates=gates, budget={"max_cost_usd": 0.05})
-        task_b(world)
-        found = world.exec("p/01-b")
+    found = exec_b(
+        world,
+        answer,
+        routing={"entry": {"message": "frontier"}},
+        gates=["scope", "lint", "validate", "message"],
+        budget={"max_cost_usd": 0.05},
+    )
     assert (found.code, found.json["verdict"]) == (0, "merged")
     assert world.git("log", "-1", "--format=%s", found.json["commit"]) == "feat(b): write a file"
 
@@ -209,19 +200,13 @@ def test_a_message_that_cannot_be_paid_comes_from_the_template(world: World) -> 
 def test_nobody_applies_where_the_config_says_so(world: World) -> None:
     unfit = EDIT.replace("SEARCH\nb\n", "SEARCH\nbb\n")
     _asked, answer = answering(implement=B, review=unfit)
-    with scripted_server(answer) as server:
-        routing = settings_for(server.base_url, max_escalations=0, entry={"apply": "none"})
-        world.configure(**routing, gates=GATES)
-        task_b(world)
-        outcome = world.exec("p/01-b")
-    assert outcome.code == 1
-    assert outcome.json["verdict"] == "failed"
+    routing = {"max_escalations": 0, "entry": {"apply": "none"}}
+    outcome = exec_b(world, answer, routing=routing, gates=GATES)
+    assert (outcome.code, outcome.json["verdict"]) == (1, "failed")
 
 
 def test_after_the_top_tier_failed_a_run_does_not_begin_below(world: World) -> None:
-    with scripted_server(lambda _request: writes("wrong")) as server:
-        world.configure(**settings_for(server.base_url))
-        task_b(world)
+    with ladder(world, writes("wrong")):
         world.exec("p/01-b")
         [route] = world.minitask("route", "p/01-b", "--json").json
     assert route["tier"] == "frontier"
@@ -244,11 +229,7 @@ def test_an_untrusted_repository_only_adds_to_what_must_be_passed(world: World) 
 
 def test_what_a_diff_holds_cannot_steer_the_terminal(world: World) -> None:
     hidden = "b\n\x1b[2K\x1b[1Ahidden\u202e\n"
-    with scripted_server(
-        lambda _request: completion(f"```text path=b.txt\n{hidden}```\n")
-    ) as server:
-        world.configure(**settings_for(server.base_url), review="required")
-        task_b(world)
+    with ladder(world, f"```text path=b.txt\n{hidden}```\n", review="required"):
         world.exec("p/01-b")
         shown = world.minitask("review", "p/01-b").stdout
     assert "\x1b" not in shown
@@ -313,10 +294,7 @@ def test_after_a_correction_that_fails_the_next_rung_is_above_whoever_made_the_c
         review=lambda request: PASS if "frontier" in request.json["model"] else broken,
     )
     rules = [{"when": {"failures_from": 1}, "tier": "balanced", "review": "frontier"}]
-    with scripted_server(answer) as server:
-        world.configure(**settings_for(server.base_url, rules=rules), gates=GATES)
-        task_b(world)
-        found = world.exec("p/01-b").json
+    found = exec_b(world, answer, routing={"rules": rules}, gates=GATES).json
     assert found["verdict"] == "merged"
     tiers = [each["tier"] for each in found["attempts"]]
     assert tiers == ["cheap", "balanced", "cheap", "balanced"], "draft, correction, apply, rung"
@@ -331,9 +309,7 @@ def test_a_change_that_waits_for_its_review_is_not_classified_again(world: World
         replies = {"implement": B, "review": PASS, "classify": "complexity: low"}
         return DOWN if asked[-1] == "review" and not up else completion(replies[asked[-1]])
 
-    with scripted_server(answer) as server:
-        world.configure(**settings_for(server.base_url), gates=["classify", *GATES])
-        task_b(world)
+    with ladder(world, answer, gates=["classify", *GATES]):
         world.exec("p/01-b")
         up = True
         assert world.exec("p/01-b").json["verdict"] == "merged"

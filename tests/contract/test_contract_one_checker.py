@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from executors.model_server import Received, completion, scripted_server
+from executors.model_server import Received, completion
 from world import World, model_settings, spec_text
 
 TEN = "".join(f"line {number}\n" for number in range(1, 11))
@@ -115,8 +115,7 @@ def test_a_model_is_told_that_lines_to_read_changed(world: World) -> None:
     world.task("p/01-b", writes=["b.txt"], reads=["a.txt (lines 2-4)"], validation="test -f b.txt")
     world.commit({"a.txt": TEN.replace("line 3", "line three")})
     assert codes(world, "p") == ["N216"]
-    with scripted_server(answer) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(answer):
         assert world.exec("p/01-b").json["verdict"] == "merged"
     [request] = asked
     text = json.dumps(request.json)

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from executors.model_server import scripted_server
-from world import Outcome, World, model_settings, run
+from world import Outcome, World, run
 
 VALIDATION = "test -e b.txt"
 BAD_PATHS = [
@@ -54,8 +53,7 @@ def test_a_bad_path_is_refused_and_nothing_is_written(world: World, path: str) -
 
 @pytest.mark.parametrize("path", ["../x", "/etc/x", ".GIT/hooks/y", "a/../../x"])
 def test_a_bad_path_is_refused_before_a_model_is_asked(world: World, path: str) -> None:
-    with scripted_server([f"```text path={path}\nevil\n```\n"]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([f"```text path={path}\nevil\n```\n"]) as server:
         world.task("p/01-b", writes=[path, "b.txt"], validation=VALIDATION)
         before = everything(world)
         assert_refused(world, world.exec("p/01-b"), before)
@@ -72,8 +70,7 @@ def test_a_symlink_in_the_base_is_not_followed(world: World, path: str, target: 
     (world.root / "linked").symlink_to(target)
     world.git("add", "linked")
     world.git("commit", "-qm", "a link")
-    with scripted_server(["nothing"]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(["nothing"]) as server:
         world.task("p/01-b", writes=[path, "b.txt"], validation=VALIDATION)
         before = everything(world)
         outcome = world.exec("p/01-b")
@@ -112,8 +109,7 @@ def test_a_models_reply_that_writes_an_unlisted_file_goes_back_once_then_fails_w
     world: World, extra: str
 ) -> None:
     reply = f"```text path=b.txt\nb\n```\n\n```text path={extra}\nevil\n```\n"
-    with scripted_server(lambda request: reply) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(lambda request: reply) as server:
         world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
         tip = world.tip()
         outcome = world.exec("p/01-b")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from executors.model_server import completion, scripted_server
-from world import World, model_settings
+from executors.model_server import completion
+from world import World
 
 PLAN = """\
 # Cheaper Routing Implementation Plan
@@ -132,8 +132,7 @@ def test_the_schema_and_preset_tasks_of_a_plan_run_as_they_are(planned: World) -
         value = json.dumps({"default": "free"}) if is_first else '"free"'
         return completion(EDIT.format(path=path, value=value))
 
-    with scripted_server(answer) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(answer):
         world.commit({path: (world.root / path).read_text() for path in (FIRST, SECOND)})
         schema = world.minitask("exec", FIRST)
         preset = world.exec(SECOND)

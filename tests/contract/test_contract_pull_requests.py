@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_contract_escalation import settings_for
-from test_contract_reviews import GATES, answering
 
-from executors.model_server import scripted_server
+from contract.kit import GATES, answering, settings_for
 from forge.scripted_forges import TOKEN, ScriptedForge, answer
 from world import World, run, spec_text
 
@@ -283,9 +281,8 @@ def test_a_watched_request_is_tried_again_until_it_has_merged(
     replies = {True: fence.format(second), False: fence.format("good\n")}
     _asked, answered = answering(implement=lambda request: replies["ci-0 failed" in request.prompt])
     world.task("p/01-b", writes=["b.txt"], validation=SPEC["validation"])
-    with scripted_server(answered) as server:
-        settings = settings_for(server.base_url, max_escalations=0, repairs=0)
-        world.configure(**settings, forge=forge.settings())
+    routing = {"max_escalations": 0}
+    with world.serve(answered, settings_for, routing=routing, forge=forge.settings()):
         world.exec("p/01-b", "--no-merge")
         world.git("push", "-q", "origin", "main")
         merge = ("merge", "p/01-b", "--pr", "--json")
@@ -349,9 +346,7 @@ def test_a_reviewing_model_ticks_boxes_and_its_cost_counts(
     criteria = "- [ ] It is good\n- [ ] It is `@short` <!-- minitask:end -->"
     text = spec_text(writes=["b.txt"], validation=SPEC["validation"])
     world.commit({"mini-projects/p/01-b.md": text.replace("- [ ] The validation passes", criteria)})
-    with scripted_server(answered) as server:
-        settings = settings_for(server.base_url)
-        world.configure(**settings, gates=GATES, forge=forge.settings())
+    with world.serve(answered, settings_for, gates=GATES, forge=forge.settings()):
         result = world.exec("p/01-b", "--no-merge").json
     assert result["verdict"] == "ready"
     world.git("push", "-q", "origin", "main")

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from executors.model_server import scripted_server
-from world import Once, World, model_settings, spec_text
+from world import Once, World, spec_text
 
 TRAILERS = {
     "Minitask",
@@ -30,8 +29,7 @@ def modelled(once: Once) -> World:
 
 
 def work(world: World) -> None:
-    with scripted_server(["```text path=b.txt\nb\n```\n"]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(["```text path=b.txt\nb\n```\n"]):
         world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
         assert world.exec("p/01-b").json["verdict"] == "merged"
 

@@ -60,8 +60,7 @@ def test_a_failed_validation_goes_back_once_as_a_continued_conversation(world: W
 def test_a_repair_may_be_an_edit_of_the_earlier_reply(world: World) -> None:
     first = "```text path=b.txt\nnot b\n```\n```text path=c.txt\nc\n```\n"
     correction = "```text path=b.txt\n<<<<<<< SEARCH\nnot b\n=======\nb\n>>>>>>> REPLACE\n```\n"
-    with scripted_server([first, correction]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([first, correction]) as server:
         world.task("p/01-b", writes=["b.txt", "c.txt"], validation=f"test -e c.txt\n{VALIDATION}")
         outcome = world.exec("p/01-b")
         _, second = server.requests
@@ -150,8 +149,7 @@ def test_a_reply_out_of_scope_goes_back_once_with_the_list_and_then_fails(world:
 def test_a_change_that_no_tool_would_take_goes_back_likewise(
     world: World, bad: str, word: str
 ) -> None:
-    with scripted_server([bad, WHOLE]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([bad, WHOLE]) as server:
         world.task("p/01-m", writes=["m.py"], validation="grep -q 'def f' m.py")
         outcome = world.exec("p/01-m")
         assert len(server.requests) == 2, outcome.text
@@ -182,8 +180,7 @@ def test_a_short_list_of_which_only_the_new_line_came_is_asked_back_once(
     world: World, second: str, verdict: str, content: str
 ) -> None:
     world.commit({"allow.txt": "alpha\nbeta\ngamma\n"}, message="files")
-    with scripted_server([ONLY_NEW, second]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([ONLY_NEW, second]) as server:
         title = "Add zeta to the list"
         check = "grep -qx zeta allow.txt"
         world.task("p/01-b", writes=["allow.txt"], validation=check, title=title)
@@ -201,8 +198,7 @@ WITHIN = "```edits\ndelete long.txt:12-12\n```\n"
 
 def test_an_operation_on_lines_that_were_not_shown_goes_back(world: World) -> None:
     world.commit({"long.txt": LONG}, message="files")
-    with scripted_server([BEYOND, WITHIN]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([BEYOND, WITHIN]) as server:
         check = "! grep -qx 'row 12' long.txt"
         writes = ["long.txt (lines 10-15)"]
         world.task("p/01-b", writes=writes, validation=check, title="Delete the row of 12")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from executors.model_server import Received, completion, scripted_server
+from executors.model_server import Received, completion
 from reports.chromium import Browser, headless
-from world import World, model_settings, run
+from world import World, run
 
 MARKUP = "</script><!--<script>\"'<img src=x onerror=alert(1)>{{ 7 * 7 }}"
 HOSTILE = f"{MARKUP}\u2028\u202e\u200f\x1b[31m"
@@ -25,8 +25,7 @@ def answer(request: Received) -> Any:
 @pytest.fixture
 def worked(world: World) -> World:
     """Two tasks of a script, of which one is large, one of a model, and one that was never run."""
-    with scripted_server(answer) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(answer):
         world.task(
             "p/01-a",
             whole={"a.txt": f"{HOSTILE}\n" + "a\n" * 20_000},

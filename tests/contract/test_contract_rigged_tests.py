@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from executors.model_server import scripted_server
-from world import World, model_settings
+from world import World
 
 PYTEST = "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest -q -p no:cacheprovider"
 UNITTEST = "python -m unittest"
@@ -52,8 +51,7 @@ def attempt(
     """What a task says whose change a model makes."""
     world.commit(base)
     fences = "\n\n".join(f"```text path={path}\n{text}```" for path, text in change.items())
-    with scripted_server([fences] * 4) as server:
-        world.configure(**model_settings(server.base_url, routing={"repairs": 0}))
+    with world.serve([fences] * 4, routing={"repairs": 0}):
         world.task("p/01-b", writes=list(change), validation=validation, **fields)
         return world.exec("p/01-b", env={"PATH": PATH}).json
 
@@ -249,8 +247,7 @@ HANGS = UNIT + (
 @pytest.mark.variant
 def test_failing_tests_that_do_not_end_are_stopped_and_that_is_said(world: World) -> None:
     world.commit({"calc.py": WRONG, "test_calc.py": HANGS})
-    with scripted_server([f"```python path=calc.py\n{RIGHT}```"]) as server:
-        world.configure(**model_settings(server.base_url, grade="off"))
+    with world.serve([f"```python path=calc.py\n{RIGHT}```"], grade="off"):
         world.task("p/01-b", writes=["calc.py"], validation=f"{UNITTEST} -q test_calc")
         outcome = world.minitask("exec", "p/01-b", env={"PATH": PATH})
     assert outcome.code == 0, outcome.text

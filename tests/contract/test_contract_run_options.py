@@ -10,8 +10,7 @@ import subprocess
 
 import pytest
 
-from executors.model_server import scripted_server
-from world import MINITASK, World, environment, model_settings
+from world import MINITASK, World, environment
 
 
 def prepare(world: World) -> None:
@@ -67,8 +66,7 @@ def test_a_name_that_is_nobodys_is_bad_usage(world: World) -> None:
 
 
 def test_a_dry_run_of_a_project_says_who_would_be_asked_at_what_cost(world: World) -> None:
-    with scripted_server([]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([]) as server:
         world.task("p/01-b", writes=["b.txt"], validation="test -f b.txt")
         world.task(
             "p/02-c",

@@ -102,8 +102,7 @@ def test_tasks_with_common_files_are_never_asked_for_at_once(world: World) -> No
         "3": "```text path=3.txt\nb\n```\n",
     }
     watched = Watched(lambda request: edits[written(request)], seconds=0.4)
-    with scripted_server(watched) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(watched) as server:
         world.task("p/00-x", writes=["0.txt"], validation="grep -qx b 0.txt", title="Write 0")
         world.task("p/01-x", writes=["0.txt"], validation="grep -qx c 0.txt", title="Write 1")
         world.task(

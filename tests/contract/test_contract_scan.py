@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from executors.model_server import scripted_server
-from world import MINITASK, Outcome, World, model_settings, run
+from world import MINITASK, Outcome, World, run
 
 BIN = Path(sys.executable).parent
 HAS_RUFF = (BIN / "ruff").exists()
@@ -113,8 +112,7 @@ def test_a_spec_of_a_scan_runs_to_a_merge(world: World) -> None:
     assert scan(world).code == 0
     world.git("add", "mini-projects")
     world.git("commit", "-qm", "specs")
-    with scripted_server([f"```python path=bad.py\n{GOOD}```\n"]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([f"```python path=bad.py\n{GOOD}```\n"]) as server:
         path = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
         outcome = world.minitask("run", "lint-fixes", "--json", env=path)
         (request,) = server.requests
@@ -133,8 +131,7 @@ def test_a_finding_that_is_silenced_does_not_count_as_mended(world: World) -> No
     world.git("add", "mini-projects")
     world.git("commit", "-qm", "specs")
     silenced = f"# ruff: noqa\n{BAD}"
-    with scripted_server([f"```python path=bad.py\n{silenced}```\n"] * 4) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([f"```python path=bad.py\n{silenced}```\n"] * 4):
         path = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
         outcome = world.minitask("run", "lint-fixes", "--json", env=path)
     assert (outcome.code, outcome.json["tasks"][0]["verdict"]) == (1, "failed")

@@ -6,8 +6,8 @@ from itertools import takewhile
 
 import pytest
 
-from executors.model_server import Received, scripted_server
-from world import World, model_settings
+from executors.model_server import Received
+from world import World
 
 MODULE = "".join(
     f"def function_{number}(value):\n    return value + {number}\n\n\n" for number in range(120)
@@ -30,8 +30,7 @@ def test_ten_tasks_that_read_one_module_share_the_start_of_their_prompts(world: 
             writes=[f"made/{number}.txt (create)"],
             validation=f"grep -qx {number} made/{number}.txt",
         )
-    with scripted_server(answer) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(answer) as server:
         outcome = world.minitask("run", "p", "--json")
         prompts = [request.prompt for request in server.requests]
     assert {task["verdict"] for task in outcome.json["tasks"]} == {"merged"}, outcome.text

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from executors.model_server import scripted_server
-from world import World, model_settings
+from world import World
 
 
 def verdicts(world: World, *options: str) -> dict[str, str]:
@@ -37,8 +36,7 @@ def test_with_several_jobs_what_landed_is_validated_once_more_at_the_end(world: 
             time.sleep(0.02)
         return "```text path=y.txt\ny\n```\n"
 
-    with scripted_server(reply) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(reply):
         world.task("p/01-x", whole={"x.txt": "x\n"}, validation="test -e x.txt\ntest ! -e y.txt")
         world.task("p/02-y", writes=["y.txt"], validation="test -e y.txt")
         world.task("p/03-z", whole={"z.txt": "z\n"}, validation="test -e z.txt")

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from executors.model_server import scripted_server
-from world import Checkpoint, World, model_settings
+from world import Checkpoint, World
 
 RENAME = ("branch", "-m", "main", "trunk")
 
@@ -32,8 +31,7 @@ def test_a_paid_answer_is_on_record_and_lands_later(
     if gone == "deleted":
         world.git("branch", "side")
         into = ("--into", "side")
-    with scripted_server(["```text path=b.txt\nb\n```\n"]) as server:
-        world.configure(sandbox="none", **model_settings(server.base_url))
+    with world.serve(["```text path=b.txt\nb\n```\n"], sandbox="none") as server:
         with wait.hold(world, command, "p/01-b" if command == "exec" else "p", *into) as held:
             world.git(*(RENAME if gone == "renamed" else ("branch", "-D", "side")))
         assert held.outcome.code == (0 if command == "exec" else 1), held.outcome.text

@@ -48,8 +48,7 @@ def test_an_executor_from_the_repository_counts_once_trusted_and_until_it_change
 
 
 def test_the_users_own_config_works_without_trust(world: World) -> None:
-    with scripted_server([REPLY]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([REPLY]) as server:
         world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
         outcome = world.exec("p/01-b")
         assert len(server.requests) == 1
@@ -142,8 +141,7 @@ def no_bubblewrap(tmp_path: Path) -> dict[str, str | None]:
 def test_a_required_sandbox_that_is_missing_fails_closed_before_any_work(
     world: World, no_bubblewrap: dict[str, str | None]
 ) -> None:
-    with scripted_server([REPLY]) as server:
-        world.configure(**model_settings(server.base_url, sandbox="required"))
+    with world.serve([REPLY], sandbox="required") as server:
         world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
         before = world.refs()
         outcome = world.minitask("exec", "p/01-b", env=no_bubblewrap)

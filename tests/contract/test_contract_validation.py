@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from executors.model_server import scripted_server
-from world import World, model_settings
+from world import World
 
 B = {"b.txt": "b\n"}
 
@@ -46,8 +45,7 @@ def test_a_command_that_fails_fails_the_task_whatever_follows_it(
 def test_a_validation_whose_program_is_missing_is_refused_before_anything_is_spent(
     world: World,
 ) -> None:
-    with scripted_server(["```text path=b.txt\nb\n```\n"]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(["```text path=b.txt\nb\n```\n"]) as server:
         validation = "no-such-program-anywhere\ngrep -qx b b.txt"
         world.task("p/01-b", writes=["b.txt"], validation=validation)
         outcome = world.exec("p/01-b")
@@ -128,8 +126,7 @@ def test_a_command_that_must_fail_before_and_does_not_stops_the_task(world: Worl
 def test_a_validation_that_is_green_already_is_refused_before_anything_is_spent(
     world: World,
 ) -> None:
-    with scripted_server(["```text path=b.txt\nb\n```\n"]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(["```text path=b.txt\nb\n```\n"]) as server:
         path = world.task("p/01-b", writes=["b.txt"], validation="grep -qx one a.txt")
         before = world.tip()
         outcome = world.exec(path)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from executors.model_server import scripted_server
-from world import World, model_settings
+from world import World
 
 # The example of the document that the template comes from, with one method instead of ten.
 EXAMPLE = """# Mini-Task 2: Extract Base TodoistAgent Class
@@ -56,8 +55,9 @@ def reply(text: str) -> str:
 
 @pytest.mark.variant
 def test_one_line_where_400_are_wanted_fails_and_is_told_why(world: World) -> None:
-    with scripted_server([reply("class TodoistAgent: pages = 1\n"), reply(LONG)]) as server:
-        world.configure(**model_settings(server.base_url), checks=["test -e README.md"])
+    with world.serve(
+        [reply("class TodoistAgent: pages = 1\n"), reply(LONG)], checks=["test -e README.md"]
+    ) as server:
         path = "mini-projects/todoist/02-base.md"
         world.commit({"core/agents/todoist.py": SOURCE, path: EXAMPLE, "README.md": "x\n"})
         assert world.minitask("validate", path).code == 0

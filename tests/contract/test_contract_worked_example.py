@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from executors.model_server import scripted_server
-from world import World, model_settings
+from world import World
 
 EXAMPLE = Path(__file__).parents[1] / "spec" / "cases" / "positive" / "original_example.md"
 TARGET = "core/agents/todoist/base.py"
@@ -32,8 +31,7 @@ def test_it_runs_as_it_was_written(world: World) -> None:
     world.commit({"core/agents/todoist.py": module()})
     path = "mini-projects/todoist/02-extract-base.md"
     world.commit({path: EXAMPLE.read_bytes()})
-    with scripted_server([reply()]) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([reply()]) as server:
         outcome = world.exec(path)
         prompt = server.requests[0].prompt
     assert outcome.json["verdict"] == "merged", outcome.text
@@ -51,8 +49,7 @@ def test_it_fails_where_the_model_leaves_the_class_out(world: World) -> None:
     path = "mini-projects/todoist/02-extract-base.md"
     world.commit({path: EXAMPLE.read_bytes()})
     tip = world.tip()
-    with scripted_server([f"```python path={TARGET}\npass\n```\n"] * 2) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve([f"```python path={TARGET}\npass\n```\n"] * 2):
         outcome = world.exec(path)
     assert outcome.json["verdict"] == "failed"
     assert outcome.json["attempts"][0]["gate"] == "validate"

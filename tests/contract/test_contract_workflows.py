@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_contract_reviews import phase_of
 
+from contract.kit import phase_of
 from executors.model_server import Received, completion, scripted_server
 from world import World, spec_text
 

@@ -9,8 +9,9 @@
 Replies are given in order, one a request. A plain `str` is a complete reply of that text, as
 `speak` makes one: `completion`, `claude_message` or `ollama_chat`. In place of the list, a function
 from the `Received` request to a reply answers by content, which is what tests with several workers
-need. A request beyond the script gets status 400, which no client repeats. With `keep_alive`,
-connections stay open from one request to the next, and `connections` counts them.
+need. One reply in place of the list answers every request. A request beyond the script gets status
+400, which no client repeats. With `keep_alive`, connections stay open from one request to the next,
+and `connections` counts them.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Received:
 
 
 ScriptedReply = Reply | str
-Script = Sequence[ScriptedReply] | Callable[[Received], ScriptedReply]
+Script = ScriptedReply | Sequence[ScriptedReply] | Callable[[Received], ScriptedReply]
 Speak = Callable[[str], Reply]
 
 
@@ -247,7 +248,9 @@ class ScriptedServer:
         with self._lock:
             number = len(self.requests)
             self.requests.append(received)
-        if callable(self._script):
+        if isinstance(self._script, Reply | str):
+            reply = self._script
+        elif callable(self._script):
             reply = self._script(received)
         elif number < len(self._script):
             reply = self._script[number]

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from executors.model_server import scripted_server
-from world import World, model_settings
+from world import World
 
 FOLDER = Path(__file__).with_name("templates")
 SHIPPED = Path(__file__).parents[2] / "templates"
@@ -53,8 +52,7 @@ def test_what_a_template_asks_for_is_told_from_what_it_does_not(
     assert checked.code == 0, checked.text
     world.git("add", ".")
     world.git("commit", "-qm", "spec")
-    with scripted_server([reply(example.get(side, {}))] * 2) as server:
-        world.configure(**model_settings(server.base_url, routing={"repairs": 0}))
+    with world.serve([reply(example.get(side, {}))] * 2, routing={"repairs": 0}) as server:
         outcome = world.exec("p/01-do-it")
         assert len(server.requests) == ("right" in example)
     right = example.get("verdict", "merged")

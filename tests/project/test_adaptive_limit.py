@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from executors.model_server import Received, ScriptedReply, error, scripted_server
+from executors.model_server import Received, ScriptedReply, error
 from minitask.project.call_pool import AdaptiveLimit
-from world import World, model_settings
+from world import World
 
 
 def test_a_rate_limit_halves_what_is_asked_at_once_and_answers_bring_it_back():
@@ -47,8 +47,7 @@ def test_a_busy_server_is_asked_less_at_once_and_all_tasks_are_done(world: World
             return error(429, "slow down", headers={"Retry-After": "0.05"})
         return f"```text path={name}\nx\n```\n"
 
-    with scripted_server(reply) as server:
-        world.configure(**model_settings(server.base_url, concurrency={"requests": 6}))
+    with world.serve(reply, concurrency={"requests": 6}):
         for number in range(12):
             name = f"{number}.txt"
             world.task(f"p/{number:02d}-x", writes=[name], validation=f"grep -qx x {name}")

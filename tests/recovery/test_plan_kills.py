@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from executors.model_server import Received, completion, scripted_server
+from executors.model_server import Received, completion
 from recovery.crashes import Killer, Plan
-from world import World, model_settings, spec_text
+from world import World, spec_text
 
 TASKS = [
     {"id": number, "title": f"Write {number}", "dependencies": [number - 1][: number - 1]}
@@ -33,8 +33,7 @@ def test_a_killed_plan_goes_on_and_pays_once(world: World, tmp_path: Path, at: i
         )
         return completion(f"````markdown path=0{number}-part.md\n{text}````\n")
 
-    with scripted_server(answer) as server:
-        world.configure(**model_settings(server.base_url))
+    with world.serve(answer):
         Killer(world, tmp_path / "kill").run(Plan(at, "before"), *COMMAND)
         again = world.minitask(*COMMAND)
     assert again.code == 0, again.text

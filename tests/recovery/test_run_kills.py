@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from executors.model_server import Received, ScriptedServer, scripted_server
-from world import MINITASK, World, environment, model_settings
+from executors.model_server import Received, ScriptedServer
+from world import MINITASK, World, environment
 
 TASKS = 30
 ANSWER_SECONDS = 0.15
@@ -62,8 +62,7 @@ def disturbed_world(folder: Path) -> Iterator[tuple[World, ScriptedServer]]:
     world.init()
     world.commit({"a.txt": "one\n"}, message="base")
     plan(world)
-    with scripted_server(answer) as server:
-        world.configure(**model_settings(server.base_url, sandbox="none"))
+    with world.serve(answer, sandbox="none") as server:
         world.write({"a.txt": "two\n", "untracked.txt": "mine\n"})
         yield world, server
 
