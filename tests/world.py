@@ -193,6 +193,20 @@ class World:
         """Run `minitask exec … --json`."""
         return self.minitask("exec", spec, *arguments, "--json", **options)
 
+    def proven(self, name: str, **fields: Any) -> Any:
+        """Commit a task and prove it, and leave its landing to the test; what it came to."""
+        self.task(name, **fields)
+        found = self.exec(name, "--no-merge")
+        assert found.json["verdict"] == "ready", found.text
+        return found.json
+
+    def landed(self, name: str, **fields: Any) -> Any:
+        """Commit a task, and run it until it has landed; what it came to."""
+        self.task(name, **fields)
+        found = self.exec(name)
+        assert found.json["verdict"] == "merged", found.text
+        return found.json
+
     def records(self, task: str) -> list[dict[str, Any]]:
         """The task's records, oldest first."""
         found: list[dict[str, Any]] = self.minitask("show", task, "--json").json["records"]

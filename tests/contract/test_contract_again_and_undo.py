@@ -15,8 +15,7 @@ def landed(once: Once) -> World:
 
 
 def work(world: World) -> None:
-    world.task("p/01-b", whole={"b.txt": "b\n", "a.txt": "two\n"}, validation=VALIDATION)
-    assert world.exec("p/01-b").json["verdict"] == "merged"
+    world.landed("p/01-b", whole={"b.txt": "b\n", "a.txt": "two\n"}, validation=VALIDATION)
 
 
 @pytest.mark.variant
@@ -32,8 +31,7 @@ def test_exec_of_a_landed_task_runs_nothing_says_so_and_exits_with_0(landed: Wor
 @pytest.mark.variant
 def test_a_landed_task_spends_nothing_a_second_time(world: World) -> None:
     with world.serve(["```text path=b.txt\nb\n```\n"]) as server:
-        world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
-        assert world.exec("p/01-b").json["verdict"] == "merged"
+        world.landed("p/01-b", writes=["b.txt"], validation=VALIDATION)
         again = world.exec("p/01-b")
         assert len(server.requests) == 1
     assert (again.code, again.json["verdict"], again.json["attempts"]) == (0, "merged", [])
@@ -119,8 +117,7 @@ def test_undo_names_the_merged_tasks_that_depend_on_what_it_takes_back(landed: W
     for name, needs in chain.items():
         front = {"depends_on": [needs]}
         whole = {f"{name}.txt": "x\n"}
-        landed.task(f"p/{name}", whole=whole, validation=f"test -f {name}.txt", front=front)
-        assert landed.exec(f"p/{name}").json["verdict"] == "merged"
+        landed.landed(f"p/{name}", whole=whole, validation=f"test -f {name}.txt", front=front)
     landed.task(
         "p/04-e", whole={"e": "x\n"}, validation="test -f e", front={"depends_on": ["01-b"]}
     )

@@ -41,9 +41,9 @@ def test_an_agents_files_land_as_git_would_commit_them(world: World, tmp_path: P
     script = f"printf 'three\\r\\n' >> a.bat; echo three >> a.id; printf 'three\\r\\n' > a.txt; {wide}; {edit}"
     command(world, tmp_path, script)
     names = ["a.bat", "a.id", "a.txt", "a.w", "unix.md", "win.md"]
-    world.task("p/01-b", title="Replace everything", writes=names, validation="grep -q three a.id")
-
-    assert world.exec("p/01-b").json["verdict"] == "merged"
+    world.landed(
+        "p/01-b", title="Replace everything", writes=names, validation="grep -q three a.id"
+    )
     assert world.show("a.bat") == "one\ntwo\nthree\n"
     assert world.show("a.id") == "$Id$\nthree\n"
     assert world.show("a.txt") == "three\n"

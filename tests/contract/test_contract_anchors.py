@@ -97,16 +97,14 @@ def test_a_spec_that_is_committed_again_cites_the_file_as_it_is_then(planned: Wo
     planned.commit({"big.py": "# a new first line\n" + module()})
     start, end = (int(part) + 1 for part in span(4).split("-"))
     fields = moving(4) | {"snippets": f"```edits\nmove big.py:{start}-{end} -> part_4.py\n```\n"}
-    planned.task("p/04-part", **fields)
-    assert planned.exec("p/04-part").json["verdict"] == "merged"
+    planned.landed("p/04-part", **fields)
     assert planned.show("part_4.py").startswith("@tool\ndef tool_4")
 
 
 def test_an_anchor_that_the_spec_names_is_used(planned: World) -> None:
     anchor = planned.tip()
     planned.commit({"big.py": "# a new first line\n" + module()})
-    planned.task("p/10-late", **moving(5), front={"anchor": anchor})
-    assert planned.exec("p/10-late").json["verdict"] == "merged"
+    planned.landed("p/10-late", **moving(5), front={"anchor": anchor})
     assert planned.show("part_5.py").startswith("@tool\ndef tool_5")
 
 

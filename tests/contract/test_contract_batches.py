@@ -6,6 +6,8 @@ import json
 import re
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,15 @@ from contract.batch_servers import (
     Batches,
     OpenAiBatches,
 )
-from executors.model_server import Received, claude_error, error, reset, scripted_server
+from executors.model_server import (
+    Received,
+    Script,
+    ScriptedServer,
+    claude_error,
+    error,
+    reset,
+    scripted_server,
+)
 from world import MINITASK, World
 
 KINDS: dict[str, type[Batches]] = {"anthropic": AnthropicBatches, "openai": OpenAiBatches}
@@ -47,17 +57,26 @@ def scripted(**words: list[str]) -> Answer:
     return answer
 
 
-def prepare(world: World, kind: str, base_url: str, *, tasks: int, **more: Any) -> None:
-    world.configure(
-        executors={"batcher": {"type": kind, "base_url": base_url, "api_key_env": "BATCH_KEY"}},
-        tiers={"cheap": {"executor": "batcher", "model": MODELS[kind]}},
-        **more,
-    )
-    for number in range(tasks):
-        path = f"{number}.txt"
-        world.task(
-            f"p/0{number}-x", writes=[path], validation=f"grep -qx b {path}", title=f"Write {path}"
-        )
+def write_tasks(world: World, *numbers: int, **fields: Any) -> None:
+    for n in numbers:
+        check, title = f"grep -qx b {n}.txt", f"Write {n}.txt"
+        world.task(f"p/0{n}-x", writes=[f"{n}.txt"], validation=check, title=title, **fields)
+
+
+@contextmanager
+def serving(
+    world: World, kind: str, script: Script, *, tasks: int, **more: Any
+) -> Iterator[ScriptedServer]:
+    """Tasks, and a provider of batches."""
+
+    def settings(base_url: str) -> dict[str, Any]:
+        entry = {"type": kind, "base_url": base_url, "api_key_env": "BATCH_KEY"}
+        tiers = {"cheap": {"executor": "batcher", "model": MODELS[kind]}}
+        return {"executors": {"batcher": entry}, "tiers": tiers, **more}
+
+    with world.serve(script, settings) as server:
+        write_tasks(world, *range(tasks))
+        yield server
 
 
 pytestmark = pytest.mark.sampled(1)
@@ -83,8 +102,7 @@ def merged(count: int) -> dict[str, str]:
 
 def test_a_wave_is_one_batch_at_half_price(world: World, kind: str) -> None:
     batches = KINDS[kind](good)
-    with scripted_server(batches) as server:
-        prepare(world, kind, server.base_url, tasks=5)
+    with serving(world, kind, batches, tasks=5) as server:
         outcome = run(world)
         requests = server.requests
     assert outcome.code == 0, outcome.text
@@ -108,8 +126,7 @@ def test_what_a_request_of_a_batch_came_to_is_its_own_affair(world: World, kind:
     """One errs, one expires and one is overloaded (sent again), one is malformed (goes back)."""
     answer = scripted(t1=[ERRORED], t2=[EXPIRED], t3=["No edits."], t4=[OVERLOADED])
     batches = KINDS[kind](answer)
-    with scripted_server(batches) as server:
-        prepare(world, kind, server.base_url, tasks=5)
+    with serving(world, kind, batches, tasks=5):
         outcome = run(world)
     assert verdicts(outcome) == {**merged(5), "p/01-x": "error"}, outcome.text
     assert outcome.code == 3
@@ -135,8 +152,7 @@ def test_a_result_that_is_damaged_is_fetched_again(world: World, kind: str) -> N
         return good(ask) if fetched.count(ask.file) > 1 else DAMAGED
 
     batches = KINDS[kind](answer)
-    with scripted_server(batches) as server:
-        prepare(world, kind, server.base_url, tasks=2)
+    with serving(world, kind, batches, tasks=2):
         outcome = run(world)
     assert verdicts(outcome) == merged(2), outcome.text
     assert len(batches.created) == 1, "nothing was paid for twice"
@@ -146,8 +162,7 @@ def test_a_result_that_is_damaged_is_fetched_again(world: World, kind: str) -> N
 @pytest.mark.variant
 def test_a_result_that_is_lost_is_not_paid_for_again_unasked(world: World, kind: str) -> None:
     batches = KINDS[kind](scripted(t1=[DAMAGED]))
-    with scripted_server(batches) as server:
-        prepare(world, kind, server.base_url, tasks=2)
+    with serving(world, kind, batches, tasks=2):
         outcome = run(world)
         assert verdicts(outcome) == {**merged(2), "p/01-x": "error"}, outcome.text
         assert (len(batches.created), outcome.json["cost_usd"]) == (1, None), "it may be billed"
@@ -159,8 +174,7 @@ def test_a_change_that_fails_its_validation_goes_back_in_the_next_batch(
     world: World, kind: str
 ) -> None:
     batches = KINDS[kind](scripted(t0=["```text path=0.txt\nnot b\n```\n"], t1=[CANCELED]))
-    with scripted_server(batches) as server:
-        prepare(world, kind, server.base_url, tasks=2)
+    with serving(world, kind, batches, tasks=2):
         outcome = run(world)
     assert verdicts(outcome) == merged(2), outcome.text
     assert [batch.files for batch in batches.created] in (
@@ -190,8 +204,7 @@ def test_a_run_that_is_ended_while_it_waits_finds_its_batch_again(world: World, 
     end = signal.SIGKILL if kind == "anthropic" else signal.SIGINT
     batches = KINDS[kind](good)
     batches.ended.clear()
-    with scripted_server(batches) as server:
-        prepare(world, kind, server.base_url, tasks=3)
+    with serving(world, kind, batches, tasks=3):
         code = interrupt(world, batches.polled, end)
         world.commit({"meanwhile.txt": "x\n"})
         batches.ended.set()
@@ -209,8 +222,7 @@ def test_a_run_of_one_task_leaves_the_other_answers_of_its_batch_for_the_next(
 ) -> None:
     batches = KINDS[kind](good)
     batches.ended.clear()
-    with scripted_server(batches) as server:
-        prepare(world, kind, server.base_url, tasks=3)
+    with serving(world, kind, batches, tasks=3):
         interrupt(world, batches.polled, signal.SIGKILL)
         batches.ended.set()
         one = world.minitask("run", "p", "--batch", "--only", "p/01-x", "--json")
@@ -227,8 +239,7 @@ def test_a_batch_of_which_no_answers_are_kept_any_more_is_forgotten(
 ) -> None:
     batches = KINDS[kind](good)
     batches.ended.clear()
-    with scripted_server(batches) as server:
-        prepare(world, kind, server.base_url, tasks=1)
+    with serving(world, kind, batches, tasks=1):
         interrupt(world, batches.polled, signal.SIGKILL)
         (journal,) = journals(world)
         held = json.loads(journal.read_text("utf-8"))
@@ -247,8 +258,7 @@ def test_a_run_that_is_killed_before_it_learns_its_batchs_id_applies_one_result_
 ) -> None:
     batches = KINDS[kind](good)
     batches.hold_at = batches.create_path
-    with scripted_server(batches) as server:
-        prepare(world, kind, server.base_url, tasks=3)
+    with serving(world, kind, batches, tasks=3):
         assert interrupt(world, batches.received, signal.SIGKILL) == -9
         batches.hold_at = ""
         batches.holds.set()
@@ -266,8 +276,7 @@ def test_a_run_that_is_killed_before_its_batch_was_made_sends_it_anew(
     monkeypatch.setenv("BATCH_KEY", "sk-batch-secret")
     batches = OpenAiBatches(good)
     batches.hold_at = "/v1/files"
-    with scripted_server(batches) as server:
-        prepare(world, "openai", server.base_url, tasks=2)
+    with serving(world, "openai", batches, tasks=2):
         assert interrupt(world, batches.received, signal.SIGKILL) == -9
         batches.hold_at = ""
         batches.holds.set()
@@ -281,8 +290,7 @@ def test_a_batch_that_is_refused_is_an_error_of_its_tasks(world: World, kind: st
     batches = KINDS[kind](good)
     complain = claude_error if kind == "anthropic" else error
     batches.refusal = complain(status, "the provider's own words")
-    with scripted_server(batches) as server:
-        prepare(world, kind, server.base_url, tasks=2)
+    with serving(world, kind, batches, tasks=2):
         outcome = run(world)
     found = [each["verdict"] for each in outcome.json["tasks"]]
     assert outcome.code == 3, outcome.text
@@ -296,15 +304,8 @@ def test_a_batch_that_is_refused_is_an_error_of_its_tasks(world: World, kind: st
 @pytest.mark.parametrize("kind", ["openai"], indirect=True)
 def test_what_depends_on_a_task_waits_for_it_to_land(world: World, kind: str) -> None:
     batches = KINDS[kind](good)
-    with scripted_server(batches) as server:
-        prepare(world, kind, server.base_url, tasks=2)
-        world.task(
-            "p/02-x",
-            writes=["2.txt"],
-            validation="grep -qx b 2.txt",
-            title="Write 2.txt",
-            front={"depends_on": ["00-x"]},
-        )
+    with serving(world, kind, batches, tasks=2):
+        write_tasks(world, 2, front={"depends_on": ["00-x"]})
         outcome = run(world)
     assert verdicts(outcome) == merged(3), outcome.text
     assert [batch.files for batch in batches.created] == [["0.txt", "1.txt"], ["2.txt"]]
@@ -313,8 +314,7 @@ def test_what_depends_on_a_task_waits_for_it_to_land(world: World, kind: str) ->
 @pytest.mark.parametrize("kind", ["anthropic"], indirect=True)
 def test_nothing_is_sent_where_the_budget_does_not_pay_for_it(world: World, kind: str) -> None:
     batches = KINDS[kind](good)
-    with scripted_server(batches) as server:
-        prepare(world, kind, server.base_url, tasks=2, budget={"max_cost_usd": 0.000001})
+    with serving(world, kind, batches, tasks=2, budget={"max_cost_usd": 0.000001}) as server:
         outcome = run(world)
         assert server.requests == []
     assert (outcome.code, set(verdicts(outcome).values())) == (4, {"skipped"}), outcome.text
@@ -331,8 +331,7 @@ def test_a_batch_whose_answer_was_lost_is_found_and_not_made_twice(world: World,
             return reset()
         return answer
 
-    with scripted_server(reply) as server:
-        prepare(world, kind, server.base_url, tasks=2)
+    with serving(world, kind, reply, tasks=2):
         outcome = run(world)
     assert lost
     assert [batch.files for batch in batches.created] == [["0.txt", "1.txt"]]
@@ -350,16 +349,11 @@ def test_a_review_goes_to_its_own_provider_in_a_batch_of_its_own(
     with scripted_server(makes) as first, scripted_server(judges) as second:
         world.configure(
             executors={
-                "maker": {
-                    "type": "openai",
-                    "base_url": first.base_url,
-                    "api_key_env": "OPENAI_KEY",
-                },
-                "judge": {
-                    "type": "anthropic",
-                    "base_url": second.base_url,
-                    "api_key_env": "ANTHROPIC_KEY",
-                },
+                name: {"type": kind, "base_url": url, "api_key_env": f"{kind.upper()}_KEY"}
+                for name, kind, url in (
+                    ("maker", "openai", first.base_url),
+                    ("judge", "anthropic", second.base_url),
+                )
             },
             tiers={
                 "cheap": {"executor": "maker", "model": MODELS["openai"]},
@@ -367,14 +361,7 @@ def test_a_review_goes_to_its_own_provider_in_a_batch_of_its_own(
             },
             gates=["scope", "lint", "validate", "review"],
         )
-        for number in range(2):
-            path = f"{number}.txt"
-            world.task(
-                f"p/0{number}-x",
-                writes=[path],
-                validation=f"grep -qx b {path}",
-                title=f"Write {path}",
-            )
+        write_tasks(world, 0, 1)
         outcome = run(world)
         keys = {request.headers.get("x-api-key", "") for request in second.requests}
     assert verdicts(outcome) == merged(2), outcome.text

@@ -58,8 +58,7 @@ def test_a_submodule_is_filled_from_the_checkout_at_the_recorded_commit(world: W
     assert world.exec("p/01-b").json["verdict"] == "merged"
     assert world.exec("p/02-c").json["verdict"] == "merged"
     in_one = "test -f d.txt && grep -qx recorded ext/lib/lib.txt"
-    world.task("p/03-d", whole={"d.txt": "d\n"}, validation=in_one)
-    assert world.exec("p/03-d").json["verdict"] == "merged"
+    world.landed("p/03-d", whole={"d.txt": "d\n"}, validation=in_one)
 
 
 @pytest.mark.variant
@@ -69,6 +68,5 @@ def test_tags_of_the_repository_are_in_the_workspace(world: World) -> None:
         validation = (
             f"test -f {name}\ntest $(git describe --tags --abbrev=0) = v1.{name == 'c.txt':d}"
         )
-        world.task(f"p/{name[0]}", whole={name: "n\n"}, validation=validation)
-        assert world.exec(f"p/{name[0]}").json["verdict"] == "merged"
+        world.landed(f"p/{name[0]}", whole={name: "n\n"}, validation=validation)
         world.git("tag", "--force", "v1.1")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from executors.model_server import Received, completion, cut, scripted_server
-from world import World, model_settings
+from executors.model_server import Received, completion, cut
+from world import World
 
 COST = Decimal("0.0014")
 """One request of the scripted server at the settings' prices: 100 tokens in, 20 out."""
@@ -33,9 +33,8 @@ def task(world: World, name: str, path: str = "b.txt", **fields: Any) -> None:
 def test_nothing_is_sent_where_the_budget_does_not_pay_for_the_call(
     world: World, where: str
 ) -> None:
-    with scripted_server(good) as server:
-        budget = {"budget": {"max_cost_usd": 0.0001}} if where == "config" else {}
-        world.configure(**model_settings(server.base_url, **LIMITED, **budget))
+    budget = {"budget": {"max_cost_usd": 0.0001}} if where == "config" else {}
+    with world.serve(good, **LIMITED, **budget) as server:
         front = {"max_cost_usd": 0.0001} if where == "spec" else None
         task(world, "p/01-b", front=front)
         outcome = world.exec("p/01-b")
@@ -59,9 +58,7 @@ def test_run_takes_its_limit_from_the_command_line(world: World) -> None:
 
 @pytest.mark.variant
 def test_a_budget_that_pays_for_the_longest_answer_lets_the_call_be_made(world: World) -> None:
-    with scripted_server(good) as server:
-        settings = model_settings(server.base_url, **LIMITED, budget={"max_cost_usd": 0.02})
-        world.configure(**settings)
+    with world.serve(good, **LIMITED, budget={"max_cost_usd": 0.02}):
         task(world, "p/01-b", front={"max_cost_usd": 0.01})
         outcome = world.exec("p/01-b")
     assert (outcome.code, outcome.json["verdict"]) == (0, "merged"), outcome.text
@@ -69,9 +66,7 @@ def test_a_budget_that_pays_for_the_longest_answer_lets_the_call_be_made(world: 
 
 
 def test_a_spec_narrows_the_budget_and_never_widens_it(world: World) -> None:
-    with scripted_server(good) as server:
-        budget = {"max_cost_usd": 0.0001}
-        world.configure(**model_settings(server.base_url, **LIMITED, budget=budget))
+    with world.serve(good, **LIMITED, budget={"max_cost_usd": 0.0001}) as server:
         task(world, "p/01-b", front={"max_cost_usd": 100})
         assert world.exec("p/01-b").code == 4
         assert server.requests == []
@@ -125,9 +120,7 @@ def costly(request: Received) -> Any:
 @pytest.mark.parametrize("requests", [1, 8])
 def test_what_a_call_did_not_use_is_there_for_the_next_one(world: World, requests: int) -> None:
     """Calls at once reserve more than is left; those that do not fit wait for the others."""
-    with scripted_server(good) as server:
-        parallel = {"requests": requests}
-        world.configure(**model_settings(server.base_url, **LIMITED, concurrency=parallel))
+    with world.serve(good, **LIMITED, concurrency={"requests": requests}) as server:
         for number in range(3):
             task(world, f"p/0{number}-x", f"{number}.txt", title=f"Write {number}.txt")
         outcome = world.minitask("run", "p", "--max-cost", "0.011", "--json")
@@ -139,7 +132,7 @@ def test_what_a_call_did_not_use_is_there_for_the_next_one(world: World, request
 @pytest.mark.variant
 def test_a_second_try_is_not_made_where_it_is_not_paid_for(world: World) -> None:
     dear = completion(RED, usage={"prompt_tokens": 300, "completion_tokens": 300})
-    with world.serve(lambda request: dear, **LIMITED) as server:
+    with world.serve(dear, **LIMITED) as server:
         task(world, "p/01-b", front={"max_cost_usd": 0.01})
         outcome = world.exec("p/01-b")
         assert len(server.requests) == 1
@@ -164,7 +157,7 @@ UNUSABLE = {
 @pytest.mark.variant
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_a_request_is_not_repeated_where_that_is_not_paid_for(world: World, name: str) -> None:
-    with world.serve(lambda request: UNUSABLE[name], **LIMITED) as server:
+    with world.serve(UNUSABLE[name], **LIMITED) as server:
         task(world, "p/01-b", front={"max_cost_usd": 0.0098 if name != "cut short" else 0.006})
         outcome = world.exec("p/01-b")
         assert len(server.requests) == 1, outcome.text
@@ -177,9 +170,7 @@ def test_a_request_is_not_repeated_where_that_is_not_paid_for(world: World, name
 
 @pytest.mark.parametrize("command", ["exec", "run"])
 def test_a_limit_holds_for_a_model_without_a_price(world: World, command: str) -> None:
-    with scripted_server(good) as server:
-        budget = {"max_cost_usd": 1}
-        world.configure(**model_settings(server.base_url, prices={}, budget=budget))
+    with world.serve(good, prices={}, budget={"max_cost_usd": 1}) as server:
         task(world, "p/01-b")
         outcome = world.minitask(command, "p/01-b" if command == "exec" else "p")
         assert server.requests == [], "nothing could count it"
@@ -189,9 +180,7 @@ def test_a_limit_holds_for_a_model_without_a_price(world: World, command: str) -
 
 
 def test_an_unpriced_call_that_the_user_allows_is_made_and_said(world: World) -> None:
-    with scripted_server(good) as server:
-        budget = {"unpriced": "allow"}
-        world.configure(**model_settings(server.base_url, prices={}, budget=budget))
+    with world.serve(good, prices={}, budget={"unpriced": "allow"}):
         task(world, "p/01-b")
         outcome = world.minitask("run", "p", "--max-cost", "0.0001")
     assert outcome.code == 0, outcome.text
@@ -223,6 +212,5 @@ def test_a_limit_that_is_no_amount_is_bad_usage(world: World, amount: str) -> No
 @pytest.mark.variant
 def test_an_edit_script_costs_nothing_and_needs_no_budget(world: World) -> None:
     world.configure(budget={"max_cost_usd": 0})
-    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
-    assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+    world.proven("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
     assert world.minitask("run", "p", "--max-cost", "0").code == 0

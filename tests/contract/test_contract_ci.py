@@ -25,8 +25,7 @@ def in_shell(world: World, script: str, **env: str) -> Outcome:
 
 
 def proven(world: World) -> None:
-    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="test -f b.txt")
-    assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+    world.proven("p/01-b", whole={"b.txt": "b\n"}, validation="test -f b.txt")
     world.git("switch", "-q", "minitask/p/01-b")
 
 
@@ -83,8 +82,7 @@ def test_the_action_proves_a_task_branch(
 
 def test_what_a_command_prints_is_no_markup_of_the_summary(world: World, tmp_path: Path) -> None:
     printed = "printf '```\\n<img src=x>&amp;\\n</pre>\\n'"
-    world.task("p/01-b", whole={"b.txt": "b\n"}, validation=f"{printed}; grep -qx b b.txt")
-    assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+    world.proven("p/01-b", whole={"b.txt": "b\n"}, validation=f"{printed}; grep -qx b b.txt")
     world.git("switch", "-q", "minitask/p/01-b")
     world.write({"b.txt": "c\n"})
     world.git("commit", "-q", "--amend", "--no-edit", "--all")

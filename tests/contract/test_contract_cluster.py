@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from contract.kit import settings_for, task_b
-from executors.model_server import Received, scripted_server
-from world import World, environment, model_settings, run
+from contract.kit import GATES, ladder
+from executors.model_server import Received
+from world import World, environment, run
 
 pytestmark = pytest.mark.skipif(
     find_spec("distributed") is None, reason="the extra dask is not installed"
@@ -67,8 +67,7 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, Start]]:
             process.wait()
 
 
-def plan(world: World, remote: Path, base_url: str) -> None:
-    world.configure(**model_settings(base_url, workers={"remote": str(remote)}))
+def plan(world: World) -> None:
     for number in range(1, 5):
         name = f"{number}.txt"
         world.task(f"p/0{number}-x", writes=[name], validation=f"grep -qx x {name}")
@@ -93,8 +92,8 @@ def test_workers_do_the_attempts_and_what_is_proven_lands_here(
 ) -> None:
     address, start = cluster
     start(2)
-    with scripted_server(reply) as server:
-        plan(world, remote, server.base_url)
+    with world.serve(reply, workers={"remote": str(remote)}) as server:
+        plan(world)
         outcome = world.minitask("run", "p", "--engine", address, "--json")
         assert verdicts(outcome) == EXPECTED, outcome.text
         assert len(server.requests) == 4
@@ -122,8 +121,8 @@ def test_a_worker_that_is_lost_has_its_task_done_elsewhere_and_landed_once(
             time.sleep(0.5)
         return reply(request)
 
-    with scripted_server(kill_once) as server:
-        plan(world, remote, server.base_url)
+    with world.serve(kill_once, workers={"remote": str(remote)}):
+        plan(world)
         outcome = world.minitask("run", "p", "--engine", address, "--json")
         assert verdicts(outcome) == EXPECTED, outcome.text
     merges = world.git("log", "--first-parent", "--merges", "--format=%s", "main").splitlines()
@@ -151,11 +150,8 @@ def test_a_worker_goes_by_the_ledger_here_and_its_reviews_come_back(
         asked.append(request.json["model"])
         return f"```text path=b.txt\n{'b' if 'balanced' in asked[-1] else 'x'}\n```\n"
 
-    with scripted_server(answer) as server:
-        settings = settings_for(server.base_url, routing={"max_escalations": 0})
-        gates = ["scope", "lint", "validate", "review"]
-        world.configure(**settings, gates=gates, workers={"remote": str(remote)})
-        task_b(world)
+    routing, workers = {"max_escalations": 0}, {"remote": str(remote)}
+    with ladder(world, answer, routing=routing, gates=GATES, workers=workers):
         assert world.exec("p/01-b").json["verdict"] == "failed"
         start(1)
         outcome = world.minitask("run", "p", "--engine", address, "--json")

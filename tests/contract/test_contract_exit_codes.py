@@ -18,8 +18,7 @@ VALIDATION = "grep -qx b b.txt"
 
 @pytest.mark.variant
 def test_0_where_every_task_is_merged_or_ready(world: World) -> None:
-    world.task("p/01-b", whole=B, validation=VALIDATION)
-    assert world.minitask("exec", "p/01-b", "--no-merge").code == 0
+    world.proven("p/01-b", whole=B, validation=VALIDATION)
     assert world.minitask("merge", "p/01-b").code == 0
 
 
@@ -106,9 +105,8 @@ def test_a_missing_key_is_named_and_nothing_was_sent(world: World) -> None:
 
 @pytest.mark.variant
 def test_3_where_the_model_server_is_down_with_a_record(world: World) -> None:
-    with scripted_server([]) as server:
+    with world.serve([]) as server:
         base_url = server.base_url
-    world.configure(**model_settings(base_url))
     world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
     before = world.tip()
     outcome = world.exec("p/01-b")

@@ -53,8 +53,7 @@ def test_attributes_of_the_user_count_too(world: World) -> None:
 
 def test_a_filter_that_came_after_the_proof_keeps_the_file_from_landing(world: World) -> None:
     set_up(world, "up")
-    world.task("p/01-b", whole={"data/new.dat": "new\n"}, validation=VALIDATION)
-    assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+    world.proven("p/01-b", whole={"data/new.dat": "new\n"}, validation=VALIDATION)
     tip = world.commit({".gitattributes": "*.dat filter=up\n"})
     outcome = world.minitask("merge", "p/01-b", "--json").json["tasks"][0]
     assert (outcome["verdict"], world.tip()) == ("refused", tip)

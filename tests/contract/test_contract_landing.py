@@ -137,8 +137,7 @@ def edit_branch(world: World, files: dict[str, str]) -> str:
 
 
 def test_a_branch_edited_by_a_person_is_proven_again_before_it_lands(world: World) -> None:
-    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -q b b.txt")
-    assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+    world.proven("p/01-b", whole={"b.txt": "b\n"}, validation="grep -q b b.txt")
     before, edited = world.tip(), edit_branch(world, {"b.txt": "b by hand\n"})
     outcome = world.minitask("merge", "p/01-b", "--json")
     assert outcome.code == 0, outcome.text
@@ -147,8 +146,7 @@ def test_a_branch_edited_by_a_person_is_proven_again_before_it_lands(world: Worl
 
 
 def test_a_branch_broken_by_a_person_does_not_land(world: World) -> None:
-    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
-    assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+    world.proven("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
     edit_branch(world, {"b.txt": "broken\n"})
     tip = world.tip()
     outcome = world.minitask("merge", "p/01-b", "--json")
@@ -170,8 +168,7 @@ def test_the_configs_checks_run_on_the_tree_that_lands_and_block_it_when_red(wor
 
 def test_checks_judge_a_merge_of_a_target_that_moved(world: World) -> None:
     world.commit({"minitask.yaml": 'checks: ["test ! -e b.txt || test ! -e poison.txt"]\n'})
-    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
-    assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+    world.proven("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
     moved = world.commit({"poison.txt": "p\n"})
     outcome = world.minitask("merge", "p/01-b", "--json")
     assert (outcome.code, outcome.json["tasks"][0]["verdict"]) == (1, "failed")
@@ -207,8 +204,7 @@ def test_after_an_end_at_any_moment_the_same_command_completes(
 def test_a_candidate_is_judged_by_the_spec_that_is_committed_now(
     world: World, whole: dict[str, str], validation: str, verdict: str, told: str
 ) -> None:
-    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="test -f b.txt")
-    assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+    world.proven("p/01-b", whole={"b.txt": "b\n"}, validation="test -f b.txt")
     world.task("p/01-b", whole=whole, validation=validation)
     [merged] = world.minitask("merge", "p/01-b", "--json").json["tasks"]
     assert (merged["verdict"] == verdict, told in merged["reason"]) == (True, True), merged

@@ -46,8 +46,7 @@ def test_diff_prints_an_attempt_and_what_a_person_added(world: World) -> None:
     world.commit({"a.txt": "old\n"})
     replies = [f"```text path=a.txt\n{text}\n```\n" for text in ("wrong", "right")]
     with world.serve(replies):
-        world.task("p/01-b", writes=["a.txt"], validation="grep -qx right a.txt")
-        assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+        world.proven("p/01-b", writes=["a.txt"], validation="grep -qx right a.txt")
     assert "+right" in world.minitask("diff", "p/01-b").stdout
     assert "+wrong" in world.minitask("diff", "p/01-b", "--attempt", "1").stdout
     assert world.minitask("diff", "p/01-b", "--attempt", "7").code == 2

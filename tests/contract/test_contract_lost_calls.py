@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from executors.model_server import Received, completion, scripted_server
-from world import MINITASK, Checkpoint, World, model_settings
+from executors.model_server import Received, Script, ScriptedServer, completion
+from world import MINITASK, Checkpoint, World
 
 GOOD = "```text path=b.txt\nb\n```\n"
 RED = "```text path=b.txt\nnot b\n```\n"
@@ -52,16 +52,18 @@ def killed(world: World, holding: Holding, *arguments: str) -> Iterator[None]:
     yield
 
 
-def prepare(world: World, base_url: str, **more: Any) -> None:
-    world.configure(**model_settings(base_url, **more))
-    world.task("p/01-b", writes=["b.txt"], validation="grep -qx b b.txt")
+@contextlib.contextmanager
+def serving(world: World, script: Script, **more: Any) -> Iterator[ScriptedServer]:
+    """A task, and a model that answers so."""
+    with world.serve(script, **more) as server:
+        world.task("p/01-b", writes=["b.txt"], validation="grep -qx b b.txt")
+        yield server
 
 
 @pytest.mark.variant
 def test_a_lost_call_is_on_record_with_an_estimate_and_the_task_is_done_anew(world: World) -> None:
     holding = Holding()
-    with scripted_server(holding) as server:
-        prepare(world, server.base_url, models={"tiny": {"max_output_tokens": 50}})
+    with serving(world, holding, models={"tiny": {"max_output_tokens": 50}}):
         with killed(world, holding, "exec", "p/01-b"):
             before = world.refs("refs/minitask")
             outcome = world.exec("p/01-b")
@@ -95,10 +97,8 @@ def test_a_lost_call_is_on_record_with_an_estimate_and_the_task_is_done_anew(wor
 def test_rounds_before_the_lost_one_count_at_what_they_really_took(world: World) -> None:
     malformed = completion("No edits.", usage={"prompt_tokens": 5000, "completion_tokens": 7})
     holding = Holding(malformed)
-    with scripted_server(holding) as server:
-        prepare(world, server.base_url)
-        with killed(world, holding, "exec", "p/01-b"):
-            world.exec("p/01-b")
+    with serving(world, holding), killed(world, holding, "exec", "p/01-b"):
+        world.exec("p/01-b")
     lost = world.records("p/01-b")[0]
     assert lost["kind"] == "lost"
     assert lost["attempt"]["usage"]["requests"] == 2
@@ -109,10 +109,8 @@ def test_rounds_before_the_lost_one_count_at_what_they_really_took(world: World)
 @pytest.mark.variant
 def test_a_lost_second_try_leaves_the_first_on_record(world: World) -> None:
     holding = Holding(RED)
-    with scripted_server(holding) as server:
-        prepare(world, server.base_url)
-        with killed(world, holding, "exec", "p/01-b"):
-            outcome = world.exec("p/01-b")
+    with serving(world, holding), killed(world, holding, "exec", "p/01-b"):
+        outcome = world.exec("p/01-b")
     assert outcome.json["verdict"] == "merged", outcome.text
     kinds = [(each["kind"], each["attempt"]["verdict"]) for each in world.records("p/01-b")]
     assert kinds == [("attempt", "failed"), ("lost", "error"), ("attempt", "ready")]
@@ -122,10 +120,8 @@ def test_a_lost_second_try_leaves_the_first_on_record(world: World) -> None:
 @pytest.mark.variant
 def test_a_lost_call_of_a_model_without_a_price_costs_null(world: World) -> None:
     holding = Holding()
-    with scripted_server(holding) as server:
-        prepare(world, server.base_url, prices={})
-        with killed(world, holding, "exec", "p/01-b"):
-            world.exec("p/01-b")
+    with serving(world, holding, prices={}), killed(world, holding, "exec", "p/01-b"):
+        world.exec("p/01-b")
     lost = world.records("p/01-b")[0]
     assert (lost["kind"], lost["attempt"]["cost_usd"]) == ("lost", None)
 
@@ -206,8 +202,7 @@ main()
 
 
 def test_a_command_that_is_killed_right_behind_its_record_leaves_one_record(world: World) -> None:
-    with scripted_server(lambda request: RED) as server:
-        prepare(world, server.base_url)
+    with serving(world, RED) as server:
         command = (sys.executable, "-c", KILLED_BEHIND_ITS_RECORD)
         died = subprocess.run(command, cwd=world.root, capture_output=True, check=False)
         assert died.returncode == 9, died.stderr

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
 
-from executors.model_server import Received, completion, error, reset, scripted_server
-from world import World, model_settings
+from executors.model_server import (
+    Received,
+    Script,
+    ScriptedServer,
+    completion,
+    error,
+    reset,
+)
+from world import World
 
 VALIDATION = "grep -qx b b.txt"
 GOOD = "Done.\n\n```text path=b.txt\nb\n```\n"
@@ -25,15 +34,17 @@ COST = Decimal("0.0014")
 """One request of the scripted server at the settings' prices."""
 
 
-def prepare(world: World, base_url: str, **more: object) -> None:
-    world.configure(**model_settings(base_url, **more))
-    world.task("p/01-b", writes=["b.txt", "a.txt"], reads=["a.txt"], validation=VALIDATION)
+@contextmanager
+def serving(world: World, script: Script, **more: object) -> Iterator[ScriptedServer]:
+    """A task, and a model that answers so."""
+    with world.serve(script, **more) as server:
+        world.task("p/01-b", writes=["b.txt", "a.txt"], reads=["a.txt"], validation=VALIDATION)
+        yield server
 
 
 @pytest.mark.variant
 def test_a_models_change_lands_with_its_cost(world: World) -> None:
-    with scripted_server([GOOD]) as server:
-        prepare(world, server.base_url)
+    with serving(world, [GOOD]) as server:
         outcome = world.exec("p/01-b")
         (request,) = server.requests
     assert (outcome.code, outcome.json["verdict"]) == (0, "merged"), outcome.text
@@ -52,9 +63,8 @@ def test_cached_input_costs_what_the_config_says(world: World) -> None:
         "completion_tokens": 100,
         "prompt_tokens_details": {"cached_tokens": 600},
     }
-    with scripted_server([completion(GOOD, usage=usage)]) as server:
-        prices = {"tiny": {"input": 10, "output": 20, "cached": 1}}
-        prepare(world, server.base_url, prices=prices)
+    prices = {"tiny": {"input": 10, "output": 20, "cached": 1}}
+    with serving(world, [completion(GOOD, usage=usage)], prices=prices):
         outcome = world.exec("p/01-b")
     assert outcome.json["usage"]["cached_input_tokens"] == 600
     assert Decimal(outcome.json["cost_usd"]) == Decimal("0.0066")
@@ -62,8 +72,7 @@ def test_cached_input_costs_what_the_config_says(world: World) -> None:
 
 @pytest.mark.variant
 def test_a_malformed_reply_is_sent_back_once_with_the_error_and_both_are_paid(world: World) -> None:
-    with scripted_server([MALFORMED, GOOD]) as server:
-        prepare(world, server.base_url)
+    with serving(world, [MALFORMED, GOOD]) as server:
         outcome = world.exec("p/01-b")
         first, second = server.requests
     assert outcome.json["verdict"] == "merged", outcome.text
@@ -79,8 +88,7 @@ def test_a_malformed_reply_is_sent_back_once_with_the_error_and_both_are_paid(wo
 def test_a_reply_that_stays_malformed_fails_with_its_cost_on_record(
     world: World, reply: str
 ) -> None:
-    with scripted_server(lambda request: reply) as server:
-        prepare(world, server.base_url)
+    with serving(world, reply) as server:
         before = world.tip()
         outcome = world.exec("p/01-b")
         assert len(server.requests) == 2
@@ -92,8 +100,7 @@ def test_a_reply_that_stays_malformed_fails_with_its_cost_on_record(
 
 @pytest.mark.variant
 def test_a_reply_cut_off_at_its_token_limit_is_never_applied(world: World) -> None:
-    with scripted_server(lambda request: completion(GOOD, finish_reason="length")) as server:
-        prepare(world, server.base_url)
+    with serving(world, completion(GOOD, finish_reason="length")):
         outcome = world.exec("p/01-b")
     assert outcome.code != 0
     assert not world.has("b.txt")
@@ -102,8 +109,7 @@ def test_a_reply_cut_off_at_its_token_limit_is_never_applied(world: World) -> No
 
 @pytest.mark.variant
 def test_a_reply_is_applied_whole_or_not_at_all(world: World) -> None:
-    with scripted_server(lambda request: GOOD + "\n" + MALFORMED) as server:
-        prepare(world, server.base_url)
+    with serving(world, GOOD + "\n" + MALFORMED):
         outcome = world.exec("p/01-b")
     assert outcome.json["verdict"] == "failed"
     assert not world.has("b.txt")
@@ -112,10 +118,8 @@ def test_a_reply_is_applied_whole_or_not_at_all(world: World) -> None:
 
 @pytest.mark.variant
 def test_a_transport_failure_is_tried_again(world: World) -> None:
-    with scripted_server(
-        [reset(), error(503, "busy", headers={"retry-after": "0"}), GOOD]
-    ) as server:
-        prepare(world, server.base_url)
+    busy = error(503, "busy", headers={"retry-after": "0"})
+    with serving(world, [reset(), busy, GOOD]) as server:
         outcome = world.exec("p/01-b")
         assert len(server.requests) == 3
     assert outcome.json["verdict"] == "merged", outcome.text
@@ -124,8 +128,7 @@ def test_a_transport_failure_is_tried_again(world: World) -> None:
 @pytest.mark.variant
 def test_a_transport_failure_that_stays_is_an_error_with_a_record(world: World) -> None:
     busy = error(503, "busy", headers={"retry-after": "0"})
-    with scripted_server(lambda request: busy) as server:
-        prepare(world, server.base_url)
+    with serving(world, busy):
         outcome = world.exec("p/01-b")
     assert (outcome.code, outcome.json["verdict"]) == (3, "error")
     (record,) = world.records("p/01-b")
@@ -136,8 +139,7 @@ def test_a_transport_failure_that_stays_is_an_error_with_a_record(world: World) 
 
 @pytest.mark.variant
 def test_a_change_that_fails_the_validation_does_not_land_and_is_paid(world: World) -> None:
-    with scripted_server(lambda request: RED) as server:
-        prepare(world, server.base_url)
+    with serving(world, RED) as server:
         before = world.tip()
         outcome = world.exec("p/01-b")
         requests = len(server.requests)
@@ -149,10 +151,9 @@ def test_a_change_that_fails_the_validation_does_not_land_and_is_paid(world: Wor
 
 @pytest.mark.variant
 def test_a_model_and_a_tier_may_be_named_on_the_command_line(world: World) -> None:
-    with scripted_server(lambda request: GOOD) as server:
-        settings = model_settings(server.base_url)
-        settings["tiers"]["frontier"] = {"executor": "scripted", "model": "huge"}
-        world.configure(**settings)
+    models = {"cheap": "tiny", "frontier": "huge"}
+    tiers = {tier: {"executor": "scripted", "model": model} for tier, model in models.items()}
+    with world.serve(GOOD, tiers=tiers) as server:
         world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
         tiered = world.exec("p/01-b", "--tier", "frontier", "--no-merge").json
         named = world.exec("p/01-b", "--model", "other", "--no-merge", "--again").json

@@ -144,8 +144,7 @@ def test_a_specs_own_edits_are_reviewed_where_all_changes_are(world: World) -> N
     assert not world.has("b.txt")
     asked, answer = answering(implement=B, review=EDIT)
     with world.serve(answer, settings_for, gates=GATES):
-        world.task("p/02-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
-        assert world.exec("p/02-b").json["verdict"] == "merged"
+        world.landed("p/02-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
     assert asked == [("review", "balanced")]
     assert world.show("b.txt") == "b\nc\n"
 
@@ -264,8 +263,7 @@ def test_a_plan_with_a_name_that_is_too_long_is_written_under_another(world: Wor
     from test_contract_workflows import planned, settings_of
 
     good = planned(1, path="part1.txt").replace("path=01-part.md", f"path={'x' * 300}.md")
-    with scripted_server(lambda _request: completion(good)) as server:
-        world.configure(**settings_of(server.base_url))
+    with world.serve(good, settings_of):
         outcome = world.minitask("plan", "Go", "--project", "p", "--json")
     assert outcome.code == 0, outcome.text
     assert [Path(name).name for name in outcome.json["specs"]] == ["01-write-part-1.md"]

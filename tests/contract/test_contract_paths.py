@@ -137,8 +137,7 @@ def test_protected_files_are_refused_though_the_spec_lists_them(world: World, pa
 @pytest.mark.variant
 def test_a_validation_that_writes_files_changes_nothing_of_what_lands(world: World) -> None:
     validation = "echo x > made.txt\nif [ -e b.txt ]; then echo changed > b.txt; fi\n" + VALIDATION
-    world.task("p/01-b", whole={"b.txt": "b\n"}, validation=validation)
-    assert world.exec("p/01-b").json["verdict"] == "merged"
+    world.landed("p/01-b", whole={"b.txt": "b\n"}, validation=validation)
     assert world.show("b.txt") == "b\n"
     assert not world.has("made.txt")
     assert (world.root / "b.txt").read_text() == "b\n"

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from test_contract_workflows import planned, settings_of, usage, whole
 
-from executors.model_server import Received, completion, error, scripted_server
+from executors.model_server import Received, completion, error
 from world import World
 
 CASES = Path(__file__).parents[1] / "planning" / "cases" / "goals"
@@ -55,8 +55,7 @@ class Planner:
 
 def plan(world: World, planner: Any, *words: str, source: str = PLAN) -> Any:
     """Run `minitask plan --from … --json` against a planner."""
-    with scripted_server(planner) as server:
-        world.configure(**settings_of(server.base_url))
+    with world.serve(planner, settings_of):
         return world.minitask("plan", "--from", source, "--json", *words)
 
 
@@ -177,8 +176,7 @@ def test_a_budget_stops_before_the_call_that_it_could_not_pay(three: World) -> N
 
 def test_a_dry_run_lists_goals_and_cost_and_asks_nobody(three: World) -> None:
     three.write({PLAN: THREE.replace("pending", "done", 1)})
-    with scripted_server([]) as server:
-        three.configure(**settings_of(server.base_url))
+    with three.serve([], settings_of) as server:
         text = three.minitask("plan", "--from", PLAN, "--dry-run").stdout
         document = three.minitask("plan", "--from", PLAN, "--dry-run", "--json").json
         one = three.minitask("plan", "Write a part", "--dry-run")
@@ -346,8 +344,7 @@ def merge(world: World, *tasks: str) -> None:
         number = re.findall(r"Write part (\d)", request.prompt)[0]
         return completion(whole(f"part{number}.txt", f"part {number}\n"))
 
-    with scripted_server(answer) as server:
-        world.configure(**settings_of(server.base_url))
+    with world.serve(answer, settings_of):
         for task in tasks:
             assert world.exec(task).json["verdict"] == "merged"
 

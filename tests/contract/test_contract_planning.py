@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from test_contract_workflows import planned, settings_of, usage, whole
 
-from executors.model_server import Received, completion, scripted_server
+from executors.model_server import Received, completion
 from world import World, spec_text
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "record.schema.json"
@@ -26,8 +26,7 @@ def plan(world: World, *options: str) -> Any:
 @pytest.mark.variant
 def test_a_plan_is_written_and_not_committed_and_its_cost_is_on_record(world: World) -> None:
     before = world.tip()
-    with scripted_server(lambda _request: completion(GOOD, usage=usage(1_000, 100))) as server:
-        world.configure(**settings_of(server.base_url))
+    with world.serve(completion(GOOD, usage=usage(1_000, 100)), settings_of):
         outcome = plan(world)
     assert outcome.code == 0, outcome.text
     assert outcome.json["specs"] == ["mini-projects/p/01-part.md"]
@@ -52,8 +51,7 @@ def test_the_planner_sees_the_goal_the_tree_the_files_and_the_template(world: Wo
     world.commit(
         {"src/app.py": "one\ntwo\nthree\n", "docs/a.md": "text\n", "secret.txt": "hidden\n"}
     )
-    with scripted_server(answer) as server:
-        world.configure(**settings_of(server.base_url))
+    with world.serve(answer, settings_of):
         plan(world, "--read", "src/app.py")
     prompt = asked[0].prompt
     for word in ("Write a part", "docs/a.md", "2\ttwo", "# Mini-Task", "Validation", "depends_on"):
@@ -74,8 +72,7 @@ def test_specs_that_cannot_run_or_prove_anything_go_back(world: World, check: st
         asked.append(request)
         return completion(GOOD if len(asked) == 3 else bad)
 
-    with scripted_server(answer) as server:
-        world.configure(**settings_of(server.base_url))
+    with world.serve(answer, settings_of):
         outcome = plan(world)
     assert outcome.code == 0, outcome.text
     assert len(asked) == 3
@@ -84,10 +81,7 @@ def test_specs_that_cannot_run_or_prove_anything_go_back(world: World, check: st
 
 
 def test_a_plan_whose_specs_have_only_warnings_is_taken(world: World) -> None:
-    with scripted_server(
-        lambda _request: completion(GOOD.replace(CHECK, f"{CHECK}\nls || true"))
-    ) as server:
-        world.configure(**settings_of(server.base_url))
+    with world.serve(GOOD.replace(CHECK, f"{CHECK}\nls || true"), settings_of):
         outcome = plan(world)
     assert outcome.code == 0, outcome.text
     assert [item["code"] for item in outcome.json["diagnostics"]] == ["W402"]
@@ -96,8 +90,7 @@ def test_a_plan_whose_specs_have_only_warnings_is_taken(world: World) -> None:
 
 def test_after_two_repairs_what_there_is_is_written_with_its_errors(world: World) -> None:
     bad = GOOD.replace("grep -qx 'part 1' part1.txt", "")
-    with scripted_server(lambda _request: completion(bad)) as server:
-        world.configure(**settings_of(server.base_url))
+    with world.serve(bad, settings_of):
         outcome = plan(world)
     assert outcome.code == 1
     assert outcome.json["specs"] == ["mini-projects/p/01-part.md"]
@@ -107,8 +100,7 @@ def test_after_two_repairs_what_there_is_is_written_with_its_errors(world: World
 
 @pytest.mark.variant
 def test_an_answer_that_holds_no_spec_is_kept(world: World) -> None:
-    with scripted_server(lambda _request: completion("I would rather talk about it.")) as server:
-        world.configure(**settings_of(server.base_url))
+    with world.serve("I would rather talk about it.", settings_of):
         outcome = plan(world)
     assert outcome.code == 1
     assert Path(outcome.json["kept"]).read_text() == "I would rather talk about it."
@@ -175,8 +167,7 @@ def test_too_much_to_read_is_said_before_anybody_is_asked(world: World) -> None:
 
 
 def test_a_budget_that_is_too_small_stops_the_planning(world: World) -> None:
-    with scripted_server(lambda _request: completion(GOOD)) as server:
-        world.configure(**settings_of(server.base_url))
+    with world.serve(GOOD, settings_of) as server:
         outcome = plan(world, "--max-cost", "0.000001")
         assert server.requests == []
     assert outcome.code == 4
@@ -194,8 +185,7 @@ def test_a_verification_writes_what_it_finds_as_specs(world: World) -> None:
             return completion(words, usage=usage(1_000, 100))
         return completion(whole("part1.txt", "part 1\n"))
 
-    with scripted_server(answer) as server:
-        world.configure(**settings_of(server.base_url))
+    with world.serve(answer, settings_of):
         (world.root / "answer.md").write_text(GOOD)
         world.minitask("plan", "--from", "answer.md", "--project", "p")
         (world.root / "mini-projects/p/README.md").write_text("Two parts that make a whole.\n")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from executors.model_server import Received, Reply, ollama_chat, ollama_error, raw, scripted_server
+from executors.model_server import Received, Reply, ollama_chat, ollama_error, raw
 from world import World
 
 GOOD = "```text path=b.txt\nb\n```\n"
@@ -32,9 +32,9 @@ class Ollama:
         return self.replies[min(len(self.chats), len(self.replies)) - 1]
 
 
-def local(world: World, origin: str, **more: Any) -> None:
-    ollama = {"type": "ollama", "base_url": origin}
-    world.configure(preset="local", executors={"ollama": ollama}, **more)
+def local(base_url: str, **more: Any) -> dict[str, Any]:
+    ollama = {"type": "ollama", "base_url": base_url.removesuffix("/v1")}
+    return {"preset": "local", "executors": {"ollama": ollama}, **more}
 
 
 def task(world: World) -> None:
@@ -50,8 +50,7 @@ def findings(world: World, what: str) -> list[dict[str, Any]]:
 @pytest.mark.variant
 def test_the_local_preset_needs_nothing_but_ollama(world: World) -> None:
     ollama = Ollama("llama3:8b", "qwen2.5-coder:14b", replies=(ollama_chat(RED), ollama_chat(GOOD)))
-    with scripted_server(ollama) as server:
-        local(world, server.origin)
+    with world.serve(ollama, local):
         task(world)
         outcome = world.exec("p/01-b")
     assert (outcome.code, outcome.json["verdict"]) == (0, "merged"), outcome.text
@@ -75,9 +74,7 @@ def test_the_local_preset_needs_nothing_but_ollama(world: World) -> None:
 def test_an_ollama_without_models_or_that_is_away_is_said_with_a_way_out(
     world: World, models: tuple[str, ...]
 ) -> None:
-    with scripted_server(Ollama()) as server:
-        origin = server.origin
-        local(world, origin)
+    with world.serve(Ollama(), local):
         task(world)
         if not models:
             outcome = world.exec("p/01-b")
@@ -96,8 +93,7 @@ def test_a_prompt_that_ollama_cut_is_an_error_and_teaches_nothing_of_the_model(
 ) -> None:
     cut = ollama_chat("What task?", counts={"prompt_eval_count": 4090, "eval_count": 4})
     ollama = Ollama("qwen2.5-coder:14b", replies=(cut,))
-    with scripted_server(ollama) as server:
-        local(world, server.origin)
+    with world.serve(ollama, local):
         world.commit({"long.txt": "one more line of the file to read\n" * 1_500})
         world.task("p/01-b", reads=["long.txt"], writes=["b.txt"], validation=VALIDATION)
         outcome = world.exec("p/01-b")
@@ -109,13 +105,9 @@ def test_a_prompt_that_ollama_cut_is_an_error_and_teaches_nothing_of_the_model(
 
 
 def test_doctor_lists_what_ollama_serves_and_names_what_is_missing(world: World) -> None:
-    with scripted_server(Ollama("llama3:8b", "phi4")) as server:
-        tiers = {
-            "free": {"executor": "ollama", "model": "auto"},
-            "cheap": {"executor": "ollama", "model": "phi4"},
-            "balanced": {"executor": "ollama", "model": "qwen2.5-coder:32b"},
-        }
-        local(world, server.origin, tiers=tiers)
+    models = {"free": "auto", "cheap": "phi4", "balanced": "qwen2.5-coder:32b"}
+    tiers = {tier: {"executor": "ollama", "model": model} for tier, model in models.items()}
+    with world.serve(Ollama("llama3:8b", "phi4"), local, tiers=tiers) as server:
         (served,) = findings(world, "serves llama3:8b, phi4")
         (missing,) = findings(world, "qwen2.5-coder:32b")[-1:]
     assert server.origin in json.dumps(served)
@@ -124,9 +116,8 @@ def test_doctor_lists_what_ollama_serves_and_names_what_is_missing(world: World)
 
 
 def test_doctor_says_that_ollama_does_not_answer(world: World) -> None:
-    with scripted_server(Ollama()) as server:
-        origin = server.origin
-    local(world, origin)
+    with world.serve(Ollama(), local):
+        pass
     assert findings(world, "ollama serve")
 
 

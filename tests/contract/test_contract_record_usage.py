@@ -173,8 +173,7 @@ def test_many_requests_are_not_priced_as_one_of_their_size(world: World) -> None
 def test_what_planning_cost_counts_on_both_sides_and_lessens_the_share_that_is_saved(
     priced: World,
 ) -> None:
-    priced.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
-    assert priced.exec("p/01-b").json["verdict"] == "merged"
+    priced.landed("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
     before = priced.minitask("report", "--json").json
     cost = Decimal(book(priced, *FIGURES)["cost_usd"])
     after = priced.minitask("report", "--json", "--project", "p").json

@@ -30,8 +30,7 @@ def modelled(once: Once) -> World:
 
 def work(world: World) -> None:
     with world.serve(["```text path=b.txt\nb\n```\n"]):
-        world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
-        assert world.exec("p/01-b").json["verdict"] == "merged"
+        world.landed("p/01-b", writes=["b.txt"], validation=VALIDATION)
 
 
 @pytest.mark.variant

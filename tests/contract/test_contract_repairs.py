@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from executors.model_server import Received, claude_message, completion, scripted_server
-from world import World, model_settings
+from executors.model_server import (
+    Received,
+    Script,
+    ScriptedServer,
+    claude_message,
+    completion,
+    scripted_server,
+)
+from world import World
 
 GOOD = "```text path=b.txt\nb\n```\n"
 RED = "```text path=b.txt\nnot b\n```\n"
@@ -24,9 +33,12 @@ def usage(prompt: int, answer: int) -> dict[str, int]:
     return {"prompt_tokens": prompt, "completion_tokens": answer}
 
 
-def prepare(world: World, base_url: str, **more: Any) -> None:
-    world.configure(**model_settings(base_url, **more))
-    world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
+@contextmanager
+def serving(world: World, script: Script, **more: Any) -> Iterator[ScriptedServer]:
+    """A task, and a model that answers so."""
+    with world.serve(script, **more) as server:
+        world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
+        yield server
 
 
 def attempts(world: World, task: str = "p/01-b") -> list[dict[str, Any]]:
@@ -39,8 +51,7 @@ def roles(request: Received) -> list[str]:
 
 @pytest.mark.variant
 def test_a_failed_validation_goes_back_once_as_a_continued_conversation(world: World) -> None:
-    with scripted_server([RED, GOOD]) as server:
-        prepare(world, server.base_url)
+    with serving(world, [RED, GOOD]) as server:
         outcome = world.exec("p/01-b")
         first, second = server.requests
     assert (outcome.code, outcome.json["verdict"]) == (0, "merged"), outcome.text
@@ -74,8 +85,7 @@ def test_a_repair_may_be_an_edit_of_the_earlier_reply(world: World) -> None:
 @pytest.mark.variant
 def test_both_tries_are_on_record_each_with_its_own_numbers(world: World) -> None:
     replies = [completion(RED, usage=usage(1000, 50)), completion(GOOD, usage=usage(3000, 70))]
-    with scripted_server(replies) as server:
-        prepare(world, server.base_url)
+    with serving(world, replies):
         result = world.exec("p/01-b").json
     first, second = attempts(world)
     assert (first["n"], first["verdict"], first["gate"]) == (1, "failed", "validate")
@@ -100,8 +110,7 @@ def test_both_tries_are_on_record_each_with_its_own_numbers(world: World) -> Non
 
 @pytest.mark.variant
 def test_a_change_that_fails_twice_fails_and_nobody_asks_a_third_time(world: World) -> None:
-    with scripted_server(lambda request: RED) as server:
-        prepare(world, server.base_url)
+    with serving(world, RED) as server:
         before = world.tip()
         outcome = world.exec("p/01-b")
         assert len(server.requests) == 2
@@ -113,16 +122,14 @@ def test_a_change_that_fails_twice_fails_and_nobody_asks_a_third_time(world: Wor
 
 @pytest.mark.variant
 def test_without_repairs_nothing_goes_back(world: World) -> None:
-    with scripted_server(lambda request: RED) as server:
-        prepare(world, server.base_url, routing={"repairs": 0})
+    with serving(world, RED, routing={"repairs": 0}) as server:
         assert world.exec("p/01-b").json["verdict"] == "failed"
         assert len(server.requests) == 1
     assert len(attempts(world)) == 1
 
 
 def test_a_malformed_second_reply_fails_with_both_paid(world: World) -> None:
-    with scripted_server(lambda request: RED if len(roles(request)) == 2 else "No.") as server:
-        prepare(world, server.base_url)
+    with serving(world, lambda request: RED if len(roles(request)) == 2 else "No.") as server:
         outcome = world.exec("p/01-b")
         requests = len(server.requests)
     assert outcome.json["verdict"] == "failed", outcome.text
@@ -133,8 +140,7 @@ def test_a_malformed_second_reply_fails_with_both_paid(world: World) -> None:
 
 def test_a_reply_out_of_scope_goes_back_once_with_the_list_and_then_fails(world: World) -> None:
     stray = GOOD + "\n```text path=c.txt\nc\n```\n"
-    with scripted_server(lambda request: stray) as server:
-        prepare(world, server.base_url)
+    with serving(world, stray) as server:
         outcome = world.exec("p/01-b")
         _, second = server.requests
     assert "b.txt" in second.json["messages"][3]["content"].partition("fix:")[2]
@@ -212,8 +218,7 @@ def test_an_operation_on_lines_that_were_not_shown_goes_back(world: World) -> No
 
 @pytest.mark.variant
 def test_a_reply_that_was_cut_off_gets_more_room_once_within_the_attempt(world: World) -> None:
-    with scripted_server([completion(GOOD, finish_reason="length"), GOOD]) as server:
-        prepare(world, server.base_url)
+    with serving(world, [completion(GOOD, finish_reason="length"), GOOD]) as server:
         outcome = world.exec("p/01-b")
         limits = [request.json["max_tokens"] for request in server.requests]
     assert outcome.json["verdict"] == "merged", outcome.text
@@ -225,8 +230,7 @@ def test_a_reply_that_was_cut_off_gets_more_room_once_within_the_attempt(world: 
 
 @pytest.mark.variant
 def test_a_reply_that_stays_cut_off_fails_and_is_paid(world: World) -> None:
-    with scripted_server(lambda request: completion(GOOD, finish_reason="length")) as server:
-        prepare(world, server.base_url)
+    with serving(world, completion(GOOD, finish_reason="length")) as server:
         outcome = world.exec("p/01-b")
         assert len(server.requests) == 2
     assert (outcome.code, outcome.json["verdict"]) == (1, "failed")
@@ -235,9 +239,8 @@ def test_a_reply_that_stays_cut_off_fails_and_is_paid(world: World) -> None:
 
 @pytest.mark.variant
 def test_the_record_holds_the_rates_and_where_they_came_from(world: World) -> None:
-    with scripted_server([GOOD]) as server:
-        prices = {"tiny": {"input": 10, "output": 20, "cached": 1, "cache_write": 12}}
-        prepare(world, server.base_url, prices=prices)
+    prices = {"tiny": {"input": 10, "output": 20, "cached": 1, "cache_write": 12}}
+    with serving(world, [GOOD], prices=prices):
         world.exec("p/01-b")
     (attempt,) = attempts(world)
     assert attempt["pricing"]["source"] == "config"
@@ -283,8 +286,7 @@ def test_list_prices_count_cache_reads_and_both_kinds_of_writes(world: World) ->
 
 @pytest.mark.variant
 def test_an_unpriced_model_costs_null_and_never_zero(world: World) -> None:
-    with scripted_server([RED, GOOD]) as server:
-        prepare(world, server.base_url, prices={})
+    with serving(world, [RED, GOOD], prices={}):
         result = world.exec("p/01-b").json
     assert result["verdict"] == "merged"
     assert result["cost_usd"] is None
@@ -296,8 +298,7 @@ def test_an_unpriced_model_costs_null_and_never_zero(world: World) -> None:
 
 @pytest.mark.variant
 def test_a_priced_model_whose_usage_is_unknown_costs_null(world: World) -> None:
-    with scripted_server([completion(GOOD, usage=None)]) as server:
-        prepare(world, server.base_url)
+    with serving(world, [completion(GOOD, usage=None)]):
         result = world.exec("p/01-b").json
     assert (result["verdict"], result["cost_usd"]) == ("merged", None)
     (attempt,) = attempts(world)

@@ -7,14 +7,21 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from executors.model_server import Received, ScriptedReply, error, scripted_server
-from world import MINITASK, World, model_settings
+from executors.model_server import (
+    Received,
+    Script,
+    ScriptedReply,
+    ScriptedServer,
+    error,
+)
+from world import MINITASK, World
 
 
 def written(request: Received) -> str:
@@ -28,16 +35,14 @@ def good(request: Received) -> str:
     return f"```text path={written(request)}.txt\nb\n```\n"
 
 
-def prepare(world: World, base_url: str, *, tasks: int, **more: Any) -> None:
-    world.configure(**model_settings(base_url, **more))
-    for number in range(tasks):
-        path = f"{number}.txt"
-        world.task(
-            f"p/0{number}-x",
-            writes=[path],
-            validation=f"grep -qx b {path}",
-            title=f"Write {number}",
-        )
+@contextmanager
+def serving(world: World, script: Script, *, tasks: int, **more: Any) -> Iterator[ScriptedServer]:
+    """Tasks, and a model that answers so."""
+    with world.serve(script, **more) as server:
+        for n in range(tasks):
+            check, title = f"grep -qx b {n}.txt", f"Write {n}"
+            world.task(f"p/0{n}-x", writes=[f"{n}.txt"], validation=check, title=title)
+        yield server
 
 
 def verdicts(outcome: Any) -> list[str]:
@@ -73,8 +78,7 @@ def test_tasks_without_common_files_are_asked_for_at_once(world: World) -> None:
         meet.wait()
         return good(request)
 
-    with scripted_server(reply) as server:
-        prepare(world, server.base_url, tasks=6)
+    with serving(world, reply, tasks=6):
         outcome = world.minitask("run", "p", "--json")
     assert not meet.broken, "six requests have to be there before one is answered"
     assert (outcome.code, verdicts(outcome)) == (0, ["merged"] * 6), outcome.text
@@ -85,8 +89,7 @@ def test_tasks_without_common_files_are_asked_for_at_once(world: World) -> None:
 @pytest.mark.variant
 def test_no_more_calls_are_made_at_once_than_the_config_allows(world: World) -> None:
     watched = Watched(good, seconds=0.15)
-    with scripted_server(watched) as server:
-        prepare(world, server.base_url, tasks=5, concurrency={"requests": 2})
+    with serving(world, watched, tasks=5, concurrency={"requests": 2}):
         outcome = world.minitask("run", "p", "--json")
     assert outcome.code == 0, outcome.text
     assert max(map(len, watched.together)) == 2
@@ -134,8 +137,7 @@ def test_a_slow_answer_holds_no_other_task_up(world: World) -> None:
         return good(request)
 
     landed = threading.Event()
-    with scripted_server(reply) as server:
-        prepare(world, server.base_url, tasks=3)
+    with serving(world, reply, tasks=3):
         outcome = world.minitask("run", "p", "--json")
     assert landed.is_set(), "the others land while the first is waited for"
     assert (outcome.code, verdicts(outcome)) == (0, ["merged"] * 3), outcome.text
@@ -146,8 +148,7 @@ def test_a_task_that_fails_holds_no_other_task_up(world: World) -> None:
     def reply(request: Received) -> ScriptedReply:
         return "I cannot." if written(request) == "1" else good(request)
 
-    with scripted_server(reply) as server:
-        prepare(world, server.base_url, tasks=3)
+    with serving(world, reply, tasks=3):
         outcome = world.minitask("run", "p", "--json")
     assert (outcome.code, verdicts(outcome)) == (1, ["merged", "failed", "merged"]), outcome.text
 
@@ -164,8 +165,7 @@ def test_a_task_that_fails_holds_no_other_task_up(world: World) -> None:
 def test_after_a_rejected_key_or_an_empty_account_nobody_asks_again(
     world: World, final: Any, code: int, verdict: str
 ) -> None:
-    with scripted_server(lambda request: final) as server:
-        prepare(world, server.base_url, tasks=4, concurrency={"requests": 1})
+    with serving(world, lambda request: final, tasks=4, concurrency={"requests": 1}) as server:
         outcome = world.minitask("run", "p", "--json")
         assert len(server.requests) == 1
     tasks = outcome.json["tasks"]
@@ -188,8 +188,7 @@ def test_what_was_under_way_when_a_key_was_rejected_is_still_taken(world: World)
         time.sleep(0.5)
         return good(request)
 
-    with scripted_server(reply) as server:
-        prepare(world, server.base_url, tasks=4, concurrency={"requests": 2})
+    with serving(world, reply, tasks=4, concurrency={"requests": 2}) as server:
         outcome = world.minitask("run", "p", "--json")
         assert len(server.requests) == 2
     assert sorted(verdicts(outcome)) == ["error", "merged", "skipped", "skipped"], outcome.text
@@ -206,8 +205,7 @@ def test_an_interrupt_ends_calls_that_hang(world: World, arguments: tuple[str, .
         go.wait(600)
         return good(request)
 
-    with scripted_server(reply) as server:
-        prepare(world, server.base_url, tasks=2)
+    with serving(world, reply, tasks=2) as server:
         before = world.tip()
         call: Any = {"cwd": world.root, "start_new_session": True, "text": True}
         pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -240,8 +238,7 @@ def test_an_interrupt_ends_the_wait_for_another_try(world: World) -> None:
         asked.set()
         return error(429, "busy", headers={"Retry-After": "400"})
 
-    with scripted_server(reply) as server:
-        prepare(world, server.base_url, tasks=1)
+    with serving(world, reply, tasks=1) as server:
         with subprocess.Popen((*MINITASK, "run", "p"), cwd=world.root) as process:
             assert asked.wait(30)
             time.sleep(0.5)

@@ -63,8 +63,7 @@ def test_an_untrusted_file_does_not_redirect_the_users_own_executor(world: World
             {"executors": {"scripted": {"type": "openai", "base_url": theirs.base_url}}}
         )
         world.commit({"minitask.yaml": theirs_text})
-        world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
-        assert world.exec("p/01-b").json["verdict"] == "merged"
+        world.landed("p/01-b", writes=["b.txt"], validation=VALIDATION)
         assert (len(mine.requests), len(theirs.requests)) == (1, 0)
 
 

@@ -204,8 +204,7 @@ def test_a_command_that_passes_and_prints_no_keeps_the_task_at_ready(
     result = world.exec("p/01-b").json
     assert result["verdict"] == "ready"
     assert f"passed and printed {DENIALS[command]}" in result["reason"]
-    world.task("p/02-c", whole={"b.py": "x = 10\n"}, validation=command, number=2)
-    assert world.exec("p/02-c").json["verdict"] == "merged"
+    world.landed("p/02-c", whole={"b.py": "x = 10\n"}, validation=command, number=2)
 
 
 def test_a_value_that_is_false_is_no_comparison(world: World) -> None:

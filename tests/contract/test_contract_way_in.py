@@ -8,7 +8,8 @@ import pty
 import re
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,13 @@ def app(world: World) -> World:
     return world
 
 
-def set_up(world: World, origin: str) -> dict[str, str]:
-    """Run `init` beside an Ollama; return the variables that lead to it."""
-    env = {"OLLAMA_HOST": origin.removeprefix("http://")}
-    assert world.minitask("init", env=env).code == 0
-    return env
+@contextmanager
+def beside(world: World, ollama: Ollama) -> Iterator[dict[str, str]]:
+    """Run `init` beside an Ollama, and give the variables that lead to it."""
+    with scripted_server(ollama) as server:
+        env = {"OLLAMA_HOST": server.origin.removeprefix("http://")}
+        assert world.minitask("init", env=env).code == 0
+        yield env
 
 
 @pytest.mark.variant
@@ -95,8 +98,7 @@ def test_a_new_user_needs_two_commands_and_edits_nothing(app: World) -> None:
 @pytest.mark.variant
 def test_only_what_is_missing_is_asked_for(app: World) -> None:
     ollama = Ollama(plans=("check: grep -q hello app.py\nedit: a.txt\n",))
-    with scripted_server(ollama) as server:
-        env = set_up(app, server.origin)
+    with beside(app, ollama) as env:
         outcome = app.minitask("do", "Say hello", "--edit", "app.py", "--yes", "--json", env=env)
     assert outcome.json["verdict"] == "merged", outcome.text
     assert "+print('hello')" in outcome.json["diff"]
@@ -120,8 +122,7 @@ def test_an_answer_that_will_not_do_goes_back_with_the_reason(
     app: World, bad: str, why: str
 ) -> None:
     ollama = Ollama(plans=(bad, f"<think>\nedit: x\n</think>\n```\n{FILES}```\n"))
-    with scripted_server(ollama) as server:
-        env = set_up(app, server.origin)
+    with beside(app, ollama) as env:
         outcome = app.minitask("do", "Say hello", "--yes", "--json", env=env)
     assert outcome.json["verdict"] == "merged", outcome.text
     assert why in ollama.prompts[1]
@@ -131,8 +132,8 @@ def test_a_models_check_runs_without_a_sandbox_only_once_it_is_agreed_to(
     app: World, tmp_path: Path
 ) -> None:
     ollama = Ollama(plans=(f"edit: app.py\ncheck: touch {tmp_path}/ran && false\n",))
-    with scripted_server(ollama) as server:
-        env = set_up(app, server.origin) | {"MINITASK_SANDBOX": "none"}
+    with beside(app, ollama) as env:
+        env |= {"MINITASK_SANDBOX": "none"}
         ended, printed = on_terminal(app, ("do", "Say hello"), "n\n", env)
     assert (ended, "nothing was written" in printed) == (0, True), printed
     assert not (tmp_path / "ran").exists()
@@ -140,8 +141,7 @@ def test_a_models_check_runs_without_a_sandbox_only_once_it_is_agreed_to(
 
 def test_a_planner_that_never_answers_leaves_nothing_behind(app: World) -> None:
     tip = app.tip()
-    with scripted_server(Ollama(plans=("No.",))) as server:
-        env = set_up(app, server.origin)
+    with beside(app, Ollama(plans=("No.",))) as env:
         outcome = app.minitask("do", "Say hello", "--edit", "app.py", "--yes", env=env)
     assert outcome.code == 3
     assert "minitask do 'Say hello' --edit app.py --check CMD" in outcome.stderr
@@ -152,8 +152,7 @@ def test_a_change_that_fails_stays_on_its_branch_and_the_printed_command_goes_on
     app: World,
 ) -> None:
     wrong = HELLO.replace("hello", "hallo")
-    with scripted_server(Ollama(wrong, wrong, HELLO)) as server:
-        env = set_up(app, server.origin)
+    with beside(app, Ollama(wrong, wrong, HELLO)) as env:
         outcome = app.minitask("do", "Say hello", *GIVEN, "--yes", env=env)
         assert outcome.code == 1, outcome.text
         assert app.has("mini-projects/do/01-say-hello.md")
@@ -170,16 +169,15 @@ def test_a_change_that_fails_stays_on_its_branch_and_the_printed_command_goes_on
 
 @pytest.mark.variant
 def test_a_server_that_is_away_comes_with_the_next_command_once(app: World) -> None:
-    with scripted_server(Ollama()) as server:
-        env = set_up(app, server.origin)
+    with beside(app, Ollama()) as env:
+        pass
     outcome = app.minitask("do", "Say hello", *GIVEN, "--yes", env=env)
     assert outcome.code == 3, outcome.text
     assert outcome.stdout.count("minitask exec do/01-say-hello") == 1
 
 
 def test_a_kept_change_waits_to_be_merged(app: World) -> None:
-    with scripted_server(Ollama()) as server:
-        env = set_up(app, server.origin)
+    with beside(app, Ollama()) as env:
         outcome = app.minitask("do", "Say hello", *GIVEN, "--yes", "--keep", "--json", env=env)
     assert (outcome.code, outcome.json["verdict"]) == (0, "ready"), outcome.text
     assert app.show("app.py") == "print('hi')\n"
@@ -200,8 +198,7 @@ def test_a_dry_run_asks_nobody_and_writes_nothing(
     app: World, options: tuple[str, ...], shown: str
 ) -> None:
     ollama = Ollama()
-    with scripted_server(ollama) as server:
-        env = set_up(app, server.origin)
+    with beside(app, ollama) as env:
         before = (app.refs(), app.git("count-objects"), app.git("status", "--porcelain"))
         outcome = app.minitask("do", "Say hello", "--dry-run", *options, env=env)
         after = (app.refs(), app.git("count-objects"), app.git("status", "--porcelain"))
@@ -290,8 +287,7 @@ def test_a_dry_run_names_a_tier_whose_executor_is_missing(
 
 def test_paths_are_those_of_the_folder_where_the_user_stands(app: World) -> None:
     app.commit({"sub/b.txt": "one\n"})
-    with scripted_server(Ollama("```text path=sub/b.txt\ntwo\n```\n")) as server:
-        env = set_up(app, server.origin)
+    with beside(app, Ollama("```text path=sub/b.txt\ntwo\n```\n")) as env:
         check = "grep -qx two sub/b.txt"
         arguments = ("do", "Say two", "--edit", "b.txt", "--check", check, "--yes", "--json")
         outcome = app.minitask(*arguments, cwd=app.root / "sub", env=env)
@@ -300,8 +296,7 @@ def test_paths_are_those_of_the_folder_where_the_user_stands(app: World) -> None
 
 @pytest.mark.parametrize(("typed", "code", "merged"), [("n\n", 0, False), ("\n", 0, True)])
 def test_on_a_terminal_the_user_is_asked(app: World, typed: str, code: int, merged: bool) -> None:
-    with scripted_server(Ollama()) as server:
-        env = set_up(app, server.origin)
+    with beside(app, Ollama()) as env:
         ended, printed = on_terminal(app, ("do", "Say hello", *GIVEN), typed, env)
     assert ended == code, printed
     assert ("merged" in printed, "nothing was written" in printed) == (merged, not merged)
@@ -310,8 +305,7 @@ def test_on_a_terminal_the_user_is_asked(app: World, typed: str, code: int, merg
 
 @pytest.mark.variant
 def test_a_branch_that_moves_while_the_user_is_asked_keeps_its_commit(app: World) -> None:
-    with scripted_server(Ollama()) as server:
-        env = set_up(app, server.origin)
+    with beside(app, Ollama()) as env:
         other = lambda: app.commit({"mini-projects/do/01-other.md": "# Notes\n"})  # noqa: E731
         ended, printed = on_terminal(app, ("do", "Say hello", *GIVEN), "\n", env, first=other)
     assert (ended, "do/02-say-hello: merged" in printed) == (0, True), printed

@@ -80,8 +80,7 @@ def test_plan_big_execute_small_verify_big(world: World) -> None:
         number = request.prompt.split("Write part ")[1][0]
         return completion(whole(f"part{number}.txt", f"part {number}\n"), usage=usage(3_000, 1_000))
 
-    with scripted_server(answer) as server:
-        world.configure(**settings_of(server.base_url, workflow="delegate"))
+    with world.serve(answer, settings_of, workflow="delegate"):
         plan = world.minitask("plan", "Write six parts", "--project", "p", "--json")
         assert plan.code == 0, plan.text
         assert len(plan.json["specs"]) == 6
@@ -117,8 +116,7 @@ def test_draft_review_apply(world: World, *, applies: bool) -> None:
             return completion(whole("b.txt", "better\nb\n"), usage=usage(60_000, 1_000))
         return completion(whole("b.txt", "draft\nb\n"), usage=usage(5_000, 50_000))
 
-    with scripted_server(answer) as server:
-        world.configure(**settings_of(server.base_url, workflow="draft-review"))
+    with world.serve(answer, settings_of, workflow="draft-review"):
         text = spec_text(writes=["b.txt"], validation="grep -qx b b.txt")
         text = text.replace(
             "**Files", "**Estimated Tokens**: 5,000 input + 3,000 output\n\n**Files", 1
