@@ -282,10 +282,22 @@ def in_strength(world: World, strength: str, **settings: Any) -> dict[str, str]:
     if strength != "partial":
         return {}
     folder = Path(os.environ["HOME"], "no-bubblewrap")
-    folder.mkdir(exist_ok=True)
-    (folder / "bwrap").write_text("#!/bin/sh\nexit 1\n")
-    (folder / "bwrap").chmod(0o755)
+    write_program(folder / "bwrap", "#!/bin/sh\nexit 1\n")
     return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+def write_program(path: Path, text: str) -> Path:
+    """Write a program, its folder too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def agent_settings(program: Path, *words: str, model: str = "m", **entry: Any) -> dict[str, Any]:
+    """A configuration whose only executor is a program, called with these words."""
+    fake = {"type": "command", "command": [str(program), *words], **entry}
+    return {"executors": {"fake": fake}, "tiers": {"cheap": {"executor": "fake", "model": model}}}
 
 
 def spec_path(name: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from world import World
+from world import World, agent_settings, write_program
 
 ATTRIBUTES = """*.bat eol=crlf
 *.txt text=auto
@@ -18,15 +18,9 @@ ROWS = "".join(f"row {n}\n" for n in range(9))
 
 def command(world: World, tmp_path: Path, script: str, *, repairs: int = 0, **more: object) -> None:
     """Configure a shell script as the only executor."""
-    program = tmp_path / "agent"
-    program.write_text(f"#!/bin/bash\n{script}\n")
-    program.chmod(0o755)
-    entry = {"type": "command", "command": [str(program)], "sandbox": False, **more}
-    world.configure(
-        executors={"fake": entry},
-        tiers={"cheap": {"executor": "fake", "model": "m"}},
-        routing={"max_escalations": 0, "repairs": repairs},
-    )
+    program = write_program(tmp_path / "agent", f"#!/bin/bash\n{script}\n")
+    settings = agent_settings(program, sandbox=False, **more)
+    world.configure(**settings, routing={"max_escalations": 0, "repairs": repairs})
 
 
 def test_an_agents_files_land_as_git_would_commit_them(world: World, tmp_path: Path) -> None:
@@ -53,38 +47,33 @@ def test_an_agents_files_land_as_git_would_commit_them(world: World, tmp_path: P
     assert not world.git("status", "--porcelain")
 
 
+CREATE = ("Files to Create/Edit", "Files to Create")
+DELETE = ("## Context", "**Files to Delete**:\n- `old.txt`\n\n## Context")
 NOT_DONE = {
-    "an empty file that it was started with": ("touch b.txt c.txt; echo b > b.txt", "c.txt"),
-    "a file that is not there": ("echo b > b.txt", "c.txt"),
+    "an empty file that it was started with": (
+        ("touch b.txt c.txt; echo b > b.txt", CREATE, "c.txt, a file to create, was not created")
+    ),
+    "a file that is not there": (
+        ("echo b > b.txt", CREATE, "c.txt, a file to create, was not created")
+    ),
+    "a file to delete that is there": (
+        ("echo b > b.txt", DELETE, "old.txt, a file to delete, is still there")
+    ),
 }
 
 
-@pytest.mark.parametrize("case", NOT_DONE)
-def test_a_file_to_create_must_have_been_made(world: World, tmp_path: Path, case: str) -> None:
-    script, missing = NOT_DONE[case]
-    command(world, tmp_path, script)
-    text = world.task("p/01-b", writes=["b.txt", "c.txt"], validation="grep -qx b b.txt")
-    spec = (world.root / text).read_text().replace("Files to Create/Edit", "Files to Create")
-    world.commit({text: spec}, message="spec")
-
-    outcome = world.exec("p/01-b").json
-
-    assert outcome["verdict"] == "failed"
-    assert outcome["reason"] == f"{missing}, a file to create, was not created"
-
-
-def test_a_file_to_delete_may_not_stay(world: World, tmp_path: Path) -> None:
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize(("script", "words", "reason"), NOT_DONE.values(), ids=NOT_DONE)
+def test_a_file_to_create_must_have_been_made_and_one_to_delete_must_be_gone(
+    world: World, tmp_path: Path, script: str, words: tuple[str, str], reason: str
+) -> None:
     world.commit({"old.txt": "a\n"}, message="files")
-    command(world, tmp_path, "echo b > b.txt")
-    text = world.task("p/01-b", writes=["b.txt"], validation="grep -qx b b.txt")
-    spec = (world.root / text).read_text()
-    spec = spec.replace("## Context", "**Files to Delete**:\n- `old.txt`\n\n## Context")
-    world.commit({text: spec}, message="spec")
-
+    command(world, tmp_path, script)
+    writes = ["b.txt", "c.txt"] if words is CREATE else ["b.txt"]
+    text = world.task("p/01-b", writes=writes, validation="grep -qx b b.txt")
+    world.commit({text: world.show(text).replace(*words)}, message="spec")
     outcome = world.exec("p/01-b").json
-
-    assert outcome["verdict"] == "failed"
-    assert outcome["reason"] == "old.txt, a file to delete, is still there"
+    assert (outcome["verdict"], outcome["reason"]) == ("failed", reason)
 
 
 def test_the_users_own_key_never_reaches_a_commit(
@@ -93,9 +82,7 @@ def test_the_users_own_key_never_reaches_a_commit(
     monkeypatch.setenv("SHOP_KEY", "sk-shop-0123456789")
     command(world, tmp_path, "echo sk-shop-0123456789 > b.txt", api_key_env="SHOP_KEY")
     world.task("p/01-b", writes=["b.txt"], validation="test -s b.txt")
-
     outcome = world.exec("p/01-b")
-
     assert outcome.json["verdict"] == "refused"
     assert outcome.json["reason"] == "b.txt would hold the value of SHOP_KEY"
     assert "0123456789" not in outcome.text
@@ -107,7 +94,7 @@ def edit_two(world: World, **fields: str) -> None:
     world.commit({"a.txt": "one\n", "b.txt": "one\n"}, message="files")
     writes = ["a.txt", fields.pop("second", "b.txt")]
     text = world.task("p/01-b", writes=writes, validation="grep -qx two a.txt", **fields)
-    spec = (world.root / text).read_text().replace("Files to Create/Edit", "Files to Edit")
+    spec = world.show(text).replace("Files to Create/Edit", "Files to Edit")
     world.commit({text: spec}, message="spec")
 
 
@@ -117,9 +104,7 @@ def test_a_file_to_edit_that_an_agent_leaves_goes_back_once_and_then_fails(
     prompts = tmp_path / "prompts"
     command(world, tmp_path, f"cat >> {prompts}; echo two > a.txt; echo done", repairs=1)
     edit_two(world)
-
     outcome = world.exec("p/01-b").json
-
     reason = (
         "b.txt is to be edited, and the change leaves it as it is; "
         "do it, or say in a line of your last words why b.txt needs no change"
@@ -146,9 +131,7 @@ def test_a_file_to_edit_may_stay_where_somebody_says_so(
     script, fields = LEFT[case]
     command(world, tmp_path, script, repairs=1)
     edit_two(world, **fields)
-
     outcome = world.exec("p/01-b").json
-
     assert outcome["verdict"] == "merged", outcome["reason"]
 
 
@@ -158,25 +141,26 @@ def test_a_file_that_an_agent_empties_does_not_land(
 ) -> None:
     command(world, tmp_path, f"echo two > a.txt; printf '{content}' > b.txt".replace("\n", "\\n"))
     edit_two(world)
-
     outcome = world.exec("p/01-b").json
-
     assert (outcome["verdict"], outcome["attempts"][-1]["gate"]) == ("failed", "scope")
     assert outcome["reason"].startswith("b.txt would be empty, which the spec does not ask for")
 
 
-@pytest.mark.parametrize("title", ["Empty b.txt", "Remove all lines of b.txt", "Reset b.txt"])
-def test_a_file_is_emptied_where_the_spec_says_so(world: World, tmp_path: Path, title: str) -> None:
-    command(world, tmp_path, "echo two > a.txt; : > b.txt")
+EMPTIED = {
+    "Empty b.txt": "echo two > a.txt",
+    "Remove all lines of b.txt": "echo two > a.txt",
+    "Reset b.txt": "echo two > a.txt",
+    "All that is in b.txt stands in a.txt": "cat b.txt > a.txt; echo two >> a.txt",
+}
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize(("title", "edit"), EMPTIED.items(), ids=EMPTIED)
+def test_a_file_is_emptied_where_the_spec_says_so_or_its_lines_all_moved(
+    world: World, tmp_path: Path, title: str, edit: str
+) -> None:
+    command(world, tmp_path, f"{edit}; : > b.txt")
     edit_two(world, title=title)
-
-    assert world.exec("p/01-b").json["verdict"] == "merged"
-
-
-def test_a_file_whose_lines_all_moved_may_be_empty(world: World, tmp_path: Path) -> None:
-    command(world, tmp_path, "cat b.txt > a.txt; echo two >> a.txt; : > b.txt")
-    edit_two(world, title="All that is in b.txt stands in a.txt")
-
     assert world.exec("p/01-b").json["verdict"] == "merged"
 
 

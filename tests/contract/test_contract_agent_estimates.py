@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from world import World
+from world import World, agent_settings, write_program
 
 PRICES = {"tiny": {"input": 10, "cached": 1, "output": 20}}
 CHAT = {"type": "openai", "base_url": "http://127.0.0.1:9/v1"}
@@ -30,14 +30,11 @@ def cost(fresh: int, cached: int, output: int) -> Decimal:
 
 def agent_world(world: World, folder: Path, **settings: Any) -> Path:
     """Configure an agent that reports the same usage each time; return the file that it touches when it starts."""
-    started, program = folder / "started", folder / "fake-agent"
-    program.write_text(f"#!/bin/sh\ntouch {started}\ncp one $1\necho '{json.dumps(USAGE)}'\n")
-    program.chmod(0o755)
-    entry = {"type": "command", "command": [str(program), "{files}"], "usage": POINTERS}
-    tiers = {"cheap": {"executor": "fake", "model": "tiny"}}
-    world.configure(
-        executors={"fake": entry}, tiers=tiers, prices=PRICES, sandbox="none", **settings
-    )
+    started = folder / "started"
+    text = f"#!/bin/sh\ntouch {started}\ncp one $1\necho '{json.dumps(USAGE)}'\n"
+    program = write_program(folder / "fake-agent", text)
+    agent = agent_settings(program, "{files}", model="tiny", usage=POINTERS)
+    world.configure(**agent, prices=PRICES, sandbox="none", **settings)
     return started
 
 

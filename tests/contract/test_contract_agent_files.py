@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from world import MINITASK, World
+from world import MINITASK, World, agent_settings, write_program
 
 VALIDATION = "grep -qx b b.txt"
 OLD, NEW = '{"refresh": "old"}', '{"refresh": "new"}'
@@ -23,9 +23,7 @@ def codex(world: World, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     def install(script: str) -> Path:
         program = tmp_path / "bin" / "codex"
-        program.parent.mkdir()
-        program.write_text(f'#!/bin/bash\n[ "$1" = --version ] && exit\n{script}\n')
-        program.chmod(0o755)
+        write_program(program, f'#!/bin/bash\n[ "$1" = --version ] && exit\n{script}\n')
         monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
         world.configure(
             executors={"codex": {"type": "codex"}},
@@ -42,14 +40,8 @@ def codex(world: World, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def command(world: World, tmp_path: Path, script: str, **config: object) -> None:
     """Configure a shell script as the only executor."""
-    program = tmp_path / "agent"
-    program.write_text(f"#!/bin/bash\n{script}\n")
-    program.chmod(0o755)
-    world.configure(
-        executors={"fake": {"type": "command", "command": [str(program), "{prompt_file}"]}},
-        tiers={"cheap": {"executor": "fake", "model": "m"}},
-        **config,
-    )
+    program = write_program(tmp_path / "agent", f"#!/bin/bash\n{script}\n")
+    world.configure(**agent_settings(program, "{prompt_file}"), **config)
 
 
 def test_a_file_behind_a_link_that_git_is_told_to_ignore_does_not_land(
@@ -62,9 +54,7 @@ def test_a_file_behind_a_link_that_git_is_told_to_ignore_does_not_land(
     world.commit({"src/b.txt": "a\n"}, message="files")
     command(world, tmp_path, f"rm -rf src; ln -s {private} src; {hide}")
     world.task("p/01-b", writes=["src/b.txt"], validation="grep -qx b src/b.txt")
-
     outcome = world.exec("p/01-b")
-
     assert outcome.json["verdict"] == "refused"
     assert "src is a link now" in outcome.json["reason"]
     assert world.show("src/b.txt") == "a\n"
@@ -94,9 +84,7 @@ def test_a_great_many_installed_packages_are_left_out(world: World, tmp_path: Pa
 def test_a_pipe_in_place_of_its_last_message_holds_nobody_up(world: World, codex: Install) -> None:
     codex(f"mkfifo $HOME/last.txt; echo b > b.txt; echo '{DONE}'")
     world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
-
     done = subprocess.run((*MINITASK, "exec", "p/01-b"), cwd=world.root, timeout=60, check=False)
-
     assert done.returncode == 0
 
 
@@ -114,9 +102,7 @@ def test_only_an_agent_that_refused_its_flags_is_started_again(
         tiers={"cheap": {"executor": "codex", "model": "m"}},
     )
     world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
-
     verdict = world.exec("p/01-b").json["verdict"]
-
     assert (verdict == "merged") == (starts == 2)
     assert (tmp_path / "starts").read_text() == "\n" * starts
 
@@ -131,9 +117,7 @@ def test_a_login_that_one_agent_renewed_is_not_replaced_by_what_another_was_lent
     )
     world.task("p/01-b", writes=["b.txt"], validation=VALIDATION, title="Renewer")
     world.task("p/02-c", writes=["c.txt"], validation="grep -qx b c.txt", title="Other", number=2)
-
     outcome = world.minitask("run", "p")
-
     assert outcome.code == 0
     assert login.read_text() == f"{NEW}\n"
 
@@ -141,8 +125,6 @@ def test_a_login_that_one_agent_renewed_is_not_replaced_by_what_another_was_lent
 def test_a_login_that_was_cut_off_in_the_middle_is_not_kept(world: World, codex: Install) -> None:
     login = codex("printf '{\"ref' > $HOME/.codex/auth.json; sleep 60")
     world.task("p/01-b", writes=["b.txt"], validation=VALIDATION, front={"timeout_seconds": 1})
-
     world.exec("p/01-b")
-
     assert login.read_text() == OLD
     assert [path.name for path in login.parent.iterdir()] == ["auth.json"]

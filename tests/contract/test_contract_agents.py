@@ -15,29 +15,21 @@ from typing import Any
 
 import pytest
 
-from world import MINITASK, World, run
+from world import MINITASK, World, agent_settings, run, write_program
 
 VALIDATION = "grep -qx b b.txt"
 GOOD = "echo b > b.txt"
-Agent = Callable[..., dict[str, Any]]
+Agent = Callable[..., None]
 
 
 @pytest.fixture
 def agent(world: World, tmp_path: Path) -> Agent:
     """Configure a shell script as the only executor; more keywords join its entry of the config."""
 
-    def make(script: str, *, sandbox: str = "auto", **entry: Any) -> dict[str, Any]:
-        path = tmp_path / "bin" / "fake-agent"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(f"#!/bin/bash\n{script}\n")
-        path.chmod(0o755)
-        command = entry.pop("command", [str(path), "{prompt_file}"])
-        world.configure(
-            executors={"fake": {"type": "command", "command": command, **entry}},
-            tiers={"cheap": {"executor": "fake", "model": "tiny"}},
-            sandbox=sandbox,
-        )
-        return {"path": path}
+    def make(script: str, *, sandbox: str = "auto", **entry: Any) -> None:
+        path = write_program(tmp_path / "bin" / "fake-agent", f"#!/bin/bash\n{script}\n")
+        settings = agent_settings(path, "{prompt_file}", model="tiny", **entry)
+        world.configure(**settings, sandbox=sandbox)
 
     world.commit({"b.txt": "a\n", ".gitignore": "*.log\n"}, message="files")
     return make
@@ -375,9 +367,7 @@ def test_one_whose_minitask_is_ended_does_not_outlive_the_next_command(
 def broken_off(world: World, tmp_path: Path, *, script: str, **entry: Any) -> None:
     """Two rungs of agents: the first runs a script, the second must never be asked."""
     for name, text in (("first", script), ("second", "echo b > b.txt")):
-        path = tmp_path / name
-        path.write_text(f"#!/bin/bash\n{text}\n")
-        path.chmod(0o755)
+        write_program(tmp_path / name, f"#!/bin/bash\n{text}\n")
     first = {"type": "command", "command": [str(tmp_path / "first")], **entry}
     world.configure(
         executors={

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from world import STRENGTHS, World, in_strength, run
+from world import STRENGTHS, World, in_strength, run, write_program
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 TOOL = """\
@@ -90,8 +90,7 @@ def test_an_environment_elsewhere_tests_the_commit(
     packages = folder / f"lib/python{VERSION}/site-packages"
     (packages / "shop.pth").write_text(f"{world.root}/src\n")
     (home / "bin").mkdir()
-    (home / "bin/tool").write_text(TOOL)
-    (home / "bin/tool").chmod(0o755)
+    write_program(home / "bin/tool", TOOL)
     world.commit({"src/shop.py": "RATE = 1\n"})
     before = state(folder)
     env = in_strength(world, strength, grade="off")

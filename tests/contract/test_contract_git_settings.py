@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from world import World
+from world import World, write_program
 
 SETTINGS = {
     "squash": {"branch.main.mergeoptions": "--squash"},
@@ -53,11 +53,10 @@ def test_a_git_that_only_says_that_it_merged_makes_no_task_merged(world: World) 
     world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
     tip, real = world.tip(), world.git("--exec-path")
     wrapper = world.root.parent / "bin" / "git"
-    wrapper.parent.mkdir()
-    wrapper.write_text(
-        f'#!/bin/sh\nfor word; do [ "$word" = merge ] && exit 0; done\nexec {real}/git "$@"\n'
+    write_program(
+        wrapper,
+        f'#!/bin/sh\nfor word; do [ "$word" = merge ] && exit 0; done\nexec {real}/git "$@"\n',
     )
-    wrapper.chmod(0o755)
     outcome = world.exec("p/01-b", env={"PATH": f"{wrapper.parent}:/usr/bin:/bin"})
     assert (outcome.code, outcome.json["verdict"]) == (3, "error"), outcome.text
     assert world.tip() == tip

@@ -8,19 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from world import STRENGTHS, World, bubblewrap_works, in_strength
+from world import STRENGTHS, World, bubblewrap_works, in_strength, write_program
 
 VALIDATION = "grep -qx b b.txt"
 BASH = '#!/bin/bash\ncat > /dev/null\n. "$(dirname "$(readlink -f "$0")")/library.sh"\nwork\n'
 LIBRARY = "work() { echo b > b.txt; }\n"
-
-
-def script(path: Path, text: str) -> Path:
-    """Write a program."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(0o755)
-    return path
 
 
 def link(path: Path, target: Path | str) -> None:
@@ -32,13 +24,15 @@ def link(path: Path, target: Path | str) -> None:
 def native_installer(home: Path) -> None:
     """One file below a folder of versions, an absolute link on PATH."""
     text = "#!/bin/bash\ncat > /dev/null\necho b > b.txt\n"
-    link(home / ".local/bin/claude", script(home / ".local/share/claude/versions/2.1.9", text))
+    link(
+        home / ".local/bin/claude", write_program(home / ".local/share/claude/versions/2.1.9", text)
+    )
 
 
 def npm_prefix(home: Path) -> None:
     """A package below a prefix of the user's own; a relative link."""
     package = home / ".npm-global/lib/node_modules/@scope/agent"
-    script(package / "bin/claude.js", BASH)
+    write_program(package / "bin/claude.js", BASH)
     (package / "bin/library.sh").write_text(LIBRARY)
     link(home / ".local/bin/claude", "../../.npm-global/bin/claude")
     link(home / ".npm-global/bin/claude", "../lib/node_modules/@scope/agent/bin/claude.js")
@@ -55,12 +49,12 @@ def pipx(home: Path) -> None:
     (venv / "pyvenv.cfg").write_text(f"home = {base.parent}\n")
     link(venv / "bin/python", base)
     text = f"#!{venv}/bin/python\nimport agent_module\nagent_module.work()\n"
-    link(home / ".local/bin/claude", script(venv / "bin/claude", text))
+    link(home / ".local/bin/claude", write_program(venv / "bin/claude", text))
 
 
 def link_to_link(home: Path) -> None:
     """A link on PATH to a link elsewhere, to a program with a library beside it."""
-    script(home / "apps/agent-1.2/claude", BASH)
+    write_program(home / "apps/agent-1.2/claude", BASH)
     (home / "apps/agent-1.2/library.sh").write_text(LIBRARY)
     link(home / "apps/current", home / "apps/agent-1.2")
     link(home / ".local/bin/claude", home / "apps/current/claude")
@@ -107,7 +101,7 @@ echo '[{"type": "result", "result": "done", "usage": {"input_tokens": 5, "output
 def old_qwen(world: World, *args: str) -> dict[str, str]:
     """An old version of an agent on PATH; the variables to run with."""
     home = Path(os.environ["HOME"])
-    script(home / ".local/bin/qwen", OLD_QWEN)
+    write_program(home / ".local/bin/qwen", OLD_QWEN)
     world.configure(
         executors={"agent": {"type": "qwen", "args": list(args)}},
         tiers={"cheap": {"executor": "agent", "model": "tiny"}},
@@ -143,7 +137,7 @@ def test_doctor_starts_each_agent_and_is_green_for_none_that_cannot_work(world: 
         "goose": "echo 1.0.9",
     }
     for name, text in programs.items():
-        script(home / ".local/bin" / name, f"#!/bin/bash\n{text}\n")
+        write_program(home / ".local/bin" / name, f"#!/bin/bash\n{text}\n")
     (home / ".claude").mkdir()
     (home / ".claude/.credentials.json").write_text("{}")
     entries = {name: {"type": name} for name in ("claude", "codex", "gemini")}
@@ -191,7 +185,7 @@ def test_a_users_own_key_helper_is_asked_and_its_key_shown_to_nobody(world: Worl
         " && ! grep -q hooks settings.json && cd - > /dev/null"
         ' && [ "$(sh -c "cat \\"\\$HOME/.claude/key\\"")" = "sk-$((40 + 2))" ] && echo b > b.txt\n'
     )
-    script(home / ".local/bin/claude", text)
+    write_program(home / ".local/bin/claude", text)
     world.configure(
         executors={"agent": {"type": "claude"}},
         tiers={"cheap": {"executor": "agent", "model": "tiny"}},

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from world import World
+from world import World, write_program
 
 LIMIT = "You've hit your session limit · resets 3:50pm (Asia/Tokyo)"
 Agents = Callable[..., None]
@@ -21,17 +21,12 @@ def agents(world: World, tmp_path: Path) -> Agents:
 
     def make(scripts: dict[str, str], *, entry: Any = (), **settings: Any) -> None:
         for tier, script in scripts.items():
-            path = tmp_path / tier
-            path.write_text(f"#!/bin/bash\necho {tier} >> {tmp_path}/asked\n{script}\n")
-            path.chmod(0o755)
+            text = f"#!/bin/bash\necho {tier} >> {tmp_path}/asked\n{script}\n"
+            write_program(tmp_path / tier, text)
+        kind = {"type": "command", **dict(entry)}
         world.configure(
             executors={
-                tier: {
-                    "type": "command",
-                    "command": [str(tmp_path / tier), "{files}"],
-                    **dict(entry),
-                }
-                for tier in scripts
+                tier: {**kind, "command": [str(tmp_path / tier), "{files}"]} for tier in scripts
             },
             tiers={tier: {"executor": tier, "model": f"model-{tier}"} for tier in scripts},
             sandbox="none",

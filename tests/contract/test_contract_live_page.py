@@ -14,7 +14,7 @@ import pytest
 
 from minitask.cli.live_page import LiveServer
 from reports.chromium import headless
-from world import MINITASK, TIMEOUT_SECONDS, World, environment
+from world import MINITASK, TIMEOUT_SECONDS, World, environment, write_program
 
 
 @contextmanager
@@ -129,8 +129,7 @@ def test_options_that_do_not_go_together_are_bad_usage(
 
 def test_open_opens_the_browser_with_the_address(world: World, tmp_path: Path) -> None:
     script, opened = tmp_path / "browser", tmp_path / "opened"
-    script.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
-    script.chmod(0o755)
+    write_program(script, f'#!/bin/sh\necho "$1" > {opened}\n')
     with served(world, "--open", BROWSER=str(script)) as url, httpx.Client() as client:
         assert client.get(url).status_code == 200
     assert opened.read_text().strip() == url

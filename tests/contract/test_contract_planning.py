@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from test_contract_workflows import planned, settings_of, usage, whole
 
 from executors.model_server import Received, completion
-from world import World, spec_text
+from world import World, spec_text, write_program
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "record.schema.json"
 GOOD = planned(1, path="part1.txt")
@@ -213,11 +213,11 @@ def test_an_agent_can_plan_and_is_told_what_was_wrong(world: World, tmp_path: Pa
     agent = tmp_path / "bin" / "agent"
     agent.parent.mkdir()
     answer.write_text(GOOD)
-    agent.write_text(
+    write_program(
+        agent,
         "#!/bin/bash\necho scribble > scribble.txt\n"
-        f'if grep -q "could not be used" "$1"; then cat <<"END"\n{GOOD}END\nelse echo "I will!"; fi\n'
+        f'if grep -q "could not be used" "$1"; then cat <<"END"\n{GOOD}END\nelse echo "I will!"; fi\n',
     )
-    agent.chmod(0o755)
     world.configure(
         executors={"mine": {"type": "command", "command": [str(agent), "{prompt_file}"]}},
         tiers={"frontier": {"executor": "mine", "model": "subscription"}},

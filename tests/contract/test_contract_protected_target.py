@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from world import World, run
+from world import World, run, write_program
 
 BY_THE_REMOTE = """#!/bin/sh
 while read -r _ _ ref; do
@@ -32,8 +32,7 @@ def remote(world: World, tmp_path: Path) -> World:
 
 def hook(folder: Path, name: str, text: str) -> None:
     folder.mkdir(exist_ok=True)
-    (folder / name).write_text(text)
-    (folder / name).chmod(0o755)
+    write_program(folder / name, text)
 
 
 def task(world: World, name: str) -> None:

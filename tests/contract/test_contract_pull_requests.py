@@ -12,7 +12,7 @@ import pytest
 
 from contract.kit import GATES, answering, settings_for
 from forge.scripted_forges import TOKEN, ScriptedForge, answer
-from world import World, run, spec_text
+from world import World, run, spec_text, write_program
 
 SPEC = {"whole": {"b.txt": "good\n"}, "validation": "grep -qx good b.txt"}
 BRANCH = "minitask/p/01-b"
@@ -185,8 +185,7 @@ def test_the_pre_push_hook_and_the_state_of_the_remote_decide(
     assert result["next_step"] == "git push origin main"
     world.git("push", "-q", "origin", "main~1:refs/heads/main")
     hook = world.root / ".git/hooks/pre-push"
-    hook.write_text("#!/bin/sh\necho not today >&2\nexit 1\n")
-    hook.chmod(0o755)
+    write_program(hook, "#!/bin/sh\necho not today >&2\nexit 1\n")
     result = world.minitask(*merge, env=forge.env).json["tasks"][0]
     assert "the pre-push hook: not today" in result["reason"]
     hook.unlink()

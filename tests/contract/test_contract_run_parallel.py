@@ -21,7 +21,7 @@ from executors.model_server import (
     ScriptedServer,
     error,
 )
-from world import MINITASK, World
+from world import MINITASK, World, agent_settings, write_program
 
 
 def written(request: Received) -> str:
@@ -249,17 +249,11 @@ def test_an_interrupt_ends_the_wait_for_another_try(world: World) -> None:
 
 
 def test_an_agent_does_not_outlive_a_run_that_is_told_to_end(world: World, tmp_path: Path) -> None:
-    pids, program = tmp_path / "pids", tmp_path / "agent"
+    pids = tmp_path / "pids"
     slow = f"setsid sleep 60 & echo $! $$ > {tmp_path}/some; mv {tmp_path}/some {pids}; wait"
-    program.write_text(
-        f'#!/bin/bash\nif grep -q Slow "$1"; then {slow}; fi; sleep 2; echo b > 0.txt\n'
-    )
-    program.chmod(0o755)
-    world.configure(
-        executors={"fake": {"type": "command", "command": [str(program), "{prompt_file}"]}},
-        tiers={"cheap": {"executor": "fake", "model": "m"}},
-        sandbox="none",
-    )
+    script = f'if grep -q Slow "$1"; then {slow}; fi; sleep 2; echo b > 0.txt'
+    program = write_program(tmp_path / "agent", f"#!/bin/bash\n{script}\n")
+    world.configure(**agent_settings(program, "{prompt_file}"), sandbox="none")
     world.task("p/00-x", writes=["0.txt"], validation="grep -qx b 0.txt", title="Quick")
     world.task("p/01-x", writes=["1.txt"], validation="grep -qx b 1.txt", title="Slow")
     command = (*MINITASK, "run", "p")
@@ -275,14 +269,9 @@ def test_an_agent_does_not_outlive_a_run_that_is_told_to_end(world: World, tmp_p
 def test_an_agent_does_not_start_in_a_run_that_was_interrupted(
     world: World, tmp_path: Path
 ) -> None:
-    began, program = tmp_path / "began", tmp_path / "agent"
-    program.write_text(f"#!/bin/bash\necho >> {began}\nsleep 60\n")
-    program.chmod(0o755)
-    world.configure(
-        executors={"fake": {"type": "command", "command": [str(program), "{prompt_file}"]}},
-        tiers={"cheap": {"executor": "fake", "model": "m"}},
-        sandbox="none",
-    )
+    began = tmp_path / "began"
+    program = write_program(tmp_path / "agent", f"#!/bin/bash\necho >> {began}\nsleep 60\n")
+    world.configure(**agent_settings(program, "{prompt_file}"), sandbox="none")
     for number in range(4):
         world.task(f"p/0{number}-x", writes=[f"{number}.txt"], validation=f"test -s {number}.txt")
     with subprocess.Popen((*MINITASK, "run", "p"), cwd=world.root) as process:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from world import World, run
+from world import World, run, write_program
 
 HOOKS = (
     "applypatch-msg",
@@ -29,10 +29,7 @@ HOOKS = (
 
 
 def make_program(path: Path, body: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{body}\n")
-    path.chmod(0o755)
-    return path
+    return write_program(path, f"#!/bin/sh\n{body}\n")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from executors.model_server import Received, Reply, ollama_chat, ollama_error, raw, scripted_server
-from world import MINITASK, World, run
+from world import MINITASK, World, run, write_program
 
 HELLO = "```python path=app.py\nprint('hello')\n```\n"
 FILES = "edit: app.py\ncheck: grep -q hello app.py\n"
@@ -372,8 +372,7 @@ def test_init_chooses_from_what_is_there(
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in programs.split():
-        (folder / name).write_text("#!/bin/sh\nexit 9\n")
-        (folder / name).chmod(0o755)
+        write_program(folder / name, "#!/bin/sh\nexit 9\n")
     for name, text in logins.items():
         path = Path.home() / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -390,8 +389,7 @@ def test_init_chooses_from_what_is_there(
 
 
 def test_doctor_tells_an_agent_without_a_login(world: World, tmp_path: Path) -> None:
-    (tmp_path / "claude").write_text("#!/bin/sh\necho 2.1.0\n")
-    (tmp_path / "claude").chmod(0o755)
+    write_program(tmp_path / "claude", "#!/bin/sh\necho 2.1.0\n")
     env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "OLLAMA_HOST": "127.0.0.1:9"}
     rows = world.minitask("doctor", "--json", env=env).json["findings"]
     [row] = [row for row in rows if "claude: 2.1.0" in json.dumps(row)]
@@ -476,8 +474,7 @@ def shell(world: World, commands: list[str], env: dict[str, str]) -> Any:
     """Run command lines as they stand in a page, with `minitask` on the PATH."""
     folder = world.root.parent / "bin"
     folder.mkdir(exist_ok=True)
-    (folder / "minitask").write_text(f'#!/bin/sh\nexec {shlex.join(MINITASK)} "$@"\n')
-    (folder / "minitask").chmod(0o755)
+    write_program(folder / "minitask", f'#!/bin/sh\nexec {shlex.join(MINITASK)} "$@"\n')
     script = "set -e\n" + "\n".join(commands)
     path = f"{folder}:{os.environ['PATH']}"
     return run(("bash", "-c", script), cwd=world.root, env={**env, "PATH": path})

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from executors.model_server import completion, scripted_server
-from world import World, model_settings
+from world import World, agent_settings, write_program
 
 VALIDATION = "grep -qx b b.txt"
 
@@ -16,19 +15,12 @@ def test_every_attempts_prompt_and_reply_are_on_record(world: World, tmp_path: P
     count = f"n=$(ls {replies} | wc -l); touch {replies}/$n"
     edit = "[ $n = 0 ] && echo wrong > b.txt || echo b > b.txt"
     script = f"{count}; echo said $n sk-shop-0123456789; {edit}"
-    program = tmp_path / "agent"
-    program.write_text(f"#!/bin/bash\n{script}\n")
-    program.chmod(0o755)
-    entry = {"type": "command", "command": [str(program)], "sandbox": False}
-    world.configure(
-        executors={"fake": {**entry, "api_key_env": "SHOP_KEY"}},
-        tiers={"cheap": {"executor": "fake", "model": "m"}},
-        routing={"max_escalations": 0, "repairs": 1},
-    )
+    program = write_program(tmp_path / "agent", f"#!/bin/bash\n{script}\n")
+    settings = agent_settings(program, sandbox=False, api_key_env="SHOP_KEY")
+    world.configure(**settings, routing={"max_escalations": 0, "repairs": 1})
     world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
     outcome = world.exec("p/01-b", env={"SHOP_KEY": "sk-shop-0123456789"})
     assert outcome.json["verdict"] == "merged"
-
     latest = world.minitask("show", "p/01-b", "--reply", "--json").json
     first = world.minitask("show", "p/01-b", "--reply", "--prompt", "--attempt", "1", "--json").json
     assert latest == {"task": "p/01-b", "attempt": 2, "reply": "said 1 [SHOP_KEY]"}
@@ -45,21 +37,15 @@ def test_every_attempts_prompt_and_reply_are_on_record(world: World, tmp_path: P
 def test_an_edit_script_has_nothing_to_say(world: World) -> None:
     world.task("p/01-b", whole={"b.txt": "b\n"}, validation=VALIDATION)
     world.exec("p/01-b")
-
     outcome = world.minitask("show", "p/01-b", "--reply")
-
     assert outcome.code == 2
     assert "edit scripts have no prompt or reply" in outcome.text
 
 
 def test_a_reply_that_cannot_be_used_is_told_from_what_the_user_can_do(world: World) -> None:
-    replies = iter(
-        ["I do not know.", "```text path=b.txt\nno\n```\n", "```text path=b.txt\nb\n```\n"]
-    )
+    replies = ["I do not know.", "```text path=b.txt\nno\n```\n", "```text path=b.txt\nb\n```\n"]
     world.task("p/01-b", writes=["b.txt"], validation="grep -qx b b.txt")
-    with scripted_server(lambda _request: completion(next(replies))) as server:
-        settings = model_settings(server.base_url, routing={"max_escalations": 0, "repairs": 0})
-        world.configure(**settings)
+    with world.serve(replies, routing={"max_escalations": 0, "repairs": 0}):
         first = world.minitask("exec", "p/1").stdout
         assert "\n  for the model: put each file in a fence" in first
         assert "fix:" not in first + world.minitask("review", "p/1").stdout

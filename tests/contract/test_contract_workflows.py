@@ -11,7 +11,7 @@ import pytest
 
 from contract.kit import phase_of
 from executors.model_server import Received, completion, scripted_server
-from world import World, spec_text
+from world import World, spec_text, write_program
 
 SONNET = {"input": 3, "output": 15}
 HAIKU = {"input": 0.25, "output": 1.25}
@@ -233,11 +233,11 @@ def test_the_names_that_other_tools_have_for_routing_are_taken(world: World) -> 
 def test_batches_by_agents_cost_nothing_but_the_plan(world: World, tmp_path: Path) -> None:
     """1.5k tokens of Sonnet for six prompts, all code by agents on a subscription: $0.02, where Haiku takes $0.15."""
     agent = tmp_path / "agent"
-    agent.write_text(
+    write_program(
+        agent,
         "#!/bin/bash\nn=$(grep -oE 'Write part [0-9]' \"$1\" | head -1 | grep -oE '[0-9]')\n"
-        'echo "part $n" > "part$n.txt"\n'
+        'echo "part $n" > "part$n.txt"\n',
     )
-    agent.chmod(0o755)
     first = planned(1, path="part1.txt")
     rest = [planned(n, path=f"part{n}.txt", depends_on=("01-part",)) for n in range(2, 7)]
     answer = completion("\n".join([first, *rest]), usage=usage(500, 1_000))

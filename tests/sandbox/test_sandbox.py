@@ -20,6 +20,7 @@ from minitask.sandbox import landlock
 from minitask.sandbox.choose_sandbox import choose_sandbox, probe
 from minitask.sandbox.sandbox import Limits, Sandbox, Strength
 from minitask.system import pipes, process
+from world import write_program
 
 PATH = os.environ["PATH"]
 
@@ -251,9 +252,7 @@ def test_a_toolchain_in_the_home_runs_and_the_rest_of_the_home_stays_hidden(
     confining: Sandbox, none: Sandbox, inside, environ: dict[str, str]
 ) -> None:
     tool = Path(environ["HOME"]) / "tool" / "bin" / "mytool"
-    tool.parent.mkdir(parents=True)
-    tool.write_text('#!/bin/sh\ncat "$(dirname "$0")/../lib/data"\n')
-    tool.chmod(0o755)
+    write_program(tool, '#!/bin/sh\ncat "$(dirname "$0")/../lib/data"\n')
     (tool.parent.parent / "lib").mkdir()
     (tool.parent.parent / "lib" / "data").write_text("from the library\n")
     given = environ | {"PATH": f"{tool.parent}:{PATH}"}
@@ -629,8 +628,7 @@ def fake_bwrap(folder: Path, body: str) -> dict[str, str]:
     """An environment whose bwrap is this script; it notes each start."""
     folder.mkdir(exist_ok=True)
     program = folder / "bwrap"
-    program.write_text(f"#!/bin/bash\necho started >>{folder}/starts\n{body}\n")
-    program.chmod(0o755)
+    write_program(program, f"#!/bin/bash\necho started >>{folder}/starts\n{body}\n")
     return {"PATH": f"{folder}:/usr/bin:/bin", "TMPDIR": str(folder)}
 
 

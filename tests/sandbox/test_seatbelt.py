@@ -14,6 +14,7 @@ from minitask.engine.health_checks import try_sandbox
 from minitask.sandbox.choose_sandbox import choose_sandbox, try_seatbelt
 from minitask.sandbox.policy import Listeners, SandboxPolicy, Strength
 from minitask.sandbox.seatbelt import profile
+from world import write_program
 
 HOME = "/Users/una"
 WORKSPACE = f"{HOME}/.cache/minitask/ab/0"
@@ -129,8 +130,7 @@ def test_it_is_chosen_where_its_program_runs_a_command(
     tmp_path: Path, script: str, strength: Strength
 ) -> None:
     program = tmp_path / "sandbox-exec"
-    program.write_text(f"#!/bin/bash\n{script}\n")
-    program.chmod(0o755)
+    write_program(program, f"#!/bin/bash\n{script}\n")
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     sandbox = try_seatbelt(str(program), environ, scratch=tmp_path)
     assert sandbox.strength is strength

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from minitask.sandbox.shared_layers import Copied, in_place
+from world import write_program
 
 
 @pytest.fixture
@@ -20,8 +21,7 @@ def copied(tmp_path: Path) -> Copied:
     (packages / "shop.pth").write_text(f"{top}/src\n{top}2/src\n")
     (packages / "data.txt").write_text(f"{top}/src\n")
     (top / ".venv/bin").mkdir()
-    (top / ".venv/bin/tool").write_text(f"#!{top}/.venv/bin/python\n")
-    (top / ".venv/bin/tool").chmod(0o755)
+    write_program(top / ".venv/bin/tool", f"#!{top}/.venv/bin/python\n")
     (top / ".venv/near").symlink_to("../src/near")
     (top / ".venv/far").symlink_to(top / "src/far")
     (top / ".venv/system").symlink_to("/usr/bin/env")

@@ -10,12 +10,11 @@ import pytest
 from minitask.sandbox.policy import SandboxPolicy
 from minitask.sandbox.toolchain import Toolchain, find_toolchain
 from minitask.sandbox.user_folders import UserFolders, user_folders
+from world import write_program
 
 
 def program(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("#!/bin/sh\n")
-    path.chmod(0o755)
+    write_program(path, "#!/bin/sh\n")
     return path
 
 
