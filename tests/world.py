@@ -60,6 +60,11 @@ class Outcome:
         except ValueError:
             raise AssertionError(f"no JSON, exit code {self.code}:\n{self.text}") from None
 
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """What became of each task of a run."""
+        return {task["task"]: task["verdict"] for task in self.json["tasks"]}
+
     def proposed(self, word: str) -> tuple[str, ...]:
         """The arguments of the command line that the output proposes and that begins with `word`."""
         for line in self.text.splitlines():
@@ -235,6 +240,13 @@ class World:
         with scripted_server(script) as server:
             self.configure(**(settings or model_settings)(server.base_url, **more))
             yield server
+
+    def add_remote(self) -> World:
+        """A bare repository, which is known as origin."""
+        place = World(self.root.parent / "remote.git")
+        run(("git", "init", "-q", "--bare", "-b", "main", place.root), cwd=self.root)
+        self.git("remote", "add", "origin", str(place.root))
+        return place
 
     def tip(self, ref: str = "main") -> str:
         """The commit of a ref."""

@@ -92,10 +92,6 @@ def run(world: World) -> Any:
     return world.minitask("run", "p", "--batch", "--json")
 
 
-def verdicts(outcome: Any) -> dict[str, str]:
-    return {each["task"]: each["verdict"] for each in outcome.json["tasks"]}
-
-
 def merged(count: int) -> dict[str, str]:
     return {f"p/0{number}-x": "merged" for number in range(count)}
 
@@ -106,7 +102,7 @@ def test_a_wave_is_one_batch_at_half_price(world: World, kind: str) -> None:
         outcome = run(world)
         requests = server.requests
     assert outcome.code == 0, outcome.text
-    assert verdicts(outcome) == merged(5)
+    assert outcome.verdicts == merged(5)
     assert {number: world.show(f"{number}.txt") for number in range(5)} == dict.fromkeys(
         range(5), "b\n"
     )
@@ -128,7 +124,7 @@ def test_what_a_request_of_a_batch_came_to_is_its_own_affair(world: World, kind:
     batches = KINDS[kind](answer)
     with serving(world, kind, batches, tasks=5):
         outcome = run(world)
-    assert verdicts(outcome) == {**merged(5), "p/01-x": "error"}, outcome.text
+    assert outcome.verdicts == {**merged(5), "p/01-x": "error"}, outcome.text
     assert outcome.code == 3
     first, second = batches.created
     assert (first.files, second.files) == (
@@ -154,7 +150,7 @@ def test_a_result_that_is_damaged_is_fetched_again(world: World, kind: str) -> N
     batches = KINDS[kind](answer)
     with serving(world, kind, batches, tasks=2):
         outcome = run(world)
-    assert verdicts(outcome) == merged(2), outcome.text
+    assert outcome.verdicts == merged(2), outcome.text
     assert len(batches.created) == 1, "nothing was paid for twice"
     assert Decimal(outcome.json["cost_usd"]) == 2 * HALF[kind]
 
@@ -164,9 +160,9 @@ def test_a_result_that_is_lost_is_not_paid_for_again_unasked(world: World, kind:
     batches = KINDS[kind](scripted(t1=[DAMAGED]))
     with serving(world, kind, batches, tasks=2):
         outcome = run(world)
-        assert verdicts(outcome) == {**merged(2), "p/01-x": "error"}, outcome.text
+        assert outcome.verdicts == {**merged(2), "p/01-x": "error"}, outcome.text
         assert (len(batches.created), outcome.json["cost_usd"]) == (1, None), "it may be billed"
-        assert verdicts(run(world)) == merged(2)
+        assert run(world).verdicts == merged(2)
     assert [batch.files for batch in batches.created] == [["0.txt", "1.txt"], ["1.txt"]]
 
 
@@ -176,7 +172,7 @@ def test_a_change_that_fails_its_validation_goes_back_in_the_next_batch(
     batches = KINDS[kind](scripted(t0=["```text path=0.txt\nnot b\n```\n"], t1=[CANCELED]))
     with serving(world, kind, batches, tasks=2):
         outcome = run(world)
-    assert verdicts(outcome) == merged(2), outcome.text
+    assert outcome.verdicts == merged(2), outcome.text
     assert [batch.files for batch in batches.created] in (
         [["0.txt", "1.txt"], ["0.txt", "1.txt"]],
         [["0.txt", "1.txt"], ["0.txt"], ["1.txt"]],
@@ -210,7 +206,7 @@ def test_a_run_that_is_ended_while_it_waits_finds_its_batch_again(world: World, 
         batches.ended.set()
         outcome = run(world)
     assert code == (130 if end is signal.SIGINT else -9)
-    assert verdicts(outcome) == merged(3), outcome.text
+    assert outcome.verdicts == merged(3), outcome.text
     assert len(batches.created) == 1
     assert [record["kind"] for record in world.records("p/00-x")] == ["attempt"], "nothing was lost"
     assert Decimal(outcome.json["cost_usd"]) == 3 * HALF[kind]
@@ -228,8 +224,8 @@ def test_a_run_of_one_task_leaves_the_other_answers_of_its_batch_for_the_next(
         one = world.minitask("run", "p", "--batch", "--only", "p/01-x", "--json")
         assert journals(world), "two answers are left"
         rest = run(world)
-    assert verdicts(one)["p/01-x"] == "merged", one.text
-    assert verdicts(rest) == merged(3), rest.text
+    assert one.verdicts["p/01-x"] == "merged", one.text
+    assert rest.verdicts == merged(3), rest.text
     assert len(batches.created) == 1, "no answer was paid for twice"
     assert not journals(world)
 
@@ -247,7 +243,7 @@ def test_a_batch_of_which_no_answers_are_kept_any_more_is_forgotten(
         batches.removed.add(batches.created[0].id)
         batches.ended.set()
         outcome = run(world)
-    assert verdicts(outcome) == merged(1), outcome.text
+    assert outcome.verdicts == merged(1), outcome.text
     assert len(batches.created) == 2
     assert not journals(world)
 
@@ -263,7 +259,7 @@ def test_a_run_that_is_killed_before_it_learns_its_batchs_id_applies_one_result_
         batches.hold_at = ""
         batches.holds.set()
         outcome = run(world)
-    assert verdicts(outcome) == merged(3), outcome.text
+    assert outcome.verdicts == merged(3), outcome.text
     assert len(batches.created) == 1, "the server lists it, so it is found again"
     for number in range(3):
         (record,) = world.records(f"p/0{number}-x")
@@ -281,7 +277,7 @@ def test_a_run_that_is_killed_before_its_batch_was_made_sends_it_anew(
         batches.hold_at = ""
         batches.holds.set()
         outcome = run(world)
-    assert verdicts(outcome) == merged(2), outcome.text
+    assert outcome.verdicts == merged(2), outcome.text
     assert [batch.files for batch in batches.created] == [["0.txt", "1.txt"]]
 
 
@@ -292,7 +288,7 @@ def test_a_batch_that_is_refused_is_an_error_of_its_tasks(world: World, kind: st
     batches.refusal = complain(status, "the provider's own words")
     with serving(world, kind, batches, tasks=2):
         outcome = run(world)
-    found = [each["verdict"] for each in outcome.json["tasks"]]
+    found = [*outcome.verdicts.values()]
     assert outcome.code == 3, outcome.text
     assert set(found) <= {"error", "skipped"}
     assert "error" in found
@@ -307,7 +303,7 @@ def test_what_depends_on_a_task_waits_for_it_to_land(world: World, kind: str) ->
     with serving(world, kind, batches, tasks=2):
         write_tasks(world, 2, front={"depends_on": ["00-x"]})
         outcome = run(world)
-    assert verdicts(outcome) == merged(3), outcome.text
+    assert outcome.verdicts == merged(3), outcome.text
     assert [batch.files for batch in batches.created] == [["0.txt", "1.txt"], ["2.txt"]]
 
 
@@ -317,7 +313,7 @@ def test_nothing_is_sent_where_the_budget_does_not_pay_for_it(world: World, kind
     with serving(world, kind, batches, tasks=2, budget={"max_cost_usd": 0.000001}) as server:
         outcome = run(world)
         assert server.requests == []
-    assert (outcome.code, set(verdicts(outcome).values())) == (4, {"skipped"}), outcome.text
+    assert (outcome.code, set(outcome.verdicts.values())) == (4, {"skipped"}), outcome.text
 
 
 def test_a_batch_whose_answer_was_lost_is_found_and_not_made_twice(world: World, kind: str) -> None:
@@ -335,7 +331,7 @@ def test_a_batch_whose_answer_was_lost_is_found_and_not_made_twice(world: World,
         outcome = run(world)
     assert lost
     assert [batch.files for batch in batches.created] == [["0.txt", "1.txt"]]
-    assert verdicts(outcome) == merged(2)
+    assert outcome.verdicts == merged(2)
 
 
 @pytest.mark.variant
@@ -364,7 +360,7 @@ def test_a_review_goes_to_its_own_provider_in_a_batch_of_its_own(
         write_tasks(world, 0, 1)
         outcome = run(world)
         keys = {request.headers.get("x-api-key", "") for request in second.requests}
-    assert verdicts(outcome) == merged(2), outcome.text
+    assert outcome.verdicts == merged(2), outcome.text
     assert [len(batch.asks) for batch in makes.created] == [2]
     assert [len(batch.asks) for batch in judges.created] == [2]
     assert keys == {"sk-anthropic"}

@@ -79,11 +79,6 @@ def reply(request: Received) -> str:
     return f"```text path={name}\nx\n```\n"
 
 
-def verdicts(outcome: object) -> dict[str, str]:
-    tasks = outcome.json["tasks"]  # type: ignore[attr-defined]
-    return {task["task"]: task["verdict"] for task in tasks}
-
-
 EXPECTED = {f"p/0{n}-x": "merged" for n in range(1, 5)} | {"p/05-y": "failed"}
 
 
@@ -95,7 +90,7 @@ def test_workers_do_the_attempts_and_what_is_proven_lands_here(
     with world.serve(reply, workers={"remote": str(remote)}) as server:
         plan(world)
         outcome = world.minitask("run", "p", "--engine", address, "--json")
-        assert verdicts(outcome) == EXPECTED, outcome.text
+        assert outcome.verdicts == EXPECTED, outcome.text
         assert len(server.requests) == 4
     assert outcome.code == 1
     for number in range(1, 5):
@@ -124,7 +119,7 @@ def test_a_worker_that_is_lost_has_its_task_done_elsewhere_and_landed_once(
     with world.serve(kill_once, workers={"remote": str(remote)}):
         plan(world)
         outcome = world.minitask("run", "p", "--engine", address, "--json")
-        assert verdicts(outcome) == EXPECTED, outcome.text
+        assert outcome.verdicts == EXPECTED, outcome.text
     merges = world.git("log", "--first-parent", "--merges", "--format=%s", "main").splitlines()
     assert len(merges) == 4
 

@@ -45,17 +45,13 @@ def landed(world: World) -> list[str]:
     return world.git("log", "--first-parent", "--merges", "--reverse", form).splitlines()
 
 
-def verdicts(outcome: Outcome) -> dict[str, str]:
-    return {name: task["verdict"] for name, task in tasks_of(outcome).items()}
-
-
 @pytest.mark.variant
 def test_a_task_runs_after_the_one_that_creates_what_it_reads(world: World) -> None:
     using(world, "p/01-reads", "new.txt", out="out.txt")
     creating(world, "p/02-creates", "new.txt")
     outcome = world.minitask("run", "p", "--json")
     assert outcome.code == 0, outcome.text
-    assert list(verdicts(outcome)) == ["p/01-reads", "p/02-creates"], "the plan's order is kept"
+    assert list(outcome.verdicts) == ["p/01-reads", "p/02-creates"], "the plan's order is kept"
     assert landed(world) == ["p/02-creates", "p/01-reads"]
 
 
@@ -77,7 +73,7 @@ def test_a_task_whose_file_was_not_created_is_skipped_with_the_reason(world: Wor
     world.task("p/04-free", whole={"free.txt": "x\n"}, validation="test -e free.txt")
     outcome = world.minitask("run", "p", "--json")
     assert outcome.code == 1, outcome.text
-    assert list(verdicts(outcome).values()) == ["failed", "skipped", "skipped", "merged"]
+    assert list(outcome.verdicts.values()) == ["failed", "skipped", "skipped", "merged"]
     reasons = {name: task["reason"] for name, task in tasks_of(outcome).items()}
     assert "new.txt of p/01-bad (failed)" in reasons["p/02-reads"]
     assert "out.txt of p/02-reads (skipped)" in reasons["p/03-reads-that"]
@@ -108,7 +104,7 @@ def test_the_task_with_the_longest_chain_behind_it_starts_first(world: World) ->
     assert outcome.code == 0, outcome.text
     assert asked[0] == "b"
     assert asked.index("c") < asked.index("d")
-    assert [name[-1] for name in verdicts(outcome)] == list("abcde")
+    assert [name[-1] for name in outcome.verdicts] == list("abcde")
 
 
 def drawn_project(world: World) -> None:

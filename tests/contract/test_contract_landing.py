@@ -41,8 +41,7 @@ def test_two_tasks_green_alone_and_red_together_do_not_both_land(world: World) -
     two_that_clash(world)
     outcome = world.minitask("merge", "p/01-x", "p/02-y", "--json")
     assert outcome.code == 1
-    verdicts = {task["task"]: task["verdict"] for task in outcome.json["tasks"]}
-    assert verdicts == {"p/01-x": "merged", "p/02-y": "failed"}
+    assert outcome.verdicts == {"p/01-x": "merged", "p/02-y": "failed"}
     assert world.has("x.txt")
     assert not world.has("y.txt")
     assert not (world.root / "y.txt").exists()

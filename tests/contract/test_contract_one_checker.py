@@ -100,7 +100,7 @@ def test_a_rename_by_an_earlier_task_is_followed_before_and_after_it_landed(worl
     )
     assert errors(world, "p") == {}
     outcome = world.minitask("run", "p", "--json")
-    assert {task["verdict"] for task in outcome.json["tasks"]} == {"merged"}, outcome.text
+    assert {*outcome.verdicts.values()} == {"merged"}, outcome.text
     assert world.show("c.txt") == "line 2\nline 3\n"
 
 

@@ -60,7 +60,7 @@ def test_tasks_of_a_clone_land_and_are_undone(origin: World, tmp_path: Path, nam
     env = in_strength(cloned, "strong" if "blob" in name else "partial")
     assert cloned.exec("p/01-a", env=env).json["verdict"] == "merged"
     outcome = cloned.minitask("run", "p", "--json", env=env)
-    verdicts = [task["verdict"] for task in outcome.json["tasks"]]
+    verdicts = [*outcome.verdicts.values()]
     assert verdicts == ["merged", "failed", "merged"], outcome.text
     assert cloned.minitask("undo", "p/03-c").code == 0
     assert cloned.git("status", "--porcelain") == ""

@@ -23,16 +23,8 @@ done
 @pytest.fixture
 def remote(world: World, tmp_path: Path) -> World:
     """A bare repository that `world` knows as origin; what lands is pushed there."""
-    place = tmp_path / "remote.git"
-    run(("git", "init", "-q", "--bare", "-b", "main", place), cwd=tmp_path)
-    world.git("remote", "add", "origin", str(place))
     world.configure(landing={"push": "origin"})
-    return World(place)
-
-
-def hook(folder: Path, name: str, text: str) -> None:
-    folder.mkdir(exist_ok=True)
-    write_program(folder / name, text)
+    return world.add_remote()
 
 
 def task(world: World, name: str) -> None:
@@ -72,7 +64,8 @@ def test_a_protected_target_ends_at_a_pushed_branch(
     if where == "husky":
         world.git("config", "core.hooksPath", ".husky")
     folders = {"remote": remote.root, "here": world.root / ".git"}
-    hook(world.root / ".husky" if where == "husky" else folders[where] / "hooks", name, text)
+    folder = world.root / ".husky" if where == "husky" else folders[where] / "hooks"
+    write_program(folder / name, text)
     before = world.tip()
     outcome = world.exec("p/01-b")
     result = outcome.json
@@ -92,13 +85,13 @@ def test_a_protected_target_ends_at_a_pushed_branch(
 
 
 def test_several_that_land_together_are_each_pushed(world: World, remote: World) -> None:
-    hook(remote.root / "hooks", "pre-receive", BY_THE_REMOTE)
+    write_program(remote.root / "hooks" / "pre-receive", BY_THE_REMOTE)
     names = ("01-b", "02-c", "03-d", "04-e")
     for name in names:
         validation = f"test -f {name}.txt && sleep 0.2"
         world.task(f"p/{name}", whole={f"{name}.txt": "x\n"}, validation=validation)
     outcome = world.minitask("run", "p", "--json", "--jobs", "4")
-    assert {row["verdict"] for row in outcome.json["tasks"]} == {"ready"}, outcome.text
+    assert {*outcome.verdicts.values()} == {"ready"}, outcome.text
     assert branches(remote) == {f"minitask/p/{name}" for name in names}
 
 
@@ -137,7 +130,7 @@ def test_a_hook_on_refs_here_stops_no_landing(world: World, remote: World) -> No
     task(world, "01-b")
     log = world.root / ".git/called"
     refuse = f'#!/bin/sh\necho "$1" >> {log}\n[ "$1" != prepared ]\n'
-    hook(world.root / ".git/hooks", "reference-transaction", refuse)
+    write_program(world.root / ".git/hooks" / "reference-transaction", refuse)
     result = world.exec("p/01-b").json
     assert (result["verdict"], remote.tip()) == ("merged", world.tip()), result["reason"]
     assert "prepared" in log.read_text(), "git asked it of refs/remotes/origin/main alone"
@@ -160,7 +153,9 @@ def test_sync_names_the_rule_that_refuses_it(world: World, remote: World) -> Non
     world.configure()
     task(world, "01-b")
     world.exec("p/01-b")
-    hook(remote.root / "hooks", "pre-receive", "#!/bin/sh\necho 'only release/*' >&2\nexit 1\n")
+    write_program(
+        remote.root / "hooks" / "pre-receive", "#!/bin/sh\necho 'only release/*' >&2\nexit 1\n"
+    )
     outcome = world.minitask("sync")
     assert outcome.code == 3
     assert "origin refuses refs/" in outcome.stderr

@@ -21,9 +21,7 @@ BRANCH = "minitask/p/01-b"
 @pytest.fixture(params=["github", "gitlab"])
 def forge(request: pytest.FixtureRequest, world: World, tmp_path: Path) -> Iterator[ScriptedForge]:
     """A forge, whose repository is a bare one that `world` knows as origin."""
-    place = tmp_path / "remote.git"
-    run(("git", "init", "-q", "--bare", "-b", "main", place), cwd=tmp_path)
-    world.git("remote", "add", "origin", str(place))
+    world.add_remote()
     forge = ScriptedForge(request.param)
     with forge.serve():
         world.configure(forge=forge.settings())

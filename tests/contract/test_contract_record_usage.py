@@ -362,11 +362,9 @@ def test_a_model_of_a_transcript_without_a_price_is_unpriced(priced: World, tmp_
 
 def clones(world: World, folder: Path) -> World:
     """Another clone, which has other commits, another branch and other figures on record."""
-    remote = folder / "remote.git"
-    run(("git", "init", "-q", "--bare", "-b", "main", str(remote)), cwd=folder)
-    world.git("remote", "add", "origin", str(remote))
+    remote = world.add_remote()
     world.git("push", "-q", "origin", "main")
-    run(("git", "clone", "-q", str(remote), str(folder / "other")), cwd=folder)
+    run(("git", "clone", "-q", remote.root, folder / "other"), cwd=folder)
     other = World(folder / "other")
     other.git("checkout", "-q", "-b", "elsewhere")
     other.commit({"c.txt": "c\n"})

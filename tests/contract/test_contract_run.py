@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from world import Outcome, World, spec_text
+from world import World, spec_text
 
 
 def add(world: World, name: str, *, after: tuple[str, ...] = (), good: bool = True) -> None:
@@ -18,10 +18,6 @@ def add(world: World, name: str, *, after: tuple[str, ...] = (), good: bool = Tr
         validation=f"grep -qx {'x' if good else 'never'} {name}.txt{needs}",
         front={"depends_on": list(after)} if after else None,
     )
-
-
-def verdicts(outcome: Outcome) -> dict[str, str]:
-    return {task["task"]: task["verdict"] for task in outcome.json["tasks"]}
 
 
 def merged_order(world: World) -> list[str]:
@@ -39,7 +35,7 @@ def test_tasks_run_after_what_they_depend_on(world: World) -> None:
     outcome = world.minitask("run", "p", "--json")
     assert outcome.code == 0, outcome.text
     assert merged_order(world) == ["p/03-first", "p/02-middle", "p/01-last"]
-    assert set(verdicts(outcome).values()) == {"merged"}
+    assert set(outcome.verdicts.values()) == {"merged"}
 
 
 def test_dependents_of_a_failed_task_are_skipped_with_the_reason_and_others_go_on(
@@ -51,7 +47,7 @@ def test_dependents_of_a_failed_task_are_skipped_with_the_reason_and_others_go_o
     add(world, "04-free")
     outcome = world.minitask("run", "p", "--json")
     assert outcome.code == 1
-    assert verdicts(outcome) == {
+    assert outcome.verdicts == {
         "p/01-bad": "failed",
         "p/02-needs-bad": "skipped",
         "p/03-needs-that": "skipped",
@@ -69,7 +65,7 @@ def test_a_dependency_that_landed_earlier_counts(world: World) -> None:
     assert world.exec("p/01-first").json["verdict"] == "merged"
     outcome = world.minitask("run", "mini-projects/p/02-second.md", "--json")
     assert outcome.code == 0, outcome.text
-    assert verdicts(outcome)["p/02-second"] == "merged"
+    assert outcome.verdicts["p/02-second"] == "merged"
 
 
 def test_a_dependency_that_has_not_landed_keeps_a_task_back(world: World) -> None:
@@ -77,7 +73,7 @@ def test_a_dependency_that_has_not_landed_keeps_a_task_back(world: World) -> Non
     add(world, "02-second", after=("01-first",))
     outcome = world.minitask("run", "mini-projects/p/02-second.md", "--json")
     assert outcome.code == 1
-    assert verdicts(outcome)["p/02-second"] == "skipped"
+    assert outcome.verdicts["p/02-second"] == "skipped"
     assert merged_order(world) == []
 
 
@@ -89,7 +85,7 @@ def test_a_second_run_does_the_rest_alone(world: World) -> None:
     add(world, "02-bad")
     outcome = world.minitask("run", "p", "--json")
     assert outcome.code == 0, outcome.text
-    assert verdicts(outcome)["p/02-bad"] == "merged"
+    assert outcome.verdicts["p/02-bad"] == "merged"
     assert merged_order(world) == ["p/01-first", "p/02-bad"]
     third = world.minitask("run", "p", "--json")
     assert third.code == 0
@@ -103,7 +99,7 @@ def test_without_merging_every_task_is_proven_and_none_lands(world: World) -> No
     before = world.tip()
     outcome = world.minitask("run", "p", "--no-merge", "--json")
     assert outcome.code == 0
-    assert set(verdicts(outcome).values()) == {"ready"}
+    assert set(outcome.verdicts.values()) == {"ready"}
     assert world.tip() == before
     assert world.minitask("merge", "p/01-one", "p/02-two").code == 0
     assert merged_order(world) == ["p/01-one", "p/02-two"]
@@ -156,7 +152,7 @@ def test_a_file_with_several_tasks_runs_as_a_project(world: World) -> None:
     world.commit({"mini-projects/many.md": many()})
     outcome = world.minitask("run", "mini-projects/many.md", "--json")
     assert outcome.code == 0, outcome.text
-    assert list(verdicts(outcome).values()) == ["merged"] * 3
+    assert list(outcome.verdicts.values()) == ["merged"] * 3
     assert [world.has(f"{name}.txt") for name in "xyz"] == [True, True, True]
 
 

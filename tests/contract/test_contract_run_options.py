@@ -21,8 +21,7 @@ def prepare(world: World) -> None:
 
 
 def verdicts(world: World, *arguments: str) -> dict[str, str]:
-    outcome = world.minitask("run", "p", "--json", *arguments)
-    return {task["task"]: task["verdict"] for task in outcome.json["tasks"]}
+    return world.minitask("run", "p", "--json", *arguments).verdicts
 
 
 @pytest.mark.variant

@@ -45,10 +45,6 @@ def serving(world: World, script: Script, *, tasks: int, **more: Any) -> Iterato
         yield server
 
 
-def verdicts(outcome: Any) -> list[str]:
-    return [each["verdict"] for each in outcome.json["tasks"]]
-
-
 class Watched:
     """A script that takes its time, and knows which requests were there at once."""
 
@@ -81,7 +77,7 @@ def test_tasks_without_common_files_are_asked_for_at_once(world: World) -> None:
     with serving(world, reply, tasks=6):
         outcome = world.minitask("run", "p", "--json")
     assert not meet.broken, "six requests have to be there before one is answered"
-    assert (outcome.code, verdicts(outcome)) == (0, ["merged"] * 6), outcome.text
+    assert (outcome.code, [*outcome.verdicts.values()]) == (0, ["merged"] * 6), outcome.text
     assert {world.show(f"{number}.txt") for number in range(6)} == {"b\n"}
     assert world.git("rev-list", "--count", "--merges", "main") == "6", "one merge a task"
 
@@ -118,7 +114,7 @@ def test_tasks_with_common_files_are_never_asked_for_at_once(world: World) -> No
         world.task("p/03-x", writes=["3.txt"], validation="grep -qx b 3.txt", title="Write 3")
         outcome = world.minitask("run", "p", "--json")
         prompts = {written(request): request.prompt for request in server.requests}
-    assert (outcome.code, verdicts(outcome)) == (0, ["merged"] * 4), outcome.text
+    assert (outcome.code, [*outcome.verdicts.values()]) == (0, ["merged"] * 4), outcome.text
     for together in watched.together:
         assert len(together & {"0", "1", "2"}) <= 1, watched.together
     assert frozenset({"0", "3"}) in watched.together
@@ -140,7 +136,7 @@ def test_a_slow_answer_holds_no_other_task_up(world: World) -> None:
     with serving(world, reply, tasks=3):
         outcome = world.minitask("run", "p", "--json")
     assert landed.is_set(), "the others land while the first is waited for"
-    assert (outcome.code, verdicts(outcome)) == (0, ["merged"] * 3), outcome.text
+    assert (outcome.code, [*outcome.verdicts.values()]) == (0, ["merged"] * 3), outcome.text
 
 
 @pytest.mark.variant
@@ -150,7 +146,9 @@ def test_a_task_that_fails_holds_no_other_task_up(world: World) -> None:
 
     with serving(world, reply, tasks=3):
         outcome = world.minitask("run", "p", "--json")
-    assert (outcome.code, verdicts(outcome)) == (1, ["merged", "failed", "merged"]), outcome.text
+    assert (outcome.code, [*outcome.verdicts.values()]) == (1, ["merged", "failed", "merged"]), (
+        outcome.text
+    )
 
 
 @pytest.mark.parametrize(
@@ -191,7 +189,9 @@ def test_what_was_under_way_when_a_key_was_rejected_is_still_taken(world: World)
     with serving(world, reply, tasks=4, concurrency={"requests": 2}) as server:
         outcome = world.minitask("run", "p", "--json")
         assert len(server.requests) == 2
-    assert sorted(verdicts(outcome)) == ["error", "merged", "skipped", "skipped"], outcome.text
+    assert sorted(outcome.verdicts.values()) == ["error", "merged", "skipped", "skipped"], (
+        outcome.text
+    )
     assert outcome.code == 3
 
 

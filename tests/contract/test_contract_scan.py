@@ -117,7 +117,7 @@ def test_a_spec_of_a_scan_runs_to_a_merge(world: World) -> None:
         outcome = world.minitask("run", "lint-fixes", "--json", env=path)
         (request,) = server.requests
     assert outcome.code == 0, outcome.text
-    assert [task["verdict"] for task in outcome.json["tasks"]] == ["merged"]
+    assert [*outcome.verdicts.values()] == ["merged"]
     assert world.show("bad.py") == GOOD
     assert "E722 | line 5 | except: | Do not use bare `except`" in str(request.json["messages"])
     assert scan(world, "--json").json["files"] == []

@@ -33,7 +33,7 @@ def test_ten_tasks_that_read_one_module_share_the_start_of_their_prompts(world: 
     with world.serve(answer) as server:
         outcome = world.minitask("run", "p", "--json")
         prompts = [request.prompt for request in server.requests]
-    assert {task["verdict"] for task in outcome.json["tasks"]} == {"merged"}, outcome.text
+    assert {*outcome.verdicts.values()} == {"merged"}, outcome.text
     assert len(prompts) == 10
     for with_notes in (True, False):
         alike = [prompt for prompt in prompts if ("Read me." in prompt) == with_notes]

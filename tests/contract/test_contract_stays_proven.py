@@ -10,11 +10,6 @@ import pytest
 from world import World
 
 
-def verdicts(world: World, *options: str) -> dict[str, str]:
-    outcome = world.minitask("run", "p", "--json", *options)
-    return {task["task"]: task["verdict"] for task in outcome.json["tasks"]}
-
-
 @pytest.mark.parametrize(
     ("front", "second"), [({}, "failed"), ({"depends_on": ["01-x"]}, "merged")]
 )
@@ -23,7 +18,8 @@ def test_a_task_that_breaks_what_landed_before_does_not_land_unless_it_builds_on
 ) -> None:
     world.task("p/01-x", whole={"x.txt": "x\n"}, validation="test -e x.txt\ntest ! -e y.txt")
     world.task("p/02-y", whole={"y.txt": "y\n"}, validation="test -e y.txt", front=front)
-    assert verdicts(world, "--jobs", "1") == {"p/01-x": "merged", "p/02-y": second}
+    outcome = world.minitask("run", "p", "--json", "--jobs", "1")
+    assert outcome.verdicts == {"p/01-x": "merged", "p/02-y": second}
     assert world.has("y.txt") == (second == "merged")
 
 

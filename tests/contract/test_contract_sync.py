@@ -11,11 +11,7 @@ from world import World, run
 
 @pytest.fixture
 def remote(world: World, tmp_path: Path) -> Path:
-    """A bare repository that `world` knows as origin, holding its branch."""
-    place = tmp_path / "remote.git"
-    run(("git", "init", "-q", "--bare", "-b", "main", str(place)), cwd=tmp_path)
-    world.git("remote", "add", "origin", str(place))
-    return place
+    return world.add_remote().root
 
 
 def clone(remote: Path, world: World, folder: Path) -> World:
