@@ -17,14 +17,8 @@ from world import MINITASK, TIMEOUT_SECONDS, Outcome, World, model_settings
 PAIR = "DeepSeek-V3.2-Exp (Chat),gpt-5 (high)"
 SHIPPED = ("simulate", "--table", "aider-polyglot")
 POLICY_KEYS = {
-    "policy",
-    "cost_usd",
-    "baseline_cost_usd",
-    "saved_usd",
-    "saved_percent",
-    "solved_min",
-    "solved_max",
-    "steps",
+    *("policy", "cost_usd", "baseline_cost_usd", "saved_usd"),
+    *("saved_percent", "solved_min", "solved_max", "steps"),
 }
 
 
@@ -116,11 +110,7 @@ def test_on_a_terminal_only_what_is_needed_is_asked(world: World) -> None:
     assert outcome.code == 0, outcome.text
     assert outcome.json["verdict"] == "delegate"
     assert [each["source"] for each in outcome.json["path"]] == [
-        "you said so",
-        "you said so",
-        "--not-repetitive",
-        "--large",
-        "you said 6",
+        *("you said so", "you said so", "--not-repetitive", "--large", "you said 6"),
     ]
     assert "explored" not in outcome.stderr
 

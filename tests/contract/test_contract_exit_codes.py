@@ -177,15 +177,7 @@ def test_4_where_the_configs_budget_would_be_passed_and_nothing_is_sent(world: W
 @pytest.mark.variant
 def test_every_command_explains_itself_with_an_example(world: World) -> None:
     for command in (
-        "exec",
-        "run",
-        "status",
-        "show",
-        "merge",
-        "undo",
-        "verify",
-        "validate",
-        "clean",
+        *("exec", "run", "status", "show", "merge", "undo", "verify", "validate", "clean"),
     ):
         outcome = world.minitask(command, "--help")
         assert outcome.code == 0

@@ -15,33 +15,13 @@ from executors.model_server import completion, scripted_server
 from world import World, model_settings, spec_path, spec_text
 
 TASK = {
-    "task",
-    "spec",
-    "verdict",
-    "reason",
-    "branch",
-    "base",
-    "commit",
-    "merge",
-    "cost_usd",
-    "baseline_cost_usd",
-    "usage",
-    "seconds",
-    "attempts",
+    *("task", "spec", "verdict", "reason", "branch", "base", "commit"),
+    *("merge", "cost_usd", "baseline_cost_usd", "usage", "seconds", "attempts"),
 }
 USAGE = {"requests", "input_tokens", "cached_input_tokens", "output_tokens"}
 ATTEMPT = {
-    "n",
-    "tier",
-    "executor",
-    "model",
-    "verdict",
-    "gate",
-    "usage",
-    "cost_usd",
-    "seconds",
-    "sandbox",
-    "commands",
+    *("n", "tier", "executor", "model", "verdict", "gate"),
+    *("usage", "cost_usd", "seconds", "sandbox", "commands"),
 }
 COMMAND = {"line", "command", "exit_code", "passed", "seconds", "output_tail"}
 RUN = {"project", "target", "tasks", "cost_usd", "baseline_cost_usd", "usage", "seconds"}

@@ -9,13 +9,8 @@ import pytest
 from world import Once, World, spec_text
 
 TRAILERS = {
-    "Minitask",
-    "Minitask-Spec",
-    "Minitask-Model",
-    "Minitask-Tier",
-    "Minitask-Verdict",
-    "Minitask-Tokens",
-    "Minitask-Cost",
+    *("Minitask", "Minitask-Spec", "Minitask-Model", "Minitask-Tier"),
+    *("Minitask-Verdict", "Minitask-Tokens", "Minitask-Cost"),
 }
 BRANCH = "refs/heads/minitask/p/01-b"
 ATTEMPTS = "refs/minitask/attempts/p/01-b"

@@ -15,16 +15,8 @@ from executors.model_server import Received, completion, scripted_server
 from world import Once, World, model_settings
 
 KEYS = {
-    "totals",
-    "by_tier",
-    "by_model",
-    "by_phase",
-    "by_project",
-    "savings",
-    "first_try_rate",
-    "failures_by_gate",
-    "escalations",
-    "estimate_error",
+    *("totals", "by_tier", "by_model", "by_phase", "by_project"),
+    *("savings", "first_try_rate", "failures_by_gate", "escalations", "estimate_error"),
 }
 COST = Decimal("0.0014")
 """One request of the scripted server at the settings' prices."""

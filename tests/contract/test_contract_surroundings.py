@@ -11,20 +11,9 @@ import pytest
 from world import World, run, write_program
 
 HOOKS = (
-    "applypatch-msg",
-    "commit-msg",
-    "fsmonitor-watchman",
-    "post-checkout",
-    "post-commit",
-    "post-index-change",
-    "post-merge",
-    "post-rewrite",
-    "pre-auto-gc",
-    "pre-commit",
-    "pre-merge-commit",
-    "pre-push",
-    "prepare-commit-msg",
-    "reference-transaction",
+    *("applypatch-msg", "commit-msg", "fsmonitor-watchman", "post-checkout", "post-commit"),
+    *("post-index-change", "post-merge", "post-rewrite", "pre-auto-gc", "pre-commit"),
+    *("pre-merge-commit", "pre-push", "prepare-commit-msg", "reference-transaction"),
 )
 
 

@@ -26,22 +26,9 @@ from minitask.edits.script_model import (
 from minitask.spec.model import Fence, LineRange
 
 AWKWARD = [
-    "```",
-    "~~~~",
-    "   ````python",
-    "<<<<<<< SEARCH",
-    "=======",
-    ">>>>>>> REPLACE",
-    "<<<<<<< HEAD",
-    "<<<<<<<< SEARCH",
-    "# Heading",
-    "    indented",
-    "\ttab",
-    "",
-    "  ",
-    "-> a.py:3",
-    "--- a/x",
-    "@@ -1 +1 @@",
+    *("```", "~~~~", "   ````python", "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE"),
+    *("<<<<<<< HEAD", "<<<<<<<< SEARCH", "# Heading", "    indented", "\ttab", ""),
+    *("  ", "-> a.py:3", "--- a/x", "@@ -1 +1 @@"),
 ]
 # Markdown itself turns NUL and carriage returns into something else.
 plain = st.text(st.characters(exclude_characters="\r\n\0\ufeff", exclude_categories=["Cs"]))

@@ -110,13 +110,8 @@ def patch(case: Case) -> str:
 
 Form = Callable[[Case], str]
 NAMES = (
-    "text path={}",
-    "path=./{}",
-    "path='{}'",
-    "text:{}",
-    "{}",
-    'title="{}"',
-    "text path={} whole",
+    *("text path={}", "path=./{}", "path='{}'", "text:{}"),
+    *("{}", 'title="{}"', "text path={} whole"),
 )
 LEADS = ("**{}**", "### `{}`", "File: {}", "`{}`:", "Here is the updated {}:")
 NUMBERS = ("{n}\t", "{n}: ", "{n:>4} ", "{n} | ")

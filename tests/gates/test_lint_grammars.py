@@ -192,14 +192,8 @@ def test_modern_code_passes(path: str) -> None:
 
 
 BEYOND = (
-    "catch_ as catch",
-    "macro_rules!",
-    "String _, Long _",
-    "Shape.Dot(var",
-    "_) {",
-    "int[] _",
-    "safe fn",
-    "import module",
+    *("catch_ as catch", "macro_rules!", "String _, Long _", "Shape.Dot(var"),
+    *("_) {", "int[] _", "safe fn", "import module"),
 )
 
 

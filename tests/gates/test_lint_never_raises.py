@@ -58,36 +58,12 @@ def test_content_that_only_grew_blank_lines_never_fails(path: str, content: str)
 
 
 READ = [
-    "a.py",
-    "a.json",
-    "a.toml",
-    "a.yaml",
-    "a.js",
-    "a.tsx",
-    "a.go",
-    "a.rs",
-    "A.java",
-    "a.md",
-    "a.sh",
+    *("a.py", "a.json", "a.toml", "a.yaml", "a.js", "a.tsx"),
+    *("a.go", "a.rs", "A.java", "a.md", "a.sh"),
 ]
 COUNTED = [
-    "a.php",
-    "a.c",
-    "a.cs",
-    "a.rb",
-    "a.lua",
-    "a.html",
-    "a.css",
-    "a.csv",
-    "a.sql",
-    "Dockerfile",
-    ".env",
-    "a.properties",
-    "tox.ini",
-    "Makefile",
-    "a.graphql",
-    "a.proto",
-    "a.tf",
+    *("a.php", "a.c", "a.cs", "a.rb", "a.lua", "a.html", "a.css", "a.csv", "a.sql"),
+    *("Dockerfile", ".env", "a.properties", "tox.ini", "Makefile", "a.graphql", "a.proto", "a.tf"),
 ]
 """Files that are judged by what their lines count to."""
 """A file for each way to be read."""

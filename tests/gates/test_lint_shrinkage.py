@@ -59,22 +59,10 @@ def test_a_new_file_and_a_deleted_one_lose_nothing() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "Remove the rows",
-        "Deleting old rows",
-        "drop what is unused",
-        "Move the rows to b",
-        "extract the table",
-        "Split it up",
-        "shrink it",
-        "Reduce duplication",
-        "simplify the parser",
-        "rewrite it",
-        "Replace it by a loop",
-        "empty the file",
-        "strip it down",
-        "trim the table",
-        "clean up",
-        "deduplicate",
+        *("Remove the rows", "Deleting old rows", "drop what is unused", "Move the rows to b"),
+        *("extract the table", "Split it up", "shrink it", "Reduce duplication"),
+        *("simplify the parser", "rewrite it", "Replace it by a loop", "empty the file"),
+        *("strip it down", "trim the table", "clean up", "deduplicate"),
     ],
 )
 def test_a_spec_that_asks_for_less_gets_less(words: str) -> None:

@@ -88,14 +88,8 @@ def leave_drafts(world: World) -> None:
 @pytest.mark.parametrize(
     "leave",
     [
-        break_a_slot_head,
-        break_a_slot_index,
-        break_a_slot_in_half,
-        leave_a_slot_locked,
-        leave_files_in_a_slot,
-        leave_refs_locked,
-        forget_the_attempt,
-        leave_drafts,
+        *(break_a_slot_head, break_a_slot_index, break_a_slot_in_half, leave_a_slot_locked),
+        *(leave_files_in_a_slot, leave_refs_locked, forget_the_attempt, leave_drafts),
     ],
 )
 def test_what_a_killed_command_left_is_no_obstacle(

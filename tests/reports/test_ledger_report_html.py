@@ -245,13 +245,8 @@ FIGURES = """[...document.querySelectorAll("table:not(#rows)")].map((table) => [
   [...table.querySelectorAll("tbody tr, tfoot tr")].map((row) =>
     [row.firstChild.textContent, ...[...row.querySelectorAll("data")].map((cell) => cell.value)])])"""
 CELLS = (
-    "attempts",
-    "tasks",
-    "requests",
-    "input_tokens",
-    "cached_input_tokens",
-    "output_tokens",
-    "cost_usd",
+    *("attempts", "tasks", "requests", "input_tokens"),
+    *("cached_input_tokens", "output_tokens", "cost_usd"),
 )
 
 

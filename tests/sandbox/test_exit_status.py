@@ -134,21 +134,9 @@ def test_a_lone_pipeline_is_known(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "a | b && c",
-        "a | b || c",
-        "a | b; c",
-        "a | b &",
-        "a & b | c",
-        "a | b\nc",
-        "(a | b)",
-        "{ a | b; }",
-        "! a | b",
-        "if a | b; then c; fi",
-        "while a | b; do c; done",
-        "a#b | c && d",
-        'echo \\" | a && b \\"',
-        "a 'open | b",
-        "",
+        *("a | b && c", "a | b || c", "a | b; c", "a | b &", "a & b | c"),
+        *("a | b\nc", "(a | b)", "{ a | b; }", "! a | b", "if a | b; then c; fi"),
+        *("while a | b; do c; done", "a#b | c && d", 'echo \\" | a && b \\"', "a 'open | b", ""),
     ],
 )
 def test_whatever_may_be_more_than_a_lone_pipeline_is_not_one(text: str) -> None:

@@ -332,14 +332,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 RESULT_KEYS = [
-    "ruleId",
-    "rule",
-    "ruleIndex",
-    "level",
-    "kind",
-    "message",
-    "locations",
-    "suppressions",
+    *("ruleId", "rule", "ruleIndex", "level", "kind", "message", "locations", "suppressions"),
 ]
 RUN_KEYS = ["tool", "results", "artifacts", "originalUriBaseIds"]
 RUFF_KEYS = ["filename", "location", "code", "fix", "cell", "message"]

@@ -35,15 +35,8 @@ JSON = st.recursive(
         | st.dictionaries(
             st.sampled_from(
                 (
-                    "type",
-                    "part",
-                    "usage",
-                    "modelUsage",
-                    "stats",
-                    "models",
-                    "tokens",
-                    "metadata",
-                    "error",
+                    *("type", "part", "usage", "modelUsage", "stats"),
+                    *("models", "tokens", "metadata", "error"),
                 )
             )
             | st.text(max_size=3),
