@@ -40,7 +40,13 @@ class Tongue:
     executor: type[ChatExecutor]
     speak: Speak
     error: Callable[..., Reply]
+    reason: str
+    """The keyword of `speak` that says why the reply ended."""
     path: str = "/v1"
+
+    def ended(self, reason: Any) -> Reply:
+        """A good reply that ended for a reason."""
+        return self.speak(GOOD, **{self.reason: reason})
 
     def connect(self, server: ScriptedServer, **fields: Any) -> ChatExecutor:
         """An executor for a server."""
@@ -48,9 +54,9 @@ class Tongue:
         return self.executor(server.origin + self.path, **given)
 
 
-OPENAI = Tongue(OpenAiExecutor, completion, error)
-ANTHROPIC = Tongue(AnthropicExecutor, claude_message, claude_error)
-OLLAMA = Tongue(OllamaExecutor, ollama_chat, ollama_error, path="")
+OPENAI = Tongue(OpenAiExecutor, completion, error, "finish_reason")
+ANTHROPIC = Tongue(AnthropicExecutor, claude_message, claude_error, "stop_reason")
+OLLAMA = Tongue(OllamaExecutor, ollama_chat, ollama_error, "done_reason", path="")
 TONGUES = {"openai": OPENAI, "anthropic": ANTHROPIC, "ollama": OLLAMA}
 
 

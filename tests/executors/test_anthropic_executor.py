@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 from dialects import ANTHROPIC, GOOD, KEY, Run
-from model_server import claude_error, claude_message, raw, scripted_server
+from model_server import claude_error, claude_message, raw
 from msgspec.structs import replace
-from orders import EXCERPTS, order
+from orders import EXCERPTS
 
-from minitask.executors.anthropic import AnthropicExecutor
-from minitask.executors.request import ExecutorFailure, FailureKind
+from minitask.executors.request import FailureKind
 from minitask.ledger.record import TokenClasses, Usage, classes
 
 EPHEMERAL = {"type": "ephemeral"}
@@ -99,12 +98,6 @@ def test_a_second_round_continues_the_conversation_on_the_same_beginning():
     assert second["messages"][1]["content"] == "No edits here."
 
 
-def test_a_server_without_a_key_gets_none():
-    with scripted_server([GOOD], speak=claude_message) as server:
-        AnthropicExecutor(server.base_url).work(order())
-    assert "x-api-key" not in server.requests[0].headers
-
-
 def test_a_reply_in_several_blocks_is_joined_and_thoughts_are_no_part_of_it():
     blocks = [
         {"type": "thinking", "thinking": "```python path=src/no.py\n1\n```\n", "signature": "x"},
@@ -124,14 +117,6 @@ def test_a_reply_that_ended_by_itself_is_applied(reason):
     assert Run(ANTHROPIC, claude_message(GOOD, stop_reason=reason)).work is not None
 
 
-@pytest.mark.parametrize("reason", ["max_tokens", "model_context_window_exceeded"])
-def test_a_reply_that_was_cut_off_is_never_applied(reason):
-    run = Run(ANTHROPIC, *[claude_message(GOOD, stop_reason=reason)] * 2)
-    assert run.kind is FailureKind.CUT_OFF
-    assert run.failed.exit_code == 1
-    assert run.failed.usage == Usage(2, 200, 0, 40, 0, 0, None)
-
-
 def test_a_reply_that_was_cut_off_gets_more_room_once():
     cut_off = claude_message(GOOD, stop_reason="max_tokens")
     run = Run(ANTHROPIC, cut_off, GOOD, max_output_tokens=500)
@@ -145,13 +130,6 @@ def test_a_refusal_is_final():
     assert (run.requests, run.kind) == (1, FailureKind.REFUSED)
     assert not run.failed.retryable
     assert not run.failed.stops_run
-
-
-@pytest.mark.parametrize("reason", ["pause_turn", None, 7, "who knows"])
-def test_a_reply_that_may_be_incomplete_is_never_applied(reason):
-    run = Run(ANTHROPIC, *[claude_message(GOOD, stop_reason=reason)] * 3)
-    assert run.kind is FailureKind.TRANSPORT, "no model is blamed for what its server leaves out"
-    assert run.failed.usage.input_tokens == 300
 
 
 def test_a_reply_without_content_is_a_transport_failure():
@@ -209,39 +187,6 @@ def test_writes_that_are_told_apart_alone_are_not_lost():
     assert usage.input_tokens in (150, None)
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"), [(401, "authentication_error"), (403, "permission_error")]
-)
-def test_a_rejected_key_stops_the_run_at_once(status, kind):
-    run = Run(ANTHROPIC, claude_error(status, f"invalid x-api-key {KEY}", kind=kind), GOOD)
-    assert (run.requests, run.kind) == (1, FailureKind.AUTH)
-    assert (run.failed.stops_run, run.failed.retryable, run.failed.exit_code) == (True, False, 3)
-    assert KEY not in str(run.failed)
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [(400, "invalid_request_error"), (404, "not_found_error"), (413, "request_too_large")],
-)
-def test_a_bad_request_is_not_repeated(status, kind):
-    run = Run(ANTHROPIC, claude_error(status, "model: some-model", kind=kind), GOOD)
-    assert (run.requests, run.kind) == (1, FailureKind.BAD_REQUEST)
-    assert (run.failed.retryable, run.failed.stops_run, run.failed.exit_code) == (False, False, 3)
-    assert run.failed.usage == NOTHING
-    assert "model: some-model" in str(run.failed)
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"), [(429, "rate_limit_error"), (500, "api_error"), (529, "overloaded_error")]
-)
-def test_a_passing_error_is_followed_by_another_request(status, kind):
-    run = Run(ANTHROPIC, claude_error(status, "later", kind=kind), GOOD)
-    assert (run.requests, run.waits) == (2, [0.5])
-    run = Run(ANTHROPIC, *[claude_error(status, "later", kind=kind)] * 4)
-    assert (run.requests, run.kind) == (3, FailureKind.TRANSPORT)
-    assert (run.failed.retryable, run.failed.stops_run) == (True, False)
-
-
 @pytest.mark.parametrize("code", ["enforced_spend_limit_reached", "contract_spend_limit_reached"])
 @pytest.mark.parametrize("where", ["details", "code", "type"])
 def test_a_spend_limit_is_no_rate_limit_though_it_comes_as_429(code, where):
@@ -255,38 +200,3 @@ def test_a_spend_limit_is_no_rate_limit_though_it_comes_as_429(code, where):
     run = Run(ANTHROPIC, reply, GOOD)
     assert (run.requests, run.kind) == (1, FailureKind.QUOTA)
     assert (run.failed.exit_code, run.failed.retryable) == (4, False)
-
-
-def test_an_account_without_credit_is_a_used_up_budget():
-    run = Run(ANTHROPIC, claude_error(402, "no credit", kind="billing_error"), GOOD)
-    assert (run.requests, run.kind) == (1, FailureKind.QUOTA)
-    assert run.failed.exit_code == 4
-
-
-def test_an_error_under_status_200_is_no_reply():
-    run = Run(ANTHROPIC, *[claude_error(200, "Overloaded", kind="overloaded_error")] * 3)
-    assert (run.requests, run.kind) == (3, FailureKind.TRANSPORT)
-    assert "Overloaded" in str(run.failed)
-
-
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        ("authentication_error", FailureKind.AUTH),
-        ("billing_error", FailureKind.QUOTA),
-        ("invalid_request_error", FailureKind.BAD_REQUEST),
-    ],
-)
-def test_an_error_under_status_200_is_taken_at_its_type(kind, expected):
-    run = Run(ANTHROPIC, *[claude_error(200, "no", kind=kind)] * 3)
-    assert (run.requests, run.kind) == (1, expected)
-    assert not run.failed.retryable
-
-
-def test_a_key_that_is_not_set_fails_before_anything_is_sent():
-    with scripted_server([GOOD], speak=claude_message) as server:
-        executor = AnthropicExecutor(server.base_url, key=None, key_variable="SOME_KEY")
-        with pytest.raises(ExecutorFailure, match="SOME_KEY") as caught:
-            executor.work(order())
-    assert (server.requests, caught.value.kind) == ([], FailureKind.AUTH)
-    assert caught.value.usage.requests == 0

@@ -100,6 +100,97 @@ def test_a_rejected_key_is_sent_once_and_stops_the_run(tongue, status):
     assert (run.failed.exit_code, run.failed.stops_run) == (3, True)
 
 
+TRANSPORT, AUTH, QUOTA = FailureKind.TRANSPORT, FailureKind.AUTH, FailureKind.QUOTA
+BAD = FailureKind.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "kind", "expected"),
+    [
+        ("anthropic", 401, "authentication_error", AUTH),
+        ("anthropic", 403, "permission_error", AUTH),
+        ("anthropic", 400, "invalid_request_error", BAD),
+        ("anthropic", 404, "not_found_error", BAD),
+        ("anthropic", 413, "request_too_large", BAD),
+        ("anthropic", 429, "rate_limit_error", TRANSPORT),
+        ("anthropic", 500, "api_error", TRANSPORT),
+        ("anthropic", 529, "overloaded_error", TRANSPORT),
+        ("anthropic", 402, "billing_error", QUOTA),
+        ("anthropic", 200, "overloaded_error", TRANSPORT),
+        ("anthropic", 200, "authentication_error", AUTH),
+        ("anthropic", 200, "billing_error", QUOTA),
+        ("anthropic", 200, "invalid_request_error", BAD),
+        ("ollama", 400, None, BAD),
+        ("ollama", 401, None, AUTH),
+        ("ollama", 403, None, AUTH),
+        ("ollama", 413, None, BAD),
+        ("ollama", 429, None, TRANSPORT),
+        ("ollama", 500, None, TRANSPORT),
+    ],
+)
+def test_an_error_is_what_its_status_or_its_type_says(name, status, kind, expected):
+    error = TONGUES[name].error(status, f"no {KEY}", **({"kind": kind} if kind else {}))
+    run = Run(TONGUES[name], *[error] * 4)
+    assert (run.requests, run.kind) == (3 if expected is TRANSPORT else 1, expected)
+    assert (run.failed.retryable, run.failed.stops_run) == (expected is TRANSPORT, expected is AUTH)
+    assert run.failed.exit_code == (4 if expected is QUOTA else 3)
+    assert "no ***" in str(run.failed)
+    assert KEY not in str(run.failed)
+    if expected is BAD and status != 200:
+        assert run.failed.usage == NOTHING
+    if expected is TRANSPORT:
+        again = Run(TONGUES[name], error, GOOD)
+        assert (again.requests, again.waits) == (2, [0.5])
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "usage"),
+    [
+        *(
+            ("openai", reason, Usage(2, 200, None, 40))
+            for reason in ("length", "max_tokens", "MAX_TOKENS")
+        ),
+        ("anthropic", "max_tokens", Usage(2, 200, 0, 40, 0, 0, None)),
+        ("anthropic", "model_context_window_exceeded", Usage(2, 200, 0, 40, 0, 0, None)),
+        ("ollama", "length", Usage(2, 20_000, 0, 40, 0, 0, None)),
+    ],
+)
+def test_a_reply_that_was_cut_off_twice_is_never_applied(name, reason, usage):
+    run = Run(TONGUES[name], *[TONGUES[name].ended(reason)] * 2)
+    assert (run.kind, run.failed.exit_code) == (FailureKind.CUT_OFF, 1)
+    assert (run.failed.usage, run.failed.reply) == (usage, GOOD)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        *(("openai", reason) for reason in (None, 7, "who knows")),
+        *(("anthropic", reason) for reason in ("pause_turn", None, 7, "who knows")),
+        *(("ollama", reason) for reason in (None, "load", "unload", 7, "who knows")),
+    ],
+)
+def test_a_reply_that_may_be_incomplete_is_never_applied(name, reason):
+    run = Run(TONGUES[name], *[TONGUES[name].ended(reason)] * 3)
+    assert run.kind is TRANSPORT, "no model is blamed for what its server leaves out"
+    assert (run.requests, run.failed.usage.requests) == (3, 3), "it is asked again"
+    assert run.failed.usage.input_tokens == (30_000 if name == "ollama" else 300)
+
+
+def test_a_server_without_a_key_gets_none(tongue):
+    with scripted_server([GOOD], speak=tongue.speak) as server:
+        tongue.executor(server.origin + tongue.path).work(order())
+    assert not {"authorization", "x-api-key"} & set(server.requests[0].headers)
+
+
+def test_a_key_that_is_not_set_fails_before_anything_is_sent(tongue):
+    with scripted_server([GOOD], speak=tongue.speak) as server:
+        executor = tongue.connect(server, key=None, key_variable="SOME_KEY")
+        with pytest.raises(ExecutorFailure, match="SOME_KEY") as caught:
+            executor.work(order())
+    assert (server.requests, caught.value.kind, caught.value.exit_code) == ([], AUTH, 3)
+    assert caught.value.usage.requests == 0
+
+
 def test_an_error_object_in_a_good_answer_is_a_transport_failure(tongue):
     run = Run(tongue, *[tongue.error(200, "upstream died")] * 3)
     assert (run.requests, run.kind) == (3, FailureKind.TRANSPORT)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from dialects import GOOD, OLLAMA, Run
 from model_server import ollama_chat, ollama_error, raw, scripted_server
-from orders import order
 
 from minitask.executors.ollama import OllamaExecutor
 from minitask.executors.request import ExecutorFailure, FailureKind
@@ -37,12 +36,6 @@ def test_the_request_speaks_the_protocol():
     assert (body["truncate"], body["shift"]) == (False, False)
     assert body["options"]["num_predict"] == 500
     assert "num_ctx" not in body, "it is an option"
-
-
-def test_a_server_without_a_key_gets_no_authorization():
-    with scripted_server([GOOD], speak=ollama_chat) as server:
-        OllamaExecutor(server.origin).work(order())
-    assert "authorization" not in server.requests[0].headers
 
 
 @pytest.mark.parametrize("words", [10, 3_000, 9_000, 40_000])
@@ -126,21 +119,9 @@ def test_thoughts_beside_the_content_are_no_part_of_it():
     assert [change.path for change in run.work.changes] == ["src/b.py"]
 
 
-def test_a_reply_cut_off_twice_is_never_applied():
-    run = Run(OLLAMA, *[ollama_chat(GOOD, done_reason="length")] * 2)
-    assert run.kind is FailureKind.CUT_OFF
-    assert run.failed.usage == Usage(2, 20_000, 0, 40, 0, 0, None)
-
-
 def test_an_answer_that_is_not_done_is_never_applied():
     partial = ollama_chat(GOOD, counts={**ENOUGH, "done": False})
     assert Run(OLLAMA, *[partial] * 3).kind is FailureKind.TRANSPORT
-
-
-@pytest.mark.parametrize("reason", [None, "load", "unload", 7, "who knows"])
-def test_a_reply_that_may_be_incomplete_is_never_applied(reason):
-    run = Run(OLLAMA, *[ollama_chat(GOOD, done_reason=reason)] * 3)
-    assert (run.requests, run.kind) == (3, FailureKind.TRANSPORT), "the server's fault: asked again"
 
 
 @pytest.mark.parametrize("bad", [-5, 10**12, 5.5, True, "7", None])
@@ -234,23 +215,3 @@ def test_a_web_page_is_no_reason_to_send_an_ollama_user_to_v1():
 def test_a_full_queue_is_waited_for():
     run = Run(OLLAMA, ollama_error(503, "server busy, maximum pending requests exceeded"), GOOD)
     assert (run.requests, run.waits) == (2, [0.5])
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (400, FailureKind.BAD_REQUEST),
-        (401, FailureKind.AUTH),
-        (403, FailureKind.AUTH),
-        (413, FailureKind.BAD_REQUEST),
-        (429, FailureKind.TRANSPORT),
-        (500, FailureKind.TRANSPORT),
-    ],
-)
-def test_an_error_is_what_its_status_says(status, kind):
-    run = Run(OLLAMA, *[ollama_error(status, "no")] * 3)
-    transport = kind is FailureKind.TRANSPORT
-    assert (run.requests, run.kind) == (3 if transport else 1, kind)
-    assert run.failed.retryable is transport
-    assert run.failed.stops_run is (kind is FailureKind.AUTH)
-    assert run.failed.exit_code == 3
