@@ -88,23 +88,6 @@ def test_the_first_line_is_the_verdict_and_the_path_follows(world: World) -> Non
     assert len(lines) == 4
 
 
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ((), "--well-defined or --not-well-defined"),
-        (("--not-well-defined",), "--exploration or --no-exploration"),
-        (("--well-defined", "--not-repetitive"), "--large or --small"),
-        (("--well-defined", "--not-repetitive", "--large"), "--atomic-tasks N"),
-    ],
-)
-def test_without_a_terminal_a_missing_answer_is_bad_usage(
-    world: World, options: tuple[str, ...], named: str
-) -> None:
-    outcome = world.minitask("decide", *options)
-    assert (outcome.code, outcome.stdout) == (2, "")
-    assert named in outcome.stderr
-
-
 def test_on_a_terminal_only_what_is_needed_is_asked(world: World) -> None:
     outcome = on_a_terminal(world, "y\n\n6\n", "decide", "--large", "--not-repetitive", "--json")
     assert outcome.code == 0, outcome.text
@@ -161,12 +144,10 @@ def test_an_option_stands_above_the_specs(world: World) -> None:
     assert outcome.json["verdict"] == "ask the user"
 
 
-@pytest.mark.parametrize("path", ["nowhere", "empty"])
-def test_a_path_without_specs_is_bad_usage(world: World, path: str) -> None:
+def test_a_folder_without_specs_is_bad_usage(world: World) -> None:
     (world.root / "empty").mkdir()
-    outcome = world.minitask("decide", path)
-    assert outcome.code == 2
-    assert path in outcome.stderr
+    outcome = world.minitask("decide", "empty")
+    assert (outcome.code, "empty" in outcome.stderr) == (2, True)
 
 
 def test_the_published_figures_give_the_published_saving(world: World, tmp_path: Path) -> None:
@@ -215,40 +196,6 @@ def test_a_table_of_ones_own_is_read_from_a_file(world: World) -> None:
     world.write({"t.yaml": f"models: {rows}\n"})
     found = world.minitask("simulate", "--table", "t.yaml", "--policy", "a,b", "--json").json
     assert found["policies"][0]["cost_usd"] == "5"
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("models: [", "t.yaml:1: the table is not YAML"),
-        ("modles: []", "did you mean models?"),
-        ("models: [{name: a, tasks: 1, passed: 2, cost_usd: 1}]", "2 passed"),
-        ("models: [{name: a, tasks: 1, passed: 1, cost_usd: -1}]", "cost_usd is -1"),
-        ("models: [{name: a, tasks: 1, passed: 1, cost_usd: 1, x: 1}]", "unknown key `x`"),
-    ],
-)
-def test_a_bad_table_is_bad_usage(world: World, content: str, said: str) -> None:
-    world.write({"t.yaml": content})
-    outcome = world.minitask("simulate", "--table", "t.yaml")
-    assert (outcome.code, outcome.stdout) == (2, "")
-    assert said in outcome.stderr
-    assert "fix:" in outcome.stderr
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (("--table", "aider-poliglot"), "did you mean aider-polyglot?"),
-        (("--table", "aider-polyglot", "--policy", "gpt-55"), "did you mean gpt-5 (high)?"),
-        (("--table", "aider-polyglot", "--policy", "deepseek"), "matches several models"),
-        (("--table", "aider-polyglot", "--loss", "much"), "--loss much is not an amount"),
-        (("--policy", "cheap"), "no attempts recorded"),
-    ],
-)
-def test_what_is_unknown_is_bad_usage(world: World, options: tuple[str, ...], said: str) -> None:
-    outcome = world.minitask("simulate", *options)
-    assert (outcome.code, outcome.stdout) == (2, "")
-    assert said in outcome.stderr
 
 
 def test_a_repository_without_attempts_says_so(world: World) -> None:

@@ -61,15 +61,6 @@ def test_a_folder_that_was_removed_is_named_as_such(world: World) -> None:
     )
 
 
-@pytest.mark.variant
-@pytest.mark.parametrize("command", [("log",), ("audit",), ("status",), ("validate",)])
-def test_a_mistyped_project_is_no_empty_answer(world: World, command: tuple[str, ...]) -> None:
-    world.task("hello/01-a", whole=A, validation="test -f a.txt")
-    outcome = world.minitask(*command, "helo")
-    assert (outcome.code, outcome.stdout) == (2, "")
-    assert "fix: did you mean hello?" in outcome.stderr
-
-
 def test_log_and_audit_take_projects_and_tasks_that_only_history_has(world: World) -> None:
     for name in ("p/01-a", "q/01-b"):
         world.task(name, whole={f"{name[0]}.txt": "x\n"}, validation=f"test -f {name[0]}.txt")

@@ -261,10 +261,3 @@ def test_a_forecast_lists_candidates_that_would_conflict_with_the_target(world: 
         {"task": "p/02-b", "with": "main", "paths": ["app.txt"]}
     ]
     assert outcome.json["forecast"]["candidates"] == 2, "what has landed is no candidate"
-
-
-def test_a_forecast_is_no_picture(world: World) -> None:
-    drawn_project(world)
-    outcome = world.minitask("graph", "p", "--forecast", "--format", "svg")
-    assert outcome.code == 2
-    assert "--json" in outcome.stderr

@@ -178,12 +178,6 @@ def test_a_branch_in_the_way_is_said_before_anything_is_spent(world: World, bran
     assert branch in outcome.json["reason"]
 
 
-@pytest.mark.parametrize("name", ["main~1", "main^", "a b", "x..y", "main@{1}", "a.lock"])
-def test_what_is_no_branch_is_bad_usage(world: World, name: str) -> None:
-    world.task("p/01-b", whole=B, validation=CHECK)
-    assert world.minitask("exec", "p/01-b", "--into", name).code == 2
-
-
 def test_an_unknown_committer_is_said_before_anything_is_spent(world: World) -> None:
     with world.serve([REPLY]) as server:
         world.task("p/01-b", writes=["b.txt"], validation=CHECK)
@@ -225,15 +219,6 @@ def test_a_run_goes_on_past_a_spec_that_was_edited(world: World) -> None:
     outcome = world.minitask("run", "p", "--json")
     assert outcome.code == 1
     assert outcome.verdicts == {"p/01-b": "merged", "p/02-c": "refused"}
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["limits: {seconds: 3000000}", "budget: {max_cost_usd: .nan}", "budget: {max_cost_usd: .inf}"],
-)
-def test_numbers_that_are_none_are_bad_config(world: World, text: str) -> None:
-    world.commit({"minitask.yaml": text})
-    assert world.minitask("status").code == 2
 
 
 @pytest.mark.parametrize("name", ["inf", "1e99999999", "7"])

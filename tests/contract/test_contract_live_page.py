@@ -110,23 +110,6 @@ def test_only_its_own_address_is_answered_and_nothing_can_be_changed(world: Worl
     assert world.refs() == before
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        ("--open",),
-        ("--port", "1"),
-        ("--serve", "--json"),
-        ("--serve", "--format", "csv"),
-        ("--serve", "--output", "x"),
-    ],
-)
-def test_options_that_do_not_go_together_are_bad_usage(
-    world: World, options: tuple[str, ...]
-) -> None:
-    outcome = world.minitask("report", *options)
-    assert (outcome.code, "fix: run `minitask report --serve`" in outcome.stderr) == (2, True)
-
-
 def test_open_opens_the_browser_with_the_address(world: World, tmp_path: Path) -> None:
     script, opened = tmp_path / "browser", tmp_path / "opened"
     write_program(script, f'#!/bin/sh\necho "$1" > {opened}\n')

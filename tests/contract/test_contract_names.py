@@ -99,43 +99,6 @@ def test_status_lists_the_project_in_whose_folder_one_is(projects: World) -> Non
 
 
 @pytest.mark.parametrize(
-    ("arguments", "settings", "hint"),
-    [
-        (("statsu",), "", "did you mean `minitask status`?"),
-        (("review", "p", "--tier", "cheep"), "", "did you mean cheap?"),
-        (("report", "--format", "htm"), "", "did you mean html?"),
-        (("exec", "p/01-b", "--executor", "scripte"), "", "did you mean scripted?"),
-        (("exec", "p/01-b", "--tier", "ballanced"), "", "did you mean balanced?"),
-        (("new", "p", "x", "--template", "edit-fil"), "", "did you mean edit-file?"),
-        (("new", "p", "x", "--template", "edit-file", "--set", "pth=1"), "", "did you mean path?"),
-        (("sync", "origni"), "", "did you mean origin?"),
-        (("route", "p"), "tiers: {cheap: {executor: scriptd, model: x}}", "did you mean scripted?"),
-        (("exec", "p/1"), "tiers: {frontier: {executor: scriptd, model: x}}", "did you mean scripted?"),
-        (("status",), "sandbox: requird", "did you mean required?"),
-        (("status",), "executors: {x: {type: olama}}", "did you mean ollama?"),
-        (("status",), "presett: local", "did you mean preset?"),
-        (("status", "--jsn"), "", "--json"),
-        (("show", "p/1"), "", "fix: minitask exec p/01-b\n"),
-        (("show", "p/@plan"), "", "fix: `minitask status` lists the tasks\n"),
-        (("verify", "p/1"), "", "fix: minitask exec p/01-b, or name a commit\n"),
-        (("verify", "HEAD~99"), "", "fix: name a branch, a commit or PROJECT/ID\n"),
-    ],
-)  # fmt: skip
-def test_what_is_mistyped_is_answered_with_what_is_meant(
-    world: World, arguments: tuple[str, ...], settings: str, hint: str
-) -> None:
-    world.git("remote", "add", "origin", str(world.root))
-    world.configure(**model_settings("http://127.0.0.1:9"))
-    world.task("p/01-b", writes=["b.txt"], validation="test -f b.txt")
-    if settings:
-        world.write({"minitask.yaml": settings + "\n"})
-    outcome = world.minitask(*arguments)
-    assert outcome.code == 2, outcome.text
-    assert hint in outcome.stderr
-    assert outcome.stderr.startswith("error: ")
-
-
-@pytest.mark.parametrize(
     "command", [("exec",), ("validate",), ("import",), ("export", "csv"), ("plan", "--from")]
 )
 def test_a_link_that_leads_to_itself_is_no_file(world: World, command: tuple[str, ...]) -> None:

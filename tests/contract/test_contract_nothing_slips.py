@@ -236,29 +236,6 @@ def test_what_a_diff_holds_cannot_steer_the_terminal(world: World) -> None:
     assert "hidden" in shown
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("route", "p/01-b", "--tier", "bogus", "--executor", "scripted", "--model", "m"),
-        ("exec", "p/01-b", "--tier", "bogus"),
-        ("record-usage", "p", "--claude-code", "~nosuchuser/x"),
-    ],
-)
-def test_bad_usage_is_said(world: World, arguments: tuple[str, ...]) -> None:
-    world.configure(**settings_for("http://127.0.0.1:9/v1"))
-    task_b(world)
-    outcome = world.minitask(*arguments)
-    assert outcome.code == 2, outcome.text
-    assert "internal error" not in outcome.stderr
-
-
-def test_a_config_that_holds_itself_is_said(world: World) -> None:
-    world.commit({"minitask.yaml": "a: &a {b: *a}\n"})
-    outcome = world.minitask("config", "show")
-    assert outcome.code == 2
-    assert "minitask.yaml" in outcome.stderr
-
-
 def test_a_plan_with_a_name_that_is_too_long_is_written_under_another(world: World) -> None:
     from test_contract_workflows import planned, settings_of
 

@@ -202,11 +202,6 @@ def test_a_repository_without_attempts_says_so(world: World) -> None:
     assert found["by_tier"] == {}
 
 
-def test_what_is_no_date_is_bad_usage(world: World) -> None:
-    outcome = world.minitask("report", "--since", "yesterday")
-    assert (outcome.code, "YYYY-MM-DD" in outcome.stderr) == (2, True)
-
-
 def test_damaged_and_later_records_are_said_and_stop_nothing(worked: World) -> None:
     ledger = "refs/minitask/ledger"
     for name, content in {"x.json": b"{", "y.json": b'{"format": 99}'}.items():
