@@ -248,8 +248,7 @@ def test_a_check_that_proves_nothing_is_refused_before_its_spec_is_committed(
     app: World, check: str, why: str
 ) -> None:
     ollama = Ollama()
-    with scripted_server(ollama) as server:
-        env = set_up(app, server.origin)
+    with beside(app, ollama) as env:
         before = (app.tip(), app.git("status", "--porcelain"))
         options = ("--edit", "app.py", "--check", check, "--yes")
         outcome = app.minitask("do", "Say hello", *options, env=env)
@@ -261,8 +260,7 @@ def test_a_check_that_proves_nothing_is_refused_before_its_spec_is_committed(
 
 def test_the_same_change_again_uses_its_spec(app: World) -> None:
     wrong = HELLO.replace("hello", "hallo")
-    with scripted_server(Ollama(wrong, wrong, HELLO)) as server:
-        env = set_up(app, server.origin)
+    with beside(app, Ollama(wrong, wrong, HELLO)) as env:
         again = ("do", "Say hello", *GIVEN, "--yes", "--json")
         first = app.minitask(*again, env=env).json
         second = app.minitask(*again, env=env).json
