@@ -105,3 +105,32 @@ def test_a_new_document_may_show_what_a_conflict_looks_like() -> None:
     doc = f"# Conflicts\n\n{F}\n<<<<<<< HEAD\na\n=======\nb\n>>>>>>> topic\n{F}\n"
 
     assert read(whole("docs/merge.md", doc, bar="````"), task) == {"docs/merge.md": doc}
+
+
+BLOCK = f"{F}css path=a.css\n<<<<<<< SEARCH\n  color: red;\n=======\n  color: blue;\n>>>>>>> REPLACE\n{F}\n"
+MORE = BLOCK.replace("color: red", "margin: 0").replace("color: blue", "margin: 9px")
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "<|im_end|>\n<|im_start|>user\nAlso the margin.<|im_end|>\n<|im_start|>assistant\n",
+        "<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nThe margin.<|eot_id|>",
+        "<end_of_turn>\n<start_of_turn>user\nThe margin.<end_of_turn>\n<start_of_turn>model\n",
+        "</s>[INST] The margin. [/INST]\n",
+    ],
+)
+def test_a_reply_ends_with_its_turn(turn: str) -> None:
+    assert read(f"{BLOCK}\n{turn}{MORE}", CSS_TASK) == {"a.css": BLUE}
+
+
+def test_a_chats_template_in_a_file_ends_no_turn() -> None:
+    content = "<|im_end|>\n<|im_start|>user\n"
+    assert read(whole("src/new.txt", content), NEW_TASK) == {"src/new.txt": content}
+
+
+def test_a_conversation_that_the_model_made_up_goes_back() -> None:
+    talk = f"{BLOCK}\nHuman: Set the margin, too.\n\nAssistant: Sure.\n\n{MORE}"
+    assert "another conversation" in error_of(talk, CSS_TASK)
+    named = f"{BLOCK}\n**User:** the margin is theirs.\n\n{MORE}"
+    assert read(named, CSS_TASK) == {"a.css": BLUE.replace("margin: 0", "margin: 9px")}

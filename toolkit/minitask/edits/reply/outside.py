@@ -126,6 +126,9 @@ _ANEW = lazy_pattern(
     re.IGNORECASE,
 )
 """A line between two edits of a file that makes the second one an alternative or a correction of the first."""
+_ASKS = lazy_pattern(r"[\s*#]*(?:human|user)\s*\**:", re.IGNORECASE)
+_ANSWERS = lazy_pattern(r"[\s*#]*(?:assistant|ai)\s*\**:", re.IGNORECASE)
+"""Lines at which the model itself wrote a further question, and answered it."""
 _NAMES = "answer output response solution result final final_answer code change changes edit edits file files"
 _NEUTRAL = frozenset(_NAMES.split())
 """Tags around the parts of a reply that count."""
@@ -158,6 +161,10 @@ def check_meant(script: EditScript, prose: str) -> None:
         if _TAKES_BACK.search(line) or (is_inside and line and _ANEW.fullmatch(line)):
             message = f"`{line.strip()[:60]}` takes back an edit above it"
             hint = "reply with the edits that count, and no others"
+            raise EditError(message, hint=hint, where=f"{SOURCE}:{number}")
+        if _ASKS.match(line) and any(map(_ANSWERS.match, lines[number:])):
+            message = f"`{line.strip()[:60]}` begins another conversation, which nobody asked for"
+            hint = "reply to the task alone"
             raise EditError(message, hint=hint, where=f"{SOURCE}:{number}")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -36,6 +37,11 @@ _CLOSING = lazy_pattern(rf"</(?:{_NAMES})>|\[/THINK\]|◁/think▷|<\|end_of_tho
 _END_TOKENS = lazy_pattern(
     r"(?:\s*(?:<\|(?:im_end|end|return|endoftext|eot_id|eom_id|end_of_text)\|>|</s>|<end_of_turn>))+\s*\Z"
 )
+_NEXT_TURN = lazy_pattern(
+    r"<(?:\|(?:im_end|end|eot_id|end_of_text|endoftext)\||end_of_turn|/s)>\s*"
+    r"(?:<\|(?:im_start|start_header_id|user|start)\|>|<start_of_turn>|\[INST\])"
+)
+_MOST_TURNS = 20
 _CHANNEL = lazy_pattern(
     r"(?:<\|start\|>\s*\w*\s*)?<\|channel\|>\s*(\w+)[^<]*?(?:<\|constrain\|>[^<]*)?<\|message\|>"
 )
@@ -48,7 +54,15 @@ def answer_of(reply: str) -> str:
     text = _final_channel(reply)
     end = _END_TOKENS.search(text)
     text = text[: end.start()] + "\n" if end else text
-    return _without_blocks(text)
+    return _without_blocks(_first_turn(text))
+
+
+def _first_turn(text: str) -> str:
+    """Return the text up to the end of its turn, behind which a server without a stop token let the model go on."""
+    for turn in islice(_NEXT_TURN.finditer(text), _MOST_TURNS):
+        if is_balanced(text[: turn.start()].split("\n")):
+            return text[: turn.start()] + "\n"
+    return text
 
 
 def _blank(text: str) -> str:
