@@ -33,6 +33,7 @@ from minitask.gates.requested_removals import (
 from minitask.gates.result import SEND_WHOLE, FileChange, LintError, filled_lines, printable, quoted
 from minitask.gates.stray_tokens import find_stray
 from minitask.gates.structure import find_line_faults, find_unclosed
+from minitask.gates.unreached import find_unused_inner
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
@@ -47,6 +48,7 @@ def find_rewrite_faults(
     yield from filter(None, (find_unclosed(proposal), _find_taken_mark(proposal, spec)))
     yield from find_line_faults(proposal)
     yield from find_stray(proposal, spec=spec)
+    yield from find_unused_inner(proposal, spec)
     if proposal.path.endswith(".py"):
         yield from find_defined_twice(proposal)
     if proposal.explicit:

@@ -1,4 +1,4 @@
-"""Find statements that follow a `return`, `throw`, `break` or `continue` in their block, where nothing reaches them.
+"""Find code that nothing reaches: statements behind a `return` or `break`, functions that stand inside another one.
 
 Languages with a grammar here are read by it, others line by line. What is hoisted, a label, or chosen by a
 condition of the compiler may stand there.
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.lines import indent_of
 from minitask.gates.grammars import GRAMMARS, SCRIPTS, parsed
-from minitask.gates.result import FileChange, LintError, quoted
+from minitask.gates.result import FileChange, LintError, printable, quoted
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import node_text
+from minitask.spec.model import Spec
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -127,3 +128,37 @@ def _in_lines(text: str, ending: str) -> Iterator[Pair]:
             and not _MAY_FOLLOW.match(line.strip())
         ):
             yield number, (left.strip(), line.strip())
+
+
+_FUNCTION = re.compile(
+    r"(?:generator_)?function_(?:declaration|expression)|arrow_function|method_definition"
+)
+_IS_MEANT = lazy_pattern(r"\b(?:inside|within|nested|inner|local|closure)\b", re.IGNORECASE)
+
+
+def find_unused_inner(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
+    """Yield the new JavaScript functions inside a function of the base that nothing in their file names."""
+    text, base = proposal.content, proposal.base or ""
+    ending = splitext(proposal.path)[1].lower()
+    is_meant = _IS_MEANT.search(f"{spec.title}\n{spec.task}") is not None
+    if not base or ending not in SCRIPTS or "function" not in text or is_meant:
+        return
+    root = parsed(text, GRAMMARS[ending])
+    for name, outer, line in _inner(root) if root is not None and not root.has_error else ():
+        is_new = name not in base and outer in base
+        if is_new and len(re.findall(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text)) == 1:
+            message = f"{printable(name)} is inside {printable(outer)}, which does not use it"
+            yield LintError(proposal.path, line, message, "put it outside")
+
+
+def _inner(root: Node) -> Iterator[tuple[str, str, int]]:
+    """Yield the name of each function inside a named one, the outer one's name, and the line."""
+    waiting = [(root, "")]
+    while waiting:
+        node, outer = waiting.pop()
+        if _FUNCTION.fullmatch(node.type):
+            name = node_text(node.child_by_field_name("name"))
+            if outer and name and node.type.endswith("declaration"):
+                yield name, outer, node.start_point.row + 1
+            outer = name or outer
+        waiting += [(child, outer) for child in node.children]
