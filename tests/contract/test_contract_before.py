@@ -6,36 +6,6 @@ import pytest
 
 from world import World
 
-MISSING = {
-    "module": ("python3 -c 'import nowhere_to_be_found'", "nowhere_to_be_found"),
-    "program": ("nowhere-to-be-found --version", "nowhere-to-be-found"),
-    "ignored file": ("cat local/.env.test", "workspace: {share: [local]}"),
-    "revision": ("git diff --stat origin/main", "origin/main"),
-}
-
-
-@pytest.mark.variant
-@pytest.mark.parametrize("case", MISSING.values(), ids=MISSING)
-def test_what_is_missing_refuses_the_task(world: World, case: tuple[str, str]) -> None:
-    command, said = case
-    world.commit({".gitignore": "local/\n"})
-    world.write({"local/.env.test": "n\n"})
-    world.task("p/01-b", whole={"b.txt": "b\n"}, validation=f"test -f b.txt\n{command}")
-    outcome = world.exec("p/01-b")
-    assert outcome.json["verdict"] == "refused"
-    assert outcome.json["attempts"] == []
-    assert said in outcome.text
-
-
-@pytest.mark.variant
-def test_a_module_that_the_task_creates_is_rightly_missing(world: World) -> None:
-    world.task(
-        "p/01-b",
-        whole={"src/shop_pay/__init__.py": "RATE = 1\n"},
-        validation="test -d src/shop_pay\nPYTHONPATH=src python3 -c 'import shop_pay'",
-    )
-    assert world.exec("p/01-b").json["verdict"] == "merged"
-
 
 def test_a_submodule_is_filled_from_the_checkout_at_the_recorded_commit(world: World) -> None:
     inner = World(world.root.parent / "inner")

@@ -2,44 +2,98 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from world import World
 
 B = {"b.txt": "b\n"}
+HOLDS = "grep -qx b b.txt"
+FAILING = [
+    'grep -q "missing" b.txt && echo OK',
+    "false; true",
+    'python3 -c "raise SystemExit(1)" | tail',
+    "grep -q missing b.txt",
+    "(exit 3)",
+    "if true; then false; fi",
+    "x=$(false)",
+]
+MET = [
+    "grep -q missing b.txt  # expect: exit 1",
+    "seq 620 | wc -l  # expect: output ~600 ±50",
+    'cat b.txt  # expect: output contains "b"',
+    "grep missing b.txt || true  # expect: no output",
+    "test -e b.txt  # expect: fails before",
+]
+UNMET = [
+    "true  # expect: exit 1",
+    "seq 651 | wc -l  # expect: output ~600 ±50",
+    'cat b.txt  # expect: output contains "two"',
+    "cat b.txt  # expect: no output",
+]
+CARRIED = 'word=b\nhas() { grep -qx "$1" "$2"; }\nmkdir -p out && cd out\nhas $word ../b.txt'
+LONG = "if [ -e b.txt ]; then sleep 30; fi\ntest -e b.txt"
+TEST_OF_B = {"tests/test_b.py": "def test_b():\n    assert True\n"}
+PACKAGE = {"src/shop_pay/__init__.py": "RATE = 1\n"}
+USES_PACKAGE = "test -d src/shop_pay\nPYTHONPATH=src python3 -c 'import shop_pay'"
+JUDGED: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+    # fact: (validation, verdict, words of the reason, other fields of the spec)
+    **{f"{each} fails": (f"{each}\n{HOLDS}\ntrue", "failed", "", {}) for each in FAILING},
+    **{f"{each} is met": (f"{each}\n{HOLDS}", "merged", "", {}) for each in MET},
+    **{f"{each} is not met": (f"{HOLDS}\n{each}", "failed", "", {}) for each in UNMET},
+    "what must fail before and does not": (f"true  # expect: fails before\n{HOLDS}", "refused", "", {}),
+    "directory, variables and functions carry over": (CARRIED, "merged", "", {}),
+    "the shell is ended early": ("test -e b.txt\nexit 0\nfalse", "failed", "", {}),
+    "a command outlives its time": (LONG, "failed", "", {"front": {"timeout_seconds": 1}}),
+    "a test that the task creates is named as an example": (
+        "grep -qx one a.txt",
+        "refused",
+        'for example one that runs tests/test_b.py by itself"',
+        {"whole": TEST_OF_B},
+    ),
+    "a value that is false is no comparison": (
+        "python3 -c 'import b; print(b.x)'", "merged", "", {"whole": {"b.py": "x = False\n"}}
+    ),
+    "a program that is not there is no search without a match": (
+        "test -f b.txt\n! nowhere -q old b.txt", "refused", "needs `nowhere`, which was not found", {}
+    ),
+    "a missing module": (
+        "test -f b.txt\npython3 -c 'import nowhere_to_be_found'", "refused", "nowhere_to_be_found", {}
+    ),
+    "a missing program": ("test -f b.txt\nnowhere-to-be-found --version", "refused", "nowhere-to-be-found", {}),
+    "a file that git ignores": (
+        "test -f b.txt\ncat local/.env.test", "refused", "workspace: {share: [local]}", {}
+    ),
+    "a missing revision": ("test -f b.txt\ngit diff --stat origin/main", "refused", "origin/main", {}),
+    "a module that the task creates is rightly missing": (USES_PACKAGE, "merged", "", {"whole": PACKAGE}),
+}  # fmt: skip
 
 
-def commands(outcome_json: dict) -> list[tuple[str, bool]]:
-    (attempt,) = outcome_json["attempts"]
-    return [(command["command"], command["passed"]) for command in attempt["commands"]]
-
-
-@pytest.mark.parametrize(
-    "failing",
-    [
-        'grep -q "missing" b.txt && echo OK',
-        "false; true",
-        'python3 -c "raise SystemExit(1)" | tail',
-        "grep -q missing b.txt",
-        "(exit 3)",
-        "if true; then false; fi",
-        "x=$(false)",
-    ],
-)
-def test_a_command_that_fails_fails_the_task_whatever_follows_it(
-    world: World, failing: str
+@pytest.mark.sampled(10)
+@pytest.mark.parametrize(("validation", "verdict", "words", "fields"), JUDGED.values(), ids=JUDGED)
+def test_a_validation_is_judged_command_by_command(
+    world: World, validation: str, verdict: str, words: str, fields: dict[str, Any]
 ) -> None:
-    world.task("p/01-b", whole=B, validation=f"{failing}\ngrep -qx b b.txt\ntrue")
-    before = world.tip()
+    world.commit({".gitignore": "local/\n"})
+    world.write({"local/.env.test": "n\n"})
+    task = {"whole": B, **fields}
+    world.task("p/01-b", validation=validation, **task)
+    before, path = world.tip(), next(iter(task["whole"]))
     outcome = world.exec("p/01-b")
-    assert outcome.code == 1
-    assert outcome.json["verdict"] == "failed"
-    (attempt,) = outcome.json["attempts"]
-    assert attempt["gate"] == "validate"
-    assert False in [command["passed"] for command in attempt["commands"]]
-    assert world.tip() == before
-    assert not world.has("b.txt")
-    assert not (world.root / "b.txt").exists()
+    assert outcome.json["verdict"] == verdict, outcome.text
+    assert outcome.code == (0 if verdict == "merged" else 1)
+    assert words in outcome.text
+    assert (world.tip() != before, world.has(path)) == (verdict == "merged",) * 2
+    assert (world.root / path).exists() == (verdict == "merged")
+    assert (outcome.json["attempts"] == []) == (verdict == "refused")
+    if verdict == "failed":
+        (attempt,) = outcome.json["attempts"]
+        assert (attempt["gate"], outcome.json["seconds"] < 20) == ("validate", True)
+        passed = [command["passed"] for command in attempt["commands"]]
+        assert False in passed
+        if validation.startswith(HOLDS):
+            assert (attempt["commands"][0]["command"], passed[0]) == (HOLDS, True)
 
 
 def test_a_validation_whose_program_is_missing_is_refused_before_anything_is_spent(
@@ -68,61 +122,6 @@ def test_exit_code_time_and_output_of_every_command_are_on_record(world: World) 
     assert record["attempt"]["commands"] == attempt["commands"]
 
 
-def test_directory_variables_and_functions_carry_over(world: World) -> None:
-    validation = 'word=b\nhas() { grep -qx "$1" "$2"; }\nmkdir -p out && cd out\nhas $word ../b.txt'
-    world.task("p/01-b", whole=B, validation=validation)
-    outcome = world.exec("p/01-b")
-    assert outcome.json["verdict"] == "merged", outcome.text
-
-
-def test_a_validation_that_ends_the_shell_early_does_not_pass(world: World) -> None:
-    world.task("p/01-b", whole=B, validation="test -e b.txt\nexit 0\nfalse")
-    outcome = world.exec("p/01-b")
-    assert outcome.code in {1, 2}
-    assert not world.has("b.txt")
-
-
-@pytest.mark.parametrize(
-    "commented",
-    [
-        "grep -q missing b.txt  # expect: exit 1",
-        "seq 620 | wc -l  # expect: output ~600 ±50",
-        'cat b.txt  # expect: output contains "b"',
-        "grep missing b.txt || true  # expect: no output",
-        "test -e b.txt  # expect: fails before",
-    ],
-)
-def test_an_expectation_that_holds_passes(world: World, commented: str) -> None:
-    world.task("p/01-b", whole=B, validation=f"{commented}\ngrep -qx b b.txt")
-    outcome = world.exec("p/01-b")
-    assert outcome.json["verdict"] == "merged", outcome.text
-
-
-@pytest.mark.parametrize(
-    "commented",
-    [
-        "true  # expect: exit 1",
-        "seq 651 | wc -l  # expect: output ~600 ±50",
-        'cat b.txt  # expect: output contains "two"',
-        "cat b.txt  # expect: no output",
-    ],
-)
-def test_an_expectation_that_does_not_hold_fails_the_task(world: World, commented: str) -> None:
-    world.task("p/01-b", whole=B, validation=f"grep -qx b b.txt\n{commented}")
-    outcome = world.exec("p/01-b")
-    assert (outcome.code, outcome.json["verdict"]) == (1, "failed")
-    assert commands(outcome.json)[0] == ("grep -qx b b.txt", True)
-    assert not world.has("b.txt")
-
-
-def test_a_command_that_must_fail_before_and_does_not_stops_the_task(world: World) -> None:
-    validation = "true  # expect: fails before\ngrep -qx b b.txt"
-    world.task("p/01-b", whole=B, validation=validation)
-    outcome = world.exec("p/01-b")
-    assert (outcome.code, outcome.json["verdict"]) == (1, "refused")
-    assert not world.has("b.txt")
-
-
 def test_a_validation_that_is_green_already_is_refused_before_anything_is_spent(
     world: World,
 ) -> None:
@@ -137,32 +136,12 @@ def test_a_validation_that_is_green_already_is_refused_before_anything_is_spent(
     assert world.tip() == before
 
 
-def test_where_a_task_creates_a_test_the_refusal_names_it_as_an_example(world: World) -> None:
-    world.task(
-        "p/01-b",
-        whole={"tests/test_b.py": "def test_b():\n    assert True\n"},
-        validation="grep -qx one a.txt",
-    )
-    outcome = world.exec("p/01-b")
-    assert outcome.code == 1
-    assert outcome.json["reason"].endswith("for example one that runs tests/test_b.py by itself")
-
-
 def test_proof_none_waives_that_and_the_record_says_so(world: World) -> None:
     world.task("p/01-b", whole=B, validation="grep -qx one a.txt", front={"proof": "none"})
     outcome = world.exec("p/01-b")
     assert (outcome.code, outcome.json["verdict"]) == (0, "merged")
     (record,) = world.records("p/01-b")
     assert any("proof" in note for note in record["notes"])
-
-
-def test_a_command_that_outlives_its_time_fails_the_task(world: World) -> None:
-    validation = "if [ -e b.txt ]; then sleep 30; fi\ntest -e b.txt"
-    world.task("p/01-b", whole=B, validation=validation, front={"timeout_seconds": 1})
-    outcome = world.exec("p/01-b")
-    assert (outcome.code, outcome.json["verdict"]) == (1, "failed")
-    assert outcome.json["seconds"] < 20
-    assert not world.has("b.txt")
 
 
 RUNS_TESTS = """cat > $TMPDIR/run.sh <<'X'
@@ -207,13 +186,6 @@ def test_a_command_that_passes_and_prints_no_keeps_the_task_at_ready(
     world.landed("p/02-c", whole={"b.py": "x = 10\n"}, validation=command, number=2)
 
 
-def test_a_value_that_is_false_is_no_comparison(world: World) -> None:
-    world.task(
-        "p/01-b", whole={"b.py": "x = False\n"}, validation="python3 -c 'import b; print(b.x)'"
-    )
-    assert world.exec("p/01-b").json["verdict"] == "merged"
-
-
 def test_what_breaks_in_a_substitution_keeps_the_task_at_ready(world: World) -> None:
     world.task(
         "p/01-b", whole={"b.py": "x = y\n"}, validation='test -f b.py && test -z "$(python3 b.py)"'
@@ -226,11 +198,3 @@ def test_what_breaks_in_a_substitution_keeps_the_task_at_ready(world: World) -> 
     check = 'test -f c.txt && test -z "$(nowhere c.txt)"'
     world.task("p/02-c", whole={"c.txt": "c\n"}, validation=check, number=2)
     assert "nowhere: command not found" in world.exec("p/02-c").json["reason"]
-
-
-def test_a_program_that_is_not_there_is_no_search_without_a_match(world: World) -> None:
-    check = "test -f b.txt\n! nowhere -q old b.txt"
-    world.task("p/01-b", whole={"b.txt": "b\n"}, validation=check)
-    result = world.exec("p/01-b").json
-    assert result["verdict"] == "refused"
-    assert "needs `nowhere`, which was not found" in result["reason"]
