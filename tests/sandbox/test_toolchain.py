@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,8 +15,24 @@ from world import write_program
 
 
 def program(path: Path) -> Path:
-    write_program(path, "#!/bin/sh\n")
-    return path
+    return write_program(path, "#!/bin/sh\n")
+
+
+def lay_out(home: Path, items: str) -> None:
+    """Make programs, folders (`a/`), files (`a = text`) and links (`a -> b`; `./b` as it is written)."""
+    for item in items.split(", "):
+        name, is_text, text = item.partition(" =")
+        name, _, target = name.partition(" -> ")
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if target:
+            path.symlink_to(target[2:] if target.startswith("./") else home / target)
+        elif is_text:
+            path.write_text(text.lstrip(" ").format(home=home))
+        elif name.endswith("/"):
+            path.mkdir()
+        else:
+            program(path)
 
 
 def found(home: Path, *entries: Path | str) -> Toolchain:
@@ -49,89 +66,53 @@ def test_entries_that_are_relative_or_missing_are_passed_over(home: Path) -> Non
     assert roots(home, "", ".", "bin", home / "nowhere") == []
 
 
-def test_an_installation_comes_whole(home: Path) -> None:
-    program(home / "node-22" / "bin" / "node")
-    (home / "node-22" / "lib").mkdir()
-    assert roots(home, home / "node-22" / "bin") == [f"{home}/node-22"]
+PYTHON = "pythons/3.12/bin/python3.12, pythons/3.12/lib/"
+TOOL = ".local/share/venvs/tool"
+SINGLE = ".local/share/single/1.0"
+STORE = "store/python-3.12.4"
+LINKS = (
+    ".local/bin/tool -> ./../share/venvs/tool/bin/tool, "
+    f".local/bin/single -> {SINGLE}, .local/bin/broken -> gone"
+)
+BROUGHT = {
+    # fact: (what there is below the home, the entry of PATH, what comes)
+    "an installation, whole": ("node-22/bin/node, node-22/lib/", "node-22/bin", "node-22"),
+    "a folder of programs without an installation, alone": (
+        ".docker/bin/docker, .docker/config.json = secret", ".docker/bin", ".docker/bin"
+    ),
+    "never the whole home": ("bin/tool, lib/", "bin", "bin"),
+    "never a whole private folder of the home": (".local/bin/tool, .local/lib/", ".local/bin", ".local/bin"),
+    "nothing whole above the home": ("../bin/tool, ../lib/", "../bin", "../bin"),
+    "never a whole checkout": ("project/bin/tool, project/lib/, project/.git/", "project/bin", "project/bin"),
+    "the python that a virtual environment was made from": (
+        f"{PYTHON}, venv/pyvenv.cfg = version = 3.12\n, venv/bin/python -> pythons/3.12/bin/python3.12",
+        "venv/bin",
+        "pythons/3.12 venv",
+    ),
+    "the python that the config of a virtual environment of copies names": (
+        f"{PYTHON}, venv/bin/python, venv/pyvenv.cfg = home = {{home}}/pythons/3.12/bin\n",
+        "venv/bin",
+        "pythons/3.12 venv",
+    ),
+    "a version keeper, whole though it is a checkout": (".pyenv/shims/python, .pyenv/.git/", ".pyenv/shims", ".pyenv"),
+    "what links lead to": (
+        f"{TOOL}/bin/tool, {TOOL}/pyvenv.cfg =, {SINGLE}, {LINKS}",
+        ".local/bin",
+        f".local/bin {SINGLE} {TOOL}",
+    ),
+    "each hop of a chain of links": (
+        f"{STORE}/bin/python3, {STORE}/lib/, store/python-3.12 -> {STORE}, links/a -> store/python-3.12/bin/python3",
+        "links",
+        f"links store/python-3.12 {STORE}",
+    ),
+}  # fmt: skip
 
 
-def test_a_folder_of_programs_without_an_installation_comes_alone(home: Path) -> None:
-    program(home / ".docker" / "bin" / "docker")
-    (home / ".docker" / "config.json").write_text("secret")
-    assert roots(home, home / ".docker" / "bin") == [f"{home}/.docker/bin"]
-
-
-@pytest.mark.parametrize("entry", ["bin", ".local/bin"])
-def test_the_home_and_its_private_folders_never_come_whole(entry: str, home: Path) -> None:
-    program(home / entry / "tool")
-    (home / entry).parent.joinpath("lib").mkdir()
-    assert roots(home, home / entry) == [f"{home}/{entry}"]
-
-
-def test_nothing_above_the_home_comes_whole(home: Path) -> None:
-    program(home.parent / "bin" / "tool")
-    (home.parent / "lib").mkdir()
-    assert roots(home, home.parent / "bin") == [f"{home.parent}/bin"]
-
-
-def test_a_checkout_never_comes_whole(home: Path) -> None:
-    program(home / "project" / "bin" / "tool")
-    (home / "project" / "lib").mkdir()
-    (home / "project" / ".git").mkdir()
-    assert roots(home, home / "project" / "bin") == [f"{home}/project/bin"]
-
-
-def test_a_virtual_environment_brings_the_python_it_was_made_from(home: Path) -> None:
-    base = home / "pythons" / "3.12"
-    program(base / "bin" / "python3.12")
-    (base / "lib").mkdir()
-    venv = home / "project" / ".venv"
-    (venv / "bin").mkdir(parents=True)
-    (venv / "pyvenv.cfg").write_text("version = 3.12\n")
-    (venv / "bin" / "python").symlink_to(base / "bin" / "python3.12")
-    assert sorted(roots(home, venv / "bin")) == sorted([str(venv), str(base)])
-
-
-def test_a_virtual_environment_of_copies_names_its_python_in_its_config(home: Path) -> None:
-    base = home / "pythons" / "3.12"
-    program(base / "bin" / "python3.12")
-    (base / "lib").mkdir()
-    venv = home / "project" / ".venv"
-    program(venv / "bin" / "python")
-    (venv / "pyvenv.cfg").write_text(f"home = {base}/bin\n")
-    assert sorted(roots(home, venv / "bin")) == sorted([str(venv), str(base)])
-
-
-def test_a_version_keeper_comes_whole_although_it_is_a_checkout(home: Path) -> None:
-    program(home / ".pyenv" / "shims" / "python")
-    (home / ".pyenv" / ".git").mkdir()
-    assert roots(home, home / ".pyenv" / "shims") == [f"{home}/.pyenv"]
-
-
-def test_links_bring_what_they_lead_to(home: Path) -> None:
-    tool = home / ".local" / "share" / "venvs" / "tool"
-    program(tool / "bin" / "tool")
-    (tool / "pyvenv.cfg").write_text("")
-    single = program(home / ".local" / "share" / "single" / "1.0")
-    links = home / ".local" / "bin"
-    links.mkdir()
-    (links / "tool").symlink_to("../share/venvs/tool/bin/tool")
-    (links / "single").symlink_to(single)
-    (links / "broken").symlink_to(home / "gone")
-    assert sorted(roots(home, links)) == sorted([str(links), str(tool), str(single)])
-
-
-def test_a_chain_of_links_is_followed_hop_by_hop(home: Path) -> None:
-    real = home / "store" / "python-3.12.4"
-    program(real / "bin" / "python3")
-    (real / "lib").mkdir()
-    (home / "store" / "python-3.12").symlink_to(real)
-    links = home / "links"
-    links.mkdir()
-    (links / "python").symlink_to(home / "store" / "python-3.12" / "bin" / "python3")
-    assert sorted(roots(home, links)) == sorted(
-        [str(links), str(home / "store" / "python-3.12"), str(real)]
-    )
+@pytest.mark.parametrize(("layout", "entry", "brought"), BROUGHT.values(), ids=BROUGHT)
+def test_an_entry_of_path_brings(home: Path, layout: str, entry: str, brought: str) -> None:
+    lay_out(home, layout)
+    expected = [os.path.normpath(home / each) for each in brought.split()]
+    assert sorted(roots(home, os.path.normpath(home / entry))) == expected
 
 
 def test_rust_brings_its_toolchains_but_not_its_credentials(home: Path) -> None:
