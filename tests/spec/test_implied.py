@@ -51,8 +51,20 @@ def clashes(found: ImpliedOrder) -> list[str]:
     return sorted({NAMES[clash.first] + NAMES[clash.second] for clash in found.clashes})
 
 
-def absent(_path: str) -> bool:
-    return False
+def project(text: str) -> list[Spec]:
+    """`a create x read? y, b<a edit x:1-5`: specs with what they depend on, and their files; `?` is optional."""
+    specs = []
+    for part in text.split(", "):
+        head, *words = part.split(" ")
+        name, _, needs = head.partition("<")
+        files = [
+            ref(action.rstrip("?"), path, optional=action.endswith("?"), lines=lines)
+            for action, (path, _, lines) in zip(
+                words[::2], (word.partition(":") for word in words[1::2]), strict=True
+            )
+        ]
+        specs.append(spec(name, *files, needs=needs))
+    return specs
 
 
 def test_who_creates_a_file_comes_before_all_that_read_or_edit_it() -> None:
@@ -64,78 +76,48 @@ def test_who_creates_a_file_comes_before_all_that_read_or_edit_it() -> None:
     assert found.clashes == (WriteClash(0, 1, "x"),)
 
 
-def test_two_writers_of_a_file_that_is_there_clash_and_have_no_order() -> None:
-    found = implied([spec("a", ref("edit")), spec("b", ref("write"))])
-    assert found == ImpliedOrder((), (WriteClash(0, 1, "x"),), ())
+IMPLIED = {
+    # fact: (specs, whether the file is there, orders, clashes, how many orders are dropped)
+    "two writers of a file that is there clash and have no order": ("a edit x, b write x", True, "", "ab", 0),
+    "a reader and a writer of a file that is there clash": ("a read x, b edit x", True, "", "ab", 0),
+    "two readers have nothing to do with each other": ("a read x, b read x", True, "", "", 0),
+    "lines apart in one file clash all the same": ("a edit x:1-5, b edit x:50-60", True, "", "ab", 0),
+    "names that a file system may fold are one file": ("a create App.py, b read app.py", True, "ab", "", 0),
+    "tasks in order do not clash": ("a edit x, b<a edit y, c<b edit x", True, "", "", 0),
+    "create or edit creates what is not there yet": ("a read x, b write x", False, "ba", "", 0),
+    "create or edit edits what is there": ("a read x, b write x", True, "", "ab", 0),
+    "several that may create a file clash and its readers follow all": (
+        "a read x, b write x, c write x", False, "ba ca", "bc", 0
+    ),
+    "who says create goes before who may": ("a write x, b create x", False, "ba", "", 0),
+    "an optional file gives no order": ("a create x, b read? x", True, "", "ab", 0),
+    "two that delete a file say nothing": ("a delete x, b delete x, c read x", True, "", "ab ac bc", 0),
+    "a file that comes and goes is created first where it is not there": (
+        "a delete x, b create x, c read x", False, "ba bc ca", "", 0
+    ),
+    "a file that comes and goes gives no order where it is there": (
+        "a delete x, b create x, c read x", True, "", "ab ac bc", 0
+    ),
+    "depends_on wins by way of others": ("a<b create x, b<c, c read x", True, "", "", 1),
+    "files that contradict each other give the order of the first": (
+        "a create x read y, b create y read x", True, "ab", "", 1
+    ),
+}  # fmt: skip
 
 
-def test_a_reader_and_a_writer_of_a_file_that_is_there_clash() -> None:
-    assert implied([spec("a", ref("read")), spec("b", ref("edit"))]).clashes == (
-        WriteClash(0, 1, "x"),
-    )
-
-
-def test_two_readers_have_nothing_to_do_with_each_other() -> None:
-    assert implied([spec("a", ref("read")), spec("b", ref("read"))]) == ImpliedOrder()
-
-
-def test_lines_apart_in_one_file_clash_all_the_same() -> None:
-    specs = [spec("a", ref("edit", lines="1-5")), spec("b", ref("edit", lines="50-60"))]
-    assert clashes(implied(specs)) == ["ab"]
-
-
-def test_names_that_a_file_system_may_fold_are_one_file() -> None:
-    specs = [spec("a", ref("create", "App.py")), spec("b", ref("read", "app.py"))]
-    assert orders(implied(specs)) == ["ab"]
-
-
-def test_tasks_in_order_do_not_clash() -> None:
-    specs = [
-        spec("a", ref("edit")),
-        spec("b", ref("edit", "y"), needs="a"),
-        spec("c", ref("edit"), needs="b"),
-    ]
-    assert implied(specs) == ImpliedOrder()
-
-
-def test_create_or_edit_creates_what_is_not_there_yet() -> None:
-    specs = [spec("a", ref("read")), spec("b", ref("write"))]
-    assert orders(implied(specs, is_there=absent)) == ["ba"]
-    assert orders(implied(specs)) == []
-
-
-def test_several_that_may_create_a_file_clash_and_its_readers_follow_all() -> None:
-    found = implied(
-        [spec("a", ref("read")), spec("b", ref("write")), spec("c", ref("write"))], is_there=absent
-    )
-    assert (orders(found), clashes(found)) == (["ba", "ca"], ["bc"])
-
-
-def test_who_says_create_goes_before_who_may() -> None:
-    specs = [spec("a", ref("write")), spec("b", ref("create"))]
-    assert orders(implied(specs, is_there=absent)) == ["ba"]
-
-
-def test_an_optional_file_gives_no_order() -> None:
-    found = implied([spec("a", ref("create")), spec("b", ref("read", optional=True))])
-    assert (orders(found), clashes(found)) == ([], ["ab"])
+@pytest.mark.parametrize(
+    ("specs", "there", "order", "clash", "dropped"), IMPLIED.values(), ids=IMPLIED
+)
+def test_files_imply(specs: str, *, there: bool, order: str, clash: str, dropped: int) -> None:
+    found = implied(project(specs), is_there=lambda _path: there)
+    assert (" ".join(orders(found)), " ".join(clashes(found))) == (order, clash)
+    assert len(found.dropped) == dropped
 
 
 def test_who_deletes_a_file_comes_last() -> None:
     found = implied([spec("a", ref("delete")), spec("b", ref("read")), spec("c", ref("edit"))])
     assert orders(found) == ["ba", "ca"]
     assert {link.kind for link in found.links} == {DependencyKind.USE_DELETE}
-
-
-def test_two_that_delete_a_file_say_nothing() -> None:
-    found = implied([spec("a", ref("delete")), spec("b", ref("delete")), spec("c", ref("read"))])
-    assert (orders(found), clashes(found)) == ([], ["ab", "ac", "bc"])
-
-
-def test_a_file_that_comes_and_goes_is_created_first_where_it_is_not_there() -> None:
-    specs = [spec("a", ref("delete")), spec("b", ref("create")), spec("c", ref("read"))]
-    assert orders(implied(specs, is_there=absent)) == ["ba", "bc", "ca"]
-    assert orders(implied(specs)) == []
 
 
 def test_next_task_is_an_order_where_told_so_only() -> None:
@@ -151,22 +133,6 @@ def test_next_task_is_an_order_where_told_so_only() -> None:
 def test_depends_on_wins_over_the_files() -> None:
     found = implied([spec("a", ref("create"), needs="b"), spec("b", ref("read"))])
     assert found == ImpliedOrder((), (), (Dependency(0, 1, DependencyKind.CREATE_READ, "x"),))
-
-
-def test_depends_on_wins_by_way_of_others() -> None:
-    found = implied(
-        [spec("a", ref("create"), needs="b"), spec("b", needs="c"), spec("c", ref("read"))]
-    )
-    assert (orders(found), len(found.dropped)) == ([], 1)
-
-
-def test_files_that_contradict_each_other_give_the_order_of_the_first() -> None:
-    specs = [
-        spec("a", ref("create", "x"), ref("read", "y")),
-        spec("b", ref("create", "y"), ref("read", "x")),
-    ]
-    found = implied(specs)
-    assert (orders(found), clashes(found), len(found.dropped)) == (["ab"], [], 1)
 
 
 def test_a_circle_of_depends_on_is_printed() -> None:
