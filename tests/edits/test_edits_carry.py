@@ -22,67 +22,46 @@ def versions(old: list[str], new: list[str]) -> Versions:
 
 
 OLD = [f"line {number}\n" for number in range(1, 11)]
+CHANGED = [*OLD[:4], "changed\n", *OLD[5:]]
+SWAPPED = [*OLD[5:], *OLD[:5]]
+TOOLS = ["@tool\n", "a\n", "\n", "@tool\n", "b\n", "\n", "@tool\n", "c\n"]
+ABC = ["a\n", "b\n", "c\n"]
+GAP = ["a\n", "\n", "x\n", "\n", "b\n"]
+CARRIED: dict[str, tuple[Versions, tuple[int, int], tuple[int, int] | str]] = {
+    # fact: (the versions, the lines cited, the lines now or a pattern of the error)
+    "lines below a removed block move up": (versions(OLD, OLD[3:]), (7, 9), (4, 6)),
+    "lines above a change stay": (versions(OLD, [*OLD[:5], "new\n", *OLD[6:]]), (1, 3), (1, 3)),
+    "lines below an insertion move down": (versions(OLD, ["a\n", "b\n", *OLD]), (2, 2), (4, 4)),
+    "a change inside": (versions(OLD, CHANGED), (3, 7), r"lines 3-7 of f\.py"),
+    "a line inside that is gone": (versions(OLD, [*OLD[:4], *OLD[5:]]), (3, 7), r"lines 3-7 of f\.py"),
+    "an insertion inside": (versions(OLD, [*OLD[:4], "in between\n", *OLD[4:]]), (3, 7), r"lines 3-7 of f\.py"),
+    "the message quotes the line that changed": (versions(OLD, CHANGED), (5, 5), r"line 5 \(`line 5`\)"),
+    "a range beyond the old file": (versions(OLD, OLD), (9, 11), "it had 10 lines then"),
+    "a removal that could begin a line later keeps its neighbours": (
+        Versions("f.py", TOOLS, TOOLS[:3] + TOOLS[6:], [LineHunk(4, 7, 4, 4)]), (7, 8), (4, 5)
+    ),
+    "an insertion that could begin a line later is outside the range": (
+        Versions("f.py", ["a\n", "\n", "b\n"], GAP, [LineHunk(1, 1, 1, 3)]), (1, 2), (1, 2)
+    ),
+    "a block that was moved up whole": (versions(OLD, SWAPPED), (6, 9), (1, 4)),
+    "a block that was moved down whole": (versions(OLD, SWAPPED), (1, 4), (6, 9)),
+    "a block that stands twice is not guessed at": (
+        Versions("f.py", ["head\n", *ABC], ["a\n", "x\n", "b\n", "c\n", *ABC, "y\n", *ABC], [LineHunk(0, 4, 0, 11)]),
+        (2, 4),
+        r"lines 2-4 of f\.py",
+    ),
+}  # fmt: skip
 
 
-def test_lines_below_a_removed_block_move_up() -> None:
-    assert map_lines(LineRange(7, 9), versions(OLD, OLD[3:])) == LineRange(4, 6)
-
-
-def test_lines_above_a_change_stay() -> None:
-    assert map_lines(LineRange(1, 3), versions(OLD, [*OLD[:5], "new\n", *OLD[6:]])) == LineRange(
-        1, 3
-    )
-
-
-def test_lines_below_an_insertion_move_down() -> None:
-    assert map_lines(LineRange(2, 2), versions(OLD, ["a\n", "b\n", *OLD])) == LineRange(4, 4)
-
-
-@pytest.mark.parametrize(
-    "new",
-    [[*OLD[:4], "changed\n", *OLD[5:]], [*OLD[:4], *OLD[5:]], [*OLD[:4], "in between\n", *OLD[4:]]],
-    ids=["changed", "gone", "inserted"],
-)
-def test_a_change_inside_the_range_is_refused(new: list[str]) -> None:
-    with pytest.raises(EditError, match=r"lines 3-7 of f\.py"):
-        map_lines(LineRange(3, 7), versions(OLD, new))
-
-
-def test_the_message_quotes_the_line_that_changed() -> None:
-    with pytest.raises(EditError, match=r"line 5 \(`line 5`\)"):
-        map_lines(LineRange(5, 5), versions(OLD, [*OLD[:4], "changed\n", *OLD[5:]]))
-
-
-def test_a_range_beyond_the_old_file_is_refused() -> None:
-    with pytest.raises(EditError, match="it had 10 lines then"):
-        map_lines(LineRange(9, 11), versions(OLD, OLD))
-
-
-def test_a_removal_that_could_begin_a_line_later_keeps_its_neighbours() -> None:
-    old = ["@tool\n", "a\n", "\n", "@tool\n", "b\n", "\n", "@tool\n", "c\n"]
-    later = Versions("f.py", old, old[:3] + old[6:], [LineHunk(4, 7, 4, 4)])
-    assert map_lines(LineRange(7, 8), later) == LineRange(4, 5)
-
-
-def test_an_insertion_that_could_begin_a_line_later_is_outside_the_range() -> None:
-    old = ["a\n", "\n", "b\n"]
-    new = ["a\n", "\n", "x\n", "\n", "b\n"]
-    read_early = Versions("f.py", old, new, [LineHunk(1, 1, 1, 3)])
-    assert map_lines(LineRange(1, 2), read_early) == LineRange(1, 2)
-
-
-def test_a_block_that_was_moved_whole_is_found() -> None:
-    new = [*OLD[5:], *OLD[:5]]
-    assert map_lines(LineRange(6, 9), versions(OLD, new)) == LineRange(1, 4)
-    assert map_lines(LineRange(1, 4), versions(OLD, new)) == LineRange(6, 9)
-
-
-def test_a_block_that_stands_twice_is_not_guessed_at() -> None:
-    old = ["head\n", "a\n", "b\n", "c\n"]
-    new = ["a\n", "x\n", "b\n", "c\n", "a\n", "b\n", "c\n", "y\n", "a\n", "b\n", "c\n"]
-    hunks = [LineHunk(0, 4, 0, 11)]
-    with pytest.raises(EditError):
-        map_lines(LineRange(2, 4), Versions("f.py", old, new, hunks))
+@pytest.mark.parametrize(("found", "cited", "now"), CARRIED.values(), ids=CARRIED)
+def test_cited_lines_are_carried_or_refused(
+    found: Versions, cited: tuple[int, int], now: tuple[int, int] | str
+) -> None:
+    if isinstance(now, tuple):
+        assert map_lines(LineRange(*cited), found) == LineRange(*now)
+        return
+    with pytest.raises(EditError, match=now):
+        map_lines(LineRange(*cited), found)
 
 
 @given(

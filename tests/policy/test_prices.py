@@ -33,14 +33,21 @@ def test_the_configs_price_wins_over_the_list():
     assert priced.source == "config"
 
 
-def test_a_price_without_a_cached_rate_bills_all_input_alike():
-    overrides = {"mine": {"input": 1, "output": 2}}
-    assert cost("mine", Usage(1, 1_000_000, 1_000_000, 0), overrides).cost_usd == 1
-
-
-def test_money_is_exact():
-    overrides = {"mine": {"input": 0.1, "output": 0.2}}
-    assert str(cost("mine", Usage(1, 1, 0, 1), overrides).cost_usd) == "3E-7"
+@pytest.mark.parametrize(
+    ("usage", "price", "expected"),
+    [
+        pytest.param((1_000_000, 1_000_000, 0), (1, 2), "1", id="without a cached rate all input is alike"),
+        pytest.param((1, 0, 1), (0.1, 0.2), "3E-7", id="money is exact"),
+        pytest.param((None, None, None), (0, 0), "0", id="what is declared free is, whatever it used"),
+        pytest.param((1_000_000, None, 0), None, "1", id="an unknown cached count gives the upper bound"),
+        pytest.param((1_000_000, 9_000_000, 0), None, "0.1", id="more cached than sent is no discount"),
+        pytest.param((6_000, 0, 1_500), None, "0.0135", id="an estimate has nothing cached"),
+    ],
+)  # fmt: skip
+def test_usage_costs(usage, price, expected):
+    model = "mine" if price else LISTED
+    overrides = {"mine": dict(zip(("input", "output"), price, strict=True))} if price else {}
+    assert cost(model, Usage(1, *usage), overrides).cost_usd == Decimal(expected)
 
 
 @pytest.mark.parametrize("model", ["qwen2.5-coder:14b", "deepseek-r1:7b", "no-such-model", ""])
@@ -49,25 +56,12 @@ def test_a_model_on_no_list_is_unpriced_and_not_free(model):
     assert (priced.cost_usd, priced.source, priced.rates) == (None, "unpriced", None)
 
 
-def test_a_model_that_is_declared_free_costs_nothing_whatever_it_used():
-    overrides = {"local": {"input": 0, "output": 0}}
-    assert cost("local", Usage(1, None, None, None), overrides).cost_usd == 0
-
-
 @pytest.mark.parametrize("usage", [Usage(1, None, 0, 5), Usage(1, 5, 0, None), Usage()])
 def test_unknown_usage_has_no_cost_but_its_rates_stand(usage):
     for overrides in ({}, {LISTED: {"input": 1, "output": 5}}):
         priced = cost(LISTED, usage, overrides)
         assert priced.cost_usd is None
         assert priced.rates is not None
-
-
-def test_an_unknown_cached_count_gives_the_upper_bound():
-    assert cost(LISTED, Usage(1, 1_000_000, None, 0)).cost_usd == 1
-
-
-def test_more_cached_than_sent_is_not_a_discount():
-    assert cost(LISTED, Usage(1, 1_000_000, 9_000_000, 0)).cost_usd == Decimal("0.1")
 
 
 def test_a_large_prompt_pays_its_own_tier():
@@ -98,11 +92,6 @@ def test_the_hour_decides_where_prices_have_peaks():
 )
 def test_a_model_is_found_by_its_provider_or_its_name(model, base_url):
     assert cost(model, Usage(1, 1_000_000, 0, 0), base_url=base_url).cost_usd == 1
-
-
-def test_an_estimate_is_priced_with_nothing_cached():
-    priced = cost(LISTED, Usage(1, 6_000, 0, 1_500))
-    assert priced.cost_usd == Decimal("0.0135")
 
 
 @pytest.mark.parametrize("bad", [None, "cheap", -1, True, "inf", "nan", [1]])
