@@ -194,6 +194,12 @@ class World:
         code, *printed = run_forked(arguments, cwd=folder, env=variables, timeout=TIMEOUT_SECONDS)
         return Outcome(code, *(text.decode(errors="replace") for text in printed))
 
+    def start(self, *arguments: str, env: Environment | None = None) -> subprocess.Popen[bytes]:
+        """Start `minitask` in a session of its own, which prints nothing; for what ends it before its end."""
+        quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        call: Any = {"cwd": self.root, "env": environment(env), "start_new_session": True}
+        return subprocess.Popen((*MINITASK, *arguments), **call, **quiet)
+
     def exec(self, spec: str, *arguments: str, **options: Any) -> Outcome:
         """Run `minitask exec … --json`."""
         return self.minitask("exec", spec, *arguments, "--json", **options)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import pty
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from executors.model_server import Received, Script, ScriptedServer, completion
-from world import Outcome, World
+from world import MINITASK, TIMEOUT_SECONDS, Outcome, World, environment
 
 TIERS = ("free", "cheap", "balanced", "frontier")
 B = "```text path=b.txt\nb\n```\n"
@@ -80,3 +83,34 @@ def answering(**replies: str | Callable[[Received], str]) -> tuple[list[tuple[st
         return completion(reply(request) if callable(reply) else reply)
 
     return asked, answer
+
+
+def on_terminal(
+    world: World,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    typed: str = "",
+    first: Callable[[], object] = lambda: None,
+) -> tuple[int, str]:
+    """Run `minitask` on a terminal of its own, and type an answer once it asks; its exit code and what it printed."""
+    process, terminal = pty.fork()
+    if process == 0:
+        variables = environment({"TERM": "xterm-256color", "COLUMNS": "120", **(env or {})})
+        os.chdir(world.root)
+        os.execvpe(MINITASK[0], [*MINITASK, *arguments], variables)
+    printed, has_typed, deadline = b"", False, time.monotonic() + TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:  # Linux says so where nobody has the other end
+            break
+        if not part:
+            break
+        printed += part
+        if typed and b"[Y/n]" in printed and not has_typed:
+            first()
+            os.write(terminal, typed.encode())
+            has_typed = True
+    _, status = os.waitpid(process, 0)
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(status), printed.decode()

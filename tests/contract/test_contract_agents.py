@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -310,12 +309,8 @@ def test_the_key_is_in_a_variable_and_in_nobodys_arguments(
     check = f'[ "$(echo -n $OPENAI_API_KEY | wc -c)" = {len(key)} ] && {GOOD}'
     agent(f"{check}\nsleep 0.5", api_key_env="MY_KEY", sandbox=sandbox)
     task(world)
-    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    env = {**os.environ, "MY_KEY": key}
     shown: list[int] = []
-    with subprocess.Popen(
-        (*MINITASK, "exec", "p/01-b"), cwd=world.root, env=env, **quiet
-    ) as process:
+    with world.start("exec", "p/01-b", env={"MY_KEY": key}) as process:
         while process.poll() is None:
             shown += running(key)
             time.sleep(0.05)
@@ -349,9 +344,7 @@ def test_one_whose_minitask_is_ended_does_not_outlive_the_next_command(
 ) -> None:
     agent(f"[ -e gone.log ] && exit\nsleep {mark}")
     task(world)
-    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    call: Any = {"cwd": world.root, "start_new_session": True, **quiet}
-    with subprocess.Popen((*MINITASK, "exec", "p/01-b"), **call) as process:
+    with world.start("exec", "p/01-b") as process:
         while not running(mark):
             time.sleep(0.05)
         process.send_signal(end)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -35,7 +34,7 @@ from executors.model_server import (
     reset,
     scripted_server,
 )
-from world import MINITASK, World
+from world import World
 
 KINDS: dict[str, type[Batches]] = {"anthropic": AnthropicBatches, "openai": OpenAiBatches}
 MODELS = {"anthropic": "claude-haiku-4-5", "openai": "gpt-5.4-mini"}
@@ -187,9 +186,7 @@ def journals(world: World) -> list[Path]:
 
 def interrupt(world: World, moment: Any, end: signal.Signals) -> int:
     """Begin the run, and end it by a signal at the moment; its exit code."""
-    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    call: Any = {"cwd": world.root, "start_new_session": True, **quiet}
-    with subprocess.Popen((*MINITASK, "run", "p", "--batch"), **call) as process:
+    with world.start("run", "p", "--batch") as process:
         assert moment.wait(20), "the moment did not come"
         process.send_signal(end)
         return process.wait(5)

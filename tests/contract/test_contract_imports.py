@@ -19,10 +19,7 @@ UNKNOWN = {
 KNOWN = {
     "standard library": ("a.py", "import tomllib, os.path\n"),
     "guarded": ("a.py", "try:\n    import no_such_thing\nexcept ImportError:\n    x = 1\n"),
-    "only for types": (
-        "a.py",
-        "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    import no_such_thing\n",
-    ),
+    "only for types": ("a.py", "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    import no_such_thing\n"),
     "declared": ("a.py", "import declared_thing\n"),
     "by another name": ("a.py", "import sklearn, bs4, dateutil, yaml, PIL, google.cloud\n"),
     "used already": ("a.py", "import used_thing\n"),
@@ -33,7 +30,7 @@ KNOWN = {
     "of an alias": ("a.ts", "import x from '@/lib'\nimport y from 'aliased/lib'\n"),
     "in a text": ("a.js", "const x = \"import y from 'no-such-thing'\"\n"),
     "another language": ("a.rb", "require 'no_such_thing'\n"),
-}
+}  # fmt: skip
 BASE: dict[str, str | bytes] = {
     "requirements.txt": "declared-thing>=1\nscikit-learn\nbeautifulsoup4\npython-dateutil\nPyYAML\nPillow\n"
     "google-cloud-storage\n",

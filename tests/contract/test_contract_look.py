@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
 import signal
 import subprocess
@@ -12,34 +10,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from contract.kit import on_terminal
 from minitask.cli.terminal import show
 from world import MINITASK, World, environment
-
-
-def on_terminal(world: World, *arguments: str, **env: str) -> str:
-    """All that a command prints on a terminal."""
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        (*MINITASK, *arguments),
-        cwd=world.root,
-        env=environment({"TERM": "xterm-256color", "COLUMNS": "120", **env}),
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-    )
-    os.close(follower)
-    chunks = []
-    while True:
-        try:
-            chunk = os.read(leader, 65536)
-        except OSError:  # Linux says so where nobody has the other end
-            break
-        if not chunk:
-            break
-        chunks.append(chunk)
-    process.wait()
-    os.close(leader)
-    return b"".join(chunks).decode()
 
 
 def test_diff_prints_an_attempt_and_what_a_person_added(world: World) -> None:
@@ -95,10 +68,10 @@ def test_a_terminal_gets_colours(
     world: World, arguments: tuple[str, ...], env: dict[str, str], *, is_colored: bool
 ) -> None:
     world.task("p/01-b", whole={"b.txt": "b\n"}, validation="test -f b.txt")
-    shown = on_terminal(world, *arguments, "exec", "p/01-b", **env)
+    shown = on_terminal(world, *arguments, "exec", "p/01-b", env=env)[1]
     assert ("\x1b[32m✓" in shown) == is_colored, shown
     assert "p/01-b: merged" in shown
-    error = on_terminal(world, *arguments, "exec", "p/01-c", **env)
+    error = on_terminal(world, *arguments, "exec", "p/01-c", env=env)[1]
     assert ("\x1b[31merror" in error) == is_colored
     assert "\x1b[" not in world.minitask("status").stdout
 
@@ -106,7 +79,7 @@ def test_a_terminal_gets_colours(
 def test_a_diff_cannot_steer_a_terminal(world: World) -> None:
     world.task("p/01-b", whole={"b.txt": "a\x1b]0;owned\x07b\n"}, validation="test -f b.txt")
     world.exec("p/01-b")
-    assert "\x1b]0" not in on_terminal(world, "diff", "p/01-b")
+    assert "\x1b]0" not in on_terminal(world, "diff", "p/01-b")[1]
     assert "\x1b]0;owned\x07" in world.minitask("diff", "p/01-b").stdout, "a patch is exact"
 
 
@@ -115,7 +88,7 @@ def test_a_run_lists_each_task_once_and_notifies(world: World) -> None:
         world.task(
             f"p/0{number}-b", whole={f"{number}.txt": "x\n"}, validation=f"test -f {number}.txt"
         )
-    shown = on_terminal(world, "run", "p", "--notify", 'echo "$MINITASK_RESULT" > ../result')
+    shown = on_terminal(world, "run", "p", "--notify", 'echo "$MINITASK_RESULT" > ../result')[1]
     last = shown.rpartition("\x1b[?25h")[2]
     assert "2 of 2 on main" in last
     assert "01-b" not in last

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from executors.model_server import Received, Script, ScriptedServer, completion
-from world import MINITASK, Checkpoint, World
+from world import Checkpoint, World
 
 GOOD = "```text path=b.txt\nb\n```\n"
 RED = "```text path=b.txt\nnot b\n```\n"
@@ -44,8 +44,7 @@ class Holding:
 @contextlib.contextmanager
 def killed(world: World, holding: Holding, *arguments: str) -> Iterator[None]:
     """Run `minitask`, and kill it once the server holds its request; replies are given from then on."""
-    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen((*MINITASK, *arguments), cwd=world.root, **quiet) as process:
+    with world.start(*arguments) as process:
         assert holding.asked.wait(20), "the server was not asked"
         process.kill()
     holding.go.set()
@@ -142,8 +141,7 @@ def test_every_call_of_a_killed_run_is_on_record(world: World) -> None:
         for number in range(3):
             path = f"{number}.txt"
             world.task(f"p/0{number}-x", writes=[path], validation=f"grep -qx b {path}", title=path)
-        quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        with subprocess.Popen((*MINITASK, "run", "p"), cwd=world.root, **quiet) as process:
+        with world.start("run", "p") as process:
             meet.wait(20)
             process.kill()
         go.set()

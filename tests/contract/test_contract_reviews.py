@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 from decimal import Decimal
 from typing import Any
@@ -25,7 +24,7 @@ from contract.kit import (
     writes,
 )
 from executors.model_server import Received, error, scripted_server
-from world import MINITASK, World
+from world import World
 
 
 @pytest.mark.variant
@@ -355,8 +354,7 @@ def test_a_kill_during_the_review_loses_neither_the_work_nor_the_cost(world: Wor
         return answer(request)
 
     with ladder(world, serve, gates=GATES):
-        quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        with subprocess.Popen((*MINITASK, "exec", "p/01-b"), cwd=world.root, **quiet) as process:
+        with world.start("exec", "p/01-b") as process:
             assert held.wait(20)
             process.kill()
         go.set()

@@ -93,13 +93,10 @@ def test_a_run_that_cannot_fail_fails_the_task(
     ("files", "validation"),
     [
         ({"test_calc.py": TESTS}, f"cd . && {PYTEST} -k add 2>&1 | tail -1"),
-        (
-            {"tests/__init__.py": "", "tests/test_calc.py": UNIT},
-            f"{UNITTEST} discover -s tests -t .",
-        ),
+        ({"tests/__init__.py": "", "tests/test_calc.py": UNIT}, f"{UNITTEST} discover -s tests -t ."),
         ({"test_calc.py": UNIT}, f"python test_calc.py && {UNITTEST} test_calc"),
     ],
-)
+)  # fmt: skip
 def test_an_honest_run_lands(world: World, files: dict[str, str], validation: str) -> None:
     result = attempt(world, {"calc.py": WRONG, **files}, {"calc.py": RIGHT}, validation)
     assert result["verdict"] == "merged", result["reason"]
@@ -324,12 +321,10 @@ JUDGED = {"check.sh": CHECK, "a.txt": "one\n", "b.txt": "one\n"}
 BOTH = {"a.txt": "two\n", "b.txt": "three\n"}
 LESS = {
     "a step is gone": CHECK.replace("grep -q three b.txt\n", "echo done\n"),
-    "a step in a condition": CHECK.replace(
-        "grep -q three b.txt", "if grep -q three b.txt; then echo; fi"
-    ),
+    "a step in a condition": CHECK.replace("grep -q three b.txt", "if grep -q three b.txt; then echo; fi"),
     "an early end": CHECK.replace("grep -q three", "[ -s b.txt ] && exit 0\ngrep -q three"),
     "a function in place of a program": CHECK.replace("set -e", "set -e\ngrep() { :; }"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", LESS)

@@ -239,7 +239,7 @@ def test_an_interrupt_ends_the_wait_for_another_try(world: World) -> None:
         return error(429, "busy", headers={"Retry-After": "400"})
 
     with serving(world, reply, tasks=1) as server:
-        with subprocess.Popen((*MINITASK, "run", "p"), cwd=world.root) as process:
+        with world.start("run", "p") as process:
             assert asked.wait(30)
             time.sleep(0.5)
             process.send_signal(signal.SIGINT)
@@ -256,8 +256,7 @@ def test_an_agent_does_not_outlive_a_run_that_is_told_to_end(world: World, tmp_p
     world.configure(**agent_settings(program, "{prompt_file}"), sandbox="none")
     world.task("p/00-x", writes=["0.txt"], validation="grep -qx b 0.txt", title="Quick")
     world.task("p/01-x", writes=["1.txt"], validation="grep -qx b 1.txt", title="Slow")
-    command = (*MINITASK, "run", "p")
-    with subprocess.Popen(command, cwd=world.root) as process:
+    with world.start("run", "p") as process:
         while process.poll() is None and not pids.exists():
             time.sleep(0.05)
         process.terminate()
@@ -274,7 +273,7 @@ def test_an_agent_does_not_start_in_a_run_that_was_interrupted(
     world.configure(**agent_settings(program, "{prompt_file}"), sandbox="none")
     for number in range(4):
         world.task(f"p/0{number}-x", writes=[f"{number}.txt"], validation=f"test -s {number}.txt")
-    with subprocess.Popen((*MINITASK, "run", "p"), cwd=world.root) as process:
+    with world.start("run", "p") as process:
         while process.poll() is None and not began.exists():
             time.sleep(0.002)
         process.send_signal(signal.SIGINT)

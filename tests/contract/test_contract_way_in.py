@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import shlex
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from contract.kit import on_terminal
 from executors.model_server import Received, Reply, ollama_chat, ollama_error, raw, scripted_server
 from world import MINITASK, World, run, write_program
 
@@ -134,7 +133,7 @@ def test_a_models_check_runs_without_a_sandbox_only_once_it_is_agreed_to(
     ollama = Ollama(plans=(f"edit: app.py\ncheck: touch {tmp_path}/ran && false\n",))
     with beside(app, ollama) as env:
         env |= {"MINITASK_SANDBOX": "none"}
-        ended, printed = on_terminal(app, ("do", "Say hello"), "n\n", env)
+        ended, printed = on_terminal(app, "do", "Say hello", typed="n\n", env=env)
     assert (ended, "nothing was written" in printed) == (0, True), printed
     assert not (tmp_path / "ran").exists()
 
@@ -215,17 +214,14 @@ def test_a_dry_run_asks_nobody_and_writes_nothing(
         (("Say hello", "--yes"), "minitask do 'Say hello' --edit PATH --check CMD"),
         (("Say it", "--edit", "app.py", "--yes"), "minitask do 'Say it' --edit app.py --check CMD"),
         (("Say hello", *GIVEN, "--yes"), "minitask init"),
-        (
-            ("Say hello", "--edit", "no.py", "--check", "grep -q x no.py", "--yes"),
-            "name it with --create",
-        ),
+        (("Say hello", "--edit", "no.py", "--check", "grep -q x no.py", "--yes"), "name it with --create"),
         (("Say hello", "--edit", "no.py", "--check", "grep -q x no.py", "--yes"), "E203 no.py"),
         (("Say hello", "--create", "app.py", *GIVEN[2:], "--yes"), "E204 app.py"),
         (("Say hello", "--create", "app.py", *GIVEN[2:], "--yes"), "name it with --edit"),
         (("Say hello", "--edit", "new.py", *GIVEN[2:], "--yes"), "git add -- new.py && git commit"),
         (("Say hello", "--edit", "../x", *GIVEN[2:], "--yes"), "no file inside"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_run_is_said_with_a_way_out_before_anything_is_written(
     app: World, arguments: tuple[str, ...], words: str
 ) -> None:
@@ -295,7 +291,7 @@ def test_paths_are_those_of_the_folder_where_the_user_stands(app: World) -> None
 @pytest.mark.parametrize(("typed", "code", "merged"), [("n\n", 0, False), ("\n", 0, True)])
 def test_on_a_terminal_the_user_is_asked(app: World, typed: str, code: int, merged: bool) -> None:
     with beside(app, Ollama()) as env:
-        ended, printed = on_terminal(app, ("do", "Say hello", *GIVEN), typed, env)
+        ended, printed = on_terminal(app, "do", "Say hello", *GIVEN, typed=typed, env=env)
     assert ended == code, printed
     assert ("merged" in printed, "nothing was written" in printed) == (merged, not merged)
     assert app.has("mini-projects/do/01-say-hello.md") == merged
@@ -305,40 +301,11 @@ def test_on_a_terminal_the_user_is_asked(app: World, typed: str, code: int, merg
 def test_a_branch_that_moves_while_the_user_is_asked_keeps_its_commit(app: World) -> None:
     with beside(app, Ollama()) as env:
         other = lambda: app.commit({"mini-projects/do/01-other.md": "# Notes\n"})  # noqa: E731
-        ended, printed = on_terminal(app, ("do", "Say hello", *GIVEN), "\n", env, first=other)
+        ended, printed = on_terminal(
+            app, "do", "Say hello", *GIVEN, typed="\n", env=env, first=other
+        )
     assert (ended, "do/02-say-hello: merged" in printed) == (0, True), printed
     assert app.has("mini-projects/do/01-other.md")
-
-
-def on_terminal(
-    world: World,
-    arguments: tuple[str, ...],
-    typed: str,
-    env: dict[str, str],
-    *,
-    first: Callable[[], object] = lambda: None,
-) -> tuple[int, str]:
-    """Run `minitask` on a terminal of its own and type an answer once it asks; its exit code and what it printed."""
-    process, terminal = pty.fork()
-    if process == 0:
-        os.chdir(world.root)
-        os.execvpe(MINITASK[0], [*MINITASK, *arguments], {**os.environ, **env})
-    printed, has_typed, deadline = b"", False, time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            part = os.read(terminal, 4096)
-        except OSError:
-            break
-        if not part:
-            break
-        printed += part
-        if b"[Y/n]" in printed and not has_typed:
-            first()
-            os.write(terminal, typed.encode())
-            has_typed = True
-    _, status = os.waitpid(process, 0)
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(status), printed.decode()
 
 
 CLAUDE = {".claude/.credentials.json": '{"claudeAiOauth": {"accessToken": "x"}}'}

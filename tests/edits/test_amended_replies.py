@@ -65,10 +65,7 @@ TAKEN = {
 }  # fmt: skip
 REFUSED = {
     "a text that the result does not hold": (NEW, edit("new.txt", ("q", "Q"))),
-    "a text that only the base holds": (
-        edit("a.txt", ("one", "1"), ("three", "3")),
-        edit("a.txt", ("one", "i")),
-    ),
+    "a text that only the base holds": (edit("a.txt", ("one", "1"), ("three", "3")), edit("a.txt", ("one", "i"))),
     "an edit that was made, beside others": (TWO + FIRST, TWO + edit("a.txt", ("one", "1"))),
     "lines that were not shown": (FIRST, edit("long.txt", ("line 30", "LINE 30"))),
     "a whole file in place of one shown in part": (FIRST, whole("long.txt", "line 1\n")),
@@ -77,7 +74,7 @@ REFUSED = {
     "markers": (NEW, whole("new.txt", "x\n>>>>>>> REPLACE\n")),
     "all of it taken back": (TWO, edit("a.txt", ("two\n2", "two"))),
     "no edits": (TWO, "It is right as it is.\n"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", TAKEN)

@@ -813,16 +813,13 @@ class Cart:
         self.items = []
 """
 SEAMS = {
-    "the line below": (
-        "    def add(self, item):\n",
-        "        self.items.append(item)\n        self.count = 1\n",
-    ),
+    "the line below": ("    def add(self, item):\n", "        self.items.append(item)\n        self.count = 1\n"),
     "the rest of the body": (
         "    def add(self, item):\n",
         '        """Add."""\n        self.items.append(item)\n        self.notes.append(item)\n',
     ),
     "the next definition": ("        self.notes.append(item)\n", "\n    def clear(self):\n"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", SEAMS)

@@ -137,13 +137,11 @@ AROUND: tuple[Callable[[str], str], ...] = (
     lambda reply: f"{reply}\nIt prints:\n\n{fenced('', 'ok')}",
     lambda reply: f"<think>\n{fenced('path=x', 'draft')}</think>\n{reply}",
     lambda reply: f"Hm.\n{fenced('path=x', 'draft')}</think>\n{reply}",
-    lambda reply: (
-        f"<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>{reply}"
-    ),
+    lambda reply: (f"<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>{reply}"),
     lambda reply: fenced("markdown", reply, bar="``````"),
     lambda reply: reply * 2,
     lambda reply: reply.replace("\n", "\r\n"),
-)
+)  # fmt: skip
 
 
 @st.composite

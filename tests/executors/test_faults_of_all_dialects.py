@@ -146,15 +146,12 @@ def test_an_error_is_what_its_status_or_its_type_says(name, status, kind, expect
 @pytest.mark.parametrize(
     ("name", "reason", "usage"),
     [
-        *(
-            ("openai", reason, Usage(2, 200, None, 40))
-            for reason in ("length", "max_tokens", "MAX_TOKENS")
-        ),
+        *(("openai", reason, Usage(2, 200, None, 40)) for reason in ("length", "max_tokens", "MAX_TOKENS")),
         ("anthropic", "max_tokens", Usage(2, 200, 0, 40, 0, 0, None)),
         ("anthropic", "model_context_window_exceeded", Usage(2, 200, 0, 40, 0, 0, None)),
         ("ollama", "length", Usage(2, 20_000, 0, 40, 0, 0, None)),
     ],
-)
+)  # fmt: skip
 def test_a_reply_that_was_cut_off_twice_is_never_applied(name, reason, usage):
     run = Run(TONGUES[name], *[TONGUES[name].ended(reason)] * 2)
     assert (run.kind, run.failed.exit_code) == (FailureKind.CUT_OFF, 1)

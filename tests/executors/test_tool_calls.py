@@ -38,14 +38,11 @@ def read(executor: Any, body: object) -> ChatReply:
         ([{"type": "output_text", "text": "a"}], "a"),
         ([{"type": "text", "text": {"value": "a"}}], "a"),
         ([{"type": "reasoning", "text": "draft"}, {"type": "text", "text": "a"}], "a"),
-        (
-            [{"type": "thinking", "thinking": [{"type": "text", "text": "draft"}]}, {"text": "a"}],
-            "a",
-        ),
+        ([{"type": "thinking", "thinking": [{"type": "text", "text": "draft"}]}, {"text": "a"}], "a"),
         ([{"text": "draft", "thought": True}, {"text": "a"}], "a"),
         (None, ""),
     ],
-)
+)  # fmt: skip
 def test_the_text_of_a_message_is_that_of_its_parts_but_for_thoughts(
     content: object, text: str
 ) -> None:

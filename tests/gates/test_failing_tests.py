@@ -262,14 +262,11 @@ def test_a_spec_says_which_tests_may_go(words: str, *, allowed: bool) -> None:
     ("after", "told"),
     [
         (BEFORE.replace("two", "pair"), ""),
-        (
-            BEFORE.replace("test_two", "test_pair").replace("    assert two()", "    pass"),
-            "test_two",
-        ),
+        (BEFORE.replace("test_two", "test_pair").replace("    assert two()", "    pass"), "test_two"),
         (ONE, "test_two is gone"),
         (BEFORE.replace("test_two", "test_other"), "test_two is gone"),
     ],
-)
+)  # fmt: skip
 def test_a_test_is_not_gone_under_the_new_name_of_what_it_tests(after: str, told: str) -> None:
     words = spec("1. Rename `two()` to `pair`, and adapt its test.")
     found = find_lost_tests({"tests/test_a.py": BEFORE}, {"tests/test_a.py": after}, spec=words)

@@ -96,10 +96,7 @@ def test_markers_of_another_tool_never_become_text() -> None:
 @pytest.mark.parametrize(
     ("line", "content"),
     [
-        (
-            "- Line 9: Change `return path` to `return path.name`",
-            OLD.replace("return path\n", "return path.name\n"),
-        ),
+        ("- Line 9: Change `return path` to `return path.name`", OLD.replace("return path\n", "return path.name\n")),
         (
             "1. **Line 9**: Replace [return path] with [return path.name] (names only)",
             OLD.replace("return path\n", "return path.name\n"),
@@ -109,7 +106,7 @@ def test_markers_of_another_tool_never_become_text() -> None:
         ("- Remove: `    return path`", OLD.replace("    return path\n", "")),
         ("- Line 4: Remove `path`", OLD.replace("def size(path)", "def size()")),
     ],
-)
+)  # fmt: skip
 def test_a_list_of_changes_is_read_where_it_has_one_reading(line: str, content: str) -> None:
     assert made(reviewed(line, request=ONE), ONE) == {"src/a.py": content}
 

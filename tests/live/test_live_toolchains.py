@@ -26,9 +26,7 @@ def package(name: str, **more: object) -> str:
 
 WORKSPACES = {
     ".gitignore": "node_modules\n",
-    "package.json": package(
-        "root", private=True, workspaces=["packages/*"], devDependencies={"vitest": "^3"}
-    ),
+    "package.json": package("root", private=True, workspaces=["packages/*"], devDependencies={"vitest": "^3"}),
     "pnpm-workspace.yaml": "packages: ['packages/*']\n",
     "packages/a/package.json": package("a", main="index.js"),
     "packages/a/index.js": "export const price = (n) => n;\n",
@@ -37,7 +35,7 @@ WORKSPACES = {
         "import { expect, test } from 'vitest';\nimport { price } from 'a';\n"
         "test('price', () => expect(price(2)).toBe(4));\n"
     ),
-}
+}  # fmt: skip
 
 
 MANAGERS = {

@@ -213,10 +213,7 @@ def test_words_tell_whether_a_run_is_to_fail(expected: str, fails: bool | None) 
         ([("grep -r old src", "no matches", "")], [("! grep -r old src", False)]),
         ([("grep -rq old src", "no matches", "")], [("! grep -rq old src", False)]),
         ([("grep -qx new a.txt", "No output", "")], [("grep -qx new a.txt", False)]),
-        (
-            [("git status --short", "no output", "")],
-            [("git status --short  # expect: no output", False)],
-        ),
+        ([("git status --short", "no output", "")], [("git status --short  # expect: no output", False)]),
         (
             [
                 ("cd web && git commit -m x", "done", ""),
@@ -227,7 +224,7 @@ def test_words_tell_whether_a_run_is_to_fail(expected: str, fails: bool | None) 
         ),
         ([("gh pr create", "created", ""), ("git rm a", "gone", "")], []),
     ],
-)
+)  # fmt: skip
 def test_only_what_is_to_pass_is_a_check(
     runs: list[tuple[str, str, str]], commands: list[tuple[str, bool]]
 ) -> None:

@@ -28,10 +28,7 @@ CASES = {
     "deleted": ("rm src/b.txt", ("src/b.txt",)),
     "renamed": ("mv a.txt b.txt", ("a.txt",)),
     "folder deleted": ("rm -r src", ("src/b.txt", "src/deep/c.txt", "src/link")),
-    "folder moved and linked": (
-        "rm -rf s; mv src s; ln -s s src",
-        ("src/b.txt", "src/deep/c.txt", "src/link"),
-    ),
+    "folder moved and linked": ("rm -rf s; mv src s; ln -s s src", ("src/b.txt", "src/deep/c.txt", "src/link")),
     "file became a folder": ("rm a.txt; mkdir -p a.txt/x; echo n > a.txt/x/y", ("a.txt",)),
     "folder became a file": ("rm -r src/deep; echo n > src/deep", ("src/deep/c.txt",)),
     "link led elsewhere": ("ln -sfn b.txt src/link", ("src/link",)),
@@ -40,7 +37,7 @@ CASES = {
     "staged": ("echo n > a.txt; git add a.txt", ("a.txt",)),
     "an absent file made": ("mkdir -p made; echo n > made/new.py", ("made/new.py",)),
     "several": ("echo n >> a.txt; rm z.bin; echo n > made", ("a.txt", "z.bin")),
-}
+}  # fmt: skip
 
 
 @pytest.fixture(params=["plain", "converted"])

@@ -50,12 +50,9 @@ LIMITS: list[tuple[str, Output]] = [
     *((name, told(name, words.replace("\\|", "|"))) for name, words in ROWS),
     ("claude", printed(claude("Claude AI usage limit reached|1764428400", is_error=True))),
     ("codex", printed(lines({"type": "error", "message": "usage limit reached, try again later"}))),
-    (
-        "qwen",
-        printed(exit_code=1, stderr="Qwen OAuth quota exceeded: Your free daily quota ended."),
-    ),
+    ("qwen", printed(exit_code=1, stderr="Qwen OAuth quota exceeded: Your free daily quota ended.")),
     ("mini", printed(exit_code=1, stderr="The zorp limit is used; it will reset at noon")),
-]
+]  # fmt: skip
 
 
 def test_every_agents_words_are_on_the_page():

@@ -31,16 +31,13 @@ BUSY = (
         ("Tokens: 1.0k sent, 50 received.", Usage(1, 1000, None, 50)),
         ("Tokens: 999 sent, 1.2k received.", Usage(1, 999, None, 1200)),
         ("Tokens: 12k sent, 3.4k cache hit, 2 received.", Usage(1, 12000, 3400, 2)),
-        (
-            "Tokens: 12k sent, 2.0k cache write, 3.4k cache hit, 2 received.",
-            Usage(1, 10000, 3400, 2, 2000),
-        ),
+        ("Tokens: 12k sent, 2.0k cache write, 3.4k cache hit, 2 received.", Usage(1, 10000, 3400, 2, 2000)),
         ("Tokens: 1.5M sent, 2 received.", Usage(1, 1_500_000, None, 2)),
         ("Tokens: 1..0k sent, 2 received.", Usage(1, None, None, 2)),
         ("Tokens: many sent, 2 received.", Usage()),
         ("> Tokens: 1.0k sent, 50 received.", Usage()),
     ],
-)
+)  # fmt: skip
 def test_aider_rounds_its_counts(line, usage):
     report = AIDER.report(printed(f"{BANNER}{line}\nApplied edit to new.txt\n"))
     assert (report.usage, report.cost_usd, report.problem) == (usage, None, None)
