@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from model_server import ScriptedReply, completion, error, raw, scripted_server
+from model_server import Received, ScriptedReply, completion, error, raw, scripted_server
 from orders import FILES, order
 
 from minitask.edits.script_model import Change
@@ -258,3 +258,26 @@ def test_a_file_that_is_not_listed_goes_back_once_and_then_fails_as_such():
     caught = failure(stray, stray)
     assert caught.kind is FailureKind.UNLISTED
     assert caught.exit_code == 1
+
+
+def test_an_empty_reply_goes_back_as_a_message_with_text():
+    with scripted_server([completion("", usage={"completion_tokens": 9}), WHOLE]) as server:
+        done = OpenAiExecutor(server.base_url).work(order())
+    assert done.malformed == 1
+    assert [each["role"] for each in server.requests[1].json["messages"][2:]] == [
+        "assistant",
+        "user",
+    ]
+    assert all(each["content"].strip() for each in server.requests[1].json["messages"])
+
+
+def test_a_server_that_says_with_status_200_that_no_api_is_there_is_asked_at_its_api():
+    nowhere = raw(json.dumps({"error": "Unexpected endpoint or method. (POST /chat/completions)"}))
+
+    def answer(request: Received) -> ScriptedReply:
+        return WHOLE if request.path.startswith("/v1/") else nowhere
+
+    with scripted_server(answer) as server:
+        done = OpenAiExecutor(server.base_url.removesuffix("/v1")).work(order())
+    assert done.changes
+    assert (done.usage.requests, done.usage.input_tokens) == (1, 100)

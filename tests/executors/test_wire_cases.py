@@ -107,9 +107,60 @@ def test_what_a_server_did_wrong_is_told_from_what_a_model_did(body, status, kin
     assert failure.exit_code == {REFUSED: 1, CUT_OFF: 1, QUOTA: 4}.get(kind, 3)
 
 
-@pytest.mark.parametrize("finish", ["stop", "STOP", "eos", "tool_calls", "COMPLETE"])
+@pytest.mark.parametrize(
+    "finish", ["stop", "STOP", "eos", "tool_calls", "COMPLETE", "completed", "FINISH_REASON_STOP"]
+)
 def test_a_reply_that_ended_by_itself_is_taken(finish):
     assert read(OpenAiExecutor(URL), choice("text", finish)).text == "text"
+
+
+def streamed(*chunks: object) -> bytes:
+    lines = (chunk if isinstance(chunk, str) else json.dumps(chunk) for chunk in chunks)
+    return b": PROCESSING\n\n" + "".join(f"data: {line}\n\n" for line in lines).encode()
+
+
+def test_a_stream_that_nobody_requested_is_the_reply_that_its_chunks_make():
+    body = streamed(
+        {
+            "model": "m-1",
+            "choices": [{"index": 0, "delta": {"role": "assistant", "content": "te"}}],
+        },
+        {"choices": [{"index": 0, "delta": {"reasoning_content": "draft"}}], "usage": None},
+        {"choices": [{"index": 0, "delta": {"content": "xt"}, "finish_reason": "stop"}]},
+        {"choices": [], "usage": USED},
+        "[DONE]",
+    )
+    reply = read(OpenAiExecutor(URL), body)
+    assert (reply.text, reply.served) == ("text", "m-1")
+    assert (reply.usage.input_tokens, reply.usage.output_tokens) == (10, 5)
+    function = {"name": "write_file", "arguments": '{"path": "a.txt", '}
+    calls = streamed(
+        {"choices": [{"delta": {"tool_calls": [{"index": 0, "function": function}]}}]},
+        {"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"arguments": '"content": "A"}'}}]}}]},
+        {"choices": [{"delta": {}, "finish_reason": "tool_calls", "usage": USED}]},
+    )  # fmt: skip
+    reply = read(OpenAiExecutor(URL), calls)
+    assert (reply.text, reply.usage.output_tokens) == ("```path=a.txt\nA\n```\n", 5)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [{"delta": {"content": "text"}}, {"text": "text"}, {"message": "text"}],
+)
+def test_a_reply_is_read_where_its_server_puts_it(part):
+    body = {"choices": [{"index": 0, "finish_reason": "stop", **part}], "usage": USED}
+    assert read(OpenAiExecutor(URL), body).text == "text"
+
+
+def test_what_a_server_refused_as_a_call_of_a_tool_is_the_models_reply():
+    error = {"code": "tool_use_failed", "message": "no tool", "failed_generation": "<function=x>"}
+    reply = read(OpenAiExecutor(URL), {"error": error}, 400)
+    assert (reply.text, reply.usage.input_tokens) == ("<function=x>", None)
+
+
+def test_a_prompt_that_is_too_long_is_told_as_that():
+    said = {"error": {"message": "the request exceeds the available context size", "code": 400}}
+    assert "list fewer lines" in failed(OpenAiExecutor(URL), said, 400).hint
 
 
 def test_a_wait_that_the_body_asks_for_is_heeded():
@@ -156,6 +207,25 @@ def test_counts_are_read_by_the_names_of_other_apis_too() -> None:
 def test_cache_reads_beyond_the_prompt_come_on_top_of_it():
     found = read_usage({"prompt_tokens": 10, "completion_tokens": 1, "prompt_cache_hit_tokens": 90})
     assert (found.input_tokens, found.cached_input_tokens) == (100, 90)
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 6, "cache_creation_tokens": 3}}, (9, 6, 3)),
+        ({"prompt_tokens": 99, "cache_read_input_tokens": 60, "cache_creation_input_tokens": 30}, (99, 60, 30)),
+        ({"prompt_tokens": 3, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 90}, (93, 0, 90)),
+        ({"prompt_tokens": 50, "total_tokens": 91, "prompt_tokens_details": {"cached_tokens": 40}}, (90, 40, 0)),
+        ({"prompt_tokens": 50, "total_tokens": 51, "prompt_tokens_details": {"cached_tokens": 40}}, (50, 40, 0)),
+        ({"prompt_tokens": 0, "input_tokens": 50, "total_tokens": 51}, (50, None, None)),
+        ({"prompt_tokens": 50.0, "cached_tokens": 40.0}, (50, 40, 0)),
+        ({"prompt_tokens": 50.5}, (None, None, None)),
+    ],
+)  # fmt: skip
+def test_cached_tokens_count_once_wherever_a_server_counts_them(usage, expected):
+    found = read_usage({"completion_tokens": 1, **usage})
+    counts = (found.input_tokens, found.cached_input_tokens, found.cache_write_tokens)
+    assert (*counts, found.output_tokens) == (*expected, 1)
 
 
 ZEROES = {

@@ -104,8 +104,13 @@ def opening(order: ExecutorRequest) -> Messages:
             prompt = amend_prompt(past.problem, order.reply_format)
         else:
             prompt = repair_prompt(past.problem)
-        messages += [Message("assistant", past.reply), Message("user", prompt)]
+        messages += [_said(past.reply), Message("user", prompt)]
     return tuple(messages)
+
+
+def _said(text: str) -> Message:
+    """Return a model's earlier message; APIs refuse one without text."""
+    return Message("assistant", text if text.strip() else "(no answer)")
 
 
 def tokens_in(messages: Messages, about: Subject) -> int:
@@ -200,7 +205,7 @@ class _Talk(Struct):
             if self.malformed > repairs:
                 raise self.failure(_malformed(problem, reply=reply.text)) from problem
             repair = Message("user", repair_prompt(str(problem)))
-            self.messages = (*self.messages, Message("assistant", reply.text), repair)
+            self.messages = (*self.messages, _said(reply.text), repair)
 
     def next_reply(self) -> ChatReply:
         """Return the next complete reply; count the usage of failed requests, too."""

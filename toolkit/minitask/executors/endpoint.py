@@ -284,10 +284,10 @@ class ChatExecutor(ABC):
     def _call(self, body: bytes, call: Call, timeout_seconds: float) -> ChatReply:
         """Send one request and return its parsed reply; if the URL is not an API's, try the other address."""
         url, answer = self._sent_to(self.address, body, call, timeout_seconds)
-        if answer.status in _ELSEWHERE and call.model.encode() not in answer.body:
+        if _is_elsewhere(answer) and call.model.encode() not in answer.body:
             for second in self._addresses[1:] if self.address == self._addresses[0] else ():
                 other_url, other_answer = self._sent_to(second, body, call, timeout_seconds)
-                if other_answer.status not in _ELSEWHERE:
+                if not _is_elsewhere(other_answer):
                     _FOUND[self._addresses[0].root, self.path] = second
                     url, answer = other_url, other_answer
         return self.read(answer, call, self.wire(url))
@@ -298,6 +298,11 @@ class ChatExecutor(ABC):
         url = address.url(self.path, model=call.model)
         request = HttpRequest(url, body, self.headers())
         return url, self.send(request, timeout_seconds=timeout_seconds)
+
+
+def _is_elsewhere(answer: HttpResponse) -> bool:
+    """Return True if no API is at the URL; LM Studio says so with status 200."""
+    return answer.status in _ELSEWHERE or b"Unexpected endpoint or method" in answer.body[:200]
 
 
 def chat_messages(call: Call) -> list[dict[str, str]]:

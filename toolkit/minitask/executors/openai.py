@@ -17,6 +17,7 @@ from minitask.executors.endpoint import (
 from minitask.executors.http import HttpResponse
 from minitask.executors.response import (
     ENDED,
+    UNKNOWN_TOKENS,
     Ending,
     Wire,
     count,
@@ -27,9 +28,13 @@ from minitask.executors.response import (
     parse_answer,
     text_of,
 )
+from minitask.executors.server_errors import failed_generation
 from minitask.ledger.record import Usage
 
 _MOST_OF_A_REQUEST = 20_000_000
+_BAD_REQUEST = 400
+_CACHED = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
+_WRITTEN = frozenset({"cache_write_tokens", "cache_creation_tokens"})
 _NEW_LIMIT_FIELD = ("api.openai.com", ".openai.azure.com")
 
 
@@ -40,16 +45,22 @@ class OpenAiExecutor(ChatExecutor):
     ending = Ending(
         "finish_reason",
         ended=frozenset(
-            {"stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "finished"}
+            {
+                *("stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "finished"),
+                *("completed", "normal", "end", "finish_reason_stop"),
+            }
         )
         | ENDED,
         cut_off=frozenset(
-            {"length", "max_tokens", "model_length", "model_context_window_exceeded"}
+            {
+                *("length", "max_tokens", "model_length", "model_context_window_exceeded"),
+                *("max_output_tokens", "finish_reason_max_tokens"),
+            }
         ),
         refused=frozenset(
             {
                 *("content_filter", "refusal", "safety", "recitation", "prohibited_content"),
-                *("blocklist", "spii"),
+                *("blocklist", "spii", "sensitive"),
             }
         ),
     )
@@ -76,24 +87,28 @@ class OpenAiExecutor(ChatExecutor):
 
     def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:
         """Return the reply in a response; raise `ExecutorFailure` if it is an error."""
+        generation = failed_generation(answer.body) if answer.status == _BAD_REQUEST else ""
+        if generation:
+            return ChatReply(wire.redact(generation), UNKNOWN_TOKENS)
         parsed = parse_answer(answer, wire)
-        usage = read_usage(parsed.get("usage"))
+        choices = parsed.get("choices")
+        choice = mapping(choices[0] if isinstance(choices, list) and choices else None)
+        usage = read_usage(parsed.get("usage") or choice.get("usage"))
         if parsed.get("error"):
             raise error_in_success(parsed, wire, usage=usage)
-        choices = parsed.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        for part in (mapping(choice), mapping(mapping(choice).get("message"))):
+        message = _message(choice)
+        for part in (choice, mapping(message)):
             if part.get("error"):
                 raise error_in_success(part, wire, usage=usage)
-        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+        if message is None:
             raise no_content(parsed, wire, "choices", usage=usage)
-        message = choice["message"]
         calls = message.get("tool_calls") or message.get("function_call")
         content, native = message.get("content"), str(choice.get("native_finish_reason")).lower()
+        is_native = native in self.ending.cut_off | self.ending.refused
         return self.whole_reply(
             parsed,
             joined(text_of(content), calls),
-            reason=native if native in self.ending.cut_off else choice.get("finish_reason"),
+            reason=native if is_native else choice.get("finish_reason"),
             usage=usage,
             wire=wire,
             limit=call.max_output_tokens,
@@ -103,6 +118,15 @@ class OpenAiExecutor(ChatExecutor):
     def models(self, *, timeout_seconds: float = LIST_SECONDS) -> tuple[str, ...]:
         """Return the models that the server lists; raise `ExecutorFailure`."""
         return self.listed("/models", ("data", "id"), timeout_seconds=timeout_seconds)
+
+
+def _message(choice: Mapping[str, object]) -> Mapping[str, object] | None:
+    """Return the choice's message; some servers call it `delta`, or give its text alone."""
+    for found in (choice.get("message"), choice.get("delta")):
+        if isinstance(found, dict):
+            return found
+    text = choice.get("text", choice.get("message"))
+    return {"content": text} if isinstance(text, str) else None
 
 
 def _refusal(content: object) -> str:
@@ -115,8 +139,8 @@ def read_usage(parsed: object) -> Usage:
     """Return the counts of a `usage` object; missing, negative or absurd ones are None.
 
     If counts disagree, the larger reading is used, because that is what is billed: reasoning tokens that only the total
-    includes, or that exceed the completion, are added to the output; cache reads that exceed the prompt are added to
-    it. A server that counts cache reads but not writes has no writes.
+    includes, or that exceed the completion, are added to the output; cached tokens that exceed the prompt, or that the
+    total has beside it, are added to it. A server that counts cache reads but not writes has no writes.
     """
     usage = mapping(parsed)
     prompt = _first_count(usage, "prompt_tokens", "input_tokens")
@@ -124,18 +148,22 @@ def read_usage(parsed: object) -> Usage:
     details = mapping(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
     cached = _count(details, "cached_tokens")
     if cached is None:
-        cached = _first_count(usage, "prompt_cache_hit_tokens", "cached_tokens")
+        cached = _first_count(usage, *_CACHED)
+    written = _first_count(details, *_WRITTEN)
+    if not written:
+        written = _first_count(usage, "cache_creation_input_tokens", otherwise=written)
     details_out = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
     reasoning = _count(mapping(details_out), "reasoning_tokens")
-    if prompt is not None and cached is not None and cached > prompt:
-        prompt += cached
+    total, apart = _count(usage, "total_tokens"), (cached or 0) + (written or 0)
+    if prompt is not None and (apart > prompt or apart == (total or 0) - prompt - (output or 0)):
+        prompt += apart
     if output is not None and reasoning is not None and reasoning > output:
         output += reasoning
-    prompt, output = _with_total(prompt, output, _count(usage, "total_tokens"))
+    prompt, output = _with_total(prompt, output, total)
     if prompt is None:
         cached = None
-    cache_writes = details.get("cache_write_tokens", 0 if cached is not None else None)
-    written = count(cache_writes, most=_MOST_OF_A_REQUEST)
+    if written is None and cached is not None and not _WRITTEN.intersection(details):
+        written = 0
     if output is None:
         reasoning = None
     return Usage(1, prompt, cached, output, written, None if written is None else 0, reasoning)
@@ -154,12 +182,16 @@ def _with_total(
     return prompt, output
 
 
-def _first_count(fields: Mapping[str, object], *names: str) -> int | None:
-    """Return the count of the first of the fields that has one: servers differ in their names."""
-    counts = (_count(fields, name) for name in names)
-    return next((number for number in counts if number is not None), None)
+def _first_count(
+    fields: Mapping[str, object], *names: str, otherwise: int | None = None
+) -> int | None:
+    """Return the first count of these fields that is not 0, or else the first: servers differ in their names."""
+    counts = [number for name in names if (number := _count(fields, name)) is not None]
+    return next(filter(None, counts), next(iter(counts), otherwise))
 
 
 def _count(fields: Mapping[str, object], name: str) -> int | None:
     """Return a count of one request; more than some millions is absurd."""
-    return count(fields.get(name), most=_MOST_OF_A_REQUEST)
+    value = fields.get(name)
+    value = int(value) if isinstance(value, float) and value.is_integer() else value
+    return count(value, most=_MOST_OF_A_REQUEST)

@@ -6,14 +6,12 @@ server sends, and an absurd count becomes None.
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.edits.fences import path_info, render_block, render_fence
-from minitask.edits.script_model import SearchReplace
+from minitask.edits.reply.tool_calls import text_of_calls
 from minitask.executors.http import HttpFault, HttpResponse, Stage
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.executors.retry import reset_words
@@ -26,18 +24,19 @@ from minitask.executors.server_errors import (
     says_error,
     should_retry,
 )
+from minitask.executors.stream import joined_stream
 from minitask.ledger.record import NO_USAGE, Usage
 from minitask.patterns import lazy_pattern
 from minitask.values import Redacted
 from minitask.words import one_line, whole_characters
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-
 _MOST_TOKENS = 1_000_000_000
 _SHOWN = 300
 _MODEL_NAME = lazy_pattern(r"[\w.:/@+-]{1,200}")
+_TOO_LONG = lazy_pattern(
+    r"context (?:size|length|window)|prompt is too long|context the overflows|too many (?:input )?tokens",
+    2,
+)
 _BUSY = frozenset({429, 529})
 """Status codes of rate limits and overload."""
 NO_TOKENS = Usage(1, 0, 0, 0, 0, 0, 0)
@@ -115,6 +114,7 @@ def read_fault(fault: HttpFault, wire: Wire) -> ExecutorFailure:
 def parse_answer(answer: HttpResponse, wire: Wire) -> Object:
     """Return the JSON object of a response with a 2xx status; raise the `ExecutorFailure` of any other."""
     parsed = parse_body(answer.body)
+    parsed = joined_stream(answer.body) if parsed is None else parsed
     if not 200 <= answer.status < 300:
         raise _refusal(answer, parsed, wire)
     if parsed is None:
@@ -233,7 +233,16 @@ def _not_json(answer: HttpResponse, wire: Wire) -> ExecutorFailure:
         message = "answered with a stream, which was not requested"
     else:
         message = "answered with damaged JSON" if start else "answered with nothing"
+        message = (
+            f"answered with no JSON: {_plain_text(answer)}" if _plain_text(answer) else message
+        )
     return wire.failure(FailureKind.TRANSPORT, message, usage=UNKNOWN_TOKENS)
+
+
+def _plain_text(answer: HttpResponse) -> str:
+    """Return the first line of a body that is a sentence, not JSON or a web page."""
+    line = answer.body[:_SHOWN].decode("utf-8", "replace").strip().partition("\n")[0]
+    return line if line[:1].isalpha() and " " in line else ""
 
 
 def _refusal(answer: HttpResponse, parsed: Object | None, wire: Wire) -> ExecutorFailure:
@@ -241,11 +250,13 @@ def _refusal(answer: HttpResponse, parsed: Object | None, wire: Wire) -> Executo
     kind = complaint.kind(answer.status)
     final = kind in {FailureKind.AUTH, FailureKind.QUOTA}
     advised = advised_seconds(answer.headers, now=wire.now)
+    status = 429 if kind is FailureKind.TRANSPORT and answer.status < 404 else answer.status
+    message = complaint.message if parsed else _plain_text(answer)
     failure = wire.failure(
         kind,
-        f"HTTP {answer.status}: {complaint.message}".removesuffix(": "),
+        f"HTTP {answer.status}: {message}".removesuffix(": "),
         hint=_hint(answer, kind, complaint, wire),
-        retryable=not final and should_retry(answer.status, answer.headers),
+        retryable=not final and should_retry(status, answer.headers),
         retry_after_seconds=complaint.wait_seconds if advised is None else advised,
     )
     failure.throttled = int(answer.status in _BUSY and not final)
@@ -262,10 +273,12 @@ def _hint(answer: HttpResponse, kind: FailureKind, complaint: Complaint, wire: W
         return f"check the key{wire.key_hint} and its permissions"
     if kind is FailureKind.QUOTA:
         return _reset_hint(complaint)
-    if answer.status == 404:
+    if answer.status == 404 and kind is FailureKind.BAD_REQUEST:
         return f"check the model name, that it is pulled, and base_url: {wire.base_hint}"
-    if answer.status == 413:
-        return "the prompt is too large for this server: list fewer lines"
+    if answer.status == 413 or (
+        kind is FailureKind.BAD_REQUEST and _TOO_LONG.search(complaint.message)
+    ):
+        return "the prompt is too large for this server: list fewer lines, or raise its context"
     if kind is FailureKind.BAD_REQUEST:
         return "check the executor's model and settings (minitask doctor)"
     return ""
@@ -280,70 +293,8 @@ def _reset_hint(complaint: Complaint) -> str:
 
 ENDED = frozenset({"tool_calls", "tool_call", "function_call", "tool_use"})
 """Finish reasons of replies that end with a tool call."""
-_PATHS = ("path", "file_path", "filepath", "filename", "file", "target_file", "absolute_path")
-_CONTENTS = ("content", "contents", "file_text", "file_content", "text", "code", "new_content")
-_OLD = ("old_string", "old_str", "old_text", "old", "search", "find")
-_NEW = ("new_string", "new_str", "new_text", "new", "replace", "replacement")
-_PARTLY = lazy_pattern(r"append|insert|undo|offset|(?:^|[ _])(?:line|lines|range)(?:$|[ _])| a\+?$")
-"""In the name or the arguments of a tool: that it does not write all of a file."""
-_BEGIN = "*** Begin Patch"
-
-
-def text_of_calls(calls: object) -> str:
-    """Return a message's calls of tools, of which none were offered, as a reply; "" if there are none.
-
-    A call that can mean only one edit becomes that edit; any other is quoted, so that it is sent back to the model.
-    """
-    listed = calls if isinstance(calls, list) else [calls]
-    return "\n".join(_render(call) for call in listed if isinstance(call, dict))
 
 
 def joined(text: str, calls: object) -> str:
     """Return a message's text and its tool calls as one reply."""
     return "\n\n".join(filter(None, (text, text_of_calls(calls))))
-
-
-def _render(call: Mapping[str, object]) -> str:
-    function = mapping(call.get("function")) or call
-    raw_arguments = next(filter(None, map(function.get, ("arguments", "input", "parameters"))), {})
-    arguments = _arguments(raw_arguments)
-    patch = next((text for text in _texts(arguments.values()) if _BEGIN in text), None)
-    if patch is not None:
-        return render_fence("patch", patch[patch.index(_BEGIN) :])
-    sign = f"{function.get('name')} {' '.join(arguments)} {arguments.get('mode')}"
-    path, content = _first(arguments, _PATHS), _first(arguments, _CONTENTS)
-    path = None if _PARTLY.search(sign) else path
-    old, new = _first(arguments, _OLD), _first(arguments, _NEW)
-    if path and old and new is not None and content is None:
-        block = SearchReplace(path, _ended(old), _ended(new))
-        return render_fence(path_info(path), render_block(block))
-    if path and content is not None and old is None:
-        return render_fence(path_info(path), content)
-    shown = raw_arguments if isinstance(raw_arguments, str) else json.dumps(raw_arguments)
-    return f"(a call of the tool {function.get('name')}, which there is not: {shown})"
-
-
-def _arguments(raw_arguments: object) -> Mapping[str, object]:
-    if isinstance(raw_arguments, str):
-        try:
-            parsed = json.loads(raw_arguments)
-        except (ValueError, RecursionError):
-            return {"input": raw_arguments}
-        return mapping(parsed) or {"input": parsed}
-    return mapping(raw_arguments)
-
-
-def _texts(values: Iterable[object]) -> Iterable[str]:
-    for value in values:
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, list):
-            yield from (text for text in value if isinstance(text, str))
-
-
-def _first(arguments: Mapping[str, object], keys: Iterable[str]) -> str | None:
-    return next((value for value in map(arguments.get, keys) if isinstance(value, str)), None)
-
-
-def _ended(text: str) -> str:
-    return text if not text or text.endswith("\n") else f"{text}\n"

@@ -64,7 +64,9 @@ _SPENT = lazy_pattern(
     rf"|(?:{_GONE}|out of|used all of) (?:your|the|its|all)\b[^\n.]{{0,40}}?(?:{_PLANS}|quota|free|fast)\b"
     r"|(?:specified )?api usage limits"
     r"|out of (?:credits?|tokens|messages|extra usage|fast requests)"
-    r"|credit balance is too low|insufficient (?:credits?|balance|funds)|no credits? (?:left|remaining)"
+    r"|credit balance is too low|insufficient (?:credits?|(?:account )?balance|funds)|no credits? (?:left|remaining)"
+    r"|balance is insufficient|overdue balance|account is in good standing|free tier of the model has been exhausted"
+    r"|(?:any|enough) credits\b|check your plan and billing|per-day\b|余额不足|欠费"
     r"|billing_|payment required|upgrade (?:to|your plan)"
     r"|limit[^\n]{0,120}?\breset(?:s|ting)?\b|\breset(?:s|ting)?\b[^\n]{0,120}?limit",
     re.IGNORECASE,

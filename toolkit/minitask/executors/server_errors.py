@@ -26,6 +26,9 @@ NO_MONEY = frozenset(
         "billing_error",
         "enforced_spend_limit_reached",
         "contract_spend_limit_reached",
+        "exceeded_current_quota_error",
+        "AccountOverdueError",
+        "Arrearage",
     }
 )
 _REJECTED_KEY = frozenset(
@@ -34,6 +37,20 @@ _REJECTED_KEY = frozenset(
 _KEY_WORDS = lazy_pattern(
     r"(?:invalid|incorrect|missing|expired) (?:x-)?api[ -]?key|api[ -]?key (?:not valid|expired|is (?:invalid|missing))"
 )
+_FILTERED = frozenset(
+    {
+        *("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"),
+        *("data_inspection_failed", "DataInspectionFailed"),
+    }
+)
+_FLAGGED = lazy_pattern(
+    r"flagged (?:for|as|by)\b|content management policy|content[ _]policy|敏感内容", re.IGNORECASE
+)
+_GARBLED = lazy_pattern(
+    r"while expecting start token|unexpected tokens remaining in message header|rate limit",
+    re.IGNORECASE,
+)
+"""Errors of a server with a client's status that pass: it could not read its model's output, or is busy."""
 STATUS_OF = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -46,7 +63,7 @@ STATUS_OF = {
     "overloaded_error": 529,
 }
 """Status code of each error type, for an error without a status."""
-_MESSAGES = ("message", "detail", "msg", "error_description", "errorMessage")
+_MESSAGES = ("message", "detail", "msg", "status_msg", "error_description", "errorMessage")
 _CODES = ("code", "type", "status", "error_code", "reason")
 _STATUS = lazy_pattern(r"[45]\d\d", re.ASCII)
 _DEPTH = 5
@@ -93,6 +110,11 @@ class Complaint(Struct, frozen=True):
         passes_soon = self.wait_seconds is not None and self.wait_seconds <= SOON_SECONDS
         if is_spent(self.message) and not (status == 429 and passes_soon):
             return FailureKind.QUOTA  # else it is a rate limit, worded like a quota
+        if 400 <= status < 404:
+            if self.codes & _FILTERED or _FLAGGED.search(self.message):
+                return FailureKind.REFUSED
+            if status != 401 and _GARBLED.search(self.message):
+                return FailureKind.TRANSPORT
         if status in {401, 403} or self.codes & _REJECTED_KEY:
             return FailureKind.AUTH
         if status == 400 and _KEY_WORDS.search(self.message.lower()):
@@ -116,7 +138,7 @@ def parse_body(body: bytes) -> Object | None:
 
 def read_complaint(parsed: Object) -> Complaint:
     """Return the error in a response body."""
-    error = parsed.get("error")
+    error = parsed.get("error") or _wrapped(parsed)
     if isinstance(error, list):
         error = error[0] if error else None
     if isinstance(error, str):
@@ -126,11 +148,31 @@ def read_complaint(parsed: Object) -> Complaint:
     return _complaint(fields, _message(fields))
 
 
+def _wrapped(parsed: Object) -> object:
+    """Return the error in the fields that some servers have for it, or None."""
+    base = parsed.get("base_resp")
+    if isinstance(base, dict) and base.get("status_code"):
+        return base
+    errors = parsed.get("errors")
+    return errors if isinstance(errors, list) else None
+
+
 def says_error(parsed: Object) -> bool:
     """Return True if a body without an `error` field is an error, such as `{"detail": …}`."""
-    return parsed.get("object") == "error" or any(
-        isinstance(parsed.get(name), str) and parsed[name] for name in (*_MESSAGES, "errors")
+    return (
+        bool(_wrapped(parsed))
+        or parsed.get("object") == "error"
+        or any(
+            isinstance(parsed.get(name), str) and parsed[name] for name in (*_MESSAGES, "errors")
+        )
     )
+
+
+def failed_generation(body: bytes) -> str:
+    """Return what a model wrote that its server refused for a call of a tool that nobody offered, or ""."""
+    error = (parse_body(body) or {}).get("error")
+    text = error.get("failed_generation") if isinstance(error, dict) else None
+    return text if isinstance(text, str) else ""
 
 
 def _complaint(fields: Object, text: str) -> Complaint:

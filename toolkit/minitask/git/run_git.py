@@ -32,6 +32,7 @@ QUIET = (
     "merge.autoStash=false",
     "submodule.recurse=false",
     "log.showSignature=false",
+    "i18n.logOutputEncoding=UTF-8",
     "core.protectHFS=true",
     "core.protectNTFS=true",
     "core.quotePath=false",
