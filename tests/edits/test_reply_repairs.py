@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from minitask.edits.reply.read import changes_of
 from minitask.edits.reply.reply_context import ListedFile, ReplyContext
@@ -90,6 +91,16 @@ def test_files_whose_texts_are_exchanged_go_back() -> None:
     reply = whole("a.css", base["b.css"].replace("1", "2")) + whole("b.css", BLUE)
 
     assert "would hold the text of b.css" in error_of(reply, task)
+
+
+def test_one_text_under_the_paths_of_two_files_goes_back() -> None:
+    base = {"a.txt": "alpha 1\nbeta\n", "b.txt": "gamma 1\ndelta\n"}
+    task = asked(edited("a.txt"), edited("b.txt"), base=base)
+    text = "alpha 2\nbeta\n"
+    reply = whole("a.txt", text) + whole("b.txt", text)
+    assert "the same text as a.txt" in error_of(reply, task)
+    alike = replace(task, task_text="Make b.txt identical.")
+    assert read(reply, alike) == dict.fromkeys(base, text)
 
 
 def test_a_move_of_a_files_text_into_another_is_no_exchange() -> None:

@@ -461,6 +461,10 @@ STYLE = ".card-of-the-shop {\n  color: rebeccapurple;\n}\n"
 NOT_A_FILE = {
     "nothing": ("a.txt", "undefined\n", 'it holds "undefined" alone'),
     "a diff": ("a.css", "+.a {\n+  top: 0;\n+}\n", "begins with the `+` of a diff"),
+    "a diff of a script": ("a.sh", "+#!/bin/sh\n+make\n", "begins with the `+` of a diff"),
+    "a session": ("a.sh", "$ make\n\n$ make test\n", "begins with the `$` of a prompt"),
+    "a string": ("a.sh", '"#!/bin/sh\\nmake\\n"\n', "it holds an answer in JSON"),
+    "a notebook's cell": ("a.css", f"%%writefile a.css\n{STYLE}", "is part of the answer"),
     "an answer in JSON": ("a.cfg", '{"content": "[a]\\n"}\n', "it holds an answer in JSON"),
     "its lines twice": ("a.css", STYLE + STYLE, "it holds its lines twice"),
     "its path": ("a.css", "File: a.css\n" + STYLE, '"File: a.css" is part of the answer'),
@@ -481,6 +485,9 @@ def test_a_new_file_holds_its_own_text_once(case: str) -> None:
         ("a.md", "+ a\n+ b\n+ c\n"),
         ("a.sh", "cat <<EOF\na\nEOF\n"),
         ("a.json", '{"content": "a"}\n'),
+        ("a.json", '"a\\nb"\n'),
+        ("a.txt", '"a" he said\n'),
+        ("a.md", "$ make\n$ make test\n"),
         ("a.txt", "a.txt\n"),
     ],
 )

@@ -90,12 +90,12 @@ def _new_fault(proposal: FileChange, spec_text: str) -> str:
     rows = [row for _, row in filled_lines(proposal.content)]
     if "".join(rows) in _NOTHING and rows[0] not in spec_text:
         return f"it holds {quoted(rows[0])} alone"
-    if (
-        len(rows) > 2
-        and all(row[0] == "+" for row in rows)
-        and any(row[1:2].strip() for row in rows)
-    ):
+    is_shell = proposal.path.endswith(_SHELLS)
+    is_added = len(rows) > 2 - is_shell and all(row[0] == "+" for row in rows)
+    if is_added and any(row[1:2].strip() for row in rows):
         return "each of its lines begins with the `+` of a diff"
+    if is_shell and all(row.startswith("$ ") for row in rows):
+        return "each of its lines begins with the `$` of a prompt"
     if _is_envelope(proposal):
         return "it holds an answer in JSON, not the file"
     size = len(rows) // 2
@@ -105,18 +105,21 @@ def _new_fault(proposal: FileChange, spec_text: str) -> str:
     return ""
 
 
+_SHELLS = (".sh", ".bash", ".zsh")
 _TELLING = 20
 """Fewest letters and digits of lines that do not occur twice by chance."""
 
 
 def _is_envelope(proposal: FileChange) -> bool:
-    """Return True if the file is a JSON object that has a file's text, and its path unless it has the text alone."""
-    if not proposal.content.lstrip().startswith("{"):
+    """Return True if the file is a JSON string of lines, or an object with a file's text (and its path, or no more)."""
+    if not proposal.content.lstrip().startswith(("{", '"')):
         return False
     try:
         fields = json.loads(proposal.content)
     except (ValueError, RecursionError):
         return False
+    if isinstance(fields, str):
+        return "\n" in fields and not proposal.path.lower().endswith("json")
     texts = [fields.get(name) for name in ("content", "contents", "code", "text", "file_text")]
     is_text = any(isinstance(text, str) for text in texts)
     is_named = proposal.path in fields.values()
@@ -150,7 +153,7 @@ _ENVELOPE = lazy_pattern(
 # End-of-turn tokens of models, which some servers leave in the text.
 _TOKEN = lazy_pattern(
     r"<[|｜][\w▁ -]{2,40}[|｜]>|\[/?INST\]|<(?:end|start)_of_turn>(?:model|user)?|<eos>|</s>"
-    r"|\*{3} ?end of (?:file|patch)|</?(?:think|thinking|reasoning|antthinking)>",
+    r"|%%(?:write)?file\s+\S+|\*{3} ?end of (?:file|patch)|</?(?:think|thinking|reasoning|antthinking)>",
     2,
 )
 _FRAME = lazy_pattern(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -33,6 +34,7 @@ from minitask.edits.script_model import (
     placed,
 )
 from minitask.errors import EditError, UnlistedError
+from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import normalise
 
 if TYPE_CHECKING:
@@ -40,6 +42,11 @@ if TYPE_CHECKING:
 
     from minitask.edits.reply.reply_context import ReplyContext
     from minitask.spec.model import Fence
+
+
+_ABOUT_SAME = lazy_pattern(
+    r"\b(?:same|identical|cop(?:y|ies)|sync\w*|mirror\w*|duplicat\w*|replac\w+)\b", re.IGNORECASE
+)
 
 
 class Parsed(Struct, frozen=True):
@@ -187,7 +194,13 @@ def check_exchanged(changes: Sequence[Change], request: ReplyContext) -> None:
         for change in changes
         if change.content and (origin := _origin(change.path, change.content, request))
     }
+    after = {change.path: change.content for change in changes}
     for path, origin in origins.items():
+        if after.get(origin) == after[path] and not _ABOUT_SAME.search(request.task_text):
+            raise EditError(
+                f"{path} would hold the same text as {origin}, and none of its own",
+                hint="write the path of each file above its own text",
+            )
         if origin in origins:
             raise EditError(
                 f"{path} would hold the text of {origin}, and {origin} that of {origins[origin]}",
