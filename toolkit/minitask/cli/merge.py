@@ -18,16 +18,17 @@ from minitask.cli.session import (
     tell_issues,
 )
 from minitask.cli.terminal import show
-from minitask.engine.find_tasks import full_name
 from minitask.errors import UsageError
 from minitask.ledger.record import Verdict
 from minitask.ledger.record_json import result_document
+from minitask.project.whole_project import merge_named, names_to_merge
 from minitask.reports.results import render_result
-from minitask.task.merge_later import merge_task
 
 
 @click.command("merge")
-@click.argument("tasks", nargs=-1, required=True, metavar="TASK...", shell_complete=complete_tasks)
+@click.argument(
+    "tasks", nargs=-1, required=True, metavar="TASK|PROJECT...", shell_complete=complete_tasks
+)
 @into_option
 @click.option(
     "--pr", "opens", is_flag=True, help="Push the branches and open pull requests; merge nothing."
@@ -50,11 +51,12 @@ from minitask.task.merge_later import merge_task
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, tasks: tuple[str, ...], into: str | None, **options: Any) -> int:
-    """Merge proven tasks; a merge that was not validated as it is now is validated first.
+    """Merge proven tasks, or all ready ones of a project; a merge that was not validated is validated first.
 
     \b
     Example:
       minitask merge api/02-routes api/03-tests
+      minitask merge api
     """
     session, as_json = start(ctx), options["as_json"]
     if options["opens"]:
@@ -63,9 +65,7 @@ def command(ctx: click.Context, /, tasks: tuple[str, ...], into: str | None, **o
         raise UsageError("--watch is for pull requests", hint="add --pr")
     results = []
     with session.engine(f"merge {' '.join(tasks)}", quiet=as_json) as engine:
-        for word in tasks:
-            base = session.base(engine, into)
-            result = merge_task(engine, full_name(engine, word, base), base)
+        for result in merge_named(engine, tasks, lambda: session.base(engine, into)):
             results.append(result)
             if not as_json:
                 show(render_result(result))
@@ -85,7 +85,7 @@ def _publish(
     limit = budget_of(options["max_cost"], session.settings)
     with session.engine(f"merge {' '.join(tasks)}", quiet=as_json) as engine:
         base = session.base(engine, into)
-        names = [full_name(engine, word, base) for word in tasks]
+        names = list(names_to_merge(engine, tasks, base))
         published = publish(engine, names, base, forge)
     results = {result.task: result for result in published.results}
     if options["watches"] and published.problem is None:

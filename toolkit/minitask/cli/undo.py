@@ -7,31 +7,32 @@ import click
 from minitask.cli.completion import complete_tasks
 from minitask.cli.session import EXIT, json_option, print_json, start
 from minitask.cli.terminal import show
-from minitask.engine.find_tasks import full_name
-from minitask.landing.merged_tasks import Undone, undo_task
+from minitask.landing.merged_tasks import Undone
 from minitask.ledger.record import Verdict
+from minitask.project.whole_project import undo_named
 
 
 @click.command("undo")
-@click.argument("tasks", nargs=-1, required=True, metavar="TASK...", shell_complete=complete_tasks)
+@click.argument(
+    "tasks", nargs=-1, required=True, metavar="TASK|PROJECT...", shell_complete=complete_tasks
+)
 @click.option(
     "--into", metavar="BRANCH", help="The branch to revert them on (default: the current one)."
 )
 @json_option
 @click.pass_context
 def command(ctx: click.Context, tasks: tuple[str, ...], into: str | None, *, as_json: bool) -> int:
-    """Revert merged tasks, each by a commit of its own.
+    """Revert merged tasks, or all of a project, newest first, each by a commit of its own.
 
     \b
     Example:
       minitask undo api/02-routes
+      minitask undo api
     """
     session = start(ctx)
     undone_tasks: list[Undone] = []
     with session.engine(f"undo {' '.join(tasks)}", quiet=as_json) as engine:
-        for word in tasks:
-            base = session.base(engine, into)
-            undone = undo_task(engine, full_name(engine, word, base), base)
+        for undone in undo_named(engine, tasks, lambda: session.base(engine, into)):
             undone_tasks.append(undone)
             if not as_json:
                 show(_render(undone))
