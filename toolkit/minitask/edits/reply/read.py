@@ -24,6 +24,7 @@ from minitask.edits.reply.reply_context import SOURCE, ReplyContext, forbidden, 
 from minitask.edits.reply.reply_fences import answer_of, fences_of
 from minitask.edits.reply.retyped import check_seams, with_base_lines
 from minitask.edits.reply.samples import check_unplaced
+from minitask.edits.reply.written_calls import with_fences
 from minitask.edits.script_model import (
     Change,
     Edit,
@@ -92,6 +93,9 @@ def parse_reply(reply: str, request: ReplyContext) -> Parsed:
     check_characters(reply)
     answer = answer_of(normalise(reply))
     fences = fences_of(answer, is_named=lambda fence: _is_named(fence, request))
+    if not any(_is_named(fence, request) for fence in fences) and patch_of(answer) is None:
+        answer = with_fences(answer)
+        fences = fences_of(answer, is_named=lambda fence: _is_named(fence, request))
     edits: list[Edit] = []
     unplaced: list[Fence] = []
     literal: set[str] = set()

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from minitask.edits.fences import path_info, render_block, render_fence
+from minitask.edits.reply.markers import has_block_form
 from minitask.edits.script_model import SearchReplace
 from minitask.patterns import lazy_pattern
 
@@ -41,6 +42,10 @@ def _render(call: Mapping[str, object]) -> str:
     path, content = _first(arguments, _PATHS), _first(arguments, _CONTENTS)
     path = None if _PARTLY.search(sign) else path
     old, new = _first(arguments, _OLD), _first(arguments, _NEW)
+    path = path.strip() if path else None
+    diff = _first(arguments, ("diff",))
+    if path and diff and has_block_form(diff):
+        return render_fence(path_info(path), _ended(diff))
     if path and old and new is not None and content is None:
         block = SearchReplace(path, _ended(old), _ended(new))
         return render_fence(path_info(path), render_block(block))
