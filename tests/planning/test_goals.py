@@ -106,6 +106,26 @@ def test_openspecs_boxes_with_and_without_numbers() -> None:
     assert goal(plan, "Docs").text == "- Describe it in README.md\n- Add an example"
 
 
+@pytest.mark.parametrize("mark", ["-", "*", "+", "1.", "1)"])
+@pytest.mark.parametrize("box", [" [ ]", " [~]", " [-]", " []"])
+def test_a_box_with_any_mark_is_a_task_that_is_not_done(mark: str, box: str) -> None:
+    plan = read_boxes(f"## 1. Work\n\n- [x] 1.1 Done\n- [✓] 1.2 Done\n{mark}{box} 1.3 Open\n")
+    assert shape(plan) == [("1", (), "")]
+    assert "1.2 Done (done already)\n- 1.3 Open" in goal(plan, "1").text
+
+
+def test_boxes_without_their_space_or_with_their_text_below_are_tasks() -> None:
+    tight = read_boxes("## 1. Work\n\n-[x] 1.1 Done\n-[ ] 1.2 Open\n")
+    assert shape(tight) == [("1", (), "")]
+    assert goal(tight, "1").rows == (3, 4)
+    parted = read_boxes("- [ ]\n  1. Create it\n\n  - File: src/a.py\n\n- [ ]\n  2. Use it\n")
+    assert [(each.label, each.title, each.rows) for each in parted.goals] == [
+        ("1", "Create it", (1,)),
+        ("2", "Use it", (6,)),
+    ]
+    assert "File: src/a.py" in goal(parted, "1").text
+
+
 def test_long_words_are_kept_and_a_number_is_not_always_an_id() -> None:
     plan = read_boxes(f"## Docs\n- [ ] 3 files are renamed\n- [ ] 2. {'word ' * 9_000}\n")
     assert [(each.label, each.title[:10]) for each in plan.goals] == [

@@ -51,6 +51,9 @@ _BOX = lazy_pattern(
     r"(?P<text>.*)",
     re.DOTALL,
 )
+_TIGHT = lazy_pattern(r"[ \t]*[-*+](?=\[[ xX~-]\][ \t])")
+_EMPTY = lazy_pattern(r"[ \t]*[-*+][ \t]+\[[ xX~-]?\]\s*")
+_ORDERED = lazy_pattern(r"[ \t]+\d{1,6}(?:\.\d{1,6})*[.)]?[ \t]+\S")
 _HEADING = lazy_pattern(r"(?:(?P<id>\d{1,6})(?:\.\d{1,6})*[.):]?\s+)?(?P<text>.*)")
 _PARALLEL = lazy_pattern(r"(?:^|\s)\\?\(P\\?\)(?=\s|$)")
 
@@ -135,7 +138,7 @@ class _Box(Struct, frozen=True):
 
 def read_boxes(text: str, name: str = "") -> GoalPlan:
     """Return the sections of a task list as goals."""
-    nodes, damage = parse_nodes(text)
+    nodes, damage = parse_nodes(_regular(text))
     boxes = list(_boxes(nodes))
     runs = [tuple(run) for _, run in groupby(boxes, key=lambda box: (box.section, box.heading))]
     parts = [part for run in runs[: MOST_TASKS + 1] for part in _parts(run)]
@@ -146,6 +149,19 @@ def read_boxes(text: str, name: str = "") -> GoalPlan:
     notes = [*damage, note] if optional else damage
     ordered = _in_sequence(goals, [part[0].is_parallel for part in parts])
     return linked(name, ordered, notes)
+
+
+def _regular(text: str) -> str:
+    """Return a task list, line by line, with the space that a box lacks, and with a box's text on its own line."""
+    lines = split_lines(text)
+    for at, line in enumerate(lines):
+        tight = _TIGHT.match(line)
+        if tight:
+            lines[at] = f"{tight[0]} {line[tight.end() :]}"
+        elif _EMPTY.fullmatch(line) and at + 1 < len(lines) and _ORDERED.match(lines[at + 1]):
+            lines[at] = f"{line.rstrip()} {lines[at + 1].lstrip()}"
+            lines[at + 1] = "\n"
+    return "".join(lines)
 
 
 def _boxes(nodes: Sequence[MarkdownNode]) -> Iterator[_Box]:
@@ -188,7 +204,7 @@ def _box(
         one_line(whole_characters(_PARALLEL.sub(" ", first))) or f"Task {box_id or section}",
         node,
         heading,
-        is_done=match["mark"] in ("x", "X"),
+        is_done=match["mark"] in tuple("xX✓✔✅☑"),
         is_optional=bool(match["optional"]),
         is_parallel=bool(_PARALLEL.search(first)),
         more=more,
