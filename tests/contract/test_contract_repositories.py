@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from world import Outcome, World, run, spec_text
+from world import MINITASK, Outcome, World, run, spec_text
 
 B = {"b.txt": "b\n"}
 VALIDATION = "grep -qx b b.txt"
@@ -223,3 +223,26 @@ def test_a_home_inside_the_checkout_weakens_no_sandbox(ready: World) -> None:
     known.unlink()
     outcome = ready.exec("p/01-b", env={"HOME": str(home), "XDG_CONFIG_HOME": f"{home}/.config"})
     assert outcome.json["attempts"][0]["sandbox"] == strength, known.read_text()
+
+
+@pytest.mark.parametrize("how", ["missing", "damaged"])
+@pytest.mark.parametrize("what", ["main", "main^{tree}", "main:a.txt"])
+def test_a_damaged_object_is_named_with_how_to_find_more(ready: World, what: str, how: str) -> None:
+    oid = ready.git("rev-parse", what)
+    path = ready.root / ".git/objects" / oid[:2] / oid[2:]
+    path.unlink()
+    if how == "damaged":
+        path.write_bytes(b"no object")
+    outcome = ready.minitask("exec", "p/01-b")
+    assert outcome.code == 3, outcome.text
+    assert "`git fsck` lists what is damaged" in outcome.text
+    assert "no commits" not in outcome.text
+
+
+@pytest.mark.parametrize(("flag", "code"), [("-Sn", 0), ("-n", 3)])
+def test_a_low_limit_on_open_files_is_raised_or_named(ready: World, flag: str, code: int) -> None:
+    script = f'ulimit {flag} 64 && exec "$@"'
+    argv = ("bash", "-c", script, "bash", *MINITASK, "exec", "p/01-b")
+    outcome = run(argv, cwd=ready.root, check=False)
+    assert outcome.code == code, outcome.text
+    assert ("at most 64 files may be open here (`ulimit -n`)" in outcome.stderr) == (code == 3)

@@ -6,6 +6,8 @@ a hint with the fix. Its class decides the exit code. A gate that rejects a chan
 
 from __future__ import annotations
 
+import errno
+
 FIX = "\n  fix: "
 """Start of the line with the fix."""
 UNUSABLE = "the model's reply cannot be used"
@@ -80,3 +82,16 @@ class UnlistedError(EditError):
 
 class Ended(KeyboardInterrupt):
     """The system or a closing terminal terminates the program: no time to finish anything."""
+
+
+_MORE_FILES = "raise the limit on open files, as by `ulimit -n 4096`, or lower --jobs"
+_SPACE = "check the path, its permissions and the disk's free space"
+
+
+def machine_text(error: Exception) -> str:
+    """Return the text of an error; one of the operating system gets its path and a fix."""
+    if not isinstance(error, OSError):
+        return str(error)
+    hint = _MORE_FILES if error.errno in {errno.EMFILE, errno.ENFILE} else _SPACE
+    subject = f": {error.filename}" if error.filename else ""
+    return f"{error.strerror or error}{subject}{FIX}{hint}"

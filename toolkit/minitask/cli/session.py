@@ -18,6 +18,7 @@ from msgspec import Struct
 from minitask.cli.progress import Manner, watching
 from minitask.cli.terminal import say
 from minitask.errors import MinitaskError, UsageError
+from minitask.system.open_files import ensure_open_files
 from minitask.words import json_text
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class Session(Struct, frozen=True):
         """Provide an engine under the repository's lock, or a read-only one; progress is printed to stderr."""
         from minitask.engine.context import open_context
 
+        if not looks_only:
+            ensure_open_files()
         chosen = how or (Manner.SILENT if quiet else Manner.PLAIN)
         with (
             watching(chosen, budget_usd=budget_usd) as emit,

@@ -15,7 +15,7 @@ from typing import TextIO
 
 import click
 
-from minitask.errors import Ended, MinitaskError
+from minitask.errors import Ended, MinitaskError, machine_text
 from minitask.patterns import lazy_pattern
 from minitask.system.signals import raise_on_signals
 from minitask.words import did_you_mean, plain, plain_text
@@ -150,7 +150,6 @@ _QUOTED = lazy_pattern(r"'([^']*)'")
 _LISTED = lazy_pattern(r"(?s)( is not one of |\. Choose from:).*")
 _BARE = {ord("'"): None}
 BUG, INTERRUPTED, MACHINE = 70, 130, 3
-SPACE = "check the path, its permissions and the disk's free space"
 DEBUG = "MINITASK_DEBUG"
 
 
@@ -183,8 +182,7 @@ def _system_error(error: OSError) -> str:
         os.getcwd()  # noqa: PTH109 - the folder itself is in question, no path
     except FileNotFoundError:
         return "the current folder does not exist any more\n  fix: cd to a folder that does"
-    subject = error.filename or "the file system"
-    return f"{error.strerror or error}: {subject}\n  fix: {SPACE}"
+    return machine_text(error)
 
 
 def interrupted(document: str = "") -> int:

@@ -21,7 +21,7 @@ from minitask.errors import MachineError, NoBranchError, UsageError
 from minitask.git import history, refs, update_target
 from minitask.git.commits import Database, NewCommit, Signer, open_database, write_tree
 from minitask.git.history import Landing
-from minitask.git.objects import Objects
+from minitask.git.objects import Objects, missing_object
 from minitask.git.repository import Repository, Signature, committer, head_branch
 from minitask.ledger.record import TaskResult
 from minitask.patterns import lazy_pattern
@@ -276,6 +276,9 @@ class Context(Struct):
         tip = self.objects.commit(target)
         if tip is not None:
             return tip
+        named = self.repository.git.run("rev-parse", "--verify", "-q", target)
+        if named.exit_code == 0:
+            raise missing_object(named.stdout.decode().strip(), "commit")
         if self.objects.commit("HEAD") is None:
             raise UsageError(
                 "the repository has no commits yet", hint="git add FILES && git commit"

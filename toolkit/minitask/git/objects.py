@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from minitask.errors import MachineError
 from minitask.git.loose import LooseStore, object_id
-from minitask.git.run_git import Git
+from minitask.git.run_git import DAMAGE, Git
 from minitask.system import process
 
 FILE_MODES = ("100644", "100755")
@@ -155,7 +155,7 @@ class Objects(Struct):
         if commit not in self._roots:
             answer = self.read(f"{commit}^{{tree}}")
             if answer is None:
-                raise MachineError(f"{commit[:12]} is not a commit of this repository")
+                raise missing_object(commit, "commit")
             self._roots[commit] = answer[0]
         return self._roots[commit]
 
@@ -166,7 +166,7 @@ class Objects(Struct):
             return cached
         answer = self.read(tree)
         if answer is None:
-            raise _missing(tree)
+            raise missing_object(tree)
         return self._keep(tree, _parse_tree(answer[2], len(tree) // 2))
 
     def entries_of(self, trees: Sequence[str]) -> list[dict[str, Entry]]:
@@ -175,7 +175,7 @@ class Objects(Struct):
         unread = [tree for tree, cached in entries.items() if cached is None]
         for tree, content in zip(unread, self.read_many(unread), strict=True):
             if content is None:
-                raise _missing(tree)
+                raise missing_object(tree)
             entries[tree] = self._keep(tree, _parse_tree(content, len(tree) // 2))
         return [entries[tree] or {} for tree in trees]
 
@@ -199,7 +199,7 @@ class Objects(Struct):
         """Return a blob's content; raise `MachineError` if the object is missing, as in a partial clone."""
         answer = self.read(oid)
         if answer is None:
-            raise _missing(oid)
+            raise missing_object(oid)
         return answer[2]
 
     def file(self, commit: str, path: str) -> str | None:
@@ -272,13 +272,13 @@ def _chunks(names: Iterable[str]) -> Iterator[list[bytes]]:
 
 
 def _ended() -> MachineError:
-    return MachineError("git cat-file ended early", hint="run `minitask doctor`")
+    hint = f"{DAMAGE}; if it lists nothing, run `minitask doctor`"
+    return MachineError("git cat-file ended early, as it does on a damaged object", hint=hint)
 
 
-def _missing(oid: str) -> MachineError:
-    return MachineError(
-        f"object {oid[:12]} is missing", hint="fetch it, or use a full clone of the repository"
-    )
+def missing_object(oid: str, kind: str = "object") -> MachineError:
+    """Return the error of an object that cannot be read."""
+    return MachineError(f"{kind} {oid[:12]} is missing or damaged", hint=DAMAGE)
 
 
 def _parse_tree(content: bytes, id_bytes: int) -> dict[str, Entry]:

@@ -204,7 +204,13 @@ def _hint(message: str) -> str:
         return "another git process holds that lock; when none runs, remove the file it names"
     if any(phrase in message for phrase in ("unable to access", "Could not read from remote")):
         return "check the connection, and the remote's URL and access: git remote -v"
+    if any(phrase in message for phrase in _DAMAGED):
+        return DAMAGE
     return "run `minitask doctor` to check the repository and git itself"
+
+
+DAMAGE = "`git fsck` lists what is damaged: get it back with `git fetch`, or use a full clone"
+_DAMAGED = ("unable to read", "bad object", "is corrupt", "missing blob", "unable to unpack")
 
 
 TIMEOUT_SECONDS = 600.0

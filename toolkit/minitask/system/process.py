@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from minitask.errors import MachineError, StoppedError
+from minitask.errors import MachineError, StoppedError, machine_text
 from minitask.system.pipes import MIB, Child, PipeExchange, end_group, patience
 from minitask.system.signals import deferred_signals
 
@@ -294,6 +294,8 @@ def _cannot_start(argv: Sequence[str], cwd: Path, error: OSError | ValueError) -
         return MachineError(
             f"cannot run {program}: its arguments are too long", hint="pass fewer paths at once"
         )
+    if number in {errno.EMFILE, errno.ENFILE}:
+        return MachineError(f"cannot run {program}: {machine_text(error)}")
     return MachineError(
         f"cannot run {program}: {error}", hint="check that it is an executable program"
     )

@@ -10,7 +10,14 @@ from msgspec.structs import replace
 from minitask.engine.context import Context, Progress
 from minitask.engine.task_status import as_it_stands, landed_by_hand
 from minitask.engine.tasks import Task
-from minitask.errors import BudgetError, EditError, MinitaskError, RefusedError, StoppedError
+from minitask.errors import (
+    BudgetError,
+    EditError,
+    MinitaskError,
+    RefusedError,
+    StoppedError,
+    machine_text,
+)
 from minitask.executors.retry import LimitReachedError
 from minitask.git import refs
 from minitask.landing.candidate_commits import Candidate
@@ -198,7 +205,7 @@ def stopped(task: Task, error: Exception) -> TaskResult:
     is_skipped = isinstance(error, BudgetError | StoppedError)
     limited = error.executor if isinstance(error, LimitReachedError) else ""
     return replace(
-        skipped(task, str(error)),
+        skipped(task, machine_text(error)),
         verdict=Verdict.REFUSED if refused else Verdict.SKIPPED if is_skipped else Verdict.ERROR,
         over_budget=isinstance(error, BudgetError),
         limited=limited,

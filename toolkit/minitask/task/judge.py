@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from minitask.edits.script_model import Change, Locate, Reader
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
-from minitask.errors import EditError, MachineError
+from minitask.errors import EditError, MachineError, machine_text
 from minitask.executors.request import ExecutorRequest
 from minitask.gates.damage import find_secret
 from minitask.gates.grammars import may_be_graded, may_import_package, may_judge, may_run_tests
@@ -70,7 +70,7 @@ def judge(
     except EditError as error:
         judged = judged.failed(Verdict.REFUSED, "scope", str(error))
     except (MachineError, OSError) as error:
-        judged = judged.failed(Verdict.ERROR, VALIDATE, str(error))
+        judged = judged.failed(Verdict.ERROR, VALIDATE, machine_text(error))
     finally:
         if lander is not None and (judged.doubts or not judged.verdict.is_good):
             lander.forget(draft.task.name)

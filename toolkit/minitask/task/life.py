@@ -14,7 +14,14 @@ from msgspec.structs import replace
 
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
-from minitask.errors import BudgetError, EditError, MachineError, RefusedError, UsageError
+from minitask.errors import (
+    BudgetError,
+    EditError,
+    MachineError,
+    RefusedError,
+    UsageError,
+    machine_text,
+)
 from minitask.executors import http
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.executors.retry import ReachedLimit
@@ -110,7 +117,9 @@ def _live(engine: Context, state: TaskState, call: Call, core: Core) -> TaskResu
     except NotAskedError as stop:
         return stopped_later(stop.state, stop.error)
     except (MachineError, OSError) as error:
-        failed = replace(state, draft=state.draft.failed(Verdict.ERROR, "record", str(error)))
+        failed = replace(
+            state, draft=state.draft.failed(Verdict.ERROR, "record", machine_text(error))
+        )
         return make_result(failed, failed.draft.attempt(engine), None)
 
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from minitask.errors import MachineError
 from minitask.git.index import STAT, WORD, Index
-from minitask.git.objects import SYMLINK, Entry, Objects, blob_id
+from minitask.git.objects import SYMLINK, Entry, Objects, blob_id, missing_object
 from minitask.git.run_git import Git
 from minitask.system.files import force_remove
 from minitask.workspace.checkout import Workspace
@@ -204,7 +204,7 @@ class Tracked(Struct, frozen=True):
         contents = self.objects.read_many([oid for _, oid in entries])
         for path, (mode, oid), content in zip(paths, entries, contents, strict=True):
             if content is None:
-                raise MachineError(f"object {oid[:12]} is missing")
+                raise missing_object(oid)
             full_path = self._place(path)
             os.makedirs(os.path.dirname(full_path), exist_ok=True)  # noqa: PTH103, PTH120
             create_file(full_path, Entry(f"{mode:o}", oid), content)

@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from minitask.errors import MachineError
 from minitask.git.index import Index
-from minitask.git.objects import Objects
+from minitask.git.objects import Objects, missing_object
 from minitask.git.trees import Difference
 from minitask.workspace.tracked_files import create_file
 
@@ -57,7 +56,7 @@ class TreeWriter(Struct):
         contents = self.objects.read_many([entry.oid for entry in entries])
         for change, entry, content in zip(changes, entries, contents, strict=True):
             if content is None:
-                raise MachineError(f"object {entry.oid[:12]} is missing")
+                raise missing_object(entry.oid)
             self._make_folders(change.path.rpartition("/")[0])
             path = self._below(change.path)
             status = create_file(path, entry, content)
