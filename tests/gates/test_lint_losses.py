@@ -23,6 +23,9 @@ RUST = "".join(f"fn step_{n}() -> i32 {{\n    {n}\n}}\n\n" for n in range(5))
 JAVA = "class A {\n" + "".join(f"  int step{n}() {{ return {n}; }}\n" for n in range(5)) + "}\n"
 TS = "".join(f"export interface Row{n} {{\n  id: number;\n}}\n" for n in range(5))
 JS = "".join(f"export const step{n} = (x) => {{\n  return x + {n};\n}};\n\n" for n in range(5))
+EXPORTS = "".join(
+    f"exports.step{n} = function (x) {{\n  return x + {n};\n}};\n\n" for n in range(5)
+)
 SHELL = "".join(f"step_{n}() {{\n  echo {n}\n}}\n\n" for n in range(5))
 C = "".join(f"int step_{n}(int x) {{\n  return x + {n};\n}}\n\n" for n in range(5))
 RUBY = "".join(f"def step_{n}\n  {n}\nend\n\n" for n in range(5))
@@ -81,6 +84,7 @@ LOSSES = {
     "java": ("A.java", JAVA, JAVA.replace("  int step4() { return 4; }\n", ""), "A.step4"),
     "typescript": ("a.ts", TS, TS.replace("Row4 {\n  id: number;\n}\n", "Row3a {}\n"), "Row4"),
     "javascript": ("a.js", JS, cut(JS, 3), "step3, step4"),
+    "assigned functions": ("a.js", EXPORTS, cut(EXPORTS, 3), "exports.step3, exports.step4"),
     "shell": ("a.sh", SHELL, cut(SHELL, 3), "step_3, step_4"),
     "c": ("a.c", C, cut(C, 3), "step_3, step_4"),
     "ruby": ("a.rb", RUBY, cut(RUBY, 3), "step_3, step_4"),

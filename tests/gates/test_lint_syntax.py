@@ -10,6 +10,7 @@ import warnings
 import pytest
 
 from minitask.edits.script_model import Change
+from minitask.gates.declared_twice import _READERS
 from minitask.gates.grammars import GRAMMARS, JUDGED
 from minitask.gates.lint import check_lint
 from minitask.gates.syntax import _CHECKS
@@ -201,4 +202,4 @@ def test_a_parser_is_imported_only_for_a_file_of_its_language() -> None:
 
 
 def test_every_file_that_can_be_judged_is_looked_at():
-    assert {*GRAMMARS, *_CHECKS} == JUDGED
+    assert {*GRAMMARS, *_CHECKS, *_READERS} == JUDGED

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.script_model import Change, Locate, Reader
 from minitask.gates.grammars import (
+    GRAMMARS,
     IMPORTING,
     JUDGED,
     may_be_damaged,
@@ -152,6 +153,7 @@ def _only_from_others(
             if (fault.path, fault.line) not in reported:
                 yield fault
         yield from _dead_ends(proposal, spec, base_lines)
+        yield from _lost_names(proposal, proposals)
         shrunk = _shrinkage(proposal, proposals, spec)
         if shrunk is not None:
             yield shrunk
@@ -177,6 +179,14 @@ def _dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Itera
         from minitask.gates.declared_twice import find_declared_twice
 
         yield from find_declared_twice(proposal)
+
+
+def _lost_names(proposal: FileChange, proposals: Sequence[FileChange]) -> Iterable[LintError]:
+    if suffix_of(proposal.path) not in GRAMMARS or proposal.content == proposal.base:
+        return ()
+    from minitask.gates.lost_names import find_lost_names
+
+    return find_lost_names(proposal, [file for file in proposals if file is not proposal])
 
 
 def _left_behind(

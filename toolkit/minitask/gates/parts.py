@@ -211,6 +211,8 @@ def _grammar_parts(node: Node, above: str) -> Iterator[NamedPart]:
 def _grammar_part(node: Node, above: str) -> NamedPart | None:
     if node.type == "variable_declarator":
         return _variable(node, above)
+    if node.type == "assignment_expression":
+        return _assigned_member(node)
     if node.type not in _NAMED:
         return None
     name = node.child_by_field_name("name")
@@ -230,6 +232,21 @@ def _variable(node: Node, above: str) -> NamedPart | None:
         return None
     strong = _is_constant(text) or (value is not None and value.type in _FUNCTION_VALUES)
     return _part(above + text, "code" if strong else "value", node.parent or node)
+
+
+def _assigned_member(node: Node) -> NamedPart | None:
+    """Return what a statement of the top level assigns to a member: `exports.x = function () {}`."""
+    statement, owner = node.parent, node.child_by_field_name("left")
+    value = node.child_by_field_name("right")
+    while value is not None and value.type == "assignment_expression":
+        value = value.child_by_field_name("right")
+    is_member = owner is not None and owner.type == "member_expression"
+    if statement is None or statement.parent is None or not is_member or value is None:
+        return None
+    if statement.parent.type != "program":
+        return None
+    kind = "code" if value.type in _FUNCTION_VALUES else "value"
+    return _part(node_text(owner).replace(".", SEPARATOR), kind, statement)
 
 
 def _part(name: str, kind: str, node: Node) -> NamedPart:
