@@ -202,6 +202,8 @@ def test_nothing_is_written_outside_the_projects_folder(planned: World, tmp_path
     [
         (("none.md",), {}, "is not a file"),
         (("README.md",), {}, "no plan in a known format"),
+        (("README.md",), {}, 'minitask plan "$(cat README.md)"'),
+        (("a b.md",), {"a b.md": "# T\n\n- [/] Build\n"}, "--from 'a b.md' --format openspec"),
         (("superpowers", "README.md"), {}, "no task"),
         (("wiki", "README.md"), {}, "unknown format wiki"),
         ((), {}, "one file"),

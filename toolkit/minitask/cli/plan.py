@@ -97,7 +97,7 @@ def command(ctx: click.Context, /, goal: str | None, **options: Any) -> int:
     if not is_named and source is None:
         raise UsageError("the goal is empty", hint='describe it: minitask plan "Split app.py"')
     if source is not None and (options["dry_run"] or not (is_named or options["project"])):
-        hint = "name its --format; of an answer that holds specs, the --project, without --dry-run"
+        hint = "name its --format (openspec: any list of boxes); of an answer, the --project, without --dry-run"
         raise UsageError(f"{source} is no plan in a known format", hint=hint)
     full_goal = _wanted(session, goal or "", options)
     if options["prompt_only"]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from urllib.parse import unquote
@@ -52,6 +53,7 @@ _BOX = lazy_pattern(
     re.DOTALL,
 )
 _TIGHT = lazy_pattern(r"[ \t]*[-*+](?=\[[ xX~-]\][ \t])")
+_ANY_BOX = lazy_pattern(r"^[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]*\[[ xX~/-]?\]", re.MULTILINE)
 _EMPTY = lazy_pattern(r"[ \t]*[-*+][ \t]+\[[ xX~-]?\]\s*")
 _ORDERED = lazy_pattern(r"[ \t]+\d{1,6}(?:\.\d{1,6})*[.)]?[ \t]+\S")
 _HEADING = lazy_pattern(r"(?:(?P<id>\d{1,6})(?:\.\d{1,6})*[.):]?\s+)?(?P<text>.*)")
@@ -134,6 +136,15 @@ class _Box(Struct, frozen=True):
     is_parallel: bool
     more: str = ""
     nodes: tuple[MarkdownNode, ...] = ()
+
+
+def way_in(text: str, path: str) -> str:
+    """Return the command that plans a text in no known format: box by box if it has boxes, else as one goal."""
+    if _ANY_BOX.search(text):
+        return (
+            f"its boxes are tasks to `minitask plan --from {shlex.quote(path)} --format openspec`"
+        )
+    return f'have it planned as one goal: `minitask plan "$(cat {shlex.quote(path)})"`'
 
 
 def read_boxes(text: str, name: str = "") -> GoalPlan:

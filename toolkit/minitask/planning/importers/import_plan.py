@@ -16,7 +16,7 @@ from minitask.engine.validate_specs import check_sources
 from minitask.errors import UsageError
 from minitask.git.repository import Repository
 from minitask.patterns import lazy_pattern
-from minitask.planning.importers.boxes import MARK
+from minitask.planning.importers.boxes import MARK, way_in
 from minitask.planning.importers.foreign_plan import MOST_TASKS, ForeignPlan, PlanTask
 from minitask.planning.importers.markdown_plans import read_speckit, read_superpowers
 from minitask.planning.importers.spec_text import ReadFile, SpecText, render_task
@@ -164,7 +164,8 @@ def read_source(source: Path) -> str:
 def _detected(text: str, path: str) -> str:
     form = find_format(text, path)
     if not form:
-        raise UsageError(f"{path} is no plan in a known format", hint=_forms())
+        hint = f"{_forms()}; or {way_in(text, path)}"
+        raise UsageError(f"{path} is no plan in a known format", hint=hint)
     if form not in READERS:
         message = f"{path} is a plan in the format {form}, which holds neither files nor commands"
         raise UsageError(message, hint=f"have it planned: {import_command(form, path)}")
