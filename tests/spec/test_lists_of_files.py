@@ -64,6 +64,19 @@ FORMS = {
         "**Files to Edit**:\n- `a.py`\n- `b.py` (read only)",
         {"a.py": FileAction.EDIT, "b.py": FileAction.READ},
     ),
+    "context": (
+        """**Files to Edit**:
+- `a.py` (the context of requests)
+- `b.py` (context)
+- `c.py` [context]
+- `d.py` (context: lines 1-9)
+- `e.py` - as context only
+- `f.py` (read)""",
+        {
+            "a.py": FileAction.EDIT,
+            **dict.fromkeys(("b.py", "c.py", "d.py", "e.py", "f.py"), FileAction.READ),
+        },
+    ),
     "not to be changed": (
         """**Files to Edit**:
 - `a.py` (edit lines 1-2, do not modify the imports)

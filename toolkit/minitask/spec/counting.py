@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from enum import StrEnum
 
@@ -9,7 +10,8 @@ from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command, Expectation, ExpectationKind
-from minitask.spec.remarks import Remark, with_default_tolerance
+from minitask.spec.quantities import with_default_tolerance
+from minitask.spec.remarks import Remark
 from minitask.spec.vacuous_commands import plain_words, read_pipelines, read_words
 
 _SILENT = frozenset(
@@ -133,12 +135,14 @@ def enforceable(command: Command, remark: Remark) -> tuple[Expectation, ...]:
     """Return the expectations that a remark adds to a command; none if they cannot be enforced on it."""
     expectation = remark.expectation
     if expectation is None:
-        return _own_word(command, remark.word)
+        return _own_text(command, remark)
     kind = counts(command)
     if expectation.kind in {ExpectationKind.EXIT, ExpectationKind.FAILS_BEFORE}:
         return (expectation,)
     if expectation.kind is ExpectationKind.FAILS:
         return _failure(command, absent=remark.absent)
+    if expectation.kind is ExpectationKind.NO_OUTPUT and _is_printed_value(command, remark.text):
+        return (Expectation(ExpectationKind.CONTAINS, text=remark.text),)
     if expectation.kind in {ExpectationKind.CONTAINS, ExpectationKind.NO_OUTPUT}:
         return _on_output(command, expectation, kind)
     if not _fits(kind, remark):
@@ -148,11 +152,44 @@ def enforceable(command: Command, remark: Remark) -> tuple[Expectation, ...]:
     return (expectation, *_exits(command, expectation))
 
 
-def _own_word(command: Command, word: str) -> tuple[Expectation, ...]:
-    """Return the expectation that a command prints a word that its own text has as one to print."""
-    pattern = rf"(?:[\"'\\]|\b(?:echo|printf)\s+){re.escape(word)}(?![\w-])"
-    is_own = word and re.search(pattern, command.text) and counts(command) is not Counts.SILENCE
-    return (Expectation(ExpectationKind.CONTAINS, text=word),) if is_own else ()
+def _own_text(command: Command, remark: Remark) -> tuple[Expectation, ...]:
+    """Return the expectation that a command prints a text, if that is certainly one to print.
+
+    Its own text has it as one to print, or it is in quotes behind a program that prints, or it is a value of Python.
+    """
+    text, code = remark.text, command.text
+    if (
+        not text
+        or counts(command) is Counts.SILENCE
+        or (_INLINE.search(code) and not _SAYS.search(code))
+    ):
+        return ()
+    pattern = rf"(?:[\"'\\]|\b(?:echo|printf)\s+){re.escape(text)}(?![\w-])"
+    is_quoted = remark.quoted and not text.isalpha() and _PRINTS.match(code)
+    if (is_quoted and not _CHECKS.search(code)) or re.search(pattern, code):
+        return (Expectation(ExpectationKind.CONTAINS, text=text),)
+    is_value = _is_printed_value(command, text)
+    return (Expectation(ExpectationKind.CONTAINS, text=text),) if is_value else ()
+
+
+_INLINE = lazy_pattern(r"\s-(?:c|e)\s")
+_SAYS = lazy_pattern(r"\b(?:print|puts?|echo|say|write|log|dump)|-p\b")
+_PRINTS = lazy_pattern(
+    r"(?:python[\d.]*|node|deno|bun|ruby|perl|php|echo|printf|cat|head|tail|jq|\./[\w./-]+)(?=\s|$)"
+)
+_CHECKS = lazy_pattern(r"test|\s-m\s|lint|check", re.IGNORECASE)
+_PYTHON_PRINTS = lazy_pattern(r"python[\d.]*\s+-c\s.*\bprint\(", re.DOTALL)
+
+
+def _is_printed_value(command: Command, text: str) -> bool:
+    """Return True if Python code prints, and the text is the form of a value other than a string."""
+    if not _PYTHON_PRINTS.match(command.text):
+        return False
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return not isinstance(value, str) and repr(value) == text
 
 
 def _shown_number(command: Command, remark: Remark) -> tuple[Expectation, ...]:

@@ -24,7 +24,8 @@ from minitask.spec.model import (
     FileRef,
     Problem,
 )
-from minitask.spec.remarks import Remark, parse_length, parse_remark
+from minitask.spec.quantities import parse_length
+from minitask.spec.remarks import Remark, parse_remark
 
 FORMS = (
     "`exit 1`, `output ~600 ±50`, `output 600`, `output >= 600`, `output <= 600`, "

@@ -44,7 +44,8 @@ _VERB_ONLY = lazy_pattern(
 )
 _UNTOUCHED = lazy_pattern(
     r"[\s(\[*_]*(?:read[- ]only|(?:for\s+)?reference(?:\s+only)?|unchanged|no\s+changes?(?:\s+to)?|as\s+(?:it\s+)?is"
-    r"|for\s+context(?:\s+only)?|context\s+only|only\s+for\s+(?:context|reference)|not|[❌🚫⛔🔒]\ufe0f?"
+    rf"|(?:(?:for|as)\s+)?(?:context|background)(?:\s+only)?(?:\s*:?{_LINES})?|(?:to\s+)?read(?:\s+only)?"
+    r"|only\s+(?:for|as)\s+(?:context|reference)|as\s+reference|not|[❌🚫⛔🔒]\ufe0f?"
     r"|(?:leave|keep)\s+(?:it\s+|this\s+(?:file\s+)?)?(?:unchanged|alone|as\s+(?:it\s+)?is|untouched)"
     r"|(?:do\s+not|don['’]t|must\s+not|never|not\s+to)\s+(?:be\s+)?"
     r"(?:edit|modif(?:y|ied)|chang|touch|delet|remov|writ)[a-z]*(?:\s+(?:it|this|the|that)(?:\s+file)?)?)[\s)\]*_.!]*",
