@@ -30,6 +30,7 @@ from minitask.gates.requested_removals import (
     text_about,
     words_of,
 )
+from minitask.gates.requoted import find_requoted
 from minitask.gates.result import SEND_WHOLE, FileChange, LintError, filled_lines, printable, quoted
 from minitask.gates.stray_tokens import find_stray
 from minitask.gates.structure import find_line_faults, find_unclosed
@@ -48,6 +49,7 @@ def find_rewrite_faults(
     yield from filter(None, (find_unclosed(proposal), _find_taken_mark(proposal, spec)))
     yield from find_line_faults(proposal)
     yield from find_stray(proposal, spec=spec)
+    yield from filter(None, (find_requoted(proposal, spec=spec),))
     yield from find_unused_inner(proposal, spec)
     if proposal.path.endswith(".py"):
         yield from find_defined_twice(proposal)
@@ -307,6 +309,15 @@ def _emptied_keys(before: Mapping[str, str], after: Mapping[str, str]) -> Iterat
     for name, value in before.items():
         if value and name in after and not after[name]:
             yield name
+        parent, _, leaf = name.rpartition(".")
+        beside = f"{parent.rpartition('.')[0]}.{leaf}".strip(".")
+        if (
+            parent
+            and not after.get(parent, "-")
+            and beside not in before
+            and after.get(beside) == value
+        ):
+            yield parent  # its lines lost their indentation
 
 
 def _fault(proposal: FileChange, name: str, line: int, *, verb: str = "empties") -> LintError:

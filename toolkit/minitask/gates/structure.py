@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 from posixpath import basename, splitext
 
 from minitask.edits.lines import indent_of
@@ -233,8 +234,12 @@ _MARKS_SCOPES = frozenset(_SCOPED.split())
 """Endings of languages whose files indent what is in a scope."""
 
 
+_DOCUMENTS = frozenset({".md", ".markdown", ".mdx", ".rst", ".adoc", ".txt", ".tex"})
+"""Endings of documents, in which a backslash at a line's end only breaks the line."""
+
+
 def find_line_faults(proposal: FileChange) -> Iterator[LintError]:
-    """Yield what a change has twice in one scope, what follows a `return`, and rows of a table of another width."""
+    """Yield what a change has twice in one scope, what follows a `return`, lost backslashes, and rows of odd width."""
     ending = splitext(proposal.path)[1].lower()
     if len(proposal.content) > LARGEST or ending in {".py", ".pyi"}:
         return
@@ -248,6 +253,8 @@ def find_line_faults(proposal: FileChange) -> Iterator[LintError]:
                     proposal.path, line, f"it has {quoted(head)} twice", "keep one of them"
                 )
     yield from find_unreached(proposal)
+    if base and ending not in _DOCUMENTS:
+        yield from _lost_continuations(proposal)
     if ending in {".csv", ".tsv"} and base:
         yield from _odd_rows(proposal, "\t" if ending == ".tsv" else ",")
 
@@ -273,6 +280,22 @@ def _twice(parts: Sequence[NamedPart], text: str) -> Iterator[tuple[int, str]]:
             is_one_scope = all(len(indent_of(line)) >= len(indent_of(row)) for line in between)
             if is_one_scope and not any(line.lstrip().startswith("#") for line in between):
                 yield start, row.strip()
+
+
+_CONTINUES = lazy_pattern(r"(?<!\\)\\$")
+
+
+def _lost_continuations(proposal: FileChange) -> Iterator[LintError]:
+    """Yield the first line that lost the backslash by which the line below, which stays, goes on with it."""
+    old = [row.strip() for row in (proposal.base or "").split("\n")]
+    new = [row.strip() for row in proposal.content.split("\n")]
+    followed = {row[:-1].rstrip(): below for row, below in pairwise(old) if _CONTINUES.search(row)}
+    had = set(pairwise(old)) if followed else set()
+    for number, (row, below) in enumerate(pairwise(new), 1):
+        if row and followed.get(row) == below != "" and (row, below) not in had:
+            message = f"{quoted(row)} has lost the backslash before {quoted(below)}"
+            yield LintError(proposal.path, number, message, "keep the backslash at its end")
+            return
 
 
 def _odd_rows(proposal: FileChange, delimiter: str) -> Iterator[LintError]:
