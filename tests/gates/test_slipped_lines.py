@@ -29,7 +29,6 @@ MEANT = {
     "one of two commands": ("a.sh", "run a \\\n  --b\nend\n", "run a\nend\n"),
     "a line break in prose": ("a.md", "one\\\ntwo\n", "one\ntwo\n"),
     "a backslash of two": ("a.rb", 'a = "b\\\\\nc"\n', 'a = "b\nc"\n'),
-    "no rights": ("a.yaml", "permissions:\n  contents: read\non: push\n", "permissions: {}\non: push\n"),
     "a string of digits": ("a.json", '{"id": "5"}\n', '{"id": "6"}\n'),
     "a version": ("a.json", '{"version": 1}\n', '{"version": "1.0.0"}\n'),
 }  # fmt: skip
