@@ -136,102 +136,191 @@ def test_tests_that_vanish_keep_the_task_at_ready(
     assert world.has(next(iter(change)))
 
 
-def test_tests_that_go_because_the_spec_says_so_land(world: World) -> None:
-    change = {"calc.py": RIGHT, TEST: UNIT[: UNIT.index("    def test_zero")]}
-    result = attempt(world, FILES, change, UNITTEST, title="Mend add; remove test_zero")
-    assert result["verdict"] == "merged", result["reason"]
-
-
-def test_tests_that_pass_without_the_change_keep_the_task_at_ready(world: World) -> None:
-    change = {"calc.py": WRONG + "DONE = True\n", "tests/test_new.py": NEW}
-    result = attempt(world, FILES, change, f"{UNITTEST} tests.test_new")
-    assert result["verdict"] == "ready", result["reason"]
-    assert "its tests pass without its change to calc.py" in result["reason"]
-
-
-def test_new_tests_beside_settings_and_moved_code_land(world: World) -> None:
-    change = {"sums.py": WRONG, "setup.cfg": "[metadata]\n", "tests/test_new.py": NEW}
-    result = attempt(world, FILES, change, f"{UNITTEST} tests.test_new", reads=["calc.py"])
-    assert result["verdict"] == "merged", result["reason"]
-
-
-def test_an_expected_value_that_is_changed_to_fit_keeps_the_task_at_ready(world: World) -> None:
-    bent = {"calc.py": WRONG + "# done\n", TEST: UNIT.replace("3), 5", "3), -1")}
-    result = attempt(world, FILES, bent, UNITTEST)
-    assert result["verdict"] == "ready", result["reason"]
-    assert "passes only because it changed tests/test_calc.py" in result["reason"]
-
-
-def test_a_change_with_its_own_new_tests_lands(world: World) -> None:
-    change = {"calc.py": RIGHT, "tests/test_new.py": UNIT}
-    result = attempt(world, FILES, change, f"{UNITTEST} tests.test_new")
-    assert result["verdict"] == "merged", result["reason"]
-
-
 PATCH = "import unittest\nunittest.TestCase.assertEqual = lambda *a: None\n" + WRONG
 REPLACED = "import calc\ncalc.add = lambda a, b: a + b\n"
 SHELL = "#!/bin/sh\npython -m unittest -q test_calc\n"
-NPM = '{"scripts": {"test": "node calc.test.js"}}\n'
-UNSEEN: dict[str, tuple[dict[str, str], dict[str, str], str, str]] = {
-    "patched assertions": (
-        {"test_calc.py": UNIT},
-        {"calc.py": PATCH},
-        f"{UNITTEST} -q test_calc",
-        "replaces what its tests run or assert with",
-    ),
-    "a replaced function": (
-        {"test_calc.py": TESTS},
-        {"conftest.py": REPLACED},
-        PYTEST,
-        "replaces what its tests run or assert with",
-    ),
+FIXTURE = "import pytest\n\n\n@pytest.fixture\ndef two():\n    return 2\n"
+TWO = TESTS + "\n\ndef test_two(two):\n    assert add(two, two) == 4\n"
+PLAIN = {"calc.py": WRONG, "test_calc.py": TESTS}
+CASES = {"calc.py": WRONG, "test_calc.py": UNIT}
+CHECK = "#!/bin/sh\nset -e\ngrep -q two a.txt\ngrep -q three b.txt\n"
+JUDGED = {"check.sh": CHECK, "a.txt": "one\n", "b.txt": "one\n"}
+NEW_TEST = f"{UNITTEST} tests.test_new"
+REPLACES = "replaces what its tests run or assert with"
+NARROWS = "narrows or hides what the validation checks"
+NOTHING = "check nothing"
+PASSES = "passes even when every test in test_a.py"
+Attempt = tuple[dict[str, str], dict[str, str], str]
+
+
+def added(text: str, validation: str = f"{PYTEST} test_a.py") -> Attempt:
+    """A change that only adds the tests in ``text`` for a function that is right."""
+    change = {"test_a.py": f"from calc import add\n\n\n{text}"}
+    return {"calc.py": RIGHT, "test_old.py": UNIT}, change, f"test -f test_a.py\n{validation}"
+
+
+def judged(check: str, **files: str) -> Attempt:
+    """A change of two files and of the script that judges them."""
+    change = {f"{name}.txt": f"{text}\n" for name, text in files.items()}
+    return JUDGED, {"check.sh": check, **change}, "sh check.sh"
+
+
+def weakened(old: str, new: str) -> Attempt:
+    """A change whose second file is wrong, and whose script no longer says so."""
+    return judged(CHECK.replace(old, new), a="two", b="wrong")
+
+
+DOUBTED: dict[str, tuple[Attempt, str]] = {
+    "patched assertions": ((CASES, {"calc.py": PATCH}, f"{UNITTEST} -q test_calc"), REPLACES),
+    "a replaced function": ((PLAIN, {"conftest.py": REPLACED}, PYTEST), REPLACES),
     "a script that ends early": (
-        {"test_calc.py": UNIT, "check.sh": SHELL},
-        {"calc.py": "# done\n" + WRONG, "check.sh": SHELL.replace("python", "exit 0\npython")},
-        "sh check.sh",
-        "narrows or hides what the validation checks",
+        (
+            CASES | {"check.sh": SHELL},
+            {"calc.py": "# done\n" + WRONG, "check.sh": SHELL.replace("python", "exit 0\npython")},
+            "sh check.sh",
+        ),
+        NARROWS,
     ),
     "a check behind a recipe": (
-        {"check.sh": "set -e\ngrep -q 'a + b' calc.py\n", "Makefile": "check:\n\tsh check.sh\n"},
-        {"calc.py": "# done\n" + WRONG, "check.sh": "set -e\ngrep -q 'a - b' calc.py\n"},
-        "make check",
+        (
+            {"calc.py": WRONG, "check.sh": "set -e\ngrep -q 'a + b' calc.py\n", "Makefile": "check:\n\tsh check.sh\n"},
+            {"calc.py": "# done\n" + WRONG, "check.sh": "set -e\ngrep -q 'a - b' calc.py\n"},
+            "make check",
+        ),
         "it passes only because it changed check.sh",
     ),
     "narrowed options": (
-        {"test_calc.py": TESTS},
-        {"pytest.ini": "[pytest]\naddopts = -k zero\n"},
-        f"{PYTEST} test_calc.py",
-        "narrows or hides what the validation checks",
+        (PLAIN, {"pytest.ini": "[pytest]\naddopts = -k zero\n"}, f"{PYTEST} test_calc.py"), NARROWS
     ),
-}
+    "an expected value that is changed to fit": (
+        (FILES, {"calc.py": WRONG + "# done\n", TEST: UNIT.replace("3), 5", "3), -1")}, UNITTEST),
+        "passes only because it changed tests/test_calc.py",
+    ),
+    "tests that pass without the change": (
+        (FILES, {"calc.py": WRONG + "DONE = True\n", "tests/test_new.py": NEW}, NEW_TEST),
+        "its tests pass without its change to calc.py",
+    ),
+    "new tests compare nothing": (added("def test_a():\n    add(2, 2)\n"), NOTHING),
+    "new tests drop a comparison": (added("def test_a():\n    return add(2, 2) == 5\n", PYTEST), NOTHING),
+    "new tests assert a tuple": (added("def test_a():\n    assert (add(2, 2) == 5, 'x')\n", PYTEST), "nothing"),
+    "new tests catch a failure": (
+        added(
+            "def test_a():\n    try:\n        assert add(2, 2) == 5\n    except AssertionError:\n        print('no')\n",
+            PYTEST,
+        ),
+        NOTHING,
+    ),
+    "new tests that no command runs": (
+        added("def test_a():\n    add(2, 2)\n", "python -m py_compile test_a.py"), NOTHING
+    ),
+    "new tests that no runner finds": (
+        added("def check_a():\n    assert add(2, 2) == 5\n", PYTEST), "holds no test"
+    ),
+    "new tests in a class that is passed over": (
+        added(
+            "class ATests:\n    def test_a(self):\n        assert add(2, 2) == 5\n",
+            f"test -f test_a.py && {PYTEST}",
+        ),
+        PASSES,
+    ),
+    "new tests whose runner wants classes": (
+        added("def test_a():\n    assert add(2, 2) == 5\n", f"test -f test_a.py && {UNITTEST}"), PASSES
+    ),
+    "new tests that are skipped": (
+        added(
+            "import pytest\n\n\n@pytest.mark.skip\ndef test_a():\n    assert add(2, 2) == 5\n"
+            "\n\ndef test_b():\n    assert add(2, 2)\n"
+        ),
+        "leaves tests out",
+    ),
+    "a step is gone": (weakened("grep -q three b.txt\n", "echo done\n"), "check.sh"),
+    "a step in a condition": (
+        weakened("grep -q three b.txt", "if grep -q three b.txt; then echo; fi"), "check.sh"
+    ),
+    "an early end": (weakened("grep -q three", "[ -s b.txt ] && exit 0\ngrep -q three"), "check.sh"),
+    "a function in place of a program": (weakened("set -e", "set -e\ngrep() { :; }"), "check.sh"),
+    "a new check that passes without the rest": (
+        ({"c.txt": "one\n"}, {"check.sh": "grep -q . a.txt\n", "a.txt": "two\n"}, "sh check.sh"),
+        "passes without the rest of it",
+    ),
+}  # fmt: skip
 
 
-@pytest.mark.sampled(2)
-@pytest.mark.parametrize("case", UNSEEN)
-def test_a_line_that_switches_the_tests_off_keeps_the_task_at_ready(
-    world: World, case: str
-) -> None:
-    files, change, validation, told = UNSEEN[case]
-    result = attempt(world, {"calc.py": WRONG, **files}, change, validation)
+@pytest.mark.sampled(12)
+@pytest.mark.parametrize("case", DOUBTED)
+def test_a_change_that_no_test_can_fail_is_kept_at_ready(world: World, case: str) -> None:
+    tried, told = DOUBTED[case]
+    result = attempt(world, *tried)
     assert (result["verdict"], result["merge"]) == ("ready", None), result["reason"]
     assert told in result["reason"]
     assert told in " ".join(result["attempts"][-1]["doubts"])
 
 
-FIXTURE = "import pytest\n\n\n@pytest.fixture\ndef two():\n    return 2\n"
-TWO = TESTS + "\n\ndef test_two(two):\n    assert add(two, two) == 4\n"
+LANDS: dict[str, tuple[Attempt, dict[str, Any]]] = {
+    "tests that go because the spec says so": (
+        (FILES, {"calc.py": RIGHT, TEST: UNIT[: UNIT.index("    def test_zero")]}, UNITTEST),
+        {"title": "Mend add; remove test_zero"},
+    ),
+    "new tests beside settings and moved code": (
+        (FILES, {"sums.py": WRONG, "setup.cfg": "[metadata]\n", "tests/test_new.py": NEW}, NEW_TEST),
+        {"reads": ["calc.py"]},
+    ),
+    "a change with its own new tests": ((FILES, {"calc.py": RIGHT, "tests/test_new.py": UNIT}, NEW_TEST), {}),
+    "ordinary fixtures, a test more and a stricter script": (
+        (
+            PLAIN | {"check.sh": f"{PYTEST}\n"},
+            {
+                "calc.py": RIGHT,
+                "conftest.py": FIXTURE,
+                "test_calc.py": TWO,
+                "check.sh": f"set -e\n{PYTEST}\ntest -f conftest.py\n",
+            },
+            f"sh check.sh\n{PYTEST}",
+        ),
+        {},
+    ),
+    "new tests whose helper asserts": (
+        added("def check_add(a, b):\n    assert add(a, b) == 4\n\n\ndef test_a():\n    check_add(2, 2)\n"), {}
+    ),
+    "new tests that expect a raise": (
+        added("import pytest\n\n\ndef test_a():\n    with pytest.raises(TypeError):\n        add(2)\n"), {}
+    ),
+    "new tests that leave a case out here": (
+        added(
+            "import sys\n\nimport pytest\n\n\n@pytest.mark.skipif(sys.platform == 'x', reason='x')\n"
+            "def test_a():\n    assert add(2, 2) == 4\n"
+        ),
+        {},
+    ),
+    "new tests that catch another error": (
+        added("def test_a():\n    try:\n        assert add(2, 2) == 4\n    except OSError: pass\n"), {}
+    ),
+    "new tests that return early": (
+        added(
+            "import pytest\n\n\ndef test_a():\n    try:\n        add(2)\n    except TypeError:\n"
+            "        return\n    pytest.fail('no error')\n"
+        ),
+        {},
+    ),
+    "new tests of which one only runs": (
+        added("def test_a():\n    assert add(2, 2) == 4\n\n\ndef test_b():\n    add(0, 0)\n"), {}
+    ),
+    "a check with a step more": (judged(CHECK + "test -s a.txt\n", a="two", b="three"), {"title": "Write both"}),
+    "a check that changes as the spec says": (
+        judged(CHECK.replace("three", "four"), a="two", b="four"),
+        {"title": "Write two, and four in place of three"},
+    ),
+    "a new check that fails without the rest": (
+        ({"c.txt": "one\n"}, {"check.sh": "grep -q two a.txt\n", "a.txt": "two\n"}, "sh check.sh"), {}
+    ),
+}  # fmt: skip
 
 
-@pytest.mark.variant
-def test_ordinary_fixtures_a_test_more_and_a_stricter_script_land(world: World) -> None:
-    base = {"calc.py": WRONG, "test_calc.py": TESTS, "check.sh": f"{PYTEST}\n"}
-    change = {
-        "calc.py": RIGHT,
-        "conftest.py": FIXTURE,
-        "test_calc.py": TWO,
-        "check.sh": f"set -e\n{PYTEST}\ntest -f conftest.py\n",
-    }
-    result = attempt(world, base, change, f"sh check.sh\n{PYTEST}")
+@pytest.mark.sampled(8)
+@pytest.mark.parametrize("case", LANDS)
+def test_a_change_that_its_tests_can_fail_lands(world: World, case: str) -> None:
+    tried, fields = LANDS[case]
+    result = attempt(world, *tried, **fields)
     assert result["verdict"] == "merged", result["reason"]
 
 
@@ -250,122 +339,6 @@ def test_failing_tests_that_do_not_end_are_stopped_and_that_is_said(world: World
     assert outcome.code == 0, outcome.text
     assert world.show("calc.py") == RIGHT
     assert "checking that its tests can fail was stopped after 10 s" in outcome.text
-
-
-IDLE: dict[str, tuple[str, str, str]] = {
-    "nothing is compared": ("def test_a():\n    add(2, 2)\n", f"{PYTEST} test_a.py", "check nothing"),
-    "a comparison is dropped": ("def test_a():\n    return add(2, 2) == 5\n", PYTEST, "check nothing"),
-    "a tuple is asserted": ("def test_a():\n    assert (add(2, 2) == 5, 'x')\n", PYTEST, "nothing"),
-    "a failure is caught": (
-        "def test_a():\n    try:\n        assert add(2, 2) == 5\n    except AssertionError:\n        print('no')\n",
-        PYTEST,
-        "check nothing",
-    ),
-    "no command runs it": ("def test_a():\n    add(2, 2)\n", "python -m py_compile test_a.py", "check nothing"),
-    "no runner finds it": ("def check_a():\n    assert add(2, 2) == 5\n", PYTEST, "holds no test"),
-    "its class is passed over": (
-        "class ATests:\n    def test_a(self):\n        assert add(2, 2) == 5\n",
-        f"test -f test_a.py && {PYTEST}",
-        "passes even when every test in test_a.py",
-    ),
-    "the runner wants classes": (
-        "def test_a():\n    assert add(2, 2) == 5\n",
-        f"test -f test_a.py && {UNITTEST}",
-        "passes even when every test in test_a.py",
-    ),
-    "it is skipped": (
-        (
-            "import pytest\n\n\n@pytest.mark.skip\ndef test_a():\n    assert add(2, 2) == 5\n"
-            "\n\ndef test_b():\n    assert add(2, 2)\n"
-        ),
-        f"{PYTEST} test_a.py",
-        "leaves tests out",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.sampled(3)
-@pytest.mark.parametrize("case", IDLE)
-def test_new_tests_that_cannot_fail_keep_the_task_at_ready(world: World, case: str) -> None:
-    text, validation, told = IDLE[case]
-    base = {"calc.py": RIGHT, "test_old.py": UNIT}
-    change = {"test_a.py": f"from calc import add\n\n\n{text}"}
-    result = attempt(world, base, change, f"test -f test_a.py\n{validation}")
-    assert (result["verdict"], result["merge"]) == ("ready", None), result["reason"]
-    assert told in " ".join(result["attempts"][-1]["doubts"])
-
-
-HONEST = {
-    "a helper asserts": "def check_add(a, b):\n    assert add(a, b) == 4\n\n\ndef test_a():\n    check_add(2, 2)\n",
-    "a raise is expected": "import pytest\n\n\ndef test_a():\n    with pytest.raises(TypeError):\n        add(2)\n",
-    "a case is left out here": "import sys\n\nimport pytest\n\n\n@pytest.mark.skipif(sys.platform == 'x', reason='x')\n"
-    "def test_a():\n    assert add(2, 2) == 4\n",
-    "another error is caught": "def test_a():\n    try:\n        assert add(2, 2) == 4\n    except OSError: pass\n",
-    "it returns early": "import pytest\n\n\ndef test_a():\n    try:\n        add(2)\n    except TypeError:\n"
-    "        return\n    pytest.fail('no error')\n",
-    "one only runs": "def test_a():\n    assert add(2, 2) == 4\n\n\ndef test_b():\n    add(0, 0)\n",
-}
-
-
-@pytest.mark.sampled(2)
-@pytest.mark.parametrize("case", HONEST)
-def test_new_tests_that_can_fail_land(world: World, case: str) -> None:
-    base = {"calc.py": RIGHT, "test_old.py": UNIT}
-    change = {"test_a.py": f"from calc import add\n\n\n{HONEST[case]}"}
-    result = attempt(world, base, change, f"test -f test_a.py\n{PYTEST} test_a.py")
-    assert result["verdict"] == "merged", result["reason"]
-
-
-CHECK = "#!/bin/sh\nset -e\ngrep -q two a.txt\ngrep -q three b.txt\n"
-JUDGED = {"check.sh": CHECK, "a.txt": "one\n", "b.txt": "one\n"}
-BOTH = {"a.txt": "two\n", "b.txt": "three\n"}
-LESS = {
-    "a step is gone": CHECK.replace("grep -q three b.txt\n", "echo done\n"),
-    "a step in a condition": CHECK.replace("grep -q three b.txt", "if grep -q three b.txt; then echo; fi"),
-    "an early end": CHECK.replace("grep -q three", "[ -s b.txt ] && exit 0\ngrep -q three"),
-    "a function in place of a program": CHECK.replace("set -e", "set -e\ngrep() { :; }"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", LESS)
-def test_a_check_that_a_change_weakens_for_itself_keeps_it_at_ready(
-    world: World, case: str
-) -> None:
-    change = {"check.sh": LESS[case], "a.txt": "two\n", "b.txt": "wrong\n"}
-    result = attempt(world, JUDGED, change, "sh check.sh")
-    assert result["verdict"] == "ready", result
-    assert "check.sh" in result["reason"]
-
-
-MORE = {
-    "a step more": (CHECK + "test -s a.txt\n", BOTH, "Write both"),
-    "what the spec says": (
-        CHECK.replace("three", "four"),
-        {"a.txt": "two\n", "b.txt": "four\n"},
-        "Write two, and four in place of three",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", MORE)
-def test_a_check_that_a_change_extends_or_the_spec_changes_is_no_doubt(
-    world: World, case: str
-) -> None:
-    check, files, title = MORE[case]
-    result = attempt(world, JUDGED, {"check.sh": check, **files}, "sh check.sh", title=title)
-    assert result["verdict"] == "merged", result
-
-
-@pytest.mark.parametrize(
-    ("check", "verdict"), [("grep -q . a.txt\n", "ready"), ("grep -q two a.txt\n", "merged")]
-)
-def test_a_check_that_a_change_creates_must_fail_without_the_rest_of_it(
-    world: World, check: str, verdict: str
-) -> None:
-    change = {"check.sh": check, "a.txt": "two\n"}
-    result = attempt(world, {"c.txt": "one\n"}, change, "sh check.sh")
-    assert result["verdict"] == verdict, result
-    assert ("passes without the rest of it" in result["reason"]) == (verdict == "ready")
 
 
 @NODE

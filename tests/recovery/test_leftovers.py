@@ -7,14 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from crashes import MAIN, Aftermath, build, copy
 
 from minitask.system import files
-from world import World
+from world import World, run
 
 HOLDER = """\
 import os, subprocess, sys, time
@@ -38,63 +37,25 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> World:
     return world
 
 
-def break_a_slot_head(world: World) -> None:
-    (world.slot / "git/HEAD").unlink()
-
-
-def break_a_slot_index(world: World) -> None:
-    index = world.slot / "git/index"
-    index.write_bytes(index.read_bytes()[:20])
-
-
-def break_a_slot_in_half(world: World) -> None:
-    shutil.rmtree(world.slot / "git/refs")
-
-
-def leave_a_slot_locked(world: World) -> None:
-    for name in ("index.lock", "HEAD.lock", "config.lock"):
-        (world.slot / "git" / name).touch()
-
-
-def leave_files_in_a_slot(world: World) -> None:
-    tree = world.slot / "tree"
-    (tree / ".git").unlink()
-    (tree / "src/app.py").write_text("LEVEL = 7\n")
-    (tree / "src/left.py").write_text("LEVEL = 1\n")
-
-
-def leave_refs_locked(world: World) -> None:
-    (world.root / ".git" / "refs/minitask/ledger.lock").touch()
-    (world.root / ".git" / "refs/heads/minitask/p/01-both.lock").touch()
-
-
-def forget_the_attempt(world: World) -> None:
-    """Of the refs that a killed update was to write, only that of the merge is there."""
-    landing = world.root / ".git" / "refs/minitask/landing/p/01-both"
-    (landing / "1").write_text((landing / "draft").read_text())
-    shutil.rmtree(world.root / ".git" / "refs/minitask/attempts")
-    shutil.rmtree(world.root / ".git" / "refs/heads/minitask")
-    (world.root / ".git" / "refs/minitask/ledger").unlink()
-
-
-def leave_drafts(world: World) -> None:
-    (world.root / ".git" / "minitask/advance.new").write_text("{")
-    (world.root / ".git" / "minitask/advance.json").write_text("{")
-    (world.root / ".git" / "minitask/lock").write_text("1 killed\n")
+LEFT = {
+    "a slot without its HEAD": 'rm "$SLOT/git/HEAD"',
+    "a slot whose index is cut short": 'truncate -s 20 "$SLOT/git/index"',
+    "half a slot": 'rm -r "$SLOT/git/refs"',
+    "a slot that is locked": 'cd "$SLOT/git"; touch index.lock HEAD.lock config.lock',
+    "files in a slot": 'cd "$SLOT/tree"; rm .git; echo LEVEL = 7 > src/app.py; echo LEVEL = 1 > src/left.py',
+    "refs that are locked": "touch refs/minitask/ledger.lock refs/heads/minitask/p/01-both.lock",
+    "of the refs that an update was to write, only that of the merge": (
+        "cd refs/minitask; cp landing/p/01-both/draft landing/p/01-both/1; rm -r attempts ../heads/minitask ledger"
+    ),
+    "drafts": "cd minitask; printf { | tee advance.new > advance.json; echo 1 killed > lock",
+}  # fmt: skip
+"""What a killed command left in the repository's `.git`, as a command that leaves it."""
 
 
 @pytest.mark.variant
 @pytest.mark.sampled(2)
-@pytest.mark.parametrize(
-    "leave",
-    [
-        *(break_a_slot_head, break_a_slot_index, break_a_slot_in_half, leave_a_slot_locked),
-        *(leave_files_in_a_slot, leave_refs_locked, forget_the_attempt, leave_drafts),
-    ],
-)
-def test_what_a_killed_command_left_is_no_obstacle(
-    used: World, tmp_path: Path, leave: Callable[[World], None]
-) -> None:
+@pytest.mark.parametrize("leave", LEFT.values(), ids=LEFT)
+def test_what_a_killed_command_left_is_no_obstacle(used: World, tmp_path: Path, leave: str) -> None:
     world = copy(used, tmp_path / "repository")
     world.configure(sandbox="none")
     listed = (world.root / ".git/minitask/workspaces").read_text().strip("\0")
@@ -102,7 +63,7 @@ def test_what_a_killed_command_left_is_no_obstacle(
     borrowed = world.slot / "git/objects/info/alternates"
     borrowed.write_text(f"{world.root}/.git/objects\n")
     aftermath = Aftermath.before(world, MAIN)
-    leave(world)
+    run(("sh", "-e", "-c", leave), cwd=world.root / ".git", env={"SLOT": str(world.slot)})
     aftermath.check_completion(tmp_path / "clones", "--again")
 
 

@@ -6,7 +6,8 @@ import mmap
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -138,172 +139,60 @@ def test_whatever_makes_way_is_removed_first(
     assert held.checkouts == 1
 
 
-def write_in_place(tree: Path) -> None:
-    (tree / "a.txt").write_text("two\n")  # as long as before
+BY_MEMORY = "import mmap; file = open('a.txt', 'r+b'); mmap.mmap(file.fileno(), 0)[0:3] = b'two'"
+WRITE = "echo two > a.txt"
+"""As long as before."""
+TOUCHES = {
+    # Git's checkout looks through the link, and finds the files unchanged.
+    "puts a folder aside": "mv sub aside; ln -s aside sub",
+    "leaves attributes": "rm sub/deep/c.txt; echo '* text eol=crlf' > sub/deep/.gitattributes",
+    "makes a repository": "git init -q sub/deep",
+    "makes a pipe": "mkfifo sub/pipe",
+    "closes a folder": "chmod 311 sub/deep",
+    "closes a folder with something in it": "mkdir -p sub/new/deeper; touch sub/new/deeper/x; chmod 0 sub/new/deeper",
+    "opens all folders": "chmod 777 . sub sub/deep",
+    "configures a filter that makes other content of every file": (
+        "git config filter.x.smudge 'sed s/^/x/'; echo '* filter=x' > ../git/info/attributes"
+    ),
+    "closes a file": "chmod 600 a.txt",
+    "has git skip a file": f"git update-index --skip-worktree a.txt; {WRITE}",
+    "has git see little": "git sparse-checkout set new",
+    "writes in place": WRITE,
+    "writes by way of memory": f'"{sys.executable}" -c "{BY_MEMORY}"',
+    "writes below": "echo C > sub/deep/c.txt",
+    "writes by a second name": "ln a.txt sub/second; echo two > sub/second; rm sub/second",
+    "makes a file executable": "chmod 755 a.txt",
+    "adds a file that git ignores": "touch sub/x.log",
+    "adds an empty folder": "mkdir -p sub/empty/deeper",
+    "removes a folder": "rm -r sub/deep",
+    "moves a folder there and back": "mv sub elsewhere; echo B > elsewhere/b.txt; mv elsewhere sub",
+    "writes in a folder that is new": "mkdir sub/new; touch sub/new/d.txt",
+    "puts a link in place": "rm a.txt; ln -s sub/b.txt a.txt",
+    "takes the pointer away": "rm .git",
+    "stages something": "touch ../git/info/exclude; git rm -q --cached a.txt",
+    "commits something": "git -c user.name=A -c user.email=a@example.com commit -q --allow-empty -m x",
+}  # fmt: skip
+"""What a command does to a workspace, as the command."""
 
 
-def write_by_mmap(tree: Path) -> None:
-    with (tree / "a.txt").open("r+b") as file, mmap.mmap(file.fileno(), 0) as held:
-        held[0:3] = b"two"
-
-
-def write_below(tree: Path) -> None:
-    (tree / "sub/deep/c.txt").write_text("C\n")
-
-
-def write_by_a_second_name(tree: Path) -> None:
-    os.link(tree / "a.txt", tree / "sub/second")
-    (tree / "sub/second").write_text("two\n")
-    (tree / "sub/second").unlink()
-
-
-def make_executable(tree: Path) -> None:
-    (tree / "a.txt").chmod(0o755)
-
-
-def add_a_file_that_git_ignores(tree: Path) -> None:
-    (tree / "sub/x.log").touch()
-
-
-def add_an_empty_folder(tree: Path) -> None:
-    (tree / "sub/empty/deeper").mkdir(parents=True)
-
-
-def remove_a_folder(tree: Path) -> None:
-    (tree / "sub/deep/c.txt").unlink()
-    (tree / "sub/deep").rmdir()
-
-
-def move_a_folder_there_and_back(tree: Path) -> None:
-    (tree / "sub").rename(tree / "elsewhere")
-    (tree / "elsewhere/b.txt").write_text("B\n")
-    (tree / "elsewhere").rename(tree / "sub")
-
-
-def write_in_a_folder_that_is_new(tree: Path) -> None:
-    (tree / "sub/new").mkdir()
-    (tree / "sub/new/d.txt").touch()
-
-
-def put_a_link_in_place(tree: Path) -> None:
-    (tree / "a.txt").unlink()
-    (tree / "a.txt").symlink_to("sub/b.txt")
-
-
-def take_the_pointer_away(tree: Path) -> None:
-    (tree / ".git").unlink()
-
-
-def stage_something(tree: Path) -> None:
-    (tree.parent / "git/info/exclude").touch()
-    subprocess.run(("git", "-C", tree, "rm", "-q", "--cached", "a.txt"), check=True)
-
-
-def commit_something(tree: Path) -> None:
-    who = ("-c", "user.name=A", "-c", "user.email=a@example.com")
-    argv = ("git", "-C", tree, *who, "commit", "-q", "--allow-empty", "-m", "x")
-    subprocess.run(argv, check=True)
-
-
-def put_a_folder_aside(tree: Path) -> None:
-    """Git's checkout looks through the link, and finds the files unchanged."""
-    (tree / "sub").rename(tree / "aside")
-    (tree / "sub").symlink_to("aside")
-
-
-def leave_attributes(tree: Path) -> None:
-    (tree / "sub/deep/c.txt").unlink()
-    (tree / "sub/deep/.gitattributes").write_text("* text eol=crlf\n")
-
-
-def make_a_repository(tree: Path) -> None:
-    subprocess.run(("git", "init", "-q", tree / "sub/deep"), check=True)
-
-
-def make_a_pipe(tree: Path) -> None:
-    os.mkfifo(tree / "sub/pipe")
-
-
-def close_a_folder(tree: Path) -> None:
-    (tree / "sub/deep").chmod(0o311)
-
-
-def close_a_folder_with_something_in_it(tree: Path) -> None:
-    (tree / "sub/new/deeper").mkdir(parents=True)
-    (tree / "sub/new/deeper/x").touch()
-    (tree / "sub/new/deeper").chmod(0)
-
-
-def open_all_folders(tree: Path) -> None:
-    for folder in (tree, tree / "sub", tree / "sub/deep"):
-        folder.chmod(0o777)
-
-
-def configure(tree: Path) -> None:
-    """A filter that makes other content of every file."""
-    argv = ("git", "-C", tree, "config", "filter.x.smudge", "sed s/^/x/")
-    subprocess.run(argv, check=True)
-    (tree.parent / "git/info/attributes").write_text("* filter=x\n")
-
-
-def close_a_file(tree: Path) -> None:
-    (tree / "a.txt").chmod(0o600)
-
-
-def skip_a_file(tree: Path) -> None:
-    argv = ("git", "-C", tree, "update-index", "--skip-worktree", "a.txt")
-    subprocess.run(argv, check=True)
-    (tree / "a.txt").write_text("two\n")
-
-
-def see_little(tree: Path) -> None:
-    subprocess.run(("git", "-C", tree, "sparse-checkout", "set", "new"), check=True)
-
-
-TOUCHES = [
-    put_a_folder_aside,
-    leave_attributes,
-    make_a_repository,
-    make_a_pipe,
-    close_a_folder,
-    close_a_folder_with_something_in_it,
-    open_all_folders,
-    configure,
-    close_a_file,
-    skip_a_file,
-    see_little,
-    write_in_place,
-    write_by_mmap,
-    write_below,
-    write_by_a_second_name,
-    make_executable,
-    add_a_file_that_git_ignores,
-    add_an_empty_folder,
-    remove_a_folder,
-    move_a_folder_there_and_back,
-    write_in_a_folder_that_is_new,
-    put_a_link_in_place,
-    take_the_pointer_away,
-    stage_something,
-    commit_something,
-]
+def touch(held: IncrementalCheckout, command: str) -> None:
+    """Run a command in the workspace."""
+    run(("sh", "-e", "-c", command), cwd=held.tree)
 
 
 @pytest.mark.variant
 @pytest.mark.sampled(10)
-@pytest.mark.parametrize("touch", TOUCHES)
-def test_what_a_command_did_is_known_and_undone(
-    world: World, held: Counting, touch: Callable[[Path], None]
-) -> None:
+@pytest.mark.parametrize("command", TOUCHES.values(), ids=TOUCHES)
+def test_what_a_command_did_is_known_and_undone(world: World, held: Counting, command: str) -> None:
     world.commit({".gitignore": "*.log\n", "sub/b.txt": "b\n", "sub/deep/c.txt": "c\n"})
     there = commit(world, FileWrite("new/e.txt", b"e\n"))
     held.checkout(world.tip())
     held.checkout(there)
-    touch(held.tree)
+    touch(held, command)
     held.checkout(world.tip())
     check(world, held, world.tip())
     assert not held.is_changed()
-    touch(held.tree)
+    touch(held, command)
     assert held.is_changed()
     held.checkout(world.tip())
     check(world, held, world.tip())
@@ -312,20 +201,20 @@ def test_what_a_command_did_is_known_and_undone(
 
 @pytest.mark.sampled(10)
 @needs_inotify
-@pytest.mark.parametrize("touch", TOUCHES)
+@pytest.mark.parametrize("command", TOUCHES.values(), ids=TOUCHES)
 def test_of_many_files_names_and_folders_are_looked_at(
     world: World,
     held: Counting,
     strength: Strength,
-    touch: Callable[[Path], None],
+    command: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(incremental, "WATCHES_MAX", 2)
     world.commit({".gitignore": "*.log\n", "sub/b.txt": "b\n", "sub/deep/c.txt": "c\n"})
     held.checkout(world.tip())
-    touch(held.tree)
+    touch(held, command)
     held.checkout(world.tip())
-    if touch is close_a_file and strength is not Strength.PARTIAL:
+    if command == TOUCHES["closes a file"] and strength is not Strength.PARTIAL:
         (held.tree / "a.txt").chmod(0o644)  # what git does not look at, and nothing less
     check(world, held, world.tip())
 
@@ -357,7 +246,14 @@ def test_a_file_is_watched_by_whatever_name_it_is_reached(world: World) -> None:
 def test_what_was_left_by_an_earlier_process_is_found(world: World) -> None:
     """A link from outside that already exists, and the rights of a folder."""
     world.commit({"sub/b.txt": "b\n"})
-    for touch in (put_a_folder_aside, make_a_repository, make_a_pipe, close_a_file, see_little):
+    odd = (
+        "puts a folder aside",
+        "makes a repository",
+        "makes a pipe",
+        "closes a file",
+        "has git see little",
+    )
+    for name in odd:
         for number in range(2):
             with open_database(discover(world.root, dict(os.environ))) as database:
                 held = IncrementalCheckout(slot(world), database.objects)
@@ -366,8 +262,8 @@ def test_what_was_left_by_an_earlier_process_is_found(world: World) -> None:
                     check(world, held, world.tip())
                 else:
                     (held.tree / "sub/deep").mkdir()
-                    os.link(held.tree / "a.txt", world.root.parent / f"second-{touch.__name__}")
-                    touch(held.tree)
+                    os.link(held.tree / "a.txt", world.root.parent / f"second-{name}")
+                    touch(held, TOUCHES[name])
                 held.close()
 
 
@@ -395,12 +291,7 @@ def test_reading_is_no_change(world: World, held: Counting) -> None:
     there = commit(world, FileWrite("new/e.txt", b"e\n"))
     held.checkout(world.tip())
     for at in (there, world.tip()):
-        subprocess.run(
-            ("bash", "-c", "cat a.txt; ls -R; test -f a.txt; grep -r o ."),
-            cwd=held.tree,
-            check=True,
-            capture_output=True,
-        )
+        touch(held, "cat a.txt; ls -R; test -f a.txt; grep -r o .")
         assert not held.is_changed()
         held.checkout(at)
     assert held.checkouts == 1
@@ -494,7 +385,7 @@ def test_without_the_kernels_word_git_does_it_all(
     there = commit(world, FileWrite("d.txt", b"d\n"))
     for at in (world.tip(), there, world.tip()):
         held.checkout(at)
-        write_in_place(held.tree)
+        touch(held, WRITE)
         held.checkout(at)
         check(world, held, at)
     assert held.checkouts == 6
@@ -506,7 +397,7 @@ def test_a_watch_that_sees_nothing_is_not_believed(
 ) -> None:
     monkeypatch.setattr(inotify.Watch, "is_touched", lambda _watch: False)
     held.checkout(world.tip())
-    write_in_place(held.tree)
+    touch(held, WRITE)
     held.checkout(world.tip())
     check(world, held, world.tip())
 
@@ -574,7 +465,7 @@ def test_any_way_leads_to_the_commit(
             held.checkout(at)
             check(world, held, at)
             if number in touched:
-                write_in_place(held.tree)
+                touch(held, WRITE)
         held.close()
 
 
