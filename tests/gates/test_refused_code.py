@@ -9,6 +9,37 @@ from minitask.gates.refused_code import find_refused
 from minitask.gates.result import FileChange
 
 GO = 'package a\n\nimport (\n\t"fmt"\n\t"os"\n)\n\nfunc F(xs []int) {\n\tfor i := range xs {\n\t\tfmt.Println(i, os.Args)\n\t}\n}\n'
+CI = ".github/workflows/a.yml"
+WORKFLOW = "on: push\njobs:\n  a:\n    runs-on: b\n    steps:\n      - run: c\n"
+MORE = """\
+      - parallel:
+          - run: b
+      - run: |
+          ${{ c ||
+          d }}
+  e:
+    needs: ['a']
+    uses: f
+"""
+DOCKERFILE = r"""# syntax=docker/dockerfile:1
+FROM a as b
+RUN c \
+    # d
+
+    && e
+CMD f
+FROM g
+COPY --from=b /h /i
+COPY --from=nginx /h /i
+RUN <<EOF
+j
+EOF
+CMD k
+"""
+COMPOSE = "services:\n  a:\n    depends_on: [c]\n    volumes:\n      - bb:/b\n  c:\n    image: d\nvolumes:\n  bb:\n"
+NOTEBOOK = """{"cells": [{"cell_type": "code", "execution_count": null, "metadata": {}, "outputs": [], "source": ["a\\n", "b"]}],
+ "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+"""
 WRONG = {
     "shell, unclosed": ("a.sh", "if [ -f x ]; then\n  echo x\n", "not valid shell"),
     "shell, by its first line": ("run", "#!/usr/bin/env bash\nfor f in *; do\n", "not valid shell"),
@@ -28,6 +59,26 @@ WRONG = {
     "php": ("a.php", "function a() { return 1; }\n", "without `<?php`"),
     "vue": ("A.vue", "<template>\n  <p>x</p>\n\n<script setup>\n</script>\n", "<template> is never closed"),
     "docker": ("Dockerfile", "WORKDIR /app\nCOPY . .\n", "it has no FROM"),
+    "docker, a lost backslash": ("Dockerfile", "FROM a\nRUN b &&\n    apt-get c\n", 'Dockerfile:3: "apt-get" is no instruction'),
+    "docker, above FROM": ("Dockerfile", "RUN b\nFROM a\n", "RUN stands above the first FROM"),
+    "docker, two commands": ("Dockerfile", "FROM a\nCMD b\nRUN c\nCMD d\n", "Dockerfile:4: a stage has CMD twice"),
+    "docker, a stage": ("Dockerfile", "FROM a AS builder\nFROM b\nCOPY --from=build /c /d\n", "no stage is called build"),
+    "docker, a copy": ("Dockerfile", "FROM a\nCOPY --chown=b c\n", '"c" is copied to nowhere'),
+    "workflow, a need": (CI, f"{WORKFLOW}  b:\n    needs: [c]\n    uses: d\n", "job b needs c, and there is no such job"),
+    "workflow, a runner": (CI, f"{WORKFLOW}  b:\n    steps:\n      - run: c\n", "job b has no `runs-on`"),
+    "workflow, an empty step": (CI, f"{WORKFLOW}      - name: b\n", "a.yml:7: a step of job a has neither `run` nor `uses`"),
+    "workflow, a double step": (CI, f"{WORKFLOW}        uses: b\n", "both `run` and `uses`"),
+    "workflow, an expression": (CI, f"{WORKFLOW}      - run: b ${{{{ c }}\n", "an expression has no `}}`"),
+    "workflow, no event": (CI, WORKFLOW.replace("on: push\n", ""), "a workflow has no `on`"),
+    "compose, a volume": ("compose.yml", COMPOSE.replace("volumes:\n  bb:\n", ""), "volume bb is not declared"),
+    "compose, a service": ("compose.yml", COMPOSE.replace("[c]", "[d]"), "it depends on d, and there is no such service"),
+    "compose, at the end": ("compose.yml", f"{COMPOSE}  d:\n    image: e\n", "compose.yml:11: d is a service among the volumes"),
+    "notebook, lines": ("a.ipynb", NOTEBOOK.replace("a\\n", "a"), "a line of cell 1 has no `\\n` at its end"),
+    "notebook, a cell": ("a.ipynb", NOTEBOOK.replace('"outputs": [], ', ""), "cell 1 has no `outputs`"),
+    "notebook, no cells": ("a.ipynb", NOTEBOOK.replace('"cells"', '"cell"'), "a notebook has no `cells`"),
+    "css, a semicolon": ("a.css", "a {\n  top: 0\n  left: 0;\n}\n", 'a.css:2: "top: 0" has no `;`'),
+    "scss, the last one": ("a.scss", "a {\n  $b: 1\n  left: 0\n}\n", '"$b: 1" has no `;`'),
+    "sql, a row": ("a.sql", "INSERT INTO a (b, c) VALUES\n  (1, 'x,'),\n  (2);\n", "a.sql:3: a row has 1 values for 2 columns"),
     "requirements": ("requirements.txt", "pip install requests\n", "and no requirement"),
 }  # fmt: skip
 RIGHT = {
@@ -45,6 +96,16 @@ RIGHT = {
     "php": ("a.php", "<p>x</p>\n"),
     "vue": ("A.vue", "<template>\n  <template #a />\n  <p>x</p>\n</template>\n"),
     "docker": ("Dockerfile", "ARG V=1\nfrom python:$V\n"),
+    "docker, continued": ("Dockerfile", DOCKERFILE),
+    "workflow": (CI, WORKFLOW),
+    "workflow, more": (CI, f"{WORKFLOW}{MORE}"),
+    "settings among workflows": (CI, "comment: a\n"),
+    "compose": ("compose.yml", COMPOSE),
+    "compose, binds": ("docker-compose.yml", "services:\n  a:\n    volumes: ['./b:/b', '/c:/c', '${D}:/d', '~/e:/e']\n"),
+    "notebook": ("a.ipynb", NOTEBOOK),
+    "css": ("a.css", "a:hover,\nb:focus {\n  font: x,\n    y;\n  top: 0;\n  left: 0\n}\n"),
+    "scss": ("a.scss", "$a: (\n  b: 1,\n  c: 2\n);\na {\n  b: {\n    c: 1;\n  }\n  &:hover { top: 0 }\n}\n"),
+    "sql, rows": ("a.sql", "INSERT INTO a (b, c) VALUES (1, f(2, 3)), ('x', 'y,z') RETURNING (b);\nINSERT INTO a VALUES (1);\n"),
     "docker, a part": ("Dockerfile.part", "RUN make\n"),
     "requirements": ("requirements.txt", "pip==24.0\nrequests\n"),
     "an unknown language": ("a.xyz", "{ (\n"),

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 
 Unresolved = Callable[[FileChange], Iterable[LintError]]
 GATE = "lint"
-_NEVER_REFUSED = frozenset(
-    {".md", ".json", ".yaml", ".yml", ".toml", ".css", ".py", ".csv", ".xml"}
-)
+_NEVER_REFUSED = frozenset({".md", ".json", ".toml", ".py", ".csv", ".xml"})
 """Endings of files that are judged by their syntax alone, or by checks of their own."""
 _SHOWN = 5
 """Faults that a reason lists; the rest are counted."""

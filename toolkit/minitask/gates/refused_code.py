@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from minitask.errors import MachineError
 from minitask.gates.grammars import GRAMMARS, SCRIPTS, parsed
+from minitask.gates.refused_data import data_finder
+from minitask.gates.refused_text import find_docker_faults, find_sql_faults, find_style_faults
 from minitask.gates.result import FileChange, LintError, printable
 from minitask.gates.structure import find_cut_off, is_in_blocks
 from minitask.gates.syntax import LARGEST
@@ -54,18 +56,21 @@ def _finder(path: str, text: str) -> Callable[[str, str], Iterator[Fault]] | Non
     if ending in {".sh", ".bash"} or (not ending and _SHEBANG.match(text)):
         return _in_shell
     if name == "Dockerfile" or ending == ".dockerfile":
-        return _in_dockerfile
+        return find_docker_faults
     if ending in SCRIPTS and ending in GRAMMARS:
         return _in_script
     finders = {
+        **dict.fromkeys((".css", ".scss", ".less"), find_style_faults),
         ".go": _in_go,
         ".php": _in_php,
         ".vue": _in_markup,
         ".svelte": _in_markup,
+        ".sql": _in_sql,
     }
     if name.startswith("requirements") and ending == ".txt":
         return _in_requirements
-    return finders.get(ending, find_cut_off if is_in_blocks(path) else None)
+    finder = data_finder(path) or finders.get(ending)
+    return finder or (find_cut_off if is_in_blocks(path) else None)
 
 
 _SHEBANG = lazy_pattern(r"#!\s*(?:/usr/bin/env\s+)?(?:/\S*/)?(?:ba|da)?sh\b")
@@ -95,16 +100,6 @@ def _in_shell(_path: str, text: str) -> Iterator[Fault]:
         yield f"not valid shell: {printable(said[2])}", int(said[1])
 
 
-def _in_dockerfile(_path: str, text: str) -> Iterator[Fault]:
-    is_other = re.search(r"\{\{|\{%|<%|#\s*syntax\s*=|^[ \t]*INCLUDE", text, re.MULTILINE)
-    if (
-        text.strip()
-        and not is_other
-        and not re.search(r"^[ \t]*FROM\s", text, re.MULTILINE | re.IGNORECASE)
-    ):
-        yield "it has no FROM", 1
-
-
 def _in_requirements(_path: str, text: str) -> Iterator[Fault]:
     required: set[str] = set()
     for number, line in enumerate(text.split("\n"), 1):
@@ -125,6 +120,11 @@ def _in_php(path: str, text: str) -> Iterator[Fault]:
     ):
         yield "it is no PHP without `<?php`", 1
     yield from find_cut_off(path, text)
+
+
+def _in_sql(path: str, text: str) -> Iterator[Fault]:
+    yield from find_cut_off(path, text)
+    yield from find_sql_faults(path, text)
 
 
 def _in_markup(_path: str, text: str) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""Find fields, numbers and arguments that come twice in GraphQL, protobuf and Terraform, whose loaders reject that."""
+"""Find fields and arguments that come twice in GraphQL, protobuf, Prisma, SQL or Terraform: loaders reject that."""
 
 from __future__ import annotations
 
@@ -14,14 +14,24 @@ _STRING = r"\"(?:\\.|[^\"\\\n])*\""
 _LEFT_OUT = {
     "graphql": r'""".*?(?:"""|\Z)|' + _STRING + r"|#[^\n]*",
     "proto": r"/\*.*?(?:\*/|\Z)|//[^\n]*|'(?:\\.|[^'\\\n])*'|" + _STRING,
+    "sql": r"/\*.*?(?:\*/|\Z)|--[^\n]*|\$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|\Z)",
+    "prisma": r"//[^\n]*|" + _STRING,
     "terraform": r"/\*.*?(?:\*/|\Z)|(?://|#)[^\n]*|<<-?(?P<end>\w+)\n.*?(?:\n[ \t]*(?P=end)(?=\s|\Z)|\Z)",
 }
+_WORDS = (
+    r"\w+",
+    r"[\w.]+",
+    r"'(?:''|[^'])*'|\"[^\"\n]*\"|`[^`\n]*`|[\w.]+",
+    r"\w+",
+    rf"[\w-]+|{_STRING}",
+)
 _TOKENS = {
     language: lazy_pattern(rf"{pattern}|(?P<token>{word}|[^\w \t\r])", re.DOTALL)
-    for (language, pattern), word in zip(
-        _LEFT_OUT.items(), (r"\w+", r"[\w.]+", rf"[\w-]+|{_STRING}"), strict=True
-    )
+    for (language, pattern), word in zip(_LEFT_OUT.items(), _WORDS, strict=True)
 }
+
+
+_BY_LINE = ("terraform", "prisma")
 
 
 class Token(Struct):
@@ -32,7 +42,7 @@ class Token(Struct):
     inner: list[Token]
 
 
-def _tree(text: str, language: str) -> list[Token]:
+def token_tree(text: str, language: str) -> list[Token]:
     """Return the tokens of a text; what stands in brackets is inside the token that opens them."""
     stack: list[list[Token]] = [[]]
     line = 1
@@ -43,7 +53,7 @@ def _tree(text: str, language: str) -> list[Token]:
             stack.append(stack[-1][-1].inner)
         elif sign in {")", "]", "}"}:
             del stack[max(len(stack) - 1, 1) :]
-        elif sign and (sign != "\n" or language == "terraform"):
+        elif sign and (sign != "\n" or language in _BY_LINE):
             stack[-1].append(Token(sign, line, []))
         line += match[0].count("\n")
     return stack[0]
@@ -66,7 +76,7 @@ _BODIES = ("type", "interface", "input", "enum")
 
 def _in_graphql(text: str) -> Names:
     """Yield the fields that a type has twice, and the values of an enum."""
-    for definition in _statements(_tree(text, "graphql"), "{"):
+    for definition in _statements(token_tree(text, "graphql"), "{"):
         words = [token.text for token in definition]
         kind = next((word for word in reversed(words[:-2]) if word in _BODIES), "")
         if words[-1:] != ["{"] or not kind:
@@ -88,7 +98,7 @@ _NO_FIELD = ("option", "reserved", "extensions", "import", "package", "syntax", 
 
 def _in_protobuf(text: str) -> Names:
     """Yield the fields and numbers that a message or enum has twice, and the methods of a service."""
-    waiting = [("", _tree(text, "proto"))]
+    waiting = [("", token_tree(text, "proto"))]
     while waiting:
         scope, tokens = waiting.pop()
         kind = scope.partition(" ")[0]
@@ -122,7 +132,7 @@ _LABELLED = ("resource", "data", "variable", "output", "module")
 
 def _in_terraform(text: str) -> Names:
     """Yield the arguments that a block or object has twice."""
-    waiting = [_tree(text, "terraform")]
+    waiting = [token_tree(text, "terraform")]
     while waiting:
         tokens = waiting.pop()
         names: list[tuple[str, int]] = []
@@ -140,9 +150,49 @@ def _in_terraform(text: str) -> Names:
         yield from repeated(iter(names))
 
 
+_NO_COLUMN = frozenset(
+    [
+        *("PRIMARY", "UNIQUE", "CONSTRAINT", "FOREIGN", "CHECK", "KEY", "INDEX", "EXCLUDE", "LIKE"),
+        *("FULLTEXT", "SPATIAL", "PERIOD", "PARTITION", "PROJECTION", "SELECT", "WITH"),
+    ]
+)
+
+
+def _in_sql(text: str) -> Names:
+    """Yield the columns that a CREATE TABLE has twice."""
+    tokens = token_tree(text, "sql")
+    words = [token.text.upper() for token in tokens]
+    for at, word in enumerate(words):
+        if word != "TABLE" or "CREATE" not in words[max(at - 4, 0) : at]:
+            continue
+        body = next(
+            (index for index in range(at + 1, min(at + 8, len(words))) if words[index] == "("), at
+        )
+        columns = (
+            (statement[0].text.strip('"`').lower(), statement[0].line)
+            for statement in _statements(tokens[body].inner, ",")
+            if len(statement) > 1 and statement[0].text.upper() not in _NO_COLUMN
+        )
+        yield from repeated(columns, words[body - 1])
+
+
+def _in_prisma(text: str) -> Names:
+    """Yield the fields that a model has twice."""
+    for definition in _statements(token_tree(text, "prisma"), "{"):
+        words = [token.text for token in definition if token.text != "\n"]
+        if words[-1:] == ["{"] and words[0] in {"model", "type", "view", "enum"}:
+            lines = _statements(definition[-1].inner, "\n")
+            members = (
+                (line[0].text, line[0].line) for line in lines if line[0].text.isidentifier()
+            )
+            yield from repeated(members, words[1])
+
+
 READERS: Mapping[str, Callable[[str], Names]] = {
     **dict.fromkeys((".graphql", ".gql", ".graphqls"), _in_graphql),
+    ".prisma": _in_prisma,
     ".proto": _in_protobuf,
+    ".sql": _in_sql,
     **dict.fromkeys((".tf", ".tfvars"), _in_terraform),
 }
 """What gives the names that come twice in a text, by the endings of files."""
