@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from minitask.sandbox.shared_layers import Copied, in_place
-from world import write_program
+from world import run, write_program
 
 
 @pytest.fixture
@@ -41,42 +41,25 @@ def test_a_copy_leads_into_the_workspace(copied: Copied) -> None:
     assert (copied.source / "bin/tool").read_text() == f"#!{top}/.venv/bin/python\n"
 
 
-def write_into(folder: Path) -> None:
-    (folder / "bin/tool").write_text("other\n")
+ANEW = {
+    "write": "echo other > bin/tool",
+    "add": "mkdir .vite-temp",
+    "remove": "rm near",
+}
+CHANGES = ANEW | {
+    "hide": "echo hidden > bin/.more; chmod 0 bin",
+    "lead elsewhere": "mv bin old; ln -s old bin",
+    "forbid to write": "echo other > bin/more; chmod 555 bin",
+}
+"""What a command does to a shared folder, as the command."""
 
 
-def add_to(folder: Path) -> None:
-    (folder / ".vite-temp").mkdir()
-
-
-def remove_from(folder: Path) -> None:
-    (folder / "near").unlink()
-
-
-def hide_in(folder: Path) -> None:
-    (folder / "bin/.more").write_text("hidden")
-    (folder / "bin").chmod(0)
-
-
-def lead_elsewhere(folder: Path) -> None:
-    (folder / "bin").rename(folder / "old")
-    (folder / "bin").symlink_to("old")
-
-
-def forbid_to_write(folder: Path) -> None:
-    (folder / "bin/more").write_text("other\n")
-    (folder / "bin").chmod(0o555)
-
-
-CHANGES = [forbid_to_write, write_into, add_to, remove_from, hide_in, lead_elsewhere]
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_only_what_changed_is_copied_again(copied: Copied, change: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_only_what_changed_is_copied_again(copied: Copied, change: str) -> None:
     copied.ensure()
     kept = copied.target / "lib/python3.11/site-packages/shop.pth"
     before = kept.stat().st_ino
-    change(copied.target)
+    run(("sh", "-e", "-c", change), cwd=copied.target)
     copied.ensure()
     assert kept.stat().st_ino == before
     assert (copied.target / "bin").stat().st_mode == (copied.source / "bin").stat().st_mode
@@ -86,17 +69,17 @@ def test_only_what_changed_is_copied_again(copied: Copied, change: Callable[[Pat
     assert copied.is_intact()
 
 
-@pytest.mark.parametrize("change", [write_into, add_to, remove_from])
+@pytest.mark.parametrize("change", ANEW.values(), ids=ANEW)
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_a_copy_is_made_anew_where_it_or_its_source_changed(
-    copied: Copied, change: Callable[[Path], None], side: str
+    copied: Copied, change: str, side: str
 ) -> None:
     copied.ensure()
     before = copied.target.stat().st_ino
     copied.ensure()
     assert copied.target.stat().st_ino == before
     assert copied.is_intact()
-    change(getattr(copied, side))
+    run(("sh", "-e", "-c", change), cwd=getattr(copied, side))
     assert not copied.is_intact()
     copied.ensure()
     names = {path.relative_to(copied.target) for path in copied.target.rglob("*")}
