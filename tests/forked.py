@@ -24,25 +24,10 @@ from functools import cache
 from pathlib import Path
 
 LIBRARIES = [
-    "ctypes",
-    "encodings.ascii",
-    "encodings.idna",
-    "encodings.utf_16_le",
-    "genai_prices.data",
-    "genai_prices.decompose",
-    "genai_prices.validation",
-    "git",
-    "httpcore",
-    "httpx",
-    "jinja2",
-    "jsonschema",
-    "markdown_it",
-    "pydantic.deprecated.decorator",
-    "rich.console",
-    "rich.progress",
-    "tree_sitter",
-    "tree_sitter_bash",
-    "yaml",
+    *("ctypes", "encodings.ascii", "encodings.idna", "encodings.utf_16_le", "genai_prices.data"),
+    *("genai_prices.decompose", "genai_prices.validation", "git", "httpcore", "httpx"),
+    *("jinja2", "jsonschema", "markdown_it", "pydantic.deprecated.decorator", "rich.console"),
+    *("rich.progress", "tree_sitter", "tree_sitter_bash", "yaml"),
 ]
 SPECS = Path(__file__).parents[1] / "mini-projects"
 SLOW_AND_RARE = ("__main__", "cluster", "dask_worker", "mcp_server")

@@ -99,15 +99,9 @@ def test_what_is_read_comes_first_then_the_spec_the_lines_to_change_and_the_feed
     places = [
         prompt.index(text)
         for text in (
-            "# Style",
-            "# Rename one",
-            "create: src/b.py (the new home)",
-            "The names are numbers.",
-            "1. Move `one`",
-            "- src/b.py holds `one`",
-            "grep -q one src/b.py",
-            "4\tdef one():",
-            "FAILED test_one",
+            *("# Style", "# Rename one", "create: src/b.py (the new home)"),
+            *("The names are numbers.", "1. Move `one`", "- src/b.py holds `one`"),
+            *("grep -q one src/b.py", "4\tdef one():", "FAILED test_one"),
         )
     ]
     assert places == sorted(places)

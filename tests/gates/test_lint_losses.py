@@ -109,14 +109,9 @@ def test_a_change_may_not_lose_what_nobody_asked_to_lose(case: str) -> None:
 
 
 REMARKS = [
-    "// 其余代码保持不变",
-    "// ...（其余代码不变）...",
-    "// Rest des Codes unverändert",
-    "/* остальной код без изменений */",
-    "// le reste ne change pas",
-    "// 나머지는 그대로",
-    "# reszta bez zmian",
-    "// see above",
+    *("// 其余代码保持不变", "// ...（其余代码不变）...", "// Rest des Codes unverändert"),
+    *("/* остальной код без изменений */", "// le reste ne change pas", "// 나머지는 그대로"),
+    *("# reszta bez zmian", "// see above"),
 ]
 
 

@@ -67,21 +67,18 @@ def test_what_a_runner_is_given_to_run_is_known() -> None:
     assert suite.named == ("tests/test_a.py", "tests/unit")
 
 
+PLAIN = {
+    True: ["pytest -q", "cd a && pytest", "pytest 2>&1"],
+    False: [
+        "pytest || true", "! pytest", "pytest | tail -1", "pytest > log", "pytest; true", "pytest &",
+        "pytest\ntrue", "(pytest)",
+    ],
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("command", "plain"),
-    [
-        ("pytest -q", True),
-        ("cd a && pytest", True),
-        ("pytest 2>&1", True),
-        ("pytest || true", False),
-        ("! pytest", False),
-        ("pytest | tail -1", False),
-        ("pytest > log", False),
-        ("pytest; true", False),
-        ("pytest &", False),
-        ("pytest\ntrue", False),
-        ("(pytest)", False),
-    ],
+    [(command, plain) for plain, them in PLAIN.items() for command in them],
 )
 def test_an_exit_code_is_the_runners_own_where_nothing_stands_around_it(
     command: str, *, plain: bool

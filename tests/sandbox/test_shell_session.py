@@ -129,36 +129,28 @@ def test_two_commands_of_one_line_are_two_verdicts(run) -> None:
     assert verdicts(run("false", "true")) == [False, True]
 
 
+CODES = {
+    1: [
+        "false | tail", "true | false | true", "! yes | grep -q y", "yes | head -1 | grep -q n",
+        "! grep -q def a.py", "cat <<'END' | grep -q nothing\ntext\nEND",
+        "for i in 1 2; do\n  test $i = 1\ndone",
+    ],
+    0: [
+        "yes | head -1", "yes | cat | head -1", "! yes | head -5 | grep -q n", "! grep -q missing a.py",
+        "echo a \\", "echo a # comment", "# comment", "", "cat <<'END'\ntext 'with quote\nEND",
+        "break; true",
+    ],
+    141: ["yes | head -1 && false", "if yes | head -1; then echo taken; fi"],
+    5: ["(exit 5)"],
+    127: ["no-such-program", "unset PATH; no-such-program"],
+    137: ["kill -9 $BASHPID &\nwait $!"],
+    2: ["if", "echo 'open", "return 3"],
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("command", "exit_code"),
-    [
-        ("false | tail", 1),
-        ("true | false | true", 1),
-        ("yes | head -1", 0),
-        ("yes | cat | head -1", 0),
-        ("yes | head -1 && false", 141),
-        ("! yes | grep -q y", 1),
-        ("! yes | head -5 | grep -q n", 0),
-        ("if yes | head -1; then echo taken; fi", 141),
-        ("yes | head -1 | grep -q n", 1),
-        ("! grep -q missing a.py", 0),
-        ("! grep -q def a.py", 1),
-        ("(exit 5)", 5),
-        ("no-such-program", 127),
-        ("kill -9 $BASHPID &\nwait $!", 137),
-        ("if", 2),
-        ("echo 'open", 2),
-        ("echo a \\", 0),
-        ("echo a # comment", 0),
-        ("# comment", 0),
-        ("", 0),
-        ("cat <<'END'\ntext 'with quote\nEND", 0),
-        ("cat <<'END' | grep -q nothing\ntext\nEND", 1),
-        ("for i in 1 2; do\n  test $i = 1\ndone", 1),
-        ("break; true", 0),
-        ("return 3", 2),
-        ("unset PATH; no-such-program", 127),
-    ],
+    [(command, exit_code) for exit_code, them in CODES.items() for command in them],
 )
 def test_the_exit_code_of_a_command(command: str, exit_code: int, run) -> None:
     result = run(command, "/bin/echo next")

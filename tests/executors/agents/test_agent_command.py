@@ -26,12 +26,7 @@ def program(*template: str, **changes: object) -> CommandProgram:
 def test_places_are_filled_in_wherever_they_stand():
     made = program("do", "--in={workspace}", "{model}", "-f{prompt_file}", "{other}", "{}")
     assert made.invocation(job()).argv == (
-        "do",
-        "--in=/slots/1/work",
-        "mock-model",
-        "-f/slots/1/home/prompt.md",
-        "{other}",
-        "{}",
+        *("do", "--in=/slots/1/work", "mock-model", "-f/slots/1/home/prompt.md", "{other}", "{}"),
     )
 
 
@@ -83,24 +78,20 @@ def test_an_output_over_many_lines_is_read_as_a_whole():
     assert (report.usage, report.cost_usd) == (Usage(input_tokens=3), Decimal(2))
 
 
+COUNTS = {
+    1: ["/a~1b/m~0n"],
+    3: ["/list/1"],
+    None: [
+        "/list/01", "/list/-", "/list/2", "/missing/x", "/true", "/minus", "/huge", "/text", "/part",
+        "usage", "",
+    ],
+    4: ["//x"],
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("pointer", "expected"),
-    [
-        ("/a~1b/m~0n", 1),
-        ("/list/1", 3),
-        ("/list/01", None),
-        ("/list/-", None),
-        ("/list/2", None),
-        ("//x", 4),
-        ("/missing/x", None),
-        ("/true", None),
-        ("/minus", None),
-        ("/huge", None),
-        ("/text", None),
-        ("/part", None),
-        ("usage", None),
-        ("", None),
-    ],
+    [(pointer, expected) for expected, them in COUNTS.items() for pointer in them],
 )
 def test_pointers_follow_rfc_6901_and_counts_make_sense(pointer, expected):
     text = (
