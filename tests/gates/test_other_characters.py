@@ -73,6 +73,23 @@ STRAY = {
 }  # fmt: skip
 
 
+CITATIONS = [
+    "\ue200cite\ue202turn1view0\ue201", "citeturn0search5turn0search15", "【12†source】", "【4:0†a.pdf】",
+    ":contentReference[oaicite:0]{index=0}", "[cite_start]", "[cite: 12, 13]", '<grok:render type="x">',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("citation", CITATIONS)
+@pytest.mark.parametrize("base", [None, "# Tea\n\nIt is hot.\n"])
+def test_a_citation_of_a_search_is_no_text_of_a_file(citation: str, base: str | None) -> None:
+    content = f"# Tea\n\nIt is hot. {citation}\n"
+    reason = ruling("a.md", base, content, explicit=True, task="1. Say where it is from.")
+    assert "is no text of the file" in reason
+    told = f"1. Strip `{citation}` from answers."
+    assert not ruling("a.md", base, content, explicit=True, task=told)
+    assert not ruling("a.py", None, f"MARK = {citation!r}\n")
+
+
 @pytest.mark.parametrize("case", STRAY)
 def test_what_tools_and_models_add_is_no_text_of_a_file(case: str) -> None:
     content, words = STRAY[case]

@@ -1,8 +1,9 @@
-"""Find what a model or its tools left inside a file: the end of a turn, the tag that ends a call, a reader's notice."""
+"""Find what a model or its tools left inside a file: the end of a turn or a call, a citation, a reader's notice."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from posixpath import splitext
 
 from minitask.gates.requested_removals import text_about
@@ -27,6 +28,12 @@ _NOTICE = lazy_pattern(
     r"|(?:\.{3}|…)\s*[\[(]\s*truncated\s*[\])]",
     2,
 )
+_CITATION = lazy_pattern(
+    r"\ue200cite\ue202[^\ue201]{0,200}\ue201?|【\d{1,4}(?::\d{1,4})?†[^】\n]{0,80}】|:?contentReference\[oaicite:\d+\](?:\{[^}\n]{0,40}\})?"
+    r"|\[oaicite:\d+\]|citeturn\d+(?:search|view|news|image)\d+|\[cite_start\]"
+    r"|\[cite: ?\d[\d, ]{0,40}\]|</?grok:render\b"
+)
+"""References to what a model's search found, which only its provider's page can show."""
 _LONGEST = 160
 """Characters above which a line is no notice."""
 _DOTS = lazy_pattern(r"\s*(?:\.{3}|…)\s*")
@@ -40,19 +47,27 @@ def find_stray(proposal: FileChange, *, spec: Spec) -> Iterator[LintError]:
     base = proposal.base or ""
     had, spec_text = frozenset(base.split("\n")), text_about(spec, proposal.path)
     tokens = {match[0] for text in (base, proposal.content) for match in _TOKEN.finditer(text)}
+    marks = [_END] if len(tokens) == 1 else []  # a file with several tokens is about such tokens
+    marks += [] if _CITATION.search(base) else [_CITATION]
     for number, line in enumerate(proposal.content.split("\n"), 1):
-        stray = "" if line in had else _stray(line.strip(), proposal, base, tokens)
+        stray = "" if line in had else _marked(line, marks) or _stray(line.strip(), proposal, base)
         if stray and stray not in spec_text:
             message = f"{quoted(stray)} is no text of the file"
             yield LintError(proposal.path, number, message, _REMEDY)
             return
 
 
-def _stray(row: str, proposal: FileChange, base: str, tokens: set[str]) -> str:
-    """Return what a line holds that is not the file's, or "". A file with several tokens is about such tokens."""
-    end = _END.search(row) if len(tokens) == 1 else None
-    if end is not None and not any(mark in row[: end.start()] for mark in _QUOTES):
-        return end[0]
+def _marked(line: str, marks: Iterable[re.Pattern[str]]) -> str:
+    """Return the first mark in a line that is not in quotes, or ""."""
+    for mark in marks:
+        match = mark.search(line)
+        if match is not None and not any(quote in line[: match.start()] for quote in _QUOTES):
+            return match[0]
+    return ""
+
+
+def _stray(row: str, proposal: FileChange, base: str) -> str:
+    """Return a line that only ends a call, tells of a reader, or leaves lines out; else ""."""
     tag = _CALL_TAG.fullmatch(row)
     if tag is not None and _is_unopened(tag[1], proposal.content, base):
         return row
