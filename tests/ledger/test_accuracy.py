@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from functools import reduce
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from ledger.kit import ATTEMPT, OID, record_of
 from minitask.ledger.accuracy import (
     BatchTokens,
     EstimateError,
@@ -28,8 +28,6 @@ from minitask.ledger.record import (
     plus,
 )
 
-OID = "a" * 40
-
 
 def attempt(
     *, expected: tuple[int | None, int | None] | None = (100, 20), **fields: Any
@@ -38,18 +36,11 @@ def attempt(
     decision = None
     if expected is not None:
         decision = RecordedDecision("asked", input_tokens=expected[0], output_tokens=expected[1])
-    plain = Attempt(
-        1, "cheap", "hosted", "tiny", Verdict.READY, "", "", Usage(1, 100, 0, 20, 0, 0, 0),
-        Decimal("0.01"), 1.5, "strong", decision=decision,
-    )  # fmt: skip
-    return replace(plain, **fields)
+    return replace(ATTEMPT, decision=decision, **fields)
 
 
 def record(**fields: Any) -> Record:
-    return Record(
-        "p/01-a", "mini-projects/p/01-a.md", OID, "refs/heads/main", OID, None, OID, None, OID,
-        "2026-01-01T00:00:00.000+00:00", None, attempt(**fields),
-    )  # fmt: skip
+    return record_of(attempt(**fields), baseline_cost_usd=None)
 
 
 def result(task: str, *attempts: Attempt, calls: tuple[Attempt, ...] = ()) -> TaskResult:

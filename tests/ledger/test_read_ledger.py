@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from ledger.kit import ATTEMPT, RECORD
 from minitask.git import refs
 from minitask.git.commits import FileWrite, NewCommit
 from minitask.git.objects import CHUNK_BYTES, Objects, open_objects
 from minitask.git.repository import Signature
 from minitask.git.run_git import Git
-from minitask.ledger.record import Attempt, Record, Usage, Verdict
+from minitask.ledger.record import Record
 from minitask.ledger.record_json import record_document
 from minitask.ledger.store import (
     Ledger,
@@ -28,16 +28,7 @@ from minitask.ledger.store import (
 from recording import write_commits
 from world import World
 
-OID = "a" * 40
 WHO = Signature("A", "a@example.com", "1700000000 +0000")
-ATTEMPT = Attempt(
-    1, "cheap", "hosted", "tiny", Verdict.READY, "", "", Usage(1, 100, 0, 20, 0, 0, 0),
-    Decimal("0.01"), 1.5, "strong",
-)  # fmt: skip
-RECORD = Record(
-    "p/01-x", "mini-projects/p/01-x.md", OID, "refs/heads/main", OID, None, OID, None, OID,
-    "2026-01-01T00:00:00.000+00:00", Decimal("0.5"), ATTEMPT,
-)  # fmt: skip
 
 
 @pytest.fixture

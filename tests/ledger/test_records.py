@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from msgspec.structs import replace
 
+from ledger.kit import record_of
 from minitask import resources
 from minitask.errors import MachineError
 from minitask.git import refs
@@ -57,22 +58,7 @@ attempts = st.builds(
 
 def record(attempt: Attempt, *, task: str = "p/01-x", kind: str = "attempt") -> Record:
     """A record of an attempt."""
-    return Record(
-        task=task,
-        spec_path="mini-projects/p/01-x.md",
-        spec_blob=OID,
-        target="refs/heads/main",
-        base=OID,
-        anchor=None,
-        candidate=OID,
-        merge=None,
-        tree=OID,
-        started_at="2026-01-01T00:00:00.000+00:00",
-        baseline_cost_usd=Decimal("0.5"),
-        attempt=attempt,
-        notes=("a note",),
-        kind=kind,
-    )
+    return record_of(attempt, task=task, notes=("a note",), kind=kind)
 
 
 PLAIN = Attempt(

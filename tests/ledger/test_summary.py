@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ledger.kit import ATTEMPT, OID, record_of
 from minitask.ledger.record import NO_USAGE, Attempt, Record, RecordedDecision, Usage, Verdict
 from minitask.ledger.savings import CLASSES, NAMES
 from minitask.ledger.summary import Groups, Summary, summarize
 
-OID = "a" * 40
 MODEL = "frontier-model"
 counts = st.none() | st.integers(0, 10**7)
 amounts = st.none() | st.decimals(0, 1000, places=9)
@@ -22,21 +22,14 @@ amounts = st.none() | st.decimals(0, 1000, places=9)
 
 def attempt(n: int = 1, **fields: Any) -> Attempt:
     """An attempt of a cheap model that is proven, but for what is said."""
-    plain = Attempt(
-        n, "cheap", "hosted", "tiny", Verdict.READY, "", "", Usage(1, 100, 0, 20, 0, 0, 0),
-        Decimal("0.01"), 1.5, "strong",
-    )  # fmt: skip
-    return replace(plain, **fields)
+    return replace(ATTEMPT, n=n, **fields)
 
 
 def record(task: str = "p/01-a", n: int = 1, *, kind: str = "attempt", **fields: Any) -> Record:
-    """A record of such an attempt; `blob` and `baseline` are the record's own."""
-    blob, baseline = fields.pop("blob", OID), fields.pop("baseline", Decimal("0.5"))
+    """A record of such an attempt; `spec_blob` and `baseline_cost_usd` are the record's own."""
+    told = {name: fields.pop(name) for name in ("spec_blob", "baseline_cost_usd") if name in fields}
     at = fields.pop("at", f"2026-01-01T00:00:{n:02d}.000+00:00")
-    return Record(
-        task, f"mini-projects/{task}.md", blob, "refs/heads/main", OID, None, OID, None, OID, at,
-        baseline, attempt(n, **fields), (), kind,
-    )  # fmt: skip
+    return record_of(attempt(n, **fields), task=task, kind=kind, started_at=at, **told)
 
 
 def failed(task: str = "p/01-a", n: int = 1, **fields: Any) -> Record:
@@ -49,8 +42,8 @@ records = st.builds(
     st.sampled_from(["p/01-a", "p/02-b", "q/01-a"]),
     st.integers(1, 4),
     kind=st.sampled_from(["attempt", "attempt", "attempt", "landing", "lost"]),
-    blob=st.sampled_from(["a", "b"]),
-    baseline=amounts,
+    spec_blob=st.sampled_from(["a", "b"]),
+    baseline_cost_usd=amounts,
     tier=st.sampled_from(["none", "free", "cheap", "balanced", "frontier", "unheard-of"]),
     model=st.sampled_from(["", "tiny", "huge"]),
     verdict=st.sampled_from(Verdict),
@@ -145,7 +138,7 @@ def test_a_higher_tier_at_the_same_spec_is_an_escalation_and_the_same_one_a_repa
     ladder = [failed(), failed(n=2), failed(n=3, tier="frontier"), record(n=4, tier="free")]
     found = summary(*ladder)
     assert (found.repairs, found.escalations) == (1, 1)
-    mended = summary(failed(), record(n=2, tier="frontier", blob="b"))
+    mended = summary(failed(), record(n=2, tier="frontier", spec_blob="b"))
     assert (mended.repairs, mended.escalations) == (0, 0), "a spec that was mended is another"
     again = summary(record(), record(n=2))
     assert again.repairs == 0, "what was proven is not repaired"
@@ -193,7 +186,7 @@ def test_the_baseline_counts_once_for_a_proven_task_and_costs_count_always() -> 
 def call(kind: str, task: str = "p/01-a", n: int = 1, **fields: Any) -> Record:
     """A record of a call beside the attempts; of a project where the task says so."""
     blob = "" if "@" in task else OID
-    return record(task, n, kind=kind, blob=blob, baseline=None, **fields)
+    return record(task, n, kind=kind, spec_blob=blob, baseline_cost_usd=None, **fields)
 
 
 def test_the_baseline_holds_the_kinds_of_calls_that_the_spending_holds() -> None:
@@ -228,7 +221,7 @@ def test_the_cost_that_a_spec_states_is_compared_with_all_that_it_took() -> None
 
 
 def test_a_spec_that_was_mended_and_proven_again_counts_again() -> None:
-    found = summary(record(), record(n=2, blob="b", baseline=Decimal("0.25")))
+    found = summary(record(), record(n=2, spec_blob="b", baseline_cost_usd=Decimal("0.25")))
     assert found.savings.baseline_cost_usd == Decimal("0.75")
 
 
@@ -245,7 +238,7 @@ def test_unpriced_work_earns_nothing() -> None:
 
 
 def test_without_a_baseline_what_was_saved_is_unknown() -> None:
-    savings = summary(record(baseline=None)).savings
+    savings = summary(record(baseline_cost_usd=None)).savings
     assert (savings.baseline_cost_usd, savings.saved_usd) == (None, None)
     assert (savings.saved_percent, savings.left_out) == (None, 1)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
+from ledger.kit import ATTEMPT, record_of
 from minitask.errors import UsageError
-from minitask.ledger.record import NO_USAGE, Attempt, Record, Verdict
+from minitask.ledger.record import NO_USAGE, Record, Verdict
 from minitask.policy.model_stats import ModelStats, parse_table, stats_of
 from minitask.policy.simulate import ladder, parse_policy, replay, usual_outcomes
 
@@ -29,33 +31,10 @@ def names(policy: tuple[object, ...]) -> list[str]:
 
 
 def record(task: str, number: int, tier: str, verdict: str, cost: str | None) -> Record:
-    attempt = Attempt(
-        n=number,
-        tier=tier,
-        executor="e",
-        model="m",
-        verdict=Verdict(verdict),
-        gate="",
-        reason="",
-        usage=NO_USAGE,
-        cost_usd=None if cost is None else Decimal(cost),
-        seconds=1.0,
-        sandbox="none",
-    )
-    return Record(
-        task=task,
-        spec_path=f"{task}.md",
-        spec_blob="b",
-        target="main",
-        base="c",
-        anchor=None,
-        candidate=None,
-        merge=None,
-        tree=None,
-        started_at=f"2026-01-01T00:00:0{number}.000+00:00",
-        baseline_cost_usd=None,
-        attempt=attempt,
-    )
+    told = {"n": number, "tier": tier, "verdict": Verdict(verdict), "model": "m", "usage": NO_USAGE}
+    attempt = replace(ATTEMPT, cost_usd=None if cost is None else Decimal(cost), **told)
+    at = f"2026-01-01T00:00:0{number}.000+00:00"
+    return record_of(attempt, task=task, started_at=at, baseline_cost_usd=None)
 
 
 def test_a_pair_costs_the_first_bill_and_the_share_of_the_second_that_is_left() -> None:

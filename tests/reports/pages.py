@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from minitask.ledger.record import Attempt, Record, Usage, Verdict
+from ledger.kit import ATTEMPT, record_of
+from minitask.ledger.record import Record, Usage
 from minitask.ledger.summary import summarize
 from minitask.reports.ledger_report import LedgerReport
 from minitask.reports.ledger_report_html import render_report_html
@@ -18,17 +18,11 @@ OID = "a" * 40
 HOSTILE = '<script>document.title="pwned"</script>'
 BREAKOUT = "</script><!--<script>\u2028\u2029]]>\ud800<img src=x onerror=alert(1)>"
 OPEN_LINES = (HOSTILE, BREAKOUT, "\x1b[31mred\u202e", '" onload="x', "{{ 7 * 7 }}{% include 'x' %}")
-ATTEMPT = Attempt(
-    1, "cheap", "hosted", "tiny", Verdict.READY, "", "", Usage(1, 900, 100, 200, 0, 0, 50),
-    Decimal("0.01"), 1.5, "strong",
-)  # fmt: skip
 
 
 def record(task: str, **fields: object) -> Record:
-    return Record(
-        task, f"mini-projects/{task}.md", OID, "refs/heads/main", OID, None, OID, None, OID,
-        "2026-01-01T00:00:00.000+00:00", Decimal("0.5"), replace(ATTEMPT, **fields),  # type: ignore[arg-type]
-    )  # fmt: skip
+    told = {"usage": Usage(1, 900, 100, 200, 0, 0, 50), **fields}
+    return record_of(replace(ATTEMPT, **told), task=task)  # type: ignore[arg-type]
 
 
 def report_of(*records: Record, **fields: Any) -> LedgerReport:

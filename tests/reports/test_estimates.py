@@ -7,8 +7,10 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from ledger.kit import ATTEMPT as PLAIN
+from ledger.kit import record_of
 from minitask.ledger.accuracy import BatchTokens
-from minitask.ledger.record import NO_USAGE, Attempt, Record, RecordedDecision, Usage, Verdict
+from minitask.ledger.record import NO_USAGE, Attempt, RecordedDecision, Usage
 from minitask.ledger.summary import summarize
 from minitask.reports.ledger_export import render_log
 from minitask.reports.ledger_report import (
@@ -21,21 +23,15 @@ from minitask.reports.ledger_report_html import render_report_html
 from minitask.reports.results import RunSummary, render_batch, render_run, run_document
 from reports import pages
 
-OID = "a" * 40
-ATTEMPT = Attempt(
-    1, "cheap", "hosted", "tiny", Verdict.READY, "", "", Usage(1, 1030, 0, 176, 0, 0, 0),
-    Decimal("0.01"), 1.5, "strong", decision=RecordedDecision("asked", input_tokens=1000, output_tokens=200),
-)  # fmt: skip
+DECISION = RecordedDecision("asked", input_tokens=1000, output_tokens=200)
+ATTEMPT = replace(PLAIN, usage=Usage(1, 1030, 0, 176, 0, 0, 0), decision=DECISION)
 
 
 def report(*attempts: Attempt) -> LedgerReport:
     records = [
-        Record(
-            f"p/{number:02d}", "", OID, "refs/heads/main", OID, None, OID, None, OID,
-            "2026-01-01T00:00:00.000+00:00", None, each,
-        )
+        record_of(each, task=f"p/{number:02d}", baseline_cost_usd=None)
         for number, each in enumerate(attempts)
-    ]  # fmt: skip
+    ]
     return LedgerReport(summarize(records, baseline_model="grand"))
 
 
