@@ -149,6 +149,9 @@ WRONG = {
         '"return 2" is never reached',
     ),
     "csv": ("a.csv", "a,b\n1,2\n", "a,b\n1,2\n3\n", "a.csv:3: the row has 1 fields"),
+    "csv, a quote": ("a.csv", "a,b\n1,2\n", 'a,b\n1,"2\n3,4\n', "a.csv:2: a quote of the row is never closed"),
+    "csv, semicolons": ("a.csv", "a;b\n1;2\n", "a;b\n1;2\n3\n", "a.csv:3: the row has 1 fields"),
+    "an interpreter": ("a.py", "#!/bin/x\na = 1\n", "# A.\n#!/bin/x\na = 1\n", 'a.py:2: "#!/bin/x" counts'),
     "a package twice": ("requirements.txt", None, "a-b==1\na_b==2\n", "a-b is required twice"),
     "a method below its class": (
         "a.py",

@@ -46,6 +46,8 @@ VALID = {
     "page.js": "let a = {% if b %}1{% endif %};\nlet = ;\n",
     "{{cookiecutter.name}}/a.py": "import {{ cookiecutter.name }}\n",
     "a.c": "int main( }\n",
+    "A.vue": '<script setup generics="T extends A<b>">\nconst a = 1\n</script>\n<style>\na {\n</style>\n',
+    "a.html": "<script type='text/template'>\n<p>\n</script>\n<script>\nlet a = {{ b }};\n</script>\n",
     "a.fish": "if then (\n",
     "a.md": "def f(\n",
     "py": "def f(\n",
@@ -58,6 +60,13 @@ def test_it_is_valid_or_there_is_no_telling(path: str) -> None:
 
 
 INVALID = [
+    (
+        "A.vue",
+        "<p>x</p>\n<script setup>\nconst a = (1\n</script>\n",
+        'A.vue:3: not valid JavaScript: the "(" in line 3',
+    ),
+    ("a.svelte", "<script lang='ts'>\nlet a: A = {;\n</script>\n", "a.svelte:2: "),
+    ("a.html", "<script>\nf(;\n</script>\n", "a.html:2: "),
     ("a.py", "x = 1\ndef f(:\n", "a.py:2: not valid Python: "),
     ("a.py", "x = (1,\n\n", "a.py:1: not valid Python: '(' was never closed"),
     ("a.py", "def f():\nreturn 1\n", "a.py:2: "),

@@ -42,6 +42,8 @@ NOTEBOOK = """{"cells": [{"cell_type": "code", "execution_count": null, "metadat
 """
 WRONG = {
     "shell, unclosed": ("a.sh", "if [ -f x ]; then\n  echo x\n", "not valid shell"),
+    "shell, a here-document": ("a.sh", "cat <<EOF\nx\n  EOF\nls\n", "here-document at line 1"),
+    "vue, two setups": ("A.vue", "<script setup>\n</script>\n<script setup lang='ts'>\n</script>\n", "A.vue:3: it has two"),
     "shell, by its first line": ("run", "#!/usr/bin/env bash\nfor f in *; do\n", "not valid shell"),
     "go, an import": ("a.go", GO.replace(", os.Args", ""), "a.go:5: os is imported and not used"),
     "go, no import": ("a.go", GO.replace('\t"os"\n', ""), "os is not imported"),
@@ -83,6 +85,11 @@ WRONG = {
 }  # fmt: skip
 RIGHT = {
     "shell": ("a.sh", "shopt -s extglob\ncase $1 in\n  !(a|b)) ls ;;\nesac\n"),
+    "shell, here-documents": (
+        "a.sh",
+        "cat <<-EOF <<'B'\n\tx\n\tEOF\nx\nB\nx=$((1<<2))\ny='cat <<EOF'\nz=\"\ncat <<EOF\n\"\ncat <<<a\n",
+    ),
+    "vue, a setup and a script": ("A.vue", "<script>\n</script>\n<script setup>\n</script>\n"),
     "shell, another": ("a.sh", "#!/bin/zsh\nfor f (*.txt) print $f\n"),
     "shell, a template": ("a.sh", "if {% if x %} true; then\n"),
     "go": ("a.go", GO),

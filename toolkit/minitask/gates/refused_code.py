@@ -86,18 +86,44 @@ def _in_shell(_path: str, text: str) -> Iterator[Fault]:
         return
     try:
         parse_tree(plain)
-        return
+        is_odd = _has_open_here(plain)
     except UnreadableError:
-        argv = ("bash", "--norc", "--noprofile", "-O", "extglob", "-n")
+        is_odd = True
+    said = _bash_says(plain) if is_odd else None
+    if said is not None:
+        yield said
+
+
+def _bash_says(text: str) -> Fault | None:
+    """Return bash's own error, or its warning that a here-document takes the rest of the file; None without bash."""
+    argv = ("bash", "--norc", "--noprofile", "-O", "extglob", "-n")
     try:
         judged = run(
-            argv, cwd=Path("/"), env={"LC_ALL": "C"}, input=plain.encode("utf-8", "replace")
+            argv, cwd=Path("/"), env={"LC_ALL": "C"}, input=text.encode("utf-8", "replace")
         )
     except MachineError:
-        return
-    said = _BASH_SAYS.match(judged.stderr.decode("utf-8", "replace"))
-    if judged.exit_code == 2 and said:
-        yield f"not valid shell: {printable(said[2])}", int(said[1])
+        return None
+    stderr = judged.stderr.decode("utf-8", "replace")
+    said = _BASH_SAYS.match(stderr)
+    if said and (judged.exit_code == 2 or "delimited by end-of-file" in said[2]):
+        return f"not valid shell: {printable(said[2])}", int(said[1])
+    return None
+
+
+_HERE = lazy_pattern(r"(?<!<)<<(-?)[ \t]*(?:\\?(\w+)|'(\w+)'|\"(\w+)\")(?![\w<])")
+
+
+def _has_open_here(text: str) -> bool:
+    """Return True if a here-document may have no end: its word is no line below it."""
+    waiting: list[tuple[str, bool]] = []
+    for row in text.split("\n"):
+        if waiting:
+            word, has_tabs = waiting[0]
+            waiting = waiting[1:] if (row.lstrip("\t") if has_tabs else row) == word else waiting
+        elif "<<" in row:
+            heres = (match.groups() for match in _HERE.finditer(row))
+            waiting = [(next(filter(None, words)), bool(tabs)) for tabs, *words in heres]
+    return bool(waiting)
 
 
 def _in_requirements(_path: str, text: str) -> Iterator[Fault]:
@@ -128,6 +154,10 @@ def _in_sql(path: str, text: str) -> Iterator[Fault]:
 
 
 def _in_markup(_path: str, text: str) -> Iterator[Fault]:
+    setups = re.findall(r"^<script\b[^>]*\bsetup\b", text, re.MULTILINE)
+    if len(setups) > 1:
+        line = text.count("\n", 0, text.rfind("<script")) + 1
+        yield "it has two `<script setup>`", line
     for name in ("template", "script", "style"):
         opened = len(re.findall(rf"^[ \t]*<{name}\b(?:[^>]*[^/>])?>", text, re.MULTILINE))
         if opened > text.count(f"</{name}>"):

@@ -240,10 +240,14 @@ _DOCUMENTS = frozenset({".md", ".markdown", ".mdx", ".rst", ".adoc", ".txt", ".t
 
 def find_line_faults(proposal: FileChange) -> Iterator[LintError]:
     """Yield what a change has twice in one scope, what follows a `return`, lost backslashes, and rows of odd width."""
-    ending = splitext(proposal.path)[1].lower()
+    ending, base = splitext(proposal.path)[1].lower(), proposal.base or ""
+    interpreter, rows = base.partition("\n")[0].rstrip(), proposal.content[:2_000].split("\n")[:6]
+    below = [row.rstrip() for row in rows[1:]]
+    if interpreter.startswith("#!") and not rows[0].startswith("#!") and interpreter in below:
+        message = f"{quoted(interpreter)} counts only as the first line"
+        yield LintError(proposal.path, below.index(interpreter) + 2, message, "put it there")
     if len(proposal.content) > LARGEST or ending in {".py", ".pyi"}:
         return
-    base = proposal.base or ""
     if ending in _MARKS_SCOPES:
         before, after = parts_of_both(proposal.path, base, proposal.content)
         had = {head for _, head in _twice(before, base)}
@@ -256,7 +260,10 @@ def find_line_faults(proposal: FileChange) -> Iterator[LintError]:
     if base and ending not in _DOCUMENTS:
         yield from _lost_continuations(proposal)
     if ending in {".csv", ".tsv"} and base:
-        yield from _odd_rows(proposal, "\t" if ending == ".tsv" else ",")
+        head = base.partition("\n")[0]
+        delimiter = "\t" if ending == ".tsv" else ";" if head.count(";") > head.count(",") else ","
+        yield from _open_quotes(proposal, delimiter)
+        yield from _odd_rows(proposal, delimiter)
 
 
 _HEAD = lazy_pattern(
@@ -296,6 +303,24 @@ def _lost_continuations(proposal: FileChange) -> Iterator[LintError]:
             message = f"{quoted(row)} has lost the backslash before {quoted(below)}"
             yield LintError(proposal.path, number, message, "keep the backslash at its end")
             return
+
+
+def _open_quotes(proposal: FileChange, delimiter: str) -> Iterator[LintError]:
+    """Yield the field whose quote is never closed, and takes all rows below it, if the base has none."""
+    starts = [_open_quote(text, delimiter) for text in (proposal.base or "", proposal.content)]
+    if starts[1] and not starts[0]:
+        yield LintError(proposal.path, starts[1], "a quote of the row is never closed", "close it")
+
+
+def _open_quote(text: str, delimiter: str) -> int:
+    """Return the line of the row with such a field, or 0."""
+    reader, line = csv.reader(text.split("\n"), delimiter=delimiter, strict=True), 1
+    try:
+        for _ in reader:
+            line = reader.line_num + 1
+    except csv.Error as error:
+        return line if "end of data" in str(error) else 0
+    return 0
 
 
 def _odd_rows(proposal: FileChange, delimiter: str) -> Iterator[LintError]:

@@ -120,6 +120,34 @@ def find_xml_flaw(text: str) -> SyntaxFlaw | None:
     return None
 
 
+_SCRIPT = lazy_pattern(r"<script\b((?:\"[^\"]*\"|'[^']*'|[^<>\"'])*)>", re.IGNORECASE)
+_LANGUAGE = lazy_pattern(r"""\b(?:lang|type)\s*=\s*["']?([\w./+-]+)""", re.IGNORECASE)
+_SCRIPT_SUFFIXES = {
+    **dict.fromkeys(("", "js", "module", "text/javascript", "application/javascript"), ".js"),
+    **dict.fromkeys(("ts", "typescript"), ".ts"),
+    **dict.fromkeys(("jsx",), ".jsx"),
+    **dict.fromkeys(("tsx",), ".tsx"),
+}
+_MARKS = ("{{", "{%", "<%", "<?", "@if", "@php")
+
+
+def find_script_flaw(text: str) -> SyntaxFlaw | None:
+    """Return the first syntax error of the scripts inside markup; templates are not judged."""
+    for opening in _SCRIPT.finditer(text):
+        end = text.find("</script", opening.end())
+        code, language = text[opening.end() : end], _LANGUAGE.search(opening[1])
+        suffix = _SCRIPT_SUFFIXES.get(language[1].lower() if language else "")
+        if end < 0:
+            return None
+        if suffix is None or any(mark in code for mark in _MARKS):
+            continue
+        above = "\n" * text.count("\n", 0, opening.end())
+        flaw = find_grammar_flaw(above + code, GRAMMARS[suffix])
+        if flaw is not None:
+            return flaw
+    return None
+
+
 def _load_json(text: str) -> None:
     """Parse JSON without converting numbers, which may be longer than Python's limit for integers."""
     import json
@@ -223,6 +251,7 @@ _CHECKS: dict[str, tuple[str, Check]] = {
     ".mk": ("make", find_make_flaw),
     ".py": ("Python", find_python_flaw),
     ".pyi": ("Python", find_python_flaw),
+    **dict.fromkeys((".htm", ".html", ".svelte", ".vue"), ("JavaScript", find_script_flaw)),
     ".svg": ("XML", find_xml_flaw),
     ".toml": ("TOML", find_toml_flaw),
     ".webmanifest": ("JSON", find_json_flaw),
