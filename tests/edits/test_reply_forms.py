@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
+from edits.replies import BLUE, CSS, HUNK, F, asked, edited, error_of, read, whole
 from minitask.edits.reply.numbers import without_numbers
 from minitask.edits.reply.read import changes_of
 from minitask.edits.reply.reply_context import Citation, ListedFile, ReplyContext
-from minitask.errors import EditError, UnlistedError
+from minitask.errors import UnlistedError
 from minitask.spec.model import FileAction, LineRange
 
-F = "```"
-CSS = "body {\n  color: red;\n}\n\nh1 {\n  margin: 0;\n}\n"
-BLUE = CSS.replace("red", "blue")
-HUNK = "@@ -1,3 +1,3 @@\n body {\n-  color: red;\n+  color: blue;\n }\n"
 EDIT, CREATE, DELETE, READ = (
     FileAction.EDIT,
     FileAction.CREATE,
@@ -26,42 +21,15 @@ EDIT, CREATE, DELETE, READ = (
 )
 
 
-def edited(path: str, **fields: Any) -> ListedFile:
-    """A file to edit that the prompt shows whole, with numbers."""
-    return ListedFile(path, EDIT, **{"whole": True, "numbered": True, **fields})
-
-
-def asked(*files: ListedFile, base: Mapping[str, str] | None = None, **fields: Any) -> ReplyContext:
-    """A request for these files on a base."""
-    return ReplyContext(files, (base or {}).get, **fields)
-
-
 CSS_TASK = asked(edited("a.css"), base={"a.css": CSS})
 NEW_TASK = asked(ListedFile("src/new.txt", CREATE))
 ONE_NEW = asked(ListedFile("src/a.txt", CREATE))
 TWO_NEW = asked(ListedFile("src/a.txt", CREATE), ListedFile("src/b.txt", CREATE))
 
 
-def read(reply: str, request: ReplyContext) -> dict[str, str | None]:
-    """The files that a reply makes, by path."""
-    return {change.path: change.content for change in changes_of(reply, request)}
-
-
-def error_of(reply: str, request: ReplyContext) -> str:
-    """What a reply goes back with."""
-    with pytest.raises(EditError) as caught:
-        changes_of(reply, request)
-    return str(caught.value)
-
-
 def below(lead: str) -> str:
     """A reply with two files, the second below a line of its own."""
     return f"`src/a.txt`:\n{F}text\na\n{F}\n\n{lead}\n\n{F}text\nb\n{F}\n"
-
-
-def whole(path: str, content: str, *, bar: str = F, info: str = "text") -> str:
-    """A whole file in a fence."""
-    return f"{bar}{info} path={path}\n{content}{bar}\n"
 
 
 @pytest.mark.parametrize(

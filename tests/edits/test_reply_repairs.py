@@ -5,47 +5,14 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from minitask.edits.reply.read import changes_of
-from minitask.edits.reply.reply_context import ListedFile, ReplyContext
-from minitask.errors import EditError
+from edits.replies import BLUE, CSS, HUNK, F, asked, edited, error_of, read, whole
+from minitask.edits.reply.reply_context import ListedFile
 from minitask.spec.model import FileAction
-
-F = "```"
-CSS = "body {\n  color: red;\n}\n\nh1 {\n  margin: 0;\n}\n"
-BLUE = CSS.replace("red", "blue")
-HUNK = "@@ -1,3 +1,3 @@\n body {\n-  color: red;\n+  color: blue;\n }\n"
-
-
-def edited(path: str) -> ListedFile:
-    """A file to edit that the prompt shows whole."""
-    return ListedFile(path, FileAction.EDIT, whole=True, numbered=True)
 
 
 def created(path: str) -> ListedFile:
     """A file to create."""
     return ListedFile(path, FileAction.CREATE)
-
-
-def asked(*files: ListedFile, base: dict[str, str] | None = None) -> ReplyContext:
-    """A request for these files on a base."""
-    return ReplyContext(files, (base or {}).get)
-
-
-def read(reply: str, request: ReplyContext) -> dict[str, str | None]:
-    """The files that a reply makes, by path."""
-    return {change.path: change.content for change in changes_of(reply, request)}
-
-
-def error_of(reply: str, request: ReplyContext) -> str:
-    """What a reply goes back with."""
-    with pytest.raises(EditError) as caught:
-        changes_of(reply, request)
-    return str(caught.value)
-
-
-def whole(path: str, content: str, *, bar: str = F) -> str:
-    """A whole file in a fence."""
-    return f"{bar}text path={path}\n{content}{bar}\n"
 
 
 CSS_TASK = asked(edited("a.css"), base={"a.css": CSS})

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
@@ -246,16 +244,6 @@ def test_a_private_repository_asks_for_a_token(forge: ScriptedForge) -> None:
     forge.faults = [answer({"message": "Not Found"}, 404)]
     with pytest.raises(MinitaskError, match=r"not there, or not public(.|\n)*export G\w+=TOKEN"):
         dialect(forge, token="").issue(7)
-
-
-@pytest.mark.variant
-def test_commands_that_need_no_forge_import_none() -> None:
-    names = ("exec", "merge", "plan", "review", "run", "status", "sync")
-    code = f"import sys; from importlib import import_module as load; [load('minitask.cli.' + n) for n in {names}]"
-    check = (
-        "assert not {'httpx', 'minitask.forge.forge', 'minitask.forge.forge'} & set(sys.modules)"
-    )
-    subprocess.run((sys.executable, "-c", f"{code}; {check}"), check=True)
 
 
 def test_a_forge_that_is_not_there_is_unreachable() -> None:

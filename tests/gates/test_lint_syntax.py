@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 import warnings
@@ -193,21 +192,6 @@ def test_a_change_without_content_passes() -> None:
 def test_a_renamed_file_that_was_wrong_is_not_judged() -> None:
     change = Change("b.py", "def f(:\n", mode_from="a.py")
     assert check_lint([change], read={"a.py": "def f(:\n"}.get, spec=SPEC).passed
-
-
-def test_a_parser_is_imported_only_for_a_file_of_its_language() -> None:
-    code = (
-        "import sys; from minitask.gates.lint import check_lint; from minitask.edits.script_model import Change;"
-        "from minitask.spec.model import Spec; spec = Spec('s.md', '1', 't');"
-        "names = lambda: {n for n in sys.modules if n.startswith(('tree_sitter', 'tomllib'))};"
-        "assert not names(), names();"
-        "check_lint([Change('a.txt', 'x')], read={}.get, spec=spec); assert not names(), names();"
-        "check_lint([Change('a.go', 'package a')], read={}.get, spec=spec);"
-        "tops = {n for n in names() if '.' not in n};"
-        "assert tops == {'tree_sitter', 'tree_sitter_go'}, tops"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def test_every_file_that_can_be_judged_is_looked_at():

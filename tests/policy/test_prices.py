@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -98,8 +96,3 @@ def test_a_model_is_found_by_its_provider_or_its_name(model, base_url):
 def test_what_is_no_price_is_named(bad):
     with pytest.raises(UsageError, match="prices: mine: output"):
         parse_rates("mine", {"input": 1, "output": bad})
-
-
-def test_the_price_list_is_not_read_before_it_is_needed():
-    code = "import sys, minitask.policy.prices; sys.exit('genai_prices' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

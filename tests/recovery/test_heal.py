@@ -84,19 +84,14 @@ def test_a_file_with_the_new_content_or_its_beginning_goes_back(broken: Broken, 
     broken.forward()
 
 
-def test_a_file_that_is_missing_comes_back(broken: Broken) -> None:
+@pytest.mark.parametrize("file", ["edited.txt", "deleted.txt"])
+def test_a_file_that_is_missing_or_was_deleted_already_comes_back(
+    broken: Broken, file: str
+) -> None:
     broken.begin()
-    (broken.world.root / "edited.txt").unlink()
+    (broken.world.root / file).unlink()
     broken.heal()
-    assert broken.content("edited.txt") == OLD
-    broken.forward()
-
-
-def test_a_file_that_was_deleted_already_comes_back(broken: Broken) -> None:
-    broken.begin()
-    (broken.world.root / "deleted.txt").unlink()
-    broken.heal()
-    assert broken.content("deleted.txt") == OLD
+    assert broken.content(file) == OLD
     broken.forward()
 
 

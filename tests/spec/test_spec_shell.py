@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 
 import pytest
 
@@ -165,16 +164,3 @@ def test_what_the_grammar_cannot_read_is_one_error_with_its_line(content: str, l
 )  # fmt: skip
 def test_only_shell_fences_are_run(info: str, *, wanted: bool) -> None:
     assert is_shell(Fence(info, "ls\n")) is wanted
-
-
-def test_plain_commands_do_not_load_the_grammar() -> None:
-    script = (
-        "import sys\n"
-        "from minitask.spec.model import Fence\n"
-        "from minitask.spec.validation_commands import split_commands\n"
-        "split_commands(Fence('bash', 'grep -q \"a\" b.py && echo OK\\n'))\n"
-        "assert 'tree_sitter' not in sys.modules\n"
-        "split_commands(Fence('bash', 'a; b\\n'))\n"
-        "assert 'tree_sitter' in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
