@@ -7,15 +7,16 @@ from test_rewrites import ruling
 
 DOCKER = "FROM a:1\nRUN make \\\n    && make install\nENV T=1000\n"
 YAML = "service:\n  port: 1000\n  env:\n    A: 1\nother: 2\n"
-JSON = '{\n  "a": {"port": 1000, "on": true},\n  "b": [5]\n}\n'
+JSON = '{\n  "a": {"port": 1000, "on": true},\n  "b": [5],\n  "c": 1\n}\n'
 SLIPS = {
     "a backslash": ("Dockerfile", DOCKER, DOCKER.replace(" \\\n", "\n"), "lost the backslash"),
     "a script's": ("a.sh", "run a \\\n  --b\n", "run a\n  --b\n", "lost the backslash"),
     "indentation": ("a.yaml", YAML, YAML.replace("    A", "  A"), "empties service.env"),
     "a number in quotes": ("a.json", JSON, JSON.replace("1000", '"9000"'), 'is "9000" now'),
     "a truth value": ("a.json", JSON, JSON.replace("true", '"false"'), 'is "false" now'),
+    "its layout": ("a.json", JSON, '{"a": {"port": 9000, "on": true}, "b": [5], "c": 1}\n', "stand in other lines"),
     "an item": ("a.json", JSON, JSON.replace("[5]", '["6"]'), "b[0] was a value without quotes"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", SLIPS)
@@ -44,3 +45,8 @@ def test_a_number_becomes_text_where_the_task_says_so() -> None:
     quoted = JSON.replace("1000", '"1000"')
     assert not ruling("a.json", JSON, quoted, task="1. Write the port as a string.")
     assert not ruling("a.json", JSON, quoted, task='1. Set it to "1000".')
+
+
+def test_a_layout_changes_where_the_task_says_so() -> None:
+    flat = '{"a": {"port": 1000, "on": true}, "b": [5], "c": 1}\n'
+    assert not ruling("a.json", JSON, flat, task="1. Format it on one line.")

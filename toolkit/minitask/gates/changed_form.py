@@ -112,7 +112,7 @@ def _restyled(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple[i
     spec_text = text_about(spec, proposal.path).replace(proposal.path, "")
     if _ABOUT_FORM.search(spec_text):
         return None
-    fault = _reindented(old, new) or _spread(proposal)
+    fault = _reindented(old, new) or _spread(proposal) or _reformatted(old, new, proposal)
     if fault is None and not asks_to_mend(spec, proposal.path):
         fault = _recased(old, new, spec_text)
     if fault is None and not is_code(proposal.path):
@@ -134,6 +134,22 @@ def _reindented(old: Rows, new: Rows) -> tuple[int, str] | None:
     if moved and (all_lines or all_inner):
         return moved[0][0], f"{quoted(moved[0][2])} and others are indented in another way"
     return None
+
+
+def _reformatted(old: Rows, new: Rows, proposal: FileChange) -> tuple[int, str] | None:
+    """Find a JSON file that keeps nearly all of its values, and few of its lines."""
+    if not proposal.path.endswith(".json") or len(old) < _LEAST:
+        return None
+    from minitask.gates.parts_text import read_values
+
+    before, after = (read_values(text, "json") for text in (proposal.base or "", proposal.content))
+    kept_values = sum(after.get(name) == value for name, value in before.items())
+    rows = (Counter(row.strip().rstrip(",") for _, row in side) for side in (old, new))
+    kept_rows = (next(rows) & next(rows)).total()
+    least = min(len(before) - 1, len(before) * _NEARLY_ALL)
+    if len(before) < _LEAST or kept_values < least or kept_rows * 2 >= len(old):
+        return None
+    return new[0][0], "its values stand in other lines"
 
 
 def _same_words(old: Rows, new: Rows) -> Iterator[tuple[int, str, str]]:
