@@ -230,6 +230,7 @@ WRONG = {
     "an argument": ("a.tf", None, 'resource "a" "b" {\n  d = { e = 1, f = 2, e = 3 }\n}\n', "it has e twice"),
     "a column": ("a.sql", None, 'CREATE TABLE a (\n  b INT, -- b\n  "B" TEXT\n);\n', "a.sql:3: it has b twice"),
     "a field of a model": ("a.prisma", None, "model A {\n  b Int @id\n  b String\n}\n", "a.prisma:3: it has b twice"),
+    "a message": ("a.po", None, 'msgid ""\n"a"\nmsgstr "b"\n\nmsgid ""\n"a"\nmsgstr "c"\n', "a.po:5: it has a twice"),
     "an output": ("a.tf", None, 'output "a" {\n}\noutput "a" {\n}\n', 'it has output "a" twice'),
     "rust, methods": ("a.rs", None, "impl A {\n    fn f() {}\n    fn f() {}\n}\n", "it has f twice"),
 }  # fmt: skip
@@ -384,13 +385,14 @@ RIGHT = {
     ),
     "targets by system": ("a.mk", None, "ifdef A\na:\n\tx\nelse\na:\n\ty\nendif\n"),
     "fields": ("a.graphql", None, GRAPHQL),
-    "messages": ("a.proto", None, PROTOBUF),
+    "messages of protobuf": ("a.proto", None, PROTOBUF),
     "blocks": ("a.tf", None, TERRAFORM),
     "columns": (
         "a.sql",
         None,
         "CREATE TABLE a (b INT, c DECIMAL(1, 2), PRIMARY KEY (b), KEY d (b), KEY e (c));\nCREATE TABLE f (b INT);\n",
     ),
+    "messages": ("a.po", None, 'msgid "a"\nmsgstr "b"\n\nmsgctxt "c"\nmsgid "a"\nmsgstr "b"\n#~ msgid "a"\n'),
     "models": ("a.prisma", None, "model A {\n  b Int\n  c A[]\n  @@id([b])\n  @@id([c])\n}\nmodel C {\n  b A\n}\n"),
     "rust, by system": ("a.rs", None, "#[cfg(unix)]\nfn f() {}\n#[cfg(windows)]\nfn f() {}\n"),
     "rust, two types": ("a.rs", None, "impl A {\n    fn f() {}\n}\nimpl B {\n    fn f() {}\n}\n"),

@@ -67,7 +67,7 @@ COUNTED = [
 """Files that are judged by what their lines count to."""
 DATA = [
     *(".env", "a.properties", "tox.ini", "Makefile", "a.graphql", "a.proto", "a.tf", "a.prisma"),
-    *("a.scss", "a.ipynb", "compose.yml", ".github/workflows/a.yml"),
+    *("a.po", "a.tex", "a.scss", "a.ipynb", "compose.yml", ".github/workflows/a.yml"),
 ]
 """Files that are judged by the rules of their loaders."""
 """A file for each way to be read."""

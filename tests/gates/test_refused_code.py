@@ -40,6 +40,9 @@ COMPOSE = "services:\n  a:\n    depends_on: [c]\n    volumes:\n      - bb:/b\n  
 NOTEBOOK = """{"cells": [{"cell_type": "code", "execution_count": null, "metadata": {}, "outputs": [], "source": ["a\\n", "b"]}],
  "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 """
+PYTHON = NOTEBOOK.replace(
+    '"metadata": {}, "nbformat"', '"metadata": {"kernelspec": {"language": "python"}}, "nbformat"'
+)
 WRONG = {
     "shell, unclosed": ("a.sh", "if [ -f x ]; then\n  echo x\n", "not valid shell"),
     "shell, a here-document": ("a.sh", "cat <<EOF\nx\n  EOF\nls\n", "here-document at line 1"),
@@ -78,6 +81,11 @@ WRONG = {
     "notebook, lines": ("a.ipynb", NOTEBOOK.replace("a\\n", "a"), "a line of cell 1 has no `\\n` at its end"),
     "notebook, a cell": ("a.ipynb", NOTEBOOK.replace('"outputs": [], ', ""), "cell 1 has no `outputs`"),
     "notebook, no cells": ("a.ipynb", NOTEBOOK.replace('"cells"', '"cell"'), "a notebook has no `cells`"),
+    "notebook, code": ("a.ipynb", PYTHON.replace('"b"', '"b("'), "a.ipynb:1: cell 1 is not valid Python: '(' was never closed"),
+    "css, no rule": ("a.css", "a {\n}\n  top: 0;\n", 'a.css:3: "top: 0;" is in no rule'),
+    "terraform, a text": ("a.tf", "a = <<-EOF\n  x\n", "no line is `EOF`, which ends the text"),
+    "latex": ("a.tex", "A \\textbf{b \\} c.\n", "its braces do not close"),
+    "sql, a quote": ("a.sql", "INSERT INTO a (b) VALUES ('b);\n", "a.sql:1: a quote is never closed"),
     "css, a semicolon": ("a.css", "a {\n  top: 0\n  left: 0;\n}\n", 'a.css:2: "top: 0" has no `;`'),
     "scss, the last one": ("a.scss", "a {\n  $b: 1\n  left: 0\n}\n", '"$b: 1" has no `;`'),
     "sql, a row": ("a.sql", "INSERT INTO a (b, c) VALUES\n  (1, 'x,'),\n  (2);\n", "a.sql:3: a row has 1 values for 2 columns"),
@@ -110,6 +118,14 @@ RIGHT = {
     "compose": ("compose.yml", COMPOSE),
     "compose, binds": ("docker-compose.yml", "services:\n  a:\n    volumes: ['./b:/b', '/c:/c', '${D}:/d', '~/e:/e']\n"),
     "notebook": ("a.ipynb", NOTEBOOK),
+    "notebook, magic": ("a.ipynb", PYTHON.replace('"b"', '"%b c"')),
+    "notebook, an error that is shown": (
+        "a.ipynb",
+        PYTHON.replace('"b"', '"b("').replace('"outputs": []', '"outputs": [{"output_type": "error"}]'),
+    ),
+    "latex, brackets that are text": ("a.tex", "\\verb|{| \\{ % {\n\\begin{verbatim}\n{\n\\end{verbatim}\n"),
+    "sql, quotes": ("a.sql", "-- don't\nSELECT 'it''s', \"a'b\", $$it's$$;\n"),
+    "terraform, texts": ("a.tf", "a = <<EOF\nx\nEOF\nb = 1 << 2\n"),
     "css": ("a.css", "a:hover,\nb:focus {\n  font: x,\n    y;\n  top: 0;\n  left: 0\n}\n"),
     "scss": ("a.scss", "$a: (\n  b: 1,\n  c: 2\n);\na {\n  b: {\n    c: 1;\n  }\n  &:hover { top: 0 }\n}\n"),
     "sql, rows": ("a.sql", "INSERT INTO a (b, c) VALUES (1, f(2, 3)), ('x', 'y,z') RETURNING (b);\nINSERT INTO a VALUES (1);\n"),

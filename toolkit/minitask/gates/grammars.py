@@ -228,7 +228,7 @@ def leaves(root: Node) -> Iterator[Node]:
 
 _DATA = (
     ".json .ipynb .geojson .webmanifest .mk .svg .xml .toml .yaml .yml .env .properties .ini .cfg .graphql .graphqls"
-    " .gql .prisma .proto .sql .tf .tfvars .htm .html .svelte .vue"
+    " .gql .prisma .proto .sql .tf .tfvars .htm .html .svelte .vue .po .pot"
 )
 JUDGED = frozenset({".py", ".pyi", *GRAMMARS, *_DATA.split()})
 """Endings of files that are checked for syntax, or for names and keys that come twice."""

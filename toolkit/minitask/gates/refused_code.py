@@ -13,9 +13,9 @@ from posixpath import basename, splitext
 from typing import TYPE_CHECKING
 
 from minitask.errors import MachineError
+from minitask.gates import refused_text
 from minitask.gates.grammars import GRAMMARS, SCRIPTS, parsed
 from minitask.gates.refused_data import data_finder
-from minitask.gates.refused_text import find_docker_faults, find_sql_faults, find_style_faults
 from minitask.gates.result import FileChange, LintError, printable
 from minitask.gates.structure import find_cut_off, is_in_blocks
 from minitask.gates.syntax import LARGEST
@@ -56,11 +56,14 @@ def _finder(path: str, text: str) -> Callable[[str, str], Iterator[Fault]] | Non
     if ending in {".sh", ".bash"} or (not ending and _SHEBANG.match(text)):
         return _in_shell
     if name == "Dockerfile" or ending == ".dockerfile":
-        return find_docker_faults
+        return refused_text.find_docker_faults
     if ending in SCRIPTS and ending in GRAMMARS:
         return _in_script
     finders = {
-        **dict.fromkeys((".css", ".scss", ".less"), find_style_faults),
+        **dict.fromkeys((".scss", ".less"), refused_text.find_style_faults),
+        ".css": refused_text.find_loose_declarations,
+        ".tex": refused_text.find_tex_faults,
+        ".tf": _in_terraform,
         ".go": _in_go,
         ".php": _in_php,
         ".vue": _in_markup,
@@ -150,7 +153,12 @@ def _in_php(path: str, text: str) -> Iterator[Fault]:
 
 def _in_sql(path: str, text: str) -> Iterator[Fault]:
     yield from find_cut_off(path, text)
-    yield from find_sql_faults(path, text)
+    yield from refused_text.find_sql_faults(path, text)
+
+
+def _in_terraform(path: str, text: str) -> Iterator[Fault]:
+    yield from find_cut_off(path, text)
+    yield from refused_text.find_terraform_faults(path, text)
 
 
 def _in_markup(_path: str, text: str) -> Iterator[Fault]:

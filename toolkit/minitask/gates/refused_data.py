@@ -9,6 +9,7 @@ from posixpath import basename
 from typing import Any
 
 from minitask.gates.result import printable
+from minitask.gates.syntax import find_python_flaw
 from minitask.patterns import lazy_pattern
 
 Fault = tuple[str, int]
@@ -148,6 +149,7 @@ def _in_notebook(_path: str, text: str) -> Iterator[Fault]:
     for key in ("cells", "metadata", "nbformat", "nbformat_minor"):
         if key not in notebook:
             yield f"a notebook has no `{key}`", 1
+    is_python = '"language": "python"' in text
     cells = notebook.get("cells")
     for number, cell in enumerate(cells if isinstance(cells, list) else (), 1):
         keys = cell if isinstance(cell, dict) else {}
@@ -157,8 +159,24 @@ def _in_notebook(_path: str, text: str) -> Iterator[Fault]:
             what = f"no `{missing[0]}`" if missing else "no `cell_type` that there is"
             yield f"cell {number} has {what}", 1
         source = keys.get("source")
-        rows = source if isinstance(source, list) else []
+        rows = list(map(str, source)) if isinstance(source, list) else []
+        if is_python and kind == "code" and '"error"' not in json.dumps(keys.get("outputs")):
+            yield from _of_code("".join(rows), number, text)
         run_on = next((row for row in rows[:-1] if not str(row).endswith("\n")), None)
         if run_on is not None:
             place = max(text.find(json.dumps(run_on, ensure_ascii=False)), 0)
             yield f"a line of cell {number} has no `\\n` at its end", text.count("\n", 0, place) + 1
+
+
+_OF_IPYTHON = lazy_pattern(
+    r"^[ \t]*[%!?]|\?[ \t]*$|[=(][ \t]*[%!]|\bawait\b|\basync\b", re.MULTILINE
+)
+
+
+def _of_code(code: str, number: int, text: str) -> Iterator[Fault]:
+    """Yield the first syntax error of a cell of plain Python."""
+    flaw = None if _OF_IPYTHON.search(code) else find_python_flaw(code)
+    if flaw is not None:
+        row = json.dumps(code.split("\n")[flaw.line - 1], ensure_ascii=False)[1:-1]
+        place = max(text.find(row), 0)
+        yield f"cell {number} is not valid Python: {flaw.message}", text.count("\n", 0, place) + 1

@@ -107,12 +107,59 @@ def find_style_faults(_path: str, text: str) -> Iterator[Fault]:
             yield f"{quoted(row)} has no `;`", number
 
 
+_LOOSE = lazy_pattern(r"[ \t]*[a-z][\w-]*[ \t]*:(?!:)[^{};]+;[ \t\r]*")
+
+
+def find_loose_declarations(path: str, text: str) -> Iterator[Fault]:
+    """Yield the declarations of plain CSS outside of any rule, and those without a semicolon."""
+    yield from find_style_faults(path, text)
+    if "{{" in text or "{%" in text or "\\" in text:
+        return
+    depth = 0
+    plain = _COMMENTS.sub(lambda match: "\n" * match[0].count("\n"), text)
+    for number, row in enumerate(plain.split("\n"), 1):
+        if not depth and _LOOSE.fullmatch(row):
+            yield f"{quoted(row)} is in no rule", number
+        depth += row.count("{") - row.count("}")
+
+
+_NO_TEX = lazy_pattern(
+    r"\\[{}%\\]|%[^\n]*|\\(?:verb|lstinline)\*?([^\w\s{*])[^\n]*?\1"
+    r"|\\begin\{(verbatim|lstlisting|minted|comment|filecontents)\*?\}.*?(?:\\end\{\2\*?\}|\Z)",
+    re.S,
+)
+
+
+def find_tex_faults(_path: str, text: str) -> Iterator[Fault]:
+    """Yield that braces of a document do not balance; LaTeX reads on to its end."""
+    plain = _NO_TEX.sub("", text)
+    if plain.count("{") != plain.count("}") and "\\catcode" not in text:
+        yield "its braces do not close", text.count("\n") or 1
+
+
+_OPEN_HERE = lazy_pattern(r"<<-?([A-Za-z_]\w*)[ \t\r]*$", re.M)
+
+
+def find_terraform_faults(_path: str, text: str) -> Iterator[Fault]:
+    """Yield the first here-document without the word that ends it."""
+    rows = {row.strip() for row in text.split("\n")}
+    for opening in _OPEN_HERE.finditer(text):
+        if opening[1] not in rows:
+            line = text.count("\n", 0, opening.start()) + 1
+            yield f"no line is `{opening[1]}`, which ends the text", line
+            return
+
+
 def find_sql_faults(_path: str, text: str) -> Iterator[Fault]:
     """Yield the rows of an INSERT with other than its number of columns."""
     if "{{" in text or "{%" in text:
         return
     tokens = token_tree(text, "sql")
     words = [token.text.upper() for token in tokens]
+    if "\\" not in text and "#" not in text:
+        yield from (
+            ("a quote is never closed", token.line) for token in _all(tokens) if token.text == "'"
+        )
     for at, word in enumerate(words):
         if (
             word != "VALUES"
@@ -132,6 +179,15 @@ def find_sql_faults(_path: str, text: str) -> Iterator[Fault]:
                     yield f"a row has {width} values for {columns} columns", tokens[index].line
             elif words[index] != ",":
                 break
+
+
+def _all(tokens: list[Token]) -> Iterator[Token]:
+    """Yield the tokens, with those inside brackets."""
+    waiting = [tokens]
+    while waiting:
+        level = waiting.pop()
+        yield from level
+        waiting += [token.inner for token in level if token.inner]
 
 
 def _width(group: Token) -> int:

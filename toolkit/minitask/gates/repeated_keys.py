@@ -134,10 +134,35 @@ def _targets(text: str) -> Names:
                 yield from rule
 
 
+_MESSAGE = lazy_pattern(r"(msgctxt|msgid|msgid_plural|msgstr(?:\[\d+\])?)[ \t]+(\".*\")|(\".*\")")
+
+
+def _in_catalog(text: str) -> Names:
+    """Yield the messages that a catalog of gettext has twice; obsolete ones are comments."""
+    messages: list[tuple[str, int]] = []
+    context = field = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        match = _MESSAGE.fullmatch(line.strip())
+        if match is None:
+            continue
+        field = match[1] or field
+        if match[1] == "msgctxt":
+            context = match[2]
+        elif match[1] == "msgid":
+            messages.append((f"{context}\0{match[2][1:-1]}", number))
+            context = ""
+        elif match[3] and field == "msgid":
+            messages[-1] = (messages[-1][0] + match[3][1:-1], messages[-1][1])
+        elif match[3] and field == "msgctxt":
+            context += match[3]
+    return repeated(iter(messages))
+
+
 READERS: Mapping[str, Callable[[str], Names]] = {
     ".env": _in_env,
     ".properties": _in_properties,
     **dict.fromkeys((".ini", ".cfg"), _in_ini),
     ".mk": _in_make,
+    **dict.fromkeys((".po", ".pot"), _in_catalog),
 }
 """What gives the names that come twice in a text, by the endings of files."""
