@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from processes import eventually, running_where
 from world import MINITASK, World, agent_settings, run, write_program
 
 VALIDATION = "grep -qx b b.txt"
@@ -47,15 +48,8 @@ def attempt(world: World) -> dict[str, Any]:
 
 def running(mark: str) -> list[int]:
     """The processes whose command line holds `mark`."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            held = (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if mark.encode() in held and int(folder.name) != os.getpid():
-            found.append(int(folder.name))
-    return found
+    found = running_where(lambda line: mark.encode() in line)
+    return [number for number in found if number != os.getpid()]
 
 
 @pytest.fixture
@@ -68,10 +62,7 @@ def mark() -> Iterator[str]:
 
 
 def is_gone(mark: str, *, within: float = 2.0) -> bool:
-    deadline = time.monotonic() + within
-    while running(mark) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not running(mark)
+    return eventually(lambda: not running(mark), within)
 
 
 @pytest.mark.variant

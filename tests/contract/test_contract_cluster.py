@@ -16,6 +16,7 @@ import pytest
 
 from contract.kit import GATES, ladder
 from executors.model_server import Received
+from processes import eventually
 from world import World, environment, run
 
 pytestmark = pytest.mark.skipif(
@@ -47,10 +48,9 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, Start]]:
     about = tmp_path / "scheduler.json"
     flags = ("--port", "0", "--no-dashboard", "--scheduler-file", str(about))
     started.append(spawn("dask_scheduler", *flags, folder=tmp_path))
-    deadline = time.monotonic() + 30
-    while not about.exists() or not about.read_text():
-        assert time.monotonic() < deadline, "the scheduler did not start"
-        time.sleep(0.05)
+    assert eventually(lambda: about.exists() and about.read_text(), 30), (
+        "the scheduler did not start"
+    )
 
     def start(count: int) -> list[subprocess.Popen[bytes]]:
         flags = ("--scheduler-file", str(about), "--nthreads", "1", "--no-dashboard", "--no-nanny")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from processes import eventually
 from world import MINITASK, STRENGTHS, Checkpoint, World, environment, in_strength
 
 PIPES: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -46,10 +47,8 @@ def test_a_signal_to_end_leaves_nothing_running(
     document = json.loads(output)
     verdicts = [task["verdict"] for task in document.get("tasks", [document])]
     assert set(verdicts) <= {"error", "skipped"}
-    deadline = time.monotonic() + 10
-    while any(map(is_running, began)) and time.monotonic() < deadline:
-        time.sleep(0.02)  # what bubblewrap held is ended by the kernel, in its own time
-    assert not [pid for pid in began if is_running(pid)]
+    # what bubblewrap held is ended by the kernel, in its own time
+    assert eventually(lambda: not [pid for pid in began if is_running(pid)], seconds=10)
     assert world.tip() == before
 
 

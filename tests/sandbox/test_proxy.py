@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,6 +24,7 @@ from minitask.sandbox.proxy import Proxy, parse_request
 from minitask.sandbox.sandbox import Limits, Sandbox, Strength
 from minitask.sandbox.shell_session import run_commands
 from minitask.spec.model import Command
+from processes import eventually, running
 
 PATH = os.environ["PATH"]
 
@@ -234,10 +234,9 @@ def test_nothing_gets_through_once_the_session_is_over(outside: int) -> None:
         assert held.recv(100).startswith(b"HTTP/1.1 200")
     with held, contextlib.suppress(ConnectionError):
         assert held.recv(1) == b""
-    deadline = time.monotonic() + 10
-    while threading.active_count() > before + 1 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() <= before + 1  # the outside may still be in a request
+    assert eventually(
+        lambda: threading.active_count() <= before + 1, seconds=10
+    )  # the outside may still be in a request
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", at), 10)
 
@@ -377,25 +376,7 @@ run_commands([Command({words!r})], sandbox=sandbox, workspace=Path({str(tmp_path
              network=AllowList((("a.org", "127.0.0.1:7777"),)), readonly=(), env={{"PATH": {PATH!r}}})
 """
     with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL) as parent:
-        assert _eventually(lambda: _runs(words))
+        assert eventually(lambda: running(words), seconds=30)
         parent.send_signal(number)
         parent.wait(timeout=30)
-    assert _eventually(lambda: not _runs(words))
-
-
-def _runs(words: str) -> bool:
-    line = words.replace(" ", "\0").encode() + b"\0"
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if entry.read_bytes() == line:
-                return True
-    return False
-
-
-def _eventually(condition: Any) -> bool:
-    deadline = time.monotonic() + 30
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
+    assert eventually(lambda: not running(words), seconds=30)

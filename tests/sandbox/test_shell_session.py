@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from minitask.sandbox.command_result import CommandResult, SessionResult, tail
 from minitask.sandbox.sandbox import Limits, Sandbox, Strength
 from minitask.sandbox.shell_session import run_commands
 from minitask.spec.model import Command, Expectation, ExpectationKind
+from processes import eventually, running
 
 PATH = os.environ["PATH"]
 
@@ -79,30 +79,6 @@ def codes(result: SessionResult) -> list[int | None]:
 
 def outputs(result: SessionResult) -> list[str]:
     return [command.output_tail for command in result.results]
-
-
-def alive(words: str) -> bool:
-    """Whether a process with exactly this command line runs on the machine."""
-    wanted = words.replace(" ", "\0").encode() + b"\0"
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdecimal() and (entry / "cmdline").read_bytes() == wanted:
-                return True
-        except OSError:
-            continue
-    return False
-
-
-def eventually(condition: object, seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True
-
-
-# judged one by one
 
 
 def test_a_command_that_fails_fails_alone_whatever_follows_it(each: Sandbox, run) -> None:
@@ -381,7 +357,7 @@ def test_a_session_out_of_time_fails_what_ran_and_skips_the_rest(
     assert result.results[1].output_tail == "during\n"
     assert result.results[2].reason == "not run: timed out after 1 s"
     assert (result.timed_out, result.killed_reason) == (True, "timed out after 1 s")
-    assert eventually(lambda: not alive(words))
+    assert eventually(lambda: not running(words), seconds=10)
     assert not (workspace / "ran").exists()
 
 
@@ -446,12 +422,12 @@ def test_a_daemon_that_left_the_session_does_not_outlive_it(each: Sandbox, run) 
 
     def tell(result: CommandResult) -> None:
         if result.line == 1:
-            seen.append(eventually(lambda: alive(words)))
+            seen.append(eventually(lambda: running(words), seconds=10))
 
     daemon = f"setsid {words} >/dev/null 2>&1 </dev/null &"
     assert run(daemon, "sleep 1", sandbox=each, on_event=tell).passed
     assert seen == [True]
-    assert eventually(lambda: not alive(words), seconds=5)
+    assert eventually(lambda: not running(words), seconds=5)
 
 
 @pytest.mark.variant
@@ -465,13 +441,13 @@ def test_under_bubblewrap_everything_is_gone_when_the_session_returns(
 
     def tell(result: CommandResult) -> None:
         if result.line == 1:
-            seen.append(eventually(lambda: alive(words)))
+            seen.append(eventually(lambda: running(words), seconds=10))
 
     daemon = f"for i in {{1..300}}; do (env -i /usr/bin/setsid {words} >/dev/null 2>&1 &); done"
     for last in ("true", "exit 3", "sleep 60"):
         commands = (daemon, "sleep 1", last)
         run(*commands, sandbox=sandboxes["strong"], on_event=tell, limits=Limits(seconds=6))
-        assert not alive(words)
+        assert not running(words)
     assert seen == [True] * 3
 
 
@@ -512,8 +488,8 @@ except KeyboardInterrupt:
     print("interrupted")
 """
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
-        assert eventually(lambda: alive(words), seconds=20)
+        assert eventually(lambda: running(words), seconds=20)
         parent.send_signal(signal.SIGINT)
         assert parent.communicate(timeout=20)[0] == b"interrupted\n"
-    assert eventually(lambda: not alive(words))
+    assert eventually(lambda: not running(words), seconds=10)
     assert not list(tmp_path.glob("minitask-*"))

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from minitask.errors import MachineError
 from minitask.system import orphans, pipes, process
+from processes import eventually, running
 
 LONG = f"5432{os.getpid()}"
 """Seconds to sleep that no other process sleeps."""
@@ -26,30 +26,6 @@ def run(*argv: str, cwd: Path, **options: object) -> process.Finished:
 
 def shell(script: str, cwd: Path, **options: object) -> process.Finished:
     return run("sh", "-c", script, cwd=cwd, **options)
-
-
-def running(words: str) -> list[int]:
-    """Ids of the processes whose command line is exactly these words."""
-    wanted = words.replace(" ", "\0").encode() + b"\0"
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                if (entry / "cmdline").read_bytes() == wanted:
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-    return found
-
-
-def eventually(condition: object, seconds: float = 5) -> bool:
-    """Whether a callable becomes true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def test_output_errors_and_exit_code_come_back_apart(tmp_path: Path) -> None:
