@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from posixpath import basename, splitext
 
+from minitask.edits.reply.samples import SUFFIXES
 from minitask.gates.elisions import comment_text
 from minitask.gates.parts import is_code, parts_of_both
 from minitask.gates.prose_loss import is_prose, unmatched
@@ -26,6 +27,7 @@ from minitask.gates.requested_removals import (
     words_of,
 )
 from minitask.gates.result import FileChange, LintError, filled_lines, quoted
+from minitask.gates.syntax import find_syntax_fault
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
@@ -62,7 +64,7 @@ _BLOCK_COMMENT = lazy_pattern(r"/\*.*?\*/|<!--.*?-->|\"\"\".*?\"\"\"|'''.*?'''",
 _PARSED = frozenset(
     {".py", ".pyi", ".js", ".mjs", ".cjs", ".jsx", ".go", ".rs", ".java", ".json", ".toml"}
 )
-"""Endings of files that a parser or compiler checks, where a bare sentence is a syntax error anyway."""
+"""Endings of files that a parser or compiler checks, where a bare sentence is nearly always a syntax error."""
 _MARKUP = frozenset({".html", ".htm", ".vue", ".svelte", ".xml", ".svg", ".astro"})
 _REMEDY = "leave the answer's sentences out of the file"
 
@@ -170,6 +172,8 @@ def _is_frame(line: str, path: str) -> bool:
     """Return True if the line only marks where a file begins or ends, or gives its name."""
     if _FRAME.fullmatch(line) or (_HEREDOC.match(line) and basename(path) in line):
         return True
+    if path.lower().endswith(SUFFIXES.get(line.lower(), ())):
+        return True  # the language of a fence
     bare = _AROUND.sub("", line).removeprefix("File:").removeprefix("file:").strip()
     return bare in {path, basename(path)} or (
         bare.endswith(path) and bare.removesuffix(path) in {"./", "a/", "b/", "/"}
@@ -197,8 +201,10 @@ def _is_foreign(proposal: FileChange, line: str, spec: Spec, *, at_end: bool) ->
             return True
         sentence = not adds and ending not in _MARKUP and _SENTENCE.fullmatch(plain) is not None
         return sentence and _is_beside(proposal, at_end=at_end)
-    if comment_text(line) is not None or ending in _PARSED:
+    if comment_text(line) is not None:
         return False
+    if ending in _PARSED:
+        return form.fullmatch(plain) is not None and find_syntax_fault(proposal) is None
     return form.fullmatch(plain) is not None or _SENTENCE.fullmatch(plain) is not None
 
 

@@ -78,6 +78,30 @@ def find_retyped(proposal: FileChange, *, spec: Spec) -> LintError | None:
     return LintError(proposal.path, fault[0], fault[1], _REMEDY.format(path=proposal.path))
 
 
+_ABOUT_INDENTATION = lazy_pattern(
+    r"\b(?:(?:re-?)?format\w*|(?:re-?|un)?indent\w*|tabs?|spac(?:es|ing)|white-?space|prettier|black|ruff|gofmt|rustfmt|minif\w*"
+    r"|align\w*|style)\b",
+    2,
+)
+_INDENTED = 10
+"""Fewest indented lines of a file whose indentation is lost or of another kind."""
+
+
+def find_reindented(proposal: FileChange, *, spec: Spec) -> LintError | None:
+    """Return the first line of a file that lost all indentation, or has tabs in place of spaces or the reverse."""
+    old, new = _rows(proposal.base or ""), _rows(proposal.content)
+    if max(len(old), len(new)) > _MOST_LINES:
+        return None
+    kept = [(number, was, row) for number, was, row in _same_words(old, new) if was[0] in " \t"]
+    moved = [(number, row) for number, was, row in kept if row[0] != was[0]]
+    if len(kept) < _INDENTED or len(moved) < len(kept) * _NEARLY_ALL:
+        return None
+    if _ABOUT_INDENTATION.search(text_about(spec, proposal.path).replace(proposal.path, "")):
+        return None
+    message = f"{quoted(moved[0][1])} and others are indented in another way"
+    return LintError(proposal.path, moved[0][0], message, _REMEDY.format(path=proposal.path))
+
+
 def _retyped(old: Rows, new: Rows, spec_text: str, *, explicit: bool) -> tuple[int, str] | None:
     gone, fresh = _changed(old, new)
     text = "".join(row for _, row in old)

@@ -98,6 +98,13 @@ def _of_go(scope: Node) -> Names:
         if node.type == "function_declaration" and (name := _name(node)) is not None:
             if name[0] not in {"init", "_"}:
                 yield name
+        elif node.type == "method_declaration":
+            receiver = node_text(node.child_by_field_name("receiver"))
+            owner = receiver.strip("()").rpartition(" ")[2].strip("*").partition("[")[0]
+            yield (
+                f"{owner}\0{node_text(node.child_by_field_name('name'))}",
+                node.start_point.row + 1,
+            )
         elif node.type == "type_declaration":
             yield from filter(None, map(_name, node.named_children))
 

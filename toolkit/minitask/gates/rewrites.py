@@ -7,17 +7,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import SequenceMatcher
 from itertools import takewhile
 from posixpath import splitext
 
 from minitask.gates.answer_text import find_answer_text, find_dropped, is_meant
-from minitask.gates.changed_form import find_changed_form, find_retyped
+from minitask.gates.changed_form import find_changed_form, find_reindented, find_retyped
 from minitask.gates.elisions import comment_text
+from minitask.gates.lost_comments import (
+    find_left_comment,
+    find_stripped_comments,
+    find_taken_mark,
+)
 from minitask.gates.parts import STYLES, is_code, parts_of_both
 from minitask.gates.parts_text import NamedPart
 from minitask.gates.prose_loss import find_marked_lines, find_prose_loss, is_prose
 from minitask.gates.python_source import find_defined_twice
+from minitask.gates.repeats import find_repeat
 from minitask.gates.requested_removals import (
     asks_for_less,
     asks_to_mend,
@@ -26,12 +31,11 @@ from minitask.gates.requested_removals import (
     may_go,
     takes_away,
     task_sentences,
-    telling_words,
     text_about,
     words_of,
 )
 from minitask.gates.requoted import find_requoted
-from minitask.gates.result import SEND_WHOLE, FileChange, LintError, filled_lines, printable, quoted
+from minitask.gates.result import SEND_WHOLE, FileChange, LintError, printable
 from minitask.gates.stray_tokens import find_stray
 from minitask.gates.structure import find_line_faults, find_unclosed
 from minitask.gates.unreached import find_unused_inner
@@ -46,7 +50,15 @@ def find_rewrite_faults(
 
     `explanation` is the author's answer to an earlier fault.
     """
-    yield from filter(None, (find_unclosed(proposal), _find_taken_mark(proposal, spec)))
+    yield from filter(
+        None,
+        (
+            find_unclosed(proposal),
+            find_taken_mark(proposal, spec),
+            find_repeat(proposal),
+            find_left_comment(proposal),
+        ),
+    )
     yield from find_line_faults(proposal)
     yield from find_stray(proposal, spec=spec)
     yield from filter(None, (find_requoted(proposal, spec=spec),))
@@ -62,7 +74,11 @@ def find_rewrite_faults(
     yield from find_answer_text(proposal, spec=spec)
     if not proposal.base or "\0" in proposal.base:
         return
-    if takes_away(spec, proposal.path) or asks_for_less(spec, proposal.path):
+    if takes_away(spec, proposal.path):
+        return
+    certain = _find_certain(proposal, spec, explanation)
+    if certain is not None or asks_for_less(spec, proposal.path):
+        yield from filter(None, (certain,))
         return
     if is_prose(proposal.path):
         fault = find_prose_loss(proposal, spec=spec, others=others)
@@ -75,64 +91,16 @@ def find_rewrite_faults(
         yield fault
 
 
-_MARKED_SUFFIXES = ".py .js .jsx .mjs .ts .tsx .mts .java .kt .scala .groovy .rs .go .cs .php .swift .dart .cc .cpp .h"
-_MARKED = frozenset(_MARKED_SUFFIXES.split())
-_MARK = lazy_pattern(
-    r"@[A-Za-z][\w.]*(?:\(.*\))?|#\[.*\]|\[+(?!Header|Space)[A-Za-z]\w*(?:\(.*\))?\]+|template\s*<.*>"
-)
-"""A decorator, annotation or attribute on a line of its own."""
-_DEFINES = lazy_pattern(
-    r"(?:(?:def|class|function|fn|func|fun|struct|enum|trait|interface|record|public|private|protected|internal|static"
-    r"|final|export|async|pub|abstract|override|const|let|var|val)\b|[\w<>\[\]*&:, ]+\(.*\).*\{$|\w+\s*[:=][^=])"
-)
-_MOST_LINES = 5_000
-
-
-def _find_taken_mark(proposal: FileChange, spec: Spec) -> LintError | None:
-    """Return the fault of a definition put between another one and its decorator, attribute or doc comment."""
-    if not proposal.base or splitext(proposal.path)[1].lower() not in _MARKED:
+def _find_certain(proposal: FileChange, spec: Spec, explanation: str) -> LintError | None:
+    """Return a fault that no request to remove or to rewrite something explains."""
+    if is_prose(proposal.path) or is_meant(proposal.path, explanation):
         return None
-    old, new = (filled_lines(text) for text in (proposal.base, proposal.content))
-    before, after = [row for _, row in old], [row for _, row in new]
-    if max(len(before), len(after)) > _MOST_LINES:
-        return None
-    spec_words = telling_words(text_about(spec, proposal.path))
-    for tag, at, _, start, end in SequenceMatcher(
-        None, before, after, autojunk=False
-    ).get_opcodes():
-        if tag != "insert" or not 0 < at < len(before):
-            continue
-        heads = (row for row in after[start:end] if not _is_mark(row) and comment_text(row) is None)
-        head, owner = next(heads, ""), before[at]
-        lost = _marks_above(before, at, owner) - _marks_above(after, end, owner)
-        if not lost or not _DEFINES.match(head) or not _DEFINES.match(owner):
-            continue
-        mark = min(lost)
-        if not (spec_words & telling_words(mark) and spec_words & telling_words(owner)):
-            message = (
-                f"{quoted(mark)} belongs to {quoted(owner)}, and stands above {quoted(head)} now"
-            )
-            remedy = "put the new lines above it"
-            return LintError(proposal.path, new[start][0], message, remedy)
-    return None
-
-
-def _is_mark(row: str) -> bool:
-    return _MARK.fullmatch(row) is not None
-
-
-def _marks_above(rows: Sequence[str], at: int, owner: str) -> set[str]:
-    """Return the decorators above a line, and its doc comment: `/**`, `///`, or one that begins with its name."""
-    marks: set[str] = set()
-    for row in reversed(rows[:at]):
-        comment = None if _is_mark(row) else comment_text(row)
-        if comment is None and not _is_mark(row):
-            break
-        is_doc = row.startswith(("/**", "///")) or (
-            row.startswith("// ") and has_name(owner, (comment or "").partition(" ")[0])
-        )
-        marks |= {row} if is_doc or comment is None else set()
-    return marks
+    return (
+        find_emptied(proposal, spec=spec, strict=False)
+        or find_stripped_comments(proposal, spec)
+        or find_retyped(proposal, spec=spec)
+        or find_reindented(proposal, spec=spec)
+    )
 
 
 _DATA = frozenset({".json", ".toml", ".yaml", ".yml"})
@@ -145,6 +113,10 @@ _VALUE = (
 _TRIVIAL = lazy_pattern(
     rf"(?:pass|\.\.\.|:|return(?:\s+(?:{_VALUE}|\w))?|{_VALUE}|panic!?\(.*\)"
     r"|raise\s+\w+.*|throw\s+new\s+\w+.*|exit(?:\s+\d)?)\s*;?"
+)
+_STUB = lazy_pattern(
+    r"(?:pass|\.\.\.|return|(?:return\s+)?(?:None|null|undefined|nil)|(?:panic|todo|unimplemented)!?\(.*\)"
+    r"|raise\s+\w+.*|throw\s+new\s+\w+.*)\s*;?"
 )
 _ENDS_HEAD = ("{", ":", "=>", "(", "then", "do")
 _WORDS = lazy_pattern(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
@@ -175,6 +147,7 @@ def _emptied_code(proposal: FileChange, spec: Spec, *, strict: bool) -> LintErro
         if not had or (had == has and marks[0] == marks[1]) or _is_one_line(now[part.name], fresh):
             continue
         is_emptied = _is_emptied(had, has) and any(less[row] for row in had if row not in has)
+        is_emptied = is_emptied and (strict or _is_stub(had, has, now[part.name], fresh))
         if is_emptied and not _may_be_empty(part, spec, proposal.path):
             return _fault(proposal, part.shown, now[part.name].start)
         had, has = marks[0] + had, marks[1] + has
@@ -201,7 +174,7 @@ def _marks(part: NamedPart, rows: Sequence[str]) -> list[str]:
 
 def _is_telling(row: str) -> bool:
     comment = comment_text(row)
-    return comment is None and (any(map(str.isalnum, row)) or row == "...")
+    return comment is None and row != "end" and (any(map(str.isalnum, row)) or row == "...")
 
 
 def _is_one_line(part: NamedPart, rows: Sequence[str]) -> bool:
@@ -216,6 +189,12 @@ def _is_emptied(had: Sequence[str], has: Sequence[str]) -> bool:
         return False
     remaining = [row for row in has if not _TRIVIAL.fullmatch(row)]
     return not remaining and any(not _TRIVIAL.fullmatch(row) for row in had)
+
+
+def _is_stub(had: Sequence[str], has: Sequence[str], part: NamedPart, rows: Sequence[str]) -> bool:
+    """Return True if a body of several lines is now one that does nothing or only fails, and no comment says why."""
+    is_explained = any(comment_text(row.strip()) is not None for row in rows[part.start : part.end])
+    return len(has) == 1 < len(had) and _STUB.fullmatch(has[0]) is not None and not is_explained
 
 
 def _only_lost(had: Sequence[str], has: Sequence[str], less: Counter[str]) -> list[str]:

@@ -1,0 +1,160 @@
+# ruff: noqa: E501 - each case is one line
+"""What no request to remove or to rewrite explains: stubs, doubled code, stripped or orphaned comments, lost indentation.
+
+The kinds come from real commits, replayed with such a fault added to the whole file that a model might send.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from minitask.edits.script_model import Change
+from minitask.gates.lint import check_lint
+from minitask.spec.model import FileAction, FileRef, Spec
+
+RUBY = """\
+require 'sinatra/base'
+
+module Sinatra
+  # Looks for templates.
+  class Finder
+    def initialize(app)
+      @app = app
+      @names = []
+    end
+
+    # Returns the template of a name.
+    def template_for(name)
+      possible = @names.select { |known| known == name }
+      possible.first
+    end
+  end
+end
+"""
+GO = """\
+package gin
+
+// Engine holds the routes.
+type Engine struct {
+	routes []string
+}
+
+// Add appends a route.
+func (e *Engine) Add(route string) {
+	e.routes = append(e.routes, route)
+}
+
+// Last returns the route that was added last.
+func (e *Engine) Last() string {
+	if len(e.routes) == 0 {
+		return ""
+	}
+	return e.routes[len(e.routes)-1]
+}
+"""
+EXPRESS = """\
+/**
+ * Return the type.
+ *
+ * @api private
+ */
+
+exports.type = function (req) {
+  var value = req.header('type');
+  return value;
+};
+
+/**
+ * Return the length.
+ *
+ * @api private
+ */
+
+exports.length = function (req) {
+  var value = req.header('length');
+  return value;
+};
+"""
+PYTHON = """\
+import os
+
+# The folder of the caches.
+CACHE = os.path.expanduser("~/.cache")
+
+
+class Store:
+    # Opened on first use.
+    handle = None
+
+    @property
+    def size(self):
+        # An empty store has no file.
+        return os.path.getsize(CACHE) if self.handle else 0
+
+    def clear(self):
+        # Nothing is lost: it is written again.
+        self.handle = None
+        os.remove(CACHE)
+"""
+LAST = GO[GO.index("func (e *Engine) Last") :]
+ADD = GO[GO.index("func (e *Engine) Add") : GO.index("\n// Last")]
+
+
+def ruling(path: str, base: str, content: str, task: str) -> str:
+    files = (FileRef(path, FileAction.EDIT),)
+    spec = Spec("mini-projects/p/01.md", "1", "Change it", files=files, task=f"1. {task}")
+    return check_lint([Change(path, content)], read={path: base}.get, spec=spec).reason
+
+
+def bare(text: str) -> str:
+    return "".join(f"{line.lstrip()}\n" for line in text.splitlines())
+
+
+def uncommented(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.lstrip().startswith(("#", "//")))
+
+
+WRONG = {
+    "a stub in Ruby": ("a.rb", RUBY, RUBY.replace("      possible = @names.select { |known| known == name }\n      possible.first\n", "      nil\n"), "it empties"),
+    "a stub in Go": ("a.go", GO, GO[: GO.index("\tif len")] + '\tpanic("not implemented")\n}\n', "it empties Engine.Last"),
+    "a method twice": ("a.go", GO, f"{GO}\n{LAST}", "twice"),
+    "a function twice in a row": ("a.js", EXPRESS, EXPRESS + EXPRESS[EXPRESS.rindex("\n\nexports") + 1 :], "lines from"),
+    "a decorated method twice": ("a.py", PYTHON, PYTHON.replace("    def clear", "    @property\n    def size(self):\n        # An empty store has no file.\n        return os.path.getsize(CACHE) if self.handle else 0\n\n    def clear"), "stand twice in a row"),
+    "a block of eight lines twice": ("a.rb", RUBY, RUBY.replace("    # Returns", RUBY[RUBY.index("  # Looks") : RUBY.index("    # Returns")] + "    # Returns"), "stand twice in a row"),
+    "a Go comment alone": ("a.go", GO, GO.replace(ADD, ""), "is the comment of Engine.Add, which is gone"),
+    "a doc comment alone": ("a.js", EXPRESS, EXPRESS[: EXPRESS.index("exports.type")] + EXPRESS[EXPRESS.index("/**\n * Return the length") :], "is the comment of exports.type, which is gone"),
+    "the last doc comment alone": ("a.js", EXPRESS, EXPRESS[: EXPRESS.index("exports.length")], "is the comment of exports.length, which is gone"),
+    "no comments in Python": ("a.py", PYTHON, uncommented(PYTHON), "and other comments"),
+    "no indentation in Go": ("a.go", GO + LAST.replace("Last", "First") + LAST.replace("Last", "Third"), bare(GO + LAST.replace("Last", "First") + LAST.replace("Last", "Third")), "indented in another way"),
+    "spaces for tabs in Go": ("a.go", GO + LAST.replace("Last", "First") + LAST.replace("Last", "Third"), (GO + LAST.replace("Last", "First") + LAST.replace("Last", "Third")).replace("\t", "    "), "indented in another way"),
+    "curly quotes in Ruby": ("a.rb", RUBY, RUBY.replace("'sinatra/base'", "’sinatra/base’"), "other characters"),
+    "the fence's language": ("a.rb", RUBY, f"ruby\n{RUBY}", "part of the answer"),
+    "a sentence in Rust": ("a.rs", "fn main() {\n    macro_rules! a { () => {} }\n}\n", "fn main() {\n    macro_rules! a { () => {} }\n}\n\nLet me know if you need anything else!\n", "part of the answer"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("task", ["Refactor the file.", "Remove what is obsolete.", "Simplify it."])
+@pytest.mark.parametrize("case", WRONG)
+def test_no_request_explains_a_careless_rewrite(case: str, task: str) -> None:
+    path, base, content, words = WRONG[case]
+    assert words in ruling(path, base, content, task)
+
+
+RIGHT = {
+    "a body that is one value now": ("a.go", GO, GO.replace(LAST, "func (e *Engine) Last() string {\n\treturn e.routes[0]\n}\n"), "Simplify it."),
+    "a stub with its reason": ("a.rb", RUBY, RUBY.replace("      possible = @names.select { |known| known == name }\n      possible.first\n", "      # Templates are gone.\n      nil\n"), "Remove templates."),
+    "a definition goes with its comment": ("a.go", GO, GO.replace(f"// Add appends a route.\n{ADD}\n", ""), "Remove what is obsolete."),
+    "a comment of the next one": ("a.js", EXPRESS.replace("Return the type", "Private"), EXPRESS.replace("exports.type = function", "exports.kind = function").replace("Return the type", "Private"), "Rename `exports.type` to `exports.kind`; `type` goes."),
+    "comments are to go": ("a.py", PYTHON, uncommented(PYTHON), "Remove all comments."),
+    "two comments go": ("a.py", PYTHON, PYTHON.replace("    # Opened on first use.\n", "").replace("        # An empty store has no file.\n", ""), "Simplify it."),
+    "tabs are to be spaces": ("a.go", GO, GO.replace("\t", "    "), "Reformat the file with spaces."),
+    "rows of a table repeat": ("a.py", "ROWS = [\n    (1, 0),\n    (2, 0),\n]\n", "ROWS = [\n" + "    (1, 0),\n    (2, 0),\n" * 6 + "]\n", "Simplify it."),
+    "a method of another type": ("a.go", GO, GO + "\n// Ring is a ring.\ntype Ring struct{ e *Engine }\n\n// Last is that of its engine.\nfunc (r Ring) Last() string {\n\treturn r.e.Last()\n}\n", "Refactor it."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RIGHT)
+def test_what_a_careful_rewrite_does_is_fine(case: str) -> None:
+    path, base, content, task = RIGHT[case]
+    assert ruling(path, base, content, task) == ""
