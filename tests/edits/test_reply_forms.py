@@ -397,6 +397,12 @@ def test_a_file_that_may_be_cut_at_its_own_fence_goes_back(doc: str) -> None:
     assert "longer fence" in error_of(whole("README.md", doc, info="markdown"), README)
 
 
+def test_a_fence_around_a_name_and_its_fence_is_no_file() -> None:
+    answer = f"**README.md**\n\n{F}\n# A\n{F}\n{F}\n{F}\n"
+    error = error_of(f"{F}{F}markdown\n{answer}{F}{F}\n", README)
+    assert "holds the name of README.md" in error
+
+
 def test_a_block_in_a_markdown_file_may_hold_fences() -> None:
     block = f"<<<<<<< SEARCH\n# Tool\n=======\n# Tool\n\n{F}bash\nx\n{F}\n>>>>>>> REPLACE\n"
     assert read(whole("README.md", block), README) == {"README.md": f"# Tool\n\n{F}bash\nx\n{F}\n"}

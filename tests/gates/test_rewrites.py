@@ -440,6 +440,7 @@ RIGHT: dict[str, tuple[str, str | None, str, dict[str, object]]] = {
     "html, a list becomes a paragraph": ("a.html", HTML, HTML.replace("<ul>\n<li>A &amp; B</li>\n<li>C</li>\n</ul>", "<p>A &amp; B, C</p>"), {"task": "1. Show the list in one paragraph."}),
     "html, an ampersand": ("a.html", HTML.replace("&amp;", "&"), HTML, {"task": "1. Escape the ampersand."}),
     "a script that must go on": ("a.sh", SCRIPT, SCRIPT.replace("set -eu", "set -u"), {"task": "1. Go on after a failed command."}),
+    "an inner attribute of Rust": ("a.rs", "#![feature(test)]\n\nfn main() {}\n", "// A benchmark.\n#![feature(test)]\n\nfn main() {}\n", {"task": "1. Say in a comment that it is a benchmark."}),
     "calls become a loop": ("a.sh", "#!/bin/sh\nrun a\nrun b\nrun c\n", "#!/bin/sh\nfor x in a b c; do\n  run $x\ndone\n", {"task": "1. Use a loop."}),
     "an import that nothing needs": ("a.py", "import os\nimport sys\n\nprint(os.name, sys.argv)\n", "import sys\n\nprint(sys.argv)\n", {"task": "1. Print the arguments alone."}),
     "a column goes": ("a.sql", SQL, SQL.replace(",\n  note TEXT", ""), {"task": "1. Drop the column `note`."}),

@@ -243,7 +243,8 @@ def find_line_faults(proposal: FileChange) -> Iterator[LintError]:
     ending, base = splitext(proposal.path)[1].lower(), proposal.base or ""
     interpreter, rows = base.partition("\n")[0].rstrip(), proposal.content[:2_000].split("\n")[:6]
     below = [row.rstrip() for row in rows[1:]]
-    if interpreter.startswith("#!") and not rows[0].startswith("#!") and interpreter in below:
+    is_interpreter = interpreter.startswith("#!") and not interpreter.startswith("#![")
+    if is_interpreter and not rows[0].startswith("#!") and interpreter in below:
         message = f"{quoted(interpreter)} counts only as the first line"
         yield LintError(proposal.path, below.index(interpreter) + 2, message, "put it there")
     if len(proposal.content) > LARGEST or ending in {".py", ".pyi"}:

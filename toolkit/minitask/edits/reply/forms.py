@@ -110,7 +110,21 @@ def elect_only(
     if len(chosen) != 1 or any(not is_sample(fence) for fence in unplaced if fence not in chosen):
         return None
     with placed(chosen[0].line, source=SOURCE):
+        _check_no_answer(chosen[0], only.path, request)
         return list(_named_edits(chosen[0], Name(only.path, weak=True), request).edits)
+
+
+def _check_no_answer(fence: Fence, path: str, request: ReplyContext) -> None:
+    """Raise for a fence around an answer: the file's name stands alone above the file's own fence."""
+    first, _, rest = fence.content.strip().partition("\n")
+    is_name = resolve(_AROUND_NAME.sub("", first), request) == path
+    has_fence = bar_of(rest.lstrip("\n").partition("\n")[0]) is not None
+    if is_name and has_fence and first not in (request.read(path) or "").split("\n"):
+        message = f"a fence holds the name of {path} above a fence of its own"
+        raise EditError(message, hint="put the fence around the file's text alone")
+
+
+_AROUND_NAME = lazy_pattern(r"^[\s#*`_]*(?:file(?:name)?:\s*)?[*`_]*|[*`_:\s]+$", re.IGNORECASE)
 
 
 def _without_command(fence: Fence) -> Fence:
