@@ -158,3 +158,24 @@ RIGHT = {
 def test_what_a_careful_rewrite_does_is_fine(case: str) -> None:
     path, base, content, task = RIGHT[case]
     assert ruling(path, base, content, task) == ""
+
+
+EDITS = {
+    "a stub": (*WRONG["a stub in Ruby"][:3], "it empties Finder.template_for"),
+    "a sentence of the answer": ("a.rb", RUBY, f"{RUBY}\nLet me know if you need anything else!\n", "part of the answer"),
+    "the fence's language": ("a.go", "package a\n", "go\npackage a\n", "part of the answer"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", EDITS)
+def test_edits_of_named_lines_are_careful_too(case: str) -> None:
+    path, base, content, words = EDITS[case]
+    spec = Spec("mini-projects/p/01.md", "1", "Change it", task="1. Return the first name.")
+    change = Change(path, content, explicit=True)
+    assert words in check_lint([change], read={path: base}.get, spec=spec).reason
+
+
+def test_a_path_of_rust_is_no_field_of_an_answer() -> None:
+    base = "use std::{env, fs};\n\nfn main() {\n    println!();\n}\n"
+    content = base.replace("use std::{env, fs};", "use std::{\n    env,\n    path::Path,\n};")
+    assert "part of the answer" not in ruling("build.rs", base, content, "Use the path.")

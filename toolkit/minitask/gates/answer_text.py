@@ -67,12 +67,13 @@ _PARSED = frozenset(
 """Endings of files that a parser or compiler checks, where a bare sentence is nearly always a syntax error."""
 _MARKUP = frozenset({".html", ".htm", ".vue", ".svelte", ".xml", ".svg", ".astro"})
 _REMEDY = "leave the answer's sentences out of the file"
+_WIDEST = 2_000  # characters of a line that may be a sentence
 
 
 def find_answer_text(proposal: FileChange, *, spec: Spec) -> Iterator[LintError]:
     """Yield the first line at an edge of the file that is new, not in the spec, and part of the answer."""
     spec_text = text_about(spec, proposal.path)
-    for number, line, at_end in _edges(proposal):
+    for number, line, at_end in (row for row in _edges(proposal) if len(row[1]) <= _WIDEST):
         spec_lines = spec_text.split("\n") if _is_frame(line, proposal.path) else spec_text
         if line not in spec_lines and _is_foreign(proposal, line, spec, at_end=at_end):
             message = f"{quoted(line)} is part of the answer, not of the file"
@@ -147,11 +148,9 @@ def _until_known(rows: Sequence[tuple[int, str]], had: frozenset[str]) -> Sequen
 # Tags and keys in which replies wrap a file's content.
 _ENVELOPE = lazy_pattern(
     r"</?[\w:-]*(?:file|content|path|tool|function|parameter|invoke|answer|output|response|result|artifact|argument)[\w:-]*"
-    r"(?:\s[^<>]*)?>.*|(?:path|file|file_?name|file_?path)\s*[:=]\s*\S+|(?:content|code|text|body)\s*:\s*[|>][-+]?",
+    r"(?:\s[^<>]*)?>.*|(?:path|file|file_?name|file_?path)\s*(?::(?!:)|=)\s*\S+|(?:content|code|text|body)\s*:\s*[|>][-+]?",
     2,
 )
-
-
 # End-of-turn tokens of models, which some servers leave in the text.
 _TOKEN = lazy_pattern(
     r"<[|｜][\w▁ -]{2,40}[|｜]>|\[/?INST\]|<(?:end|start)_of_turn>(?:model|user)?|<eos>|</s>"
@@ -189,23 +188,30 @@ def _is_foreign(proposal: FileChange, line: str, spec: Spec, *, at_end: bool) ->
     is_framed = _is_frame(line, proposal.path) and not (at_end and "<<" in proposal.content)
     if _TOKEN.fullmatch(line) or (is_framed and (proposal.base or _may_be_framed(proposal, line))):
         return True
+    if proposal.base and ending not in _MARKUP and _ENVELOPE.fullmatch(line):
+        return not proposal.explicit and not asks_to_add(spec, proposal.path)
     plain = line.strip("*_> ")
     form = _CLOSES if at_end else _OPENS
-    if proposal.base and ending not in _MARKUP and _ENVELOPE.fullmatch(line):
-        return not asks_to_add(spec, proposal.path)
     if is_prose(proposal.path) or ending in _MARKUP:
-        if proposal.base is None:
-            return not at_end and _OPENS.fullmatch(plain) is not None and plain.endswith(":")
-        adds = asks_to_add(spec, proposal.path)
-        if form.fullmatch(plain) is not None and not (adds and at_end and not _OWN.match(plain)):
-            return True
-        sentence = not adds and ending not in _MARKUP and _SENTENCE.fullmatch(plain) is not None
-        return sentence and _is_beside(proposal, at_end=at_end)
+        return not proposal.explicit and _is_said(proposal, plain, spec, at_end=at_end)
     if comment_text(line) is not None:
         return False
     if ending in _PARSED:
         return form.fullmatch(plain) is not None and find_syntax_fault(proposal) is None
     return form.fullmatch(plain) is not None or _SENTENCE.fullmatch(plain) is not None
+
+
+def _is_said(proposal: FileChange, plain: str, spec: Spec, *, at_end: bool) -> bool:
+    """Return True if a line of prose or markup is a sentence to the reader of the answer."""
+    if proposal.base is None:
+        return not at_end and _OPENS.fullmatch(plain) is not None and plain.endswith(":")
+    adds = asks_to_add(spec, proposal.path)
+    form = _CLOSES if at_end else _OPENS
+    if form.fullmatch(plain) is not None and not (adds and at_end and not _OWN.match(plain)):
+        return True
+    is_markup = splitext(proposal.path)[1].lower() in _MARKUP
+    sentence = not adds and not is_markup and _SENTENCE.fullmatch(plain) is not None
+    return sentence and _is_beside(proposal, at_end=at_end)
 
 
 def _may_be_framed(proposal: FileChange, line: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -149,6 +149,7 @@ def _language(module: str, function: str) -> Language:
     return Language(getattr(import_module(module), function)())
 
 
+@lru_cache(maxsize=4)  # several checks read the same two texts, one after another
 def _tree(source: bytes, language: Language) -> Node | None:
     # A stopped parser must not be reused: it would resume where it stopped.
     from tree_sitter import Parser

@@ -59,6 +59,8 @@ def _is_remark(row: str) -> bool:
 def find_left_comment(proposal: FileChange) -> LintError | None:
     """Return the comment of a definition that is gone, if another comment or the end of the scope follows it now."""
     base = proposal.base or ""
+    if not base or not is_code(proposal.path):
+        return None
     before, after = parts_of_both(proposal.path, base, proposal.content)
     remaining = {part.name for part in after}
     rows, new = [row.strip() for row in base.split("\n")], _rows(proposal.content)

@@ -27,6 +27,7 @@ _NO_PROSE_SUFFIXES = """
 """
 _NO_PROSE = frozenset(_NO_PROSE_SUFFIXES.split())
 _MOST_LINES, _MOST_PAIRS = 5_000, 40_000
+_WIDEST = 500  # characters of a line that are compared
 _SIMILAR, _KEPT, _RESTATED, _NEARLY_ALL = 0.5, 0.6, 0.4, 0.8
 """Shares of words: of similar lines, of a replacement, of a shorter restatement, and of text that is kept."""
 _HEADING = lazy_pattern(r"(?:#{1,6}|={1,6}|\*{1,8})\s+\S")
@@ -213,7 +214,7 @@ def _likeness(line: str, other_line: str) -> float:
     first, second = Counter(words_of(line)), Counter(words_of(other_line))
     most = max(first.total(), second.total())
     if most < 3:
-        return SequenceMatcher(None, line, other_line).ratio()
+        return SequenceMatcher(None, line[:_WIDEST], other_line[:_WIDEST]).ratio()
     return (first & second).total() / most
 
 

@@ -65,14 +65,12 @@ def find_rewrite_faults(
     yield from find_unused_inner(proposal, spec)
     if proposal.path.endswith(".py"):
         yield from find_defined_twice(proposal)
-    if proposal.explicit:
-        retyped = (
-            None if is_meant(proposal.path, explanation) else find_retyped(proposal, spec=spec)
-        )
-        yield from filter(None, (retyped,))
-        return
     yield from find_answer_text(proposal, spec=spec)
     if not proposal.base or "\0" in proposal.base:
+        return
+    if proposal.explicit:
+        if not is_meant(proposal.path, explanation):
+            yield from filter(None, (_find_stub(proposal, spec), find_retyped(proposal, spec=spec)))
         return
     if takes_away(spec, proposal.path):
         return
@@ -91,12 +89,17 @@ def find_rewrite_faults(
         yield fault
 
 
+def _find_stub(proposal: FileChange, spec: Spec) -> LintError | None:
+    is_judged = is_code(proposal.path) and not takes_away(spec, proposal.path)
+    return find_emptied(proposal, spec=spec, strict=False) if is_judged else None
+
+
 def _find_certain(proposal: FileChange, spec: Spec, explanation: str) -> LintError | None:
     """Return a fault that no request to remove or to rewrite something explains."""
     if is_prose(proposal.path) or is_meant(proposal.path, explanation):
         return None
     return (
-        find_emptied(proposal, spec=spec, strict=False)
+        _find_stub(proposal, spec)
         or find_stripped_comments(proposal, spec)
         or find_retyped(proposal, spec=spec)
         or find_reindented(proposal, spec=spec)
