@@ -161,7 +161,7 @@ def test_what_a_careful_rewrite_does_is_fine(case: str) -> None:
 
 
 EDITS = {
-    "a stub": (*WRONG["a stub in Ruby"][:3], "it empties Finder.template_for"),
+    "a stub": (*WRONG["a stub in Ruby"][:3], "it empties template_for"),
     "a sentence of the answer": ("a.rb", RUBY, f"{RUBY}\nLet me know if you need anything else!\n", "part of the answer"),
     "the fence's language": ("a.go", "package a\n", "go\npackage a\n", "part of the answer"),
 }  # fmt: skip
