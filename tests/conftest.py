@@ -21,6 +21,7 @@ FOREIGN = ("GIT_", "MINITASK_", "LC_", "XDG_")
 FOREIGN_ENDS = ("_KEY", "_TOKEN", "_PROXY")
 FOREIGN_NAMES = (
     *("LANG", "LANGUAGE", "EMAIL", "EDITOR", "VISUAL", "PAGER"),
+    *("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV"),
     *("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "OLLAMA_HOST"),
     "PYTHONDONTWRITEBYTECODE",  # each start of the program would compile all of its files again
 )
