@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from minitask.edits.script_model import Change
-from minitask.gates.damage import find_secret, redacted
+from minitask.gates.changes.damage import find_secret, redacted
 from minitask.gates.lint import check_lint
 from minitask.gates.result import EntryKind
 from minitask.gates.scope import Work, check_complete, check_paths, find_bad_name, find_clash

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from minitask.gates.sentinel import find_lost_tests
-from minitask.gates.test_files import find_tests, is_test_path, with_failing_tests
+from minitask.gates.validation.sentinel import find_lost_tests
+from minitask.gates.validation.test_files import find_tests, is_test_path, with_failing_tests
 from minitask.spec.parse import parse_file
 
 PYTHON = '''\

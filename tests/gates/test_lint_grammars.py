@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 import pytest
 
 from minitask.edits.script_model import Change
-from minitask.gates.grammars import GRAMMARS
 from minitask.gates.lint import check_lint
+from minitask.gates.source.grammars import GRAMMARS
 from minitask.spec.model import Spec
 
 SPEC = Spec(path="mini-projects/p/01.md", number="1", title="Add a flag")

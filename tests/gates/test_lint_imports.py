@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 import minitask
 from minitask.edits.script_model import Change
-from minitask.gates.imports import find_unresolved_imports
+from minitask.gates.imports.imports import find_unresolved_imports
 from minitask.gates.lint import check_lint
 from minitask.gates.result import CommitFiles, EntryKind, FileChange, find_kind
 from minitask.git.objects import open_objects

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from minitask.edits.script_model import Change
-from minitask.gates.elisions import is_elision, is_note
 from minitask.gates.lint import check_lint
+from minitask.gates.source.elisions import is_elision, is_note
 from minitask.spec.model import FileAction, FileRef, Spec
 
 SPEC = Spec(path="mini-projects/p/01.md", number="1", title="Add a flag")

@@ -9,10 +9,10 @@ import warnings
 import pytest
 
 from minitask.edits.script_model import Change
-from minitask.gates.declared_twice import _READERS
-from minitask.gates.grammars import GRAMMARS, JUDGED
 from minitask.gates.lint import check_lint
-from minitask.gates.syntax import _CHECKS
+from minitask.gates.refused.declared_twice import _READERS
+from minitask.gates.source.grammars import GRAMMARS, JUDGED
+from minitask.gates.source.syntax import _CHECKS
 from minitask.spec.model import Spec
 
 SPEC = Spec(path="mini-projects/p/01.md", number="1", title="Add a flag")

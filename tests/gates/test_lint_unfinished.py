@@ -6,9 +6,9 @@ from __future__ import annotations
 import pytest
 
 from minitask.edits.script_model import Change
+from minitask.gates.changes.unfinished import find_only_comments
 from minitask.gates.lint import check_lint
 from minitask.gates.result import FileVersions
-from minitask.gates.unfinished import find_only_comments
 from minitask.spec.model import Criterion, Fence, FileAction, FileRef, Spec
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitask.gates.mutants import MOST, find_mutants
+from minitask.gates.validation.mutants import MOST, find_mutants
 
 PYTHON = '''\
 """A module."""

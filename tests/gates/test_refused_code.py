@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from minitask.gates.refused_code import find_refused
+from minitask.gates.refused.refused_code import find_refused
 from minitask.gates.result import FileChange
 
 GO = 'package a\n\nimport (\n\t"fmt"\n\t"os"\n)\n\nfunc F(xs []int) {\n\tfor i := range xs {\n\t\tfmt.Println(i, os.Args)\n\t}\n}\n'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from minitask.gates.result import FileVersions
-from minitask.gates.rigged import find_rigged
+from minitask.gates.validation.rigged import find_rigged
 from minitask.spec.model import Command, Spec
 
 UNIT = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from minitask.gates.sentinel import compare_runs
-from minitask.gates.test_runners import Runner, Suite, find_suites, is_plain, read_counts
+from minitask.gates.validation.sentinel import compare_runs
+from minitask.gates.validation.test_runners import Runner, Suite, find_suites, is_plain, read_counts
 from minitask.ledger.record import CommandRecord, SuiteCounts
 from minitask.spec.model import Command
 

@@ -42,7 +42,7 @@ lint("a.go", "package a")
 assert {{n for n in names() if "." not in n}} == {{"tree_sitter", "tree_sitter_go"}}, names()
 """,
     "the check of imports": f"""{LINT}
-loaded = lambda: "minitask.gates.imports" in sys.modules
+loaded = lambda: "minitask.gates.imports.imports" in sys.modules
 lint("a.py", "x = 1"), lint("a.js", 'import "a"'), lint("a.go", 'import "./a"')
 assert not loaded()
 lint("a.py", "import os")

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from minitask.edits.script_model import Change, Locate, Reader
-from minitask.gates.grammars import (
+from minitask.gates.result import BaseLines, FileChange, GateResult, LintError
+from minitask.gates.source.grammars import (
     GRAMMARS,
     IMPORTING,
     JUDGED,
@@ -20,7 +21,6 @@ from minitask.gates.grammars import (
     may_import,
     suffix_of,
 )
-from minitask.gates.result import BaseLines, FileChange, GateResult, LintError
 from minitask.spec.model import Spec
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _misfit_calls(
     )
     if candidate is None or not is_python:
         return ()
-    from minitask.gates.python_calls import find_misfit_calls
+    from minitask.gates.imports.python_calls import find_misfit_calls
 
     return find_misfit_calls(changes, read=read, candidate=candidate)
 
@@ -102,7 +102,7 @@ def _misfit_calls(
 def _defined_twice(proposal: FileChange) -> Iterable[LintError]:
     if suffix_of(proposal.path) != ".py":
         return ()
-    from minitask.gates.python_source import find_defined_twice
+    from minitask.gates.source.python_source import find_defined_twice
 
     return find_defined_twice(proposal)
 
@@ -164,17 +164,17 @@ def _dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Itera
     if proposal.content == proposal.base:
         return
     if suffix not in _NEVER_REFUSED:
-        from minitask.gates.refused_code import find_refused
+        from minitask.gates.refused.refused_code import find_refused
 
         yield from find_refused(proposal)
     if suffix not in JUDGED:
         return
     if suffix == ".py":
-        from minitask.gates.python_runs import find_dead_ends
+        from minitask.gates.refused.python_runs import find_dead_ends
 
         yield from find_dead_ends(proposal, spec, base_lines)
     else:
-        from minitask.gates.declared_twice import find_declared_twice
+        from minitask.gates.refused.declared_twice import find_declared_twice
 
         yield from find_declared_twice(proposal)
 
@@ -182,7 +182,7 @@ def _dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Itera
 def _lost_names(proposal: FileChange, proposals: Sequence[FileChange]) -> Iterable[LintError]:
     if suffix_of(proposal.path) not in GRAMMARS or proposal.content == proposal.base:
         return ()
-    from minitask.gates.lost_names import find_lost_names
+    from minitask.gates.refused.lost_names import find_lost_names
 
     return find_lost_names(proposal, [file for file in proposals if file is not proposal])
 
@@ -193,7 +193,7 @@ def _left_behind(
     edited = [proposal for proposal in proposals if proposal.base]
     if not edited or (len(proposals) == 1 and suffix_of(edited[0].path) not in IMPORTING):
         return ()
-    from minitask.gates.declared_twice import find_left_behind
+    from minitask.gates.refused.declared_twice import find_left_behind
 
     return find_left_behind(proposals, spec=spec, locate=locate)
 
@@ -201,7 +201,7 @@ def _left_behind(
 def _rewritten(
     proposal: FileChange, proposals: Sequence[FileChange], spec: Spec, explanation: str
 ) -> Iterable[LintError]:
-    from minitask.gates.rewrites import find_rewrite_faults
+    from minitask.gates.changes.rewrites import find_rewrite_faults
 
     others = tuple(file for file in proposals if file is not proposal)
     return find_rewrite_faults(proposal, spec=spec, others=others, explanation=explanation)
@@ -210,7 +210,7 @@ def _rewritten(
 def _unfinished(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Iterable[LintError]:
     if proposal.content == proposal.base or not may_be_unfinished(proposal.content):
         return ()
-    from minitask.gates.unfinished import find_unfinished
+    from minitask.gates.changes.unfinished import find_unfinished
 
     return find_unfinished(proposal, spec=spec, base_lines=base_lines)
 
@@ -220,7 +220,7 @@ def _damage(proposal: FileChange, spec: Spec) -> Iterable[LintError]:
         return ()
     if not may_be_damaged(proposal.content) and "\0" not in (proposal.base or ""):
         return ()
-    from minitask.gates.damage import find_damage
+    from minitask.gates.changes.damage import find_damage
 
     return find_damage(proposal, spec)
 
@@ -228,7 +228,7 @@ def _damage(proposal: FileChange, spec: Spec) -> Iterable[LintError]:
 def _placeholders(proposal: FileChange, base_lines: BaseLines) -> list[LintError]:
     if not may_elide(proposal.content):
         return []
-    from minitask.gates.unfinished import find_placeholders
+    from minitask.gates.changes.unfinished import find_placeholders
 
     return list(find_placeholders(proposal, base_lines=base_lines))
 
@@ -236,7 +236,7 @@ def _placeholders(proposal: FileChange, base_lines: BaseLines) -> list[LintError
 def _syntax_fault(proposal: FileChange) -> LintError | None:
     if suffix_of(proposal.path) not in JUDGED:
         return None
-    from minitask.gates.syntax import find_syntax_fault
+    from minitask.gates.source.syntax import find_syntax_fault
 
     return find_syntax_fault(proposal)
 
@@ -247,7 +247,7 @@ def _unresolved_imports(
     def unresolved(proposal: FileChange) -> Iterable[LintError]:
         if candidate is None or not may_import(proposal.path, proposal.content):
             return ()
-        from minitask.gates.imports import find_unresolved_imports
+        from minitask.gates.imports.imports import find_unresolved_imports
 
         return find_unresolved_imports(
             proposal, changes=changes, read=read, spec=spec, candidate=candidate
@@ -269,7 +269,7 @@ def _broken_imports(
         return
     if all(read(change.path) is None for change in changes):
         return
-    from minitask.gates.importers import find_broken_imports
+    from minitask.gates.imports.importers import find_broken_imports
 
     reported = {(fault.path, fault.line) for fault in faults}
     for fault in find_broken_imports(changes, read=read, spec=spec, candidate=candidate):
@@ -282,7 +282,7 @@ def _shrinkage(
 ) -> LintError | None:
     if not proposal.base or proposal.content == proposal.base:
         return None
-    from minitask.gates.shrinkage import find_shrinkage
+    from minitask.gates.changes.shrinkage import find_shrinkage
 
     others = tuple(file for file in proposals if file is not proposal)
     return find_shrinkage(proposal, spec=spec, others=others)

@@ -12,7 +12,7 @@ from posixpath import basename
 
 from minitask.edits.grammar import paths_written, script_of
 from minitask.edits.script_model import Edit, EditScript, Operation, SearchReplace, Verb
-from minitask.gates.parts_text import NamedPart
+from minitask.gates.source.parts_text import NamedPart
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 

@@ -19,7 +19,7 @@ from minitask.concurrency import BackgroundCall
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.errors import MinitaskError
-from minitask.gates.mutants import Mutant, find_mutants, is_graded
+from minitask.gates.validation.mutants import Mutant, find_mutants, is_graded
 from minitask.git.commits import FileWrite
 from minitask.git.objects import FILE_MODES
 from minitask.landing.candidate_commits import write_draft

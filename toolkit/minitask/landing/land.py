@@ -12,10 +12,10 @@ from minitask.edits.script_model import Change
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.errors import MinitaskError, NoBranchError, RefusedError
-from minitask.gates.grammars import IMPORTING, JUDGED, suffix_of
 from minitask.gates.lint import find_merge_faults
 from minitask.gates.result import CommitFiles, GateResult
 from minitask.gates.scope import check_scope
+from minitask.gates.source.grammars import IMPORTING, JUDGED, suffix_of
 from minitask.git import refs
 from minitask.git.filters import filtered_paths
 from minitask.git.remotes import Pushed, choose_remote, is_changed, push

@@ -188,7 +188,7 @@ def check_fails_before(engine: Context, task: Task) -> tuple[CommandRecord, ...]
 
 def _example(spec: Spec) -> str:
     """Return an example with the spec's new test, because a run of all tests passes without it."""
-    from minitask.gates.test_files import is_test_path
+    from minitask.gates.validation.test_files import is_test_path
 
     maybe_new = (FileAction.CREATE, FileAction.WRITE)
     created = (ref.path for ref in spec.files if ref.action in maybe_new)

@@ -17,12 +17,13 @@ from msgspec.structs import replace
 
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
-from minitask.gates.mutants import is_code, new_lines
-from minitask.gates.recipes import RECIPES, steps_of
+from minitask.gates.changes.unfinished import find_only_comments
 from minitask.gates.requested_removals import text_about, words_of
 from minitask.gates.result import FileVersions
-from minitask.gates.rigged import find_rigged, is_named_in
-from minitask.gates.sentinel import (
+from minitask.gates.validation.mutants import is_code, new_lines
+from minitask.gates.validation.recipes import RECIPES, steps_of
+from minitask.gates.validation.rigged import find_rigged, is_named_in
+from minitask.gates.validation.sentinel import (
     Findings,
     allows_losses,
     compare_runs,
@@ -32,14 +33,13 @@ from minitask.gates.sentinel import (
     may_judge,
     still_passing,
 )
-from minitask.gates.test_files import (
+from minitask.gates.validation.test_files import (
     find_tests,
     is_prose,
     is_test_path,
     may_hold_tests,
     with_failing_tests,
 )
-from minitask.gates.unfinished import find_only_comments
 from minitask.git.commits import FileWrite
 from minitask.git.objects import FILE_MODES, TREE
 from minitask.landing.candidate_commits import write_draft

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.errors import MachineError
-from minitask.gates.grammars import may_run_tests
+from minitask.gates.source.grammars import may_run_tests
 from minitask.ledger.record import CommandRecord, SuiteCounts
 from minitask.sandbox import shell_session
 from minitask.sandbox.command_result import CommandResult
@@ -255,7 +255,7 @@ class TestReader:
         """Read the output of a command."""
         if index not in self._texts:
             return
-        from minitask.gates.test_runners import find_suites, read_counts
+        from minitask.gates.validation.test_runners import find_suites, read_counts
 
         suites = find_suites(self._texts[index])
         counts = read_counts(suites, output) if suites else None

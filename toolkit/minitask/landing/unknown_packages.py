@@ -15,9 +15,9 @@ from pathlib import PurePosixPath
 from minitask.edits.script_model import Change, Reader
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
-from minitask.gates.grammars import may_import_package
+from minitask.gates.imports.unresolved import is_sample
 from minitask.gates.result import LintError
-from minitask.gates.unresolved import is_sample
+from minitask.gates.source.grammars import may_import_package
 from minitask.landing.run_commands import run_on
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command
@@ -85,7 +85,7 @@ def _packages(path: str, text: str) -> Iterator[tuple[int, str]]:
     """Yield the packages that a file requires, each with the line of its import."""
     suffix = PurePosixPath(path).suffix.lower()
     if suffix == ".py":
-        from minitask.gates.python_source import imports, parsed_python
+        from minitask.gates.source.python_source import imports, parsed_python
 
         tree = parsed_python(text)
         for imported in imports(tree) if tree is not None else ():
@@ -93,7 +93,7 @@ def _packages(path: str, text: str) -> Iterator[tuple[int, str]]:
             if not imported.guarded and not imported.level and top not in sys.stdlib_module_names:
                 yield imported.line, top
     elif suffix in SCRIPTS:
-        from minitask.gates.imports import find_packages
+        from minitask.gates.imports.imports import find_packages
 
         yield from find_packages(path, text)
 

@@ -14,12 +14,17 @@ from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.errors import EditError, MachineError, machine_text
 from minitask.executors.request import ExecutorRequest
-from minitask.gates.damage import find_secret
-from minitask.gates.grammars import may_be_graded, may_import_package, may_judge, may_run_tests
+from minitask.gates.changes.damage import find_secret
 from minitask.gates.lint import check_lint
-from minitask.gates.printed_verdict import find_denials
 from minitask.gates.result import CommitFiles, GateResult
 from minitask.gates.scope import Work, check_complete, check_names, check_paths, check_scope
+from minitask.gates.source.grammars import (
+    may_be_graded,
+    may_import_package,
+    may_judge,
+    may_run_tests,
+)
+from minitask.gates.validation.printed_verdict import find_denials
 from minitask.landing import candidate_commits
 from minitask.landing.land import Landings
 from minitask.landing.missing_on_base import fails_unlisted, names_in

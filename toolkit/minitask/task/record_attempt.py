@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from minitask.engine.context import Context
 from minitask.engine.task_records import all_records_of, records_of
 from minitask.engine.tasks import Task, next_number
-from minitask.gates.damage import redacted
+from minitask.gates.changes.damage import redacted
 from minitask.gates.scope import starts_programs
 from minitask.git import history, refs
 from minitask.git.commits import NewCommit, write_commits

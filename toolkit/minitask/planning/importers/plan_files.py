@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from minitask.edits.reply.samples import SUFFIXES
-from minitask.gates.elisions import is_elision
+from minitask.gates.source.elisions import is_elision
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers.foreign_plan import PlanCode, PlanFile, PlanStep
 from minitask.spec.markdown import CODE, code_span, code_text

@@ -1,0 +1,1 @@
+"""What a change does beside its task: lost, stripped, doubled, disguised or unfinished text. Start at `rewrites`."""

@@ -1,0 +1,349 @@
+"""Find sentences of a model's answer at the edges of a rewritten file, and lines that a short file dropped."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+from posixpath import basename, splitext
+
+from minitask.edits.reply.samples import SUFFIXES
+from minitask.gates.changes.prose_loss import is_prose, unmatched
+from minitask.gates.requested_removals import (
+    FENCED,
+    asks_for_less,
+    asks_to_add,
+    asks_to_mend,
+    cited_lines,
+    has_loss_word,
+    has_name,
+    may_go,
+    takes_away,
+    task_sentences,
+    text_about,
+    words_of,
+)
+from minitask.gates.result import FileChange, LintError, filled_lines, quoted
+from minitask.gates.source.elisions import comment_text
+from minitask.gates.source.parts import is_code, parts_of_both
+from minitask.gates.source.syntax import find_syntax_fault
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import Spec
+
+_THING = (
+    r"(?:\S+ ){0,5}?(?:files?|code|versions?|contents?|documents?|text|scripts?|modules?|pages?|style ?sheets?|read-?me"
+    r"|implementation|changes?|edits?|answer|result|solution|config\w*)\b"
+)
+_DID = (
+    r"(?:changed|updated|added|made|fixed|modified|replaced|edited|set|removed|kept|left|rewrote|rewritten|created|applied"
+    r"|adjusted|corrected|done|implemented|renamed|moved|only|did)\b"
+)
+_OPENS = lazy_pattern(
+    rf"(?:sure|certainly|of course|absolutely|got it|no problem|understood|alright)[!,.:].*"
+    rf"|(?:ok(?:ay)?|great|done)[!,.:].*|(?:here(?:['’]s| is| are)|below is|this is|these are) {_THING}.*"
+    rf"|(?:the )?(?:updated|complete|full|modified|corrected|revised|new|final) {_THING}[^.!?]*:"
+    rf"|i(?:['’]ve| have|['’]ll| will)? (?:now |just |also )?{_DID}.*|as (?:you )?(?:asked|requested|instructed)\b.*"
+    r"|(?:voici|hier ist|hier sind|aquí (?:está|tienes)|aqui está|ecco|oto|вот) .*"
+    r"|(?:以下|这是|更新后|以下は|다음은).*",
+    2,
+)
+_CLOSES = lazy_pattern(
+    rf"(?:please )?let me know\b.*|(?:i )?hope (?:this|that|it) helps.*|feel free to .*|is there anything else.*"
+    rf"|i(?:['’]ve| have)? (?:now |just |also |not )?{_DID}.*|as (?:you )?(?:asked|requested|instructed)\b.*"
+    r"|(?:all|everything) (?:else|other \w+) (?:is|are|was|were|stays|remains?|has been|have been) .*"
+    r"|(?:the|this) (?:change|edit|update|value|file|rest)\b.* (?:is|are|has been|have been|was|were) .*"
+    r"|(?:this|that) (?:change|edit|update|file|version|code) .*|(?:explanation|summary|changes(?: made)?|notes?)\s*:.*"
+    r"|.*\b(?:as you (?:asked|requested)|let me know if)\b.*",
+    2,
+)
+_SENTENCE = lazy_pattern(
+    r"[A-Z][\w'’]*[!,]?(?: +[\w'’`\"./-]+[,;:!.]?){2,}[.:!?]?|[^\W\d_a-zA-Z][^={};<>]*[。：！？.:!?]"
+)
+_BLOCK_COMMENT = lazy_pattern(r"/\*.*?\*/|<!--.*?-->|\"\"\".*?\"\"\"|'''.*?'''", 16)
+_PARSED = frozenset(
+    {".py", ".pyi", ".js", ".mjs", ".cjs", ".jsx", ".go", ".rs", ".java", ".json", ".toml"}
+)
+"""Endings of files that a parser or compiler checks, where a bare sentence is nearly always a syntax error."""
+_MARKUP = frozenset({".html", ".htm", ".vue", ".svelte", ".xml", ".svg", ".astro"})
+_REMEDY = "leave the answer's sentences out of the file"
+_WIDEST = 2_000  # characters of a line that may be a sentence
+
+
+def find_answer_text(proposal: FileChange, *, spec: Spec) -> Iterator[LintError]:
+    """Yield the first line at an edge of the file that is new, not in the spec, and part of the answer."""
+    spec_text = text_about(spec, proposal.path)
+    for number, line, at_end in (row for row in _edges(proposal) if len(row[1]) <= _WIDEST):
+        spec_lines = spec_text.split("\n") if _is_frame(line, proposal.path) else spec_text
+        if line not in spec_lines and _is_foreign(proposal, line, spec, at_end=at_end):
+            message = f"{quoted(line)} is part of the answer, not of the file"
+            yield LintError(proposal.path, number, message, _REMEDY)
+            return
+    fault = _new_fault(proposal, spec_text) if proposal.base is None else ""
+    if fault:
+        yield LintError(proposal.path, 1, fault, "reply with the file's own text")
+
+
+_NOTHING = frozenset({"None", "null", "undefined", "nil", "NaN", "[object Object]"})
+_TWICE = lazy_pattern(r"\b(?:twice|duplicat\w*|cop(?:y|ies|ied)|repeat\w*|again|times|same)\b", 2)
+
+
+def _new_fault(proposal: FileChange, spec_text: str) -> str:
+    """Return what shows that a new file holds more or less than its text: marks, an envelope, a value, a copy."""
+    rows = [row for _, row in filled_lines(proposal.content)]
+    if "".join(rows) in _NOTHING and rows[0] not in spec_text:
+        return f"it holds {quoted(rows[0])} alone"
+    is_shell = proposal.path.endswith(_SHELLS)
+    is_added = len(rows) > 2 - is_shell and all(row[0] == "+" for row in rows)
+    if is_added and any(row[1:2].strip() for row in rows):
+        return "each of its lines begins with the `+` of a diff"
+    if is_shell and all(row.startswith("$ ") for row in rows):
+        return "each of its lines begins with the `$` of a prompt"
+    if _is_envelope(proposal):
+        return "it holds an answer in JSON, not the file"
+    size = len(rows) // 2
+    is_twice = size > 2 and rows[:size] == rows[size:] and not _TWICE.search(spec_text)
+    if is_twice and sum(map(str.isalnum, "".join(rows[:size]))) >= _TELLING:
+        return "it holds its lines twice"
+    return ""
+
+
+_SHELLS = (".sh", ".bash", ".zsh")
+_TELLING = 20
+"""Fewest letters and digits of lines that do not occur twice by chance."""
+
+
+def _is_envelope(proposal: FileChange) -> bool:
+    """Return True if the file is a JSON string of lines, or an object with a file's text (and its path, or no more)."""
+    if not proposal.content.lstrip().startswith(("{", '"')):
+        return False
+    try:
+        fields = json.loads(proposal.content)
+    except (ValueError, RecursionError):
+        return False
+    if isinstance(fields, str):
+        return "\n" in fields and not proposal.path.lower().endswith("json")
+    texts = [fields.get(name) for name in ("content", "contents", "code", "text", "file_text")]
+    is_text = any(isinstance(text, str) for text in texts)
+    is_named = proposal.path in fields.values()
+    is_alone = len(fields) == 1 and not proposal.path.lower().endswith("json")
+    return is_text and (is_named or is_alone)
+
+
+def _edges(proposal: FileChange) -> Iterator[tuple[int, str, bool]]:
+    """Yield the new lines above the first and below the last old line; of a new file, only its first and last line."""
+    blanked = _BLOCK_COMMENT.sub(lambda match: "\n" * match[0].count("\n"), proposal.content)
+    rows = filled_lines(blanked)
+    had = frozenset(map(str.strip, (proposal.base or "").split("\n")))
+    for at_end, ordered in ((False, rows), (True, rows[::-1])):
+        fresh = ordered[:1] if proposal.base is None else _until_known(ordered, had)
+        yield from ((number, row, at_end) for number, row in fresh)
+
+
+def _until_known(rows: Sequence[tuple[int, str]], had: frozenset[str]) -> Sequence[tuple[int, str]]:
+    fresh = list(takewhile(lambda row: row[1] not in had, rows))
+    return fresh if len(fresh) < len(rows) else []
+
+
+# Tags and keys in which replies wrap a file's content.
+_ENVELOPE = lazy_pattern(
+    r"</?[\w:-]*(?:file|content|path|tool|function|parameter|invoke|answer|output|response|result|artifact|argument)[\w:-]*"
+    r"(?:\s[^<>]*)?>.*|(?:path|file|file_?name|file_?path)\s*(?::(?!:)|=)\s*\S+|(?:content|code|text|body)\s*:\s*[|>][-+]?",
+    2,
+)
+# End-of-turn tokens of models, which some servers leave in the text.
+_TOKEN = lazy_pattern(
+    r"<[|｜][\w▁ -]{2,40}[|｜]>|\[/?INST\]|<(?:end|start)_of_turn>(?:model|user)?|<eos>|</s>"
+    r"|%%(?:write)?file\s+\S+|\*{3} ?end of (?:file|patch)|</?(?:think|thinking|reasoning|antthinking)>",
+    2,
+)
+_FRAME = lazy_pattern(
+    r"EOF|(?:[-=#*/<]{2,}\s*)?(?:end|begin(?:ning)?|start)(?: of)?(?: file)?(?: ?: ?\S+)?\s*[-=#*/>]{2,}"
+    r"|[-=#*/<]{2,}\s*(?:end|begin(?:ning)?|start)(?: of)?(?: file)?(?: ?: ?\S+)?"
+    r"|</?(?:code|pre)(?:\s[^<>]*)?>|text|markdown|plaintext|python|javascript|typescript|yaml|toml|json|ini|csv|sql|html|css"
+    r"|bash|shell|dockerfile|makefile|rust",
+    2,
+)
+"""Lines that open or close a listing of a file, or name its language."""
+
+
+def _is_frame(line: str, path: str) -> bool:
+    """Return True if the line only marks where a file begins or ends, or gives its name."""
+    if _FRAME.fullmatch(line) or (_HEREDOC.match(line) and basename(path) in line):
+        return True
+    if path.lower().endswith(SUFFIXES.get(line.lower(), ())):
+        return True  # the language of a fence
+    bare = _AROUND.sub("", line).removeprefix("File:").removeprefix("file:").strip()
+    return bare in {path, basename(path)} or (
+        bare.endswith(path) and bare.removesuffix(path) in {"./", "a/", "b/", "/"}
+    )
+
+
+_HEREDOC = lazy_pattern(r"(?:\$ )?(?:cat|tee)\b.*<<")
+_AROUND = lazy_pattern(r"^[\s#*/`=<!;:-]+|[\s#*/`=>:-]+$")
+
+
+def _is_foreign(proposal: FileChange, line: str, spec: Spec, *, at_end: bool) -> bool:
+    ending = splitext(proposal.path)[1].lower()
+    is_framed = _is_frame(line, proposal.path) and not (at_end and "<<" in proposal.content)
+    if _TOKEN.fullmatch(line) or (is_framed and (proposal.base or _may_be_framed(proposal, line))):
+        return True
+    if proposal.base and ending not in _MARKUP and _ENVELOPE.fullmatch(line):
+        return not proposal.explicit and not asks_to_add(spec, proposal.path)
+    plain = line.strip("*_> ")
+    form = _CLOSES if at_end else _OPENS
+    if is_prose(proposal.path) or ending in _MARKUP:
+        return not proposal.explicit and _is_said(proposal, plain, spec, at_end=at_end)
+    if comment_text(line) is not None:
+        return False
+    if ending in _PARSED:
+        return form.fullmatch(plain) is not None and find_syntax_fault(proposal) is None
+    return form.fullmatch(plain) is not None or _SENTENCE.fullmatch(plain) is not None
+
+
+def _is_said(proposal: FileChange, plain: str, spec: Spec, *, at_end: bool) -> bool:
+    """Return True if a line of prose or markup is a sentence to the reader of the answer."""
+    if proposal.base is None:
+        return not at_end and _OPENS.fullmatch(plain) is not None and plain.endswith(":")
+    adds = asks_to_add(spec, proposal.path)
+    form = _CLOSES if at_end else _OPENS
+    if form.fullmatch(plain) is not None and not (adds and at_end and not _OWN.match(plain)):
+        return True
+    is_markup = splitext(proposal.path)[1].lower() in _MARKUP
+    sentence = not adds and not is_markup and _SENTENCE.fullmatch(plain) is not None
+    return sentence and _is_beside(proposal, at_end=at_end)
+
+
+def _may_be_framed(proposal: FileChange, line: str) -> bool:
+    """Return True if a line of a new file, at its edge, cannot be a comment, a sentence or an item of a list."""
+    is_text = is_prose(proposal.path) or not splitext(proposal.path)[1]
+    return not is_text and comment_text(line) is None
+
+
+def _is_beside(proposal: FileChange, *, at_end: bool) -> bool:
+    """Return True if the base's outermost line is still in the file, so that the sentence was added beside it."""
+    old, new = (
+        [line for _, line in filled_lines(text)] for text in (proposal.base or "", proposal.content)
+    )
+    return bool(old) and old[-1 if at_end else 0] in new
+
+
+_OWN = lazy_pattern(
+    r"(?:please )?let me know\b|i(?:['’]ve| have)? |(?:i )?hope |.*\bas you (?:asked|requested)\b",
+    2,
+)
+
+LONGEST = 40
+"""Highest number of lines with a letter or digit in a file that counts as short."""
+_ADDS = lazy_pattern(
+    r"\b(?:add(?:s|ed|ing)?|append\w*|insert\w*|extend\w*|includ(?:e|es|ing))\b", 2
+)
+_IMPORTS = lazy_pattern(r"(?:from\s+\S+\s+import|import|use|using|require|#include|package)\b")
+_VALUE = lazy_pattern(r"(?:export\s+|(?:const|let|var)\s+)?([\w.-]+)\s*(?::[^=]*)?[:=]")
+_MEANT = lazy_pattern(
+    r"\b(?:remov\w+|drop\w*|delet\w+|gone|los(?:e|es|t|ing)|replac\w+|inten\w+|meant|deliberate\w*|purpose|no longer"
+    r"|not needed|obsolete|unused|superseded|redundant|rewr\w+|simplif\w+)\b",
+    2,
+)
+
+
+def find_dropped(
+    proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = (), explanation: str = ""
+) -> LintError | None:
+    """Return the lines dropped from a short file that neither the spec nor the answer's `explanation` names."""
+    path = proposal.path
+    if proposal.explicit or not proposal.base or takes_away(spec, path):
+        return None
+    old, new = _rows(proposal.base), _rows(proposal.content)
+    if not 2 <= len(old) <= LONGEST or not new or asks_for_less(spec, path):
+        return None
+    lost = _lost(proposal, old, new, spec=spec, others=others)
+    if not lost or is_meant(path, explanation):
+        return None
+    if not _is_doubtful(old, new, lost, spec=spec, path=path):
+        return None
+    shown = ", ".join(map(quoted, lost[:3])) + (f" and {len(lost) - 3} more" if lost[3:] else "")
+    message = f"it drops {shown}, which the spec does not name"
+    remedy = f"keep them, or if that is meant, say in a line that {path} is to lose them"
+    return LintError(path, len(proposal.content.rstrip("\n").split("\n")), message, remedy)
+
+
+def _rows(text: str) -> list[str]:
+    """Return the stripped lines that have a letter or digit."""
+    return [row for row in map(str.strip, text.split("\n")) if any(map(str.isalnum, row))]
+
+
+def _lost(
+    proposal: FileChange,
+    old: Sequence[str],
+    new: Sequence[str],
+    *,
+    spec: Spec,
+    others: Sequence[FileChange],
+) -> list[str]:
+    """Return the dropped lines that have no similar new line, are in no other file, and are not covered by the spec."""
+    moved = {row for file in others for row in _rows(file.content)}
+    fresh = [row for row in new if row not in set(old)]
+    gone = [row for row in old if row not in moved.union(new)]
+    unlike, _ = unmatched([row for row in gone if not row.isalpha()], fresh)
+    alone = [row for row in gone if row.isalpha() or row in unlike]
+    if len(alone) <= cited_lines(spec, proposal.path):
+        return []
+    text, new_words = "".join(proposal.content.split()), set(words_of("\n".join(fresh)))
+    judged, keys = _in_other_parts(proposal, spec), {_key(row) for row in fresh}
+    return [
+        row
+        for row in alone
+        if row not in judged
+        and not _IMPORTS.match(row)
+        and not (_key(row) and _key(row) in keys)
+        and "".join(row.split()) not in text
+        and not new_words.issuperset(words_of(row))
+        and not may_go(spec, proposal.path, [row])
+    ]
+
+
+def _key(row: str) -> str:
+    """Return the name that the line assigns a value to, or an empty string."""
+    match = _VALUE.match(row)
+    return match[1] if match else ""
+
+
+def _in_other_parts(proposal: FileChange, spec: Spec) -> frozenset[str]:
+    """Return the lines of definitions still in the file (judged by other checks) and of parts that the spec names."""
+    base = proposal.base or ""
+    spec_text, rows = text_about(spec, proposal.path).lower(), base.split("\n")
+    before, after = parts_of_both(proposal.path, base, proposal.content)
+    now = {part.name for part in after if part.kind == "code"}
+    judged_parts = (
+        part
+        for part in before
+        if part.name in now
+        or (part.kind in {"code", "heading"} and has_name(spec_text, part.leaf.lower()))
+    )
+    return frozenset(
+        row.strip() for part in judged_parts for row in rows[max(part.start - 1, 0) : part.end]
+    )
+
+
+def _is_doubtful(
+    old: Sequence[str], new: Sequence[str], lost: Sequence[str], *, spec: Spec, path: str
+) -> bool:
+    """Return True if no line is kept, if the task only adds but the file gets shorter, or if most lines are dropped."""
+    sentences = task_sentences(spec, path)
+    adds = any(map(_ADDS.search, sentences)) and not any(map(has_loss_word, sentences))
+    if not (Counter(old) & Counter(new)) and len(lost) > 1:
+        return adds or len(new) < len(old)
+    if len(new) >= len(old):
+        return False
+    if adds and len(old) - len(new) >= 1:
+        return True
+    mends = is_code(path) and asks_to_mend(spec, path)
+    return not mends and len(lost) > 1 and len(lost) * 2 > len(old)
+
+
+def is_meant(path: str, explanation: str) -> bool:
+    """Return True if a line of the answer, outside its fences, says that the file is meant to lose lines."""
+    name = path.rsplit("/", 1)[-1]
+    lines = FENCED.sub("\n", explanation).split("\n")
+    return any(name in line and _MEANT.search(line.replace(path, "")) for line in lines)

@@ -1,0 +1,173 @@
+"""Find comments that a change strips, and comments and decorators parted from the code that they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from posixpath import splitext
+
+from minitask.gates.requested_removals import has_name, telling_words, text_about
+from minitask.gates.result import SEND_WHOLE, FileChange, LintError, filled_lines, quoted
+from minitask.gates.source.elisions import comment_text
+from minitask.gates.source.parts import is_code, parts_of_both
+from minitask.gates.source.parts_text import NamedPart
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import Spec
+
+_MOST_LINES = 5_000
+_LEAST_PLACES, _LEAST_LINES = 3, 4
+"""Fewest places and lines at which comments go, and the code around them stays."""
+_ABOUT_COMMENTS = lazy_pattern(
+    r"\b(?:comments?|commented|doc\w*|jsdoc|clean\w*|tidy|licen[cs]\w*|header|copyright|typos?|spelling|remarks?|notes?|todos?"
+    r"|noqa|eslint\w*|lint\w*|pylint|annotations?|pragmas?|directives?|translat\w+|rewrit\w+|rewrote|minif\w+)\b",
+    2,
+)
+
+
+def find_stripped_comments(proposal: FileChange, spec: Spec) -> LintError | None:
+    """Return the first of several comments that a rewritten file lost, though the code beside each is the same."""
+    old, new = _rows(proposal.base or ""), _rows(proposal.content)
+    if not is_code(proposal.path) or max(len(old), len(new)) > _MOST_LINES:
+        return None
+    texts = [text for _, text in old], [text for _, text in new]
+    places = lines = 0
+    first = None
+    for tag, start, end, at, _ in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+        gone = texts[0][start:end]
+        if tag == "delete" and all(_is_remark(row) for row in gone):
+            places, lines = places + 1, lines + len(gone)
+            first = first or (new[min(at, len(new) - 1)][0], gone[0])
+    fresh = set(texts[1]) - set(texts[0])
+    if first is None or places < _LEAST_PLACES or lines < _LEAST_LINES:
+        return None
+    spec_text = text_about(spec, proposal.path).replace(proposal.path, "")
+    if any(map(_is_remark, fresh)) or _ABOUT_COMMENTS.search(spec_text):
+        return None
+    message = f"it loses {quoted(first[1])} and other comments, which the spec does not ask for"
+    return LintError(proposal.path, first[0], message, SEND_WHOLE)
+
+
+def _rows(text: str) -> list[tuple[int, str]]:
+    stripped = ((number, row.strip()) for number, row in enumerate(text.split("\n"), 1))
+    return [(number, row) for number, row in stripped if row]
+
+
+def _is_remark(row: str) -> bool:
+    return comment_text(row) is not None or row in {"*", "*/", "**/"}
+
+
+def find_left_comment(proposal: FileChange) -> LintError | None:
+    """Return the comment of a definition that is gone, if another comment or the end of the scope follows it now."""
+    base = proposal.base or ""
+    if not base or not is_code(proposal.path):
+        return None
+    before, after = parts_of_both(proposal.path, base, proposal.content)
+    remaining = {part.name for part in after}
+    rows, new = [row.strip() for row in base.split("\n")], _rows(proposal.content)
+    for part in before:
+        if part.kind != "code" or part.name in remaining or not part.start:
+            continue
+        comment = _comment_above(rows, part)
+        line = _left_alone(comment, new) if comment else 0
+        if line:
+            message = f"{quoted(comment[0])} is the comment of {part.shown}, which is gone"
+            remedy = f"keep {part.shown}, or take its comment out, too"
+            return LintError(proposal.path, line, message, remedy)
+    return None
+
+
+def _comment_above(rows: Sequence[str], part: NamedPart) -> list[str]:
+    """Return the comment right above a definition if it is about that alone: a doc comment, or one with its name."""
+    comment: list[str] = []
+    above = list(rows[: part.start - 1])
+    if len(above) > 1 and not above[-1] and above[-2] in {"*/", "**/"}:
+        above.pop()  # some styles put a blank line below a doc comment
+    for row in reversed(above):
+        if not row or not _is_remark(row):
+            break
+        comment.insert(0, row)
+    is_doc = bool(comment) and comment[0].startswith(("/**", "///"))
+    is_named = any(has_name(row, part.leaf) for row in comment)
+    return comment if is_doc or is_named else []
+
+
+def _left_alone(comment: Sequence[str], new: Sequence[tuple[int, str]]) -> int:
+    """Return the line of a comment that nothing follows in its scope but another comment; 0 if there is none."""
+    texts = [row for _, row in new]
+    for at in _places(comment, texts):
+        follower = texts[at + len(comment)] if at + len(comment) < len(texts) else ""
+        if not follower or follower[0] in "})]" or follower == "end" or _opens_comment(follower):
+            return new[at][0]
+    return 0
+
+
+def _places(comment: Sequence[str], texts: Sequence[str]) -> Iterator[int]:
+    size = len(comment)
+    return (
+        at
+        for at, row in enumerate(texts)
+        if row == comment[0] and texts[at : at + size] == list(comment)
+    )
+
+
+def _opens_comment(row: str) -> bool:
+    return _is_remark(row)
+
+
+_MARKED_SUFFIXES = ".py .js .jsx .mjs .ts .tsx .mts .java .kt .scala .groovy .rs .go .cs .php .swift .dart .cc .cpp .h"
+_MARKED = frozenset(_MARKED_SUFFIXES.split())
+_MARK = lazy_pattern(
+    r"@[A-Za-z][\w.]*(?:\(.*\))?|#\[.*\]|\[+(?!Header|Space)[A-Za-z]\w*(?:\(.*\))?\]+|template\s*<.*>"
+)
+"""A decorator, annotation or attribute on a line of its own."""
+_DEFINES = lazy_pattern(
+    r"(?:(?:def|class|function|fn|func|fun|struct|enum|trait|interface|record|public|private|protected|internal|static"
+    r"|final|export|async|pub|abstract|override|const|let|var|val)\b|[\w<>\[\]*&:, ]+\(.*\).*\{$|\w+\s*[:=][^=])"
+)
+
+
+def find_taken_mark(proposal: FileChange, spec: Spec) -> LintError | None:
+    """Return the fault of a definition put between another one and its decorator, attribute or doc comment."""
+    if not proposal.base or splitext(proposal.path)[1].lower() not in _MARKED:
+        return None
+    old, new = (filled_lines(text) for text in (proposal.base, proposal.content))
+    before, after = [row for _, row in old], [row for _, row in new]
+    if max(len(before), len(after)) > _MOST_LINES:
+        return None
+    spec_words = telling_words(text_about(spec, proposal.path))
+    for tag, at, _, start, end in SequenceMatcher(
+        None, before, after, autojunk=False
+    ).get_opcodes():
+        if tag != "insert" or not 0 < at < len(before):
+            continue
+        heads = (row for row in after[start:end] if not _is_mark(row) and comment_text(row) is None)
+        head, owner = next(heads, ""), before[at]
+        lost = _marks_above(before, at, owner) - _marks_above(after, end, owner)
+        if not lost or not _DEFINES.match(head) or not _DEFINES.match(owner):
+            continue
+        mark = min(lost)
+        if not (spec_words & telling_words(mark) and spec_words & telling_words(owner)):
+            message = (
+                f"{quoted(mark)} belongs to {quoted(owner)}, and stands above {quoted(head)} now"
+            )
+            remedy = "put the new lines above it"
+            return LintError(proposal.path, new[start][0], message, remedy)
+    return None
+
+
+def _is_mark(row: str) -> bool:
+    return _MARK.fullmatch(row) is not None
+
+
+def _marks_above(rows: Sequence[str], at: int, owner: str) -> set[str]:
+    """Return the decorators above a line, and its doc comment: `/**`, `///`, or one that begins with its name."""
+    marks: set[str] = set()
+    for row in reversed(rows[:at]):
+        comment = None if _is_mark(row) else comment_text(row)
+        if comment is None and not _is_mark(row):
+            break
+        is_doc = row.startswith(("/**", "///")) or (
+            row.startswith("// ") and has_name(owner, (comment or "").partition(" ")[0])
+        )
+        marks |= {row} if is_doc or comment is None else set()
+    return marks

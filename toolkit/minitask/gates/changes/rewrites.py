@@ -1,0 +1,307 @@
+"""Find unrequested changes in rewritten files that names do not show: emptied bodies, lost lines, answer text.
+
+Edits that name the lines they replace show what they remove; these checks are for files sent as a whole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
+from posixpath import splitext
+
+from minitask.gates.changes.answer_text import find_answer_text, find_dropped, is_meant
+from minitask.gates.changes.changed_form import find_changed_form, find_reindented, find_retyped
+from minitask.gates.changes.lost_comments import (
+    find_left_comment,
+    find_stripped_comments,
+    find_taken_mark,
+)
+from minitask.gates.changes.prose_loss import find_marked_lines, find_prose_loss, is_prose
+from minitask.gates.changes.repeats import find_repeat
+from minitask.gates.changes.requoted import find_requoted
+from minitask.gates.changes.stray_tokens import find_stray
+from minitask.gates.changes.structure import find_line_faults, find_unclosed
+from minitask.gates.refused.unreached import find_unused_inner
+from minitask.gates.requested_removals import (
+    asks_for_less,
+    asks_to_mend,
+    has_loss_word,
+    has_name,
+    may_go,
+    takes_away,
+    task_sentences,
+    text_about,
+    words_of,
+)
+from minitask.gates.result import SEND_WHOLE, FileChange, LintError, printable
+from minitask.gates.source.elisions import comment_text
+from minitask.gates.source.parts import STYLES, is_code, parts_of_both
+from minitask.gates.source.parts_text import NamedPart
+from minitask.gates.source.python_source import find_defined_twice
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import Spec
+
+
+def find_rewrite_faults(
+    proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = (), explanation: str = ""
+) -> Iterator[LintError]:
+    """Yield the faults of a rewritten file: answer text, empty bodies, lost lines, unclosed braces, moved decorators.
+
+    `explanation` is the author's answer to an earlier fault.
+    """
+    yield from filter(
+        None,
+        (
+            find_unclosed(proposal),
+            find_taken_mark(proposal, spec),
+            find_repeat(proposal),
+            find_left_comment(proposal),
+        ),
+    )
+    yield from find_line_faults(proposal)
+    yield from find_stray(proposal, spec=spec)
+    yield from filter(None, (find_requoted(proposal, spec=spec),))
+    yield from find_unused_inner(proposal, spec)
+    if proposal.path.endswith(".py"):
+        yield from find_defined_twice(proposal)
+    yield from find_answer_text(proposal, spec=spec)
+    if not proposal.base or "\0" in proposal.base:
+        return
+    if proposal.explicit:
+        if not is_meant(proposal.path, explanation):
+            yield from filter(None, (_find_stub(proposal, spec), find_retyped(proposal, spec=spec)))
+        return
+    if takes_away(spec, proposal.path):
+        return
+    certain = _find_certain(proposal, spec, explanation)
+    if certain is not None or asks_for_less(spec, proposal.path):
+        yield from filter(None, (certain,))
+        return
+    if is_prose(proposal.path):
+        fault = find_prose_loss(proposal, spec=spec, others=others)
+    else:
+        fault = find_marked_lines(proposal) or find_emptied(proposal, spec=spec, strict=True)
+    fault = fault or find_dropped(proposal, spec=spec, others=others, explanation=explanation)
+    if fault is None and not is_meant(proposal.path, explanation):
+        fault = find_changed_form(proposal, spec=spec, others=others)
+    if fault is not None:
+        yield fault
+
+
+def _find_stub(proposal: FileChange, spec: Spec) -> LintError | None:
+    is_judged = is_code(proposal.path) and not takes_away(spec, proposal.path)
+    return find_emptied(proposal, spec=spec, strict=False) if is_judged else None
+
+
+def _find_certain(proposal: FileChange, spec: Spec, explanation: str) -> LintError | None:
+    """Return a fault that no request to remove or to rewrite something explains."""
+    if is_prose(proposal.path) or is_meant(proposal.path, explanation):
+        return None
+    return (
+        _find_stub(proposal, spec)
+        or find_stripped_comments(proposal, spec)
+        or find_retyped(proposal, spec=spec)
+        or find_reindented(proposal, spec=spec)
+    )
+
+
+_DATA = frozenset({".json", ".toml", ".yaml", ".yml"})
+_RULE = lazy_pattern(r"(?:\A|(?<=[{};]))([^{};]+)\{([^{}]*)\}")
+_COMMENT = lazy_pattern(r"/\*.*?\*/", 16)
+_VALUE = (
+    r"(?:None|null|undefined|nil|0|1|-1|false|False|true|True|\"\"|''|\[\]|\{\}|\(\)"
+    r"|(?:Ok|Some)\((?:\(\)|0|None)?\))"
+)
+_TRIVIAL = lazy_pattern(
+    rf"(?:pass|\.\.\.|:|return(?:\s+(?:{_VALUE}|\w))?|{_VALUE}|panic!?\(.*\)"
+    r"|raise\s+\w+.*|throw\s+new\s+\w+.*|exit(?:\s+\d)?)\s*;?"
+)
+_STUB = lazy_pattern(
+    r"(?:pass|\.\.\.|return|(?:return\s+)?(?:None|null|undefined|nil)|(?:panic|todo|unimplemented)!?\(.*\)"
+    r"|raise\s+\w+.*|throw\s+new\s+\w+.*)\s*;?"
+)
+_ENDS_HEAD = ("{", ":", "=>", "(", "then", "do")
+_WORDS = lazy_pattern(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+
+
+def find_emptied(proposal: FileChange, *, spec: Spec, strict: bool) -> LintError | None:
+    """Return a part that the base fills and the new file empties; with `strict`, also one that only lost lines."""
+    ending = splitext(proposal.path)[1].lower()
+    if ending in STYLES:
+        return _emptied_rule(proposal, spec, strict=strict)
+    if ending in _DATA:
+        return _emptied_value(proposal, ending, spec)
+    return _emptied_code(proposal, spec, strict=strict) if is_code(proposal.path) else None
+
+
+def _emptied_code(proposal: FileChange, spec: Spec, *, strict: bool) -> LintError | None:
+    base = proposal.base or ""
+    before, after = parts_of_both(proposal.path, base, proposal.content)
+    now = {part.name: part for part in after if part.kind == "code" and part.start}
+    rows, fresh = base.split("\n"), proposal.content.split("\n")
+    inner = {part.parent for part in (*before, *after)}
+    less = Counter(line.strip() for line in rows) - Counter(line.strip() for line in fresh)
+    for part in before:
+        if part.kind != "code" or part.name in inner or part.name not in now:
+            continue
+        had, has = _body(part, rows), _body(now[part.name], fresh)
+        marks = _marks(part, rows), _marks(now[part.name], fresh)
+        if not had or (had == has and marks[0] == marks[1]) or _is_one_line(now[part.name], fresh):
+            continue
+        is_emptied = _is_emptied(had, has) and any(less[row] for row in had if row not in has)
+        is_emptied = is_emptied and (strict or _is_stub(had, has, now[part.name], fresh))
+        if is_emptied and not _may_be_empty(part, spec, proposal.path):
+            return _fault(proposal, part.shown, now[part.name].start)
+        had, has = marks[0] + had, marks[1] + has
+        lost = _only_lost(had, has, less) if strict else []
+        may_lose = not lost or _may_lose(part, spec, proposal.path)
+        if not may_lose and not may_go(spec, proposal.path, lost):
+            return _fault(proposal, part.shown, now[part.name].start, verb="loses lines of")
+    return None
+
+
+def _body(part: NamedPart, rows: Sequence[str]) -> list[str]:
+    """Return a definition's lines with content, without its head."""
+    part_rows = [row.strip() for row in rows[part.start - 1 : part.end]]
+    heads = (at for at, row in enumerate(part_rows) if row.rstrip().endswith(_ENDS_HEAD))
+    first = next(heads, 0)
+    return [row for row in part_rows[first + 1 :] if _is_telling(row)]
+
+
+def _marks(part: NamedPart, rows: Sequence[str]) -> list[str]:
+    """Return the decorators of a definition."""
+    part_rows = (row.strip() for row in rows[part.start - 1 : part.end])
+    return list(takewhile(lambda row: row.startswith("@"), part_rows))
+
+
+def _is_telling(row: str) -> bool:
+    comment = comment_text(row)
+    return comment is None and row != "end" and (any(map(str.isalnum, row)) or row == "...")
+
+
+def _is_one_line(part: NamedPart, rows: Sequence[str]) -> bool:
+    """Return True if a definition has its body on the line of its name."""
+    head = rows[part.start - 1]
+    inside = head.partition("{")[2].rpartition("}")[0] or head.partition("=>")[2]
+    return any(map(str.isalnum, inside))
+
+
+def _is_emptied(had: Sequence[str], has: Sequence[str]) -> bool:
+    if any(row not in had and not _TRIVIAL.fullmatch(row) for row in has):
+        return False
+    remaining = [row for row in has if not _TRIVIAL.fullmatch(row)]
+    return not remaining and any(not _TRIVIAL.fullmatch(row) for row in had)
+
+
+def _is_stub(had: Sequence[str], has: Sequence[str], part: NamedPart, rows: Sequence[str]) -> bool:
+    """Return True if a body of several lines is now one that does nothing or only fails, and no comment says why."""
+    is_explained = any(comment_text(row.strip()) is not None for row in rows[part.start : part.end])
+    return len(has) == 1 < len(had) and _STUB.fullmatch(has[0]) is not None and not is_explained
+
+
+def _only_lost(had: Sequence[str], has: Sequence[str], less: Counter[str]) -> list[str]:
+    """Return the lines removed from a body if none were added and the file has fewer of each (`less`).
+
+    A comma after the last item of a list is ignored.
+    """
+    before, after = (Counter(row.rstrip(",;") for row in rows) for rows in (had, has))
+    lost, lost_rows = before - after, {row.rstrip(",;") for row in less}
+    is_only = not after - before and all(row in lost_rows for row in lost)
+    return list(lost) if is_only else []
+
+
+def _may_be_empty(part: NamedPart, spec: Spec, path: str) -> bool:
+    name = part.leaf
+    return any(
+        has_name(sentence, name) and has_loss_word(sentence)
+        for sentence in task_sentences(spec, path)
+    )
+
+
+def _may_lose(part: NamedPart, spec: Spec, path: str) -> bool:
+    """Return True if the spec mentions the definition or asks for a fix or removals."""
+    if asks_to_mend(spec, path) or asks_for_less(spec, path):
+        return True
+    return _speaks_of(part.leaf, spec, path)
+
+
+def _speaks_of(name: str, spec: Spec, path: str) -> bool:
+    """Return True if the spec has the name, or all words of the name next to each other."""
+    spec_text = text_about(spec, path).replace(path, "")
+    if has_name(spec_text, name):
+        return True
+    parts = [match[0].lower() for match in _WORDS.finditer(name)]
+    spec_words = " ".join(words_of(spec_text))
+    return any(part[2:] for part in parts) and has_name(spec_words, " ".join(parts))
+
+
+def _emptied_rule(proposal: FileChange, spec: Spec, *, strict: bool) -> LintError | None:
+    before, after = _rules(proposal.base or ""), _rules(proposal.content)
+    for selector, had in before.items():
+        has = after.get(selector)
+        names, now = _properties(had), _properties(has or "")
+        if not names or has is None or _is_rule_named(selector, spec, proposal.path, now=now):
+            continue
+        if not now or (
+            strict and names - now and not now - names and not asks_to_mend(spec, proposal.path)
+        ):
+            line = proposal.content[: proposal.content.find(selector)].count("\n") + 1
+            verb = "empties" if not now else "loses lines of"
+            return _fault(proposal, selector, line, verb=verb)
+    return None
+
+
+def _is_rule_named(selector: str, spec: Spec, path: str, *, now: frozenset[str]) -> bool:
+    name = selector.strip(".#")
+    if now:
+        return _speaks_of(name, spec, path)
+    return any(
+        has_name(sentence, name) and has_loss_word(sentence)
+        for sentence in task_sentences(spec, path)
+    )
+
+
+def _rules(text: str) -> dict[str, str]:
+    """Return the declarations of each innermost block by its selector."""
+    declarations: dict[str, str] = {}
+    for rule in _RULE.finditer(_COMMENT.sub("", text)):
+        selector = " ".join(rule[1].split())
+        declarations[selector] = declarations.get(selector, "") + rule[2]
+    return declarations
+
+
+def _properties(declarations: str) -> frozenset[str]:
+    names = (declaration.partition(":")[0].strip() for declaration in declarations.split(";"))
+    return frozenset(name for name in names if name)
+
+
+def _emptied_value(proposal: FileChange, ending: str, spec: Spec) -> LintError | None:
+    from minitask.gates.source.parts_text import read_values
+
+    form = "yaml" if ending in {".yaml", ".yml"} else ending[1:]
+    before, after = read_values(proposal.base or "", form), read_values(proposal.content, form)
+    for name in _emptied_keys(before, after):
+        if not _speaks_of(name.rpartition(".")[2], spec, proposal.path):
+            return _fault(proposal, name, 1)
+    return None
+
+
+def _emptied_keys(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    for name, value in before.items():
+        if value and name in after and not after[name]:
+            yield name
+        parent, _, leaf = name.rpartition(".")
+        beside = f"{parent.rpartition('.')[0]}.{leaf}".strip(".")
+        if (
+            parent
+            and not after.get(parent, "-")
+            and beside not in before
+            and after.get(beside) == value
+        ):
+            yield parent  # its lines lost their indentation
+
+
+def _fault(proposal: FileChange, name: str, line: int, *, verb: str = "empties") -> LintError:
+    message = f"it {verb} {printable(name)[:60]}, which the spec does not ask for"
+    return LintError(proposal.path, line, message, SEND_WHOLE)

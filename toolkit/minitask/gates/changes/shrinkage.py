@@ -1,0 +1,276 @@
+"""Find content that a proposed file lost and that the spec does not ask to remove.
+
+The checks compare line counts, then named parts, then look for comments in place of lines. Content that moved to
+another file of the change is not lost.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
+from itertools import accumulate
+
+from minitask.gates.requested_removals import (
+    asks_for_less,
+    cited_lines,
+    is_named,
+    rename,
+    requested_renames,
+    takes_away,
+)
+from minitask.gates.result import SEND_WHOLE, FileChange, LintError, filled_lines, printable, quoted
+from minitask.gates.source.elisions import comment_text
+from minitask.gates.source.parts import STYLES, is_code, parts_of_both
+from minitask.gates.source.parts_text import NamedPart, Parts
+from minitask.spec.model import Spec
+
+SMALLEST = 40
+"""Lines of code, without blank ones, below which losing more than half may be right."""
+SMALLEST_TEXT = 6
+"""The same limit for text, where fewer lines rarely say the same."""
+_LEAST_VALUES = 3
+"""Fewest lost variables that count, if they are more than a third of all: code may do without a few."""
+_LEAST_ELIDED = 3
+"""Fewest lines lost at a comment that stands for them."""
+_SHOWN = 5
+_LONGEST_NAME = 60
+_MOST_LINES = 5_000
+"""Lines above which a file is not searched for such comments: comparing takes too long."""
+
+
+def find_shrinkage(
+    proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = ()
+) -> LintError | None:
+    """Return the loss of text that the spec does not ask for, or None; `others` are the change's other files."""
+    path = proposal.path
+    if proposal.base is None or takes_away(spec, path) or asks_for_less(spec, path):
+        return None
+    lost = _lines(proposal.base) - _lines(proposal.content)
+    cited = cited_lines(spec, proposal.path)
+    if not lost or (
+        cited and cited >= _size(proposal.base) - _size(proposal.content) and lost.total() <= cited
+    ):
+        return None
+    if _is_elsewhere(lost, others):
+        return None
+    return (
+        _lost_lines(proposal)
+        or _lost_parts(proposal, lost, spec=spec, others=others)
+        or _elided(proposal)
+    )
+
+
+def _size(text: str) -> int:
+    return sum(1 for line in text.split("\n") if line.strip())
+
+
+def _lines(text: str) -> Counter[str]:
+    """Count the stripped lines that are not blank."""
+    return Counter(line for line in map(str.strip, text.split("\n")) if line)
+
+
+def _is_elsewhere(lost: Counter[str], others: Sequence[FileChange]) -> bool:
+    """Return True if at least half of the lost lines were added to other files of the change."""
+    gained: Counter[str] = Counter()
+    for file in others:
+        gained += _lines(file.content) - _lines(file.base or "")
+    return (lost & gained).total() * 2 >= lost.total()
+
+
+def _lost_lines(proposal: FileChange) -> LintError | None:
+    before, after = _size(proposal.base or ""), _size(proposal.content)
+    least = SMALLEST if is_code(proposal.path) else SMALLEST_TEXT
+    if after and (before < least or after * 2 >= before):
+        return None
+    if not after and before < 2:
+        return None
+    message = f"it loses {before - after} of its {before} lines, which the spec does not ask for"
+    return LintError(proposal.path, _last_line(proposal.content), message, SEND_WHOLE)
+
+
+def _last_line(text: str) -> int:
+    return text.rstrip("\n").count("\n") + 1
+
+
+def _lost_parts(
+    proposal: FileChange, lines: Counter[str], *, spec: Spec, others: Sequence[FileChange]
+) -> LintError | None:
+    base = proposal.base or ""
+    before, after = parts_of_both(proposal.path, base, proposal.content)
+    is_only = len(before) == 1 and before[0].kind != "code"
+    if is_only and not after and proposal.content.strip():
+        return None
+    gone = _gone(before, after)
+    if not gone:
+        return None
+    elsewhere = {part.leaf for file in others for part in gained_parts(file)}
+    elsewhere |= {part.leaf for part in _gone(after, before)}
+    rows = base.split("\n")
+    renames = requested_renames(spec, proposal.path)
+    lost = [
+        part
+        for part in gone
+        if part.leaf not in elsewhere
+        and not _stays(part, rows, lines)
+        and not _is_renamed_along(part, rows, proposal.content, renames)
+        and not is_named(spec, proposal.path, part)
+        and not _is_done_with(part, before, rows, proposal.content)
+    ]
+    lost = [part for part in lost if part.kind != "value" or _are_many(lost, before)]
+    return _fault(proposal, lost) if lost else None
+
+
+def _gone(before: Parts, after: Parts) -> list[NamedPart]:
+    """Return the lost parts, without those inside another lost part and without retitled headings."""
+    remaining = Counter(part.name for part in after)
+    gone = []
+    for part in before:
+        if remaining[part.name]:
+            remaining[part.name] -= 1
+        else:
+            gone.append(part)
+    names = {part.name for part in gone}
+    heads = [part for part in gone if part.parent not in names]
+    return [part for part in heads if part not in _retitled(before, after)]
+
+
+def _retitled(before: Parts, after: Parts) -> set[NamedPart]:
+    """Return the headings that other parts replace."""
+    if not any(part.kind == "heading" for part in before):
+        return set()
+    old, new = [part.name for part in before], [part.name for part in after]
+    blocks = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    return {
+        part
+        for tag, i1, i2, j1, j2 in blocks
+        if tag == "replace" and i2 - i1 <= j2 - j1
+        for part in before[i1:i2]
+        if part.kind == "heading"
+    }
+
+
+def gained_parts(file: FileChange) -> list[NamedPart]:
+    """Return the parts that the file has and its base has not."""
+    before, after = parts_of_both(file.path, file.base or "", file.content)
+    return _gone(after, before)
+
+
+def _stays(part: NamedPart, rows: Sequence[str], lost: Counter[str]) -> bool:
+    """Return True if at least half of the part's lines remain in the file, so that it was renamed."""
+    if part.end <= part.start:
+        return False
+    telling = (row for row in rows[part.start - 1 : part.end] if any(map(str.isalnum, row)))
+    part_lines = _lines("\n".join(telling))
+    if part_lines.total() < 2:
+        return False
+    return (part_lines & lost).total() * 2 <= part_lines.total()
+
+
+def _is_renamed_along(
+    part: NamedPart, rows: Sequence[str], content: str, renames: Mapping[str, str]
+) -> bool:
+    """Return True if a part bears a name that the spec renames, and remains under the new one."""
+    leaf = rename(part.leaf, renames)
+    if leaf == part.leaf or leaf not in content:
+        return False
+    part_lines = _lines(rename("\n".join(rows[part.start - 1 : part.end]), renames))
+    return (part_lines & _lines(content)).total() * 2 > part_lines.total()
+
+
+def _is_done_with(part: NamedPart, before: Parts, rows: Sequence[str], content: str) -> bool:
+    """Return True for a private definition whose users remain in the file and no longer name it."""
+    if part.kind != "code" or not part.leaf.startswith(("_", "#")) or part.leaf in content:
+        return False
+    elsewhere = "\n".join((*rows[: part.start - 1], *rows[part.end :]))
+    users = [
+        definition
+        for definition in before
+        if part.leaf in "\n".join(rows[definition.start - 1 : definition.end])
+    ]
+    return part.leaf in elsewhere and any(user != part and user.leaf in content for user in users)
+
+
+def _are_many(lost: Sequence[NamedPart], before: Parts) -> bool:
+    gone = sum(part.kind == "value" for part in lost)
+    return gone >= _LEAST_VALUES and gone * 3 > sum(part.kind == "value" for part in before)
+
+
+def _fault(proposal: FileChange, lost: Sequence[NamedPart]) -> LintError:
+    names = list(dict.fromkeys(_told(part) for part in lost))
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    message = f"it loses {', '.join(names[:_SHOWN])}{more}, which the spec does not ask for"
+    return LintError(proposal.path, _last_line(proposal.content), message, SEND_WHOLE)
+
+
+def _told(part: NamedPart) -> str:
+    if part.kind == "items":
+        return f"items of {printable(part.shown.removesuffix('[]'))[:_LONGEST_NAME] or 'the list'}"
+    name = printable(part.shown)[:_LONGEST_NAME]
+    return f'"{name}"' if " " in name else name
+
+
+def _elided(proposal: FileChange) -> LintError | None:
+    """Return the fault of a comment, in any language, in place of lost lines."""
+    old, new = (filled_lines(text) for text in (proposal.base or "", proposal.content))
+    if max(len(old), len(new)) > _MOST_LINES:
+        return None
+    base_lines = {line for _, line in old}
+    marks = [
+        at
+        for at, (_, line) in enumerate(new)
+        if line not in base_lines and _is_remark(line, proposal.path)
+    ]
+    if not marks:
+        return None
+    matched = _kept(old, new)
+    was, now = (_contents(lines, proposal.path) for lines in (old, new))
+    for at in marks:
+        before = max((pair for pair in matched if pair[1] < at), default=(-1, -1))
+        after = min((pair for pair in matched if pair[1] > at), default=(len(old), len(new)))
+        lost = was[after[0]] - was[before[0] + 1]
+        gained = now[after[1]] - now[before[1] + 1]
+        is_last = now[after[1]] == now[at + 1]
+        if is_last and lost - gained >= _LEAST_ELIDED:
+            number, line = new[at]
+            message = f"{quoted(line)} stands where {lost - gained} lines were lost"
+            return LintError(proposal.path, number, message, SEND_WHOLE)
+    return None
+
+
+def _contents(lines: list[tuple[int, str]], path: str) -> list[int]:
+    """Return how many lines with content stand before each line, and before the end."""
+    return [0, *accumulate(_is_content(line, path) for _, line in lines)]
+
+
+def _kept(old: list[tuple[int, str]], new: list[tuple[int, str]]) -> list[tuple[int, int]]:
+    """Return the index pairs (old, new) of unchanged lines with more than two letters or digits."""
+    texts = ([line for _, line in old], [line for _, line in new])
+    blocks = SequenceMatcher(None, *texts, autojunk=False).get_matching_blocks()
+    return [
+        (block.a + step, block.b + step)
+        for block in blocks
+        for step in range(block.size)
+        if sum(map(str.isalnum, texts[0][block.a + step])) > 2
+    ]
+
+
+def _is_remark(line: str, path: str) -> bool:
+    """Return True if the line is only a comment or, in prose, a note that begins or ends as an elision."""
+    if path.lower().endswith(_PROSE):
+        return line.startswith(_OPENS) or line.endswith(_CLOSES)
+    if path.lower().endswith(tuple(STYLES)) and not line.startswith(("/*", "//")):
+        return False  # `#main {` is a selector
+    comment = comment_text(line)
+    return comment is not None and any(map(str.isalnum, comment))
+
+
+_PROSE = (".md", ".markdown", ".mdx", ".txt", ".rst", ".adoc", ".asciidoc", ".org", ".csv", ".tsv")
+_OPENS = ("...", "…", "[...", "[…", "(...", "(…", "<!--")
+_CLOSES = ("...)", "…)", "...]", "…]")
+
+
+def _is_content(line: str, path: str) -> bool:
+    if not any(map(str.isalnum, line)):
+        return False
+    return not _is_remark(line, path) or not is_code(path)

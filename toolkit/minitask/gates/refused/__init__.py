@@ -1,0 +1,1 @@
+"""Code and data that a compiler, loader or reader refuses, or never reaches."""

@@ -1,0 +1,244 @@
+"""Find names that a file no longer imports or defines and still uses, in the languages that have a grammar.
+
+Only what is certain counts: the base binds the name at the top level of the file, and no declaration, parameter,
+pattern or import of the new file has that name. Python's names are checked by `python_imports`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from minitask.gates.requested_removals import has_name
+from minitask.gates.result import FileChange, LintError, printable
+from minitask.gates.source.grammars import GRAMMARS, parsed, suffix_of
+from minitask.gates.source.syntax import LARGEST
+from minitask.patterns import lazy_pattern
+from minitask.spec.bash import node_text
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_IDENTIFIERS = frozenset(
+    {"identifier", "type_identifier", "package_identifier", "shorthand_property_identifier"}
+)
+_PATTERNS = _IDENTIFIERS | {"shorthand_property_identifier_pattern"}
+_PLATFORM = """
+AbortController Array Blob Boolean Box Buffer Date Err Error Event EventTarget File FormData FromIterator Function
+Headers Intl Iterator JSON JSX Map Math None Number Object Ok Option Promise Proxy React Reflect RegExp Request
+Response Result Set Some String Symbol TextDecoder TextEncoder ToString TryFrom TryInto URL URLSearchParams Vec
+WeakMap WebSocket Worker afterAll afterEach any atob beforeAll beforeEach btoa clear clearInterval clearTimeout
+console crypto describe document expect exports fetch global globalThis it jest location max min module navigator
+performance process queueMicrotask require setImmediate setInterval setTimeout structuredClone test vi window
+"""
+_GIVEN = frozenset(_PLATFORM.split())
+"""Names that a platform or a test runner provides, so that a file may stop importing them."""
+_GLOB = frozenset({"use_wildcard", "dot", "asterisk"})
+_VERSION = lazy_pattern(r"v\d+")
+
+
+def find_lost_names(proposal: FileChange, others: Sequence[FileChange] = ()) -> Iterator[LintError]:
+    """Yield each name that the file still uses, though the change takes away its import or definition."""
+    grammar = GRAMMARS.get(suffix_of(proposal.path))
+    base = proposal.base or ""
+    if grammar is None or not base or max(len(base), len(proposal.content)) > LARGEST:
+        return
+    roots = [parsed(text, grammar) for text in (base, proposal.content)]
+    old, new = roots
+    if old is None or new is None or old.has_error or new.has_error:
+        return
+    gone = _top_names(old) - _top_names(new) - _GIVEN
+    gone = {name for name in gone if not any(has_name(file.content, name) for file in others)}
+    if not gone or _has_glob(new):
+        return
+    gone -= _bound_names(new, gone)
+    used = _uses(new, gone) if gone and _uses(old, gone) else {}
+    for name, line in sorted(used.items(), key=lambda pair: pair[1]):
+        message = f"{printable(name)} is used here, and the file no longer imports or defines it"
+        yield LintError(proposal.path, line, message, f"keep {printable(name)}, or change its uses")
+
+
+def _top_names(root: Node) -> set[str]:
+    """Return the names that the statements of a file's top level import and define."""
+    names: set[str] = set()
+    for child in root.children:
+        statement = child.child_by_field_name("declaration") or child
+        if "import" in statement.type or statement.type == "use_declaration":
+            names.update(_imported(statement))
+        elif statement.type in _LISTS:
+            for part in statement.named_children:
+                names.update(_pattern_names(part.child_by_field_name("name")))
+        elif statement.type.endswith(("_declaration", "_item")):
+            names.update(_pattern_names(statement.child_by_field_name("name")))
+    return names
+
+
+_LISTS = frozenset(
+    {
+        *("lexical_declaration", "variable_declaration", "type_declaration"),
+        *("const_declaration", "var_declaration"),
+    }
+)
+"""Declarations that hold one or more names with values or types."""
+
+
+def _pattern_names(node: Node | None) -> Iterator[str]:
+    """Yield the names that a name or pattern binds."""
+    waiting = [node] if node is not None else []
+    while waiting:
+        part = waiting.pop()
+        if part.type in _PATTERNS:
+            yield node_text(part)
+        elif part.type == "pair_pattern":
+            waiting += filter(None, [part.child_by_field_name("value")])
+        else:
+            waiting += part.named_children
+
+
+def _imported(statement: Node) -> Iterator[str]:
+    """Yield the local names of an import; of Java, none that its package or `java.lang` has anyway."""
+    waiting = list(statement.named_children)
+    while waiting:
+        node = waiting.pop()
+        if node.type == "import_spec":
+            yield from _of_go(node)
+        elif node.type in {"import_specifier", "use_as_clause"}:
+            named = node.child_by_field_name("alias") or node.child_by_field_name("name")
+            yield node_text(named)
+        elif node.type in _IDENTIFIERS:
+            yield node_text(node)
+        elif node.type == "scoped_identifier":
+            yield from _of_path(node, statement)
+        elif node.type == "scoped_use_list":
+            waiting += filter(None, [node.child_by_field_name("list")])
+        elif node.type != "string":
+            waiting += node.named_children
+
+
+def _of_path(path: Node, statement: Node) -> Iterator[str]:
+    owner = node_text(path.child_by_field_name("scope"))
+    root = statement.parent
+    package = (
+        next((node for node in root.children if node.type == "package_declaration"), None)
+        if root
+        else None
+    )
+    here = node_text(package).removeprefix("package").strip(" ;\n") if package else ""
+    if owner not in {here, "java.lang"} or not owner:
+        yield node_text(path.child_by_field_name("name"))
+
+
+def _of_go(spec: Node) -> Iterator[str]:
+    alias = node_text(spec.child_by_field_name("name"))
+    parts = node_text(spec.child_by_field_name("path")).strip('"`').split("/")
+    name = parts[-2] if len(parts) > 1 and _VERSION.fullmatch(parts[-1]) else parts[-1]
+    name = alias or name.partition(".v")[0]
+    if name.isidentifier() and name != "_":
+        yield name
+
+
+def _has_glob(root: Node) -> bool:
+    """Return True if the file imports all names of something, one of which may be the lost one."""
+    imports = (
+        node
+        for child in root.children
+        if "import" in child.type or child.type == "use_declaration"
+        for node in _descendants(child)
+    )
+    return any(node.type in _GLOB for node in imports)
+
+
+def _descendants(root: Node) -> Iterator[Node]:
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += node.children
+
+
+_BINDING = ("parameter", "pattern", "declarator", "import", "use_", "catch", "_spec")
+"""Parts of the types of nodes in which an identifier may be a new name."""
+_FIELDS = frozenset({"left", "name", "pattern", "parameter", "parameters", "alias", "label"})
+_VALUES = frozenset({"value", "body", "right", "arguments", "function", "condition"})
+_QUALIFIED = (
+    "scoped_",
+    "qualified_",
+    "member_",
+    "selector_",
+    "jsx_",
+    "nested_",
+    "field_",
+    "macro_",
+)
+
+
+def _bound_names(root: Node, names: set[str]) -> set[str]:
+    """Return those of the names that may be bound somewhere in the file, in any scope."""
+    bound = set()
+    for node in _descendants(root):
+        if node.type in _PATTERNS and node_text(node) in names and _may_bind(node):
+            bound.add(node_text(node))
+    return bound
+
+
+def _may_bind(node: Node) -> bool:
+    """Return True if a name may be declared where it stands; what is part of a type only names a type."""
+    is_type = node.type == "type_identifier"
+    child, parent = node, node.parent
+    for _ in range(3 if is_type else 6):
+        if parent is None or parent.type.endswith(("block", "body", "program", "source_file")):
+            return False
+        field = _field(parent, child)
+        if field in _VALUES:
+            return False
+        if is_type and parent.type in {"type_parameter", "type_parameters"}:
+            return True
+        if not is_type and any(part in parent.type for part in _BINDING):
+            return True
+        if field in _FIELDS and not parent.type.startswith(_QUALIFIED):
+            return not is_type or child == node
+        child, parent = parent, parent.parent
+    return False
+
+
+def _field(parent: Node, child: Node) -> str:
+    index = next(at for at, node in enumerate(parent.children) if node == child)
+    return parent.field_name_for_child(index) or ""
+
+
+def _uses(root: Node, names: set[str]) -> dict[str, int]:
+    """Return the first line that uses each of the names by itself, outside imports and macros."""
+    lines: dict[str, int] = {}
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if "import" in node.type or node.type in _NO_USE:
+            continue
+        if node.type in _IDENTIFIERS and node_text(node) in names and _is_use(node):
+            line = node.start_point.row + 1
+            lines[node_text(node)] = min(line, lines.get(node_text(node), line))
+        waiting += node.children
+    return lines
+
+
+_NO_USE = frozenset({"use_declaration", "token_tree", "attribute_item", "inner_attribute_item"})
+
+
+def _is_use(node: Node) -> bool:
+    """Return True if a name stands by itself: no member, key, label or tag of markup, no operand of `typeof`."""
+    parent = node.parent
+    if parent is None or parent.type in _NO_USERS:
+        return False
+    field = _field(parent, node)
+    if parent.type in {"method_invocation", "field_access"}:
+        return field == "object"
+    if parent.type.startswith(("scoped_", "qualified_", "nested_")):
+        return field in {"path", "scope", "package", "module"}
+    if parent.type.startswith("jsx_"):
+        return node_text(node)[:1].isupper()
+    return not (parent.type == "unary_expression" and parent.children[0].type == "typeof")
+
+
+_NO_USERS = frozenset(
+    {"keyed_element", "literal_element", "export_specifier", "macro_invocation", "package_clause"}
+)

@@ -1,0 +1,319 @@
+"""Find code that a compiler, loader or shell certainly refuses although no grammar here rejects it.
+
+Only new faults count, and only those that no build setting or other file can make valid.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from posixpath import basename, splitext
+from typing import TYPE_CHECKING
+
+from minitask.errors import MachineError
+from minitask.gates.changes.structure import find_cut_off, is_in_blocks
+from minitask.gates.refused import refused_text
+from minitask.gates.refused.refused_data import data_finder
+from minitask.gates.result import FileChange, LintError, printable
+from minitask.gates.source.grammars import GRAMMARS, SCRIPTS, parsed
+from minitask.gates.source.syntax import LARGEST
+from minitask.patterns import lazy_pattern
+from minitask.spec.bash import UnreadableError, node_text, parse_tree
+from minitask.system.process import run
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+Fault = tuple[str, int]
+"""The message, and the line from 1."""
+_REMEDY = "correct it"
+_LONGEST_SCRIPT = 20_000
+"""Characters above which a shell script is not parsed: the grammar's time can grow with their square."""
+
+
+def find_refused(proposal: FileChange) -> Iterator[LintError]:
+    """Yield the faults that keep a file from being compiled, loaded or read, and that its base does not have."""
+    find = _finder(proposal.path, proposal.content)
+    texts = (proposal.base or "", proposal.content)
+    if find is None or max(map(len, texts)) > LARGEST:
+        return
+    faults = list(find(proposal.path, proposal.content))
+    had = (
+        Counter(message for message, _ in find(proposal.path, texts[0]))
+        if faults and texts[0]
+        else Counter()
+    )
+    for message, line in faults:
+        had[message] -= 1
+        if had[message] < 0:
+            yield LintError(proposal.path, line, message, _REMEDY)
+
+
+def _finder(path: str, text: str) -> Callable[[str, str], Iterator[Fault]] | None:
+    name, ending = basename(path), splitext(path)[1].lower()
+    if ending in {".sh", ".bash"} or (not ending and _SHEBANG.match(text)):
+        return _in_shell
+    if name == "Dockerfile" or ending == ".dockerfile":
+        return refused_text.find_docker_faults
+    if ending in SCRIPTS and ending in GRAMMARS:
+        return _in_script
+    finders = {
+        **dict.fromkeys((".scss", ".less"), refused_text.find_style_faults),
+        ".css": refused_text.find_loose_declarations,
+        ".tex": refused_text.find_tex_faults,
+        ".tf": _in_terraform,
+        ".go": _in_go,
+        ".php": _in_php,
+        ".vue": _in_markup,
+        ".svelte": _in_markup,
+        ".sql": _in_sql,
+    }
+    if name.startswith("requirements") and ending == ".txt":
+        return _in_requirements
+    finder = data_finder(path) or finders.get(ending)
+    return finder or (find_cut_off if is_in_blocks(path) else None)
+
+
+_SHEBANG = lazy_pattern(r"#!\s*(?:/usr/bin/env\s+)?(?:/\S*/)?(?:ba|da)?sh\b")
+_OTHER_SHELL = lazy_pattern(r"#!.*\b(?:zsh|ksh|fish|mksh|busybox|python\w*|perl|node)\b")
+_BASH_SAYS = lazy_pattern(r".*?line (\d+): (.*)")
+
+
+def _in_shell(_path: str, text: str) -> Iterator[Fault]:
+    """Yield bash's own error if the grammar finds one, too."""
+    plain = text.replace("\r\n", "\n")
+    is_template = any(mark in plain for mark in ("{{", "{%", "<%"))
+    if len(plain) > _LONGEST_SCRIPT or is_template or _OTHER_SHELL.match(plain):
+        return
+    try:
+        parse_tree(plain)
+        is_odd = _has_open_here(plain)
+    except UnreadableError:
+        is_odd = True
+    said = _bash_says(plain) if is_odd else None
+    if said is not None:
+        yield said
+
+
+def _bash_says(text: str) -> Fault | None:
+    """Return bash's own error, or its warning that a here-document takes the rest of the file; None without bash."""
+    argv = ("bash", "--norc", "--noprofile", "-O", "extglob", "-n")
+    try:
+        judged = run(
+            argv, cwd=Path("/"), env={"LC_ALL": "C"}, input=text.encode("utf-8", "replace")
+        )
+    except MachineError:
+        return None
+    stderr = judged.stderr.decode("utf-8", "replace")
+    said = _BASH_SAYS.match(stderr)
+    if said and (judged.exit_code == 2 or "delimited by end-of-file" in said[2]):
+        return f"not valid shell: {printable(said[2])}", int(said[1])
+    return None
+
+
+_HERE = lazy_pattern(r"(?<!<)<<(-?)[ \t]*(?:\\?(\w+)|'(\w+)'|\"(\w+)\")(?![\w<])")
+
+
+def _has_open_here(text: str) -> bool:
+    """Return True if a here-document may have no end: its word is no line below it."""
+    waiting: list[tuple[str, bool]] = []
+    for row in text.split("\n"):
+        if waiting:
+            word, has_tabs = waiting[0]
+            waiting = waiting[1:] if (row.lstrip("\t") if has_tabs else row) == word else waiting
+        elif "<<" in row:
+            heres = (match.groups() for match in _HERE.finditer(row))
+            waiting = [(next(filter(None, words)), bool(tabs)) for tabs, *words in heres]
+    return bool(waiting)
+
+
+def _in_requirements(_path: str, text: str) -> Iterator[Fault]:
+    required: set[str] = set()
+    for number, line in enumerate(text.split("\n"), 1):
+        pinned = re.fullmatch(r"([\w.-]+)\s*==\s*[\w.]+", line.strip())
+        name = re.sub(r"[-_.]+", "-", pinned[1]).lower() if pinned else ""
+        if name in required:
+            yield f"{name} is required twice", number
+        required |= {name} - {""}
+        if re.match(r"\s*(?:\$\s*)?(?:python[\d.]*\s+-m\s+)?pip[\d.]*\s+install\b", line):
+            yield f"`{printable(line.strip()[:60])}` is a command, and no requirement", number
+
+
+def _in_php(path: str, text: str) -> Iterator[Fault]:
+    if "<?" not in text and re.search(
+        r"^[ \t]*(?:function|(?:final |abstract )?class|namespace|use|\$\w+\s*=)\b",
+        text,
+        re.MULTILINE,
+    ):
+        yield "it is no PHP without `<?php`", 1
+    yield from find_cut_off(path, text)
+
+
+def _in_sql(path: str, text: str) -> Iterator[Fault]:
+    yield from find_cut_off(path, text)
+    yield from refused_text.find_sql_faults(path, text)
+
+
+def _in_terraform(path: str, text: str) -> Iterator[Fault]:
+    yield from find_cut_off(path, text)
+    yield from refused_text.find_terraform_faults(path, text)
+
+
+def _in_markup(_path: str, text: str) -> Iterator[Fault]:
+    setups = re.findall(r"^<script\b[^>]*\bsetup\b", text, re.MULTILINE)
+    if len(setups) > 1:
+        line = text.count("\n", 0, text.rfind("<script")) + 1
+        yield "it has two `<script setup>`", line
+    for name in ("template", "script", "style"):
+        opened = len(re.findall(rf"^[ \t]*<{name}\b(?:[^>]*[^/>])?>", text, re.MULTILINE))
+        if opened > text.count(f"</{name}>"):
+            yield f"<{name}> is never closed", text.count("\n") or 1
+
+
+def _nodes(root: Node) -> Iterator[Node]:
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += reversed(node.children)
+
+
+def _root(path: str, text: str) -> Node | None:
+    root = parsed(text, GRAMMARS[splitext(path)[1].lower()]) if text else None
+    return None if root is None or root.has_error else root
+
+
+_FUNCTIONS = frozenset(
+    [
+        *("function_declaration", "function_expression", "arrow_function", "method_definition"),
+        *(
+            "generator_function",
+            "generator_function_declaration",
+            "class_static_block",
+            "field_definition",
+        ),
+        "public_field_definition",
+    ]
+)
+_SPECIFIC = frozenset({".mjs", ".cjs"})
+
+
+def _in_script(path: str, text: str) -> Iterator[Fault]:
+    if "await" not in text and "return" not in text and not path.endswith(tuple(_SPECIFIC)):
+        return
+    root = _root(path, text)
+    if root is None:
+        return
+    is_module = path.endswith((".mjs", ".mts")) or any(
+        node.type in {"import_statement", "export_statement"} for node in root.children
+    )
+    needs_require = (
+        path.endswith(".mjs") and "createRequire" not in text and "typeof require" not in text
+    )
+    for node in _nodes(root):
+        line, kind = node.start_point.row + 1, node.type
+        if kind == "await_expression" and _is_in_plain_function(node):
+            yield "`await` in a function that is not `async`", line
+        elif kind == "return_statement" and is_module and _function_of(node) is None:
+            yield "`return` outside of a function", line
+        elif (
+            kind == "call_expression" and needs_require and node_text(node.children[0]) == "require"
+        ):
+            yield "`require` in an ES module", line
+        elif kind in {"import_statement", "export_statement"} and path.endswith(".cjs"):
+            yield f"`{kind.partition('_')[0]}` in a CommonJS module", line
+
+
+def _function_of(node: Node) -> Node | None:
+    above = node.parent
+    while above is not None and above.type not in _FUNCTIONS:
+        above = above.parent
+    return above
+
+
+def _is_in_plain_function(node: Node) -> bool:
+    function = _function_of(node)
+    is_judged = (
+        function is not None and "field" not in function.type and "static" not in function.type
+    )
+    return (
+        is_judged
+        and function is not None
+        and all(child.type != "async" for child in function.children)
+    )
+
+
+_GO_WELL_KNOWN = ("fmt", "strings", "strconv", "os")
+
+
+def _in_go(path: str, text: str) -> Iterator[Fault]:
+    root = _root(path, text)
+    if root is None:
+        return
+    imports: dict[str, Node] = {}
+    leaves: list[Node] = []
+    for node in _nodes(root):
+        is_name = node.type in {"identifier", "package_identifier"}
+        if node.type == "import_spec":
+            imports[_import_name(node)] = node
+        elif is_name and node.parent is not None and node.parent.type != "import_spec":
+            leaves.append(node)
+    yield from _misused_imports(imports, leaves)
+    for node in root.children:
+        if node.type in {"function_declaration", "method_declaration"}:
+            yield from _unused(node)
+
+
+def _misused_imports(imports: Mapping[str, Node], leaves: Sequence[Node]) -> Iterator[Fault]:
+    names = set(map(node_text, leaves))
+    for name, node in imports.items():
+        if name and name not in names:
+            yield f"{name} is imported and not used", node.start_point.row + 1
+    for name in _GO_WELL_KNOWN:
+        uses = [leaf for leaf in leaves if node_text(leaf) == name]
+        if uses and name not in imports and all(map(_is_package, uses)):
+            yield f"{name} is not imported", uses[0].start_point.row + 1
+
+
+def _import_name(spec: Node) -> str:
+    """Return the name of an imported package, or an empty string if it is not certain."""
+    path, alias = (node_text(spec.child_by_field_name(field)) for field in ("path", "name"))
+    path = path.strip('"`')
+    if alias:
+        return "" if alias in {"_", "."} else alias
+    is_standard = "." not in path.partition("/")[0] and path != "C" and path.count("/") <= 1
+    return path.rpartition("/")[2] if is_standard and not re.search(r"/v\d+$", path) else ""
+
+
+def _is_package(leaf: Node) -> bool:
+    """Return True if a name is that of a package: an exported (capitalised) name of it is used."""
+    parent = leaf.parent
+    if parent is None or parent.type not in {"selector_expression", "qualified_type"}:
+        return False
+    field = parent.named_children[-1]
+    return field != leaf and node_text(field)[:1].isupper()
+
+
+def _unused(function: Node) -> Iterator[Fault]:
+    """Yield the unused variables of a function."""
+    leaves = [node for node in _nodes(function) if node.type == "identifier"]
+    counts = Counter(map(node_text, leaves))
+    for leaf in leaves:
+        name = node_text(leaf)
+        if counts[name] == 1 and name != "_" and _is_declaration(leaf):
+            yield f"{printable(name)} is declared and not used", leaf.start_point.row + 1
+
+
+def _is_declaration(leaf: Node) -> bool:
+    parent = leaf.parent
+    owner = parent.parent if parent is not None and parent.type == "expression_list" else parent
+    if owner is None:
+        return False
+    if owner.type == "var_spec":
+        return owner.child_by_field_name("name") == leaf
+    is_left = owner.child_by_field_name("left") == parent
+    if owner.type == "range_clause":
+        return is_left and any(child.type == ":=" for child in owner.children)
+    return is_left and owner.type == "short_var_declaration"

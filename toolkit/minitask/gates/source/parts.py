@@ -1,0 +1,303 @@
+"""Read the named parts of a file (definitions, sections, rules, keys), to tell which ones a change removes.
+
+Each file type has its own reader; if one returns None for a text it cannot read, patterns for many languages are used.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from posixpath import basename, splitext
+from typing import TYPE_CHECKING
+
+from minitask.gates.source.grammars import GRAMMARS, Grammar, parsed
+from minitask.gates.source.parts_text import SEPARATOR, NamedPart, Parts
+from minitask.gates.source.python_source import BODIES, parsed_python
+from minitask.gates.source.syntax import LARGEST
+from minitask.patterns import lazy_pattern
+from minitask.spec.bash import node_text
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+Read = Callable[[str], Parts | None]
+
+
+def parts_of_both(path: str, before: str, after: str) -> tuple[Parts, Parts]:
+    """Return the parts of two versions of a file, both from the same reader."""
+    reader = _reader(path)
+    if reader is not None:
+        old, new = reader(before), reader(after)
+        if old is not None and new is not None:
+            return old, new
+    return read_patterns(before), read_patterns(after)
+
+
+def is_code(path: str) -> bool:
+    """Return True if the file holds statements, so that fewer lines may do the same."""
+    return _ending(path) not in _TEXT and basename(path).lower() not in _TEXT_NAMES
+
+
+def is_markup(path: str) -> bool:
+    """Return True if the file's content is elements between tags."""
+    return _ending(path) in _MARKUP
+
+
+_DATA = {".json": "json", ".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}
+_PROPERTIES = frozenset({".cfg", ".conf", ".env", ".ini", ".properties", ".editorconfig"})
+STYLES = frozenset({".css", ".scss", ".less", ".pcss", ".postcss"})
+"""Endings of style sheets."""
+_MARKUP = frozenset(
+    {".html", ".htm", ".xhtml", ".vue", ".svelte", ".astro", ".xml", ".svg", ".xaml"}
+)
+_HEADED = frozenset({".md", ".markdown", ".mdx", ".rst", ".adoc", ".asciidoc", ".org"})
+_TEXT = (
+    frozenset({"", ".txt", ".text", ".csv", ".tsv", ".log", ".lst", ".po", ".tex", ".srt", ".list"})
+    | _DATA.keys()
+    | _PROPERTIES
+    | STYLES
+    | _MARKUP
+    | _HEADED
+)
+_TEXT_NAMES = frozenset({"requirements.txt", ".gitignore", ".dockerignore", "codeowners"})
+_SCRIPT_NAMES = frozenset(
+    {"makefile", "gnumakefile", "dockerfile", "justfile", "rakefile", "vagrantfile"}
+)
+
+
+def _ending(path: str) -> str:
+    name = basename(path).lower()
+    if name in _SCRIPT_NAMES or name.startswith("dockerfile"):
+        return ".make"
+    if name.startswith(".env"):
+        return ".env"
+    return splitext(name)[1]
+
+
+def _reader(path: str) -> Read | None:
+    ending = _ending(path)
+    if ending in {".py", ".pyi"}:
+        return read_python
+    if ending in GRAMMARS:
+        return lambda text: read_grammar(text, GRAMMARS[ending])
+    return _text_reader(ending)
+
+
+def _text_reader(ending: str) -> Read | None:
+    from minitask.gates.source import parts_text
+
+    if ending in _DATA:
+        return lambda text: parts_text.read_data(text, _DATA[ending])
+    tables: tuple[tuple[frozenset[str], Read], ...] = (
+        (_PROPERTIES, parts_text.read_properties),
+        (STYLES, parts_text.read_styles),
+        (_MARKUP, parts_text.read_markup),
+        (_HEADED, lambda text: parts_text.read_headings(text, ending)),
+    )
+    for endings, reader in tables:
+        if ending in endings:
+            return reader
+    return (lambda _text: ()) if ending in _TEXT else None
+
+
+_RUNS_AS_MAIN = "__name__ == '__main__'"
+_MAIN = "__main__"
+_DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_FUNCTION_VALUES = frozenset(
+    {"arrow_function", "function_expression", "generator_function", "class"}
+)
+_NAMED_NODES = """
+function_declaration generator_function_declaration class_declaration abstract_class_declaration method_definition
+interface_declaration enum_declaration type_alias_declaration internal_module function_signature method_signature
+abstract_method_signature method_declaration type_spec type_alias const_spec record_declaration
+annotation_type_declaration constructor_declaration function_item function_signature_item struct_item enum_item
+union_item trait_item mod_item const_item static_item type_item macro_definition
+"""
+_NAMED = frozenset(_NAMED_NODES.split())
+"""Named nodes of all grammars whose removal counts."""
+_OWNERS = frozenset({"impl_item"})
+_LOCAL = frozenset({"statement_block", "block", "function_body", "constructor_body"})
+"""Nodes whose inner definitions are local to them."""
+
+# Definitions in languages without a grammar here. Each alternative begins at the line's first word.
+_MODIFIERS = (
+    r"(?:(?:export|default|public|private|protected|internal|static|final|abstract|async|override|virtual|sealed|open"
+    r"|inline|local|pub(?:\([^)]*\))?|partial|data|suspend|unsafe|extern|mutating|fileprivate|const|constexpr)\s+)*"
+)
+_KEYWORD = lazy_pattern(
+    rf"^[ \t]*{_MODIFIERS}(?:def|fn|func|fun|function|sub|proc|procedure|class|struct|interface|trait|enum|module"
+    r"|defmodule|defp?|defmacro|object|protocol|extension|namespace|record|typedef\s+struct|message|service|rpc|type"
+    r"|input|macro|task|contract|event|modifier|package)\s+(?:self\.)?([^\W\d][\w.:?!-]*)"
+)
+_SHELL = lazy_pattern(r"^[ \t]*([^\W\d][\w:.-]*)[ \t]*\(\)[ \t]*\{?")
+_C_FUNCTION = lazy_pattern(
+    r"^(?:[^\W\d][\w:<>,~]*[\s*&]+)+(?:[\w:~]+::)?([^\W\d]\w*)[ \t]*\([^;{}=]*\)?[^;{}=]*\{?[ \t]*$"
+)
+_SQL = lazy_pattern(
+    r"^\s*create\s+(?:or\s+replace\s+)?(?:temp(?:orary)?\s+|unique\s+|materialized\s+)*(?:table|view|index|function"
+    r"|procedure|trigger|type|schema|sequence|role|policy|extension)\s+(?:if\s+not\s+exists\s+)?[`\"\[]?([\w.]+)",
+    2,
+)
+_BLOCK = lazy_pattern(
+    r'^(?:resource|data|variable|output|module|provider|locals|job|rule)\b((?:\s+"[^"]+")+)\s*\{'
+)
+_TARGET = lazy_pattern(
+    r"^([A-Za-z0-9_./%-]+(?:[ \t]+[A-Za-z0-9_./%-]+)*)[ \t]*::?(?![=:/])(?:[ \t]|$)"
+)
+_STAGE = lazy_pattern(r"^\s*from\s+\S+\s+as\s+(\S+)", 2)
+_KEY = lazy_pattern(r'^\s*"([^"\n]+)"\s*:')
+_FORMS = (_KEYWORD, _SHELL, _SQL, _BLOCK, _STAGE, _TARGET, _KEY)
+_NO_FUNCTION = frozenset(
+    {"if", "for", "while", "switch", "return", "else", "catch", "do", "sizeof", "elif", "until"}
+)
+
+
+def read_python(text: str) -> Parts | None:
+    """Return the definitions and assigned names of a Python module, or None if it does not parse."""
+    tree = parsed_python(text)
+    return None if tree is None else tuple(_python_parts(tree, ""))
+
+
+def _python_parts(node: ast.AST, above: str) -> Iterator[NamedPart]:
+    for body in BODIES:
+        for child in getattr(node, body, ()):
+            if isinstance(child, _DEFINED):
+                start = min([child.lineno, *(mark.lineno for mark in child.decorator_list)])
+                name = above + child.name
+                yield NamedPart(name, "code", start, child.end_lineno or start)
+                if isinstance(child, ast.ClassDef):
+                    yield from _python_parts(child, name + SEPARATOR)
+            elif isinstance(child, ast.Assign | ast.AnnAssign):
+                yield from _assigned(child, above)
+            elif isinstance(child, ast.If) and _RUNS_AS_MAIN in ast.unparse(child.test):
+                yield NamedPart(_MAIN, "code", child.lineno, child.end_lineno or child.lineno)
+            else:
+                yield from _python_parts(child, above)
+
+
+def _assigned(node: ast.Assign | ast.AnnAssign, above: str) -> Iterator[NamedPart]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    for target in targets:
+        if isinstance(target, ast.Name):
+            strong = _is_constant(target.id) or isinstance(node, ast.AnnAssign) or bool(above)
+            kind = "code" if strong else "value"
+            yield NamedPart(above + target.id, kind, node.lineno, node.end_lineno or node.lineno)
+
+
+def _is_constant(name: str) -> bool:
+    return name.isupper() and len(name) > 1
+
+
+def read_grammar(text: str, grammar: Grammar) -> Parts | None:
+    """Return the definitions of a text, read with a grammar, or None if it cannot be parsed."""
+    root = parsed(text, grammar) if len(text) <= LARGEST else None
+    return None if root is None else tuple(_grammar_parts(root, ""))
+
+
+def _grammar_parts(node: Node, above: str) -> Iterator[NamedPart]:
+    waiting = [(child, above) for child in reversed(node.children)]
+    while waiting:
+        child, prefix = waiting.pop()
+        part = _grammar_part(child, prefix)
+        if part is not None:
+            yield part
+            prefix = part.name + SEPARATOR
+        elif child.type in _OWNERS:
+            prefix = prefix + _owner(child) + SEPARATOR
+        if child.type not in _LOCAL:
+            waiting += [(inner, prefix) for inner in reversed(child.children)]
+
+
+def _grammar_part(node: Node, above: str) -> NamedPart | None:
+    if node.type == "variable_declarator":
+        return _variable(node, above)
+    if node.type == "assignment_expression":
+        return _assigned_member(node)
+    if node.type not in _NAMED:
+        return None
+    name = node.child_by_field_name("name")
+    text = node_text(name)
+    if node.type == "method_declaration":
+        receiver = node.child_by_field_name("receiver")
+        text = (_receiver(receiver) + SEPARATOR if receiver else "") + text
+    return _part(above + text, "code", node) if text else None
+
+
+def _variable(node: Node, above: str) -> NamedPart | None:
+    """Return a variable of the top level or of a class; one that holds a function counts as a definition."""
+    name = node.child_by_field_name("name")
+    value = node.child_by_field_name("value")
+    text = node_text(name)
+    if name is None or name.type != "identifier":
+        return None
+    strong = _is_constant(text) or (value is not None and value.type in _FUNCTION_VALUES)
+    return _part(above + text, "code" if strong else "value", node.parent or node)
+
+
+def _assigned_member(node: Node) -> NamedPart | None:
+    """Return what a statement of the top level assigns to a member: `exports.x = function () {}`."""
+    statement, owner = node.parent, node.child_by_field_name("left")
+    value = node.child_by_field_name("right")
+    while value is not None and value.type == "assignment_expression":
+        value = value.child_by_field_name("right")
+    is_member = owner is not None and owner.type == "member_expression"
+    if statement is None or statement.parent is None or not is_member or value is None:
+        return None
+    if statement.parent.type != "program":
+        return None
+    kind = "code" if value.type in _FUNCTION_VALUES else "value"
+    return _part(node_text(owner).replace(".", SEPARATOR), kind, statement)
+
+
+def _part(name: str, kind: str, node: Node) -> NamedPart:
+    return NamedPart(name, kind, node.start_point.row + 1, node.end_point.row + 1)
+
+
+def _receiver(node: Node) -> str:
+    return node_text(node).strip("()").rpartition(" ")[2].strip("*").partition("[")[0]
+
+
+def _owner(node: Node) -> str:
+    owner = node_text(node.child_by_field_name("type")).partition("<")[0]
+    trait = node_text(node.child_by_field_name("trait"))
+    return f"{trait} for {owner}" if trait else owner
+
+
+def read_patterns(text: str) -> Parts:
+    """Return everything that looks like a definition in some language, at most one a line."""
+    lines = text.split("\n")
+    starts = [(number, name) for number, line in enumerate(lines, 1) if (name := _defined(line))]
+    limits = [number - 1 for number, _ in starts[1:]] + [len(lines)] * bool(starts)
+    return tuple(
+        NamedPart(name, "code", number, _end(lines, number, limit))
+        for (number, name), limit in zip(starts, limits, strict=True)
+    )
+
+
+_CLOSES = lazy_pattern(r"[})\]]|(?:end|fi|done|esac)\b")
+
+
+def _end(lines: Sequence[str], start: int, limit: int) -> int:
+    """Return the last line of a definition: its closing line, or the one before a line indented no deeper."""
+    depth = _indent(lines[start - 1])
+    for number in range(start + 1, limit + 1):
+        line = lines[number - 1]
+        if line.strip() and _indent(line) <= depth and not line.strip().startswith("{"):
+            return number if _CLOSES.match(line.strip()) else number - 1
+    return limit
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _defined(line: str) -> str:
+    if len(line) > 300:
+        return ""
+    for form in _FORMS:
+        match = form.match(line)
+        if match:
+            return " ".join(match[1].replace('"', " ").split())
+    match = _C_FUNCTION.match(line)
+    is_statement = match and {match[1], line.split(maxsplit=1)[0]} & _NO_FUNCTION
+    return match[1] if match and not is_statement else ""

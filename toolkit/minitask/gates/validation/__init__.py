@@ -1,0 +1,1 @@
+"""Whether a validation tests the change: tests that were changed with it, runs that test nothing, planted faults."""

@@ -1,0 +1,233 @@
+"""Plant faults in the lines that a change added, to test whether its validation notices them.
+
+A line that occurs anywhere in the base's files, at any indentation, was moved or copied and is not new. Documents and
+tests get no faults. Every mutant is still syntactically valid, as far as the parsers here can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from minitask.gates.source.grammars import GRAMMARS, SCRIPTS, parsed
+from minitask.gates.validation.python_mutants import Splice, what
+from minitask.gates.validation.test_files import is_test_path
+from minitask.patterns import lazy_pattern
+from minitask.spec.bash import node_text
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+MOST = 12
+LARGEST = 400_000
+"""Characters above which a file gets no mutants."""
+_DOCUMENTS = frozenset(
+    {".adoc", ".asciidoc", ".csv", ".log", ".markdown", ".md", ".mdx", ".org", ".rst", ".tex"}
+    | {".tsv", ".txt", ".svg", ".lock", ".snap", ""}
+)
+_DATA = frozenset({".cfg", ".conf", ".env", ".ini", ".json", ".toml", ".yaml", ".yml"})
+_COMMENT = lazy_pattern(r"^\s*(?:#(?!\w)|//|--\s|/?\*|<!--|;|%|\"\"\"|''')")
+_WORD = lazy_pattern(r"\w")
+_PROLOGUE = lazy_pattern(
+    r"^\s*(?:import\b|from\b.*\bimport\b|use\b|package\b|#include|#!|export\s+\*|require\b|@import|@charset|<!)"
+)
+"""Lines that run no code themselves, or without which nothing would run."""
+
+
+class Mutant(Struct, frozen=True):
+    """A file with one planted fault: path, line, description, and the file's whole text."""
+
+    path: str
+    line: int
+    fault: str
+    text: str
+
+
+def find_mutants(
+    files: Mapping[str, str], base_lines: Collection[str], *, most: int = MOST
+) -> tuple[Mutant, ...]:
+    """Return up to `most` mutants of the files' new lines, spread over all of them.
+
+    `base_lines` are the stripped lines of the base.
+    """
+    splices = [
+        (path, splice)
+        for path, text in sorted(files.items())
+        for splice in _splices(path, text, new_lines(text, base_lines))
+    ]
+    mutants: list[Mutant] = []
+    for path, splice in _spread(splices):
+        if len(mutants) == most:
+            break
+        mutant = _mutant(path, files[path], splice)
+        if mutant is not None:
+            mutants.append(mutant)
+    return tuple(sorted(mutants, key=lambda mutant: (mutant.path, mutant.line)))
+
+
+def is_graded(path: str) -> bool:
+    """Return True if the file's new lines get faults."""
+    return PurePosixPath(path).suffix.lower() not in _DOCUMENTS and not is_test_path(path)
+
+
+def is_code(path: str) -> bool:
+    """Return True if the file gets faults and is neither data nor settings."""
+    return is_graded(path) and PurePosixPath(path).suffix.lower() not in _DATA
+
+
+def new_lines(text: str, base_lines: Collection[str]) -> frozenset[int]:
+    """Return the numbers of the code lines that no file of the base has."""
+    return frozenset(
+        number
+        for number, line in enumerate(text.split("\n"), 1)
+        if _WORD.search(line) and line.strip() not in base_lines and not _COMMENT.match(line)
+    )
+
+
+def _splices(path: str, text: str, lines: frozenset[int]) -> Iterable[Splice]:
+    if not is_graded(path) or not lines or len(text) > LARGEST:
+        return ()
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix in {".py", ".pyi"}:
+        from minitask.gates.validation.python_mutants import find_python_splices
+
+        return find_python_splices(text, lines)
+    if suffix in GRAMMARS:
+        return find_grammar_splices(text, lines, suffix)
+    return _dropped_lines(text, lines)
+
+
+def _dropped_lines(text: str, lines: frozenset[int]) -> Iterator[Splice]:
+    start = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        end = start + len(line.encode("utf-8", "surrogateescape"))
+        if number in lines and not _PROLOGUE.match(line):
+            yield Splice(start, end, "", number, "line dropped")
+        start = end + 1
+
+
+def _spread(splices: list[tuple[str, Splice]]) -> Iterator[tuple[str, Splice]]:
+    """Yield the faults, the first of every line before the second of any, each round evenly spread."""
+    by_line: dict[tuple[str, int], list[tuple[str, Splice]]] = {}
+    for pair in splices:
+        by_line.setdefault((pair[0], pair[1].line), []).append(pair)
+    lines = [by_line[key] for key in sorted(by_line)]
+    for rank in range(max(map(len, lines), default=0)):
+        yield from _evenly([faults[rank] for faults in lines if len(faults) > rank])
+
+
+def _evenly(items: list[tuple[str, Splice]]) -> Iterator[tuple[str, Splice]]:
+    """Yield the items in strides, so that the first ones are far apart."""
+    step = max(1, -(-len(items) // MOST))
+    for offset in range(step):
+        yield from items[offset::step]
+
+
+def _mutant(path: str, text: str, splice: Splice) -> Mutant | None:
+    source = text.encode("utf-8", "surrogateescape")
+    mutated = source[: splice.start] + splice.new.encode() + source[splice.end :]
+    changed = mutated.decode("utf-8", "surrogateescape")
+    if changed == text or not _still_parses(path, changed, text):
+        return None
+    return Mutant(path, splice.line, splice.fault, changed)
+
+
+def _still_parses(path: str, text: str, before: str) -> bool:
+    from minitask.gates.result import FileChange
+    from minitask.gates.source.syntax import find_syntax_fault
+
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix in GRAMMARS:
+        return parses(text, suffix) or not parses(before, suffix)
+    return find_syntax_fault(FileChange(path, text, None)) is None
+
+
+_OPERATOR_PAIRS = (
+    *("=== !==", "!== ===", "== !=", "!= ==", "< >=", "<= >", "> <=", ">= <"),
+    *("+ -", "- +", "* +", "/ *", "% *", "&& ||", "|| &&"),
+)
+_OPERATORS = dict(pair.split() for pair in _OPERATOR_PAIRS)
+_UNREAD = ("import", "package", "type_annotation", "comment", "attribute", "use_declaration")
+_NUMBERS = frozenset(
+    {"number", "int_literal", "integer_literal", "decimal_integer_literal", "float_literal"}
+)
+_FUNCTIONS = ("function", "method_definition", "arrow_function")
+
+
+def find_grammar_splices(text: str, lines: frozenset[int], suffix: str) -> Iterator[Splice]:
+    """Yield the faults for the given lines; none if the text does not parse."""
+    root = parsed(text, GRAMMARS[suffix])
+    if root is None or root.has_error:
+        return
+    is_script = suffix in SCRIPTS
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if node.type.startswith(_UNREAD):
+            continue
+        pending.extend(reversed(node.children))
+        if node.start_point.row + 1 in lines:
+            yield from _of_any(node)
+            yield from _of_script(node) if is_script else ()
+
+
+def parses(text: str, suffix: str) -> bool:
+    """Return True if the text parses without errors."""
+    root = parsed(text, GRAMMARS[suffix])
+    return root is not None and not root.has_error
+
+
+def _of_any(node: Node) -> Iterator[Splice]:
+    """Yield faults that keep the types."""
+    operator = node.child_by_field_name("operator")
+    if node.type == "binary_expression" and operator is not None:
+        new = _OPERATORS.get(node_text(operator))
+        if new and not _joins_text(node, operator):
+            fault = what("operator changed", node_text(node))
+            yield Splice(operator.start_byte, operator.end_byte, new, _line(node), fault)
+    condition = node.child_by_field_name("condition")
+    if condition is not None and node.type.startswith(("if_", "while_", "for_")):
+        if "let" not in condition.type:
+            text = node_text(condition)
+            bare = condition.type in {"parenthesized_expression", "condition"}
+            new = f"(!{text})" if bare else f"!({text})"
+            fault = what("condition negated", text)
+            yield Splice(condition.start_byte, condition.end_byte, new, _line(node), fault)
+    elif node.type in {"true", "false", "boolean_literal"} and node_text(node) in {"true", "false"}:
+        yield _replaced(node, "false" if node_text(node) == "true" else "true", "constant changed")
+    elif node.type in _NUMBERS and node_text(node).isdecimal():
+        yield _replaced(node, str(int(node_text(node)) + 1), "constant changed")
+    elif node.type in {"string_fragment", "interpreted_string_literal_content", "string_content"}:
+        yield _replaced(node, f"{node_text(node)}_", "constant changed")
+
+
+def _of_script(node: Node) -> Iterator[Splice]:
+    """Yield faults that only a language without a compiler accepts."""
+    if node.type == "return_statement" and node.named_child_count:
+        yield _replaced(node, "return;", "returns nothing")
+    elif node.type == "expression_statement" and not node_text(node).startswith(("'", '"')):
+        yield _replaced(node, ";", "statement dropped")
+    elif node.type.startswith(_FUNCTIONS):
+        body = node.child_by_field_name("body")
+        if body is not None and body.type == "statement_block" and body.named_child_count:
+            name = node_text(node.child_by_field_name("name")) or "a function"
+            fault = f"body emptied: {name}"
+            yield Splice(body.start_byte, body.end_byte, "{}", _line(node), fault)
+
+
+def _replaced(node: Node, new: str, kind: str) -> Splice:
+    return Splice(node.start_byte, node.end_byte, new, _line(node), what(kind, node_text(node)))
+
+
+def _joins_text(node: Node, operator: Node) -> bool:
+    """Return True if `+` joins strings: no other operator would compile."""
+    return node_text(operator) == "+" and any(
+        "string" in child.type for child in node.named_children
+    )
+
+
+def _line(node: Node) -> int:
+    return node.start_point.row + 1
