@@ -118,8 +118,9 @@ def _unquoted(row: str) -> str:
 
 def _odd_characters(gone: Sequence[str], fresh: Rows, known_text: str) -> tuple[int, str] | None:
     """Return an added line with typographic characters that are new to the file, where a similar one has plain ones."""
+    known = {*known_text, "\u200d"}
     for number, row in fresh:
-        odd = {char for char in row if ord(char) in _PLAIN and char not in (*known_text, "\u200d")}
+        odd = {char for char in set(row) if ord(char) in _PLAIN} - known
         was = next((was for was in gone if odd and is_like(row, was)), "")
         if was and all(str(_PLAIN[ord(char)]) in was for char in odd):
             return number, f"{quoted(row)} has other characters than {quoted(was)}"
