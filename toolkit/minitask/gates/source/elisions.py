@@ -173,9 +173,15 @@ def _words_abroad() -> tuple[re.Pattern[str], ...]:
     return tuple(_any_of(*(stem.replace("_", " ") for stem in words)) for words in stems)
 
 
+_WIDEST = 10_000
+"""Characters of a line that no person wrote, whose end is not looked at."""
+
+
 def comment_text(line: str) -> str | None:
     """Return the text of a comment that fills the line, or None if the line is not a comment."""
     match = _LEADER.match(line)
+    if match and len(line) > _WIDEST:
+        return line[match.end() :].strip()
     return _TRAILER.sub("", line[match.end() :]).strip() if match else None
 
 
