@@ -132,6 +132,21 @@ def test_init_replaces_its_file_with_a_check_once_it_finds_a_model(world: World)
     assert written == {"preset": "ollama", "checks": [CHECK]}
 
 
+def test_init_leaves_the_checks_of_the_users_own_settings_in_force(
+    world: World, tmp_path: Path
+) -> None:
+    world.commit(TESTED)
+    own = tmp_path / "minitask/config.yaml"
+    own.parent.mkdir()
+    own.write_text("checks: [make own]\n")
+    env = {"XDG_CONFIG_HOME": str(tmp_path)}
+    outcome = world.minitask("init", env=env)
+    assert f"suggest  checks: {CHECK}" in outcome.stdout
+    shown = world.minitask("config", "show", "--json", env=env)
+    assert "make own" in shown.stdout
+    assert CHECK not in shown.stdout
+
+
 def test_init_names_what_the_checkout_lacks(world: World) -> None:
     modules = '[submodule "v"]\n\tpath = vendor/v\n\turl = ../v\n'
     world.commit({".gitmodules": modules, "package.json": '{"dependencies": {"x": "1"}}'})

@@ -138,14 +138,18 @@ def _remove(changes: Sequence[PlannedFile], *, dry_run: bool) -> int:
 def _try_checks(
     repository: Repository, environ: Mapping[str, str], suggestions: Sequence[Suggestion]
 ) -> dict[str, TriedCheck]:
-    """Return the outcomes of the suggested checks on HEAD, with the suggested folders shared, by command."""
+    """Return the outcomes of the suggested checks on HEAD, with the suggested folders shared, by command.
+
+    None is tried if the user's own settings have checks: those in the repository's file would replace them.
+    """
     commands = [each.value for each in suggestions if each.key == CHECKS]
-    if not commands or repository.top is None:
+    own = load_settings(repository, environ)
+    has_own = bool(own.checks) and own.sources.get("checks") != FILE
+    if not commands or repository.top is None or has_own:
         return {}
     say(f"trying `{'`, `'.join(commands)}` on HEAD, for {CHECK_SECONDS} s at most")
     shared = tuple(each.value for each in suggestions if each.key == SHARE)
-    settings = replace(load_settings(repository, environ), share=shared)
-    session = Session(repository.top, environ, repository, settings)
+    session = Session(repository.top, environ, repository, replace(own, share=shared))
     return {tried.command: tried for tried in try_checks(session, commands, seconds=CHECK_SECONDS)}
 
 

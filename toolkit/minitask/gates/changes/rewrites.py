@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from posixpath import splitext
 
+from msgspec import Struct
+
 from minitask.gates.changes.answer_text import find_answer_text, find_dropped, is_meant
 from minitask.gates.changes.changed_form import find_changed_form, find_reindented, find_retyped
 from minitask.gates.changes.lost_comments import (
@@ -81,7 +83,7 @@ def find_rewrite_faults(
     if is_prose(proposal.path):
         fault = find_prose_loss(proposal, spec=spec, others=others)
     else:
-        fault = find_marked_lines(proposal) or find_emptied(proposal, spec=spec, strict=True)
+        fault = find_marked_lines(proposal) or _find_emptied(proposal, spec)
     fault = fault or find_dropped(proposal, spec=spec, others=others, explanation=explanation)
     if fault is None and not is_meant(proposal.path, explanation):
         fault = find_changed_form(proposal, spec=spec, others=others)
@@ -90,8 +92,15 @@ def find_rewrite_faults(
 
 
 def _find_stub(proposal: FileChange, spec: Spec) -> LintError | None:
-    is_judged = is_code(proposal.path) and not takes_away(spec, proposal.path)
-    return find_emptied(proposal, spec=spec, strict=False) if is_judged else None
+    """Return a definition whose body of several lines is now a stub, which no comment and no sentence explains."""
+    if not is_code(proposal.path) or takes_away(spec, proposal.path):
+        return None
+    rows = proposal.content.split("\n")
+    for body in _changed_bodies(proposal):
+        is_stub = _is_emptied(body.had, body.has) and _is_stub(body, rows)
+        if is_stub and not _may_be_empty(body.part, spec, proposal.path):
+            return _fault(proposal, body.part.shown, body.part.start)
+    return None
 
 
 def _find_certain(proposal: FileChange, spec: Spec, explanation: str) -> LintError | None:
@@ -125,40 +134,62 @@ _ENDS_HEAD = ("{", ":", "=>", "(", "then", "do")
 _WORDS = lazy_pattern(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 
-def find_emptied(proposal: FileChange, *, spec: Spec, strict: bool) -> LintError | None:
-    """Return a part that the base fills and the new file empties; with `strict`, also one that only lost lines."""
+def _find_emptied(proposal: FileChange, spec: Spec) -> LintError | None:
+    """Return a part that the base fills, and the new file empties or only takes lines from."""
     ending = splitext(proposal.path)[1].lower()
     if ending in STYLES:
-        return _emptied_rule(proposal, spec, strict=strict)
+        return _emptied_rule(proposal, spec)
     if ending in _DATA:
         return _emptied_value(proposal, ending, spec)
-    return _emptied_code(proposal, spec, strict=strict) if is_code(proposal.path) else None
+    return _emptied_code(proposal, spec) if is_code(proposal.path) else None
 
 
-def _emptied_code(proposal: FileChange, spec: Spec, *, strict: bool) -> LintError | None:
+def _emptied_code(proposal: FileChange, spec: Spec) -> LintError | None:
+    rows, fresh = (proposal.base or "").split("\n"), proposal.content.split("\n")
+    less = Counter(line.strip() for line in rows) - Counter(line.strip() for line in fresh)
+    for body in _changed_bodies(proposal):
+        part, had, has = body.part, body.had, body.has
+        is_emptied = _is_emptied(had, has) and any(less[row] for row in had if row not in has)
+        if is_emptied and not _may_be_empty(part, spec, proposal.path):
+            return _fault(proposal, part.shown, part.start)
+        lost = _only_lost([*body.had_marks, *had], [*body.has_marks, *has], less)
+        may_lose = not lost or _may_lose(part, spec, proposal.path)
+        if not may_lose and not may_go(spec, proposal.path, lost):
+            return _fault(proposal, part.shown, part.start, verb="loses lines of")
+    return None
+
+
+class _ChangedBody(Struct, frozen=True):
+    """A definition as it is now, and its body and decorators in the base and now."""
+
+    part: NamedPart
+    had: list[str]
+    has: list[str]
+    had_marks: list[str]
+    has_marks: list[str]
+
+
+def _changed_bodies(proposal: FileChange) -> Iterator[_ChangedBody]:
+    """Yield the innermost definitions whose body or decorators changed."""
     base = proposal.base or ""
     before, after = parts_of_both(proposal.path, base, proposal.content)
     now = {part.name: part for part in after if part.kind == "code" and part.start}
     rows, fresh = base.split("\n"), proposal.content.split("\n")
     inner = {part.parent for part in (*before, *after)}
-    less = Counter(line.strip() for line in rows) - Counter(line.strip() for line in fresh)
     for part in before:
         if part.kind != "code" or part.name in inner or part.name not in now:
             continue
-        had, has = _body(part, rows), _body(now[part.name], fresh)
-        marks = _marks(part, rows), _marks(now[part.name], fresh)
-        if not had or (had == has and marks[0] == marks[1]) or _is_one_line(now[part.name], fresh):
-            continue
-        is_emptied = _is_emptied(had, has) and any(less[row] for row in had if row not in has)
-        is_emptied = is_emptied and (strict or _is_stub(had, has, now[part.name], fresh))
-        if is_emptied and not _may_be_empty(part, spec, proposal.path):
-            return _fault(proposal, part.shown, now[part.name].start)
-        had, has = marks[0] + had, marks[1] + has
-        lost = _only_lost(had, has, less) if strict else []
-        may_lose = not lost or _may_lose(part, spec, proposal.path)
-        if not may_lose and not may_go(spec, proposal.path, lost):
-            return _fault(proposal, part.shown, now[part.name].start, verb="loses lines of")
-    return None
+        is_now = now[part.name]
+        body = _ChangedBody(
+            is_now,
+            _body(part, rows),
+            _body(is_now, fresh),
+            _marks(part, rows),
+            _marks(is_now, fresh),
+        )
+        is_same = body.had == body.has and body.had_marks == body.has_marks
+        if body.had and not is_same and not _is_one_line(is_now, fresh):
+            yield body
 
 
 def _body(part: NamedPart, rows: Sequence[str]) -> list[str]:
@@ -194,10 +225,12 @@ def _is_emptied(had: Sequence[str], has: Sequence[str]) -> bool:
     return not remaining and any(not _TRIVIAL.fullmatch(row) for row in had)
 
 
-def _is_stub(had: Sequence[str], has: Sequence[str], part: NamedPart, rows: Sequence[str]) -> bool:
+def _is_stub(body: _ChangedBody, rows: Sequence[str]) -> bool:
     """Return True if a body of several lines is now one that does nothing or only fails, and no comment says why."""
-    is_explained = any(comment_text(row.strip()) is not None for row in rows[part.start : part.end])
-    return len(has) == 1 < len(had) and _STUB.fullmatch(has[0]) is not None and not is_explained
+    now = map(str.strip, rows[body.part.start : body.part.end])
+    is_explained = any(comment_text(row) is not None for row in now)
+    is_one = len(body.has) == 1 < len(body.had)
+    return is_one and _STUB.fullmatch(body.has[0]) is not None and not is_explained
 
 
 def _only_lost(had: Sequence[str], has: Sequence[str], less: Counter[str]) -> list[str]:
@@ -236,16 +269,15 @@ def _speaks_of(name: str, spec: Spec, path: str) -> bool:
     return any(part[2:] for part in parts) and has_name(spec_words, " ".join(parts))
 
 
-def _emptied_rule(proposal: FileChange, spec: Spec, *, strict: bool) -> LintError | None:
+def _emptied_rule(proposal: FileChange, spec: Spec) -> LintError | None:
     before, after = _rules(proposal.base or ""), _rules(proposal.content)
     for selector, had in before.items():
         has = after.get(selector)
         names, now = _properties(had), _properties(has or "")
         if not names or has is None or _is_rule_named(selector, spec, proposal.path, now=now):
             continue
-        if not now or (
-            strict and names - now and not now - names and not asks_to_mend(spec, proposal.path)
-        ):
+        loses = names - now and not now - names and not asks_to_mend(spec, proposal.path)
+        if not now or loses:
             line = proposal.content[: proposal.content.find(selector)].count("\n") + 1
             verb = "empties" if not now else "loses lines of"
             return _fault(proposal, selector, line, verb=verb)
