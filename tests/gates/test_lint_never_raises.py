@@ -29,6 +29,85 @@ TEXT = st.one_of(
     st.text(alphabet=st.characters(exclude_categories=()), max_size=200),
     st.lists(st.sampled_from(PIECES), max_size=60).map("".join),
 )
+READ = [
+    *("a.py", "a.json", "a.toml", "a.yaml", "a.js", "a.tsx"),
+    *("a.go", "a.rs", "A.java", "a.md", "a.sh"),
+]
+"""A file for each way to be read."""
+COUNTED = [
+    *("a.php", "a.c", "a.cs", "a.rb", "a.lua", "a.html", "a.css", "a.csv", "a.sql", "Dockerfile"),
+]
+"""Files that are judged by what their lines count to."""
+DATA = [
+    *(".env", "a.properties", "tox.ini", "Makefile", "a.graphql", "a.proto", "a.tf", "a.prisma"),
+    *("a.po", "a.tex", "a.scss", "a.ipynb", "compose.yml", ".github/workflows/a.yml"),
+]
+"""Files that are judged by the rules of their loaders."""
+ROWS = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "",
+                "# a note",
+                "// a note",
+                "/*",
+                " * a note",
+                " */",
+                "<!-- a -->",
+                "-- a",
+                "%",
+                ";",
+            ),
+            *(
+                "def f(a, b):",
+                "    return a",
+                "class A:",
+                "@mark",
+                "}",
+                "{",
+                "function f() {",
+                "});",
+            ),
+            *(
+                "import os",
+                "from a import b, c",
+                "use a::b;",
+                "[a]",
+                "a = 1",
+                "a: 1",
+                "- a",
+                "  b: 2",
+            ),
+            *(
+                "| a | b |",
+                "| - | - |",
+                "## A title",
+                "```",
+                "a,b",
+                '"a',
+                "<p>",
+                "</p>",
+                "if (a) {",
+            ),
+            *(
+                "#if",
+                "#endif",
+                "end",
+                "begin",
+                "FROM a",
+                "RUN b",
+                "SELECT 1;",
+                "\t",
+                "\\",
+                '"""',
+                "pass",
+            ),
+        ]
+    ),
+    min_size=1,
+    max_size=30,
+)
+"""Lines of many languages, that pairs of old and new files share."""
 
 
 def lint(path: str, content: str, base: str | None = None) -> GateResult:
@@ -41,9 +120,21 @@ def lint(path: str, content: str, base: str | None = None) -> GateResult:
 
 @given(path=st.sampled_from(PATHS), content=TEXT, base=st.none() | TEXT)
 @example(path="a.sh", content="\ud800(", base=None)
+@example(path="a.sh", content="{\U0010ca97mo {1..\U000e0100} $\U0010ffff", base=None)
+@example(path="a.py", content="\rA", base=None)
+@example(path="a.py", content="", base="*\n# a\n*\n# b\n*\n# c")
 def test_any_text_gets_a_ruling(path: str, content: str, base: str | None) -> None:
     ruling = lint(path, content, base)
     assert ruling.passed == (not ruling.reason)
+
+
+@given(path=st.sampled_from([*PATHS, *COUNTED, *DATA]), rows=ROWS, data=st.data())
+def test_any_change_of_the_same_lines_gets_a_ruling(
+    path: str, rows: list[str], data: st.DataObject
+) -> None:
+    some_of_them = st.lists(st.sampled_from(rows), max_size=len(rows) + 4)
+    order = data.draw(some_of_them | st.permutations(rows))
+    lint(path, "\n".join(order), "\n".join(rows))
 
 
 @given(path=st.sampled_from(PATHS), content=TEXT)
@@ -57,20 +148,6 @@ def test_content_that_only_grew_blank_lines_never_fails(path: str, content: str)
         assert lint(path, content + "\n", content).passed or lint(path, content).passed
 
 
-READ = [
-    *("a.py", "a.json", "a.toml", "a.yaml", "a.js", "a.tsx"),
-    *("a.go", "a.rs", "A.java", "a.md", "a.sh"),
-]
-COUNTED = [
-    *("a.php", "a.c", "a.cs", "a.rb", "a.lua", "a.html", "a.css", "a.csv", "a.sql", "Dockerfile"),
-]
-"""Files that are judged by what their lines count to."""
-DATA = [
-    *(".env", "a.properties", "tox.ini", "Makefile", "a.graphql", "a.proto", "a.tf", "a.prisma"),
-    *("a.po", "a.tex", "a.scss", "a.ipynb", "compose.yml", ".github/workflows/a.yml"),
-]
-"""Files that are judged by the rules of their loaders."""
-"""A file for each way to be read."""
 HARD = {
     "parentheses": "(" * 100_000,
     "brackets": "[" * 100_000 + "]" * 100_000,

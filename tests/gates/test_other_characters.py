@@ -116,3 +116,33 @@ KEPT = {
 def test_what_looks_like_it_and_is_the_files_own_stays(case: str) -> None:
     path, base, content = KEPT[case]
     assert not ruling(path, base, content, explicit=True, task="1. Extend it.")
+
+
+CONTROLS = [
+    ("a.py", 'WORD = "\bcat"\n'),
+    ("a.tex", "$\x0crac{1}{2}$\n"),
+    ("a.js", "const a = /\bcat/;\n"),
+    ("a.md", "The sound \x07lpha.\n"),
+    ("a.txt", "it isnâ\x80\x99t\n"),
+    ("a.py", "a = 1  # a note\rimport os\n"),
+    ("a.sh", "echo a # a note\recho b\n"),
+]
+
+
+@pytest.mark.parametrize(("path", "added"), CONTROLS)
+def test_a_control_character_is_no_text(path: str, added: str) -> None:
+    assert "control character" in ruling(path, "a = 1\n", "a = 1\n" + added)
+    assert "control character" in ruling(path, "", added)
+
+
+@pytest.mark.parametrize(
+    ("base", "content"),
+    [
+        ("a = 1\n", "a = 1\n\x0c\nb = 2\n"),
+        ("a\r\nb\r\n", "a\r\nc\r\n"),
+        ("bell = \x07\nb\n", "bell = \x07\nring = \x07\nb\n"),
+        ("a\rb\rc\r", "a\rb\rd\r"),
+    ],
+)
+def test_control_characters_that_the_file_uses_are_its_text(base: str, content: str) -> None:
+    assert not ruling("a.txt", base, content)

@@ -27,6 +27,7 @@ _RESERVED_WORDS = frozenset(
 )
 _NAME = rb"[A-Za-z_][A-Za-z0-9_]*(?:\[[^\]\n]*\])?\+?="
 _ASSIGNMENTS = re.compile(rb"^[ \t]*" + _NAME + rb".*[ \t]" + _NAME, re.MULTILINE)
+_ASTRAL = re.compile(rb"([{.$?][0-9]*|-[A-Za-z]*)[\xf0-\xf4][\x80-\xbf]{3}")
 _EXPECTATION = lazy_pattern(r"#+\s*expect\s*:(?P<text>.*)", re.IGNORECASE | re.DOTALL)
 
 
@@ -113,12 +114,21 @@ def _language() -> Language:
     return tree_sitter.Language(tree_sitter_bash.language())
 
 
+def _readable(source: bytes) -> bytes:
+    """Return the source with other characters, as many bytes long, where the grammar's scanner would read past a table.
+
+    It asks C's `isdigit` and `isalpha` about whatever follows `{`, `..`, `$`, `?` and `-`, and glibc looks that up
+    without a check: a character beyond U+FFFF there can end the process.
+    """
+    return _ASTRAL.sub(lambda match: match[1] + "éé".encode(), source)
+
+
 def _parse(content: str) -> _Script:
     from tree_sitter import Parser
 
     parser = Parser(_language())
     source = content.encode("utf-8", "surrogatepass")
-    script = _Script(parser.parse(source).root_node, source)
+    script = _Script(parser.parse(_readable(source)).root_node, source)
     cuts: list[int] = []
     while _ASSIGNMENTS.search(source) and (offset := _run_on(script.root)):
         cut = offset - bisect_left(script.inserted, offset)
@@ -126,7 +136,7 @@ def _parse(content: str) -> _Script:
             raise _unreadable(script.root, source)
         cuts.append(cut)
         apart, inserted = _with_cuts(source, sorted(cuts))
-        script = _Script(parser.parse(apart).root_node, source, inserted)
+        script = _Script(parser.parse(_readable(apart)).root_node, source, inserted)
     broken = next((child for child in script.root.children if child.has_error), None)
     names = (node for node in _walk(script.root) if node.type == "command_name")
     broken = broken or next((n for n in names if node_text(n) in _RESERVED_WORDS), None)

@@ -72,23 +72,32 @@ _HIDDEN = lazy_pattern(
         r"\u{tags}", "\U000e0001-\U000e007f"
     )
 )
+# A form feed alone on a line separates pages.
+_CONTROL = lazy_pattern(r"[\x01-\x08\x0b\x0e-\x1f\x7f-\x9f]|\x0c(?=[^\s\x0c])|\r(?=.)")
+_ESCAPES = {"\a": r"\a", "\b": r"\b", "\v": r"\v", "\f": r"\f", "\r": r"\r", "\x1b": r"\x1b"}
+"""Control characters that JSON and strings have escapes for: a model that forgot a backslash wrote the character."""
 _RIGHT_TO_LEFT = lazy_pattern(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
 
 def _hidden(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
-    """Yield the first added line with an invisible character that changes its meaning."""
+    """Yield the first added line with an invisible or control character that changes its meaning."""
     had = frozenset((proposal.base or "").removeprefix("\ufeff").split("\n"))
     spec_text = "\n".join(
         (spec.task, spec.snippets_text, *(fence.content for fence in spec.snippets))
     )
+    known = spec_text + "".join(_CONTROL.findall(proposal.base or ""))
     for number, line in enumerate(proposal.content.removeprefix("\ufeff").split("\n"), 1):
-        match = _HIDDEN.search(line)
-        if match is None or line in had or match[0] in spec_text:
+        control = _CONTROL.search(line)
+        match = control or _HIDDEN.search(line)
+        if match is None or line in had or match[0] in known:
             continue
         if "\u202a" <= match[0] <= "\u2069" and _RIGHT_TO_LEFT.search(line):
             continue
-        message = f"it holds the hidden character U+{ord(match[0]):04X}"
-        yield LintError(proposal.path, number, message, _REMEDY)
+        what = "control" if control else "hidden"
+        message = f"it holds the {what} character U+{ord(match[0]):04X}"
+        escape = _ESCAPES.get(match[0], "")
+        remedy = f"write it as `{escape}`, with the backslash" if escape else _REMEDY
+        yield LintError(proposal.path, number, message, remedy)
         return
 
 

@@ -27,7 +27,7 @@ _ABOUT_COMMENTS = lazy_pattern(
 def find_stripped_comments(proposal: FileChange, spec: Spec) -> LintError | None:
     """Return the first of several comments that a rewritten file lost, though the code beside each is the same."""
     old, new = _rows(proposal.base or ""), _rows(proposal.content)
-    if not is_code(proposal.path) or max(len(old), len(new)) > _MOST_LINES:
+    if not new or not is_code(proposal.path) or max(len(old), len(new)) > _MOST_LINES:
         return None
     texts = [text for _, text in old], [text for _, text in new]
     places = lines = 0

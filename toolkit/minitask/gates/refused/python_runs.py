@@ -21,6 +21,7 @@ from minitask.gates.source.python_source import (
     bound_names,
     is_dots,
     parsed_python,
+    python_rows,
     python_symbols,
 )
 from minitask.patterns import lazy_pattern
@@ -69,7 +70,7 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 def find_dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Iterator[LintError]:
     """Yield the code that a change adds and that fails, stops in a debugger, or is never reached."""
     path, text, base = proposal.path, proposal.content, proposal.base or ""
-    rows = text.split("\n")
+    rows = python_rows(text)
     if not base and _says_nothing(text) and not _may_say_nothing(proposal, spec, base_lines):
         yield LintError(
             path, 1, "it holds no code", "write the code itself, not a remark or a string"

@@ -83,6 +83,11 @@ def python_tree(text: str) -> ast.Module | None:
         return None
 
 
+def python_rows(text: str) -> list[str]:
+    """Return the lines as Python counts them: a lone carriage return ends one, too."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def python_symbols(text: str) -> symtable.SymbolTable | None:
     """Return the compiler's symbol table of a file, or None if it does not compile."""
     try:
@@ -248,7 +253,7 @@ def find_unfinished_python(text: str) -> Iterator[Found]:
         if isinstance(node, ast.ClassDef)
         for base in node.bases
     }
-    yield from _below(tree, "", None, extended, text.split("\n"))
+    yield from _below(tree, "", None, extended, python_rows(text))
 
 
 def _below(

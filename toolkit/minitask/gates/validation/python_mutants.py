@@ -55,8 +55,8 @@ class _Source:
     def __init__(self, text: str) -> None:
         self.bytes = text.encode("utf-8", "surrogateescape")
         self._starts = [0]
-        for line in self.bytes.split(b"\n"):
-            self._starts.append(self._starts[-1] + len(line) + 1)
+        for line in self.bytes.splitlines(keepends=True):
+            self._starts.append(self._starts[-1] + len(line))
 
     def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
         """Return a node's start and end in bytes."""

@@ -16,7 +16,7 @@ from posixpath import basename
 from minitask.gates.requested_removals import task_sentences, text_about
 from minitask.gates.result import FileVersions, quoted
 from minitask.gates.source.grammars import SCRIPTS
-from minitask.gates.source.python_source import python_tree
+from minitask.gates.source.python_source import python_rows, python_tree
 from minitask.gates.validation.recipes import (
     MAKEFILES,
     MASKS,
@@ -249,7 +249,7 @@ def _python_patches(file: FileVersions, is_own: IsOwn) -> Iterator[str]:
     root = python_tree(file.now)
     if root is None:
         return
-    names, added, rows = _imported(root), set(file.added), file.now.split("\n")
+    names, added, rows = _imported(root), set(file.added), python_rows(file.now)
     starts = ".start()" in file.now
     for node, runs_always in _statements(root.body, always=True):
         line = rows[node.lineno - 1].strip()
