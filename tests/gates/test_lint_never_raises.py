@@ -194,3 +194,10 @@ def test_the_beginning_of_hard_text_gets_a_ruling_in_time(name: str) -> None:
 @pytest.mark.parametrize("name", HARD)
 def test_hard_text_gets_a_ruling_in_time(name: str) -> None:
     rule_in_time(name, HARD[name], seconds=60)
+
+
+def test_two_long_lines_are_compared_in_time() -> None:
+    drawing = "<svg><path d='" + "M1,2L3.5-" * 3_000 + "'/></svg>"
+    started = time.process_time()
+    lint("a.svg", drawing + "\r\n\r", drawing + "\n")
+    assert time.process_time() - started < 5

@@ -113,6 +113,11 @@ def test_every_python_mutant_compiles_and_differs() -> None:
         assert each.text != PYTHON
 
 
+def test_a_lone_carriage_return_ends_a_line_of_python() -> None:
+    text = "a = 1 + 2  # a\rif a < 3: b = 3 - 4\nif b > 5: c = 5 * 6\nd = c == 5\n"
+    assert "3 operator changed: 5 * 6" in faults("a.py", text)
+
+
 @given(st.text(max_size=200))
 def test_no_text_breaks_it(text: str) -> None:
     for path in ("a.py", "a.js", "a.go", "a.sh", "a.json"):

@@ -85,9 +85,10 @@ def _hidden(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     spec_text = "\n".join(
         (spec.task, spec.snippets_text, *(fence.content for fence in spec.snippets))
     )
+    is_binary = "\0" in proposal.content or splitext(proposal.path)[1].lower() in _BINARY
     known = spec_text + "".join(_CONTROL.findall(proposal.base or ""))
     for number, line in enumerate(proposal.content.removeprefix("\ufeff").split("\n"), 1):
-        control = _CONTROL.search(line)
+        control = None if is_binary else _CONTROL.search(line)
         match = control or _HIDDEN.search(line)
         if match is None or line in had or match[0] in known:
             continue

@@ -17,6 +17,7 @@ from minitask.gates.result import quoted
 from minitask.patterns import lazy_pattern
 
 _ALIKE = 0.5
+_WIDEST = 500  # characters of a line that are compared
 _ABOUT_CHARACTERS = lazy_pattern(
     r"\b(?:quot\w+|apostroph\w+|dash\w*|hyphen\w*|typograph\w+|entit\w+|escap\w+|nbsp|non-?breaking|unicode|ascii|characters?"
     r"|encod\w*|symbols?|punctuation|html|xml|translat\w+|convert\w*|ellips\w+|sanitiz\w+|format\w*|accents?|umlauts?)\b",
@@ -78,7 +79,8 @@ def find_other_characters(
 
 def is_like(row: str, was: str) -> bool:
     """Return True if a line is similar to another one, whatever its quotes and dashes are."""
-    return SequenceMatcher(None, _plain(row), _plain(was), autojunk=False).ratio() >= _ALIKE
+    texts = _plain(row[:_WIDEST]), _plain(was[:_WIDEST])
+    return SequenceMatcher(None, *texts, autojunk=False).ratio() >= _ALIKE
 
 
 def _pairs(gone: Sequence[str], fresh: Rows) -> Iterator[tuple[int, str, str, bool]]:
