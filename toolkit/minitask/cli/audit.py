@@ -30,9 +30,7 @@ from minitask.reports.task_lists import audit_document, render_audit
 @click.option("--into", metavar="BRANCH", help="The branch to look at (default: the current one).")
 @click.option("--attest", metavar="FILE", help="Write what is proven as an in-toto statement.")
 @json_option
-@click.pass_context
 def command(
-    ctx: click.Context,
     projects: tuple[str, ...],
     since: str | None,
     number: int | None,
@@ -50,7 +48,7 @@ def command(
     Example:
       minitask audit --since 2026-01-31 --sample 20
     """
-    session = start(ctx)
+    session = start()
     with session.engine("audit", quiet=as_json) as engine:
         base = session.base(engine, into)
         merges_and_undos = _since(landed_of(engine, base, projects), since)

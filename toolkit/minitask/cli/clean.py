@@ -13,8 +13,7 @@ from minitask.git.repository import discover
 @click.option("--branches", is_flag=True, help="Also remove the branches of merged tasks.")
 @click.option("--dry-run", is_flag=True, help="Print what would be removed; remove nothing.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, *, branches: bool, dry_run: bool, as_json: bool) -> int:
+def command(*, branches: bool, dry_run: bool, as_json: bool) -> int:
     """Remove workspaces, caches and journal refs; candidates, records and your own branches stay.
 
     \b
@@ -22,8 +21,8 @@ def command(ctx: click.Context, *, branches: bool, dry_run: bool, as_json: bool)
       minitask clean --branches --dry-run
     """
     environ = environment()
-    before = own_folders(discover(start_folder(ctx), environ), environ)
-    session = start(ctx)
+    before = own_folders(discover(start_folder(), environ), environ)
+    session = start()
     with session.engine("clean", quiet=as_json) as engine:
         base = session.base(engine)
         cleaned = clean(engine, base, before=before, branches=branches, dry_run=dry_run)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from minitask.cli.session import environment, open_session
+from minitask.cli.session import folder_at, open_session
 from minitask.errors import MinitaskError
 
 if TYPE_CHECKING:
@@ -93,6 +93,6 @@ def _session(ctx: click.Context) -> Session | None:
     """Return the session of `-C`, or None, without a message, if there is none."""
     folder = ctx.find_root().params.get("folder") or "."
     try:
-        return open_session(str(folder), environment())
+        return open_session(folder_at(str(folder)))
     except (MinitaskError, OSError):
         return None

@@ -22,15 +22,14 @@ def command() -> None:
 @command.command("show")
 @click.option("--sources", is_flag=True, help="Show where each value was set.")
 @json_option
-@click.pass_context
-def show(ctx: click.Context, *, sources: bool, as_json: bool) -> int:
+def show(*, sources: bool, as_json: bool) -> int:
     """Print the settings in force, one a line.
 
     \b
     Example:
       minitask config show --sources
     """
-    settings = start(ctx).settings
+    settings = start().settings
     if as_json:
         print_json({"values": settings.values, "sources": settings.sources})
         return 0

@@ -52,9 +52,7 @@ from minitask.policy.decide import (
     help="Number of atomic tasks it can be split into.",
 )
 @json_option
-@click.pass_context
 def command(
-    ctx: click.Context,
     paths: tuple[str, ...],
     atomic_tasks: int | None,
     *,
@@ -74,7 +72,7 @@ def command(
       minitask decide --well-defined --not-repetitive --large --atomic-tasks 6
       minitask decide mini-projects/api
     """
-    answers = _answers_of_specs(start_folder(ctx), paths) if paths else {}
+    answers = _answers_of_specs(start_folder(), paths) if paths else {}
     options = {
         WELL_DEFINED: well_defined,
         EXPLORATION: exploration,

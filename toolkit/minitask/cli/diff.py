@@ -17,15 +17,14 @@ from minitask.engine.task_records import changes_of
 @click.option("--stat", is_flag=True, help="List the files with lines added and removed.")
 @click.option("--attempt", "number", type=int, metavar="N", help="Another attempt's change.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, task: str, *, stat: bool, number: int | None, as_json: bool) -> int:
+def command(task: str, *, stat: bool, number: int | None, as_json: bool) -> int:
     """Print the change of a task's latest attempt, merged or not, with what people committed on its branch.
 
     \b
     Example:
       minitask diff api/02-routes --stat
     """
-    session = start(ctx)
+    session = start()
     with session.engine(f"diff {task}", quiet=True, looks_only=True) as engine:
         name = full_name(engine, task, session.base(engine))
         change = changes_of(engine, name, number)

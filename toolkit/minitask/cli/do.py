@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from minitask.cli.exec import hindrance_of, only_task
-from minitask.cli.progress import manner
-from minitask.cli.session import Session, exit_code, into_option, json_option, print_json, start
+from minitask.cli.session import (
+    Session,
+    exit_code,
+    into_option,
+    json_option,
+    manner,
+    print_json,
+    start,
+)
 from minitask.cli.terminal import say, show, show_diff
 from minitask.errors import UsageError
 
@@ -51,8 +58,7 @@ OPTION_HINTS = {
 )
 @into_option
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, what: str, **options: Any) -> int:
+def command(what: str, **options: Any) -> int:
     """Make one change: write its spec, commit that, run it, and merge the change if its check passes.
 
     Without --edit, --create or --check, the planner's tier is asked for what is missing.
@@ -63,7 +69,7 @@ def command(ctx: click.Context, /, what: str, **options: Any) -> int:
     """
     if not what.strip():
         raise UsageError("there is nothing to do", hint='describe it: minitask do "Rename x to y"')
-    session = start(ctx)
+    session = start()
     asks = not (options["yes"] or options["dry_run"])
     if asks and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("there is no terminal to ask on", hint="add --yes, or --dry-run to look")

@@ -37,15 +37,14 @@ CHECK_SECONDS = 120
 
 @click.command("doctor")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, *, as_json: bool) -> int:
+def command(*, as_json: bool) -> int:
     """Say what was found here, and what to do about what is missing. Exits with 3 where something needed is.
 
     \b
     Example:
       minitask doctor
     """
-    folder = start_folder(ctx)
+    folder = start_folder()
     environ = environment()
     repository, findings = _repository(folder, environ)
     try:

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from minitask.cli.completion import complete_executors, complete_tasks
-from minitask.cli.progress import manner
-from minitask.cli.session import exit_code, into_option, json_option, print_json, start, tell_issues
+from minitask.cli.session import (
+    exit_code,
+    into_option,
+    json_option,
+    manner,
+    print_json,
+    start,
+    tell_issues,
+)
 from minitask.cli.terminal import interrupted, say, show
 from minitask.errors import MachineError, RefusedError, UsageError
 
@@ -49,8 +56,7 @@ if TYPE_CHECKING:
 )
 @click.option("--events", is_flag=True, help="Write progress as JSON lines to stderr.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, spec: str, **options: Any) -> int:
+def command(spec: str, **options: Any) -> int:
     """Run one task: SPEC is a path, FILE#N or PROJECT/ID.
 
     \b
@@ -62,7 +68,7 @@ def command(ctx: click.Context, /, spec: str, **options: Any) -> int:
     from minitask.task.finish import stopped
     from minitask.task.life import run_task
 
-    session = start(ctx)
+    session = start()
     as_json, dry, is_interrupted = options["as_json"], options["dry_run"], False
     how = manner(as_json=as_json, events=options["events"], live=not dry)
     with session.engine(f"exec {spec}", how=how, looks_only=dry) as engine:

@@ -36,10 +36,7 @@ TICKS: Mapping[str, Tick] = {"tasks.md": tick, "tasks.json": tick_tasks, ISSUES:
     "--output", metavar="PATH", help="Write to a file; for backlog, to files in a folder."
 )
 @click.option("--force", is_flag=True, help="Replace files that `export` did not write.")
-@click.pass_context
-def command(
-    ctx: click.Context, form: str, specs: tuple[str, ...], *, output: str | None, force: bool
-) -> int:
+def command(form: str, specs: tuple[str, ...], *, output: str | None, force: bool) -> int:
     """Write the tasks for another tool: tasks.md (spec-kit), tasks.json (task-master), backlog (Backlog.md) or csv.
 
     A task is done there if it has merged, and only then. Where PATH is a plan that specs were made from, only the
@@ -51,7 +48,7 @@ def command(
       minitask export tasks.md api --output specs/api/tasks.md
       minitask export issues.jsonl sync --output .beads/issues.jsonl
     """
-    session = start(ctx)
+    session = start()
     with session.engine("export", quiet=True, looks_only=True) as engine:
         base = session.base(engine)
         tasks = list_tasks(engine, specs, base)

@@ -29,9 +29,7 @@ from minitask.words import json_text
 )
 @click.option("--output", metavar="FILE", help="Write to a file instead of stdout.")
 @json_option
-@click.pass_context
 def command(
-    ctx: click.Context,
     specs: tuple[str, ...],
     form: str,
     *,
@@ -47,7 +45,7 @@ def command(
     """
     if forecast and form != "text" and not as_json:
         raise UsageError(f"--forecast does not work with {form}", hint="use text, or --json")
-    session = start(ctx)
+    session = start()
     with session.engine("graph", quiet=True, looks_only=True) as engine:
         base = session.base(engine)
         tasks = list_tasks(engine, specs, base)

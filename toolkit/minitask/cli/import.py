@@ -17,9 +17,7 @@ from minitask.words import did_you_mean
 @click.option("--project", metavar="NAME", help="The project's name (default: the plan's title).")
 @click.option("--dry-run", is_flag=True, help="Report what would be written; write nothing.")
 @json_option
-@click.pass_context
 def command(
-    ctx: click.Context,
     arguments: tuple[str, ...],
     *,
     project: str | None,
@@ -36,7 +34,7 @@ def command(
       minitask import docs/plans/2026-02-19-routing.md
     """
     form, name = _form_and_file(arguments)
-    session = start(ctx)
+    session = start()
     imported = import_plan(
         session.repository,
         session.settings,

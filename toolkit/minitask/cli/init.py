@@ -54,9 +54,7 @@ SETTING_KEYS = ("preset", "executors", "tiers")
     "--remove", is_flag=True, help="Remove what was written for these agents (default: for all)."
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be written; write nothing.")
-@click.pass_context
 def command(
-    ctx: click.Context,
     agents: tuple[str, ...],
     preset: str | None,
     *,
@@ -74,7 +72,7 @@ def command(
       minitask init --preset claude --agent claude
     """
     environ = environment()
-    repository = discover(start_folder(ctx), environ)
+    repository = discover(start_folder(), environ)
     top = repository.top
     if top is None:
         raise UsageError("a bare repository has no files to set up", hint="run it in a checkout")

@@ -32,10 +32,7 @@ def command() -> None:
 @click.option("--since", metavar="DATE", help="Only what was started then or later: 2026-01-31.")
 @click.option("--project", metavar="PROJECT", default="", help="Only the records of a project.")
 @click.option("--output", metavar="FILE", help="Write to a file instead of stdout.")
-@click.pass_context
-def export(
-    ctx: click.Context, form: str, since: str | None, project: str, output: str | None
-) -> int:
+def export(form: str, since: str | None, project: str, output: str | None) -> int:
     """Print every record, one a line.
 
     \b
@@ -49,7 +46,7 @@ def export(
 
     begin = moment(since, option="--since") if since else ""
     name = project_name(project)
-    session = start(ctx)
+    session = start()
     with session.engine("ledger", quiet=True, looks_only=True) as engine:
         check_project(engine, name)
         head = engine.objects.commit(refs.LEDGER)

@@ -19,9 +19,7 @@ from minitask.reports.task_lists import log_document, render_log
 @click.option("--graph", "as_graph", is_flag=True, help="Draw the merges with their commits.")
 @click.option("--into", metavar="BRANCH", help="The branch to look at (default: the current one).")
 @json_option
-@click.pass_context
 def command(
-    ctx: click.Context,
     projects: tuple[str, ...],
     number: int | None,
     into: str | None,
@@ -35,7 +33,7 @@ def command(
     Example:
       minitask log api -n 20
     """
-    session = start(ctx)
+    session = start()
     with session.engine("log", quiet=True, looks_only=True) as engine:
         base = session.base(engine, into)
         shown = tuple(islice(landed_of(engine, base, projects), number))

@@ -12,8 +12,7 @@ from minitask.git.repository import discover
 
 
 @click.command("mcp")
-@click.pass_context
-def command(ctx: click.Context) -> int:
+def command() -> int:
     """Serve this repository to a coding agent, which starts the command: stdin and stdout carry the protocol alone.
 
     Its tools validate, write and run specs, and read results. None trusts settings, approves a task or merges one
@@ -27,7 +26,7 @@ def command(ctx: click.Context) -> int:
         from minitask.installed import install_command
 
         raise UsageError("the MCP SDK is not installed", hint=install_command("mcp"))
-    folder, environ = start_folder(ctx), environment()
+    folder, environ = start_folder(), environment()
     discover(folder, environ)
     from minitask.cli.mcp_server import serve
 

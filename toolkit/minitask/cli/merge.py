@@ -49,8 +49,7 @@ from minitask.reports.results import render_result
 )
 @click.option("--max-cost", metavar="USD", help="With --watch: what further attempts may cost.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, tasks: tuple[str, ...], into: str | None, **options: Any) -> int:
+def command(tasks: tuple[str, ...], into: str | None, **options: Any) -> int:
     """Merge proven tasks, or all ready ones of a project; a merge that was not validated is validated first.
 
     \b
@@ -58,7 +57,7 @@ def command(ctx: click.Context, /, tasks: tuple[str, ...], into: str | None, **o
       minitask merge api/02-routes api/03-tests
       minitask merge api
     """
-    session, as_json = start(ctx), options["as_json"]
+    session, as_json = start(), options["as_json"]
     if options["opens"]:
         return _publish(session, tasks, into, options)
     if options["watches"]:

@@ -35,7 +35,7 @@ class NewCommand(click.Command):
         if not name:
             return
         try:
-            top = discover(start_folder(ctx), environment()).top
+            top = discover(start_folder(), environment()).top
         except MinitaskError:
             top = None
         file = template_files(top).get(name)
@@ -62,9 +62,7 @@ class NewCommand(click.Command):
     metavar="K=V",
     help="A template's variable. Repeatable.",
 )
-@click.pass_context
 def command(
-    ctx: click.Context,
     project: str | None,
     title: str | None,
     template: str | None,
@@ -80,7 +78,7 @@ def command(
       minitask new --template extract-module --help
       minitask new api "Extract the routes" --template extract-module --set source=api/app.py
     """
-    repository = discover(start_folder(ctx), environment())
+    repository = discover(start_folder(), environment())
     if lists:
         return _list(template_files(repository.top), template)
     if not project or not title:
@@ -89,7 +87,7 @@ def command(
     checkout = repository.checkout()
     spec = next_spec(checkout, project=project, title=title, template=template, values=values)
     spec.write()
-    name = os.path.relpath(spec.path, start_folder(ctx))
+    name = os.path.relpath(spec.path, start_folder())
     click.echo(f"created  {name}")
     commit = f"git add {name} && git commit -m {shlex.quote(f'spec: {title}')}"
     click.echo(f"next     edit it, then: minitask validate {name} && {commit}")

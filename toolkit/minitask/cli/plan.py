@@ -76,8 +76,7 @@ if TYPE_CHECKING:
     help="Take the goal from an issue of GitHub or GitLab; GOAL may add to it.",
 )
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, goal: str | None, **options: Any) -> int:
+def command(goal: str | None, **options: Any) -> int:
     """Turn GOAL, a sentence or two, into specs; they are checked, written, and left for you to commit.
 
     With --from, the tasks of a plan of task-master, Backlog.md, Kiro, OpenSpec or beads are the goals, one call each.
@@ -88,7 +87,7 @@ def command(ctx: click.Context, /, goal: str | None, **options: Any) -> int:
       minitask plan "Split app.py into routes and models" --read app.py
       minitask plan --from .taskmaster/tasks/tasks.json --dry-run
     """
-    session = start(ctx)
+    session = start()
     source, as_json = options["source"], options["as_json"]
     plan_source = _found(session, options)
     if plan_source is not None:

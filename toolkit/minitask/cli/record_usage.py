@@ -93,8 +93,7 @@ DAY = len("2026-01-31")
 @click.option("--note", metavar="TEXT", default="", help="A note for the record.")
 @click.option("--dry-run", is_flag=True, help="Print what would be recorded; record nothing.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, project: str, **options: Any) -> int:
+def command(project: str, **options: Any) -> int:
     """Record what models did for PROJECT outside of minitask, so that `minitask report` counts it against the savings.
 
     \b
@@ -110,7 +109,7 @@ def command(ctx: click.Context, /, project: str, **options: Any) -> int:
     since, until = options["since"], options["until"]
     start_at = None if since is None else parse_date(since, option="--since")
     end_at = None if until is None else _end_of(until)
-    session = start(ctx)
+    session = start()
     damaged = 0
     if usage is None:
         transcript = load_transcripts(Path(session.folder, _expanded(path)))

@@ -70,9 +70,7 @@ class Choice(Struct, frozen=True):
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="With --serve: the port; without it, a free one."
 )
-@click.pass_context
 def command(
-    ctx: click.Context,
     form: str,
     since: str | None,
     project: str,
@@ -102,7 +100,7 @@ def command(
         raise UsageError("--open and --port go with --serve", hint="run `minitask report --serve`")
     begin = moment(since, option="--since") if since else ""
     choice = Choice(begin, project_name(project), by or "")
-    session = start(ctx)
+    session = start()
     with session.engine("report", quiet=True, looks_only=True) as engine:
         check_project(engine, choice.project)
         if serve:

@@ -64,8 +64,7 @@ APPROVE, REJECT, LEAVE = "approve", "reject", "leave"
 @click.option("--max-cost", metavar="USD", help="Stop before a call that could cost more.")
 @into_option
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, names: tuple[str, ...], **options: Any) -> int:
+def command(names: tuple[str, ...], **options: Any) -> int:
     """Show TASK's diff, criteria, evidence and cost, to be approved or rejected; or have all of PROJECT verified.
 
     A PROJECT's combined diff is read once by a model; what it finds is written as new specs.
@@ -78,7 +77,7 @@ def command(ctx: click.Context, /, names: tuple[str, ...], **options: Any) -> in
     approves, reason, as_json = options["approves"], options["reason"], options["as_json"]
     if approves + (reason is not None) + options["asks"] > 1:
         raise UsageError("--approve, --reject and --from-pr exclude each other", hint="choose one")
-    session = start(ctx)
+    session = start()
     names = _full_names(session, names)
     if any("/" not in name for name in names):
         if len(names) > 1 or approves or reason is not None or options["asks"]:

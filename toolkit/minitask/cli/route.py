@@ -21,10 +21,7 @@ from minitask.routing.route_task import route_of
 @click.option("--model", help="Route as with `exec --model`.")
 @into_option
 @json_option
-@click.pass_context
 def command(
-    ctx: click.Context,
-    /,
     specs: tuple[str, ...],
     *,
     explain: bool,
@@ -42,7 +39,7 @@ def command(
     Example:
       minitask route api --explain
     """
-    session = start(ctx)
+    session = start()
     with session.engine("route", quiet=True, looks_only=True) as engine:
         base = session.base(engine, into)
         tasks = list_tasks(engine, specs, base)

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from minitask.cli.completion import complete_tasks
-from minitask.cli.progress import Manner, manner
 from minitask.cli.session import (
+    Manner,
     Session,
     budget_of,
     do_worker_job,
     exit_code,
     into_option,
     json_option,
+    manner,
     print_json,
     start,
     tell_issues,
@@ -110,15 +111,14 @@ LONG_SECONDS = 60
 @click.option("--events", is_flag=True, help="Write progress as JSON lines to stderr.")
 @click.option("--again", is_flag=True, help="Run tasks even if they have merged.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, specs: tuple[str, ...], **options: Any) -> int:
+def command(specs: tuple[str, ...], **options: Any) -> int:
     """Run all the tasks of a project that are not on the target yet.
 
     \b
     Example:
       minitask run mini-projects/api --max-cost 2.50
     """
-    session = start(ctx)
+    session = start()
     as_json, dry = options["as_json"], options["dry_run"]
     limit = budget_of(options["max_cost"], session.settings)
     forge = None

@@ -70,8 +70,7 @@ COUNT = click.IntRange(min=1)
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be written; write nothing.")
 @json_option
-@click.pass_context
-def command(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> int:
+def command(paths: tuple[str, ...], **options: Any) -> int:
     """Run a linter on what is committed and write a spec for each file with many findings.
 
     Nothing is committed, and no spec is overwritten. Exits with 2 where a spec has an error.
@@ -85,7 +84,7 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> in
     if linter is not None and report is not None:
         raise UsageError("--linter and --report exclude each other", hint="pass one of them")
     template = check_template(options["check"]) if options["check"] is not None else ""
-    session = start(ctx)
+    session = start()
     purpose = "scan" if report is None else "scan --report"
     with session.engine(purpose, quiet=as_json, looks_only=report is not None) as engine:
         base = _base(session, engine)

@@ -1,13 +1,16 @@
-"""Shared parts of the commands: the repository, its settings, an engine, and the output of results."""
+"""Shared parts of the commands: the repository, its settings, an engine with its progress, the output of results."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +18,90 @@ import click
 import msgspec.json
 from msgspec import Struct
 
-from minitask.cli.progress import Manner, watching
-from minitask.cli.terminal import say
+from minitask.cli.terminal import is_colored, painted, say
 from minitask.errors import MinitaskError, UsageError
 from minitask.system.open_files import ensure_open_files
-from minitask.words import json_text
+from minitask.words import json_text, plain
 
 if TYPE_CHECKING:
-    from minitask.engine.context import Context
+    from minitask.engine.context import Context, Progress
     from minitask.engine.tasks import Base
     from minitask.git.history import LandedTask
     from minitask.git.repository import Repository
     from minitask.ledger.record import TaskResult
     from minitask.settings import Settings
+
+Emit = Callable[["Progress"], None]
+
+
+class Manner(StrEnum):
+    """The form of progress output."""
+
+    SILENT = "silent"
+    PLAIN = "plain"
+    EVENTS = "events"
+    LIVE = "live"
+
+
+def manner(*, as_json: bool, events: bool, live: bool = False) -> Manner:
+    """Return the form of progress: events on request, a live view on a terminal."""
+    if events:
+        return Manner.EVENTS
+    if as_json:
+        return Manner.SILENT
+    return Manner.LIVE if live and sys.stderr.isatty() else Manner.PLAIN
+
+
+@contextmanager
+def watching(how: Manner, *, budget_usd: Decimal | None = None) -> Iterator[Emit]:
+    """Provide the function that reports progress during the block."""
+    if how is Manner.LIVE:
+        with _live(budget_usd) as emit:
+            yield emit
+    else:
+        yield {Manner.SILENT: _silent, Manner.EVENTS: _event}.get(how, _plain)
+
+
+@contextmanager
+def _live(budget_usd: Decimal | None) -> Iterator[Emit]:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    from minitask.reports.task_lists import RunView
+
+    view, lock = RunView(budget_usd), threading.Lock()
+    console = Console(stderr=True, no_color=not is_colored(sys.stderr))
+    with Live(view, console=console, refresh_per_second=8, transient=True) as live:
+
+        def emit(event: Progress) -> None:
+            with lock:
+                line = view.take(event)
+            if line:
+                live.console.print(Text.from_ansi(painted(plain(line))))
+
+        yield emit
+
+
+def _plain(event: Progress) -> None:
+    if event.stage == "tasks":
+        return
+    task = f"{event.task}: " if event.task else ""
+    say(f"{task}{event.stage}{f': {event.text}' if event.text else ''}")
+
+
+def _event(event: Progress) -> None:
+    """Print one JSON object per line."""
+    from minitask.reports.task_lists import event_document
+
+    click.echo(json.dumps(event_document(event), ensure_ascii=True), err=True)
+
+
+def _silent(event: Progress) -> None:
+    """Print only what the command waits for."""
+    if event.stage == "waiting":
+        say(event.text)
+
 
 EXIT = {"merged": 0, "ready": 0, "failed": 1, "refused": 1, "conflict": 1, "skipped": 1, "error": 3}
 """Exit code of each verdict."""
@@ -102,23 +176,23 @@ def landed_of(engine: Context, base: Base, words: Sequence[str]) -> Iterator[Lan
     return (commit for commit, project in pairs if names & {project, commit.task})
 
 
-def start(ctx: click.Context) -> Session:
+def start() -> Session:
     """Find the repository and load the settings; print the notes on them."""
-    session = open_session(ctx.obj or ".", environment())
+    session = open_session(start_folder())
     for note in session.settings.notes:
         say(f"note: {note}")
     return session
 
 
-def open_session(folder: str, environ: Mapping[str, str]) -> Session:
+def open_session(folder: Path) -> Session:
     """Return the repository around a folder and its settings."""
     from minitask.engine.repository_settings import load_settings
     from minitask.git.repository import discover, share_modes
 
-    path = _folder(folder)
-    repository = discover(path, environ)
+    environ = environment()
+    repository = discover(folder, environ)
     share_modes(repository)
-    return Session(path, environ, repository, load_settings(repository, environ))
+    return Session(folder, environ, repository, load_settings(repository, environ))
 
 
 def environment() -> dict[str, str]:
@@ -138,12 +212,13 @@ def find_repository(folder: Path) -> Repository | None:
         raise
 
 
-def start_folder(ctx: click.Context) -> Path:
+def start_folder() -> Path:
     """Return the folder that -C names."""
-    return _folder(ctx.obj or ".")
+    return folder_at(click.get_current_context().obj or ".")
 
 
-def _folder(name: str) -> Path:
+def folder_at(name: str) -> Path:
+    """Return a folder; raise `UsageError` if it does not exist, or git would read its name differently."""
     folder = Path(name).absolute()
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="name one that exists with -C DIR")

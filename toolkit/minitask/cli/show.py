@@ -43,9 +43,7 @@ from minitask.words import plain
     "--attempt", "number", type=int, metavar="N", help="Show this attempt instead of the latest."
 )
 @json_option
-@click.pass_context
 def command(
-    ctx: click.Context,
     task: str,
     *,
     wants_reply: bool,
@@ -63,7 +61,7 @@ def command(
       minitask show api/02-routes
       minitask show api/02-routes --reply --attempt 1
     """
-    session = start(ctx)
+    session = start()
     with session.engine(f"show {task}", quiet=True, looks_only=True) as engine:
         base = session.base(engine)
         task = full_name(engine, task, base)

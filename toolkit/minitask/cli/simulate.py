@@ -42,9 +42,7 @@ MOST_USD = Decimal("1e12")
     help="The cost of giving up a task (default: ten tries of the baseline).",
 )
 @json_option
-@click.pass_context
 def command(
-    ctx: click.Context,
     table: str | None,
     policies: tuple[str, ...],
     loss: str | None,
@@ -60,7 +58,7 @@ def command(
     loss_usd = None
     if loss is not None:
         loss_usd = dollars_of(loss, option="--loss", allows=lambda usd: 0 < usd < MOST_USD)
-    figures = _ledger_figures(ctx) if table is None else _table_figures(start_folder(ctx), table)
+    figures = _ledger_figures() if table is None else _table_figures(start_folder(), table)
     if policies:
         chosen = dict.fromkeys(parse_policy(policy, figures.models) for policy in policies)
         outcomes = tuple(replay(policy, figures) for policy in chosen)
@@ -73,8 +71,8 @@ def command(
     return 0
 
 
-def _ledger_figures(ctx: click.Context) -> ModelStats:
-    session = start(ctx)
+def _ledger_figures() -> ModelStats:
+    session = start()
     with session.engine("simulate", quiet=True, looks_only=True) as engine:
         return stats_of(ledger_of(engine).records, name="ledger")
 

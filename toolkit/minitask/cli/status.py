@@ -26,10 +26,7 @@ from minitask.reports.task_lists import Requests, render_status, status_document
     "--pr", "asks", is_flag=True, help="Ask the forge for the pull requests and their checks."
 )
 @json_option
-@click.pass_context
-def command(
-    ctx: click.Context, projects: tuple[str, ...], *, watch: bool, asks: bool, as_json: bool
-) -> int:
+def command(projects: tuple[str, ...], *, watch: bool, asks: bool, as_json: bool) -> int:
     """List the committed tasks with their state, and the reason where there is one.
 
     new, ready, merged, failed, refused, conflict, error and skipped are the result of the last try; changed: the spec
@@ -41,7 +38,7 @@ def command(
     Example:
       minitask status api --watch
     """
-    session = start(ctx)
+    session = start()
     if watch and as_json:
         raise UsageError("--watch and --json exclude each other", hint="choose one")
     if watch and asks:

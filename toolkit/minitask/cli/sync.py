@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     "--pr", "opens", is_flag=True, help="Then open or update a pull request of each ready task."
 )
 @json_option
-@click.pass_context
-def command(ctx: click.Context, remote: str | None, *, opens: bool, as_json: bool) -> int:
+def command(remote: str | None, *, opens: bool, as_json: bool) -> int:
     """Push and fetch task branches, attempts and the ledger; nothing is overwritten on either side.
 
     REMOTE is a remote's name or URL; default: origin, or the only one there is.
@@ -35,7 +34,7 @@ def command(ctx: click.Context, remote: str | None, *, opens: bool, as_json: boo
     from minitask.project.sync import sync
     from minitask.reports.task_lists import render_sync, sync_document
 
-    session = start(ctx)
+    session = start()
     forge = None
     if opens:
         from minitask.cli.pull_requests import choose_forge

@@ -5,21 +5,20 @@ from __future__ import annotations
 import click
 
 from minitask import config, settings
-from minitask.cli.session import environment, open_session
+from minitask.cli.session import open_session, start_folder
 from minitask.engine.repository_settings import config_text
 from minitask.errors import UsageError
 
 
 @click.command("trust")
-@click.pass_context
-def command(ctx: click.Context) -> int:
+def command() -> int:
     """Let this repository's minitask.yaml, exactly as it is now, name executors and loosen the sandbox.
 
     \b
     Example:
       git diff minitask.yaml && minitask trust
     """
-    session = open_session(ctx.obj or ".", environment())
+    session = open_session(start_folder())
     text = config_text(session.repository)
     if text is None:
         raise UsageError(f"there is no {settings.FILE} here", hint="`minitask init` writes one")

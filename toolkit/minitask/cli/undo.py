@@ -20,8 +20,7 @@ from minitask.project.whole_project import undo_named
     "--into", metavar="BRANCH", help="The branch to revert them on (default: the current one)."
 )
 @json_option
-@click.pass_context
-def command(ctx: click.Context, tasks: tuple[str, ...], into: str | None, *, as_json: bool) -> int:
+def command(tasks: tuple[str, ...], into: str | None, *, as_json: bool) -> int:
     """Revert merged tasks, or all of a project, newest first, each by a commit of its own.
 
     \b
@@ -29,7 +28,7 @@ def command(ctx: click.Context, tasks: tuple[str, ...], into: str | None, *, as_
       minitask undo api/02-routes
       minitask undo api
     """
-    session = start(ctx)
+    session = start()
     undone_tasks: list[Undone] = []
     with session.engine(f"undo {' '.join(tasks)}", quiet=as_json) as engine:
         for undone in undo_named(engine, tasks, lambda: session.base(engine, into)):

@@ -39,9 +39,7 @@ from minitask.spec.model import Diagnostic
     help="Plant faults in the lines that edit scripts add, and report how many the validations catch.",
 )
 @click.option("--watch", is_flag=True, help="Check again whenever a spec changes, until Ctrl-C.")
-@click.pass_context
 def command(
-    ctx: click.Context,
     paths: tuple[str, ...],
     form: str,
     explain: str | None,
@@ -65,12 +63,12 @@ def command(
         click.echo(explain_rule(explain))
         return 0
     if watch:
-        return show_changes(lambda: _watched(ctx, paths))
+        return show_changes(lambda: _watched(paths))
     gc.disable()  # a short process with many small values: collection takes a third of its time
-    checked, top = _check(ctx, paths)
+    checked, top = _check(paths)
     diagnostics = checked.diagnostics
     if grades and not checked.has_errors:
-        diagnostics += _grades(ctx, paths)
+        diagnostics += _grades(paths)
     form = "json" if as_json else form
     shown = _from_here(diagnostics, top) if form == "text" else diagnostics
     text = render_diagnostics(shown, form=form, spec_count=checked.spec_count)
@@ -86,9 +84,9 @@ def _from_here(diagnostics: tuple[Diagnostic, ...], top: Path) -> tuple[Diagnost
     return tuple(replace(item, path=os.path.relpath(top / item.path, here)) for item in diagnostics)
 
 
-def _check(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Checked, Path]:
+def _check(paths: tuple[str, ...]) -> tuple[Checked, Path]:
     """Return the checked specs, and the folder that their paths are relative to."""
-    folder = start_folder(ctx)
+    folder = start_folder()
     repository = find_repository(folder)
     if repository:
         share_modes(repository)
@@ -98,24 +96,24 @@ def _check(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Checked, Path]:
     return check_sources(read_sources(top, folder, paths), around, settings), top
 
 
-def _watched(ctx: click.Context, paths: tuple[str, ...]) -> str:
+def _watched(paths: tuple[str, ...]) -> str:
     """Return the current diagnostics, or the error that prevents the check."""
     try:
-        checked, top = _check(ctx, paths)
+        checked, top = _check(paths)
     except MinitaskError as error:
         return f"error: {error}"
     shown = _from_here(checked.diagnostics, top)
     return render_diagnostics(shown, form="text", spec_count=checked.spec_count).rstrip("\n")
 
 
-def _grades(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Diagnostic, ...]:
+def _grades(paths: tuple[str, ...]) -> tuple[Diagnostic, ...]:
     """Return a note on each spec with an edit script: the share of planted faults that its validation notices."""
     from minitask.cli.session import start
     from minitask.engine.find_tasks import list_tasks
     from minitask.engine.tasks import PROJECTS
     from minitask.planning.verify_project import grade_specs
 
-    session = start(ctx)
+    session = start()
     with session.engine("validate --grade", quiet=True) as engine:
         base = session.base(engine)
         return tuple(grade_specs(engine, list_tasks(engine, paths or (PROJECTS,), base)))

@@ -16,8 +16,7 @@ from minitask.reports.results import render_command
 @click.command("verify")
 @click.argument("ref", shell_complete=complete_tasks)
 @json_option
-@click.pass_context
-def command(ctx: click.Context, ref: str, *, as_json: bool) -> int:
+def command(ref: str, *, as_json: bool) -> int:
     """Run the validation of the task that REF carries, on a fresh checkout of REF.
 
     REF is a branch, a commit or PROJECT/ID. Exits with 0 if every command passes.
@@ -26,7 +25,7 @@ def command(ctx: click.Context, ref: str, *, as_json: bool) -> int:
     Example:
       minitask verify minitask/api/02-routes
     """
-    session = start(ctx)
+    session = start()
     with session.engine(f"verify {ref}", quiet=as_json) as engine:
         commit = engine.tip("HEAD")
         verification = verify(engine, ref, Base(commit, "", session.folder))
