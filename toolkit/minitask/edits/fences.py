@@ -35,7 +35,7 @@ def unquote(written: str) -> str:
     return _ESCAPE.sub(r"\1", written[1:-1])
 
 
-_PATH = lazy_pattern(rf"(?:^|\s)path=({QUOTED}|[^\s\"]\S*)?(?=\s|$)(.*)", re.DOTALL)
+_PATH = lazy_pattern(rf"(?s)(?:^|\s)path=({QUOTED}|[^\s\"]\S*)?(?=\s|$)(.*)")
 _MARKS = ("**", "*", "`")
 _EXTENSION = lazy_pattern(r"(?:.*/)?[^/]*\.[A-Za-z_]\w*")
 _FILES_WITHOUT = frozenset(

@@ -19,32 +19,29 @@ from minitask.spec.model import Spec
 # Words that ask for removal or for rewriting. The ambiguous ones count unless an article or preposition before them
 # makes them nouns.
 _LESS = lazy_pattern(
-    r"\b(?:remov(?:e[sd]?|ing|al)|delet(?:e[sd]?|ing|ion)|dropp(?:ed|ing)|mov(?:ed|ing)|extract\w*|splitting|shr[iua]nk\w*"
+    r"(?i)\b(?:remov(?:e[sd]?|ing|al)|delet(?:e[sd]?|ing|ion)|dropp(?:ed|ing)|mov(?:ed|ing)|extract\w*|splitting|shr[iua]nk\w*"
     r"|simplif\w+|re-?writ\w+|rewrote|emptie[sd]|emptying|de-?dup\w*|refactor\w*|restructur\w*|reorgani[sz]\w*"
     r"|rework\w*|redesign\w*|migrat\w+|consolidat\w+|inlin(?:e[sd]?|ing)|unif(?:y|ie[sd])|collaps\w+|overhaul\w*"
     r"|from scratch|get rid|cut down|instead(?! of \d)|in place of|no longer|not needed|unused|obsolete|superseded"
     r"|redundant|eliminat\w+|factor(?:ed|ing)? out"
-    r"|pull(?:ed|ing)? out|clear(?:s|ed|ing)? out|start(?:ing)? over|condens\w+|prun\w+)\b",
-    re.IGNORECASE,
+    r"|pull(?:ed|ing)? out|clear(?:s|ed|ing)? out|start(?:ing)? over|condens\w+|prun\w+)\b"
 )
 _AMBIGUOUS = lazy_pattern(
-    r"(?<!\ba )(?<!\ban )(?<!\bthe )(?<!\bfor )(?<!\bof )(?<!\bwith )(?<!\bnew )"
+    r"(?i)(?<!\ba )(?<!\ban )(?<!\bthe )(?<!\bfor )(?<!\bof )(?<!\bwith )(?<!\bnew )"
     r"\b(?:drops?|moves?|splits?|empty|merge[sd]?|merging|combin(?:e[sd]?|ing)"
     r"|clean(?:s|ed|ing)?(?: ?up)?"
     r"|port(?:s|ed|ing)?(?=\s+(?:it|them|this|the|all|our|from|everything)\b|\s+[^\s\d]\S*\s+(?:from|to|into)\b)"
     r"|convert(?:s|ed|ing)?|strip(?:s|ped|ping)?(?= (?:it|them|the file|everything|down|all)\b)"
     r"|trim(?:s|med|ming)?(?= (?:it|them|the|down|all|old|unused)\b)"
-    r"|reduc\w+(?= (?:it|the file|duplicat|boilerplate|code|size)))\b",
-    re.IGNORECASE,
+    r"|reduc\w+(?= (?:it|the file|duplicat|boilerplate|code|size)))\b"
 )
 _REPLACED = lazy_pattern(
-    r"\b(?:replac(?:e[sd]?|ing)|chang(?:e[sd]?|ing)|turn(?:s|ed|ing)?|swap(?:s|ped|ping)?|overwrit\w+)\s+"
+    r"(?i)\b(?:replac(?:e[sd]?|ing)|chang(?:e[sd]?|ing)|turn(?:s|ed|ing)?|swap(?:s|ped|ping)?|overwrit\w+)\s+"
     r"(?:(?:all|of|the|this|that|its|these|those|whole|entire|existing|old|current|present)\s+)*"
     r"(?:(?:it|them)(?!\s+(?:from|to|with|by)\s*+(?:[\d\W]|$))|files?|everything|contents?|text"
     r"|implementations?|modules?|body|bodies|pages?|style ?sheets?|scripts?"
     r"|documents?|class(?:es)?|code|sections?|functions?|methods?|rules|keys|lines|rows|entries|tables?|lists?|blocks?"
-    r"|if|chain|prints?|loops?)\b",
-    re.IGNORECASE,
+    r"|if|chain|prints?|loops?)\b"
 )
 # Words that ask for a shorter text or a translation, together with their object.
 _TEXT = (
@@ -55,32 +52,29 @@ _TEXT = (
     r"|labels?|messages?|\S+\.(?:md|txt|rst)|`[^`]*`)"
 )
 _SHORTER = lazy_pattern(
-    rf"\b(?:shorten\w*|compress\w*|tighten\w*|abridg\w*|summari[sz]\w*|trim\w*|cut(?:ting)?|boil\w*|slim\w*|distil\w*"
+    rf"(?i)\b(?:shorten\w*|compress\w*|tighten\w*|abridg\w*|summari[sz]\w*|trim\w*|cut(?:ting)?|boil\w*|slim\w*|distil\w*"
     rf"|translat\w*|paraphras\w*|re-?phras\w*|re-?word\w*|streamlin\w*|edit down|polish\w*|modernis\w*|modernize\w*"
     rf"|reduc\w+|clean(?:s|ed|ing)?(?: ?up)?)\s+{_TEXT}(?!\w)"
     r"|\b(?:shorter|(?:more )?(?:concise|terse|succinct|compact)|one-?liners?|fewer (?:lines|words)"
     r"|half (?:as long|the length)|keep only|only keep|keep just|nothing but"
     r"|one (?:sentence|line|paragraph) (?:each|per))\b"
     r"|\b(?:at most|no more than|under|below|fewer than|less than)\s+\d+\s+(?:lines|words|sentences|paragraphs)\b"
-    r"|\btranslat\w+\b[^.\n]{0,60}\b(?:in)?to\s+[A-Z][a-z]+",
-    re.IGNORECASE,
+    r"|\btranslat\w+\b[^.\n]{0,60}\b(?:in)?to\s+[A-Z][a-z]+"
 )
 # A sentence with one of these words asks for more than it names.
 _VAGUE = lazy_pattern(
-    r"\b(?:helpers?|unused|dead|everything|all|any|every|its|their|related|obsolete|duplicat\w*|rest|others?|entire|whole|old"
+    r"(?i)\b(?:helpers?|unused|dead|everything|all|any|every|its|their|related|obsolete|duplicat\w*|rest|others?|entire|whole|old"
     r"|legacy|these|those|deprecated|code|functions|methods|classes|rules|sections|keys|lines|entries|rows|tests|parts"
-    r"|implementations?|boilerplate|below|above|following|it|them|file)\b",
-    re.IGNORECASE,
+    r"|implementations?|boilerplate|below|above|following|it|them|file)\b"
 )
 # A sentence that only adds to a name, or uses it, does not ask for its removal.
 _ADDS = lazy_pattern(
-    r"\b(?:add(?:s|ed|ing)?|append\w*|insert\w*|includ\w+|extend\w*|keep\w*|call(?:s|ed|ing)?|us(?:e[sd]?|ing)"
+    r"(?i)\b(?:add(?:s|ed|ing)?|append\w*|insert\w*|includ\w+|extend\w*|keep\w*|call(?:s|ed|ing)?|us(?:e[sd]?|ing)"
     r"|document\w*|test(?:s|ed|ing)?|like|leave|left|as in|after|before|below|above|next to|stays?"
-    r"|unchanged|untouched|preserv\w+)\b",
-    re.IGNORECASE,
+    r"|unchanged|untouched|preserv\w+)\b"
 )
 # Fenced or inline code, whose own words (`text.strip()`) ask for nothing.
-FENCED = lazy_pattern(r"(`{3,}|~{3,}).*?\1", re.DOTALL)
+FENCED = lazy_pattern(r"(?s)(`{3,}|~{3,}).*?\1")
 _SPAN = lazy_pattern(r"`([^`\n]*)`|\"([^\"\n]{1,60})\"|“([^”\n]{1,60})”")
 _END = lazy_pattern(r"(?<=[\w`\"'”)\]])[.;!?](?=\s|$)|\n")
 _PLAIN_WORD = lazy_pattern(r"[a-z]+|\w{1,2}")
@@ -120,9 +114,8 @@ def _as_class(name: str) -> str:
 
 
 _RENAMES = lazy_pattern(
-    r"\brenam\w+\s+(?:(?:the|function|method|class|constant|variable|field|type)\s+)*"
-    r"[`\"“]?([A-Za-z_]\w{2,})(?:\(\))?[`\"”]?\s+(?:to|into|as|->|→)\s+[`\"“]?([A-Za-z_]\w{2,})",
-    re.IGNORECASE,
+    r"(?i)\brenam\w+\s+(?:(?:the|function|method|class|constant|variable|field|type)\s+)*"
+    r"[`\"“]?([A-Za-z_]\w{2,})(?:\(\))?[`\"”]?\s+(?:to|into|as|->|→)\s+[`\"“]?([A-Za-z_]\w{2,})"
 )
 
 
@@ -148,9 +141,8 @@ def has_loss_word(sentence: str) -> bool:
 
 
 _EMPTIED = lazy_pattern(
-    r"\b(?:renam\w+|replac(?:e[sd]?|ing)|gone|without|empt\w+|blank|unset|reset|clear(?:s|ed|ing)?|null|stub\w*"
-    r"|no-?ops?|do(?:es)? nothing|disabl\w+|trim\w*|cut|shorten\w*|out-?dated|stale|wip(?:e[sd]?|ing)|tick\w* off)\b",
-    re.IGNORECASE,
+    r"(?i)\b(?:renam\w+|replac(?:e[sd]?|ing)|gone|without|empt\w+|blank|unset|reset|clear(?:s|ed|ing)?|null|stub\w*"
+    r"|no-?ops?|do(?:es)? nothing|disabl\w+|trim\w*|cut|shorten\w*|out-?dated|stale|wip(?:e[sd]?|ing)|tick\w* off)\b"
 )
 
 
@@ -202,8 +194,7 @@ def _removes(sentence: str) -> bool:
 
 
 _CHANGED = lazy_pattern(
-    r"\b(?:renam\w+|replac\w+|swap\w*|becomes?|into|set|sets|exactly|only|must not|should not|without|goes|gone)\b",
-    re.IGNORECASE,
+    r"(?i)\b(?:renam\w+|replac\w+|swap\w*|becomes?|into|set|sets|exactly|only|must not|should not|without|goes|gone)\b"
 )
 
 
@@ -263,19 +254,17 @@ last line lines make must new none not now only other same section should text t
 these they this those update value what when where which with word words your
 """
 _STOP = frozenset(_STOP_WORDS.split())
-_ENGLISH = lazy_pattern(r"\b(?:the|to|of|in|an?|and|from|with|for|it|is|are)\b", re.IGNORECASE)
+_ENGLISH = lazy_pattern(r"(?i)\b(?:the|to|of|in|an?|and|from|with|for|it|is|are)\b")
 _ADDS_TEXT = lazy_pattern(
-    r"\b(?:add(?:s|ed|ing)?|append\w*|prepend\w*|insert\w*|writ(?:e|es|ing|ten)|document\w*|mention\w*|describ\w*|notes?"
+    r"(?i)\b(?:add(?:s|ed|ing)?|append\w*|prepend\w*|insert\w*|writ(?:e|es|ing|ten)|document\w*|mention\w*|describ\w*|notes?"
     r"|includ\w+|extend\w*|introduc\w+|stat(?:e|es|ing)|explain\w*|list\w*|say(?:s|ing)?|rewrit\w+|rewrote|updat\w+"
     r"|translat\w+|expand\w*|creat\w+|put|begin\w*|start\w*|end(?:s|ing)?|header|footer|title|heading|intro\w*"
-    r"|paragraphs?|sentences?|links?|banner|notice|warning|section)\b",
-    re.IGNORECASE,
+    r"|paragraphs?|sentences?|links?|banner|notice|warning|section)\b"
 )
 _FIXES = lazy_pattern(
-    r"\b(?:fix\w*|bugs?|fail\w*|wrong\w*|errors?|correct\w*|leak\w*|crash\w*|debug\w*|prints?|logging|typos?|speed|faster"
+    r"(?i)\b(?:fix\w*|bugs?|fail\w*|wrong\w*|errors?|correct\w*|leak\w*|crash\w*|debug\w*|prints?|logging|typos?|speed|faster"
     r"|improv\w+|optimi[sz]\w+|implement\w*|repair\w*|broken|warnings?|lint|format\w*|style|updat\w+|upgrad\w+|stop\w*"
-    r"|avoid\w*|handl\w+|support\w*|allow\w*|prevent\w*|moderni[sz]\w+|us(?:e|es|ing)|adapt\w*)\b",
-    re.IGNORECASE,
+    r"|avoid\w*|handl\w+|support\w*|allow\w*|prevent\w*|moderni[sz]\w+|us(?:e|es|ing)|adapt\w*)\b"
 )
 
 

@@ -7,7 +7,6 @@ reviewer, the worst result is a change that would also have passed without a rev
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
@@ -53,8 +52,7 @@ new lines
 Change no other files than the diff does. Do not rewrite what is right, and add nothing that no criterion asks for."""
 NO_CRITERIA = ("the task is done as it says, and nothing else is changed",)
 _LINE = lazy_pattern(
-    r"^\W*(?:criterion\s+)?(\d{1,6})\W{1,9}(pass|fail|fix|mend)(?:ed|es|s)?\b[\s:,.\u2013\u2014-]*(.*)$",
-    re.IGNORECASE,
+    r"(?i)^\W*(?:criterion\s+)?(\d{1,6})\W{1,9}(pass|fail|fix|mend)(?:ed|es|s)?\b[\s:,.\u2013\u2014-]*(.*)$"
 )
 _PLACE = lazy_pattern(r"^`?([^\s`:]+:\d+(?:-\d+)?)`?[\s:,.\u2013\u2014-]*(.*)$")
 

@@ -140,9 +140,8 @@ def _bad_name(path: str, base: FilesAfter, candidate: FilesAfter) -> str:
 
 
 _SAYS_GONE = lazy_pattern(
-    r"\b(?:empt\w+|blank\w*|clear\w*|clean\w*|wip(?:e[sd]?|ing)|truncat\w+|reset\w*|remov\w+|delet\w+|drop\w*|purg\w+"
-    r"|strip\w*|mov(?:e[sd]?|ing)|extract\w*|erase\w*|get rid|nothing|no longer)\b",
-    2,
+    r"(?i)\b(?:empt\w+|blank\w*|clear\w*|clean\w*|wip(?:e[sd]?|ing)|truncat\w+|reset\w*|remov\w+|delet\w+|drop\w*|purg\w+"
+    r"|strip\w*|mov(?:e[sd]?|ing)|extract\w*|erase\w*|get rid|nothing|no longer)\b"
 )
 """Words that ask to empty a file."""
 

@@ -18,7 +18,7 @@ from minitask.words import one_line
 LONGEST = 200
 """Lines of an answer that are read."""
 LEVELS = ("low", "medium", "high")
-_FIELD = lazy_pattern(r"[^A-Za-z]{0,9}(complexity|tags|lines)\W{0,9}[:=](.{0,500})", re.IGNORECASE)
+_FIELD = lazy_pattern(r"(?i)[^A-Za-z]{0,9}(complexity|tags|lines)\W{0,9}[:=](.{0,500})")
 ESTIMATED_LINES = "Estimated Lines"
 
 
@@ -103,7 +103,7 @@ LONGEST_SUBJECT = 100
 LONGEST_BODY = 2_000
 _SUBJECT = lazy_pattern(rf"^({'|'.join(TYPES)})(\([^()\s][^()]*\))?!?: \S.*$")
 _TRAILER = lazy_pattern(r"^[A-Za-z][A-Za-z0-9-]*: ")
-_FENCE = lazy_pattern(r"^```\w*\n(.*?)\n?```$", re.DOTALL)
+_FENCE = lazy_pattern(r"(?s)^```\w*\n(.*?)\n?```$")
 _VERBS = (
     ("fix", ("fix", "repair", "mend", "correct", "bug")),
     ("test", ("test", "tests")),

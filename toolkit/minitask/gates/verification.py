@@ -6,7 +6,6 @@ the specs like any other.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
@@ -33,7 +32,7 @@ LONGEST_LINE = 2_000
 LONGEST_GOAL, LONGEST_CONTEXT, LONGEST_OUTPUT = 4_000, 1_000, 400
 """Longest project goal, context of a task, and end of a command's output, in characters."""
 MOST_COMMANDS = 12
-_WORDS = lazy_pattern(r"(approved?|fix)\b[\s:,.\u2013\u2014-]{0,9}(.*)", re.IGNORECASE)
+_WORDS = lazy_pattern(r"(?i)(approved?|fix)\b[\s:,.\u2013\u2014-]{0,9}(.*)")
 
 
 class TaskVerdict(Struct, frozen=True):

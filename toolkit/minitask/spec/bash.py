@@ -28,7 +28,7 @@ _RESERVED_WORDS = frozenset(
 _NAME = rb"[A-Za-z_][A-Za-z0-9_]*(?:\[[^\]\n]*\])?\+?="
 _ASSIGNMENTS = re.compile(rb"^[ \t]*" + _NAME + rb".*[ \t]" + _NAME, re.MULTILINE)
 _ASTRAL = re.compile(rb"([{.$?][0-9]*|-[A-Za-z]*)[\xf0-\xf4][\x80-\xbf]{3}")
-_EXPECTATION = lazy_pattern(r"#+\s*expect\s*:(?P<text>.*)", re.IGNORECASE | re.DOTALL)
+_EXPECTATION = lazy_pattern(r"(?is)#+\s*expect\s*:(?P<text>.*)")
 
 
 class ShellPart(Struct, frozen=True):

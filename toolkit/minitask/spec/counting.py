@@ -177,8 +177,8 @@ _SAYS = lazy_pattern(r"\b(?:print|puts?|echo|say|write|log|dump)|-p\b")
 _PRINTS = lazy_pattern(
     r"(?:python[\d.]*|node|deno|bun|ruby|perl|php|echo|printf|cat|head|tail|jq|\./[\w./-]+)(?=\s|$)"
 )
-_CHECKS = lazy_pattern(r"test|\s-m\s|lint|check", re.IGNORECASE)
-_PYTHON_PRINTS = lazy_pattern(r"python[\d.]*\s+-c\s.*\bprint\(", re.DOTALL)
+_CHECKS = lazy_pattern(r"(?i)test|\s-m\s|lint|check")
+_PYTHON_PRINTS = lazy_pattern(r"(?s)python[\d.]*\s+-c\s.*\bprint\(")
 
 
 def _is_printed_value(command: Command, text: str) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _INLINE = lazy_pattern(r"\b(?:python|pypy)[\d.]*\b")
-_HEREDOC = lazy_pattern(r"\bpython[\d.]*\b[^\n]*<<-?\s*(['\"]?)(\w+)\1[^\n]*\n(.*?)^\s*\2\s*$", 24)
+_HEREDOC = lazy_pattern(r"(?ms)\bpython[\d.]*\b[^\n]*<<-?\s*(['\"]?)(\w+)\1[^\n]*\n(.*?)^\s*\2\s*$")
 
 
 _COMPARISON = lazy_pattern(r"[^=<>!?&|{}]+[!=]==?[^=<>!?&|{}]+")
@@ -36,11 +36,10 @@ _PREDICATES = frozenset(
     ]
 )
 _TESTS = lazy_pattern(
-    r"(?:^|[\s;&|({!])(?:test|\[\[?)\s+(?!-[a-mo-zA-Z]\s+[^\s\[\]&|;<>()]+\s*(?:\]|[&|;)]|$))",
-    re.MULTILINE,
+    r"(?m)(?:^|[\s;&|({!])(?:test|\[\[?)\s+(?!-[a-mo-zA-Z]\s+[^\s\[\]&|;<>()]+\s*(?:\]|[&|;)]|$))"
 )
 """Shell tests to parse: all but `test -f FILE` and its like, which can fail, so that most need no parser."""
-_BLOCKS = lazy_pattern(r"(?:^|[\s;)])(?:do|then|else|\{)\s|(?:^|[\s;&|])\(", re.MULTILINE)
+_BLOCKS = lazy_pattern(r"(?m)(?:^|[\s;)])(?:do|then|else|\{)\s|(?:^|[\s;&|])\(")
 _ENDS_AT_ERRORS = lazy_pattern(r"\bset\s+-\w*e|errexit")
 _COUNTS = lazy_pattern(r"(?:wc\b|(?:e|f|git )?grep\b.*\s(?:-\w*c\w*|--count)\b)[^|]*")
 _JUDGES = lazy_pattern(

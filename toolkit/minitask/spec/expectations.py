@@ -32,16 +32,14 @@ FORMS = (
     '`output contains "text"`, `no output`, `fails`, `fails before`'
 )
 
-_EXIT = lazy_pattern(r"exit\s+(?:code\s+)?([0-9]{1,3})", re.IGNORECASE)
-_EXACT = lazy_pattern(r"output\s+(-?[0-9]{1,15})", re.IGNORECASE)
+_EXIT = lazy_pattern(r"(?i)exit\s+(?:code\s+)?([0-9]{1,3})")
+_EXACT = lazy_pattern(r"(?i)output\s+(-?[0-9]{1,15})")
 _BOUND = lazy_pattern(
-    r"output\s+(?:(?P<least>>=|≥|at\s+least)|<=|≤|at\s+most)\s*(?P<number>-?[0-9]{1,15})",
-    re.IGNORECASE,
+    r"(?i)output\s+(?:(?P<least>>=|≥|at\s+least)|<=|≤|at\s+most)\s*(?P<number>-?[0-9]{1,15})"
 )
-_ABOUT = lazy_pattern(r"output\s+~\s*(-?[0-9]{1,15})\s*(?:±|\+/?-)\s*([0-9]{1,15})", re.IGNORECASE)
+_ABOUT = lazy_pattern(r"(?i)output\s+~\s*(-?[0-9]{1,15})\s*(?:±|\+/?-)\s*([0-9]{1,15})")
 _CONTAINS = lazy_pattern(
-    r"output\s+contains\s+(?:\"(?P<double>(?:[^\"\\]|\\.)+)\"|'(?P<single>[^']+)'|“(?P<curly>[^”]+)”)",
-    re.IGNORECASE,
+    r"(?i)output\s+contains\s+(?:\"(?P<double>(?:[^\"\\]|\\.)+)\"|'(?P<single>[^']+)'|“(?P<curly>[^”]+)”)"
 )
 LARGEST_EXIT = 255
 

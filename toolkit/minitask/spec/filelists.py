@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise, zip_longest
 
@@ -13,12 +12,12 @@ from minitask.spec.model import FileAction
 from minitask.spec.notes import DETAILS, noted_action
 from minitask.spec.template import key_of
 
-_BARE_VERB = lazy_pattern(rf"[*_]*(?P<verb>{VERBS})(?:\s+files?)?[*_]*\s*:?[*_]*\s*", re.IGNORECASE)
+_BARE_VERB = lazy_pattern(rf"(?i)[*_]*(?P<verb>{VERBS})(?:\s+files?)?[*_]*\s*:?[*_]*\s*")
 _CELL = lazy_pattern(r"((?:`+[^`]*`+|\\\||[^|`])*)(?:\||$)")
 _DELIMITER = lazy_pattern(r"\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?")
 _PATH_HEADS = {"file", "files", "path", "file path", "filename", "file name", "target"}
-_NO = lazy_pattern(r"no|n|false|[✗✘❌]\ufe0f?", re.IGNORECASE)
-_ASKS = lazy_pattern(r"\b(?:edit|modif|chang|writ|touch)", re.IGNORECASE)
+_NO = lazy_pattern(r"(?i)no|n|false|[✗✘❌]\ufe0f?")
+_ASKS = lazy_pattern(r"(?i)\b(?:edit|modif|chang|writ|touch)")
 VAGUE = {"file", "files"}
 """Headings of lists that may list something other than files."""
 

@@ -26,23 +26,17 @@ from minitask.spec.notes import (
 from minitask.spec.template import key_of
 
 _NOTHING = lazy_pattern(
-    r"[(\[*_]*(?:none|n/?a|nothing)[.,;:)\]*_]*(?:\s.*)?|no (?:other |new )?files?\b.*|[-–—]?",
-    re.IGNORECASE,
+    r"(?i)[(\[*_]*(?:none|n/?a|nothing)[.,;:)\]*_]*(?:\s.*)?|no (?:other |new )?files?\b.*|[-–—]?"
 )
-_STRUCK = lazy_pattern(r"~~(?:(?!~~).)+~~.*", re.DOTALL)
+_STRUCK = lazy_pattern(r"(?s)~~(?:(?!~~).)+~~.*")
 VERBS = "create|new|add|modify|edit|update|change|read|reference|verify|view|see|delete|remove|test|write"
 _VERB_PREFIX = lazy_pattern(
-    rf"\**(?P<verb>{VERBS})(?:\s+files?)?\**\s*:\**\s*|[*`]*\[(?P<tag>{VERBS})\][*`]*(?:\s+|$)",
-    re.IGNORECASE,
+    rf"(?i)\**(?P<verb>{VERBS})(?:\s+files?)?\**\s*:\**\s*|[*`]*\[(?P<tag>{VERBS})\][*`]*(?:\s+|$)"
 )
-_VERB_ALONE = lazy_pattern(
-    rf"(?P<verb>{VERBS})\s+(?=[^\s`*]+[./][^\s`*]+(?:\s|$))(?P<tag>)", re.IGNORECASE
-)
+_VERB_ALONE = lazy_pattern(rf"(?i)(?P<verb>{VERBS})\s+(?=[^\s`*]+[./][^\s`*]+(?:\s|$))(?P<tag>)")
 _QUOTED = lazy_pattern(r"([\"'])(?P<path>[^\"']+)\1|<(?P<inner>[^<>]+)>")
-_ENUMERATION = lazy_pattern(
-    r"(?P<note>.*?)\s*(?:[,;&+]|\s/\s|\band\b)\s*(?:and\s+)?\**\[?$", re.DOTALL
-)
-_BARE_END = lazy_pattern(r"\s+[(\[]|\s+[-–—]\s|:\s|[,;]\s|\s+lines?\s+[0-9]", re.IGNORECASE)
+_ENUMERATION = lazy_pattern(r"(?s)(?P<note>.*?)\s*(?:[,;&+]|\s/\s|\band\b)\s*(?:and\s+)?\**\[?$")
+_BARE_END = lazy_pattern(r"(?i)\s+[(\[]|\s+[-–—]\s|:\s|[,;]\s|\s+lines?\s+[0-9]")
 _BARE_LIST = lazy_pattern(r"[^\s(),]*[./][^\s(),]*(?:\s*\([^()]*\))?")
 _NUMBERS = rf"L?[0-9]+(?:{DASH}L?[0-9]+)?"
 _SUFFIX = lazy_pattern(rf"(?P<path>.+?)(?::|#)(?P<lines>{_NUMBERS}(?:,\s*{_NUMBERS})*)(?::[0-9]+)?")
@@ -53,8 +47,7 @@ _PATHLIKE = lazy_pattern(
 _WORDS_AFTER = lazy_pattern(r"[^\s`]+\.\w+(?P<cut>)\s+[^/]*[^/.\w]?[a-z]+[.]?$")
 _GOES_ON = lazy_pattern(r"\s+(?!and\b|lines?\b|[-–—])[A-Za-z]")
 _MOVE = lazy_pattern(
-    r"\**(?P<verb>move|rename)\**\s*:\**\s*(`+)(?P<old>[^`]+)\2\s*(?:→|[-=]+>|\bto\b|\binto\b)\s*(`+)(?P<new>[^`]+)\4(?P<note>.*)",
-    re.IGNORECASE | re.DOTALL,
+    r"(?is)\**(?P<verb>move|rename)\**\s*:\**\s*(`+)(?P<old>[^`]+)\2\s*(?:→|[-=]+>|\bto\b|\binto\b)\s*(`+)(?P<new>[^`]+)\4(?P<note>.*)"
 )
 _VERBS = {
     FileAction.CREATE: "create created new add added",

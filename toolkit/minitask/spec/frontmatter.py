@@ -268,7 +268,7 @@ _PLAN_PARTS = lazy_pattern(r"(?im)^(?:#.*Implementation Plan\s*$|.{0,8}\*\*(?:Fi
 _SPEC_KIT_LINE = lazy_pattern(r"(?m)^[ \t]*[-*+]\s+\[[ xX~-]\]\s+[*_]*T\d{2,4}[a-z]?\b")
 _NUMBERED_LINE = lazy_pattern(r"(?m)^[ \t]*[-*+]\s+\[[ xX~-]\]\*?\s+\d+(?:\.\d+)*\.?\s")
 _BOX = lazy_pattern(r"(?m)^[ \t]*[-*+]\s+\[.\]\*?\s")
-_BACKLOG_TASK = lazy_pattern(r"(?s)\A---\n(?=.*?^id:)(?=.*?^status:).*?^---$", 8)
+_BACKLOG_TASK = lazy_pattern(r"(?ms)\A---\n(?=.*?^id:)(?=.*?^status:).*?^---$")
 _YAML_TASKS = lazy_pattern(
     r"(?m)^[ \t]*(?:-\s+)?(?:model_tier|allowed_paths|depends_on|validation)\s*:"
 )

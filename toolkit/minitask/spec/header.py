@@ -19,15 +19,13 @@ from minitask.spec.template import TaskHeading, key_of
 _TOKEN_KEYS = {"estimated tokens", "tokens", "token estimate"}
 _COST_KEYS = {"estimated cost", "cost"}
 _COUNT = lazy_pattern(
-    r"~?(?P<number>[0-9][0-9,]*(?:\.[0-9]+)?)\s*(?P<unit>[km]?)\s*(?:tokens?\s+)?(?P<side>in|out)(?:put)?\b",
-    re.IGNORECASE,
+    r"(?i)~?(?P<number>[0-9][0-9,]*(?:\.[0-9]+)?)\s*(?P<unit>[km]?)\s*(?:tokens?\s+)?(?P<side>in|out)(?:put)?\b"
 )
 _MONEY = lazy_pattern(
-    r"[~≈]?\s*\$?\s*(?P<number>[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)\s*(?:usd)?"
-    r"(?:\s+(?:total|per task))?(?:\s*\([^()]*\))?",
-    re.IGNORECASE,
+    r"(?i)[~≈]?\s*\$?\s*(?P<number>[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)\s*(?:usd)?"
+    r"(?:\s+(?:total|per task))?(?:\s*\([^()]*\))?"
 )
-_LEFT_OVER = lazy_pattern(r"\b(?:tokens?|total|per task)\b|[\s+/,;&|()~]", re.IGNORECASE)
+_LEFT_OVER = lazy_pattern(r"(?i)\b(?:tokens?|total|per task)\b|[\s+/,;&|()~]")
 _MONEY_AFTER = lazy_pattern(r"\s*(?:=|\()\s*(?P<money>\$[0-9.,]+)\)?\s*")
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
 _DIGITS = 15
@@ -161,18 +159,15 @@ def merge_headers(container: Header, header: Header) -> Header:
 
 _DEPENDS = {"depends on", "depends", "dependencies", "blocked by", "prerequisites", "prerequisite"}
 _REVIEW = {"review", "human review", "requires review", "review required", "needs review"}
-_REQUIRED = lazy_pattern(r"(?:required|yes|true|mandatory)\b.*", re.IGNORECASE)
+_REQUIRED = lazy_pattern(r"(?i)(?:required|yes|true|mandatory)\b.*")
 _NUMBER = r"[0-9]+(?:\.[0-9]+)*[A-Za-z]?\b"
 _TASKS = lazy_pattern(
-    rf"\b(?:mini[\s_-]?)?tasks?\s+#?(?P<numbers>{_NUMBER}(?:\s*(?:,\s*and|[,&–-]|and|to)\s*#?{_NUMBER})*)",
-    re.IGNORECASE,
+    rf"(?i)\b(?:mini[\s_-]?)?tasks?\s+#?(?P<numbers>{_NUMBER}(?:\s*(?:,\s*and|[,&–-]|and|to)\s*#?{_NUMBER})*)"
 )
 _RANGE = lazy_pattern(r"([0-9]+)\s*(?:[–-]|to)\s*#?([0-9]+)")
 _ID = lazy_pattern(r"(?:[-*+]\s+)?`?(?P<id>(?:[\w.-]+/)?[0-9]+[A-Za-z]?-[\w-]+?)(?:\.md)?`?")
-_NO_TASK = lazy_pattern(r"[(\[*_]*(?:none|n/?a|nothing|no\b|[-–—]$)", re.IGNORECASE)
-_DENIES = lazy_pattern(
-    r"\b(?:not|no|none|independent|without|parallel|before|until)\b", re.IGNORECASE
-)
+_NO_TASK = lazy_pattern(r"(?i)[(\[*_]*(?:none|n/?a|nothing|no\b|[-–—]$)")
+_DENIES = lazy_pattern(r"(?i)\b(?:not|no|none|independent|without|parallel|before|until)\b")
 _LONGEST_RANGE = 50
 
 

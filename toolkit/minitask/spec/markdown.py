@@ -31,8 +31,7 @@ _MARK = lazy_pattern(
 _SPECIAL = lazy_pattern(r"[\\`*\[<~#>]|_(?=`)|(?<=`)_")
 _BLOCK_START = lazy_pattern(r"([-+=]|[0-9]+(?=[.)]))")
 _LABEL = lazy_pattern(
-    r"[^\x00-\x7f]*[ \t]*\*\*(?P<key>[^*\n]{1,80}?)(?:[:\uff1a][ \t]*\*\*|\*\*[ \t]*[:\uff1a])(?P<value>.*)",
-    re.DOTALL,
+    r"(?s)[^\x00-\x7f]*[ \t]*\*\*(?P<key>[^*\n]{1,80}?)(?:[:\uff1a][ \t]*\*\*|\*\*[ \t]*[:\uff1a])(?P<value>.*)"
 )
 _NEXT_LABEL = lazy_pattern(
     r"(?<![ \t])[ \t]+\|[ \t]+(?=\*\*[^*\n]{1,80}?(?::[ \t]*\*\*|\*\*[ \t]*:))"

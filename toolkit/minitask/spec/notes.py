@@ -19,17 +19,15 @@ DETAILS = "; "
 
 _RANGE = rf"~?(?P<start>[0-9]+)(?:\s*(?:{DASH}|\bto\b|\bthrough\b)\s*(?P<end>[0-9]+))?"
 _FIRST = lazy_pattern(
-    rf"\blines?:?\s+{_RANGE}|\bL(?P<start2>[0-9]+)\s*{DASH}\s*L(?P<end2>[0-9]+)\b", re.IGNORECASE
+    rf"(?i)\blines?:?\s+{_RANGE}|\bL(?P<start2>[0-9]+)\s*{DASH}\s*L(?P<end2>[0-9]+)\b"
 )
 _FURTHER = lazy_pattern(
-    rf"\s*(?:[,;&]|\band\b|,\s*and\b)\s*(?:lines?\s+)?{_RANGE}"
-    r"(?=\s*(?:$|[,;:.)&]|and\b|only\b|[-–—]\s))",
-    re.IGNORECASE,
+    rf"(?i)\s*(?:[,;&]|\band\b|,\s*and\b)\s*(?:lines?\s+)?{_RANGE}"
+    r"(?=\s*(?:$|[,;:.)&]|and\b|only\b|[-–—]\s))"
 )
 _OPEN_END = lazy_pattern(
-    r"[^\s,;:.)\]&'’\"”`*_|!]|\.\.|:[0-9]|\s*(?:to|until|[-–—])\s*(?:the\s+)?(?:end|eof|bottom)\b"
-    r"|\s+onwards?\b",
-    re.IGNORECASE,
+    r"(?i)[^\s,;:.)\]&'’\"”`*_|!]|\.\.|:[0-9]|\s*(?:to|until|[-–—])\s*(?:the\s+)?(?:end|eof|bottom)\b"
+    r"|\s+onwards?\b"
 )
 _LARGEST = 9  # digits of a line number
 _VERBS = r"creates?|new|add|edits?|modify|modified|updated?|changed?|deleted?|removed?|write"
@@ -38,34 +36,30 @@ _LINES = (
     rf"~?L?[0-9]+(?:\s*(?:{DASH}|to|through|and|&)\s*L?[0-9]+)*)"
 )
 _VERB_ONLY = lazy_pattern(
-    rf"[\s(\[*_]*(?P<verb>{_VERBS})[*_]*(?P<either>\s*(?:/|or)\s*(?:{_VERBS})|\s+if\b[^,;]*)?"
-    rf"(?:\s+(?:the\s+|this\s+|whole\s+|entire\s+|existing\s+|new\s+)*file)?(?P<lines>{_LINES}*)(?:\s+only)?[\s)\]*_.!]*",
-    re.IGNORECASE,
+    rf"(?i)[\s(\[*_]*(?P<verb>{_VERBS})[*_]*(?P<either>\s*(?:/|or)\s*(?:{_VERBS})|\s+if\b[^,;]*)?"
+    rf"(?:\s+(?:the\s+|this\s+|whole\s+|entire\s+|existing\s+|new\s+)*file)?(?P<lines>{_LINES}*)(?:\s+only)?[\s)\]*_.!]*"
 )
 _UNTOUCHED = lazy_pattern(
-    r"[\s(\[*_]*(?:read[- ]only|(?:for\s+)?reference(?:\s+only)?|unchanged|no\s+changes?(?:\s+to)?|as\s+(?:it\s+)?is"
+    r"(?i)[\s(\[*_]*(?:read[- ]only|(?:for\s+)?reference(?:\s+only)?|unchanged|no\s+changes?(?:\s+to)?"
+    r"|as\s+(?:it\s+)?is"
     rf"|(?:(?:for|as)\s+)?(?:context|background)(?:\s+only)?(?:\s*:?{_LINES})?|(?:to\s+)?read(?:\s+only)?"
     r"|only\s+(?:for|as)\s+(?:context|reference)|as\s+reference|not|[❌🚫⛔🔒]\ufe0f?"
     r"|(?:leave|keep)\s+(?:it\s+|this\s+(?:file\s+)?)?(?:unchanged|alone|as\s+(?:it\s+)?is|untouched)"
     r"|(?:do\s+not|don['’]t|must\s+not|never|not\s+to)\s+(?:be\s+)?"
-    r"(?:edit|modif(?:y|ied)|chang|touch|delet|remov|writ)[a-z]*(?:\s+(?:it|this|the|that)(?:\s+file)?)?)[\s)\]*_.!]*",
-    re.IGNORECASE,
+    r"(?:edit|modif(?:y|ied)|chang|touch|delet|remov|writ)[a-z]*(?:\s+(?:it|this|the|that)(?:\s+file)?)?)[\s)\]*_.!]*"
 )
-_LINES_ONLY = lazy_pattern(rf"{_LINES}*(?:\s+only)?\s*", re.IGNORECASE)
+_LINES_ONLY = lazy_pattern(rf"(?i){_LINES}*(?:\s+only)?\s*")
 _OPTIONAL = lazy_pattern(
-    r"[\s(\[*_]*optional(?:ly)?\b[*_)\]]*\s*(?:$|[:–—-]|(?:file|context|reference|reading|background|read|for|if)\b|"
-    rf"{_LINES})",
-    re.IGNORECASE,
+    r"(?i)[\s(\[*_]*optional(?:ly)?\b[*_)\]]*\s*(?:$|[:–—-]|(?:file|context|reference|reading|background|read|for|if)\b|"
+    rf"{_LINES})"
 )
 _IF_NEEDED = lazy_pattern(
-    r"\b(?:if|where|when|as|only if|unless)\s+(?:it is |really |already )?"
+    r"(?i)\b(?:if|where|when|as|only if|unless)\s+(?:it is |really |already )?"
     r"(?:need|necessary|required|appropriate|useful|there\b)\w*"
-    r"|\b(?:may|might|need) not (?:need|have|be|change)|\bmay (?:stay|need)\b",
-    re.IGNORECASE,
+    r"|\b(?:may|might|need) not (?:need|have|be|change)|\bmay (?:stay|need)\b"
 )
 _EXECUTABLE = lazy_pattern(
-    r"[\s(\[*_]*(?:(?:make\s+(?:it\s+)?)?executable(?:\s+(?:script|file))?|(?:chmod\s+)?\+x|mode\s+0?755)[\s)\]*_.!]*",
-    re.IGNORECASE,
+    r"(?i)[\s(\[*_]*(?:(?:make\s+(?:it\s+)?)?executable(?:\s+(?:script|file))?|(?:chmod\s+)?\+x|mode\s+0?755)[\s)\]*_.!]*"
 )
 _EMPTY_NAMES = frozenset(
     {
@@ -74,9 +68,7 @@ _EMPTY_NAMES = frozenset(
     }
 )
 """Files that exist for their name alone."""
-_SAYS_EMPTY = lazy_pattern(
-    r"\b(?:empty|blank|touch|zero[- ]byte|placeholder|stub|marker)\b", re.IGNORECASE
-)
+_SAYS_EMPTY = lazy_pattern(r"(?i)\b(?:empty|blank|touch|zero[- ]byte|placeholder|stub|marker)\b")
 _ACTIONS = {
     **dict.fromkeys(("create", "creates", "new", "add"), FileAction.CREATE),
     **dict.fromkeys(("delete", "deleted", "remove", "removed"), FileAction.DELETE),
@@ -208,13 +200,12 @@ SHORTEST = 20
 """Fewer lines are always shown: leaving them out would save little."""
 
 _CHANGING = lazy_pattern(
-    r"\b(?:adapt|adjust|chang|change|convert|correct|edit|fix|improv|improve|modif|modify|refactor|renam|rename|replac"
-    r"|replace|rewrit|rewrite|simplif|simplify|updat|update)(?:s|d|es|ed|ing)?\b",
-    re.IGNORECASE,
+    r"(?i)\b(?:adapt|adjust|chang|change|convert|correct|edit|fix|improv|improve|modif|modify|refactor|renam|rename|replac"
+    r"|replace|rewrit|rewrite|simplif|simplify|updat|update)(?:s|d|es|ed|ing)?\b"
 )
 """Verbs and stems that ask for more than moving."""
 _MOVING = lazy_pattern(
-    r"\b(?:mov(?:e|es|ed|ing)|cop(?:y|ies|ied)|extract(?:s|ed)?|relocate[sd]?)\b", re.IGNORECASE
+    r"(?i)\b(?:mov(?:e|es|ed|ing)|cop(?:y|ies|ied)|extract(?:s|ed)?|relocate[sd]?)\b"
 )
 
 

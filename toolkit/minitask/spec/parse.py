@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
@@ -44,7 +43,7 @@ from minitask.spec.sections import read_tasks
 from minitask.spec.template import Section
 from minitask.spec.validation_commands import inline_fences, is_shell, read_commands
 
-_BOX = lazy_pattern(r"\\?\[(?P<mark>[ xX]?)\\?\](?:\s+|$)(?P<text>.*)", re.DOTALL)
+_BOX = lazy_pattern(r"(?s)\\?\[(?P<mark>[ xX]?)\\?\](?:\s+|$)(?P<text>.*)")
 _PATH_IN_INFO = lazy_pattern(r"(?:^|\s)path=")
 
 

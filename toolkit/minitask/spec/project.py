@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from minitask.patterns import lazy_pattern
@@ -17,7 +16,7 @@ Use = tuple[int, tuple[FileRef, ...]]
 MAX_WRITERS = 3
 """The most writers of a file that a note names."""
 
-TASK_NUMBER = lazy_pattern(r"\bmini[- ]?task\s+#?(\d+[a-z]?)\b", re.IGNORECASE)
+TASK_NUMBER = lazy_pattern(r"(?i)\bmini[- ]?task\s+#?(\d+[a-z]?)\b")
 
 
 def check_project(

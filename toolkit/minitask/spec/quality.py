@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, pairwise
 
@@ -39,19 +38,17 @@ DRAFTED = "# drafted"
 """The comment after a command that an importer drafted from a plan's code."""
 
 _VAGUE = lazy_pattern(
-    r"\b(?:appropriate(?:ly)?|as (?:needed|necessary|required|appropriate)|etc|and so (?:on|forth)"
+    r"(?i)\b(?:appropriate(?:ly)?|as (?:needed|necessary|required|appropriate)|etc|and so (?:on|forth)"
     r"|improv(?:e|es|ing)|clean(?:s|ing)?[ -]?up|handl(?:e|es|ing) (?:all )?(?:the )?edge[ -]cases"
     r"|proper(?:ly)?|(?:if|where) (?:necessary|needed|possible|appropriate)"
-    r"|some|various|several|somehow|suitable|suitably|reasonable|sensible|TODO|TBD)\b",
-    re.IGNORECASE,
+    r"|some|various|several|somehow|suitable|suitably|reasonable|sensible|TODO|TBD)\b"
 )
 _QUOTED = lazy_pattern(
-    r"(?<!`)(`+)(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)\1(?!`)"
-    r"|\"[^\"\n]*\"|“[^”\n]*”|\]\([^)\n]*\)",
-    re.DOTALL,
+    r"(?s)(?<!`)(`+)(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)\1(?!`)"
+    r"|\"[^\"\n]*\"|“[^”\n]*”|\]\([^)\n]*\)"
 )
-_STEP = lazy_pattern(r"^[ \t]*(?:[-*+]\s|\d+[A-Za-z]?[.)]\s|#{1,6}\s|\*\*|`{3}|~{3})", re.MULTILINE)
-_ISSUE = lazy_pattern(r"\s*#{1,6}\s+(?P<name>Issue\s+#?\d+)\b", re.IGNORECASE)
+_STEP = lazy_pattern(r"(?m)^[ \t]*(?:[-*+]\s|\d+[A-Za-z]?[.)]\s|#{1,6}\s|\*\*|`{3}|~{3})")
+_ISSUE = lazy_pattern(r"(?i)\s*#{1,6}\s+(?P<name>Issue\s+#?\d+)\b")
 _WORD = lazy_pattern(r"\w[\w'’.-]*")
 
 
@@ -223,16 +220,14 @@ def _blank_code(text: str) -> str:
 
 
 _NAME = lazy_pattern(
-    r"(?!.*\b(?:reference|read|context|not|never|forbidden|off[- ]limits|out[- ]of|unchanged)\b)"
-    r".*\b(?:files?|paths?|scope|targets?|touch\w*|deliverables?|modif\w+|creat\w+|edit\w*|chang\w+|affected)\b",
-    re.IGNORECASE | re.DOTALL,
+    r"(?is)(?!.*\b(?:reference|read|context|not|never|forbidden|off[- ]limits|out[- ]of|unchanged)\b)"
+    r".*\b(?:files?|paths?|scope|targets?|touch\w*|deliverables?|modif\w+|creat\w+|edit\w*|chang\w+|affected)\b"
 )
 _CHECKS = lazy_pattern(
-    r"\b(?:how to )?(?:verify|tests?|testing|test plan|checks?|validate)(?: it| commands?| steps?)?\b",
-    re.IGNORECASE,
+    r"(?i)\b(?:how to )?(?:verify|tests?|testing|test plan|checks?|validate)(?: it| commands?| steps?)?\b"
 )
-_TITLE = lazy_pattern(r"^(?: {0,3}#.*|.*\*\*.*|.*:[ \t]*)\r?$", re.MULTILINE)
-_UNDERLINE = lazy_pattern(r"^[ \t]*(?:=+|-+)[ \t]*\r?$", re.MULTILINE)
+_TITLE = lazy_pattern(r"(?m)^(?: {0,3}#.*|.*\*\*.*|.*:[ \t]*)\r?$")
+_UNDERLINE = lazy_pattern(r"(?m)^[ \t]*(?:=+|-+)[ \t]*\r?$")
 
 
 UNREAD_LIST = "read `{}` as Files to Edit? Then call it `**Files to Edit**:`"

@@ -28,7 +28,7 @@ _TOLERANCE = (
     r"(?P<tolerance>[0-9][0-9,]*)\s*(?P<percent>%|percent\b)?(?:\s*lines?\b)?\s*\)?"
 )
 _QUANTITY = lazy_pattern(
-    r"(?:a\s+total\s+of\s+|equal\s+to\s+|exactly\s+equal\s+to\s+)?"
+    r"(?is)(?:a\s+total\s+of\s+|equal\s+to\s+|exactly\s+equal\s+to\s+)?"
     rf"(?:(?P<exact>exactly|precisely|=+)\s*)?(?:(?P<about>{_ABOUT})\s*)?"
     rf"(?:(?P<lower>{_LOWER})|(?P<upper>{_UPPER})|(?P<above>{_ABOVE})|(?P<below>{_BELOW}))?\s*"
     rf"(?P<between>between\s+)?(?:(?P<about2>{_ABOUT})\s*)?(?P<number>{_NUMBER})"
@@ -39,25 +39,21 @@ _QUANTITY = lazy_pattern(
     r"(?:\s*(?P<unit>[A-Za-z][A-Za-z]*))?"
     r"(?P<more>\s+or\s+(?:more|above|longer|greater|fewer|less|below|shorter)\b)?"
     rf"(?:{_TOLERANCE.replace('<tolerance>', '<tolerance2>').replace('<percent>', '<percent2>')})?"
-    r"(?P<rest>.*)",
-    re.IGNORECASE | re.DOTALL,
+    r"(?P<rest>.*)"
 )
-_JOINT = lazy_pattern(r"\s*[,;]?\s*(?:and|but)?\s*", re.IGNORECASE)
+_JOINT = lazy_pattern(r"(?i)\s*[,;]?\s*(?:and|but)?\s*")
 _FILE_LENGTH = lazy_pattern(
-    r"(?P<subject>(?:the\s+|a\s+|its\s+|total\s+|final\s+|new\s+|resulting\s+|each\s+|module\s+)*"
+    r"(?is)(?P<subject>(?:the\s+|a\s+|its\s+|total\s+|final\s+|new\s+|resulting\s+|each\s+|module\s+)*"
     r"(?:line\s+count|number\s+of\s+lines|file\s+(?:length|size)|file|module|length|size|total|it|`[^`]+`|[\w./-]+\.\w+)"
     r"(?:\s+(?:of|for|in)\s+(?:the\s+)?(?:file|module|`[^`]+`|[\w./-]+\.\w+))?)\s*"
     r"(?::|=|is\b|are\b|has\b|have\b|holds\b|contains\b|should\s+(?:be|have|contain)\b|must\s+(?:be|have)\b|stays\b|be\b)?"
-    r"(?:\s+(?:between\s+)?(?:kept\s+)?)?\s*(?P<quantity>.*)",
-    re.IGNORECASE | re.DOTALL,
+    r"(?:\s+(?:between\s+)?(?:kept\s+)?)?\s*(?P<quantity>.*)"
 )
 _LENGTH_WORDS = lazy_pattern(
-    rf"\bline\s+count\b|(?:{_ABOUT})\s*(?:{_NUMBER})(?:\s*[-–]\s*(?:{_NUMBER}))?\s+lines\b",
-    re.IGNORECASE,
+    rf"(?i)\bline\s+count\b|(?:{_ABOUT})\s*(?:{_NUMBER})(?:\s*[-–]\s*(?:{_NUMBER}))?\s+lines\b"
 )
 _AFTER_LENGTH = lazy_pattern(
-    r"\s*(?:long|of\s+code|in\s+(?:total|all|length)|total|each)?\s*(?:\([^()]*\))?[.;,]?\s*",
-    re.IGNORECASE,
+    r"(?i)\s*(?:long|of\s+code|in\s+(?:total|all|length)|total|each)?\s*(?:\([^()]*\))?[.;,]?\s*"
 )
 
 

@@ -24,7 +24,7 @@ _SIGNS = (
 _WORDS = tuple(_SIGNS.split())
 _SUBJECT = r"(?:[A-Za-z`'\"][^.;:#]{0,60}?[\s(]+)?"
 _INTRO = lazy_pattern(
-    r"(?P<modal>"
+    r"(?i)(?P<modal>"
     + _SUBJECT
     + r"(?:should|must|shall|ought\s+to|needs?\s+to)\s+(?:all\s+|both\s+|each\s+|now\s+|still\s+)?"
     r"(?P<verb>be|equal|print|output|show|display|say|see|return|give|yield|report|count|have|contain|list|read|total)s?\b"
@@ -35,57 +35,50 @@ _INTRO = lazy_pattern(
     r"|(?P<output>(?:outputs?|prints?|returns?|gives?|result|line\s+count|count|total|lines)\s*"
     r"(?:is\b|:|=|(?=[~≈]|(?P<mark>[\"'`])[^\"'`]+(?P=mark)[\s.]*$))|[-=]+>|→|==)\s*"
     r"|(?P<approximate>(?=[~≈∼<>≤≥]|(?:about|approx|around|roughly|at\s+(?:least|most)|exactly|between"
-    r"|no\s+(?:more|less|fewer)\s+than)\b))",
-    re.IGNORECASE,
+    r"|no\s+(?:more|less|fewer)\s+than)\b))"
 )
 _PRINTED = frozenset({"print", "output", "say", "display"})
 _QUOTED = lazy_pattern(
     r"(?:`(?P<code>[^`]+)`|\"(?P<double>[^\"]+)\"|'(?P<single>[^']+)'|“(?P<curly>[^”]+)”)"
 )
 _NOTHING = lazy_pattern(
-    r"(?:no\s+(?:output|results?|matches|lines|hits)|nothing|empty|blank|none)\b(?:\s*[(,;.].*|\s+if\b.*)?",
-    re.IGNORECASE | re.DOTALL,
+    r"(?is)(?:no\s+(?:output|results?|matches|lines|hits)|nothing|empty|blank|none)\b(?:\s*[(,;.].*|\s+if\b.*)?"
 )
 _LITERAL = lazy_pattern(r"[^\s(),;]{1,60}[.]?")
 _TEXT = lazy_pattern(r"[^\n]{1,80}")
 _NEGATIVE = lazy_pattern(r"-[0-9]{1,12}[.]?")
 _WORD_ONLY = lazy_pattern(r"[a-z]+")
 _EXIT = lazy_pattern(
-    r".{0,60}?\b(?:exits?|exit\s+(?:code|status)|return\s+(?:code|status))\s*(?:code|status)?\s*"
-    r"(?:should\s+be|is|of|with|:|=)?\s*(?:code|status)?\s*(?P<code>[0-9]{1,3})\b(?![.0-9]).{0,60}",
-    re.IGNORECASE | re.DOTALL,
+    r"(?is).{0,60}?\b(?:exits?|exit\s+(?:code|status)|return\s+(?:code|status))\s*(?:code|status)?\s*"
+    r"(?:should\s+be|is|of|with|:|=)?\s*(?:code|status)?\s*(?P<code>[0-9]{1,3})\b(?![.0-9]).{0,60}"
 )
 _FAILS_BEFORE = lazy_pattern(
-    r"(?:should\s+)?fails?\s+(?:before|without)(?:\s+(?:the|this)\s+(?:change|task))?[.]?",
-    re.IGNORECASE,
+    r"(?i)(?:should\s+)?fails?\s+(?:before|without)(?:\s+(?:the|this)\s+(?:change|task))?[.]?"
 )
 _TO = r"(?:should|must|shall|(?:is\s+)?expected\s+to)\s+(?:now\s+)?"
 _WHY = rf"[.]?(?:\s*(?:[:;,(]|{DASH}).*)?"
 _FAILS = lazy_pattern(
-    rf"(?:(?:it|this|the\s+\w+)\s+)?(?:{_TO}(?:fail|error|differ|raise(?=\s+\w*(?:Error|Exception)\b)|exit\s+(?:with\s+)?(?:an?\s+)?(?:error|non-?(?:zero|0)))"
-    rf"|fails|exits?\s+(?:with\s+)?(?:an?\s+)?non-?(?:zero|0))(?:\s+(?:exit\s+)?(?:code|status))?(?:\s+(?:with\s+)?(?:an?\s+)?\w*(?:Error|Exception)\b)?{_WHY}",
-    re.IGNORECASE | re.DOTALL,
+    rf"(?is)(?:(?:it|this|the\s+\w+)\s+)?(?:{_TO}(?:fail|error|differ|raise(?=\s+\w*(?:Error|Exception)\b)|exit\s+(?:with\s+)?(?:an?\s+)?(?:error|non-?(?:zero|0)))"
+    rf"|fails|exits?\s+(?:with\s+)?(?:an?\s+)?non-?(?:zero|0))(?:\s+(?:exit\s+)?(?:code|status))?(?:\s+(?:with\s+)?(?:an?\s+)?\w*(?:Error|Exception)\b)?{_WHY}"
 )
 _ABSENT = lazy_pattern(
-    rf"(?:.{{0,40}}\b)?(?:{_TO}(?:not|never)\s+"
+    rf"(?is)(?:.{{0,40}}\b)?(?:{_TO}(?:not|never)\s+"
     r"(?:match|exist|appear|be\s+(?:found|there|present|in\s+there)|find\s+(?:anything|it|any(?:\s+match(?:es)?)?))"
     rf"|{_TO}(?:match\s+nothing|find\s+(?:nothing|no\s+match(?:es)?)|be\s+(?:gone|removed|absent))"
     r"|(?:expect(?:ed)?:?\s+)?no\s+(?:match(?:es)?|hits)(?:\s+expected)?)"
-    rf"(?:\s+(?:any\s?more|now|any\s+longer))?{_WHY}",
-    re.IGNORECASE | re.DOTALL,
+    rf"(?:\s+(?:any\s?more|now|any\s+longer))?{_WHY}"
 )
-_NO_OUTPUT = lazy_pattern(r"no\s+output(?:\s+expected)?[.]?", re.IGNORECASE)
+_NO_OUTPUT = lazy_pattern(r"(?i)no\s+output(?:\s+expected)?[.]?")
 _EARLIER = lazy_pattern(
-    r"\b(?:before|until|at\s+first|initially|currently|without|unless|if|when|yet)\b", re.IGNORECASE
+    r"(?i)\b(?:before|until|at\s+first|initially|currently|without|unless|if|when|yet)\b"
 )
 _ANY_NUMBER = lazy_pattern(r"(?<![\w.-])[0-9]")
 _PRINTS = lazy_pattern(
-    r"(?:prints|returns|gives|outputs|shows|yields|reports)\s+[~≈]?\s*(?:[2-9]|[0-9]{2})",
-    re.IGNORECASE,
+    r"(?i)(?:prints|returns|gives|outputs|shows|yields|reports)\s+[~≈]?\s*(?:[2-9]|[0-9]{2})"
 )
-_MODAL = lazy_pattern(r"\b(?:should|must|shall|expect(?:ed|s)?)\b|^\s*(?:~|≈|=+>|→)", re.IGNORECASE)
+_MODAL = lazy_pattern(r"(?i)\b(?:should|must|shall|expect(?:ed|s)?)\b|^\s*(?:~|≈|=+>|→)")
 _NO_NUMBER_VERB = lazy_pattern(
-    r"\b(?:should|must|shall)\s+(?:exist|pass|succeed|fail|work|compile|import)\b", re.IGNORECASE
+    r"(?i)\b(?:should|must|shall)\s+(?:exist|pass|succeed|fail|work|compile|import)\b"
 )
 
 

@@ -50,8 +50,7 @@ _STATUS_TEST = lazy_pattern(
 )
 _STATUS_SHOWN = lazy_pattern(r"echo\s+\"?[^\"'$;|&]*\$\{?\?\}?\"?")
 _OUTPUT_LEAD = lazy_pattern(
-    r"(?:the\s+)?(?:(?:expected|example|sample)(?:\s+(?:output|results?))?|outputs?)\s*(?:\([^)]*\)\s*)?:?",
-    re.IGNORECASE,
+    r"(?i)(?:the\s+)?(?:(?:expected|example|sample)(?:\s+(?:output|results?))?|outputs?)\s*(?:\([^)]*\)\s*)?:?"
 )
 
 _WORD = r"""(?:[A-Za-z0-9_./=:@%+,^~?*\[\]-]|"[^"$`\\!\n]*"|'[^'\n]*')++"""
@@ -227,15 +226,14 @@ def _plain_parts(content: str) -> list[ShellPart] | None:
 
 
 _RUN = lazy_pattern(
-    r"(?:\\?\[[ xX]?\\?\]\s*)?(?:\d+[.)]\s*)?[*_]*"
+    r"(?i)(?:\\?\[[ xX]?\\?\]\s*)?(?:\d+[.)]\s*)?[*_]*"
     r"(?:(?:(?:then\s+)?(?:run|execute|commands?|check|verify|test|validate|confirm|ensure|validation)\b[^`:.]{0,60}:?)[*_:]*\s*)?"
     r"(?P<ticks>`+)(?P<code>[^`]+)(?P=ticks)[*_]*"
-    r"\s*(?:(?:still\s+)?(?:passes|succeeds|works|is\s+green|(?:must|should)\s+(?:pass|succeed|work)|exits\s+(?:with\s+)?0))?[.;]?",
-    re.IGNORECASE,
+    r"\s*(?:(?:still\s+)?(?:passes|succeeds|works|is\s+green|(?:must|should)\s+(?:pass|succeed|work)|exits\s+(?:with\s+)?0))?[.;]?"
 )
 _CHECK_OUTPUT = 'to check it, write `# expect: output contains "…"` behind the command'
-_STATED = lazy_pattern(r"[*_]*expected(?:\s+(?:output|result))?[*_]*:[*_]*\s*\S", re.IGNORECASE)
-_EXPECTED = lazy_pattern(r"[*_]*(?:expected|should)\b.*", re.IGNORECASE)
+_STATED = lazy_pattern(r"(?i)[*_]*expected(?:\s+(?:output|result))?[*_]*:[*_]*\s*\S")
+_EXPECTED = lazy_pattern(r"(?i)[*_]*(?:expected|should)\b.*")
 
 
 def read_commands(

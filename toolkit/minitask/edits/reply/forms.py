@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -47,8 +46,7 @@ _EDITS = frozenset({"edits", "edit", "operations"})
 _DIFFS = frozenset({"diff", "patch", "udiff"})
 _MARKDOWN = (".md", ".markdown", ".mdx", ".rst", ".txt")
 _COMPARES = lazy_pattern(
-    r"\b(?:like|as|same|see|similar|also|other|unlike|from|than|after|before|instead|not|both|imports?|uses?)\b",
-    re.IGNORECASE,
+    r"(?i)\b(?:like|as|same|see|similar|also|other|unlike|from|than|after|before|instead|not|both|imports?|uses?)\b"
 )
 """A line above a block with such a word may name another file than the block's."""
 _KEPT_SHARE = 2
@@ -124,7 +122,7 @@ def _check_no_answer(fence: Fence, path: str, request: ReplyContext) -> None:
         raise EditError(message, hint="put the fence around the file's text alone")
 
 
-_AROUND_NAME = lazy_pattern(r"^[\s#*`_]*(?:file(?:name)?:\s*)?[*`_]*|[*`_:\s]+$", re.IGNORECASE)
+_AROUND_NAME = lazy_pattern(r"(?i)^[\s#*`_]*(?:file(?:name)?:\s*)?[*`_]*|[*`_:\s]+$")
 
 
 def _without_command(fence: Fence) -> Fence:

@@ -6,7 +6,6 @@ file, unless the file or the task already has it.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -24,17 +23,15 @@ if TYPE_CHECKING:
 _OLD = r"(?:SEARCH|ORIGINAL|HEAD|FIND|BEFORE|OLD|CURRENT)\b"
 _NEW = r"(?:REPLACE|UPDATED?|NEW|AFTER|MODIFIED|REPLACEMENT|END)\b"
 _OPENING = lazy_pattern(
-    rf"[ \t]*(?:<{{6,}}(?:[ \t]*[A-Za-z].*|[ \t]*)|<{{4,}}[ \t]*{_OLD}.*|-{{4,}}[ \t]*SEARCH\b.*)",
-    re.IGNORECASE,
+    rf"(?i)[ \t]*(?:<{{6,}}(?:[ \t]*[A-Za-z].*|[ \t]*)|<{{4,}}[ \t]*{_OLD}.*|-{{4,}}[ \t]*SEARCH\b.*)"
 )
 _CLOSING = lazy_pattern(
-    rf"[ \t]*(?:>{{6,}}(?:[ \t]*[A-Za-z].*|[ \t]*)|>{{4,}}[ \t]*{_NEW}.*|\+{{4,}}[ \t]*REPLACE\b.*)",
-    re.IGNORECASE,
+    rf"(?i)[ \t]*(?:>{{6,}}(?:[ \t]*[A-Za-z].*|[ \t]*)|>{{4,}}[ \t]*{_NEW}.*|\+{{4,}}[ \t]*REPLACE\b.*)"
 )
-_ESCAPED = lazy_pattern(r"[ \t]*(?:(?:&lt;){5,}|(?:&gt;){5,}).*", re.IGNORECASE)
+_ESCAPED = lazy_pattern(r"(?i)[ \t]*(?:(?:&lt;){5,}|(?:&gt;){5,}).*")
 _DIVIDER = lazy_pattern(r"[ \t]*={5,}[ \t]*")
 _BASE = lazy_pattern(r"[ \t]*\|{6,}.*")
-_START = lazy_pattern(r"[ \t]*:(?:start|end)_line:.*", re.IGNORECASE)
+_START = lazy_pattern(r"(?i)[ \t]*:(?:start|end)_line:.*")
 _RULE = lazy_pattern(r"[ \t]*-{5,}[ \t]*")
 _FORM = "write each block as `<<<<<<< SEARCH`, `=======`, `>>>>>>> REPLACE`"
 _LITERAL = "; where such lines are the file's own text, add the word `whole` after its path"

@@ -6,7 +6,6 @@ followed by the text of one of the file's lines.
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,7 @@ _FORMS = tuple(
 _PROMPT_FORMS = tuple(form for at, form in enumerate(_FORMS) if at != 3)
 """Those forms that lists do not use."""
 _TABLE = lazy_pattern(r"[ \t]*(?P<number>\d{1,6})(?:\t| ?[|│→] ?)")
-_TAB = lazy_pattern(r"[ \t]*(\d{1,6})\t(.*)", re.DOTALL)
+_TAB = lazy_pattern(r"(?s)[ \t]*(\d{1,6})\t(.*)")
 _DATA = (".csv", ".tsv", ".txt", ".md", ".dat", ".tab", ".log")
 _NEW = (
     (_DATA, lazy_pattern(r" {2,}(?P<number>\d{1,6})\t")),

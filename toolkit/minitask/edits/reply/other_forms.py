@@ -176,23 +176,21 @@ def _from_heading(
 
 
 _ITEM = lazy_pattern(
-    r"\W*(?:\d{1,3}[.)]\s+\W*)?(?:(?P<path>[^\s`*:,]+)[`*]*[\s:,]{1,3})?"
+    r"(?i)\W*(?:\d{1,3}[.)]\s+\W*)?(?:(?P<path>[^\s`*:,]+)[`*]*[\s:,]{1,3})?"
     r"(?:(?:lines?|L)\s?(?P<number>\d{1,7})(?P<span>\s*(?:-|\u2013|to)\s*\d+)?[*`]*\s*[:,\u2013\u2014-]\s*"
     r"(?P<instruction>(?:change|replace|remove|delete|add|insert)\b.+)"
-    r"|(?P<label>(?:change|replace|remove|delete|add|insert)\s*:.*))",
-    re.IGNORECASE,
+    r"|(?P<label>(?:change|replace|remove|delete|add|insert)\s*:.*))"
 )
 _QUOTED = (
     r"(?:`(?P<{0}1>[^`]+)`|\[(?P<{0}2>[^\[\]]+)\]|\"(?P<{0}3>[^\"]+)\"|'(?P<{0}4>[^']+)'"
     r"|\u201c(?P<{0}5>[^\u201c\u201d]+)\u201d)"
 )
 _CHANGE = lazy_pattern(
-    rf"(?:change|replace)\s*:?\s*{_QUOTED.format('old')}\s*(?:to|with|by|->|\u2192)\s*{_QUOTED.format('new')}"
-    r"(?P<rest>[^`\[\"\u201c]*)",
-    re.IGNORECASE,
+    rf"(?i)(?:change|replace)\s*:?\s*{_QUOTED.format('old')}\s*(?:to|with|by|->|\u2192)\s*{_QUOTED.format('new')}"
+    r"(?P<rest>[^`\[\"\u201c]*)"
 )
 _REMOVE = lazy_pattern(
-    rf"(?:remove|delete)\s*:?\s*{_QUOTED.format('old')}(?P<rest>[^`\[\"\u201c]*)", re.IGNORECASE
+    rf"(?i)(?:remove|delete)\s*:?\s*{_QUOTED.format('old')}(?P<rest>[^`\[\"\u201c]*)"
 )
 _BLOCKS_FORM = "write edits as a fence `path=…` with SEARCH/REPLACE blocks"
 _SHORT_LEAD = 3

@@ -5,7 +5,6 @@ A reply is applied whole or not at all, so an edit in an unread form is an error
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from minitask.edits.grammar import paths_written
@@ -97,18 +96,18 @@ def _stripped(line: str) -> str:
 
 
 _TAKES_BACK = lazy_pattern(
-    r"(?:^|[.!?]\s+)\W*(?:(?:oh|hm+|but|no)\W+)*(?:wait\b(?!\s+(?:for|until|till|on|at|a)\b)"
+    r"(?i)(?:^|[.!?]\s+)\W*(?:(?:oh|hm+|but|no)\W+)*(?:wait\b(?!\s+(?:for|until|till|on|at|a)\b)"
     r"|scratch that\b|on second thoughts?\b|oops\b|actually,?\s+(?:that|this|it|i|the (?:above|first|previous|last))\b"
     r"|(?:please\s+)?(?:ignore|disregard|forget)\s+(?:(?:the|that|this|my|what)\s+)?(?:above|previous|earlier|last"
     r"|first|edit|block|change|it|that|is)\b"
     r"|(?:or,?\s+)?(?:alternativ(?:ely|ement|amente)\b|as an alternative\b|(?:或者|また(?:は|、))[，、,:：])"
     r"|alternativ\w*(?:\s+\w+)?\W*(?::|$)|or,?\s+(?:if you (?:prefer|like|want)|you (?:can|could)|simply)\b"
     r"|(?:another|a second|the other) (?:option|approach|way|solution|possibility)\b"
-    r"|(?:option|approach|alternative|variant|solution) (?:[b-e]|[2-9]|two)\b\W*(?:[:(\u2013\u2014-]|$))",
-    re.IGNORECASE,
+    r"|(?:option|approach|alternative|variant|solution) (?:[b-e]|[2-9]|two)\b\W*(?:[:(\u2013\u2014-]|$))"
 )
 _ANEW = lazy_pattern(
-    r"[\W_]*(?:or|oder(?: so)?|o(?: bien)?|ou(?: bien)?|eller|或者?|または|или|better(?: yet| still)?|besser(?: so)?"
+    r"(?i)[\W_]*(?:or|oder(?: so)?|o(?: bien)?|ou(?: bien)?|eller|或者?|または|или|better(?: yet| still)?"
+    r"|besser(?: so)?"
     r"|correct(?:ion|ed(?: (?:version|edit|code))?)|(?:revised|fixed|improved)(?: (?:version|edit|code))?"
     r"|final (?:version|edit|answer)|preferred|recommended(?: instead)?|instead|try again"
     r"|(?:second|another|other) (?:attempt|try|version|variant|option|approach|way|solution)"
@@ -122,12 +121,11 @@ _ANEW = lazy_pattern(
     r"|(?:the|that|my) (?:\w+ )?(?:edit|block|change|version|code|attempt)(?: above)? (?:is|was) (?:wrong|incorrect)"
     r"|the (?:above|previous|first) (?:edit|block|change|version) should not|i made an? (?:error|mistake)"
     r"|actually,? no\b"
-    r"|(?:edit: )?(?:use|apply) (?:this|the following|it)(?: one| version| edit)?(?: instead\b|\W*$)|等等|更好|不对).*",
-    re.IGNORECASE,
+    r"|(?:edit: )?(?:use|apply) (?:this|the following|it)(?: one| version| edit)?(?: instead\b|\W*$)|等等|更好|不对).*"
 )
 """A line between two edits of a file that makes the second one an alternative or a correction of the first."""
-_ASKS = lazy_pattern(r"[\s*#]*(?:human|user)\s*\**:", re.IGNORECASE)
-_ANSWERS = lazy_pattern(r"[\s*#]*(?:assistant|ai)\s*\**:", re.IGNORECASE)
+_ASKS = lazy_pattern(r"(?i)[\s*#]*(?:human|user)\s*\**:")
+_ANSWERS = lazy_pattern(r"(?i)[\s*#]*(?:assistant|ai)\s*\**:")
 """Lines at which the model itself wrote a further question, and answered it."""
 _NAMES = "answer output response solution result final final_answer code change changes edit edits file files"
 _NEUTRAL = frozenset(_NAMES.split())
@@ -183,27 +181,25 @@ def _tags_around(lines: Sequence[str]) -> dict[int, str]:
 
 
 _CALLS = lazy_pattern(
-    r"\s*(?:<(?:tool_call|tool_use|function_calls?|invoke|function=|\|tool_call|\|python_tag)|\[TOOL_CALLS\]"
+    r"(?i)\s*(?:<(?:tool_call|tool_use|function_calls?|invoke|function=|\|tool_call|\|python_tag)|\[TOOL_CALLS\]"
     r"|\(a call of the tool "
     r"|(?:<\w[^<>]*>\s*)?<(?:search|old_?str(?:ing)?|old_?text)>"
-    r"|\{.*\"(?:arguments|old_?str(?:ing)?|new_?str(?:ing)?|search|replace)\"\s*:)",
-    re.IGNORECASE,
+    r"|\{.*\"(?:arguments|old_?str(?:ing)?|new_?str(?:ing)?|search|replace)\"\s*:)"
 )
 _PATCH = lazy_pattern(
     r"\s*(?:@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@.*|\*\*\* (?:Begin|End) Patch|\*\*\* (?:Add|Update|Delete) File: .*)"
 )
 _GOES_ON = lazy_pattern(
-    r"\bto be continued\b|\bpart (?:1|one) of (?:\d|two|three)\b|\bleft for you\b"
+    r"(?i)\bto be continued\b|\bpart (?:1|one) of (?:\d|two|three)\b|\bleft for you\b"
     r"|\b(?:in|with) (?:the|my) (?:next|following|second) (?:message|reply|response|answer)\b"
     r"|\bI(?:'|\u2019)?(?:ll| will) (?:do|make|send|provide|add|write) the (?:other|second|remaining|rest|next)\b"
     r"|\b(?:other|remaining) (?:changes?|edits?|files?) (?:must|need to|has to|have to) be (?:made|done)\b"
-    r"|\byou(?:'|\u2019)?(?:ll| will)? (?:still )?(?:need|have) to (?:make|apply|do) the (?:other|remaining|rest)\b",
-    re.IGNORECASE,
+    r"|\byou(?:'|\u2019)?(?:ll| will)? (?:still )?(?:need|have) to (?:make|apply|do) the (?:other|remaining|rest)\b"
 )
 _TELLS = lazy_pattern(
-    r"(?:[-*+]\s+|\d+[.)]\s+)?(?:(?:also|then|next|now|and|finally|second(?:ly)?|please|in `[^`]+`|on line \d+),?\s+)*"
-    r"(?:change|replace|rename|update|set)\s+`(?P<old>[^`]{3,})`\s+(?:to|with|by|into)\s+`(?P<new>[^`]{3,})`[.!]?",
-    re.IGNORECASE,
+    r"(?i)(?:[-*+]\s+|\d+[.)]\s+)?(?:(?:also|then|next|now|and|finally|second(?:ly)?|please|in `[^`]+`"
+    r"|on line \d+),?\s+)*"
+    r"(?:change|replace|rename|update|set)\s+`(?P<old>[^`]{3,})`\s+(?:to|with|by|into)\s+`(?P<new>[^`]{3,})`[.!]?"
 )
 
 

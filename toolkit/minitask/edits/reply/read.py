@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
 
 
 _ABOUT_SAME = lazy_pattern(
-    r"\b(?:same|identical|cop(?:y|ies)|sync\w*|mirror\w*|duplicat\w*|replac\w+)\b", re.IGNORECASE
+    r"(?i)\b(?:same|identical|cop(?:y|ies)|sync\w*|mirror\w*|duplicat\w*|replac\w+)\b"
 )
 
 

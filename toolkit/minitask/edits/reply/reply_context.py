@@ -93,25 +93,22 @@ class ReplyContext(Struct, frozen=True):
 
 
 _KEY = lazy_pattern(
-    r"(?:^|[\s{,(])(?:path|file|file_?name|file_?path|title|name)\s*[=:]\s*"
-    r"(?P<value>\"(?:[^\"\\]|\\.)*\"|'[^']*'|`[^`]*`|[^\s}]+)(?P<rest>.*)",
-    re.IGNORECASE | re.DOTALL,
+    r"(?is)(?:^|[\s{,(])(?:path|file|file_?name|file_?path|title|name)\s*[=:]\s*"
+    r"(?P<value>\"(?:[^\"\\]|\\.)*\"|'[^']*'|`[^`]*`|[^\s}]+)(?P<rest>.*)"
 )
 _LANGUAGE_PATH = lazy_pattern(r"[A-Za-z0-9_+#.-]*:(?P<path>\S.*)")
 _LABEL = lazy_pattern(
-    r"(?:\d+[.)]\s*|[-*+•]\s+)?(?:(?:the\s+)?(?:new |updated |modified |edited |full |complete )*"
+    r"(?i)(?:\d+[.)]\s*|[-*+•]\s+)?(?:(?:the\s+)?(?:new |updated |modified |edited |full |complete )*"
     r"(?:file(?:\s?name|\s?path)?|path|create|update|edit|modify|updated|created|modified|文件(?:名|路径)?|路径|檔案|ファイル名?|파일"
-    r"|файл|datei|pfad|fichier|chemin|archivo|ruta|arquivo|percorso|bestand|plik)\s*(?:[:=]|\s)\s*)?",
-    re.IGNORECASE,
+    r"|файл|datei|pfad|fichier|chemin|archivo|ruta|arquivo|percorso|bestand|plik)\s*(?:[:=]|\s)\s*)?"
 )
 _REMARK = lazy_pattern(
     r"\s*[(\[](?:[\w ]*\b)?(?:new|created?|updated?|edit(?:ed)?|modified|whole|full|complete)\b[\w ]*[)\]]$"
 )
 _RANGE = lazy_pattern(r"(?P<path>.*[^:\d]):L?\d+(?:-L?\d+)?(?:,\d+(?:-\d+)?)*")
 _COMMENT = lazy_pattern(
-    r"\s*(?:#+|//+!?|--|;+|%+|/\*+|<!--|\"\"\"|'''|\{-|\(\*)\s*(?:file(?:\s?name|\s?path)?\s*[:=]\s*|path\s*[:=]\s*)?"
-    r"(?P<path>[^\s*]+)\s*(?:\*+/|-->|\"\"\"|'''|-\}|\*\))?\s*",
-    re.IGNORECASE,
+    r"(?i)\s*(?:#+|//+!?|--|;+|%+|/\*+|<!--|\"\"\"|'''|\{-|\(\*)\s*(?:file(?:\s?name|\s?path)?\s*[:=]\s*|path\s*[:=]\s*)?"
+    r"(?P<path>[^\s*]+)\s*(?:\*+/|-->|\"\"\"|'''|-\}|\*\))?\s*"
 )
 _DRIVE = lazy_pattern(r"[A-Za-z]:(?=/)")
 _PATHLIKE = lazy_pattern(r"(?:[\w.@+-]+/)*[\w.@+-]*\.[A-Za-z]\w{0,9}|(?:[\w.@+-]+/)+[\w.@+-]+")

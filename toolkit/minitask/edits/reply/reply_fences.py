@@ -7,7 +7,6 @@ read whole if there is only one way to do so.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -31,9 +30,9 @@ _NAMES = (
     r"|ant:?thinking|(?:inner|internal)_(?:monologue|thoughts)|brainstorm(?:ing)?|chain_of_thought"
 )
 _OPENING = lazy_pattern(
-    rf"[ \t]*(?:<({_NAMES})>|\[(THINK)\]|◁(think)▷|<\|begin_of_(thought)\|>)", re.IGNORECASE
+    rf"(?i)[ \t]*(?:<({_NAMES})>|\[(THINK)\]|◁(think)▷|<\|begin_of_(thought)\|>)"
 )
-_CLOSING = lazy_pattern(rf"</(?:{_NAMES})>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>", re.IGNORECASE)
+_CLOSING = lazy_pattern(rf"(?i)</(?:{_NAMES})>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>")
 _END_TOKENS = lazy_pattern(
     r"(?:\s*(?:<\|(?:im_end|end|return|endoftext|eot_id|eom_id|end_of_text)\|>|</s>|<end_of_turn>))+\s*\Z"
 )
@@ -46,7 +45,7 @@ _CHANNEL = lazy_pattern(
     r"(?:<\|start\|>\s*\w*\s*)?<\|channel\|>\s*(\w+)[^<]*?(?:<\|constrain\|>[^<]*)?<\|message\|>"
 )
 _CHANNEL_END = lazy_pattern(r"<\|(?:end|return|call|start|channel)\|>")
-_PLAIN_CHANNELS = lazy_pattern(r"\s*analysis(?=\S).*assistantfinal", re.DOTALL)
+_PLAIN_CHANNELS = lazy_pattern(r"(?s)\s*analysis(?=\S).*assistantfinal")
 
 
 def answer_of(reply: str) -> str:
@@ -162,9 +161,7 @@ def _blanked_above(lines: list[str], at: int) -> int:
 
 _END = "END-OF-REPLY"
 _LONGER = "write a longer fence (````) around a file that holds fences"
-_TICKED_PATH = lazy_pattern(
-    r"^(?P<bar> {0,3}`{3,}[^`\n]*?[ =])`(?P<path>[^`\n]+)`[ ]*$", re.MULTILINE
-)
+_TICKED_PATH = lazy_pattern(r"(?m)^(?P<bar> {0,3}`{3,}[^`\n]*?[ =])`(?P<path>[^`\n]+)`[ ]*$")
 """A path in backticks in an info string, where CommonMark allows none."""
 _WRAPPERS = frozenset({"", "markdown", "md", "text", "txt", "plaintext", "reply", "answer"})
 

@@ -40,15 +40,14 @@ if TYPE_CHECKING:
     from minitask.edits.script_model import Change, Edit
 
 _MOST_LINES = 20_000
-_ABOUT_MARK = lazy_pattern(r"\bBOM\b|byte[- ]order", 2)
+_ABOUT_MARK = lazy_pattern(r"(?i)\bBOM\b|byte[- ]order")
 _ABOUT_ENDS = lazy_pattern(
-    r"\b(?:new)?line[- ]?(?:end|break|feed)\w*|\bnewline|\bend of (?:the )?file|\b(?:CRLF|CR|LF|EOL|dos2unix)\b",
-    2,
+    r"(?i)\b(?:new)?line[- ]?(?:end|break|feed)\w*|\bnewline|\bend of (?:the )?file|\b(?:CRLF|CR|LF|EOL|dos2unix)\b"
 )
 _ABOUT_SPACE = lazy_pattern(
-    r"\bwhite[- ]?space|\btrailing\b|\bstrip\w*|\btrim\w*|\bformat|\blint", 2
+    r"(?i)\bwhite[- ]?space|\btrailing\b|\bstrip\w*|\btrim\w*|\bformat|\blint"
 )
-_ABOUT_ACCENTS = lazy_pattern(r"\bunicode|\bnormali[sz]|\bNF[CDK]|\baccent|\bcompos", 2)
+_ABOUT_ACCENTS = lazy_pattern(r"(?i)\bunicode|\bnormali[sz]|\bNF[CDK]|\baccent|\bcompos")
 
 
 def with_base_lines(edit: Edit, request: ReplyContext) -> Edit:

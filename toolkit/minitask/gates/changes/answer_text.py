@@ -40,27 +40,25 @@ _DID = (
     r"|adjusted|corrected|done|implemented|renamed|moved|only|did)\b"
 )
 _OPENS = lazy_pattern(
-    rf"(?:sure|certainly|of course|absolutely|got it|no problem|understood|alright)[!,.:].*"
+    rf"(?i)(?:sure|certainly|of course|absolutely|got it|no problem|understood|alright)[!,.:].*"
     rf"|(?:ok(?:ay)?|great|done)[!,.:].*|(?:here(?:['’]s| is| are)|below is|this is|these are) {_THING}.*"
     rf"|(?:the )?(?:updated|complete|full|modified|corrected|revised|new|final) {_THING}[^.!?]*:"
     rf"|i(?:['’]ve| have|['’]ll| will)? (?:now |just |also )?{_DID}.*|as (?:you )?(?:asked|requested|instructed)\b.*"
     r"|(?:voici|hier ist|hier sind|aquí (?:está|tienes)|aqui está|ecco|oto|вот) .*"
-    r"|(?:以下|这是|更新后|以下は|다음은).*",
-    2,
+    r"|(?:以下|这是|更新后|以下は|다음은).*"
 )
 _CLOSES = lazy_pattern(
-    rf"(?:please )?let me know\b.*|(?:i )?hope (?:this|that|it) helps.*|feel free to .*|is there anything else.*"
+    rf"(?i)(?:please )?let me know\b.*|(?:i )?hope (?:this|that|it) helps.*|feel free to .*|is there anything else.*"
     rf"|i(?:['’]ve| have)? (?:now |just |also |not )?{_DID}.*|as (?:you )?(?:asked|requested|instructed)\b.*"
     r"|(?:all|everything) (?:else|other \w+) (?:is|are|was|were|stays|remains?|has been|have been) .*"
     r"|(?:the|this) (?:change|edit|update|value|file|rest)\b.* (?:is|are|has been|have been|was|were) .*"
     r"|(?:this|that) (?:change|edit|update|file|version|code) .*|(?:explanation|summary|changes(?: made)?|notes?)\s*:.*"
-    r"|.*\b(?:as you (?:asked|requested)|let me know if)\b.*",
-    2,
+    r"|.*\b(?:as you (?:asked|requested)|let me know if)\b.*"
 )
 _SENTENCE = lazy_pattern(
     r"[A-Z][\w'’]*[!,]?(?: +[\w'’`\"./-]+[,;:!.]?){2,}[.:!?]?|[^\W\d_a-zA-Z][^={};<>]*[。：！？.:!?]"
 )
-_BLOCK_COMMENT = lazy_pattern(r"/\*.*?\*/|<!--.*?-->|\"\"\".*?\"\"\"|'''.*?'''", 16)
+_BLOCK_COMMENT = lazy_pattern(r"(?s)/\*.*?\*/|<!--.*?-->|\"\"\".*?\"\"\"|'''.*?'''")
 _PARSED = frozenset(
     {".py", ".pyi", ".js", ".mjs", ".cjs", ".jsx", ".go", ".rs", ".java", ".json", ".toml"}
 )
@@ -85,7 +83,7 @@ def find_answer_text(proposal: FileChange, *, spec: Spec) -> Iterator[LintError]
 
 
 _NOTHING = frozenset({"None", "null", "undefined", "nil", "NaN", "[object Object]"})
-_TWICE = lazy_pattern(r"\b(?:twice|duplicat\w*|cop(?:y|ies|ied)|repeat\w*|again|times|same)\b", 2)
+_TWICE = lazy_pattern(r"(?i)\b(?:twice|duplicat\w*|cop(?:y|ies|ied)|repeat\w*|again|times|same)\b")
 
 
 def _new_fault(proposal: FileChange, spec_text: str) -> str:
@@ -147,22 +145,19 @@ def _until_known(rows: Sequence[tuple[int, str]], had: frozenset[str]) -> Sequen
 
 # Tags and keys in which replies wrap a file's content.
 _ENVELOPE = lazy_pattern(
-    r"</?[\w:-]*(?:file|content|path|tool|function|parameter|invoke|answer|output|response|result|artifact|argument)[\w:-]*"
-    r"(?:\s[^<>]*)?>.*|(?:path|file|file_?name|file_?path)\s*(?::(?!:)|=)\s*\S+|(?:content|code|text|body)\s*:\s*[|>][-+]?",
-    2,
+    r"(?i)</?[\w:-]*(?:file|content|path|tool|function|parameter|invoke|answer|output|response|result|artifact|argument)[\w:-]*"
+    r"(?:\s[^<>]*)?>.*|(?:path|file|file_?name|file_?path)\s*(?::(?!:)|=)\s*\S+|(?:content|code|text|body)\s*:\s*[|>][-+]?"
 )
 # End-of-turn tokens of models, which some servers leave in the text.
 _TOKEN = lazy_pattern(
-    r"<[|｜][\w▁ -]{2,40}[|｜]>|\[/?INST\]|<(?:end|start)_of_turn>(?:model|user)?|<eos>|</s>"
-    r"|%%(?:write)?file\s+\S+|\*{3} ?end of (?:file|patch)|</?(?:think|thinking|reasoning|antthinking)>",
-    2,
+    r"(?i)<[|｜][\w▁ -]{2,40}[|｜]>|\[/?INST\]|<(?:end|start)_of_turn>(?:model|user)?|<eos>|</s>"
+    r"|%%(?:write)?file\s+\S+|\*{3} ?end of (?:file|patch)|</?(?:think|thinking|reasoning|antthinking)>"
 )
 _FRAME = lazy_pattern(
-    r"EOF|(?:[-=#*/<]{2,}\s*)?(?:end|begin(?:ning)?|start)(?: of)?(?: file)?(?: ?: ?\S+)?\s*[-=#*/>]{2,}"
+    r"(?i)EOF|(?:[-=#*/<]{2,}\s*)?(?:end|begin(?:ning)?|start)(?: of)?(?: file)?(?: ?: ?\S+)?\s*[-=#*/>]{2,}"
     r"|[-=#*/<]{2,}\s*(?:end|begin(?:ning)?|start)(?: of)?(?: file)?(?: ?: ?\S+)?"
     r"|</?(?:code|pre)(?:\s[^<>]*)?>|text|markdown|plaintext|python|javascript|typescript|yaml|toml|json|ini|csv|sql|html|css"
-    r"|bash|shell|dockerfile|makefile|rust",
-    2,
+    r"|bash|shell|dockerfile|makefile|rust"
 )
 """Lines that open or close a listing of a file, or name its language."""
 
@@ -229,21 +224,20 @@ def _is_beside(proposal: FileChange, *, at_end: bool) -> bool:
 
 
 _OWN = lazy_pattern(
-    r"(?:please )?let me know\b|i(?:['’]ve| have)? |(?:i )?hope |.*\bas you (?:asked|requested)\b",
-    2,
+    r"(?i)(?:please )?let me know\b|i(?:['’]ve| have)? |(?:i )?hope |.*\bas you (?:asked|requested)\b"
 )
 
 LONGEST = 40
 """Highest number of lines with a letter or digit in a file that counts as short."""
 _ADDS = lazy_pattern(
-    r"\b(?:add(?:s|ed|ing)?|append\w*|insert\w*|extend\w*|includ(?:e|es|ing))\b", 2
+    r"(?i)\b(?:add(?:s|ed|ing)?|append\w*|insert\w*|extend\w*|includ(?:e|es|ing))\b"
 )
 _IMPORTS = lazy_pattern(r"(?:from\s+\S+\s+import|import|use|using|require|#include|package)\b")
 _VALUE = lazy_pattern(r"(?:export\s+|(?:const|let|var)\s+)?([\w.-]+)\s*(?::[^=]*)?[:=]")
 _MEANT = lazy_pattern(
-    r"\b(?:remov\w+|drop\w*|delet\w+|gone|los(?:e|es|t|ing)|replac\w+|inten\w+|meant|deliberate\w*|purpose|no longer"
-    r"|not needed|obsolete|unused|superseded|redundant|rewr\w+|simplif\w+)\b",
-    2,
+    r"(?i)\b(?:remov\w+|drop\w*|delet\w+|gone|los(?:e|es|t|ing)|replac\w+|inten\w+|meant|deliberate\w*|purpose"
+    r"|no longer"
+    r"|not needed|obsolete|unused|superseded|redundant|rewr\w+|simplif\w+)\b"
 )
 
 

@@ -33,14 +33,13 @@ _LEAST, _NEARLY_ALL = 3, 0.8
 _TELLING = 8
 """Limits: lines of a judged file, lines and share of a file-wide change, letters of a copied end."""
 _ABOUT_FORM = lazy_pattern(
-    r"\b(?:(?:re-?)?format\w*|indent\w*|tabs?|spac(?:e|es|ing)|white-?space|blank lines?|style|lint\w*|prettier|black"
+    r"(?i)\b(?:(?:re-?)?format\w*|indent\w*|tabs?|spac(?:e|es|ing)|white-?space|blank lines?|style|lint\w*"
+    r"|prettier|black"
     r"|ruff|gofmt|tidy|pretty\w*|beautif\w+|align\w*|(?:un)?wrap\w*|nest\w*|convert\w*|port|translat\w+|rewrit\w+|layout"
-    r"|paragraphs?|sort\w*|(?:re-?)?order\w*|move[ds]?|revers\w+|arrange\w*|group\w*|upper-?\w*|lower-?\w*|case|capital\w*|renam\w+)\b",
-    2,
+    r"|paragraphs?|sort\w*|(?:re-?)?order\w*|move[ds]?|revers\w+|arrange\w*|group\w*|upper-?\w*|lower-?\w*|case|capital\w*|renam\w+)\b"
 )
 _ABOUT_COPIES = lazy_pattern(
-    r"\b(?:twice|duplicat\w*|cop(?:y|ies|ied)|repeat\w*|clone\w*|again|double[ds]?|times|another|second|more)\b",
-    2,
+    r"(?i)\b(?:twice|duplicat\w*|cop(?:y|ies|ied)|repeat\w*|clone\w*|again|double[ds]?|times|another|second|more)\b"
 )
 _DOTS = lazy_pattern(r"\s*(?:\.{3,}|…+|[(\[（【〔][^\x21-\x7e]*[)\]）】〕])\s*")
 _REMEDY = "reply with edits of the lines that change, or if that is meant, say in a line that {path} is meant to be so"
@@ -79,9 +78,8 @@ def find_retyped(proposal: FileChange, *, spec: Spec) -> LintError | None:
 
 
 _ABOUT_INDENTATION = lazy_pattern(
-    r"\b(?:(?:re-?)?format\w*|(?:re-?|un)?indent\w*|tabs?|spac(?:es|ing)|white-?space|prettier|black|ruff|gofmt|rustfmt|minif\w*"
-    r"|align\w*|style)\b",
-    2,
+    r"(?i)\b(?:(?:re-?)?format\w*|(?:re-?|un)?indent\w*|tabs?|spac(?:es|ing)|white-?space|prettier|black|ruff|gofmt|rustfmt|minif\w*"
+    r"|align\w*|style)\b"
 )
 _INDENTED = 10
 """Fewest indented lines of a file whose indentation is lost or of another kind."""

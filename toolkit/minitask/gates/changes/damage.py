@@ -12,7 +12,7 @@ from minitask.gates.result import FileChange, GateResult, LintError
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
-_MARKER = lazy_pattern(r"^(<{7}|>{7}|\|{7})(?!\1)(?: .*)?\r?$", 8)
+_MARKER = lazy_pattern(r"(?m)^(<{7}|>{7}|\|{7})(?!\1)(?: .*)?\r?$")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _BINARY_SUFFIXES = """
 .png .jpg .jpeg .gif .ico .webp .bmp .tiff .pdf .zip .gz .tgz .xz .bz2 .7z .tar .zst .jar .class .pyc .so .dll .dylib

@@ -18,9 +18,8 @@ _MOST_LINES = 5_000
 _LEAST_PLACES, _LEAST_LINES = 3, 4
 """Fewest places and lines at which comments go, and the code around them stays."""
 _ABOUT_COMMENTS = lazy_pattern(
-    r"\b(?:comments?|commented|doc\w*|jsdoc|clean\w*|tidy|licen[cs]\w*|header|copyright|typos?|spelling|remarks?|notes?|todos?"
-    r"|noqa|eslint\w*|lint\w*|pylint|annotations?|pragmas?|directives?|translat\w+|rewrit\w+|rewrote|minif\w+)\b",
-    2,
+    r"(?i)\b(?:comments?|commented|doc\w*|jsdoc|clean\w*|tidy|licen[cs]\w*|header|copyright|typos?|spelling|remarks?|notes?|todos?"
+    r"|noqa|eslint\w*|lint\w*|pylint|annotations?|pragmas?|directives?|translat\w+|rewrit\w+|rewrote|minif\w+)\b"
 )
 
 

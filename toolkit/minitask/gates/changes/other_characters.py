@@ -19,15 +19,13 @@ from minitask.patterns import lazy_pattern
 _ALIKE = 0.5
 _WIDEST = 500  # characters of a line that are compared
 _ABOUT_CHARACTERS = lazy_pattern(
-    r"\b(?:quot\w+|apostroph\w+|dash\w*|hyphen\w*|typograph\w+|entit\w+|escap\w+|nbsp|non-?breaking|unicode|ascii|characters?"
-    r"|encod\w*|symbols?|punctuation|html|xml|translat\w+|convert\w*|ellips\w+|sanitiz\w+|format\w*|accents?|umlauts?)\b",
-    2,
+    r"(?i)\b(?:quot\w+|apostroph\w+|dash\w*|hyphen\w*|typograph\w+|entit\w+|escap\w+|nbsp|non-?breaking|unicode|ascii|characters?"
+    r"|encod\w*|symbols?|punctuation|html|xml|translat\w+|convert\w*|ellips\w+|sanitiz\w+|format\w*|accents?|umlauts?)\b"
 )
 _ABOUT_WRITING = lazy_pattern(
-    r"\b(?:typos?|spell\w*|misspell\w*|grammar|wording|language|locali[sz]\w+|i18n|regex\w*|regular expressions?"
+    r"(?i)\b(?:typos?|spell\w*|misspell\w*|grammar|wording|language|locali[sz]\w+|i18n|regex\w*|regular expressions?"
     r"|patterns?|backslash\w*|emojis?|icons?|links?|urls?|diacritic\w*|normali[sz]\w+|warnings?"
-    r"|raw strings?|lint\w*)\b|\\",
-    2,
+    r"|raw strings?|lint\w*)\b|\\"
 )
 _PLAIN = str.maketrans(
     {
@@ -46,7 +44,7 @@ _MARKS = "\"',;:`()"
 _QUOTED = lazy_pattern(r"\\([\"'])")
 _PRIVATE = lazy_pattern(r"[\ue000-\uf8ff] ?")
 _WIDE = str.maketrans({"\u3002": ".", "\u3001": ",", "\\": None})
-_NUMBER = lazy_pattern(r"(?<![\w.-])\d+(?:\.\d+|\d{15})(?![\w.-])", 2)
+_NUMBER = lazy_pattern(r"(?i)(?<![\w.-])\d+(?:\.\d+|\d{15})(?![\w.-])")
 _DIGEST = lazy_pattern(
     r"(?<![\w+/=])(?:[0-9a-f]{32,}|[0-9A-F]{32,}|[A-Za-z0-9+/]{40,}={0,2})(?![\w+/=])"
 )

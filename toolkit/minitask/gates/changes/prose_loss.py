@@ -32,9 +32,8 @@ _SIMILAR, _KEPT, _RESTATED, _NEARLY_ALL = 0.5, 0.6, 0.4, 0.8
 """Shares of words: of similar lines, of a replacement, of a shorter restatement, and of text that is kept."""
 _HEADING = lazy_pattern(r"(?:#{1,6}|={1,6}|\*{1,8})\s+\S")
 _FORMATS = lazy_pattern(
-    r"\b(?:convert\w*|turn\w*|wrap\w*|quot\w+|bullets?|number(?:ed|ing|s)?|prefix\w*|suffix\w*|format\w*|table|html|csv|json|xml"
-    r"|markdown|each|every|all|comment(?:ed|s|ing)? out|list|indent\w*|escape\w*)\b",
-    2,
+    r"(?i)\b(?:convert\w*|turn\w*|wrap\w*|quot\w+|bullets?|number(?:ed|ing|s)?|prefix\w*|suffix\w*|format\w*|table|html|csv|json|xml"
+    r"|markdown|each|every|all|comment(?:ed|s|ing)? out|list|indent\w*|escape\w*)\b"
 )
 _MARKS = (">", "|", "+")
 

@@ -12,7 +12,7 @@ from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
-_ABOUT_TYPES = lazy_pattern(r"\b(?:strings?|quot\w+|texts?|types?|convert\w*|schema)\b", 2)
+_ABOUT_TYPES = lazy_pattern(r"(?i)\b(?:strings?|quot\w+|texts?|types?|convert\w*|schema)\b")
 _NUMBER = lazy_pattern(r"-?\d+(?:\.\d+)?|true|false")
 _DEEPEST = 50
 

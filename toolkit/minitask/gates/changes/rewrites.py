@@ -117,7 +117,7 @@ def _find_certain(proposal: FileChange, spec: Spec, explanation: str) -> LintErr
 
 _DATA = frozenset({".json", ".toml", ".yaml", ".yml"})
 _RULE = lazy_pattern(r"(?:\A|(?<=[{};]))([^{};]+)\{([^{}]*)\}")
-_COMMENT = lazy_pattern(r"/\*.*?\*/", 16)
+_COMMENT = lazy_pattern(r"(?s)/\*.*?\*/")
 _VALUE = (
     r"(?:None|null|undefined|nil|0|1|-1|false|False|true|True|\"\"|''|\[\]|\{\}|\(\)"
     r"|(?:Ok|Some)\((?:\(\)|0|None)?\))"

@@ -17,16 +17,14 @@ _END = lazy_pattern(
 _TOKEN = lazy_pattern(r"<[|｜][^<>|｜]{1,40}[|｜]>|<(?:start|end)_of_turn>")
 _QUOTES = "\"'`"
 _CALL_TAG = lazy_pattern(
-    r"</(parameter|invoke|(?:antml:)?function_calls|tool_call|tool_use|file_text|(?:new|old)_str(?:ing)?|write_to_file"
-    r"|replace_in_file|apply_diff|arg_value|write_file|create_file|edit_file|content|diff|replace)>",
-    2,
+    r"(?i)</(parameter|invoke|(?:antml:)?function_calls|tool_call|tool_use|file_text|(?:new|old)_str(?:ing)?|write_to_file"
+    r"|replace_in_file|apply_diff|arg_value|write_file|create_file|edit_file|content|diff|replace)>"
 )
 _NOTICE = lazy_pattern(
-    r"[(\[<]+\s*(?:showing lines? \d+(?:\s?[-–]\s?\d+)? of \d+\b.*"
+    r"(?i)[(\[<]+\s*(?:showing lines? \d+(?:\s?[-–]\s?\d+)? of \d+\b.*"
     r"|(?:\.{3}|…)?\s*\d+ (?:more )?(?:characters?|chars|lines|bytes) (?:truncated|omitted|clipped|not shown)\b.*"
     r"|(?:response|output|file|content|text) (?:was )?(?:clipped|truncated)\b.*|(?:\.{3}|…)\s*truncated)\s*[)\]>]+"
-    r"|(?:\.{3}|…)\s*[\[(]\s*truncated\s*[\])]",
-    2,
+    r"|(?:\.{3}|…)\s*[\[(]\s*truncated\s*[\])]"
 )
 _CITATION = lazy_pattern(
     r"\ue200cite\ue202[^\ue201]{0,200}\ue201?|【\d{1,4}(?::\d{1,4})?†[^】\n]{0,80}】|:?contentReference\[oaicite:\d+\](?:\{[^}\n]{0,40}\})?"

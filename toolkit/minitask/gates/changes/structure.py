@@ -58,21 +58,19 @@ _CONTAINERS = (
     " details template script style title textarea label h1 h2 h3 h4 a em strong code pre"
 )
 _TAG = lazy_pattern(
-    rf"<(/?)({'|'.join(_CONTAINERS.split())})(?=[\s>/])((?:\"[^\"]*\"|'[^']*'|[^<>\"'])*)>",
-    re.IGNORECASE,
+    rf"(?i)<(/?)({'|'.join(_CONTAINERS.split())})(?=[\s>/])((?:\"[^\"]*\"|'[^']*'|[^<>\"'])*)>"
 )
-_NO_MARKUP = lazy_pattern(r"<!--.*?-->|(<(script|style)\b[^<>]*>).*?(?=</\2>)", re.DOTALL)
+_NO_MARKUP = lazy_pattern(r"(?s)<!--.*?-->|(<(script|style)\b[^<>]*>).*?(?=</\2>)")
 _TEMPLATE = lazy_pattern(r"\{%|\{\{#|<%|<\?")
 _TEMPLATES = (".html", ".htm", ".j2", ".jinja", ".jinja2", ".njk", ".twig", ".liquid")
 _STATEMENT = lazy_pattern(r"\{%[-+]?\s*(end)?(for|if|block|macro|unless)\b")
 _SVELTE = lazy_pattern(r"\{([#/])(each|if|await|key|snippet)\b")
-_TEX = lazy_pattern(r"^[^%\n]*?\\(begin|end)\{(\w+\*?)\}", re.MULTILINE)
-_ERB = lazy_pattern(r"<%(?!#|%)[-=]*(.*?)-?%>", re.DOTALL)
+_TEX = lazy_pattern(r"(?m)^[^%\n]*?\\(begin|end)\{(\w+\*?)\}")
+_ERB = lazy_pattern(r"(?s)<%(?!#|%)[-=]*(.*?)-?%>")
 _RUBY = lazy_pattern(
-    r"(?:^|;|\w\()[ \t]*(?:(?:private|public|protected|module_function|private_class_method)[ \t]+)?"
+    r"(?m)(?:^|;|\w\()[ \t]*(?:(?:private|public|protected|module_function|private_class_method)[ \t]+)?"
     r"(def|class|module|if|unless|while|until|for|case|begin)\b(?!:)(?![^\n]*\bdo\b[ \t|\w,]*$)"
-    r"|(?:[=(,]|<<|\|\||&&)[ \t]*(if|unless|case|begin|while)\b|\b(do)\b(?![:?])|(?<![.:\w])(end)\b(?![:?\w])",
-    re.MULTILINE,
+    r"|(?:[=(,]|<<|\|\||&&)[ \t]*(if|unless|case|begin|while)\b|\b(do)\b(?![:?])|(?<![.:\w])(end)\b(?![:?\w])"
 )
 _ENDLESS = lazy_pattern(
     r"\bdef[ \t]+[\w.?!]+(?:\([^()\n]*\))?[ \t]+=[ \t]|\bdef[ \t]+[\w.?!]+\([^()\n]*\)[ \t]*=[ \t]"
@@ -80,13 +78,13 @@ _ENDLESS = lazy_pattern(
 _LUA = lazy_pattern(r"\b(function|if|do|repeat)\b|\b(end|until)\b")
 _ELIXIR = lazy_pattern(r"\b(do|fn)\b(?!:)|(?<![.:])\b(end)\b(?!:)")
 _NO_RUBY = lazy_pattern(
-    r"^=begin.*?^=end|(?<![\w$?\\])#(?!\{)[^\n]*|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|:\w+", 24
+    r"(?ms)^=begin.*?^=end|(?<![\w$?\\])#(?!\{)[^\n]*|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|:\w+"
 )
 _NO_ELIXIR = lazy_pattern(
-    r"\"\"\".*?\"\"\"|#[^\n]*|\?\S|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL
+    r"(?s)\"\"\".*?\"\"\"|#[^\n]*|\?\S|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
 )
 _NO_LUA = lazy_pattern(
-    r"--\[\[.*?\]\]|--[^\n]*|\[\[.*?\]\]|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL
+    r"(?s)--\[\[.*?\]\]|--[^\n]*|\[\[.*?\]\]|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
 )
 _END_LANGUAGES = {
     ".rb": (_NO_RUBY, _RUBY), ".rake": (_NO_RUBY, _RUBY), ".lua": (_NO_LUA, _LUA),

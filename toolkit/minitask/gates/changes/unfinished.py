@@ -6,7 +6,6 @@ Only additions count, and nothing that the spec itself mentions or shows.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
@@ -36,15 +35,14 @@ _MARK = lazy_pattern(
     r"\b(?:TODO|FIXME)\b|^\W*(?:XXX|PLACEHOLDER|TBD)\b|\b(?:XXX|PLACEHOLDER):|^\W*(?:todo|fixme|placeholder)\s*[:(]"
 )
 _PHRASE = lazy_pattern(
-    r"\b(?:your|the|actual|real|more|rest of (?:the|your)) (?:own )?(?:code|logic|implementation)"
+    r"(?i)\b(?:your|the|actual|real|more|rest of (?:the|your)) (?:own )?(?:code|logic|implementation)"
     r"(?: goes| comes)? here\b"
     r"|\b(?:code|logic|implementation)s? (?:goes|comes) here\b|\badd your \w+(?: \w+)? here\b"
     r"|\bimplement (?:me|this|it|here|later)\b|\b(?:to be|not yet) (?:implemented|done|written|filled in)\b"
     r"|\bnot implemented yet\b|\bplaceholder (?:for|implementation|logic|code|value|until)\b"
     r"|^\W*(?:implement|implementation|placeholder|stub|omitted)\W*$|\bfill (?:this |me )?in\b(?! by| from| with)"
     r"|\bin a real (?:app\w*|implementation|world)\b"
-    r"|^\W*(?:add |and |put )?(?:more|other|further|remaining) \w+(?: \w+)? (?:goes? |comes? )?here\W*$",
-    re.IGNORECASE,
+    r"|^\W*(?:add |and |put )?(?:more|other|further|remaining) \w+(?: \w+)? (?:goes? |comes? )?here\W*$"
 )
 _PROSE_MARK = lazy_pattern(
     r"^[\s>*#-]*(?:TODO|FIXME|TBD|XXX)\s*(?::|$)|^[\s>*-]*(?:TODO|FIXME|XXX)[ ,-]+[a-z]\w* "
@@ -78,14 +76,13 @@ _STATEMENTS = {
 }
 _SCRIPTS = frozenset({".jsx", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".tsx", ".vue", ".svelte"})
 _ALLOWED = lazy_pattern(
-    r"\b(?:TODOs?|FIXME|XXX|PLACEHOLDERs?|placeholders?|stub(?:s|bed)?|skeletons?|scaffold\w*"
+    r"(?i)\b(?:TODOs?|FIXME|XXX|PLACEHOLDERs?|placeholders?|stub(?:s|bed)?|skeletons?|scaffold\w*"
     r"|not[ -](?:yet[ -])?implemented|NotImplemented\w*|unimplemented|no-?ops?|does nothing|do nothing"
-    r"|empty (?:body|function|method|class|implementation))\b",
-    re.IGNORECASE,
+    r"|empty (?:body|function|method|class|implementation))\b"
 )
 _FORBIDS = lazy_pattern(
-    r"\b(?:no|not|n't|without|never|avoid|free of|any|replac\w+|remov\w+|implement|instead of|resolve)\b[^.;\n]{0,40}$",
-    re.IGNORECASE,
+    r"(?i)\b(?:no|not|n't|without|never|avoid|free of|any|replac\w+|remov\w+|implement|instead of"
+    r"|resolve)\b[^.;\n]{0,40}$"
 )
 """Words before a word of `_ALLOWED` that forbid such work instead of allowing it."""
 _REMEDY = "write the code that it stands for"
@@ -186,10 +183,9 @@ def _line_comments(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
 
 
 _REMARKS = lazy_pattern(
-    r"comment|doc|\btypos?\b|spell|header|licen[cs]e|copyright|spdx|todo|fixme|\bnotes?\b|expla|annotat|noqa|ignore|lint|disabl|supp?ress"
+    r"(?i)comment|doc|\btypos?\b|spell|header|licen[cs]e|copyright|spdx|todo|fixme|\bnotes?\b|expla|annotat|noqa|ignore|lint|disabl|supp?ress"
     r"|pragma|directive|shebang|region|deprecat|mention|wording|phras|descri|sentence|remark|refer|link|url|attribut|format|style|space"
-    r"|indent|blank|#|//|/\*|--|tag\b",
-    re.IGNORECASE,
+    r"|indent|blank|#|//|/\*|--|tag\b"
 )
 """Words of a task that may concern comments alone."""
 

@@ -63,9 +63,8 @@ _SAMPLES = frozenset(_SAMPLE_FOLDERS.split())
 _MARKS = lazy_pattern(r"[{}%$\[\]<>]")
 # Names typical of generated files and of private ones.
 _MADE = lazy_pattern(
-    r"^\.|^[$+]|_pb2?\b|_pb2_grpc|version|generated|^_?gen(?:_|$)|_gen$|parsetab|lextab|^ui_|_ui$|_rc$|local|secret"
-    r"|credential|^_build|^_about|^(?:dist|build|out|pkg|node_modules|coverage)$",
-    re.IGNORECASE,
+    r"(?i)^\.|^[$+]|_pb2?\b|_pb2_grpc|version|generated|^_?gen(?:_|$)|_gen$|parsetab|lextab|^ui_|_ui$|_rc$|local|secret"
+    r"|credential|^_build|^_about|^(?:dist|build|out|pkg|node_modules|coverage)$"
 )
 # Files that declare what a build generates, in the same folder or above.
 _BUILD = lazy_pattern(
@@ -75,8 +74,7 @@ _BUILD = lazy_pattern(
 )
 # Tools that compile other languages to modules, whose names usually begin with an underscore.
 _COMPILES = lazy_pattern(
-    r"maturin|pyo3|rust|scikit-build|cmake|meson|mypyc|cython|ext[-_]modules|Extension\(|cffi|pybind|nanobind|swig",
-    re.IGNORECASE,
+    r"(?i)maturin|pyo3|rust|scikit-build|cmake|meson|mypyc|cython|ext[-_]modules|Extension\(|cffi|pybind|nanobind|swig"
 )
 _COMPILED = lazy_pattern(r"\*\.(?:d\.ts|[cm]?jsx?|map)(?:\.map)?")
 """Patterns of files compiled from a neighbour of the same name, which must then exist."""
@@ -155,9 +153,8 @@ _DEPENDENCIES = lazy_pattern(
 )
 # Settings that list a project's own packages.
 _LISTS = lazy_pattern(
-    r"^\W*(?:exclude|files|include|known[-_]first[-_]party|module\w*|mypy_path|packages|py[-_]modules|root_packages?"
-    r"|source|src|testpaths|where)\s*=.*$",
-    re.MULTILINE,
+    r"(?m)^\W*(?:exclude|files|include|known[-_]first[-_]party|module\w*|mypy_path|packages|py[-_]modules|root_packages?"
+    r"|source|src|testpaths|where)\s*=.*$"
 )
 
 

@@ -181,10 +181,9 @@ _READERS: Mapping[str, Callable[[str], Names]] = {
 }
 
 
-_MOVES = lazy_pattern(r"\b(?:mov(?:e[sd]?|ing)|extract(?:s|ed|ing)?|relocat(?:e[sd]?|ing))\b", 2)
+_MOVES = lazy_pattern(r"(?i)\b(?:mov(?:e[sd]?|ing)|extract(?:s|ed|ing)?|relocat(?:e[sd]?|ing))\b")
 _STAYS = lazy_pattern(
-    r"\b(?:cop(?:y|ies|ied|ying)|duplicat\w*|keep\w*|kept|stays?|remains?|leav\w+|left|also|both|again)\b",
-    2,
+    r"(?i)\b(?:cop(?:y|ies|ied|ying)|duplicat\w*|keep\w*|kept|stays?|remains?|leav\w+|left|also|both|again)\b"
 )
 
 

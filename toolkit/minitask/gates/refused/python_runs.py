@@ -55,11 +55,10 @@ _OLD_NAMES = frozenset(
     ]
 )
 _KNOWN = lazy_pattern(r"#.*(?:noqa|type: ?ignore|pyright: ?ignore|undefined-variable|E0602)")
-_DEBUGS = lazy_pattern(r"\bdebug\w*|\bbreakpoints?\b|\bpdb\b", re.IGNORECASE)
+_DEBUGS = lazy_pattern(r"(?i)\bdebug\w*|\bbreakpoints?\b|\bpdb\b")
 _DEBUGGERS = frozenset({"pdb", "ipdb", "pudb", "rpdb", "remote_pdb"})
 _WITHOUT_CODE = lazy_pattern(
-    r"__init__\.py|conftest\.py|\b(?:comment\w*|licen[cs]e|copyright|header|empty|stub|placeholder|docstring)\b",
-    re.IGNORECASE,
+    r"(?i)__init__\.py|conftest\.py|\b(?:comment\w*|licen[cs]e|copyright|header|empty|stub|placeholder|docstring)\b"
 )
 Find = Callable[[str], Iterator[tuple[int, str]]]
 _LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)

@@ -168,9 +168,7 @@ def _in_notebook(_path: str, text: str) -> Iterator[Fault]:
             yield f"a line of cell {number} has no `\\n` at its end", text.count("\n", 0, place) + 1
 
 
-_OF_IPYTHON = lazy_pattern(
-    r"^[ \t]*[%!?]|\?[ \t]*$|[=(][ \t]*[%!]|\bawait\b|\basync\b", re.MULTILINE
-)
+_OF_IPYTHON = lazy_pattern(r"(?m)^[ \t]*[%!?]|\?[ \t]*$|[=(][ \t]*[%!]|\bawait\b|\basync\b")
 
 
 def _of_code(code: str, number: int, text: str) -> Iterator[Fault]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from minitask.edits.lines import indent_of
@@ -14,15 +13,14 @@ from minitask.words import nearest
 Fault = tuple[str, int]
 """The message, and the line from 1."""
 _OTHER_DOCKER = lazy_pattern(
-    r"\{\{|\{%|<%|^#[ \t]*escape[ \t]*=|^#[ \t]*syntax[ \t]*=(?![ \t]*docker/)|^[ \t]*INCLUDE",
-    re.M | re.I,
+    r"(?im)\{\{|\{%|<%|^#[ \t]*escape[ \t]*=|^#[ \t]*syntax[ \t]*=(?![ \t]*docker/)|^[ \t]*INCLUDE"
 )
 _INSTRUCTIONS = frozenset(
     "FROM RUN CMD LABEL MAINTAINER EXPOSE ENV ADD COPY ENTRYPOINT VOLUME USER WORKDIR ARG ONBUILD"  # noqa: SIM905
     " STOPSIGNAL HEALTHCHECK SHELL".split()
 )
 _HERE = lazy_pattern(r"<<-?[ \t]*[\"']?(\w+)[\"']?")
-_STAGE = lazy_pattern(r"FROM\s.*\sAS\s+(\S+)\s*", re.I)
+_STAGE = lazy_pattern(r"(?i)FROM\s.*\sAS\s+(\S+)\s*")
 _FROM_STAGE = lazy_pattern(r"--from=([a-z][\w-]*)(?=\s)")
 
 
@@ -78,7 +76,7 @@ def _instructions(text: str) -> Iterator[tuple[str, int]]:
                 joined, start = "", 0
 
 
-_COMMENTS = lazy_pattern(r"/\*.*?(?:\*/|\Z)|(?<![:\w])//[^\n]*", re.S)
+_COMMENTS = lazy_pattern(r"(?s)/\*.*?(?:\*/|\Z)|(?<![:\w])//[^\n]*")
 _DECLARED = lazy_pattern(
     r"[ \t]*[$@]?-{0,2}[a-z][\w-]*[ \t]*:(?!:)[^;{}]*[^;{},(:+*/&|\\\s-][ \t\r]*"
 )
@@ -124,9 +122,8 @@ def find_loose_declarations(path: str, text: str) -> Iterator[Fault]:
 
 
 _NO_TEX = lazy_pattern(
-    r"\\[{}%\\]|%[^\n]*|\\(?:verb|lstinline)\*?([^\w\s{*])[^\n]*?\1"
-    r"|\\begin\{(verbatim|lstlisting|minted|comment|filecontents)\*?\}.*?(?:\\end\{\2\*?\}|\Z)",
-    re.S,
+    r"(?s)\\[{}%\\]|%[^\n]*|\\(?:verb|lstinline)\*?([^\w\s{*])[^\n]*?\1"
+    r"|\\begin\{(verbatim|lstlisting|minted|comment|filecontents)\*?\}.*?(?:\\end\{\2\*?\}|\Z)"
 )
 
 
@@ -137,7 +134,7 @@ def find_tex_faults(_path: str, text: str) -> Iterator[Fault]:
         yield "its braces do not close", text.count("\n") or 1
 
 
-_OPEN_HERE = lazy_pattern(r"<<-?([A-Za-z_]\w*)[ \t\r]*$", re.M)
+_OPEN_HERE = lazy_pattern(r"(?m)<<-?([A-Za-z_]\w*)[ \t\r]*$")
 
 
 def find_terraform_faults(_path: str, text: str) -> Iterator[Fault]:

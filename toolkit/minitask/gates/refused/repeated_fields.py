@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
@@ -26,7 +25,7 @@ _WORDS = (
     rf"[\w-]+|{_STRING}",
 )
 _TOKENS = {
-    language: lazy_pattern(rf"{pattern}|(?P<token>{word}|[^\w \t\r])", re.DOTALL)
+    language: lazy_pattern(rf"(?s){pattern}|(?P<token>{word}|[^\w \t\r])")
     for (language, pattern), word in zip(_LEFT_OUT.items(), _WORDS, strict=True)
 }
 

@@ -25,7 +25,7 @@ def repeated(names: Names, scope: str = "") -> Names:
 
 
 _VARIABLE = lazy_pattern(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][\w.]*)[ \t]*=[ \t]*(.*)")
-_SHELL_BLOCK = lazy_pattern(r"^[ \t]*(?:if|case|for|while|function)\b", re.MULTILINE)
+_SHELL_BLOCK = lazy_pattern(r"(?m)^[ \t]*(?:if|case|for|while|function)\b")
 
 
 def _in_env(text: str) -> Names:
@@ -66,12 +66,11 @@ def _in_properties(text: str) -> Names:
 _SECTION = lazy_pattern(r"\[([^\]\n]+)\]")
 _OPTION = lazy_pattern(r"([A-Za-z_][\w.-]*)[ \t]*[=:][ \t]*(.*)")
 _STRICT = lazy_pattern(
-    r"^\[(?:metadata|tool:\w+|pytest|tox|testenv|flake8|mypy|isort|coverage:\w+|alembic|bumpversion|pycodestyle)\]",
-    re.MULTILINE,
+    r"(?m)^\[(?:metadata|tool:\w+|pytest|tox|testenv|flake8|mypy|isort|coverage:\w+|alembic|bumpversion|pycodestyle)\]"
 )
 """A section of a file that Python's strict configparser reads."""
-_SINGLE = lazy_pattern(r"(?:true|false|yes|no|on|off|-?\d+(?:\.\d+)?)[ \t]*", re.IGNORECASE)
-_PORT = lazy_pattern(r"port|listen|bind|socket", re.IGNORECASE)
+_SINGLE = lazy_pattern(r"(?i)(?:true|false|yes|no|on|off|-?\d+(?:\.\d+)?)[ \t]*")
+_PORT = lazy_pattern(r"(?i)port|listen|bind|socket")
 
 
 def _in_ini(text: str) -> Names:
@@ -96,9 +95,7 @@ def _is_single(key: str, value: str) -> bool:
 
 _RULE = lazy_pattern(r"([^\s#=:$%&\\(][^#=:$%&\\(]*):(?![:=])(?![^=#;\n]*=)([^\n]*)")
 _CONDITION = lazy_pattern(r"[ \t]*(?:ifn?eq|ifn?def)\b")
-_OTHER_MAKE = lazy_pattern(
-    r"^(?:[.!][ \t]*(?:if|for|el|end)|\.RECIPEPREFIX)", re.MULTILINE | re.IGNORECASE
-)
+_OTHER_MAKE = lazy_pattern(r"(?im)^(?:[.!][ \t]*(?:if|for|el|end)|\.RECIPEPREFIX)")
 
 
 def _in_make(text: str) -> Names:

@@ -133,7 +133,7 @@ def _in_lines(text: str, ending: str) -> Iterator[Pair]:
 _FUNCTION = re.compile(
     r"(?:generator_)?function_(?:declaration|expression)|arrow_function|method_definition"
 )
-_IS_MEANT = lazy_pattern(r"\b(?:inside|within|nested|inner|local|closure)\b", re.IGNORECASE)
+_IS_MEANT = lazy_pattern(r"(?i)\b(?:inside|within|nested|inner|local|closure)\b")
 
 
 def find_unused_inner(proposal: FileChange, spec: Spec) -> Iterator[LintError]:

@@ -21,15 +21,14 @@ LONGEST = 160
 
 # Comment openers of any language, and comment closers.
 _LEADER = lazy_pattern(
-    r"\s*(?:\{/\*+|/\*+|//+!?|<!--+|<%#|<%--|\{#|\{\{!-*|#+|--+|;+|%+|\(\*|\*+(?=\s)|::|rem\s)",
-    re.IGNORECASE,
+    r"(?i)\s*(?:\{/\*+|/\*+|//+!?|<!--+|<%#|<%--|\{#|\{\{!-*|#+|--+|;+|%+|\(\*|\*+(?=\s)|::|rem\s)"
 )
 _TRAILER = lazy_pattern(r"(?:\*+/\s*\}?|--+>|-*%>|#\}|-*\}\}|\*\))\s*$")
 _DOTS = lazy_pattern(r"\.{3,}|…|(?:\. ){2,}\.")
 # Brackets and quotes around words, without meaning here.
 _AROUND = lazy_pattern(r"[()\[\]{}<>*_`\"“”']+")
 # A spread or variadic parameter: three dots directly before a name.
-_SPREAD = lazy_pattern(r"[({\[\s]*\.\.\.(?!unchanged|omitted)[a-z]\w*[,;:)}\]>\s]*", re.IGNORECASE)
+_SPREAD = lazy_pattern(r"(?i)[({\[\s]*\.\.\.(?!unchanged|omitted)[a-z]\w*[,;:)}\]>\s]*")
 # Characters that no note in words has: the line is code or data.
 _CODELIKE = lazy_pattern(r"[=\"'`;]")
 _BRACKETED = lazy_pattern(r"[(\[{<].*[)\]}>]")

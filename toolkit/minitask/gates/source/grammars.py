@@ -33,7 +33,7 @@ _JAVASCRIPT_GAPS = lazy_pattern(
     r"|(?<!&)&\s[^;{}()=<]{0,300}(?:</|<\w|\{)"
 )
 # Flow: types in a .js file, announced by a pragma or by type imports.
-_FLOW = lazy_pattern(r"@(?:no)?flow\b|^(?:import|export)\s+(?:type|typeof|opaque)\b", re.MULTILINE)
+_FLOW = lazy_pattern(r"(?m)@(?:no)?flow\b|^(?:import|export)\s+(?:type|typeof|opaque)\b")
 # `new` of a value, and a group that ends on the line of its last constant.
 _GO_GAPS = lazy_pattern(r"\bnew\([^)\n]{0,300}[\d\"'`(.&]|\b(?:const|var|type)\s*\([^\n)]*[^\s(]")
 # Module imports, statements before `super(…)`, unnamed patterns (`A _, B _ ->`), and record patterns with a qualified
@@ -241,13 +241,13 @@ SUFFIXES_BY_NAME = {
 """Endings that give the language of files with these names."""
 # Words and marks, one of which every phrase for omitted code contains.
 _ELISION = lazy_pattern(
-    r"\.\.\.|…|\. \. \.|rest\b|remain|\bother|existing|previous|original|current|same|unchanged|untouched|unmodified|"
+    r"(?i)\.\.\.|…|\. \. \.|rest\b|remain|\bother|existing|previous|original|current|same|unchanged|untouched"
+    r"|unmodified|"
     r"omitted|elided|snip|not shown|intact|identical|as before|as it was|changes|(?-i:[^\x00-\x7f])"
     r"|\b(?:cut|idem|ditt?o|etc|see|as above|rest[eo]|restante?|demais|suite|existent|bestehend"
-    r"|overig|pozosta|reszta|zbyl|kalan|mevcut|sisa|lainnya|loput|muu)\b",
-    re.IGNORECASE,
+    r"|overig|pozosta|reszta|zbyl|kalan|mevcut|sisa|lainnya|loput|muu)\b"
 )
-_PYTHON_IMPORT = lazy_pattern(r"^[ \t]*(?:from|import)[ \t]", re.MULTILINE)
+_PYTHON_IMPORT = lazy_pattern(r"(?m)^[ \t]*(?:from|import)[ \t]")
 _RELATIVE_PATH = lazy_pattern(r"""["'`]\.\.?(?:/|["'`])""")
 _ANY_PATH = lazy_pattern(r"""\b(?:import|require|from)\b[ (]*["'`]""")
 _IMPORTS = {
@@ -339,8 +339,8 @@ _HIDDEN = lazy_pattern(
 
 
 _UNFINISHED = lazy_pattern(
-    r"TODO|FIXME|XXX|TBD|placeholder|implement|\bhere\b|\bpass\b|\.\.\.|fill |stub|omitted|\breal\b|\bto be\b|not yet",
-    re.IGNORECASE,
+    r"(?i)TODO|FIXME|XXX|TBD|placeholder|implement|\bhere\b|\bpass\b|\.\.\.|fill |stub|omitted|\breal\b"
+    r"|\bto be\b|not yet"
 )
 
 

@@ -134,9 +134,8 @@ _C_FUNCTION = lazy_pattern(
     r"^(?:[^\W\d][\w:<>,~]*[\s*&]+)+(?:[\w:~]+::)?([^\W\d]\w*)[ \t]*\([^;{}=]*\)?[^;{}=]*\{?[ \t]*$"
 )
 _SQL = lazy_pattern(
-    r"^\s*create\s+(?:or\s+replace\s+)?(?:temp(?:orary)?\s+|unique\s+|materialized\s+)*(?:table|view|index|function"
-    r"|procedure|trigger|type|schema|sequence|role|policy|extension)\s+(?:if\s+not\s+exists\s+)?[`\"\[]?([\w.]+)",
-    2,
+    r"(?i)^\s*create\s+(?:or\s+replace\s+)?(?:temp(?:orary)?\s+|unique\s+|materialized\s+)*(?:table|view|index|function"
+    r"|procedure|trigger|type|schema|sequence|role|policy|extension)\s+(?:if\s+not\s+exists\s+)?[`\"\[]?([\w.]+)"
 )
 _BLOCK = lazy_pattern(
     r'^(?:resource|data|variable|output|module|provider|locals|job|rule)\b((?:\s+"[^"]+")+)\s*\{'
@@ -144,7 +143,7 @@ _BLOCK = lazy_pattern(
 _TARGET = lazy_pattern(
     r"^([A-Za-z0-9_./%-]+(?:[ \t]+[A-Za-z0-9_./%-]+)*)[ \t]*::?(?![=:/])(?:[ \t]|$)"
 )
-_STAGE = lazy_pattern(r"^\s*from\s+\S+\s+as\s+(\S+)", 2)
+_STAGE = lazy_pattern(r"(?i)^\s*from\s+\S+\s+as\s+(\S+)")
 _KEY = lazy_pattern(r'^\s*"([^"\n]+)"\s*:')
 _FORMS = (_KEYWORD, _SHELL, _SQL, _BLOCK, _STAGE, _TARGET, _KEY)
 _NO_FUNCTION = frozenset(

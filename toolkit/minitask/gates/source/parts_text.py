@@ -22,14 +22,13 @@ _OTHER_HEADING = {
 _UNDERLINE = lazy_pattern(r"([=\-~^\"'`*+#.:_])\1{2,}\s*$")
 _SECTION = lazy_pattern(r"\s*\[+([^\]]+)\]+\s*(?:[#;].*)?$")
 _PROPERTY = lazy_pattern(r"\s*(?:export\s+)?([^\s#;!=:\[][^=:]{0,120}?)\s*[=:]")
-_COMMENT = lazy_pattern(r"/\*.*?\*/|(?<![:\w\"'(])//[^\n]*", 16)
+_COMMENT = lazy_pattern(r"(?s)/\*.*?\*/|(?<![:\w\"'(])//[^\n]*")
 _QUOTED = lazy_pattern(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'")
 _TAG = lazy_pattern(
-    r"<(section|article|form|table|script|style|template|nav|header|footer|main|aside|fieldset|dialog|svelte:\w+)\b",
-    2,
+    r"(?i)<(section|article|form|table|script|style|template|nav|header|footer|main|aside|fieldset|dialog|svelte:\w+)\b"
 )
 _IDENTIFIER = lazy_pattern(r"""\s(?:id|name|key)\s*=\s*["']([^"'{}$<>]+)["']""")
-_TITLE = lazy_pattern(r"<h([1-6])\b[^>]*>(.*?)</h\1>", 2 | 16)
+_TITLE = lazy_pattern(r"(?is)<h([1-6])\b[^>]*>(.*?)</h\1>")
 _DEEPEST, _MOST = 12, 50_000
 """Greatest depth and number of keys read: YAML aliases can expand a small text to a large tree."""
 

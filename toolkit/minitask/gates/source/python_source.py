@@ -27,9 +27,8 @@ _MODULES = (
 MODULE_TRICKS = lazy_pattern(_MODULES, re.MULTILINE)
 """Ways to have modules that are not files, or are files elsewhere."""
 _NAME_TRICKS = lazy_pattern(
-    rf"\bglobals\s*\(|\b(?:vars|locals)\s*\(\s*\)\s*(?:\[|\.)|^[ \t]*exec\s*\(|modules\[\s*__name__"
-    rf"|\b_convert_\s*\(|\bglobal_enum\b|\(\s*__name__\s*,|\(\s*__name__\s*\)\s*\.__|{_MODULES}",
-    re.MULTILINE,
+    rf"(?m)\bglobals\s*\(|\b(?:vars|locals)\s*\(\s*\)\s*(?:\[|\.)|^[ \t]*exec\s*\(|modules\[\s*__name__"
+    rf"|\b_convert_\s*\(|\bglobal_enum\b|\(\s*__name__\s*,|\(\s*__name__\s*\)\s*\.__|{_MODULES}"
 )
 """Ways to bind names that the file's text does not show."""
 # Calls that ask the machine; a condition with one of them, or with a name in capitals, guards its imports.
@@ -236,8 +235,7 @@ _ABSTRACT_BASES = frozenset({"ABC", "Protocol", "Interface", "ABCMeta", "NamedTu
 _EXCUSES = "abstractmethod abstractproperty overload abstractclassmethod abstractstaticmethod"
 _EXCUSED = frozenset(_EXCUSES.split())
 _NO_WORK = lazy_pattern(
-    r"no-?op|null|dummy|fake|mock|stub|ignore|nothing|hook|subclass|overrid|intention|abstract|interface|by default",
-    2,
+    r"(?i)no-?op|null|dummy|fake|mock|stub|ignore|nothing|hook|subclass|overrid|intention|abstract|interface|by default"
 )
 Found = tuple[int, str, str]
 

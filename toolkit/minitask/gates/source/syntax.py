@@ -7,7 +7,6 @@ accepts), and templates.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from pathlib import PurePosixPath
@@ -120,8 +119,8 @@ def find_xml_flaw(text: str) -> SyntaxFlaw | None:
     return None
 
 
-_SCRIPT = lazy_pattern(r"<script\b((?:\"[^\"]*\"|'[^']*'|[^<>\"'])*)>", re.IGNORECASE)
-_LANGUAGE = lazy_pattern(r"""\b(?:lang|type)\s*=\s*["']?([\w./+-]+)""", re.IGNORECASE)
+_SCRIPT = lazy_pattern(r"(?i)<script\b((?:\"[^\"]*\"|'[^']*'|[^<>\"'])*)>")
+_LANGUAGE = lazy_pattern(r"""(?i)\b(?:lang|type)\s*=\s*["']?([\w./+-]+)""")
 _SCRIPT_SUFFIXES = {
     **dict.fromkeys(("", "js", "module", "text/javascript", "application/javascript"), ".js"),
     **dict.fromkeys(("ts", "typescript"), ".ts"),
@@ -267,13 +266,12 @@ _TEMPLATE = lazy_pattern(r"\{%-?[ \t]{0,9}\w[^\n]{0,300}?%\}|<%[^\n]{0,300}?%>|<
 _MUSTACHE = lazy_pattern(r"(?<!\$)\{\{")
 # Files named .json whose readers allow comments and trailing commas.
 _LENIENT_JSON = lazy_pattern(
-    r"""(?:^|/)(?:
+    r"""(?x)(?:^|/)(?:
         \.(?:vscode|devcontainer|zed)/.*
       | (?:ts|js)config[^/]*\.json
       | \.(?:eslintrc|babelrc|jshintrc|swcrc|jscsrc|markdownlint|hintrc|stylelintrc)[^/]*
       | (?:devcontainer|api-extractor|tslint|typedoc|turbo|nx|deno|biome|wrangler|rush|babel\.config)\.json
-    )$""",
-    re.VERBOSE,
+    )$"""
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from minitask.gates.validation.test_runners import Runner, Suite, read_counts
@@ -19,9 +18,8 @@ _HIDES = lazy_pattern(r"[$<]\(|`|\.catch\(|print_exc")
 _SUITES = tuple(Suite(runner) for runner in Runner if runner not in {Runner.ANY, Runner.AVA})
 """Runners whose summaries nothing else prints."""
 _BROKEN = lazy_pattern(
-    r"^(?:\S*bash: .*: \S+: command not found|Traceback \(most recent call last\):"
-    r"|\s+at \S.*:\d+:\d+\)?)$",
-    re.MULTILINE,
+    r"(?m)^(?:\S*bash: .*: \S+: command not found|Traceback \(most recent call last\):"
+    r"|\s+at \S.*:\d+:\d+\)?)$"
 )
 _FAIL = lazy_pattern(r"(?:FAIL(?:ED|URE)?|NOT OK)\b.*|[✗✘❌].*")
 
@@ -30,8 +28,7 @@ _WRITES = lazy_pattern(
     r"(?P<quote>[\"']?)(?P<text>[^\"';|&)\n]*)"
 )
 _GOOD = lazy_pattern(
-    r"(?:all\s+)?(?:ok(?:ay)?|pass(?:ed)?|yes|good|success(?:ful)?|valid|correct|right|✓|✔|✅)\b.*",
-    re.IGNORECASE,
+    r"(?i)(?:all\s+)?(?:ok(?:ay)?|pass(?:ed)?|yes|good|success(?:ful)?|valid|correct|right|✓|✔|✅)\b.*"
 )
 
 

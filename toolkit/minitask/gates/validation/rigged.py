@@ -37,8 +37,7 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
 _SKIPS = lazy_pattern(
-    r"\b(?:skip\w*|xfail\w*|expect\w* (?:to )?fail\w*|disabl\w*|ignor\w*|quarantin\w*|flaky|only on|platform\w*)\b",
-    2,
+    r"(?i)\b(?:skip\w*|xfail\w*|expect\w* (?:to )?fail\w*|disabl\w*|ignor\w*|quarantin\w*|flaky|only on|platform\w*)\b"
 )
 
 

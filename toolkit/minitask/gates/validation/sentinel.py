@@ -33,13 +33,13 @@ _COMPILES = (Runner.GO, Runner.CARGO)
 """Runners that are also used to check that everything compiles."""
 _VERBS = r"(?:remov|delet|drop|skip|renam|merg|replac|rewrit|obsolete|disabl|mov|empt|turn)\w*"
 _SENTENCE = lazy_pattern(r"(?<=[.;:])\s+|\n")
-_OF_A_NAME = lazy_pattern(rf"\b{_VERBS}\b", re.IGNORECASE)
-_OF_ALL = lazy_pattern(rf"\b{_VERBS}\s+(?:[\w`'./-]+\s+){{0,3}}(?:tests?|specs?)\b", re.IGNORECASE)
+_OF_A_NAME = lazy_pattern(rf"(?i)\b{_VERBS}\b")
+_OF_ALL = lazy_pattern(rf"(?i)\b{_VERBS}\s+(?:[\w`'./-]+\s+){{0,3}}(?:tests?|specs?)\b")
 """Words with which a spec allows tests to be removed: beside a test's name, or for tests in general."""
 _ONLY_RUNS = lazy_pattern(
-    r"\bsmoke\b|\bnot (?:raise|throw|crash|fail|panic)\b|\bwithout (?:\w+ )?(?:errors?|exceptions?|raising|crash\w*)\b"
-    r"|\bno (?:errors?|exceptions?)\b|\bimports? (?:cleanly|works?)\b|\b(?:importable|be imported)\b",
-    re.IGNORECASE,
+    r"(?i)\bsmoke\b|\bnot (?:raise|throw|crash|fail|panic)\b|\bwithout (?:\w+ )?(?:errors?|exceptions?|raising"
+    r"|crash\w*)\b"
+    r"|\bno (?:errors?|exceptions?)\b|\bimports? (?:cleanly|works?)\b|\b(?:importable|be imported)\b"
 )
 """Words with which a spec asks for tests that only run something."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from posixpath import basename
 
@@ -62,8 +61,7 @@ _ASKS = {
 }
 """Code that asks whether a test runs it."""
 _EQUALS_ALL = lazy_pattern(
-    r"def __eq__\(self, \w+(?:: \w+)?\)(?: -> bool)?:\s+(?:\"\"\".*?\"\"\"\s+)?return True\b",
-    re.DOTALL,
+    r"(?s)def __eq__\(self, \w+(?:: \w+)?\)(?: -> bool)?:\s+(?:\"\"\".*?\"\"\"\s+)?return True\b"
 )
 
 
@@ -96,16 +94,14 @@ _SETTINGS = lazy_pattern(
     r"|\.pre-commit-config\.yaml|setup\.cfg|tox\.ini|pyproject\.toml"
 )
 _NARROWS = lazy_pattern(
-    r"[\"']?(?:ignore_errors[\"']?\s*[=:]\s*true|(?:strict|check[_-]untyped[_-]defs|noEmitOnError)[\"']?\s*[=:]\s*false"
+    r"(?i)[\"']?(?:ignore_errors[\"']?\s*[=:]\s*true|(?:strict|check[_-]untyped[_-]defs|noEmitOnError)[\"']?\s*[=:]\s*false"
     r"|(?:extend[-_])?(?:ignore|exclude|disable)(?:[-_]?(?:patterns|error[-_]code))?[\"']?\s*[=:]"
     r"|(?:extend-)?per-file-ignores\b|follow_imports\s*=\s*[\"']?skip|skip\s*:|stages\s*:\s*\[?\s*manual)"
-    r"|[\"'][\w@/-]+[\"']\s*:\s*\[?\s*(?:0|[\"']off[\"'])",
-    re.IGNORECASE,
+    r"|[\"'][\w@/-]+[\"']\s*:\s*\[?\s*(?:0|[\"']off[\"'])"
 )
 _ASKED = lazy_pattern(
-    r"\b(?:ignor\w*|exclud\w*|disabl\w*|skip\w*|suppress\w*|noqa|nocheck|relax\w*"
-    r"|turn\w* off|switch\w* off|strict\w*)\b",
-    2,
+    r"(?i)\b(?:ignor\w*|exclud\w*|disabl\w*|skip\w*|suppress\w*|noqa|nocheck|relax\w*"
+    r"|turn\w* off|switch\w* off|strict\w*)\b"
 )
 
 

@@ -222,32 +222,25 @@ LONGEST = 1_000_000
 """Bytes at the end of an output that are read."""
 _COLOUR = lazy_pattern(r"\x1b\[[0-9;?]*[A-Za-z]")
 _PYTEST = lazy_pattern(
-    r"^=*[ ]?((?:\d+ (?:passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?|rerun)(?:, )?)+"
-    r"|no tests ran|no tests collected.*?) in [\d.]+ ?s\b",
-    re.MULTILINE,
+    r"(?m)^=*[ ]?((?:\d+ (?:passed|failed|errors?|skipped|xfailed|xpassed|deselected|warnings?|rerun)(?:, )?)+"
+    r"|no tests ran|no tests collected.*?) in [\d.]+ ?s\b"
 )
 _UNITTEST = lazy_pattern(
-    r"^Ran (\d+) tests? in [^\n]*\n\s*(OK|FAILED|NO TESTS RAN)(?: \(([^)\n]*)\))?[ \t\r]*$",
-    re.MULTILINE,
+    r"(?m)^Ran (\d+) tests? in [^\n]*\n\s*(OK|FAILED|NO TESTS RAN)(?: \(([^)\n]*)\))?[ \t\r]*$"
 )
-_TAP = lazy_pattern(
-    r"^(?:#|ℹ) (tests|pass|fail|cancelled|skipped|todo) (\d+)[ \t\r]*$", re.MULTILINE
-)
-_JEST = lazy_pattern(r"^Tests:[ ]+(.*\btotal)\b", re.MULTILINE)
-_VITEST = lazy_pattern(r"^[ ]*Tests[ ]{2,}(.*?)\(\d+\)[ \t\r]*$", re.MULTILINE)
-_MOCHA = lazy_pattern(r"^[ ]+(\d+) (passing|failing|pending)\b", re.MULTILINE)
-_AVA = lazy_pattern(
-    r"^[ ]+(\d+) (?:tests? |known )?(passed|failed|skipped|failures?)\b", re.MULTILINE
-)
+_TAP = lazy_pattern(r"(?m)^(?:#|ℹ) (tests|pass|fail|cancelled|skipped|todo) (\d+)[ \t\r]*$")
+_JEST = lazy_pattern(r"(?m)^Tests:[ ]+(.*\btotal)\b")
+_VITEST = lazy_pattern(r"(?m)^[ ]*Tests[ ]{2,}(.*?)\(\d+\)[ \t\r]*$")
+_MOCHA = lazy_pattern(r"(?m)^[ ]+(\d+) (passing|failing|pending)\b")
+_AVA = lazy_pattern(r"(?m)^[ ]+(\d+) (?:tests? |known )?(passed|failed|skipped|failures?)\b")
 _CARGO = lazy_pattern(
-    r"^test result: (?:ok|FAILED)\. (\d+) passed; (\d+) failed; (\d+) ignored; \d+ measured; (\d+) filtered out",
-    re.MULTILINE,
+    r"(?m)^test result: (?:ok|FAILED)\. (\d+) passed; (\d+) failed; (\d+) ignored; \d+ measured; (\d+) filtered out"
 )
-_NEXTEST = lazy_pattern(r"^[ ]+Summary \[[^\]]*\][ ]+(?:\d+/)?\d+ tests? run: (.*)$", re.MULTILINE)
-_GO_TEST = lazy_pattern(r"^[ ]*--- (PASS|FAIL|SKIP): ", re.MULTILINE)
-_GO_EVENT = lazy_pattern(r'^\{.*"Action":"(pass|fail|skip)".*"Test":', re.MULTILINE)
+_NEXTEST = lazy_pattern(r"(?m)^[ ]+Summary \[[^\]]*\][ ]+(?:\d+/)?\d+ tests? run: (.*)$")
+_GO_TEST = lazy_pattern(r"(?m)^[ ]*--- (PASS|FAIL|SKIP): ")
+_GO_EVENT = lazy_pattern(r'(?m)^\{.*"Action":"(pass|fail|skip)".*"Test":')
 _GO_PACKAGE = lazy_pattern(
-    r"^(ok|FAIL|---)[ ]*\t\S+(?:\t[^\n\[]*)?(\[no tests? (?:to run|files)\])?", re.MULTILINE
+    r"(?m)^(ok|FAIL|---)[ ]*\t\S+(?:\t[^\n\[]*)?(\[no tests? (?:to run|files)\])?"
 )
 _COUNT = lazy_pattern(r"(\d+) ([a-z]+)")
 _MEANS = {
