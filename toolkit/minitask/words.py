@@ -16,6 +16,11 @@ def one_line(text: str, *, longest: int | None = None) -> str:
     return " ".join(text.split())[:longest]
 
 
+def word_set(text: str) -> frozenset[str]:
+    """Return the words of a text, which white space separates."""
+    return frozenset(text.split())
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return `1 task`, `2,000 tasks`; an irregular noun gives its plural."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

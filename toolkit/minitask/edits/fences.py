@@ -9,6 +9,7 @@ from minitask.edits.lines import is_blank, split_lines
 from minitask.edits.script_model import SearchReplace, place_of
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
+from minitask.words import word_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,9 +39,7 @@ def unquote(written: str) -> str:
 _PATH = lazy_pattern(rf"(?s)(?:^|\s)path=({QUOTED}|[^\s\"]\S*)?(?=\s|$)(.*)")
 _MARKS = ("**", "*", "`")
 _EXTENSION = lazy_pattern(r"(?:.*/)?[^/]*\.[A-Za-z_]\w*")
-_FILES_WITHOUT = frozenset(
-    {"Dockerfile", "Gemfile", "Justfile", "LICENSE", "Makefile", "Procfile", "Rakefile"}
-)
+_FILES_WITHOUT = word_set("Dockerfile Gemfile Justfile LICENSE Makefile Procfile Rakefile")
 _SHORTEST = 3
 
 

@@ -15,6 +15,7 @@ from minitask.edits.script_model import Edit, EditScript, Operation, SearchRepla
 from minitask.gates.source.parts_text import NamedPart
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
+from minitask.words import word_set
 
 # Words that ask for removal or for rewriting. The ambiguous ones count unless an article or preposition before them
 # makes them nouns.
@@ -248,12 +249,11 @@ def _takes_away(edit: Edit, path: str) -> bool:
 
 
 _WORD = lazy_pattern(r"[^\W_]+(?:['’][^\W_]+)?")
-_STOP_WORDS = """
+_STOP = word_set("""
 about after all also and any are before but change each every file files first following for from have here into its
 last line lines make must new none not now only other same section should text than that the their them then there
 these they this those update value what when where which with word words your
-"""
-_STOP = frozenset(_STOP_WORDS.split())
+""")
 _ENGLISH = lazy_pattern(r"(?i)\b(?:the|to|of|in|an?|and|from|with|for|it|is|are)\b")
 _ADDS_TEXT = lazy_pattern(
     r"(?i)\b(?:add(?:s|ed|ing)?|append\w*|prepend\w*|insert\w*|writ(?:e|es|ing|ten)|document\w*|mention\w*|describ\w*|notes?"

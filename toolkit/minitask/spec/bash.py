@@ -18,13 +18,12 @@ from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Problem
+from minitask.words import word_set
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node
 
-_RESERVED_WORDS = frozenset(
-    ["then", "else", "elif", "fi", "do", "done", "esac", "coproc", "{", "}"]
-)
+_RESERVED_WORDS = word_set("then else elif fi do done esac coproc { }")
 _NAME = rb"[A-Za-z_][A-Za-z0-9_]*(?:\[[^\]\n]*\])?\+?="
 _ASSIGNMENTS = re.compile(rb"^[ \t]*" + _NAME + rb".*[ \t]" + _NAME, re.MULTILINE)
 _ASTRAL = re.compile(rb"([{.$?][0-9]*|-[A-Za-z]*)[\xf0-\xf4][\x80-\xbf]{3}")

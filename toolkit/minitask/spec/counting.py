@@ -13,6 +13,7 @@ from minitask.spec.model import Command, Expectation, ExpectationKind
 from minitask.spec.quantities import with_default_tolerance
 from minitask.spec.remarks import Remark
 from minitask.spec.vacuous_commands import plain_words, read_pipelines, read_words
+from minitask.words import word_set
 
 _SILENT = frozenset(
     {"test", "[", "[[", "cd", "pushd", "popd", "true", ":", "mkdir", "touch", "cp", "mv", "rm"}
@@ -23,12 +24,9 @@ _SELECTORS = frozenset({"awk", "tr", "cut", "xargs", "tail", "head", "sed", "cat
 _GREPS = frozenset({"grep", "egrep", "fgrep", "rg"})
 _TESTS = frozenset({"test", "[", "[["})
 _PRESENT = frozenset({"-e", "-f", "-d", "-s", "-r", "-x", "-L", "-h"})
-_TURNED = frozenset(
-    {"!", "-v", "-L", "--invert-match", "--files-without-match", "-qv", "-vq", "-not"}
-)
+_TURNED = word_set("! -v -L --invert-match --files-without-match -qv -vq -not")
 _PRINTERS = frozenset({"python", "python3", "node", "ruby", "perl", "php", "jq", "awk"})
-_RUNNER_NAMES = "pytest npm npx yarn pnpm jest vitest cargo go make tox mypy ruff"
-_RUNNERS = frozenset(_RUNNER_NAMES.split())
+_RUNNERS = word_set("pytest npm npx yarn pnpm jest vitest cargo go make tox mypy ruff")
 _GLOB = lazy_pattern(r"[*?\[{$]")
 
 
@@ -53,10 +51,12 @@ _UNITS = {
     Counts.BYTES: {"byte", "bytes", "character", "characters", "chars"},
     Counts.CHARACTERS: {"character", "characters", "chars"},
 }
-_MEASURE_WORDS = "kb mb gb kib mib gib ms s sec secs seconds min mins minutes hours percent px em"
-_MEASURES = frozenset(_MEASURE_WORDS.split())
-_FILLERS = "after before in for since and or if now with because as when not at on total"
-_SMALL_WORDS = frozenset(_FILLERS.split())
+_MEASURES = word_set("""
+kb mb gb kib mib gib ms s sec secs seconds min mins minutes hours percent px em
+""")
+_SMALL_WORDS = word_set("""
+after before in for since and or if now with because as when not at on total
+""")
 
 
 def counts(command: Command) -> Counts:

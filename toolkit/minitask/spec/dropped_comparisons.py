@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import UnreadableError, node_text, parse_tree
 from minitask.spec.model import Problem, Spec
-from minitask.words import one_line
+from minitask.words import one_line, word_set
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -29,12 +29,9 @@ _EACH = lazy_pattern(
 )
 """A search that runs a program for each file, whose exit code it does not pass on."""
 _QUOTE = 60
-_PREDICATES = frozenset(
-    [
-        *("isinstance", "issubclass", "hasattr", "all", "any", "bool"),
-        *("exists", "isfile", "isdir", "is_file", "is_dir", "startswith", "endswith", "issubset"),
-    ]
-)
+_PREDICATES = word_set("""
+isinstance issubclass hasattr all any bool exists isfile isdir is_file is_dir startswith endswith issubset
+""")
 _TESTS = lazy_pattern(
     r"(?m)(?:^|[\s;&|({!])(?:test|\[\[?)\s+(?!-[a-mo-zA-Z]\s+[^\s\[\]&|;<>()]+\s*(?:\]|[&|;)]|$))"
 )

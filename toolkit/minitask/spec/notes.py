@@ -12,6 +12,7 @@ from posixpath import basename
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import FileAction, FileRef, LineRange, Spec
+from minitask.words import word_set
 
 DASH = r"(?:[-–—−]|â€[“”]|‚Ä[ìî])"  # the last two are dashes whose bytes were misread
 DETAILS = "; "
@@ -61,12 +62,9 @@ _IF_NEEDED = lazy_pattern(
 _EXECUTABLE = lazy_pattern(
     r"(?i)[\s(\[*_]*(?:(?:make\s+(?:it\s+)?)?executable(?:\s+(?:script|file))?|(?:chmod\s+)?\+x|mode\s+0?755)[\s)\]*_.!]*"
 )
-_EMPTY_NAMES = frozenset(
-    {
-        *("__init__.py", "__init__.pyi", ".gitkeep", ".keep", ".nojekyll", "py.typed"),
-        *("conftest.py", ".npmignore"),
-    }
-)
+_EMPTY_NAMES = word_set("""
+__init__.py __init__.pyi .gitkeep .keep .nojekyll py.typed conftest.py .npmignore
+""")
 """Files that exist for their name alone."""
 _SAYS_EMPTY = lazy_pattern(r"(?i)\b(?:empty|blank|touch|zero[- ]byte|placeholder|stub|marker)\b")
 _ACTIONS = {

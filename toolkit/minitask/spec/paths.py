@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import accumulate
 
 from minitask.patterns import lazy_pattern
+from minitask.words import word_set
 
 MAX_COMPONENT_BYTES = 255
 SPECS_FOLDER = "mini-projects"
@@ -32,24 +33,21 @@ _ROOT_FOLDER_NAMES = """
 .buildkite .circleci .forgejo/workflows .gitea/workflows .github/actions .github/workflows .gitlab/ci .woodpecker
 """
 _ROOT_FOLDERS = tuple(f"{folder}/" for folder in _ROOT_FOLDER_NAMES.split())
-_ROOT_FILE_NAMES = """
+_ROOT_FILES = word_set("""
 .appveyor.yml .cirrus.yml .drone.yml .github/copilot-instructions.md .gitlab-ci.yaml .gitlab-ci.yml .minitask.yaml
 .minitask.yml .travis.yml .woodpecker.yml appveyor.yml azure-pipelines.yaml azure-pipelines.yml bitbucket-pipelines.yml
 jenkinsfile minitask.yaml minitask.yml
-"""
-_ROOT_FILES = frozenset(_ROOT_FILE_NAMES.split())
+""")
 # Folders and files obeyed by git or agents at any depth; the last four starts are NTFS short names of .gitattributes
 # and .gitmodules.
-_FOLDER_NAMES = """
+_FOLDERS = word_set("""
 .claude .codex .continue .cursor .gemini .githooks .husky .opencode .qwen .roo .windsurf
-"""
-_FOLDERS = frozenset(_FOLDER_NAMES.split())
-_FILE_NAMES = """
+""")
+_FILES = word_set("""
 .clinerules .cursorrules .gitattributes .gitmodules .lefthook.yaml .lefthook.yml .lfsconfig .mcp.json
 .pre-commit-config.yaml .pre-commit-config.yml .windsurfrules agents.md agents.override.md claude.local.md claude.md
 gemini.md lefthook.yaml lefthook.yml qwen.md
-"""
-_FILES = frozenset(_FILE_NAMES.split())
+""")
 _FILE_STARTS = (".aider", "opencode.json", "gi7d29~", "gi7eba~", "gitatt~", "gitmod~")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command, ExpectationKind
+from minitask.words import word_set
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -50,9 +51,7 @@ _WRITERS = lazy_pattern(
 _SESSION = frozenset({"cd", "pushd", "popd", "export", "declare", "readonly", "set", "shopt"})
 _FILES = frozenset({"mkdir", "touch", "rm", "cp", "mv"})
 _SETUP = _SESSION | _FILES | {"source", ".", "unset", "alias", "trap", "umask", "kill", "wait"}
-_FILTERS = frozenset(
-    {"cat", "head", "less", "nl", "sort", "tac", "tail", "tee", "tr", "uniq", "wc"}
-)
+_FILTERS = word_set("cat head less nl sort tac tail tee tr uniq wc")
 _GIT_SHOW = frozenset({"status", "log", "branch"})
 _ASSIGNMENT = lazy_pattern(r"[A-Za-z_]\w*\+?=")
 _REDIRECTION = lazy_pattern(r"\d*(?:>>?|<)")

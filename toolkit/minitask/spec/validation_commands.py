@@ -18,15 +18,14 @@ from minitask.spec.expectations import FORMS, LARGEST_EXIT, apply_remarks, parse
 from minitask.spec.markdown import CODE, code_text, strip_marks
 from minitask.spec.model import Command, Expectation, ExpectationKind, Fence, Problem
 from minitask.spec.remarks import parse_remark
-from minitask.words import counted
+from minitask.words import counted, word_set
 
-_NAMES = """
+_PROGRAMS = word_set("""
 ansible awk bash bazel black bun bundle cargo cat cd clang cmake composer curl deno diff docker dotnet echo eslint
 find flake8 gcc git go gradle grep gulp head helm java jest jq julia kubectl ls make mix mocha mvn mypy node npm npx
 nox perl php pip pipenv pnpm poetry prettier pre-commit psql pyright pytest python python3 rails rake rg ruby ruff
 rustc sed sh shellcheck sqlite3 swift tail terraform test tox tsc uv vitest wc xmllint yamllint yarn zsh
-"""
-_PROGRAMS = frozenset(_NAMES.split())
+""")
 _ALONE = frozenset({"pytest", "make", "tox", "nox", "jest", "vitest", "mypy", "ruff"})
 
 

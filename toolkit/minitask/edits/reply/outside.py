@@ -15,6 +15,7 @@ from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Fence
+from minitask.words import word_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -127,8 +128,9 @@ _ANEW = lazy_pattern(
 _ASKS = lazy_pattern(r"(?i)[\s*#]*(?:human|user)\s*\**:")
 _ANSWERS = lazy_pattern(r"(?i)[\s*#]*(?:assistant|ai)\s*\**:")
 """Lines at which the model itself wrote a further question, and answered it."""
-_NAMES = "answer output response solution result final final_answer code change changes edit edits file files"
-_NEUTRAL = frozenset(_NAMES.split())
+_NEUTRAL = word_set("""
+answer output response solution result final final_answer code change changes edit edits file files
+""")
 """Tags around the parts of a reply that count."""
 _TAG = lazy_pattern(r"\s*<(/?)([A-Za-z][\w:-]*)(?:\s[^<>]*)?>\s*")
 

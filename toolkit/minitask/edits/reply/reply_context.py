@@ -17,6 +17,7 @@ from minitask.edits.fences import path_above
 from minitask.errors import UnlistedError
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import FileAction, LineRange
+from minitask.words import word_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +114,7 @@ _COMMENT = lazy_pattern(
 _DRIVE = lazy_pattern(r"[A-Za-z]:(?=/)")
 _PATHLIKE = lazy_pattern(r"(?:[\w.@+-]+/)*[\w.@+-]*\.[A-Za-z]\w{0,9}|(?:[\w.@+-]+/)+[\w.@+-]+")
 _WORD = lazy_pattern(r"[^\s`*\"'()\[\]<>]+")
-_NEUTRAL_WORDS = """
+_NEUTRAL = word_set("""
 a also and as at be becomes below call called code complete component config configuration content contents create
 created entire file files final finally first following for full here here's is it its lastly like looks modified
 module new next now of on page path replace replacing save script second should source stylesheet test tests the then
@@ -124,9 +125,8 @@ ci-dessous complet contenu du et fichier le nouveau voici
 a aqui arquivo completo conteúdo e está o novo
 ecco il completo contenuto file nuovo
 以下是 这是 的内容 的完整内容 完整内容 内容 文件 新文件 和
-"""
+""")
 """Words around a path that only say that it is the file below, in the languages of specs."""
-_NEUTRAL = frozenset(_NEUTRAL_WORDS.split())
 _EDGES = " \t`'\"<>*_"
 _TRAILING = ",;:"
 

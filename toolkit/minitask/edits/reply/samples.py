@@ -12,6 +12,7 @@ from minitask.edits.script_model import WholeFile
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import FileAction
+from minitask.words import word_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,12 +20,9 @@ if TYPE_CHECKING:
     from minitask.edits.script_model import EditScript
     from minitask.spec.model import Fence
 
-_SHELLS = frozenset(
-    (
-        *("sh", "bash", "zsh", "fish", "shell", "console", "shell-session", "shellsession"),
-        *("terminal", "powershell", "pwsh", "ps1", "cmd", "bat", "batch"),
-    )
-)
+_SHELLS = word_set("""
+sh bash zsh fish shell console shell-session shellsession terminal powershell pwsh ps1 cmd bat batch
+""")
 _OUTPUTS = frozenset(["", "text", "txt", "plaintext", "plain", "output", "log", "stdout", "out"])
 SUFFIXES = {
     "bash": (".sh", ".bash"), "sh": (".sh",), "shell": (".sh", ".bash", ".zsh"), "zsh": (".zsh", ".sh"),

@@ -30,6 +30,7 @@ from minitask.gates.source.parts import is_code, parts_of_both
 from minitask.gates.source.syntax import find_syntax_fault
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
+from minitask.words import word_set
 
 _THING = (
     r"(?:\S+ ){0,5}?(?:files?|code|versions?|contents?|documents?|text|scripts?|modules?|pages?|style ?sheets?|read-?me"
@@ -59,9 +60,7 @@ _SENTENCE = lazy_pattern(
     r"[A-Z][\w'’]*[!,]?(?: +[\w'’`\"./-]+[,;:!.]?){2,}[.:!?]?|[^\W\d_a-zA-Z][^={};<>]*[。：！？.:!?]"
 )
 _BLOCK_COMMENT = lazy_pattern(r"(?s)/\*.*?\*/|<!--.*?-->|\"\"\".*?\"\"\"|'''.*?'''")
-_PARSED = frozenset(
-    {".py", ".pyi", ".js", ".mjs", ".cjs", ".jsx", ".go", ".rs", ".java", ".json", ".toml"}
-)
+_PARSED = word_set(".py .pyi .js .mjs .cjs .jsx .go .rs .java .json .toml")
 """Endings of files that a parser or compiler checks, where a bare sentence is nearly always a syntax error."""
 _MARKUP = frozenset({".html", ".htm", ".vue", ".svelte", ".xml", ".svg", ".astro"})
 _REMEDY = "leave the answer's sentences out of the file"

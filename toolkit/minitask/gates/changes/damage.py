@@ -11,15 +11,15 @@ from minitask.edits.script_model import Change, Reader
 from minitask.gates.result import FileChange, GateResult, LintError
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
+from minitask.words import word_set
 
 _MARKER = lazy_pattern(r"(?m)^(<{7}|>{7}|\|{7})(?!\1)(?: .*)?\r?$")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_BINARY_SUFFIXES = """
+_BINARY = word_set("""
 .png .jpg .jpeg .gif .ico .webp .bmp .tiff .pdf .zip .gz .tgz .xz .bz2 .7z .tar .zst .jar .class .pyc .so .dll .dylib
 .exe .bin .dat .wasm .o .a .ttf .otf .woff .woff2 .eot .mp3 .mp4 .wav .ogg .webm .db .sqlite .sqlite3 .npy .npz
 .parquet .pkl .onnx .docx .xlsx .pptx .odt .mo .bson
-"""
-_BINARY = frozenset(_BINARY_SUFFIXES.split())
+""")
 _REMEDY = "reply with the file's own text"
 
 

@@ -13,6 +13,7 @@ from minitask.gates.source.parts import is_code, parts_of_both
 from minitask.gates.source.parts_text import NamedPart
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
+from minitask.words import word_set
 
 _MOST_LINES = 5_000
 _LEAST_PLACES, _LEAST_LINES = 3, 4
@@ -113,8 +114,9 @@ def _opens_comment(row: str) -> bool:
     return _is_remark(row)
 
 
-_MARKED_SUFFIXES = ".py .js .jsx .mjs .ts .tsx .mts .java .kt .scala .groovy .rs .go .cs .php .swift .dart .cc .cpp .h"
-_MARKED = frozenset(_MARKED_SUFFIXES.split())
+_MARKED = word_set("""
+.py .js .jsx .mjs .ts .tsx .mts .java .kt .scala .groovy .rs .go .cs .php .swift .dart .cc .cpp .h
+""")
 _MARK = lazy_pattern(
     r"@[A-Za-z][\w.]*(?:\(.*\))?|#\[.*\]|\[+(?!Header|Space)[A-Za-z]\w*(?:\(.*\))?\]+|template\s*<.*>"
 )

@@ -20,12 +20,12 @@ from minitask.gates.result import SEND_WHOLE, FileChange, LintError, filled_line
 from minitask.gates.source.parts import is_code
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
+from minitask.words import word_set
 
-_NO_PROSE_SUFFIXES = """
+_NO_PROSE = word_set("""
 .json .toml .yaml .yml .cfg .conf .env .ini .properties .editorconfig .css .scss .less .pcss .postcss .html .htm .xhtml
 .vue .svelte .astro .xml .svg .xaml .po .srt
-"""
-_NO_PROSE = frozenset(_NO_PROSE_SUFFIXES.split())
+""")
 _MOST_LINES, _MOST_PAIRS = 5_000, 40_000
 _WIDEST = 500  # characters of a line that are compared
 _SIMILAR, _KEPT, _RESTATED, _NEARLY_ALL = 0.5, 0.6, 0.4, 0.8

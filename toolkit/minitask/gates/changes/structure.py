@@ -21,6 +21,7 @@ from minitask.gates.source.parts import STYLES, parts_of_both
 from minitask.gates.source.parts_text import NamedPart
 from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
+from minitask.words import word_set
 
 _C_STYLE = (
     r"(?m:^[ \t]*#[ \t]*(?:else|elif)\b(?:(?!^[ \t]*#[ \t]*endif\b).)*)"
@@ -40,17 +41,7 @@ _FAMILIES = {
 """What is no code, by the endings or names of a family of languages."""
 _FAMILY = {name: names for names in _FAMILIES for name in names.split()}
 _BRACKETS = {"braces": "{}", "parentheses": "()", "brackets": "[]"}
-_IN_PARENTHESES = (
-    ".sql",
-    ".clj",
-    ".cljs",
-    ".edn",
-    ".el",
-    ".lisp",
-    ".scm",
-    ".cmake",
-    "cmakelists.txt",
-)
+_IN_PARENTHESES = word_set(".sql .clj .cljs .edn .el .lisp .scm .cmake cmakelists.txt")
 _SHELL = (".sh", ".bash")
 _MARKUP = (".html", ".htm", ".vue", ".svelte", ".astro")
 _CONTAINERS = (
@@ -95,22 +86,17 @@ Counts = Counter[str]
 """How often something is opened more than closed, by its name."""
 
 
-_PAIRS = (
-    "/* */",
-    "<!-- -->",
-    "<script </script",
-    "<style </style",
-    "<% %>",
-    "[[ ]]",
-    "=begin =end",
-)
+_PAIRS = {
+    **{"/*": "*/", "<!--": "-->", "<script": "</script", "<style": "</style"},
+    **{"<%": "%>", "[[": "]]", "=begin": "=end"},
+}
 _MOST_UNCLOSED = 100
 
 
 def _is_hard(text: str) -> bool:
     """Return True if so much is opened and not closed that each search for an end would read all of the text."""
-    pairs = (pair.split() for pair in _PAIRS)
-    return any(text.count(start) > text.count(end) + _MOST_UNCLOSED for start, end in pairs)
+    counts = ((text.count(start), text.count(end)) for start, end in _PAIRS.items())
+    return any(opened > closed + _MOST_UNCLOSED for opened, closed in counts)
 
 
 def find_unclosed(proposal: FileChange) -> LintError | None:
@@ -227,8 +213,9 @@ def is_in_blocks(path: str) -> bool:
     return _ending(path) in _FAMILY
 
 
-_SCOPED = ".c .h .cc .cpp .hpp .cs .java .kt .swift .php .rb .lua .ts .sh .bash .dart .scala .proto"
-_MARKS_SCOPES = frozenset(_SCOPED.split())
+_MARKS_SCOPES = word_set("""
+.c .h .cc .cpp .hpp .cs .java .kt .swift .php .rb .lua .ts .sh .bash .dart .scala .proto
+""")
 """Endings of languages whose files indent what is in a scope."""
 
 

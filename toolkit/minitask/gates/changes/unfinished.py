@@ -23,6 +23,7 @@ from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import node_text
 from minitask.spec.model import Spec
+from minitask.words import word_set
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -210,9 +211,7 @@ def _is_same_code(file: FileVersions) -> bool:
     return codes[0] is not None and codes[0] == codes[1]
 
 
-_BY_HASH = frozenset(
-    {".yaml", ".yml", ".toml", ".ini", ".cfg", ".sh", ".bash", ".rb", ".tf", ".hcl"}
-)
+_BY_HASH = word_set(".yaml .yml .toml .ini .cfg .sh .bash .rb .tf .hcl")
 _REMARK = lazy_pattern(r"(?:^|\s)#[^\"']*$")
 
 

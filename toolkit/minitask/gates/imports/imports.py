@@ -37,6 +37,7 @@ from minitask.gates.source.grammars import GRAMMARS, SCRIPTS, parsed
 from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
+from minitask.words import word_set
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -159,13 +160,12 @@ def _text(spec: Spec) -> str:
 
 _SPECIFIER = lazy_pattern(r"""(["'`])(\.{1,2}(?:/[^"'`\\\n]*)?)\1""")
 _PACKAGE = lazy_pattern(r"""(["'`])((?:@[a-z0-9][\w.-]*/)?[a-z0-9][\w.-]*(?:/[\w./-]*)?)\1""")
-_BUILT_IN_NAMES = """
+BUILT_IN = word_set("""
 assert async_hooks buffer child_process cluster console constants crypto dgram diagnostics_channel
 dns domain electron events fs http http2 https inspector module net os path perf_hooks process
 punycode querystring readline repl stream string_decoder sys timers tls trace_events tty url util v8
 vm vscode wasi worker_threads zlib
-"""
-BUILT_IN = frozenset(_BUILT_IN_NAMES.split())
+""")
 """Modules built into a runtime."""
 # Characters of bundler specifiers that are not plain paths: `?raw`, `!loader`, `*`, `${…}`, route aliases.
 _TOLD = lazy_pattern(r"[?!*${}#|%<>]")

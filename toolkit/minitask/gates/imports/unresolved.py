@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from minitask.gates.result import EntryKind, FilesAfter, above, join
 from minitask.patterns import lazy_pattern
+from minitask.words import word_set
 
 
 class UnresolvedImport(Struct, frozen=True):
@@ -53,12 +54,11 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return near[0] if near else ""
 
 
-_SAMPLE_FOLDERS = """
+_SAMPLES = word_set("""
 case cases corpus cookiecutter data example examples fixture fixtures golden goldens input inputs resources sample
 samples skeleton skeletons snapshots snippets template templates testdata test_data test-data typeshed __fixtures__
 __snapshots__ __testfixtures__
-"""
-_SAMPLES = frozenset(_SAMPLE_FOLDERS.split())
+""")
 """Folders whose files are input for a program or templates, and do not run in place."""
 _MARKS = lazy_pattern(r"[{}%$\[\]<>]")
 # Names typical of generated files and of private ones.

@@ -15,23 +15,23 @@ from minitask.gates.source.grammars import GRAMMARS, parsed, suffix_of
 from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import node_text
+from minitask.words import word_set
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_IDENTIFIERS = frozenset(
-    {"identifier", "type_identifier", "package_identifier", "shorthand_property_identifier"}
-)
+_IDENTIFIERS = word_set("""
+identifier type_identifier package_identifier shorthand_property_identifier
+""")
 _PATTERNS = _IDENTIFIERS | {"shorthand_property_identifier_pattern"}
-_PLATFORM = """
+_GIVEN = word_set("""
 AbortController Array Blob Boolean Box Buffer Date Err Error Event EventTarget File FormData FromIterator Function
 Headers Intl Iterator JSON JSX Map Math None Number Object Ok Option Promise Proxy React Reflect RegExp Request
 Response Result Set Some String Symbol TextDecoder TextEncoder ToString TryFrom TryInto URL URLSearchParams Vec
 WeakMap WebSocket Worker afterAll afterEach any atob beforeAll beforeEach btoa clear clearInterval clearTimeout
 console crypto describe document expect exports fetch global globalThis it jest location max min module navigator
 performance process queueMicrotask require setImmediate setInterval setTimeout structuredClone test vi window
-"""
-_GIVEN = frozenset(_PLATFORM.split())
+""")
 """Names that a platform or a test runner provides, so that a file may stop importing them."""
 _GLOB = frozenset({"use_wildcard", "dot", "asterisk"})
 _VERSION = lazy_pattern(r"v\d+")
@@ -73,12 +73,9 @@ def _top_names(root: Node) -> set[str]:
     return names
 
 
-_LISTS = frozenset(
-    {
-        *("lexical_declaration", "variable_declaration", "type_declaration"),
-        *("const_declaration", "var_declaration"),
-    }
-)
+_LISTS = word_set("""
+lexical_declaration variable_declaration type_declaration const_declaration var_declaration
+""")
 """Declarations that hold one or more names with values or types."""
 
 
@@ -161,14 +158,8 @@ _BINDING = ("parameter", "pattern", "declarator", "import", "use_", "catch", "_s
 _FIELDS = frozenset({"left", "name", "pattern", "parameter", "parameters", "alias", "label"})
 _VALUES = frozenset({"value", "body", "right", "arguments", "function", "condition"})
 _QUALIFIED = (
-    "scoped_",
-    "qualified_",
-    "member_",
-    "selector_",
-    "jsx_",
-    "nested_",
-    "field_",
-    "macro_",
+    *("scoped_", "qualified_", "nested_", "member_"),
+    *("selector_", "jsx_", "field_", "macro_"),
 )
 
 
@@ -239,6 +230,6 @@ def _is_use(node: Node) -> bool:
     return not (parent.type == "unary_expression" and parent.children[0].type == "typeof")
 
 
-_NO_USERS = frozenset(
-    {"keyed_element", "literal_element", "export_specifier", "macro_invocation", "package_clause"}
-)
+_NO_USERS = word_set("""
+keyed_element literal_element export_specifier macro_invocation package_clause
+""")

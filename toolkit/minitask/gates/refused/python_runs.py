@@ -26,34 +26,19 @@ from minitask.gates.source.python_source import (
 )
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
+from minitask.words import word_set
 
 if TYPE_CHECKING:
     from symtable import Symbol, SymbolTable
 
 _BUILT_IN = frozenset((*dir(builtins), "WindowsError", "reveal_type", "reveal_locals", "_"))
-_OF_HOSTS = frozenset(
-    [
-        *("get_ipython", "display", "get_config", "spark", "dbutils", "snakemake", "profile"),
-        *("Import", "Export", "ngettext", "pgettext", "npgettext"),
-    ]
-)
+_OF_HOSTS = word_set("""
+get_ipython display get_config spark dbutils snakemake profile Import Export ngettext pgettext npgettext
+""")
 """Names that notebooks, Snakemake, SCons, profilers and gettext bind for the files they run."""
 _ELSEWHERE = lazy_pattern(r"\bNameError\b|\bexec\s*\(|\bimport\s+\*|\b(?:vars|locals|globals)\s*\(")
 _OLD = lazy_pattern(r"\bversion_info\b|\bPY[23]\b")
-_OLD_NAMES = frozenset(
-    [
-        "basestring",
-        "cmp",
-        "file",
-        "long",
-        "raw_input",
-        "reduce",
-        "reload",
-        "unichr",
-        "unicode",
-        "xrange",
-    ]
-)
+_OLD_NAMES = word_set("basestring cmp file long raw_input reduce reload unichr unicode xrange")
 _KNOWN = lazy_pattern(r"#.*(?:noqa|type: ?ignore|pyright: ?ignore|undefined-variable|E0602)")
 _DEBUGS = lazy_pattern(r"(?i)\bdebug\w*|\bbreakpoints?\b|\bpdb\b")
 _DEBUGGERS = frozenset({"pdb", "ipdb", "pudb", "rpdb", "remote_pdb"})

@@ -22,6 +22,7 @@ from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import UnreadableError, node_text, parse_tree
 from minitask.system.process import run
+from minitask.words import word_set
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -185,18 +186,10 @@ def _root(path: str, text: str) -> Node | None:
     return None if root is None or root.has_error else root
 
 
-_FUNCTIONS = frozenset(
-    [
-        *("function_declaration", "function_expression", "arrow_function", "method_definition"),
-        *(
-            "generator_function",
-            "generator_function_declaration",
-            "class_static_block",
-            "field_definition",
-        ),
-        "public_field_definition",
-    ]
-)
+_FUNCTIONS = word_set("""
+function_declaration function_expression arrow_function method_definition generator_function
+generator_function_declaration class_static_block field_definition public_field_definition
+""")
 _SPECIFIC = frozenset({".mjs", ".cjs"})
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from minitask.gates.result import printable
 from minitask.gates.source.syntax import find_python_flaw
 from minitask.patterns import lazy_pattern
+from minitask.words import word_set
 
 Fault = tuple[str, int]
 """The message, and the line from 1."""
@@ -77,12 +78,9 @@ def _in_workflow(_path: str, text: str) -> Iterator[Fault]:
     yield from _unclosed(root)
 
 
-_OF_STEP = frozenset(
-    [
-        *("name", "id", "if", "env", "with", "shell", "working-directory", "run", "uses"),
-        *("continue-on-error", "timeout-minutes"),
-    ]
-)
+_OF_STEP = word_set("""
+name id if env with shell working-directory run uses continue-on-error timeout-minutes
+""")
 
 
 def _of_step(step: Any, job: str) -> Iterator[Fault]:

@@ -8,17 +8,17 @@ from minitask.edits.lines import indent_of
 from minitask.gates.refused.repeated_fields import Token, token_tree
 from minitask.gates.result import printable, quoted
 from minitask.patterns import lazy_pattern
-from minitask.words import nearest
+from minitask.words import nearest, word_set
 
 Fault = tuple[str, int]
 """The message, and the line from 1."""
 _OTHER_DOCKER = lazy_pattern(
     r"(?im)\{\{|\{%|<%|^#[ \t]*escape[ \t]*=|^#[ \t]*syntax[ \t]*=(?![ \t]*docker/)|^[ \t]*INCLUDE"
 )
-_INSTRUCTIONS = frozenset(
-    "FROM RUN CMD LABEL MAINTAINER EXPOSE ENV ADD COPY ENTRYPOINT VOLUME USER WORKDIR ARG ONBUILD"  # noqa: SIM905
-    " STOPSIGNAL HEALTHCHECK SHELL".split()
-)
+_INSTRUCTIONS = word_set("""
+FROM RUN CMD LABEL MAINTAINER EXPOSE ENV ADD COPY ENTRYPOINT VOLUME USER WORKDIR ARG ONBUILD STOPSIGNAL HEALTHCHECK
+SHELL
+""")
 _HERE = lazy_pattern(r"<<-?[ \t]*[\"']?(\w+)[\"']?")
 _STAGE = lazy_pattern(r"(?i)FROM\s.*\sAS\s+(\S+)\s*")
 _FROM_STAGE = lazy_pattern(r"--from=([a-z][\w-]*)(?=\s)")

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from minitask.gates.refused.repeated_keys import Names, repeated
 from minitask.patterns import lazy_pattern
+from minitask.words import word_set
 
 _STRING = r"\"(?:\\.|[^\"\\\n])*\""
 _LEFT_OUT = {
@@ -149,12 +150,10 @@ def _in_terraform(text: str) -> Names:
         yield from repeated(iter(names))
 
 
-_NO_COLUMN = frozenset(
-    [
-        *("PRIMARY", "UNIQUE", "CONSTRAINT", "FOREIGN", "CHECK", "KEY", "INDEX", "EXCLUDE", "LIKE"),
-        *("FULLTEXT", "SPATIAL", "PERIOD", "PARTITION", "PROJECTION", "SELECT", "WITH"),
-    ]
-)
+_NO_COLUMN = word_set("""
+PRIMARY UNIQUE CONSTRAINT FOREIGN CHECK KEY INDEX EXCLUDE LIKE FULLTEXT SPATIAL PERIOD PARTITION PROJECTION SELECT
+WITH
+""")
 
 
 def _in_sql(text: str) -> Names:

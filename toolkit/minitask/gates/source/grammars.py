@@ -18,6 +18,7 @@ from msgspec import Struct
 from minitask.gates.result import SyntaxFlaw, quoted
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command
+from minitask.words import word_set
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node
@@ -280,15 +281,11 @@ def may_import(path: str, text: str) -> bool:
 
 
 _TEST_WORDS = ("test", "spec", "conftest", "check", "setup", "config", "makefile", "justfile")
-_SETTINGS = frozenset(
-    {
-        *("package.json", ".npmrc", ".taprc", ".mocharc.json", ".mocharc.js", ".mocharc.yml"),
-        *("pyproject.toml", "tox.ini", "setup.cfg", "makefile", "gnumakefile", "justfile"),
-        *("mypy.ini", ".mypy.ini", "ruff.toml", ".ruff.toml", ".flake8", ".pylintrc", "biome.json"),
-        *(".eslintrc", ".eslintrc.json", ".eslintrc.js", ".eslintrc.cjs", ".eslintignore"),
-        ".golangci.yml",
-    }
-)
+_SETTINGS = word_set("""
+package.json .npmrc .taprc .mocharc.json .mocharc.js .mocharc.yml pyproject.toml tox.ini setup.cfg makefile
+gnumakefile justfile mypy.ini .mypy.ini ruff.toml .ruff.toml .flake8 .pylintrc biome.json .eslintrc .eslintrc.json
+.eslintrc.js .eslintrc.cjs .eslintignore .golangci.yml
+""")
 
 
 def may_judge(path: str, commands: Sequence[Command]) -> bool:

@@ -16,6 +16,7 @@ from minitask.gates.source.python_source import BODIES, parsed_python
 from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import node_text
+from minitask.words import word_set
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -47,9 +48,7 @@ _DATA = {".json": "json", ".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}
 _PROPERTIES = frozenset({".cfg", ".conf", ".env", ".ini", ".properties", ".editorconfig"})
 STYLES = frozenset({".css", ".scss", ".less", ".pcss", ".postcss"})
 """Endings of style sheets."""
-_MARKUP = frozenset(
-    {".html", ".htm", ".xhtml", ".vue", ".svelte", ".astro", ".xml", ".svg", ".xaml"}
-)
+_MARKUP = word_set(".html .htm .xhtml .vue .svelte .astro .xml .svg .xaml")
 _HEADED = frozenset({".md", ".markdown", ".mdx", ".rst", ".adoc", ".asciidoc", ".org"})
 _TEXT = (
     frozenset({"", ".txt", ".text", ".csv", ".tsv", ".log", ".lst", ".po", ".tex", ".srt", ".list"})
@@ -60,9 +59,7 @@ _TEXT = (
     | _HEADED
 )
 _TEXT_NAMES = frozenset({"requirements.txt", ".gitignore", ".dockerignore", "codeowners"})
-_SCRIPT_NAMES = frozenset(
-    {"makefile", "gnumakefile", "dockerfile", "justfile", "rakefile", "vagrantfile"}
-)
+_SCRIPT_NAMES = word_set("makefile gnumakefile dockerfile justfile rakefile vagrantfile")
 
 
 def _ending(path: str) -> str:
@@ -103,17 +100,14 @@ def _text_reader(ending: str) -> Read | None:
 _RUNS_AS_MAIN = "__name__ == '__main__'"
 _MAIN = "__main__"
 _DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-_FUNCTION_VALUES = frozenset(
-    {"arrow_function", "function_expression", "generator_function", "class"}
-)
-_NAMED_NODES = """
+_FUNCTION_VALUES = word_set("arrow_function function_expression generator_function class")
+_NAMED = word_set("""
 function_declaration generator_function_declaration class_declaration abstract_class_declaration method_definition
 interface_declaration enum_declaration type_alias_declaration internal_module function_signature method_signature
 abstract_method_signature method_declaration type_spec type_alias const_spec record_declaration
 annotation_type_declaration constructor_declaration function_item function_signature_item struct_item enum_item
 union_item trait_item mod_item const_item static_item type_item macro_definition
-"""
-_NAMED = frozenset(_NAMED_NODES.split())
+""")
 """Named nodes of all grammars whose removal counts."""
 _OWNERS = frozenset({"impl_item"})
 _LOCAL = frozenset({"statement_block", "block", "function_body", "constructor_body"})
@@ -146,9 +140,7 @@ _TARGET = lazy_pattern(
 _STAGE = lazy_pattern(r"(?i)^\s*from\s+\S+\s+as\s+(\S+)")
 _KEY = lazy_pattern(r'^\s*"([^"\n]+)"\s*:')
 _FORMS = (_KEYWORD, _SHELL, _SQL, _BLOCK, _STAGE, _TARGET, _KEY)
-_NO_FUNCTION = frozenset(
-    {"if", "for", "while", "switch", "return", "else", "catch", "do", "sizeof", "elif", "until"}
-)
+_NO_FUNCTION = word_set("if for while switch return else catch do sizeof elif until")
 
 
 def read_python(text: str) -> Parts | None:

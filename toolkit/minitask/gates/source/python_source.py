@@ -17,6 +17,7 @@ from msgspec import Struct
 from minitask.gates.result import FileChange, LintError, printable
 from minitask.gates.source.syntax import _WARNINGS, LARGEST
 from minitask.patterns import lazy_pattern
+from minitask.words import word_set
 
 Imports = ast.Import | ast.ImportFrom
 
@@ -32,9 +33,7 @@ _NAME_TRICKS = lazy_pattern(
 )
 """Ways to bind names that the file's text does not show."""
 # Calls that ask the machine; a condition with one of them, or with a name in capitals, guards its imports.
-_ASKS = frozenset(
-    {"environ", "exists", "find_spec", "getenv", "is_dir", "is_file", "isdir", "isfile"}
-)
+_ASKS = word_set("environ exists find_spec getenv is_dir is_file isdir isfile")
 _VALUES = (ast.Assign, ast.Call, ast.Compare, ast.Constant, ast.Dict, ast.Expr)
 """Nodes that bind only the targets of an assignment, unless they contain `:=`."""
 BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
@@ -232,8 +231,9 @@ def _defined_twice(text: str) -> dict[str, int]:
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _ABSTRACT_BASES = frozenset({"ABC", "Protocol", "Interface", "ABCMeta", "NamedTuple", "TypedDict"})
-_EXCUSES = "abstractmethod abstractproperty overload abstractclassmethod abstractstaticmethod"
-_EXCUSED = frozenset(_EXCUSES.split())
+_EXCUSED = word_set("""
+abstractmethod abstractproperty overload abstractclassmethod abstractstaticmethod
+""")
 _NO_WORK = lazy_pattern(
     r"(?i)no-?op|null|dummy|fake|mock|stub|ignore|nothing|hook|subclass|overrid|intention|abstract|interface|by default"
 )

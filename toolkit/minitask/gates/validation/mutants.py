@@ -17,6 +17,7 @@ from minitask.gates.validation.python_mutants import Splice, what
 from minitask.gates.validation.test_files import is_test_path
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import node_text
+from minitask.words import word_set
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -151,9 +152,7 @@ _OPERATOR_PAIRS = (
 )
 _OPERATORS = dict(pair.split() for pair in _OPERATOR_PAIRS)
 _UNREAD = ("import", "package", "type_annotation", "comment", "attribute", "use_declaration")
-_NUMBERS = frozenset(
-    {"number", "int_literal", "integer_literal", "decimal_integer_literal", "float_literal"}
-)
+_NUMBERS = word_set("number int_literal integer_literal decimal_integer_literal float_literal")
 _FUNCTIONS = ("function", "method_definition", "arrow_function")
 
 

@@ -16,6 +16,7 @@ from minitask.gates.source.grammars import GRAMMARS, SCRIPTS, parsed
 from minitask.gates.source.python_source import python_tree
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import node_text
+from minitask.words import word_set
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -29,8 +30,7 @@ _NAME = lazy_pattern(
 )
 JUDGED = frozenset({".py", ".go", ".rs", *SCRIPTS})
 """Endings of files in which tests can be found."""
-_PROSE_SUFFIXES = ".adoc .css .gif .jpg .less .md .pdf .png .rst .scss .svg .txt"
-_PROSE = frozenset(_PROSE_SUFFIXES.split())
+_PROSE = word_set(".adoc .css .gif .jpg .less .md .pdf .png .rst .scss .svg .txt")
 _TAGS = frozenset({"test", "it", "specify"})
 _ASSERTION = lazy_pattern(
     r"\bassert\w*\b|\bexpect\w*\b|\.should\b|\bfail\w*\b|\braises\b|\bt\.\w+\(|\bthrow\w*\b"

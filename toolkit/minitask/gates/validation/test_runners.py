@@ -14,6 +14,7 @@ from msgspec import Struct
 from minitask.gates.source.grammars import may_run_tests
 from minitask.ledger.record import SuiteCounts
 from minitask.patterns import lazy_pattern
+from minitask.words import word_set
 
 
 class Runner(StrEnum):
@@ -49,17 +50,13 @@ class Suite(Struct, frozen=True):
 _ASSIGNMENT = lazy_pattern(r"^[A-Za-z_][A-Za-z0-9_]*\+?=")
 _OPERATORS = "();<>|&"
 _KEYWORDS = frozenset({"!", "if", "then", "elif", "else", "while", "until", "do", "time", "{"})
-_WRAPPERS = frozenset(
-    {"env", "exec", "command", "nice", "nohup", "npx", "bunx", "timeout", "xvfb-run", "stdbuf"}
-)
+_WRAPPERS = word_set("env exec command nice nohup npx bunx timeout xvfb-run stdbuf")
 _RUN = frozenset({"uv", "poetry", "pipenv", "pdm", "hatch", "rye", "coverage", "conda", "pixi"})
 """Programs whose `run` command starts the program that follows."""
-_LISTS = frozenset(
-    {
-        *("--collect-only", "--co", "--fixtures", "--markers", "--setup-plan", "--setup-only"),
-        *("--help", "-h", "--version", "-V", "--list", "-list", "--listTests", "--no-run", "list"),
-    }
-)
+_LISTS = word_set("""
+--collect-only --co --fixtures --markers --setup-plan --setup-only --help -h --version -V --list -list --listTests
+--no-run list
+""")
 """Arguments with which a runner runs no test."""
 _BY_NAME = {
     "pytest": Runner.PYTEST,
