@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
 
-from minitask.edits.edit_plan import edit_plan
+from minitask.edits.edit_plan import EditPlan, PlacedLines, edit_plan
 from minitask.edits.lines import CRLF, LF, Text, adopt, ended, parse_text, text_of
 from minitask.edits.script_model import (
     BaseFiles,
@@ -18,11 +18,6 @@ from minitask.edits.script_model import (
     Verb,
     placed,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from minitask.edits.edit_plan import EditPlan, PlacedLines
 
 
 def build(layout: EditPlan) -> EditedFiles:

@@ -6,7 +6,8 @@ will start.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -14,9 +15,11 @@ from minitask.edits.apply_script import apply_edit, build
 from minitask.edits.edit_plan import edit_plan
 from minitask.edits.grammar import covers, parse_script, paths_written, script_of
 from minitask.edits.lines import LineHunk, Versions, map_lines
+from minitask.edits.related_specs import Overlay
 from minitask.edits.script_model import (
     BaseFiles,
     Change,
+    Edit,
     EditScript,
     Locate,
     Operation,
@@ -28,15 +31,17 @@ from minitask.edits.script_model import (
 )
 from minitask.errors import EditError
 from minitask.spec.dependency_graph import task_name
-from minitask.spec.model import FileAction, LineRange, Problem, Tier
+from minitask.spec.model import (
+    Diagnostic,
+    FileAction,
+    FileRef,
+    Files,
+    LineRange,
+    Problem,
+    Spec,
+    Tier,
+)
 from minitask.spec.template import find_placeholders
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from minitask.edits.related_specs import Overlay
-    from minitask.edits.script_model import Edit
-    from minitask.spec.model import Diagnostic, FileRef, Files, Spec
 
 
 def check_script(spec: Spec) -> tuple[Diagnostic, ...]:

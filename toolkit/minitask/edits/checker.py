@@ -6,13 +6,14 @@ scripts of those are applied; of a model's work, only the paths are known.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
 from minitask.edits.check_script import (
     CitationError,
+    Ground,
     Numbering,
     Trial,
     check_citations,
@@ -28,12 +29,6 @@ from minitask.spec.checks import check_against_tree
 from minitask.spec.model import Diagnostic, FileAction, Problem, Spec, Tier
 from minitask.spec.project import check_project
 from minitask.spec.quality import check_quality
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
-
-    from minitask.edits.check_script import Ground
-
 
 PRESENCE = frozenset({"E201", "E203", "E204"})
 """Rules about the existence of a listed file."""

@@ -6,21 +6,17 @@ A hunk applies at its stated line, or at the only other position where it fits.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from minitask.edits.fences import QUOTED
 from minitask.edits.lines import LF, Text, bodies, text_of
 from minitask.edits.match import describe_nearest, occurrences
+from minitask.edits.script_model import EditedFiles
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.values import Located
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from minitask.edits.script_model import EditedFiles
 
 _HUNK = lazy_pattern(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@.*")
 _EXTENDED = lazy_pattern(

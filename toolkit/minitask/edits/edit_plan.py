@@ -5,21 +5,16 @@ Every line number is the base's, so the order of operations matters only if two 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
 from minitask.edits.lines import LF, adopt, ended, reindented
-from minitask.edits.script_model import EditScript, Operation, Verb, WholeFile, placed
+from minitask.edits.script_model import BaseFiles, EditScript, Operation, Verb, WholeFile, placed
 from minitask.errors import EditError
 from minitask.spec.model import LineRange
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from contextlib import AbstractContextManager
-
-    from minitask.edits.script_model import BaseFiles
 
 
 class Cut(Struct, frozen=True):

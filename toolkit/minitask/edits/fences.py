@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from minitask.edits.lines import is_blank, split_lines
 from minitask.edits.script_model import SearchReplace, place_of
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.words import word_set
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 QUOTED = r'"(?:[^"\\]|\\.)*"'
 _BARE = lazy_pattern(r"[\w./@+-]+")

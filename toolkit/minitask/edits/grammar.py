@@ -6,6 +6,7 @@ A line of an `edits` fence is, for example, `move src/a.py:10-20 dedent -> src/b
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -39,13 +40,10 @@ from minitask.edits.script_model import (
 )
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
-from minitask.spec.model import LineRange
+from minitask.spec.model import Fence, LineRange, Spec
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
-
     from minitask.edits.diff import FileDiff
-    from minitask.spec.model import Fence, Spec
 
 _EDITS = "edits"
 _DIFF = "diff"

@@ -5,16 +5,12 @@ Only `\n` ends a line. Form feeds, U+2028 and the like are ordinary characters, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
 from minitask.errors import EditError
 from minitask.spec.model import LineRange
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 BOM = "\ufeff"
 CRLF = "\r\n"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from heapq import nlargest
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -20,13 +20,9 @@ from minitask.edits.lines import (
     split_lines,
     text_of,
 )
+from minitask.edits.script_model import SearchReplace
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from minitask.edits.script_model import SearchReplace
 
 _TRAILING = " \t\r\x0b\x0c"
 _LISTED_PLACES = 10

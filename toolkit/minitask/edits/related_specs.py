@@ -5,22 +5,16 @@ In that tree, the results of edit scripts are known; of models' work, only the p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
+from minitask.edits.script_model import Change
 from minitask.errors import UsageError
 from minitask.spec.dependency_graph import Graph, reachable, turns
 from minitask.spec.file_dependencies import implied, predecessors
-from minitask.spec.model import FileAction, Spec
+from minitask.spec.model import FileAction, FileRef, Files, Kind, Spec
 from minitask.spec.project import files_by_path
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from minitask.edits.script_model import Change
-    from minitask.spec.model import FileRef, Files, Kind
 
 MAKING = (FileAction.CREATE, FileAction.WRITE)
 

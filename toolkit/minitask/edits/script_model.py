@@ -6,10 +6,10 @@ File content is `str`, decoded from UTF-8 with `surrogateescape`, which preserve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from msgspec import Struct
 
@@ -18,9 +18,6 @@ from minitask.errors import EditError
 from minitask.spec.model import LineRange
 from minitask.values import Located
 from minitask.words import counted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Verb(StrEnum):

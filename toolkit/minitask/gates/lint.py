@@ -7,10 +7,9 @@ to remove. The reason is written for the change's author, who gets it to correct
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from minitask.edits.script_model import Change, Locate, Reader
-from minitask.gates.result import BaseLines, FileChange, GateResult, LintError
+from minitask.gates.result import BaseLines, FileChange, FilesAfter, GateResult, LintError
 from minitask.gates.source.grammars import (
     GRAMMARS,
     IMPORTING,
@@ -22,9 +21,6 @@ from minitask.gates.source.grammars import (
     suffix_of,
 )
 from minitask.spec.model import Spec
-
-if TYPE_CHECKING:
-    from minitask.gates.result import FilesAfter
 
 Unresolved = Callable[[FileChange], Iterable[LintError]]
 GATE = "lint"

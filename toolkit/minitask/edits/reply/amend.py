@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -31,6 +30,7 @@ from minitask.edits.script_model import (
     Change,
     Edit,
     Operation,
+    Reader,
     SearchReplace,
     UnifiedDiff,
     WholeFile,
@@ -38,9 +38,6 @@ from minitask.edits.script_model import (
 )
 from minitask.errors import EditError
 from minitask.spec.model import LineRange
-
-if TYPE_CHECKING:
-    from minitask.edits.script_model import Reader
 
 
 class EarlierReply(Struct, frozen=True):

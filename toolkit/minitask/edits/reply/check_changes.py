@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from minitask.edits.diff import parse_diff
 from minitask.edits.lines import bodies, indent_of, split_lines
@@ -14,6 +14,7 @@ from minitask.edits.reply.numbers import find_copied
 from minitask.edits.reply.reply_context import SOURCE, ListedFile, ReplyContext
 from minitask.edits.script_model import (
     Change,
+    Edit,
     EditScript,
     Operation,
     SearchReplace,
@@ -24,11 +25,6 @@ from minitask.edits.script_model import (
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import FileAction, LineRange
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
-
-    from minitask.edits.script_model import Edit
 
 _FEW_LINES, _MANY_ESCAPES = 2, 3
 _REPLACEMENT = "\ufffd"

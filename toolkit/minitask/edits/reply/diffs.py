@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from minitask.edits.diff import DiffHunk, FileDiff, parse_diff
-from minitask.edits.reply.reply_context import required, resolve
+from minitask.edits.reply.reply_context import ReplyContext, required, resolve
 from minitask.edits.script_model import Edit, SearchReplace, UnifiedDiff
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from minitask.edits.reply.reply_context import ReplyContext
 
 _HUNK = lazy_pattern(r"@@ -\d{1,9}(?:,\d{1,9})? \+\d{1,9}(?:,\d{1,9})? @@.*")
 _BARE_HUNK = lazy_pattern(r"@@(?:[ .]*@@.*|[ .]*)")

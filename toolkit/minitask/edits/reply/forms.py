@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -36,11 +36,7 @@ from minitask.edits.reply.samples import fence_word, fits, is_command, is_sample
 from minitask.edits.script_model import Edit, Operation, Source, Verb, WholeFile, placed
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from minitask.spec.model import Fence
+from minitask.spec.model import Fence
 
 _EDITS = frozenset({"edits", "edit", "operations"})
 _DIFFS = frozenset({"diff", "patch", "udiff"})

@@ -6,7 +6,7 @@ file, unless the file or the task already has it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -16,9 +16,6 @@ from minitask.edits.reply.reply_context import SOURCE
 from minitask.edits.script_model import SearchReplace
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 _OLD = r"(?:SEARCH|ORIGINAL|HEAD|FIND|BEFORE|OLD|CURRENT)\b"
 _NEW = r"(?:REPLACE|UPDATED?|NEW|AFTER|MODIFIED|REPLACEMENT|END)\b"

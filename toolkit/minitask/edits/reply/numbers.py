@@ -6,23 +6,18 @@ followed by the text of one of the file's lines.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.edits.lines import bodies, body, split_lines
-from minitask.edits.script_model import Edit, Operation, Source
+from minitask.edits.reply.reply_context import ReplyContext
+from minitask.edits.script_model import Edit, Operation, SearchReplace, Source
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import LineRange
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from minitask.edits.reply.reply_context import ReplyContext
-    from minitask.edits.script_model import SearchReplace
 
 _FORMS = tuple(
     lazy_pattern(rf"[ \t]*L?(?P<number>\d{{1,6}})(?:{mark}|(?:{mark.rstrip()})?[ \t|│→:]*$)")

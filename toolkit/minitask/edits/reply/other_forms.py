@@ -8,7 +8,7 @@ at all.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -19,9 +19,6 @@ from minitask.edits.reply.reply_context import SOURCE, ReplyContext, mentions, r
 from minitask.edits.script_model import Edit, Operation, SearchReplace, Source, Verb, WholeFile
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 BEGIN, END = "*** Begin Patch", "*** End Patch"
 _ADD, _DELETE, _UPDATE = "*** Add File:", "*** Delete File:", "*** Update File:"

@@ -5,7 +5,7 @@ A reply is applied whole or not at all, so an edit in an unread form is an error
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
 
 from minitask.edits.grammar import paths_written
 from minitask.edits.reply.markers import Bar, bar_of, is_closing, is_opening
@@ -16,9 +16,6 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Fence
 from minitask.words import word_set
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
 
 _TAGS = lazy_pattern(r"\s*(?:</?[A-Za-z][^<>]*>\s*|<(\w+)>[^<>]*</\1>\s*|<!--.*?-->\s*)+")
 _TAG_PATH = lazy_pattern(

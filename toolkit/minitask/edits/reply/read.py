@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -36,13 +36,7 @@ from minitask.edits.script_model import (
 from minitask.errors import EditError, UnlistedError
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import normalise
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from minitask.edits.reply.reply_context import ReplyContext
-    from minitask.spec.model import Fence
-
+from minitask.spec.model import Fence
 
 _ABOUT_SAME = lazy_pattern(
     r"(?i)\b(?:same|identical|cop(?:y|ies)|sync\w*|mirror\w*|duplicat\w*|replac\w+)\b"

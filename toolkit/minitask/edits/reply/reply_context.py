@@ -9,21 +9,16 @@ from __future__ import annotations
 import posixpath
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from msgspec import Struct, field
 
 from minitask.edits.fences import path_above
+from minitask.edits.script_model import Reader
 from minitask.errors import UnlistedError
 from minitask.patterns import lazy_pattern
-from minitask.spec.model import FileAction, LineRange
+from minitask.spec.model import Fence, FileAction, LineRange
 from minitask.words import word_set
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from minitask.edits.script_model import Reader
-    from minitask.spec.model import Fence
 
 SOURCE = "reply"
 """The name of the reply in errors."""

@@ -7,9 +7,8 @@ read whole if there is only one way to do so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,9 +20,6 @@ from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Fence
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _NAMES = (
     r"think|thinking|thought|thoughts|reasoning(?:_content)?|reflection|scratchpad|seed:think|analysis"

@@ -7,8 +7,8 @@ the file twice.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 from msgspec.structs import replace
@@ -28,16 +28,10 @@ from minitask.edits.lines import (
 )
 from minitask.edits.match import find_block
 from minitask.edits.reply.check_changes import is_utf8
-from minitask.edits.reply.reply_context import SOURCE
-from minitask.edits.script_model import SearchReplace, UnifiedDiff, WholeFile, placed
+from minitask.edits.reply.reply_context import SOURCE, ReplyContext
+from minitask.edits.script_model import Change, Edit, SearchReplace, UnifiedDiff, WholeFile, placed
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from minitask.edits.reply.reply_context import ReplyContext
-    from minitask.edits.script_model import Change, Edit
 
 _MOST_LINES = 20_000
 _ABOUT_MARK = lazy_pattern(r"(?i)\bBOM\b|byte[- ]order")

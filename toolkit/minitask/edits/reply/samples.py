@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from minitask.edits.grammar import paths_written
 from minitask.edits.reply.markers import bar_of
 from minitask.edits.reply.reply_context import SOURCE, ReplyContext, mentions, resolve
-from minitask.edits.script_model import WholeFile
+from minitask.edits.script_model import EditScript, WholeFile
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
-from minitask.spec.model import FileAction
+from minitask.spec.model import Fence, FileAction
 from minitask.words import word_set
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from minitask.edits.script_model import EditScript
-    from minitask.spec.model import Fence
 
 _SHELLS = word_set("""
 sh bash zsh fish shell console shell-session shellsession terminal powershell pwsh ps1 cmd bat batch

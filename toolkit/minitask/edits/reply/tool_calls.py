@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 from minitask.edits.fences import path_info, render_block, render_fence
 from minitask.edits.reply.markers import has_block_form
 from minitask.edits.script_model import SearchReplace
 from minitask.patterns import lazy_pattern
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 _PATHS = ("path", "file_path", "filepath", "filename", "file", "target_file", "absolute_path")
 _CONTENTS = ("content", "contents", "file_text", "file_content", "text", "code", "new_content")

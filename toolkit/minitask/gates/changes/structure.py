@@ -86,17 +86,22 @@ Counts = Counter[str]
 """How often something is opened more than closed, by its name."""
 
 
-_PAIRS = {
-    **{"/*": "*/", "<!--": "-->", "<script": "</script", "<style": "</style"},
-    **{"<%": "%>", "[[": "]]", "=begin": "=end"},
-}
+_PAIRS = (
+    "/* */",
+    "<!-- -->",
+    "<script </script",
+    "<style </style",
+    "<% %>",
+    "[[ ]]",
+    "=begin =end",
+)
 _MOST_UNCLOSED = 100
 
 
 def _is_hard(text: str) -> bool:
     """Return True if so much is opened and not closed that each search for an end would read all of the text."""
-    counts = ((text.count(start), text.count(end)) for start, end in _PAIRS.items())
-    return any(opened > closed + _MOST_UNCLOSED for opened, closed in counts)
+    pairs = (pair.split() for pair in _PAIRS)
+    return any(text.count(start) > text.count(end) + _MOST_UNCLOSED for start, end in pairs)
 
 
 def find_unclosed(proposal: FileChange) -> LintError | None:
