@@ -15,7 +15,7 @@ from minitask.git.repository import Signature, committer, discover, signature
 from minitask.git.run_git import Git
 from minitask.git.trees import merge_tree, tree_changes
 from minitask.spec.model import LineRange
-from minitask.system.cache import Cache
+from minitask.system.files import Cache
 from minitask.workspace.checkout import SharedPaths, Workspace
 from recording import write_commits
 from world import World

@@ -18,8 +18,8 @@ import pytest
 from msgspec.structs import replace
 
 from minitask.errors import MachineError
-from minitask.sandbox.allow_list import AllowList, granted, is_public, plain_host
 from minitask.sandbox.choose_sandbox import probe
+from minitask.sandbox.policy import AllowList, granted, is_public, plain_host
 from minitask.sandbox.proxy import Proxy, parse_request
 from minitask.sandbox.sandbox import Limits, Sandbox, Strength
 from minitask.sandbox.shell_session import run_commands
@@ -366,7 +366,7 @@ def test_nothing_is_left_of_a_session_that_is_killed(
     words = f"sleep 9{os.getpid()}{int(number)}"
     script = f"""
 from pathlib import Path
-from minitask.sandbox.allow_list import AllowList
+from minitask.sandbox.policy import AllowList
 from minitask.sandbox.sandbox import Limits, Sandbox, Strength
 from minitask.sandbox.shell_session import run_commands
 from minitask.spec.model import Command

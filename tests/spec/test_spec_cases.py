@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from minitask.spec.model import Command, Diagnostic, FileRef, Spec
 from minitask.spec.parse import parse_file
 from minitask.spec.schema import check_document, spec_document
-from minitask.system.cache import Cache
+from minitask.system.files import Cache
 from render_spec import render_spec
 
 CASES = Path(__file__).parent / "cases"

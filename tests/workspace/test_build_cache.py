@@ -13,9 +13,9 @@ from minitask.git.commits import open_database
 from minitask.git.repository import discover
 from minitask.sandbox.policy import Strength
 from minitask.sandbox.sandbox import Sandbox
-from minitask.workspace.build_cache import BuildCache, open_build_cache
 from minitask.workspace.checkout import Workspace
 from minitask.workspace.incremental import IncrementalCheckout
+from minitask.workspace.pool import BuildCache, open_build_cache
 from world import World
 
 NAME = "DEMO_CACHE"

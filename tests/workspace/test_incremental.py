@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minitask.git.commits import FileWrite, NewCommit, open_database
-from minitask.git.index import parse_index
 from minitask.git.repository import Signature, discover
 from minitask.sandbox.policy import Strength
 from minitask.system import inotify
 from minitask.workspace import incremental
 from minitask.workspace.checkout import SharedPaths, Workspace
 from minitask.workspace.incremental import IncrementalCheckout
+from minitask.workspace.index import parse_index
 from recording import write_commits
 from world import World, run
 

@@ -27,8 +27,8 @@ from minitask.planning.survey import CHECKS, missing, survey
 from minitask.policy.tier_rules import how_to_add
 from minitask.presets import AUTO
 from minitask.reports.diagnostics import CheckResult, Health, health_document, render_health
-from minitask.sandbox.allow_list import granted
 from minitask.sandbox.choose_sandbox import choose_sandbox, how_to_strengthen
+from minitask.sandbox.policy import granted
 from minitask.sandbox.sandbox import Strength
 from minitask.settings import ExecutorSetting, Settings
 

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from minitask.cli.terminal import is_colored, painted, say
 from minitask.errors import MinitaskError, UsageError
-from minitask.system.open_files import ensure_open_files
+from minitask.system.files import ensure_open_files
 from minitask.words import json_text, plain
 
 if TYPE_CHECKING:

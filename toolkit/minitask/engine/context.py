@@ -16,7 +16,6 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from minitask.concurrency import BackgroundCall
-from minitask.engine.workspace_pool import WorkspacePool
 from minitask.errors import MachineError, NoBranchError, UsageError
 from minitask.git import history, refs, update_target
 from minitask.git.commits import Database, NewCommit, Signer, open_database, write_tree
@@ -25,21 +24,19 @@ from minitask.git.objects import Objects, missing_object
 from minitask.git.repository import Repository, Signature, committer, head_branch
 from minitask.ledger.record import TaskResult
 from minitask.patterns import lazy_pattern
-from minitask.sandbox.allow_list import Grant, granted
 from minitask.sandbox.choose_sandbox import choose_sandbox
-from minitask.sandbox.policy import Strength
+from minitask.sandbox.policy import Grant, Strength, granted
 from minitask.sandbox.sandbox import Limits, Sandbox, Wrapped
 from minitask.sandbox.shared_layers import Layer
 from minitask.settings import Settings
 from minitask.spec.model import Options
 from minitask.spec.paths import check_path
 from minitask.system import files
-from minitask.system.cache import Cache
-from minitask.system.files import real_path
+from minitask.system.files import Cache, real_path
 from minitask.workspace import checkout, places
-from minitask.workspace.build_cache import BuildCache, open_build_cache
 from minitask.workspace.checkout import SharedPaths, Workspace
 from minitask.workspace.incremental import IncrementalCheckout
+from minitask.workspace.pool import BuildCache, WorkspacePool, open_build_cache
 
 if TYPE_CHECKING:
     from minitask.executors.retry import ReachedLimits

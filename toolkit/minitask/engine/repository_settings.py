@@ -15,7 +15,7 @@ from minitask.git.repository import Repository
 from minitask.policy.route import SCRIPT, RouteOverrides
 from minitask.settings import Settings, SettingsLayer
 from minitask.spec.model import Diagnostic, FileAction, Problem, Spec, Tier
-from minitask.system.cache import Cache
+from minitask.system.files import Cache
 
 APIS = frozenset({"openai", "anthropic", "ollama"})
 """Types of executors behind an HTTP API."""

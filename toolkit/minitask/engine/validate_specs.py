@@ -25,7 +25,7 @@ from minitask.spec.batches import check_batches, home_of
 from minitask.spec.checks import check_against_tree, check_anchor
 from minitask.spec.dependency_graph import task_names
 from minitask.spec.model import Diagnostic, Spec, Tree
-from minitask.system.cache import Cache
+from minitask.system.files import Cache
 
 
 class Checked(Struct, frozen=True):

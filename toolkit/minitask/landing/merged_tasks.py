@@ -26,7 +26,7 @@ from minitask.ledger.record import Verdict
 from minitask.spec.dependency_graph import Graph
 from minitask.system.files import force_remove
 from minitask.workspace import places
-from minitask.workspace.build_cache import FOLDER
+from minitask.workspace.pool import FOLDER
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://minitask.dev/attestation/validation/v1"

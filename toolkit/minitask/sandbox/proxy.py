@@ -17,8 +17,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from minitask.patterns import lazy_pattern
-from minitask.sandbox.allow_list import AllowList, plain_host, split_port
-from minitask.sandbox.policy import Listeners
+from minitask.sandbox.policy import AllowList, Listeners, plain_host, split_port
 
 PORT = 3128
 """Port of the proxy in a private network; if a service uses it, the next free one."""

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-    from minitask.sandbox.allow_list import Grant
+    from minitask.sandbox.policy import Grant
 
 __all__ = ["Limits", "Sandbox", "SandboxPolicy", "Strength", "Wrapped"]
 

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from minitask.sandbox.allow_list import Grant
-    from minitask.sandbox.policy import Listeners
+    from minitask.sandbox.policy import Grant, Listeners
     from minitask.sandbox.sandbox import Limits, Sandbox, Wrapped
     from minitask.spec.model import Command
 

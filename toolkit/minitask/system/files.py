@@ -1,19 +1,30 @@
-"""Files that survive a crash, locks that end with their process, and forced removal."""
+"""Files that survive a crash, locks that end with their process, forced removal; and a cache that may be lost.
+
+The cache holds results that depend only on their key, in the repository's folder. A damaged entry counts as missing.
+Keys are hashed with the toolkit's version.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import io
 import json
 import os
+import pickle
+import resource
 import shutil
 import stat
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
-from minitask.errors import EditError
+from minitask import __version__
+from minitask.errors import EditError, MachineError
 
 
 def real_path(path: Path) -> Path:
@@ -194,3 +205,90 @@ def _acquire(fd: int, on_wait: Callable[[str], None]) -> None:
     except BlockingIOError:
         on_wait(os.pread(fd, 200, 0).decode("utf-8", "replace").strip() or "another process")
         fcntl.flock(fd, fcntl.LOCK_EX)
+
+
+PLAIN_MODULES = ("minitask.spec.model",)
+
+
+class Cache(Struct, frozen=True):
+    """A folder of small files."""
+
+    folder: Path
+
+    def document(self, key: str, make: Callable[[], Any]) -> Any:
+        """Return the JSON value of a key, or compute it with `make` and store it."""
+        path = self._path(key, "json")
+        try:
+            return json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            value = make()
+            self._write(path, json.dumps(value).encode())
+            return value
+
+    def peek(self, key: str) -> Any:
+        """Return the JSON value of a key, or None."""
+        try:
+            return json.loads(self._path(key, "json").read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def keep(self, key: str, value: Any) -> None:
+        """Store a JSON value."""
+        self._write(self._path(key, "json"), json.dumps(value).encode())
+
+    def values(self, key: str, make: Callable[[], Any]) -> Any:
+        """Return the spec values of a key, or compute and store them; only spec values are ever loaded."""
+        path = self._path(key, "pickle")
+        try:
+            return _SpecUnpickler(io.BytesIO(path.read_bytes())).load()
+        except (OSError, ValueError, EOFError, AttributeError, TypeError, pickle.UnpicklingError):
+            value = make()
+            self._write(path, pickle.dumps(value, protocol=5))
+            return value
+
+    def _path(self, key: str, kind: str) -> Path:
+        digest = hashlib.sha256(
+            f"{__version__}\0{key}".encode("utf-8", "surrogateescape")
+        ).hexdigest()
+        return Path(f"{self.folder}/{digest[:2]}/{digest[2:]}.{kind}")
+
+    def _write(self, path: Path, content: bytes) -> None:
+        draft = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(content)
+            draft.replace(path)
+        except OSError:
+            draft.unlink(missing_ok=True)
+
+
+class _SpecUnpickler(pickle.Unpickler):
+    """A loader of frozen spec values and decimals, which rejects all other classes."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return the class if it is an allowed one."""
+        if module in PLAIN_MODULES or (module, name) == ("decimal", "Decimal"):
+            return super().find_class(module, name)
+        message = f"{module}.{name} is not a spec value"
+        raise pickle.UnpicklingError(message)
+
+
+LEAST = 256
+"""Shell sessions use descriptors up to 250."""
+_USUAL = 1024
+
+
+def ensure_open_files() -> None:
+    """Raise this process's limit to the usual one; raise `MachineError` if it stays too low for any task."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= _USUAL:
+        return
+    allowed = _USUAL if hard == resource.RLIM_INFINITY else min(_USUAL, hard)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        soft = allowed
+    if soft < LEAST:
+        raise MachineError(
+            f"at most {soft} files may be open here (`ulimit -n`), and a task needs {LEAST}",
+            hint=f"run `ulimit -n {_USUAL}` before, in a new shell where this one may not raise it",
+        )

@@ -23,6 +23,7 @@ from minitask.errors import EditError, MachineError
 from minitask.git.repository import Repository
 from minitask.git.run_git import Git
 from minitask.sandbox.sandbox import Limits, Sandbox, Strength
+from minitask.spec.paths import prefixes
 from minitask.system import files, orphans, process
 from minitask.system.files import force_remove, real_path
 from minitask.system.process import Finished
@@ -217,9 +218,7 @@ def _is_named(name: str, pattern: str) -> bool:
 
 def _is_litter(name: str, pattern: str) -> bool:
     """Return True if the path, or a folder above it, matches the pattern."""
-    parts = name.split("/")
-    heads = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
-    return any(fnmatch(head, pattern) for head in heads)
+    return any(fnmatch(head, pattern) for head in prefixes(name))
 
 
 @contextmanager

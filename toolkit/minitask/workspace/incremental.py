@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minitask.errors import MachineError
-from minitask.git.index import Index, parse_index
 from minitask.git.objects import FILE_MODES, SYMLINK, Objects
 from minitask.git.trees import Difference, differences
 from minitask.sandbox.policy import Strength
@@ -23,6 +22,7 @@ from minitask.spec.paths import check_path
 from minitask.system.files import replace_file
 from minitask.system.inotify import CLOSE_WRITE, Watch, open_watch
 from minitask.workspace.checkout import Workspace
+from minitask.workspace.index import Index, TreeWriter, parse_index, path_bytes
 from minitask.workspace.tracked_files import (
     ExpectedFiles,
     Tracked,
@@ -30,7 +30,6 @@ from minitask.workspace.tracked_files import (
     find_deviation,
     is_unchanged,
 )
-from minitask.workspace.tree_writer import TreeWriter, path_bytes
 
 if TYPE_CHECKING:
     from minitask.sandbox.sandbox import Sandbox

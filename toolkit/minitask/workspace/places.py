@@ -100,9 +100,7 @@ def _may_write(folder: Path) -> bool:
 def _note(repository: Repository, folder: Path) -> None:
     lines = [*_listed(repository), os.fsencode(folder)]
     repository.home.mkdir(parents=True, exist_ok=True)
-    draft = repository.home / f"{LIST}.new"
-    draft.write_bytes(b"".join(line + b"\0" for line in dict.fromkeys(lines)))
-    draft.replace(repository.home / LIST)
+    replace_file(repository.home / LIST, b"".join(line + b"\0" for line in dict.fromkeys(lines)))
 
 
 def _listed(repository: Repository) -> list[bytes]:

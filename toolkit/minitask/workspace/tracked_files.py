@@ -17,11 +17,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.errors import MachineError
-from minitask.git.index import STAT, WORD, Index
-from minitask.git.objects import SYMLINK, Entry, Objects, blob_id, missing_object
+from minitask.git.objects import Entry, Objects, blob_id, missing_object
 from minitask.git.run_git import Git
 from minitask.system.files import force_remove
 from minitask.workspace.checkout import Workspace
+from minitask.workspace.index import STAT, WORD, Index, create_file
 
 POINTER = b".git"
 SECOND = 10**9
@@ -247,19 +247,6 @@ class Tracked(Struct, frozen=True):
 
     def _place(self, path: bytes) -> bytes:
         return os.fsencode(self.slot.tree) + b"/" + path
-
-
-def create_file(path: bytes, entry: Entry, content: bytes) -> os.stat_result:
-    """Create a file or link at a free path, with git's permissions; return its stat data."""
-    if entry.mode == SYMLINK:
-        os.symlink(content, path)  # noqa: PTH211
-        return os.lstat(path)
-    rights = 0o777 if entry.mode == "100755" else 0o666
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, rights)
-    with os.fdopen(fd, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        return os.fstat(fd)
 
 
 def _chunks(paths: list[bytes]) -> Iterable[list[str]]:
