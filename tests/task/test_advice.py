@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from minitask.ledger.record import NO_USAGE, Attempt, Verdict
-from minitask.routing.pass_rates import SAME_WAY
+from minitask.policy.route import SAME_WAY
 from minitask.task.feedback import find_outage_step
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct, convert, to_builtins
 from msgspec.structs import replace
 
@@ -20,9 +21,9 @@ from minitask.git import history, refs
 from minitask.git.history import Landing, all_landings, brought_by_hand
 from minitask.git.objects import TREE
 from minitask.git.trees import TreeChange
-from minitask.ledger.record import CALLS, LANDING, PERSON, REVIEW, TaskResult, Verdict, whole
-from minitask.ledger.record_json import parse_money
-from minitask.ledger.store import UNREADABLE, is_sum, read_documents
+from minitask.ledger.record import REVIEW, Record, TaskResult, Verdict, whole
+from minitask.ledger.store import read_ledger
+from minitask.system.files import write_json
 
 ABSENT = ("", "")
 REFUSALS = "refusals"
@@ -197,70 +198,29 @@ def _summaries(engine: Context, tasks: Sequence[str]) -> Mapping[str, TaskSummar
     cached: dict[str, Any] = peeked if isinstance(peeked, dict) else {}
     stale = [task for task, tree in trees.items() if cached.get(task, (None,))[0] != tree]
     for task in stale:
-        summary = _summary(read_documents(engine.objects, head, below=task))
+        summary = _summary(read_ledger(engine.objects, head, below=task).records)
         cached[task] = [trees[task], to_builtins(summary)]
     if stale:
         engine.cache.keep(SUMMARIES, cached)
     return {task: convert(cached[task][1], TaskSummary) for task in trees if cached[task][1]}
 
 
-class _Brief(Struct, frozen=True):
-    """The fields of a record for a summary."""
-
-    n: int
-    started_at: str
-    kind: str
-    is_attempt: bool
-    blob: str
-    verdict: Verdict
-    reason: str
-    cost_usd: Decimal | None
-    is_merged: bool
-
-
-def _summary(documents: Iterable[dict[str, Any]]) -> TaskSummary | None:
-    """Return the summary of a task's records, or None if there are no attempts."""
-    records = sorted(
-        filter(None, map(_brief, documents)), key=lambda record: (record.n, record.started_at)
-    )
-    attempts = [record for record in records if record.is_attempt]
+def _summary(records: Sequence[Record]) -> TaskSummary | None:
+    """Return the summary of a task's records, oldest first, or None if there are no attempts."""
+    attempts = [record for record in records if not (record.is_call or record.is_merged)]
     if not attempts:
         return None
     latest = attempts[-1]
-    merged = {record.n for record in records if record.is_merged}
+    merged = {record.attempt.n for record in records if record.merge}
     return TaskSummary(
         attempts=sum(record.kind != REVIEW for record in attempts),
-        cost_usd=whole(record.cost_usd for record in records),
-        spec_blob=latest.blob,
-        verdict=latest.verdict,
-        reason=latest.reason,
+        cost_usd=whole(record.attempt.cost_usd for record in records),
+        spec_blob=latest.spec_blob,
+        verdict=latest.attempt.verdict,
+        reason=latest.attempt.reason,
         started_at=latest.started_at,
-        is_anew=bool(merged) and latest.n not in merged,
+        is_anew=bool(merged) and latest.attempt.n not in merged,
     )
-
-
-def _brief(document: dict[str, Any]) -> _Brief | None:
-    """Return the fields of a record, or None if it is damaged."""
-    try:
-        attempt, kind = document["attempt"], str(document["kind"])
-        cost, verdict = parse_money(attempt["cost_usd"]), Verdict(attempt["verdict"])
-        if cost is not None and not is_sum(cost):
-            return None
-        is_call = kind in CALLS and attempt["executor"] != PERSON
-        is_merge = kind == LANDING and verdict is Verdict.MERGED
-        return _Brief(
-            int(attempt["n"]),
-            str(document["started_at"]),
-            kind,
-            not (is_call or is_merge),
-            str(document["spec"]["blob"] or ""),
-            verdict,
-            str(attempt["reason"]),
-            cost,
-            bool(document["merge"]),
-        )
-    except UNREADABLE:
-        return None
 
 
 class Refusal(Struct, frozen=True):
@@ -293,21 +253,14 @@ def remember_error(engine: Context, task: Task, error: MinitaskError) -> None:
 def find_refusal(engine: Context, name: str) -> Refusal | None:
     """Return why a task was last not started, or None if it was, or was never tried."""
     try:
-        raw = json.loads(_path(engine, name).read_bytes())
-        return Refusal(raw["spec_blob"], Verdict(raw["verdict"]), raw["reason"], raw["time"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return msgspec.json.decode(_path(engine, name).read_bytes(), type=Refusal)
+    except (OSError, msgspec.DecodeError):
         return None
 
 
 def _keep(engine: Context, name: str, refusal: Refusal) -> None:
-    path = _path(engine, name)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(to_builtins(refusal)), "utf-8")
-        draft.replace(path)
-    except OSError:
-        return  # a full disk must not hide the refusal itself
+    with suppress(OSError):  # a full disk must not hide the refusal itself
+        write_json(_path(engine, name), to_builtins(refusal))
 
 
 def _path(engine: Context, name: str) -> Path:

@@ -16,7 +16,8 @@ from minitask.git.objects import FILE_MODES, Entry, blob_id
 from minitask.git.trees import is_ancestor
 from minitask.spec.dependency_graph import task_names
 from minitask.spec.model import Diagnostic, Spec, SpecFile
-from minitask.system.cache import Cache
+from minitask.spec.paths import prefixes
+from minitask.system.files import Cache
 
 PROJECTS = "mini-projects"
 REFUSED = frozenset({"E213", "E215", "E219", "E220"})
@@ -205,8 +206,7 @@ def check_branch(engine: Context, task: Task, heads: Mapping[str, str]) -> None:
     """
     branch = refs.branch(task.name)
     short = branch.removeprefix("refs/heads/")
-    parts = branch.split("/")
-    above = ["/".join(parts[:count]) for count in range(3, len(parts))]
+    above = prefixes(branch)[2:-1]
     below = [name for name in heads if name.startswith(f"{branch}/")]
     conflicting = next((name for name in (*above, *below) if engine.objects.commit(name)), None)
     if conflicting is not None:

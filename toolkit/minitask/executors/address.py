@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from typing import ClassVar
@@ -182,3 +183,14 @@ def _host_and_port(place: str) -> tuple[str, str]:
         return place, ""
     name, _, port = place.partition(":")
     return name, port
+
+
+def is_loopback(url: str) -> bool:
+    """Return True if `url` names this machine."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -8,7 +8,6 @@ server that sends a byte per second would block a worker forever.
 from __future__ import annotations
 
 import functools
-import ipaddress
 import socket
 import threading
 import time
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 
 from msgspec import field
 
+from minitask.executors.address import is_loopback
 from minitask.values import Redacted
 
 if TYPE_CHECKING:
@@ -311,14 +311,3 @@ def find_absence(url: str, *, seconds: float = 5.0) -> str:
     except OSError as error:
         return str(error)
     return ""
-
-
-def is_loopback(url: str) -> bool:
-    """Return True if `url` names this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
-from minitask.errors import EditError, MinitaskError
+from minitask.errors import BudgetError, EditError, MinitaskError
 from minitask.ledger.record import NO_USAGE, Usage
 from minitask.policy.budget import Settle
 from minitask.policy.estimates import ReplyFormat
@@ -241,6 +241,14 @@ class ExecutorFailure(MinitaskError):  # noqa: N818 - a failure is one outcome o
     def stops_run(self) -> bool:
         """Return True if the key is refused, so that every further order would fail, too."""
         return self.kind is FailureKind.AUTH
+
+
+class LimitReachedError(BudgetError):
+    """A request that was not sent, because its executor has reached its limit."""
+
+    def __init__(self, executor: str, notice: str) -> None:
+        super().__init__(f"quota: {notice}")
+        self.executor = executor
 
 
 class Executor(Protocol):

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from minitask.errors import BudgetError
 from minitask.executors.http import pause
-from minitask.executors.request import Clock, ExecutorFailure
+from minitask.executors.request import Clock, ExecutorFailure, LimitReachedError
 from minitask.ledger.record import NO_USAGE, plus
 from minitask.patterns import lazy_pattern
 
@@ -257,14 +257,6 @@ def _zone(text: str) -> tzinfo | None:
         return ZoneInfo(named[1] or "UTC") if named else None
     except (ValueError, OSError, KeyError):
         return None
-
-
-class LimitReachedError(BudgetError):
-    """A request that was not sent, because its executor has reached its limit."""
-
-    def __init__(self, executor: str, notice: str) -> None:
-        super().__init__(f"quota: {notice}")
-        self.executor = executor
 
 
 class ReachedLimit(Struct, frozen=True):

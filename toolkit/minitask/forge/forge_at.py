@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from minitask.errors import UsageError
-from minitask.executors.http import is_loopback
+from minitask.executors.address import is_loopback
 from minitask.forge.forge import Forge, RestApi
 from minitask.forge.github import GitHub
 from minitask.forge.gitlab import GitLab

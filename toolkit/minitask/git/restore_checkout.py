@@ -1,4 +1,7 @@
-"""Repair a checkout after an interrupted move of its branch: restore its files, or complete the move."""
+"""Repair a checkout after an interrupted move of its branch: restore its files, or complete the move.
+
+`git` is the git of the checkout.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ import time
 from pathlib import Path
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from minitask.errors import MachineError
 from minitask.git.repository import Repository
@@ -53,17 +55,6 @@ class _Entry(Struct, frozen=True):
     oid: str
 
 
-def _checkout_git(repository: Repository, checkout: Checkout) -> Git:
-    git = replace(repository.git, git_dir=checkout.git_dir)
-    return git.with_user_config(checkout.top)
-
-
-def merging_git(repository: Repository, step: TargetMove, checkout: Checkout) -> Git:
-    """Return the checkout's git, ignoring the branch's merge options."""
-    key = f"branch.{step.target.removeprefix('refs/heads/')}.mergeoptions"
-    return _checkout_git(repository, checkout).with_setting(key, "")
-
-
 def remove_locks(
     repository: Repository, step: TargetMove, checkout: Checkout | None, since_ns: int
 ) -> None:
@@ -95,12 +86,13 @@ def are_there(repository: Repository, step: TargetMove, checkout: Checkout) -> b
     )
 
 
-def restore(repository: Repository, step: TargetMove, *, checkout: Checkout, since_ns: int) -> None:
+def restore(
+    repository: Repository, git: Git, step: TargetMove, *, checkout: Checkout, since_ns: int
+) -> None:
     """Restore half-written files from the index; a file with any content of the user stays.
 
     Nothing is lost, since the new content is in a commit.
     """
-    git = _checkout_git(repository, checkout)
     changes = tree_changes(repository.git, step.old, step.new)
     index = _read_index(git)
     for change in changes:
@@ -174,18 +166,16 @@ def _remove(top: Path, name: str) -> None:
             return
 
 
-def follow_index(repository: Repository, step: TargetMove, checkout: Checkout) -> None:
+def follow_index(repository: Repository, git: Git, step: TargetMove) -> None:
     """Complete the move of the branch if files and index are written, but not the ref."""
-    git = merging_git(repository, step, checkout)
     if _is_ahead(repository, step, git):
         git.run(*FAST_FORWARD, step.new)
 
 
 def take_back(
-    repository: Repository, step: TargetMove, checkout: Checkout, *, since_ns: int
+    repository: Repository, git: Git, step: TargetMove, *, checkout: Checkout, since_ns: int
 ) -> None:
     """Restore index and files if git wrote them all, but not the ref; what the user has staged or edited stays."""
-    git = _checkout_git(repository, checkout)
     if not _is_ahead(repository, step, git):
         return
     changes = tree_changes(repository.git, step.old, step.new)

@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 
 from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from minitask.errors import MachineError, MinitaskError
 from minitask.git import refs
@@ -23,7 +24,6 @@ from minitask.git.restore_checkout import (
     TargetMove,
     are_there,
     follow_index,
-    merging_git,
     remove_locks,
     restore,
     take_back,
@@ -118,8 +118,9 @@ def recover(repository: Repository) -> None:
         return
     remove_locks(repository, step, checkout, since_ns)
     if checkout is not None and are_there(repository, step, checkout):
-        restore(repository, step, checkout=checkout, since_ns=since_ns)
-        follow_index(repository, step, checkout)
+        git = _merging_git(repository, step, checkout)
+        restore(repository, git, step, checkout=checkout, since_ns=since_ns)
+        follow_index(repository, git, step)
     path.unlink(missing_ok=True)
 
 
@@ -138,7 +139,7 @@ def _fast_forward(
     repository: Repository, step: TargetMove, *, checkout: Checkout, since_ns: int
 ) -> TargetUpdate | MachineError:
     """Merge in the checkout; return the error, instead of raising it, if nothing is left to repair."""
-    git = merging_git(repository, step, checkout)
+    git = _merging_git(repository, step, checkout)
     if (
         not _is_at(repository, step.target, step.old)
         and git.line("rev-parse", "--verify", "HEAD") != step.old
@@ -156,11 +157,17 @@ def _fast_forward(
         return TargetUpdate(done=False, moved_meanwhile=True)
     # Git removed its locks, but leaves files that it wrote before the disk was full or a filter failed,
     # and files and index if it could not write the ref.
-    take_back(repository, step, checkout, since_ns=since_ns)
-    restore(repository, step, checkout=checkout, since_ns=since_ns)
+    take_back(repository, git, step, checkout=checkout, since_ns=since_ns)
+    restore(repository, git, step, checkout=checkout, since_ns=since_ns)
     if any(phrase in message for phrase in TROUBLE):
         return failure(FAST_FORWARD, finished)
     return TargetUpdate(done=False, reason=_refusal(message))
+
+
+def _merging_git(repository: Repository, step: TargetMove, checkout: Checkout) -> Git:
+    """Return the checkout's git, ignoring the branch's merge options."""
+    git = replace(repository.git, git_dir=checkout.git_dir).with_user_config(checkout.top)
+    return git.with_setting(f"branch.{step.target.removeprefix('refs/heads/')}.mergeoptions", "")
 
 
 def _arrived(repository: Repository, step: TargetMove, git: Git) -> TargetUpdate | MachineError:

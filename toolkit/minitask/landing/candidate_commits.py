@@ -26,6 +26,7 @@ from minitask.git.repository import Signature
 from minitask.git.trees import MergeResult, TreeChange, merge_apart, merge_tree
 from minitask.ledger.record import Attempt, FileRecord, Usage, Verdict, money
 from minitask.spec.notes import is_executable
+from minitask.spec.paths import prefixes
 
 RUNS = "Minitask-Runs"
 """Trailer of a merge that changes files by which tools start programs: their paths."""
@@ -69,8 +70,7 @@ def _write(change: Change, objects: Objects, base: str, *, executable: bool) -> 
     entry = objects.entry(base, change.path)
     if entry is not None and entry.mode == TREE:
         raise EditError(f"{change.path} is a folder in the base", hint="name a file")
-    parts = change.path.split("/")
-    for parent in ("/".join(parts[:count]) for count in range(1, len(parts))):
+    for parent in prefixes(change.path)[:-1]:
         above = objects.entry(base, parent)
         if above is not None and above.mode != TREE:
             raise EditError(f"{change.path}: {parent} is not a folder in the base")

@@ -20,9 +20,8 @@ from minitask.landing.missing_on_base import CHECK, Lack, Red, Scene, find_lack
 from minitask.landing.run_commands import Proof, first_line, run_on, run_session, set_up
 from minitask.ledger.record import CommandRecord
 from minitask.ledger.record_json import parse_command
-from minitask.sandbox.allow_list import AllowList
 from minitask.sandbox.choose_sandbox import how_to_strengthen
-from minitask.sandbox.policy import lies_in
+from minitask.sandbox.policy import AllowList, lies_in
 from minitask.spec.model import Command, ExpectationKind, FileAction, Options, Spec
 from minitask.spec.notes import is_executable
 from minitask.spec.paths import check_path, prefixes
@@ -317,9 +316,9 @@ def _behind_links(top: Path, path: str) -> str:
 def _ignored_part(engine: Context, path: str) -> str:
     """Return the topmost folder above a path, or the path itself, that git ignores in the checkout."""
     git = engine.repository.git.with_user_config(engine.repository.top)
-    parts = path.split("/")
-    heads = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
-    return next((head for head in heads if git.succeeds("check-ignore", "-q", "--", head)), "")
+    return next(
+        (head for head in prefixes(path) if git.succeeds("check-ignore", "-q", "--", head)), ""
+    )
 
 
 def _tools(engine: Context, task: Task) -> tuple[str, ...]:

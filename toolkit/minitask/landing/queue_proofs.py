@@ -29,6 +29,7 @@ from minitask.landing.candidate_commits import merged, write_draft
 from minitask.landing.proof import is_proven, prove, prove_only
 from minitask.landing.run_commands import Proof
 from minitask.patterns import lazy_pattern
+from minitask.spec.paths import prefixes
 from minitask.system import process
 
 EACH_SECONDS = 0.01
@@ -183,8 +184,7 @@ def _may_see(text: str, names: Collection[str]) -> bool:
 def _names(path: str) -> set[str]:
     """Return the names that a command may use for a path: the path, a folder above it, or any tail of it."""
     parts = path.split("/")
-    above = {"/".join(parts[:count]) for count in range(1, len(parts) + 1)}
-    return {"."} | above | {"/".join(parts[count:]) for count in range(len(parts))}
+    return {".", *prefixes(path)} | {"/".join(parts[count:]) for count in range(len(parts))}
 
 
 class _Expected(Struct):

@@ -215,7 +215,7 @@ def _is_sound(record: Record) -> bool:
         and COUNT.issuperset(map(type, astuple(attempt.usage)))
         and type(attempt.n) is int
         and is_moment(record.started_at)
-        and all(amount is None or is_sum(amount) for amount in amounts)
+        and all(amount is None or _is_sum(amount) for amount in amounts)
     )
 
 
@@ -227,7 +227,7 @@ def is_moment(text: str) -> bool:
         return False
 
 
-def is_sum(amount: Decimal) -> bool:
+def _is_sum(amount: Decimal) -> bool:
     """Return True if a number can be an amount of dollars, written with all its digits."""
     return amount.is_finite() and amount >= 0 and abs(amount.adjusted()) < DIGITS
 

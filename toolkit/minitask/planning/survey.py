@@ -13,8 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from minitask.errors import MinitaskError
-from minitask.executors.address import DEFAULTS, find_base_url, shown_url
-from minitask.executors.http import is_loopback
+from minitask.executors.address import DEFAULTS, find_base_url, is_loopback, shown_url
 from minitask.git.repository import Repository
 from minitask.patterns import lazy_pattern
 from minitask.policy.route import MODEL_TIERS

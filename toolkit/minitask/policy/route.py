@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from minitask.errors import UsageError
-from minitask.ledger.record import Usage
+from minitask.ledger.record import Usage, Verdict
 from minitask.settings import TierSetting
 from minitask.spec.model import Spec, Tier
 
@@ -225,3 +225,44 @@ def _short(probability: float) -> str:
     """Return a probability with two decimals, as in `.41`; a number above 1 keeps its digits."""
     text = f"{probability:.2f}"
     return text[1:] if text.startswith("0.") else text
+
+
+_CAPABILITY = frozenset({"scope", "lint", "validate", "review"})
+"""Gates whose failure says something about the model."""
+SAME_WAY = "fails the same way without the change"
+"""Text in the reason of a failure that the change did not cause."""
+UNLISTED = "the network is at fault, not the change"
+"""Text in the reason of a failure at a host that the commands may not reach."""
+_UNABLE = ("malformed", "stuck", "out of scope")
+"""Start of the reason if the model was unable to make any change."""
+_UNWILLING = "refused"
+"""Start of the reason if the model declined, or its provider filtered the reply: another model may do it."""
+
+
+def is_beyond_change(reason: str) -> bool:
+    """Return True for a failure that the change did not cause, and that no other change can fix."""
+    return SAME_WAY in reason or UNLISTED in reason
+
+
+def counts_against_model(route: Route, verdict: Verdict, gate: str, reason: str) -> bool:
+    """Return True if an outcome shows what a model can do: it passed, or failed through its own work."""
+    if route.executor == SCRIPT:
+        return False
+    if verdict.is_good:
+        return True
+    if verdict not in (Verdict.FAILED, Verdict.REFUSED) or is_beyond_change(reason):
+        return False
+    return gate in _CAPABILITY or (gate == "implement" and reason.startswith(_UNABLE))
+
+
+def may_be_for_another(route: Route, verdict: Verdict, gate: str, reason: str) -> bool:
+    """Return True if another model may do what this one could not or would not do."""
+    if counts_against_model(route, verdict, gate, reason):
+        return True
+    return route.executor != SCRIPT and has_declined(verdict, gate, reason)
+
+
+def has_declined(verdict: Verdict, gate: str, reason: str) -> bool:
+    """Return True if a model declined a task, or its provider filtered the reply."""
+    declined = gate == "implement" and reason.startswith(f"{_UNWILLING}:")
+    return declined and verdict is Verdict.FAILED

@@ -35,8 +35,10 @@ from minitask.project.dask_worker import (
     inbox_ref,
     parse_return,
 )
+from minitask.routing.pass_rates import lessons
+from minitask.routing.route_task import failures_before
 from minitask.task.finish import in_doubt, stopped
-from minitask.task.prepare import lessons_for
+from minitask.task.prepare import feedback_before
 from minitask.task.record_attempt import move_branch, record_landing
 from minitask.task.state import RunOptions, needs_approval
 
@@ -124,7 +126,7 @@ class Cluster:
             },
             signature=engine.signature,
             limit_usd="" if limit is None else str(limit),
-            lessons=lessons_for(engine, task),
+            lessons=_lessons_for(engine, task),
         )
         engine.emit(Progress(task.name, "away", "running on a worker"))
         future = self._client.submit(
@@ -252,3 +254,9 @@ def _resources(task: Task) -> dict[str, int]:
     """Return the resources that a worker must offer: the tag `needs-NAME` requests one unit of resource NAME."""
     tags = (tag.lower() for tag in task.spec.options.tags)
     return {tag.removeprefix("needs-"): 1 for tag in tags if tag.startswith("needs-")}
+
+
+def _lessons_for(engine: Context, task: Task) -> dict[str, Any]:
+    """Return what the ledger here has on models and the task, for a worker with another ledger."""
+    failed = [attempt.tier for attempt in failures_before(engine, task)]
+    return {**lessons(engine), "failed": failed, "feedback": feedback_before(engine, task)}

@@ -1,4 +1,4 @@
-"""Pass rates and usage of attempts from the ledger, cached and updated by new records; and the meaning of failures."""
+"""Pass rates and usage of attempts from the ledger, cached and updated by new records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from minitask.git import refs
 from minitask.ledger.record import ATTEMPT, Verdict
 from minitask.ledger.store import UNREADABLE, read_documents
 from minitask.policy.estimates import UNCOUNTED_REQUESTS, Evidence, ReplyFormat
-from minitask.policy.route import SCRIPT, Route
 
 KEY = "what the ledger has learned, sizes included"
 TABLES = ("models", "cells", "sizes")
@@ -115,44 +114,3 @@ def _replies(attempt: dict[str, Any]) -> tuple[int, int]:
     malformed = int(attempt.get("malformed") or 0)
     applied = 0 if attempt["gate"] == "implement" else 1
     return malformed, malformed + applied
-
-
-CAPABILITY = frozenset({"scope", "lint", "validate", "review"})
-"""Gates whose failure says something about the model."""
-SAME_WAY = "fails the same way without the change"
-"""Text in the reason of a failure that the change did not cause."""
-UNLISTED = "the network is at fault, not the change"
-"""Text in the reason of a failure at a host that the commands may not reach."""
-UNABLE = ("malformed", "stuck", "out of scope")
-"""Start of the reason if the model was unable to make any change."""
-UNWILLING = "refused"
-"""Start of the reason if the model declined, or its provider filtered the reply: another model may do it."""
-
-
-def is_beyond_change(reason: str) -> bool:
-    """Return True for a failure that the change did not cause, and that no other change can fix."""
-    return SAME_WAY in reason or UNLISTED in reason
-
-
-def counts_against_model(route: Route, verdict: Verdict, gate: str, reason: str) -> bool:
-    """Return True if an outcome shows what a model can do: it passed, or failed through its own work."""
-    if route.executor == SCRIPT:
-        return False
-    if verdict.is_good:
-        return True
-    if verdict not in (Verdict.FAILED, Verdict.REFUSED) or is_beyond_change(reason):
-        return False
-    return gate in CAPABILITY or (gate == "implement" and reason.startswith(UNABLE))
-
-
-def may_be_for_another(route: Route, verdict: Verdict, gate: str, reason: str) -> bool:
-    """Return True if another model may do what this one could not or would not do."""
-    if counts_against_model(route, verdict, gate, reason):
-        return True
-    return route.executor != SCRIPT and has_declined(verdict, gate, reason)
-
-
-def has_declined(verdict: Verdict, gate: str, reason: str) -> bool:
-    """Return True if a model declined a task, or its provider filtered the reply."""
-    declined = gate == "implement" and reason.startswith(f"{UNWILLING}:")
-    return declined and verdict is Verdict.FAILED

@@ -17,7 +17,7 @@ from minitask.engine.anchors import Anchor
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.errors import BudgetError, EditError, RefusedError
-from minitask.executors.http import is_loopback
+from minitask.executors.address import is_loopback
 from minitask.executors.request import Excerpt, ExecutorRequest
 from minitask.ledger.record import Usage
 from minitask.policy import prices

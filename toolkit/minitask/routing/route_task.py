@@ -13,7 +13,7 @@ from minitask.engine.context import Context, Progress
 from minitask.engine.task_records import records_of
 from minitask.engine.tasks import Task
 from minitask.errors import UsageError
-from minitask.executors.http import is_loopback
+from minitask.executors.address import is_loopback
 from minitask.executors.registry import has_script, make_executor
 from minitask.ledger.record import ATTEMPT, Attempt, Record, Usage
 from minitask.policy.estimates import features_of
@@ -23,10 +23,11 @@ from minitask.policy.route import (
     RouteOverrides,
     RoutingContext,
     find_script_route,
+    has_declined,
 )
 from minitask.policy.tier_rules import reviewer_of
 from minitask.presets import AUTO
-from minitask.routing.pass_rates import has_declined, odds
+from minitask.routing.pass_rates import odds
 from minitask.routing.requests import likely_order, price_of, prompt_tokens
 from minitask.settings import TierSetting
 from minitask.spec.model import Spec, Tier

@@ -14,7 +14,7 @@ from minitask.executors.request import FailureKind
 from minitask.landing.missing_on_base import may_be_brought, missing_modules
 from minitask.ledger.record import Attempt, CommandRecord, Verdict
 from minitask.patterns import lazy_pattern
-from minitask.routing.pass_rates import SAME_WAY, UNLISTED
+from minitask.policy.route import SAME_WAY, UNLISTED
 
 TAIL_CHARACTERS = 1_500
 

@@ -18,7 +18,7 @@ from minitask.errors import (
     StoppedError,
     machine_text,
 )
-from minitask.executors.retry import LimitReachedError
+from minitask.executors.request import LimitReachedError
 from minitask.git import refs
 from minitask.landing.candidate_commits import Candidate
 from minitask.landing.land import land
@@ -35,8 +35,7 @@ from minitask.ledger.record import (
     whole,
 )
 from minitask.ledger.store import Exchange
-from minitask.policy.route import SCRIPT
-from minitask.routing.pass_rates import counts_against_model
+from minitask.policy.route import SCRIPT, counts_against_model
 from minitask.task import paid_calls
 from minitask.task.feedback import RERUN, find_outage_step
 from minitask.task.record_attempt import move_branch, record_attempt, record_landing
@@ -157,7 +156,9 @@ def make_result(state: TaskState, attempt: Attempt, candidate: str | None) -> Ta
     task, draft = state.task, state.draft
     attempts = (*state.earlier, attempt)
     paid = (*attempts, *(call for _, call in state.calls))
-    next_step = find_outage_step(attempt, task.name) or f"minitask show {task.name}"
+    next_step = ""
+    if not draft.verdict.is_good:
+        next_step = find_outage_step(attempt, task.name) or f"minitask show {task.name}"
     return TaskResult(
         task=task.name,
         spec_path=task.path,
@@ -173,7 +174,7 @@ def make_result(state: TaskState, attempt: Attempt, candidate: str | None) -> Ta
         usage=_usage(paid),
         attempts=attempts,
         calls=state.calls,
-        next_step="" if draft.verdict.is_good else next_step,
+        next_step=next_step,
     )
 
 

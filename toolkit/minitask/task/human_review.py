@@ -78,16 +78,6 @@ def approval_of(records: Sequence[Record], candidate: str) -> Record | None:
     return reviews[-1] if reviews and reviews[-1].attempt.verdict.is_good else None
 
 
-def last_word(records: Sequence[Record]) -> Record | None:
-    """Return the latest review by a person, if no newer change exists; else None."""
-    for record in reversed(records):
-        if record.kind == REVIEW:
-            return record
-        if record.kind == ATTEMPT and record.candidate is not None:
-            return None
-    return None
-
-
 def landed_as(engine: Context, landing: history.Landing | None, tip: str) -> str | None:
     """Return the commit that landed this tip or its change; None if there is none, or it was reverted."""
     if landing is None or landing.undone:

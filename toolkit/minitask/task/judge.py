@@ -31,8 +31,7 @@ from minitask.landing.missing_on_base import fails_unlisted, names_in
 from minitask.landing.proof import prove, prove_only
 from minitask.landing.run_commands import Proof, first_line
 from minitask.ledger.record import APPLY, CORRECT, NOTHING_PLANTED, FileRecord, Verdict
-from minitask.policy.route import SCRIPT
-from minitask.routing.pass_rates import SAME_WAY, UNLISTED
+from minitask.policy.route import SAME_WAY, SCRIPT, UNLISTED
 from minitask.routing.requests import baseline_cost, estimate_usage
 from minitask.settings import FAIL, OFF, stricter_grade
 from minitask.spec.model import Command

@@ -22,11 +22,9 @@ from minitask.errors import (
     UsageError,
     machine_text,
 )
-from minitask.executors import http
 from minitask.executors.request import ExecutorFailure, FailureKind
-from minitask.executors.retry import ReachedLimit
 from minitask.landing.land import Landings
-from minitask.ledger.record import MESSAGE, TaskResult, Verdict, plus, whole
+from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, TaskResult, Verdict, plus, whole
 from minitask.policy.route import SCRIPT, Route
 from minitask.spec.model import Tier
 from minitask.task.earlier_work import find_unreviewed, take_proven
@@ -51,6 +49,7 @@ from minitask.task.state import (
 )
 
 if TYPE_CHECKING:
+    from minitask.executors.retry import ReachedLimit
     from minitask.task.next_attempt import NextStep
 
 Core = AbstractContextManager[object]
@@ -151,7 +150,8 @@ def _begin(engine: Context, task: Task, options: RunOptions, started: float) -> 
 def _classify_and_outline(engine: Context, state: TaskState, call: Call) -> TaskState:
     """Ask the gates' questions before a model works on the task."""
     draft = state.draft
-    if draft.work is not None or draft.route.executor == SCRIPT or not engine.settings.gates:
+    is_asked = not {CLASSIFY, PLAN}.isdisjoint(engine.settings.gates)
+    if draft.work is not None or draft.route.executor == SCRIPT or not is_asked:
         return state
     from minitask.task.phases import classify_and_outline
 
@@ -242,9 +242,11 @@ def _joined(first: TaskResult, second: TaskResult) -> TaskResult:
 
 def _has_ended(engine: Context, task: Task, limit: ReachedLimit) -> bool:
     """Wait for the end of a limit; return False if the run is stopped before."""
+    from minitask.executors.http import pause
+
     at = datetime.fromtimestamp(limit.until).astimezone().strftime("%a %H:%M")
     engine.emit(Progress(task.name, "waiting", f"waits until {at}: {limit.words}"))
     while (left := limit.until - engine.clock()) > 0:
-        if http.SHARED.pause(min(left, SLICE_SECONDS)):
+        if pause(min(left, SLICE_SECONDS)):
             return False
     return True

@@ -12,8 +12,12 @@ from minitask.edits.script_model import Change, Reader
 from minitask.engine.context import Context, Progress
 from minitask.errors import BudgetError, EditError, StoppedError, UsageError
 from minitask.executors.chat import request_of
-from minitask.executors.request import ExecutorFailure, ExecutorResult, FailureKind
-from minitask.executors.retry import LimitReachedError
+from minitask.executors.request import (
+    ExecutorFailure,
+    ExecutorResult,
+    FailureKind,
+    LimitReachedError,
+)
 from minitask.gates import review
 from minitask.gates.review import Review
 from minitask.git.trees import patch

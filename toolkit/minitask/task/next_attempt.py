@@ -20,9 +20,14 @@ from minitask.executors.request import ExecutorFailure, PastRound
 from minitask.git import refs
 from minitask.ledger.record import APPLY, CLIMB, CORRECT, REPAIR, REVIEW, Record, Verdict
 from minitask.policy.choice import next_rung
-from minitask.policy.route import SCRIPT, Route
+from minitask.policy.route import (
+    SCRIPT,
+    Route,
+    counts_against_model,
+    is_beyond_change,
+    may_be_for_another,
+)
 from minitask.policy.tier_rules import nearest_tier
-from minitask.routing.pass_rates import counts_against_model, is_beyond_change, may_be_for_another
 from minitask.routing.route_task import resolve_model, routing_context
 from minitask.spec.model import Tier
 from minitask.task.feedback import as_reply, describe_failure

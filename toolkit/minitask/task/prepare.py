@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from decimal import Decimal
 from functools import partial
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,10 +16,19 @@ from minitask.engine.context import Context, Progress
 from minitask.engine.own_folders import AgentWorkspaces
 from minitask.engine.task_records import records_of
 from minitask.engine.tasks import Task, check_branch, next_number, task_refs
-from minitask.executors.registry import WITH_BATCHES, make_executor
+from minitask.executors.registry import WITH_BATCHES, ScriptExecutor, make_executor
 from minitask.executors.request import Description, ExecutorFailure, FailureKind, PastRound
 from minitask.landing.proof import check_fails_before
-from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, CommandRecord, Verdict
+from minitask.ledger.record import (
+    ATTEMPT,
+    CLASSIFY,
+    MESSAGE,
+    PLAN,
+    REVIEW,
+    CommandRecord,
+    Record,
+    Verdict,
+)
 from minitask.policy.budget import Budget, TaskMeter
 from minitask.policy.route import SCRIPT, Route
 from minitask.policy.tier_rules import nearest_tier
@@ -28,16 +37,17 @@ from minitask.routing.route_task import find_exposure, resolve_model, route_of
 from minitask.spec.model import Tier
 from minitask.task import paid_calls
 from minitask.task.finish import landed_result
-from minitask.task.human_review import last_word
 from minitask.task.paid_calls import BATCH_SECONDS, Answered, CallKey, metered
 from minitask.task.record_attempt import starts_from
 from minitask.task.state import (
+    UNASKED,
     AttemptState,
     Call,
     NotAskedError,
     PromptInputs,
     RunOptions,
     TaskState,
+    Unasked,
     WorkCall,
 )
 
@@ -68,8 +78,9 @@ def fail_before(engine: Context, task: Task) -> tuple[CommandRecord, ...]:
 
 def within_limits(engine: Context, route: Route, options: RunOptions) -> Route:
     """Return the route, or at its executor's limit one to the first available tier of `routing.at_limit`."""
-    limit = engine.reached.find(route.executor, engine.clock())
-    if limit is None or route.executor == SCRIPT or not options.demand.is_empty:
+    if route.executor == SCRIPT or not options.demand.is_empty:
+        return route
+    if engine.reached.find(route.executor, engine.clock()) is None:
         return route
     for tier in engine.settings.routing.at_limit:
         entry = engine.settings.tiers.get(tier)
@@ -182,17 +193,18 @@ def feedback_before(engine: Context, task: Task) -> str:
     if engine.lessons is not None:
         return str(engine.lessons.get("feedback", ""))
     records = [record for record in records_of(engine, task.name) if record.spec_blob == task.blob]
-    review = last_word(records)
+    review = _last_word(records)
     return "" if review is None or review.attempt.verdict.is_good else review.attempt.reason
 
 
-def lessons_for(engine: Context, task: Task) -> dict[str, Any]:
-    """Return what the ledger here has on models and the task, for a worker with another ledger."""
-    from minitask.routing.pass_rates import lessons
-    from minitask.routing.route_task import failures_before
-
-    failed = [attempt.tier for attempt in failures_before(engine, task)]
-    return {**lessons(engine), "failed": failed, "feedback": feedback_before(engine, task)}
+def _last_word(records: Sequence[Record]) -> Record | None:
+    """Return the latest review by a person, if no newer change exists; else None."""
+    for record in reversed(records):
+        if record.kind == REVIEW:
+            return record
+        if record.kind == ATTEMPT and record.candidate is not None:
+            return None
+    return None
 
 
 def _check(engine: Context, task: Task, options: RunOptions) -> dict[str, str]:
@@ -276,7 +288,7 @@ def implement(engine: Context, state: TaskState, call: Call) -> TaskState:
     if state.draft.work is not None:
         return state
     is_script = state.call.route.executor == SCRIPT
-    outcome = state.call.perform(engine) if is_script else call(state.call)
+    outcome = _apply_script(engine, state) if is_script else call(state.call)
     if isinstance(outcome, Answered):
         work = outcome.work
         draft = replace(
@@ -292,6 +304,15 @@ def implement(engine: Context, state: TaskState, call: Call) -> TaskState:
         return replace(state, draft=_with_failure(state, outcome), failure=outcome)
     paid_calls.settle(engine.repository.home, state.call.key.name)
     raise NotAskedError(state, outcome)
+
+
+def _apply_script(engine: Context, state: TaskState) -> Answered | Unasked:
+    """Return the change by the spec's own edit script, at no cost."""
+    engine.emit(Progress(state.task.name, "implement", "edit script"))
+    try:
+        return Answered(ScriptExecutor().work(state.order), Decimal(0))
+    except UNASKED as error:
+        return error
 
 
 def _with_failure(state: TaskState, failure: ExecutorFailure) -> AttemptState:

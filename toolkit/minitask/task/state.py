@@ -54,8 +54,9 @@ if TYPE_CHECKING:
     from minitask.executors.http import Post
     from minitask.gates.review import Review
 
-Unasked = RefusedError | StoppedError | MachineError | EditError | BudgetError | OSError
+UNASKED = (RefusedError, StoppedError, MachineError, EditError, BudgetError, OSError)
 """Errors before any call: the budget is spent, the run was stopped, the machine failed."""
+Unasked = RefusedError | StoppedError | MachineError | EditError | BudgetError | OSError
 Outcome = Answered | ExecutorFailure | Unasked
 """The result of a call."""
 
@@ -98,18 +99,14 @@ class WorkCall(Struct, frozen=True):
 
     def perform(self, engine: Context, *, http: Post | None = None) -> Outcome:
         """Return the executor's change and its cost, or why there is none."""
-        engine.emit(Progress(self.key.task, "implement", self.route.model or "edit script"))
-        if self.route.executor != SCRIPT:
-            from minitask.routing.route_task import warn_exposure
+        from minitask.routing.route_task import warn_exposure
 
-            warn_exposure(engine, self.key.task, self.route.executor)
+        engine.emit(Progress(self.key.task, "implement", self.route.model))
+        warn_exposure(engine, self.key.task, self.route.executor)
         executor = make_executor(self.route.executor, engine.settings, engine.environ, http=http)
 
         def work() -> Answered:
-            order = self.order
-            if self.route.executor != SCRIPT:
-                order = metered(order, self.meter, waits=True)
-            result = executor.work(order)
+            result = executor.work(metered(self.order, self.meter, waits=True))
             is_known = result.cost_usd is not None and not self.meter.is_subscribed
             cost = result.cost_usd if is_known else self.meter.spent_usd
             return Answered(result, cost, self.meter.pricing)
@@ -126,7 +123,7 @@ def answer_once(engine: Context, key: CallKey, ask: Callable[[], Answered]) -> O
 
     try:
         answered = paid_calls.answer(engine.repository.home, key, ask_within_limits)
-    except (RefusedError, StoppedError, MachineError, EditError, BudgetError, OSError) as error:
+    except UNASKED as error:
         return error
     except ExecutorFailure as error:
         if error.kind is FailureKind.QUOTA:
