@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from minitask import resources
-from minitask.schemas import surely_fits
+from minitask.resources import surely_fits
 from minitask.settings import DEFAULTS
 
 OPTIONS = resources.schema("spec")["$defs"]["options"]

@@ -11,8 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from minitask.git.commits import Database, FileWrite, NewCommit, open_database, write_commits
-from minitask.git.kept_objects import KEPT_SECONDS
+from minitask.git.commits import (
+    KEPT_SECONDS,
+    Database,
+    FileWrite,
+    NewCommit,
+    open_database,
+    write_commits,
+)
 from minitask.git.repository import Repository, Signature, discover
 from minitask.git.trees import merge_tree
 from world import World, run

@@ -16,14 +16,14 @@ LAYERS = (
     *("cli", "reports", "project", "planning", "forge", "task", "routing", "landing"),
     *("engine", "gates", "executors", "policy", "ledger", "workspace", "sandbox", "git"),
     *("system", "edits", "spec", "config", "settings", "presets", "concurrency", "values"),
-    *("words", "patterns", "schemas", "resources", "installed", "errors", "__init__"),
+    *("words", "patterns", "resources", "installed", "errors", "__init__"),
 )
 PURE = ("spec", "edits")
 MACHINE = {
     *("os", "subprocess", "socket", "shutil", "tempfile", "time", "random", "threading", "httpx"),
 }
 DOORS = {
-    "subprocess": {"system/pipes.py", "system/process.py"},
+    "subprocess": {"system/children.py", "system/process.py"},
     "httpx": {"executors/http.py"},
     "git": {"git/branches.py"},
     "genai_prices": {"policy/prices.py"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minitask.sandbox.command_result import (
+from minitask.sandbox.commands import (
     Status,
     find_fault,
     first_number,

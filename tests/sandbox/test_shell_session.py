@@ -12,7 +12,7 @@ import pytest
 
 from minitask.errors import MachineError, UsageError
 from minitask.sandbox.choose_sandbox import probe
-from minitask.sandbox.command_result import CommandResult, SessionResult, tail
+from minitask.sandbox.commands import CommandResult, SessionResult, tail
 from minitask.sandbox.sandbox import Limits, Sandbox, Strength
 from minitask.sandbox.shell_session import run_commands
 from minitask.spec.model import Command, Expectation, ExpectationKind

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitask.sandbox.command_result import Status, find_fault
+from minitask.sandbox.commands import Status, find_fault
 from minitask.spec.expectations import parse_expectation, render_expectation
 from minitask.spec.model import Command, Expectation, ExpectationKind, Fence
 from minitask.spec.parse import parse_file

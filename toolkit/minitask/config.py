@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from minitask import resources
 from minitask.errors import MachineError, UsageError
-from minitask.schemas import fault, remedy
+from minitask.resources import fault, remedy
 from minitask.settings import FILE, SettingsLayer
 from minitask.words import did_you_mean, nearest
 

@@ -1,16 +1,23 @@
-"""Files that ship with the toolkit: schemas, templates, worked examples, pages of rules.
+"""Files that ship with the toolkit: schemas, templates, worked examples, pages of rules; and a check against schemas.
 
-They are at the top of a checkout or inside the wheel; only this module needs to know which.
+The files are at the top of a checkout or inside the wheel; only this module needs to know which. The check is fast:
+importing the schema library takes longer than most commands. Errors are in words.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minitask.errors import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 _PACKAGE = Path(__file__).resolve().parent
 _IN_CHECKOUT = {
@@ -57,3 +64,188 @@ def _folder(kind: str) -> Path:
 
 def _names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+
+
+ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "$defs", "title", "description", "examples"})
+
+
+def surely_fits(value: object, schema: Mapping[str, Any]) -> bool:
+    """Return True if the value certainly fits; False if it does not, or the schema uses an unsupported keyword."""
+    for keyword, rule_value in schema.items():
+        if keyword in ANNOTATIONS:
+            continue
+        rule = _RULES.get(keyword)
+        if rule is None or not rule(value, rule_value, schema):
+            return False
+    return True
+
+
+def _has_type(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    kinds = rule_value if isinstance(rule_value, list) else [rule_value]
+    return any(type(value) in _TYPES.get(kind, ()) for kind in kinds)
+
+
+def _is_choice(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    return any(type(value) is type(choice) and value == choice for choice in rule_value)
+
+
+def _is_at_least(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, (int, float, Decimal)) or value >= rule_value
+
+
+def _is_at_most(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, (int, float, Decimal)) or value <= rule_value
+
+
+def _is_long_enough(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, str) or len(value) >= rule_value
+
+
+def _is_short_enough(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, str) or len(value) <= rule_value
+
+
+def _matches(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, str) or re.search(rule_value, value) is not None
+
+
+def _items_fit(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    if not isinstance(value, list):
+        return True
+    return isinstance(rule_value, dict) and all(surely_fits(item, rule_value) for item in value)
+
+
+def _has_enough_items(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, list) or len(value) >= rule_value
+
+
+def _are_unique(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    if not rule_value or not isinstance(value, list):
+        return True
+    return all(type(item) is str for item in value) and len(set(value)) == len(value)
+
+
+def _has_all(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, dict) or all(key in value for key in rule_value)
+
+
+def _properties_fit(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    if not isinstance(value, dict):
+        return True
+    return all(surely_fits(value[key], rule_value[key]) for key in value if key in rule_value)
+
+
+def _others_fit(value: object, rule_value: Any, schema: Mapping[str, Any]) -> bool:
+    if not isinstance(value, dict):
+        return True
+    others = [item for key, item in value.items() if key not in schema.get("properties", {})]
+    if isinstance(rule_value, dict):
+        return "patternProperties" not in schema and all(
+            surely_fits(item, rule_value) for item in others
+        )
+    return rule_value is True or not others
+
+
+def _names_fit(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    if not isinstance(value, dict):
+        return True
+    return isinstance(rule_value, dict) and all(surely_fits(key, rule_value) for key in value)
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float, Decimal),
+    "boolean": (bool,),
+    "null": (type(None),),
+    "array": (list,),
+    "object": (dict,),
+}
+_RULES: Mapping[str, Callable[[object, Any, Mapping[str, Any]], bool]] = {
+    "type": _has_type,
+    "enum": _is_choice,
+    "minimum": _is_at_least,
+    "maximum": _is_at_most,
+    "minLength": _is_long_enough,
+    "maxLength": _is_short_enough,
+    "pattern": _matches,
+    "items": _items_fit,
+    "minItems": _has_enough_items,
+    "uniqueItems": _are_unique,
+    "required": _has_all,
+    "properties": _properties_fit,
+    "additionalProperties": _others_fit,
+    "propertyNames": _names_fit,
+}
+
+
+KINDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "empty",
+}
+"""The words for each type of JSON."""
+
+
+def fault(error: ValidationError) -> str:
+    """Return what is wrong with a value, to be put after its name."""
+    value: object = error.instance
+    constraint: Any = error.validator_value
+    if error.validator == "type":
+        kinds = constraint if isinstance(constraint, list) else [constraint]
+        expected = " or ".join(KINDS[kind] for kind in kinds if kind != "null")
+        return f"must be {expected}, not {_show(value)}"
+    if error.validator == "enum":
+        expected = ", ".join(str(choice) for choice in constraint if choice is not None)
+        return f"must be one of {expected}, not {_show(value)}"
+    if error.validator == "minimum":
+        return f"must be at least {constraint}, not {_show(value)}"
+    if error.validator == "required":
+        return f"lacks {error.message.partition(' is ')[0]}"
+    return f"has an invalid value: {_show(value)}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, Decimal)) and not isinstance(value, bool)
+
+
+def _show(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (dict, list)):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def remedy(error: ValidationError, name: str) -> str:
+    """Return how to fix it: the nearest choice, else an example, else what the property's description says."""
+    import difflib
+
+    schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
+    if error.validator == "required":
+        keys: Any = error.validator_value
+        instance: Any = error.instance
+        missing = next((key for key in keys if key not in instance), "")
+        described = schema.get("properties", {}).get(missing, {}).get("description", "")
+        return f"add `{missing}`" + (f": {described}" if described else "")
+    is_type = error.validator == "type"
+    if is_type and schema.get("properties"):
+        return f"its keys: {', '.join(schema['properties'])}"
+    if is_type and _is_number(error.instance) and "string" in schema["type"]:
+        return f'put it in quotes: "{error.instance}"'
+    choices = [str(choice) for choice in schema.get("enum", ()) if choice is not None]
+    near = difflib.get_close_matches(str(error.instance).casefold(), choices, n=1)
+    if near:
+        return f"did you mean `{near[0]}`?"
+    if schema.get("examples"):
+        return f"write, for example, `{name}: {schema['examples'][0]}`"
+    if schema.get("type") == "array" and isinstance(error.instance, str):
+        return f"write `{name}: [{json.dumps(error.instance, ensure_ascii=False)}]`"
+    if schema.get("description"):
+        return f"`{name}`: {schema['description']}"
+    return "choose one of them" if choices else f"see the schema's `{name}`"

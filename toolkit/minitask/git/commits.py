@@ -5,17 +5,18 @@ A commit's tree is given as a base and changes, or as a tree id. Each commit get
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.errors import MachineError, MissingObjectError
-from minitask.git.kept_objects import KeptObjects
-from minitask.git.loose import LooseStore
+from minitask.git.loose import LooseStore, object_files, path_of
 from minitask.git.objects import Entry, Objects, open_objects
 from minitask.git.refs import Move, RefUpdates, zeros
 from minitask.git.repository import Repository, Signature
@@ -218,3 +219,88 @@ def open_database(repository: Repository) -> Iterator[Database]:
         stack.callback(refs.close)
         stack.callback(diffs.close)
         yield Database(objects, refs, diffs, form, new_objects)
+
+
+KEPT_SECONDS = 600.0
+PAUSE = 40
+"""Interval between checks: at least `PAUSE` times the duration of one, and at least `PAUSE_SECONDS`."""
+PAUSE_SECONDS = 0.1
+LAST_LOOKS = 5
+
+
+class KeptObjects:
+    """The recently written objects, with a second hard link to each that protects it from `git prune` and `git gc`.
+
+    They remove objects that were unreachable when they began, even if a ref now points to them. So each new object is
+    also linked in a folder of the toolkit, which its git processes read as well. An object that the repository has lost
+    is linked again: at intervals while refs move, at the end of a command, and at the start of the next. After ten
+    minutes, when any earlier prune has ended, the second link of a safe object is removed. Thread-safe.
+    """
+
+    def __init__(self, git: Git, store: LooseStore, folder: Path) -> None:
+        """`git` reads the repository; `folder` holds the second links."""
+        self._git = replace(git, store=None)
+        self._store = store
+        self._folder = folder
+        self._packed: set[str] = set()
+        self._is_pruned = False
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def look(self) -> None:
+        """Check for lost objects, unless a check is running or was done recently."""
+        if time.monotonic() > self._next and self._lock.acquire(blocking=False):
+            try:
+                self._restore()
+            finally:
+                self._lock.release()
+
+    def restore(self) -> None:
+        """Link lost objects again, with further checks after a loss, and remove the old links of safe objects."""
+        with self._lock:
+            for _ in range(LAST_LOOKS):
+                self._restore()
+                if not self._is_pruned:
+                    return
+                self._is_pruned = False
+                time.sleep(PAUSE_SECONDS)
+
+    def _restore(self) -> None:
+        began = time.monotonic()
+        alone, old = self._found()
+        lost = self._missing(alone) if alone else set()
+        for oid in lost:
+            self._store.link(path_of(self._folder, oid), path_of(self._store.folder, oid))
+        self._is_pruned = self._is_pruned or bool(lost)
+        for oid in old:
+            if oid not in lost:
+                with suppress(OSError):
+                    os.unlink(path_of(self._folder, oid))  # noqa: PTH108 - called thousands of times
+                    os.rmdir(f"{self._folder}/{oid[:2]}")  # noqa: PTH106 - once it is empty
+        now = time.monotonic()
+        self._next = now + max(PAUSE_SECONDS, PAUSE * (now - began))
+
+    def _found(self) -> tuple[list[str], list[str]]:
+        """Return the objects whose file in the store is gone, and those older than `KEPT_SECONDS`."""
+        alone, old = [], []
+        before = time.time() - KEPT_SECONDS
+        for oid, entry in object_files(self._folder):
+            status = entry.stat(follow_symlinks=False)
+            if status.st_mtime < before:
+                old.append(oid)
+            if status.st_nlink == 1 and oid not in self._packed:
+                is_copied = os.path.exists(path_of(self._store.folder, oid))  # noqa: PTH110
+                alone += [] if is_copied else [oid]
+        return alone, old
+
+    def _missing(self, oids: list[str]) -> set[str]:
+        """Return the objects that no pack has either; in a partial clone all of them, since git would fetch them."""
+        config = self._store.folder.parent / "config"
+        if "promisor" in config.read_text("utf-8", "replace"):
+            return set(oids)
+        request = "".join(f"{oid}\n" for oid in oids).encode("ascii")
+        answer = self._git.output("cat-file", "--batch-check", stdin=request).decode("ascii")
+        rows = (line.split() for line in answer.splitlines())
+        missing = {row[0] for row in rows if row[1:] == ["missing"]}
+        self._packed.update(set(oids) - missing)
+        return missing

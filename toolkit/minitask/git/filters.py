@@ -13,21 +13,10 @@ from pathlib import Path
 
 from minitask.git.objects import FILE_MODES, Objects
 from minitask.git.repository import Repository
+from minitask.words import word_set
 
 ATTRIBUTES = ".gitattributes"
-STORES = frozenset(
-    {
-        "lfs",
-        "crypt",
-        "git-crypt",
-        "gitcrypt",
-        "transcrypt",
-        "git-annex",
-        "annex",
-        "agebox",
-        "git-agecrypt",
-    }
-)
+STORES = word_set("lfs crypt git-crypt gitcrypt transcrypt git-annex annex agebox git-agecrypt")
 """Filters whose files are always stored in another form, even if the filter is not configured in this clone."""
 UNSET = frozenset({"unspecified", "unset", "set", ""})
 

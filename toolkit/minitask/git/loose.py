@@ -12,6 +12,7 @@ import hashlib
 import os
 import stat
 import zlib
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def object_id(kind: str, content: bytes, object_format: str) -> str:
 class LooseStore(Struct, frozen=True):
     """An object store's folder, and its hash algorithm (`sha1` or `sha256`).
 
-    If `spare` is set, objects are also linked there: see `kept_objects`.
+    If `spare` is set, objects are also linked there: see `commits.KeptObjects`.
     """
 
     folder: Path
@@ -150,3 +151,12 @@ def _is_there(path: str) -> bool:
     except PermissionError:  # another user's file: it exists
         return True
     return True
+
+
+def object_files(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield the id and file of each loose object of a store; none if the folder was removed."""
+    for below in os.scandir(folder) if folder.is_dir() else ():
+        if len(below.name) == 2 and below.is_dir():
+            for entry in os.scandir(below):
+                if not entry.name.startswith(DRAFT):
+                    yield below.name + entry.name, entry

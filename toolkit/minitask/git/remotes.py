@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from minitask.errors import MachineError, UsageError
 from minitask.git import refs
-from minitask.git.kept_objects import keeping
 from minitask.git.repository import Repository
 from minitask.git.run_git import Git, failure
 from minitask.words import did_you_mean, one_line
@@ -161,7 +160,7 @@ def _reason(text: str, remote_lines: list[str]) -> str:
 def merge_ledgers(git: Git, ours: str, theirs: str) -> str:
     """Return the union of two ledgers' trees; names are content hashes, so only files edited by hand conflict."""
     args = ("merge-tree", "--write-tree", "--allow-unrelated-histories", "-z", "--no-messages")
-    with keeping(git) as aside:
+    with git.keeping() as aside:
         finished = aside.run(*args, ours, theirs)
     if finished.exit_code != 0:
         raise MachineError(

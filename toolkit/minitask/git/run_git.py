@@ -7,21 +7,21 @@ writes to the user's checkout.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import threading
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.errors import MachineError
-from minitask.git.loose import LooseStore
-from minitask.system import pipes, process
+from minitask.git.loose import LooseStore, object_files, path_of
+from minitask.system import children, process
 
 NO_HOOKS = "core.hooksPath=/dev/null"
 QUIET = (
@@ -171,6 +171,19 @@ class Git(Struct, frozen=True):
         text = self.output(*args, stdin=stdin).decode("utf-8", "surrogateescape")
         return text.rstrip("\0").split("\0") if text else []
 
+    @contextmanager
+    def keeping(self) -> Iterator[Git]:
+        """Yield a git that writes to a temporary store, whose objects are kept when the block ends."""
+        store = self.store
+        if store is None or store.spare is None or self.new_objects is not None:
+            yield self
+            return
+        with TemporaryDirectory(prefix="merge-", dir=store.spare.parent) as folder:
+            yield replace(self, new_objects=Path(folder))
+            for oid, entry in object_files(Path(folder)):
+                store.link(entry.path, path_of(store.spare, oid))
+                store.link(entry.path, path_of(store.folder, oid))
+
     def succeeds(self, *args: str) -> bool:
         """Return True if the exit status is 0."""
         return self.run(*args).exit_code == 0
@@ -224,7 +237,7 @@ class GitProcess:
         self._args = args
         self._lock = threading.Lock()
         self._held = ExitStack()
-        self._child: pipes.Child | None = None
+        self._child: children.Child | None = None
 
     def ask(self, request: bytes, *, end: bytes) -> bytes | None:
         """Send a request; return the reply up to the marker `end`, or None if git ended early or timed out."""
@@ -249,7 +262,7 @@ class GitProcess:
         with self._lock:
             self._end()
 
-    def _start(self) -> pipes.Child:
+    def _start(self) -> children.Child:
         git = self._git
         self._child = self._held.enter_context(
             process.spawn(
@@ -260,7 +273,7 @@ class GitProcess:
 
     def _end(self) -> None:
         self._child = None
-        with contextlib.suppress(BrokenPipeError):  # of input that it did not read
+        with suppress(BrokenPipeError):  # of input that it did not read
             self._held.close()
 
 

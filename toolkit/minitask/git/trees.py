@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from minitask.git.kept_objects import keeping
 from minitask.git.objects import TREE, Entry, Objects
 from minitask.git.run_git import Git, GitProcess, failure
 from minitask.patterns import lazy_pattern
@@ -93,7 +92,7 @@ class MergeResult(Struct, frozen=True):
 def merge_tree(git: Git, *, ours: str, theirs: str) -> MergeResult:
     """Merge two commits without a checkout."""
     args = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs)
-    with keeping(git) as aside:
+    with git.keeping() as aside:
         finished = aside.run(*args)
     parts = finished.stdout.decode("utf-8", "surrogateescape").rstrip("\0").split("\0")
     if finished.exit_code == 0:

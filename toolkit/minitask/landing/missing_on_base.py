@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from msgspec import Struct
 
 from minitask.patterns import lazy_pattern
-from minitask.sandbox.command_result import first_hosts
+from minitask.sandbox.commands import first_hosts
 
 CANNOT_RUN, NOT_FOUND = 126, 127
 PROGRAM = lazy_pattern(r"(?:^|: )([A-Za-z0-9_.+-]+): (?:command )?not found", re.MULTILINE)

@@ -14,7 +14,7 @@ from minitask.errors import MachineError
 from minitask.gates.source.grammars import may_run_tests
 from minitask.ledger.record import CommandRecord, SuiteCounts
 from minitask.sandbox import shell_session
-from minitask.sandbox.command_result import CommandResult
+from minitask.sandbox.commands import CommandResult
 from minitask.spec.model import Command
 from minitask.workspace.incremental import IncrementalCheckout
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from minitask.errors import MachineError
-from minitask.sandbox.command_result import (
+from minitask.sandbox.commands import (
+    DRIVER,
     CommandResult,
     SessionResult,
     Status,
@@ -25,10 +26,10 @@ from minitask.sandbox.command_result import (
     read_status,
     tail,
     unlisted_text,
+    wrapper_program,
 )
 from minitask.sandbox.policy import SHELL, Strength
-from minitask.sandbox.shell_wrapper import DRIVER, wrapper_program
-from minitask.system import pipes, process
+from minitask.system import children, process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +69,7 @@ def run_commands(  # noqa: PLR0913 - the sandbox's decisions, and two of its own
     if not commands:
         return SessionResult((), sandbox=sandbox.strength.value)
     with contextlib.ExitStack() as ends:
-        record = _Record(tuple(commands), on_event or _ignore, on_output, put_back or _nothing)
+        record = _Record(tuple(commands), on_event, on_output, put_back)
         wrapped = sandbox.wrap(
             (*SHELL, DRIVER),
             workspace=workspace,
@@ -93,7 +94,9 @@ def run_commands(  # noqa: PLR0913 - the sandbox's decisions, and two of its own
     )
 
 
-def _started(wrapped: Wrapped, workspace: Path) -> contextlib.AbstractContextManager[pipes.Child]:
+def _started(
+    wrapped: Wrapped, workspace: Path
+) -> contextlib.AbstractContextManager[children.Child]:
     return process.spawn(
         wrapped.argv,
         cwd=workspace,
@@ -121,9 +124,9 @@ class _Record(Struct):
     """The results so far, and the callbacks."""
 
     commands: tuple[Command, ...]
-    tell: Callable[[CommandResult], None]
+    tell: Callable[[CommandResult], None] | None
     show: Callable[[int, bytes], None] | None
-    put_back: Callable[[], tuple[str, ...]]
+    put_back: Callable[[], tuple[str, ...]] | None
     refused: Callable[[], tuple[str, ...]] | None = None
     results: list[CommandResult] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
@@ -136,7 +139,8 @@ class _Record(Struct):
 
     def restore(self) -> tuple[str, ...]:
         """Restore tracked files; return those that the command has changed so far."""
-        self.changed.update(dict.fromkeys(self.put_back()))
+        if self.put_back is not None:
+            self.changed.update(dict.fromkeys(self.put_back()))
         return tuple(self.changed)
 
     def judge(self, output: bytes, *, code: int, pipeline: Sequence[int] = ()) -> CommandResult:
@@ -187,7 +191,8 @@ class _Record(Struct):
         if self.show is not None:
             self.show(len(self.results), output)
         self.results.append(result)
-        self.tell(result)
+        if self.tell is not None:
+            self.tell(result)
         return result
 
 
@@ -206,7 +211,7 @@ class _Watching:
         self.record = record
         self.limits = limits
         self.stop = stops
-        self.gated = stops or record.put_back is not _nothing
+        self.gated = stops or record.put_back is not None
         self.namespaced = namespaced
         self.descendants: list[int] = []
         self.killed_reason = ""
@@ -221,13 +226,15 @@ class _Watching:
         self._mark = b"\0" + self._secret.encode() + b":"
         self._step = os.urandom(16).hex() if stepwise else ""
 
-    def follow(self, child: pipes.Child, ends: contextlib.ExitStack) -> None:
+    def follow(self, child: children.Child, ends: contextlib.ExitStack) -> None:
         """Feed the shell and read its output until it exits or must be ended, which leaving `spawn` does."""
         text = wrapper_program(
             self.record.commands, secret=self._secret, gated=self.gated, step=self._step
         )
         deadline = time.monotonic() + self.limits.seconds
-        exchange = pipes.PipeExchange(child, deadline=deadline, input=text, keep_input=self.gated)
+        exchange = children.PipeExchange(
+            child, deadline=deadline, input=text, keep_input=self.gated
+        )
         try:
             for _, data in exchange.chunks():
                 self._pending += data
@@ -266,10 +273,10 @@ class _Watching:
 
     def _must_end(self) -> bool:
         if self._printed > self.limits.output_bytes and not self.record.complete:
-            self.killed_reason = f"printed more than {_megabytes(self.limits.output_bytes)}"
+            self.killed_reason = f"printed more than {self.limits.output_bytes / 1024**2:g} MiB"
         return self._stopped or bool(self.killed_reason)
 
-    def _read_marks(self, child: pipes.Child, ends: contextlib.ExitStack) -> None:
+    def _read_marks(self, child: children.Child, ends: contextlib.ExitStack) -> None:
         """Process every complete mark in the stream, with the output before it."""
         self._take_steps(child)
         while not self._stopped:
@@ -290,7 +297,7 @@ class _Watching:
             self._scanned = 0
             self._take(fields, output, child=child, ends=ends)
 
-    def _take_steps(self, child: pipes.Child) -> None:
+    def _take_steps(self, child: children.Child) -> None:
         """Restore the files before each waiting part of a command, and let it continue."""
         step = b"\0" + self._step.encode() + b"\0"
         while self._step and (at := self._pending.find(step)) >= 0:
@@ -304,7 +311,7 @@ class _Watching:
         fields: Sequence[bytes],
         output: bytes,
         *,
-        child: pipes.Child,
+        child: children.Child,
         ends: contextlib.ExitStack,
     ) -> None:
         """Process one mark: the shell is ready, or a command has ended."""
@@ -312,7 +319,7 @@ class _Watching:
             self._ready = True
             self.record.since = time.monotonic()
             for pid in process.children_of(child.pid) if self.namespaced else ():
-                watch = ends.enter_context(pipes.exit_watch(pid))
+                watch = ends.enter_context(children.exit_watch(pid))
                 self.descendants += [] if watch is None else [watch]
         elif not self.record.complete:
             code, *pipeline = map(int, fields[1:])
@@ -322,7 +329,7 @@ class _Watching:
                 _let_go_on(child)
 
 
-def _let_go_on(child: pipes.Child) -> None:
+def _let_go_on(child: children.Child) -> None:
     """Send the line that the shell waits for."""
     if child.stdin is not None:
         with contextlib.suppress(OSError):
@@ -331,16 +338,3 @@ def _let_go_on(child: pipes.Child) -> None:
 
 def _first_line(text: str) -> str:
     return text.strip().split("\n", 1)[0]
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1024**2:g} MiB"
-
-
-def _nothing() -> tuple[str, ...]:
-    """Restore no files."""
-    return ()
-
-
-def _ignore(_result: CommandResult) -> None:
-    """Ignore a result."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from minitask import resources
-from minitask.schemas import ANNOTATIONS, fault, remedy, surely_fits
+from minitask.resources import ANNOTATIONS, fault, remedy, surely_fits
 from minitask.spec.model import Diagnostic, Problem, Spec
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from minitask.errors import MachineError, StoppedError, machine_text
-from minitask.system.pipes import MIB, Child, PipeExchange, end_group, patience
+from minitask.system.children import MIB, Child, PipeExchange, end_group, patience
 from minitask.system.signals import deferred_signals
 
 if TYPE_CHECKING:
