@@ -1,8 +1,9 @@
-"""Bases of frozen structs: with fields excluded from comparison, or from `repr`."""
+"""Bases of frozen structs: with fields excluded from comparison, or from `repr`; and groups of values."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable, Hashable, Iterable
+from typing import ClassVar, TypeVar
 
 from msgspec import Struct
 
@@ -34,3 +35,15 @@ class Redacted(Struct, frozen=True):
         names = (name for name in self.__struct_fields__ if name not in self.HIDDEN)
         shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"{type(self).__name__}({shown})"
+
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+
+def grouped(values: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """Return the values by their key, in the order given."""
+    groups: dict[K, list[T]] = {}
+    for value in values:
+        groups.setdefault(key(value), []).append(value)
+    return groups

@@ -48,14 +48,11 @@ def complete_tasks(ctx: click.Context, _param: click.Parameter, word: str) -> li
         return []
     from click.shell_completion import CompletionItem
 
-    from minitask.engine.find_tasks import list_tasks
-    from minitask.engine.tasks import PROJECTS
+    from minitask.engine.find_tasks import all_tasks
 
     try:
         with session.engine("completion", quiet=True, looks_only=True) as engine:
-            base = session.base(engine)
-            top = session.repository.top
-            tasks = list_tasks(engine, [f"{top}/{PROJECTS}" if top else PROJECTS], base)
+            tasks = all_tasks(engine, session.base(engine))
     except (MinitaskError, OSError):
         return []
     titles = {task.name: task.spec.title for task in tasks}

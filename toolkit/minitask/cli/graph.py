@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from minitask.cli.completion import complete_tasks
 from minitask.cli.session import json_option, start
+from minitask.cli.terminal import write_output
 from minitask.engine.find_tasks import list_tasks
 from minitask.errors import UsageError
 from minitask.project.task_graph import find_collisions, task_graph
@@ -59,9 +58,5 @@ def command(
         text = FORMATS[form](picture)
         if collisions is not None:
             text += f"\n\n{render_forecast(collisions, target)}"
-    content = text.encode("utf-8", "replace")
-    if output is None:
-        click.echo(content)
-    else:
-        Path(session.folder, output).write_bytes(content + b"\n")
+    write_output(f"{text}\n", session.folder, output)
     return 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from minitask.cli.session import check_project, moment, project_name, start
-from minitask.cli.terminal import say
+from minitask.cli.session import check_project, moment, start
+from minitask.cli.terminal import say, write_output
+from minitask.engine.tasks import named_project
 from minitask.words import counted
 
 
@@ -45,18 +44,15 @@ def export(form: str, since: str | None, project: str, output: str | None) -> in
     from minitask.reports.ledger_export import render_csv, render_jsonl
 
     begin = moment(since, option="--since") if since else ""
-    name = project_name(project)
+    name = named_project(project)
     session = start()
     with session.engine("ledger", quiet=True, looks_only=True) as engine:
         check_project(engine, name)
         head = engine.objects.commit(refs.LEDGER)
         ledger = read_ledger(engine.objects, head, below=name, evidence=True)
     records = [record for record in ledger.records if record.started_at >= begin]
-    content = (render_jsonl if form == "jsonl" else render_csv)(records).encode("utf-8", "replace")
-    if output is None:
-        click.echo(content, nl=False)
-    else:
-        Path(session.folder, output).write_bytes(content)
+    content = (render_jsonl if form == "jsonl" else render_csv)(records)
+    write_output(content, session.folder, output)
     if ledger.damaged or ledger.future:
         say(f"note: {counted(ledger.damaged + ledger.future, 'record')} cannot be read: left out")
     return 0

@@ -12,7 +12,7 @@ import click
 
 from minitask.cli.session import dollars_of, json_option, parse_date, print_json, start
 from minitask.cli.terminal import say, show
-from minitask.engine.tasks import PROJECTS
+from minitask.engine.tasks import named_project
 from minitask.errors import UsageError
 from minitask.ledger.record import CALLS, PERSON, PLAN, Record, Usage, money
 from minitask.ledger.record_json import usage_document
@@ -144,7 +144,7 @@ def _expanded(path: str) -> Path:
 def _terms(project: str, options: dict[str, Any]) -> UsageTerms:
     from minitask.planning.scaffold import PROJECT_NAME
 
-    name = project.strip("/").removeprefix(f"{PROJECTS}/")
+    name = named_project(project)
     if not PROJECT_NAME.fullmatch(name):
         hint = "letters, digits, dots, dashes and underscores"
         raise UsageError(f"{project!r} is not a valid project name", hint=hint)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.cli.session import Session, check_project, moment, project_name, start
-from minitask.cli.terminal import say
+from minitask.cli.session import Session, check_project, moment, start
+from minitask.cli.terminal import say, write_output
 from minitask.engine.context import Context
 from minitask.engine.task_records import DETAILED, landed_states, ledger_of, newest_texts
+from minitask.engine.tasks import named_project
 from minitask.errors import MinitaskError, UsageError
 from minitask.git import refs
 from minitask.ledger.store import uncollected
@@ -99,7 +99,7 @@ def command(
     if not serve and (open_it or port is not None):
         raise UsageError("--open and --port go with --serve", hint="run `minitask report --serve`")
     begin = moment(since, option="--since") if since else ""
-    choice = Choice(begin, project_name(project), by or "")
+    choice = Choice(begin, named_project(project), by or "")
     session = start()
     with session.engine("report", quiet=True, looks_only=True) as engine:
         check_project(engine, choice.project)
@@ -107,11 +107,8 @@ def command(
             return _serve(session, engine, choice, port=port or 0, open_it=open_it)
         with uncollected():
             report = _report(session, engine, choice, form)
-            content = _render(report, form).encode("utf-8", "replace")
-    if output is None:
-        click.echo(content, nl=False)
-    else:
-        Path(session.folder, output).write_bytes(content)
+            content = _render(report, form)
+    write_output(content, session.folder, output)
     return _reached(report, fail_under)
 
 

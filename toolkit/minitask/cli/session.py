@@ -241,11 +241,6 @@ def print_json(document: object) -> None:
     click.echo(msgspec.json.format(content, indent=2))
 
 
-def project_name(text: str) -> str:
-    """Return the project of a name or a path below mini-projects/."""
-    return text.strip("/").removeprefix("mini-projects/")
-
-
 def check_project(engine: Context, project: str) -> None:
     """Raise `UsageError` for a project that has neither attempts nor specs."""
     from minitask.engine.find_tasks import recorded_names

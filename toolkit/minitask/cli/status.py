@@ -10,7 +10,7 @@ import click
 from minitask.cli.completion import complete_tasks
 from minitask.cli.session import Session, json_option, print_json, start
 from minitask.cli.terminal import show, show_changes
-from minitask.engine.find_tasks import list_tasks
+from minitask.engine.find_tasks import all_tasks, list_tasks
 from minitask.engine.task_status import TaskStatus, task_statuses
 from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
@@ -59,11 +59,9 @@ def _statuses(
     """Return the tasks' states, and their pull requests if requested."""
     with session.engine("status", quiet=True, looks_only=True) as engine:
         base = session.base(engine)
-        has_any = engine.objects.entry(base.base, PROJECTS) is not None
-        top = session.repository.top
-        everything = (f"{top}/{PROJECTS}" if top else PROJECTS,) if has_any else ()
-        selectors = projects or _project_here(session.folder, top) or everything
-        statuses = task_statuses(engine, list_tasks(engine, selectors, base), base)
+        names = projects or _project_here(session.folder, session.repository.top)
+        tasks = list_tasks(engine, names, base) if names else all_tasks(engine, base)
+        statuses = task_statuses(engine, tasks, base)
         if not asks:
             return statuses, None
         from minitask.cli.pull_requests import requests_of

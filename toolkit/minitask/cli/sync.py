@@ -56,13 +56,10 @@ def command(remote: str | None, *, opens: bool, as_json: bool) -> int:
 def _publish(session: Session, engine: Context, forge: ChosenForge) -> Published:
     """Open or update the pull request of every ready task."""
     from minitask.cli.pull_requests import publish
-    from minitask.engine.find_tasks import list_tasks
+    from minitask.engine.find_tasks import all_tasks
     from minitask.engine.task_status import State, task_statuses
-    from minitask.engine.tasks import PROJECTS
 
     base = session.base(engine)
-    has_any = engine.objects.entry(base.base, PROJECTS) is not None
-    folders = (f"{session.repository.top}/{PROJECTS}",) if has_any else ()
-    statuses = task_statuses(engine, list_tasks(engine, folders, base), base)
+    statuses = task_statuses(engine, all_tasks(engine, base), base)
     ready = [status.task.name for status in statuses if status.state is State.READY]
     return publish(engine, ready, base, forge)

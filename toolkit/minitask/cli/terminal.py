@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -19,6 +19,9 @@ from minitask.errors import Ended, MinitaskError, machine_text
 from minitask.patterns import lazy_pattern
 from minitask.system.signals import raise_on_signals
 from minitask.words import did_you_mean, plain, plain_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WATCH_SECONDS = 1.0
 GREEN, RED, YELLOW, CYAN = "green", "red", "yellow", "cyan"
@@ -57,6 +60,15 @@ def choose_colors(word: str, environ: Mapping[str, str]) -> None:
 def is_colored(stream: TextIO) -> bool:
     """Return True if the output on a stream has colours."""
     return stream.isatty() if _is_colored[0] is None else _is_colored[0]
+
+
+def write_output(content: str, folder: Path, file: str | None) -> None:
+    """Print a text, or write it to a file, relative to a folder; what UTF-8 cannot hold becomes `?`."""
+    encoded = content.encode("utf-8", "replace")
+    if file is None:
+        click.echo(encoded, nl=False)
+    else:
+        (folder / file).write_bytes(encoded)
 
 
 def show(text: str, *, err: bool = False) -> None:

@@ -85,6 +85,14 @@ def list_tasks(engine: Context, names: Sequence[str], base: Base) -> tuple[Task,
     )
 
 
+def all_tasks(engine: Context, base: Base) -> tuple[Task, ...]:
+    """Return all committed tasks."""
+    if engine.objects.entry(base.base, PROJECTS) is None:
+        return ()
+    top = engine.repository.top
+    return list_tasks(engine, [f"{top}/{PROJECTS}" if top else PROJECTS], base)
+
+
 def full_name(engine: Context, word: str, base: Base) -> str:
     """Return the name `PROJECT/ID` of one task; raise `UsageError` if the word matches none or several.
 

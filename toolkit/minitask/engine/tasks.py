@@ -56,6 +56,11 @@ class Base(Struct, frozen=True):
         return f"{self.target.removeprefix('refs/heads/')} ({self.base[:12]})"
 
 
+def named_project(text: str) -> str:
+    """Return the project of a name or a path below mini-projects/."""
+    return text.strip("/").removeprefix(f"{PROJECTS}/")
+
+
 class LoadedFile(Struct, frozen=True):
     """A spec file at one version, parsed, and its tasks."""
 

@@ -26,6 +26,7 @@ from minitask.spec.checks import check_against_tree, check_anchor
 from minitask.spec.dependency_graph import task_names
 from minitask.spec.model import Diagnostic, Spec, Tree
 from minitask.system.files import Cache
+from minitask.values import grouped
 
 
 class Checked(Struct, frozen=True):
@@ -206,9 +207,7 @@ class _Validation(Struct):
 
     def _whole_projects(self, specs: Sequence[Spec]) -> list[list[Spec]]:
         """Return the specs by project, for projects whose specs are all among the sources."""
-        homes: dict[str, list[Spec]] = {}
-        for spec in specs:
-            homes.setdefault(home_of(spec), []).append(spec)
+        homes = grouped(specs, home_of)
         return [group for home, group in homes.items() if self.sources.has_whole(home)]
 
 

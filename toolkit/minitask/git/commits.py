@@ -162,8 +162,7 @@ class Signer:
             timeout_seconds=WAIT_SECONDS,
         )
         if made.exit_code or made.timed_out:
-            said = made.stderr.decode("utf-8", "replace").strip().splitlines()
-            return self._unsigned(commit, said[-1] if said else "it waits for a passphrase")
+            return self._unsigned(commit, made.last_error("it waits for a passphrase"))
         raw = self._git.output("cat-file", "commit", made.stdout.decode().strip())
         head, _, text = raw.decode("utf-8", "surrogateescape").partition("\n\n")
         start = head.find("\ngpgsig")

@@ -126,7 +126,7 @@ def _push(
     git = replace(_network(repository), runs_hooks=runs_hook)
     finished = git.run(*args, *(f"{oid}:{name}" for name, oid in moves.items()))
     rows = _rows(finished.stdout)
-    error_lines = finished.stderr.decode("utf-8", "replace").splitlines()
+    error_lines = finished.error_lines
     if finished.exit_code != 0 and not rows:
         if not runs_hook or any(line.startswith("fatal: ") for line in error_lines):
             raise failure(args, finished)
@@ -201,10 +201,10 @@ def fetch_missing(repository: Repository, commit: str) -> None:
     finished = git.run(*quick, "fetch", "-q", remote, *FETCH, stdin=oids)
     unfetched = _missing(git, commit)
     if unfetched:
-        error_lines = finished.stderr.decode("utf-8", "replace").strip().splitlines()
+        reason = finished.last_error("")
         raise MachineError(
             f"this is a partial clone, and {len(unfetched)} files of {commit[:12]} could not be fetched from {remote}"
-            + (f": {error_lines[-1]}" if error_lines else ""),
+            + (f": {reason}" if reason else ""),
             hint=f"check the connection, or fill the clone: git fetch --refetch --no-filter {remote}",
         )
 

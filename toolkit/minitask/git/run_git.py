@@ -199,7 +199,7 @@ def _escaped(path: Path) -> str:
 
 def failure(args: tuple[str, ...], finished: process.Finished) -> MachineError:
     """Return the error for a failed git command."""
-    lines = finished.stderr.decode("utf-8", "replace").strip().splitlines()
+    lines = finished.error_lines
     error_lines = [line for line in lines if line.startswith(("fatal: ", "error: "))]
     summary = (error_lines or lines[-1:] or [f"exit code {finished.exit_code}"])[0]
     reason = (

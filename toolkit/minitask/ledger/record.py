@@ -261,7 +261,7 @@ class Attempt(Struct, frozen=True):
     unknown_imports: tuple[str, ...] = ()
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, kw_only=True):
     """An attempt with its spec, base and candidate: the unit of the ledger.
 
     `kind` is `attempt`, `landing` (the merge, or why it was refused), `lost` (killed during a call), or a call that is
@@ -273,12 +273,12 @@ class Record(Struct, frozen=True):
     spec_blob: str
     target: str
     base: str
-    anchor: str | None
-    candidate: str | None
-    merge: str | None
-    tree: str | None
+    anchor: str | None = None
+    candidate: str | None = None
+    merge: str | None = None
+    tree: str | None = None
     started_at: str
-    baseline_cost_usd: Decimal | None
+    baseline_cost_usd: Decimal | None = None
     attempt: Attempt
     notes: tuple[str, ...] = ()
     kind: str = ATTEMPT

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
 from typing import cast
@@ -11,6 +10,7 @@ from typing import cast
 from msgspec import Struct
 
 from minitask.ledger.record import ATTEMPT, CALLS, LANDING, LOST, USAGE, Record, Usage, classes
+from minitask.values import grouped
 
 Unit = tuple[str, str]
 """A task and the blob of its spec, which identifies the spec's version."""
@@ -53,10 +53,7 @@ class Savings(Struct, frozen=True):
 
 def units_of(records: Iterable[Record]) -> Mapping[Unit, list[Record]]:
     """Return the records of each task at each version of its spec, in the order given."""
-    records_by_unit: defaultdict[Unit, list[Record]] = defaultdict(list)
-    for record in records:
-        records_by_unit[record.task, record.spec_blob].append(record)
-    return records_by_unit
+    return grouped(records, lambda record: (record.task, record.spec_blob))
 
 
 def savings_of(records: Sequence[Record], model: str) -> Savings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -27,6 +27,7 @@ from minitask.ledger.record import (
 )
 from minitask.ledger.savings import Savings, Tally, TallyLine, line_of, savings_of, tally, units_of
 from minitask.spec.model import Tier
+from minitask.values import grouped
 
 IMPLEMENT, LAND = "implement", "land"
 WINDOW = timedelta(hours=5)
@@ -168,10 +169,8 @@ def _groups(
     lines: Sequence[TallyLine], key: Callable[[Record], str], *, first: Sequence[str] = ()
 ) -> Groups:
     """Return a tally for each key: those of `first` in that order, then by cost, then by name."""
-    lines_by_name: defaultdict[str, list[TallyLine]] = defaultdict(list)
-    for line in lines:
-        lines_by_name[key(line.record)].append(line)
-    tallies = {name: tally(group) for name, group in lines_by_name.items()}
+    by_name = grouped(lines, lambda line: key(line.record))
+    tallies = {name: tally(group) for name, group in by_name.items()}
     places = {name: index for index, name in enumerate(first)}
 
     def order(name: str) -> tuple[int, Decimal, str]:

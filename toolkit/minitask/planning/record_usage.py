@@ -8,7 +8,7 @@ recorded.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -45,6 +45,7 @@ from minitask.ledger.transcripts import Transcript, TranscriptAnswer, join, pars
 from minitask.patterns import lazy_pattern
 from minitask.policy.prices import cost
 from minitask.task.record_attempt import moment
+from minitask.values import grouped
 from minitask.words import counted
 
 DONE: Mapping[str, str] = {
@@ -192,9 +193,7 @@ def record_answers(
     """Record the answers that no record of any project covers, as one record per session and model."""
     recorded = _known(engine)
     new = [answer for answer in answers if answer.digest not in recorded]
-    groups: defaultdict[tuple[str, str], list[TranscriptAnswer]] = defaultdict(list)
-    for answer in new:
-        groups[answer.session, answer.model].append(answer)
+    groups = grouped(new, lambda answer: (answer.session, answer.model))
     records = [_of_session(engine, terms, group) for _, group in sorted(groups.items())]
     _append(engine, terms, records)
     doubled = sum(recorded[answer.digest] > 1 for answer in answers)
@@ -256,12 +255,7 @@ def _record(
         spec_blob="",
         target=target,
         base=base,
-        anchor=None,
-        candidate=None,
-        merge=None,
-        tree=None,
         started_at=started_at,
-        baseline_cost_usd=None,
         attempt=attempt,
         notes=tuple(filter(None, all_notes)),
         kind=terms.phase,

@@ -23,6 +23,7 @@ from minitask.settings import FILE
 from minitask.spec.dependency_graph import slug
 from minitask.spec.paths import check_path
 from minitask.system.files import create_file
+from minitask.values import grouped
 from minitask.words import did_you_mean
 
 TEMPLATES = "templates"
@@ -138,11 +139,8 @@ def _suggested(suggestions: Sequence[Suggestion]) -> str:
     """Return comment lines that become settings once their `# ` is removed."""
     if not suggestions:
         return ""
-    by_key: dict[str, list[Suggestion]] = {}
-    for suggestion in suggestions:
-        by_key.setdefault(suggestion.key, []).append(suggestion)
     rows = []
-    for key, group in by_key.items():
+    for key, group in grouped(suggestions, lambda suggestion: suggestion.key).items():
         reasons = "; ".join(suggestion.reason for suggestion in group)
         values = [suggestion.value for suggestion in group]
         rows.append(f"# {_row(key, values).strip()}  # {reasons}\n")

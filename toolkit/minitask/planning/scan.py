@@ -38,6 +38,7 @@ from minitask.spec.paths import is_protected
 from minitask.spec.sarif import Finding, decode_json
 from minitask.system import process
 from minitask.system.files import real_path
+from minitask.values import grouped
 from minitask.words import counted, one_line
 from minitask.workspace.incremental import IncrementalCheckout
 
@@ -242,9 +243,7 @@ def _free(findings: Sequence[Finding]) -> set[Finding]:
 
 def _by_file(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
     """Return the files with their findings, those with most first."""
-    by_path: dict[str, list[Finding]] = {}
-    for item in findings:
-        by_path.setdefault(item.path, []).append(item)
+    by_path = grouped(findings, lambda item: item.path)
     return sorted(by_path.items(), key=lambda entry: (-len(entry[1]), entry[0]))
 
 
@@ -346,5 +345,4 @@ def _ended(code: int) -> str:
 
 
 def _last_words(finished: process.Finished) -> str:
-    lines = finished.stderr.decode("utf-8", "replace").strip().splitlines()
-    return one_line(lines[-1], longest=300) if lines else "nothing on stderr"
+    return one_line(finished.last_error("nothing on stderr"), longest=300)

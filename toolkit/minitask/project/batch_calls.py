@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import threading
-from collections import defaultdict
 from contextlib import suppress
 from functools import partial
 
@@ -35,6 +34,7 @@ from minitask.executors.request import ExecutorFailure
 from minitask.system import process
 from minitask.system.files import write_json
 from minitask.task.state import ModelCall, Outcome
+from minitask.values import grouped
 
 FOLDER = "batches"
 MOST_REQUESTS = 500
@@ -193,11 +193,8 @@ class BatchCalls:
 
     def _serve(self, parked: list[_PendingRequest]) -> None:
         """Send the requests that are not in a batch yet, and wait until their batches have ended."""
-        by_executor = defaultdict[str, list[_PendingRequest]](list)
-        for request in parked:
-            by_executor[request.key.executor].append(request)
         sent: list[_SentBatch] = []
-        for executor, group in by_executor.items():
+        for executor, group in grouped(parked, lambda request: request.key.executor).items():
             try:
                 sent += self._sent(executor, group)
             except (ExecutorFailure, MachineError) as error:

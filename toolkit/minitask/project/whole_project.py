@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import full_name, list_tasks
 from minitask.engine.task_status import State, landings_at
-from minitask.engine.tasks import PROJECTS, Base, Task
+from minitask.engine.tasks import Base, Task, named_project
 from minitask.errors import UsageError
 from minitask.git.history import landed_tasks
 from minitask.landing.merged_tasks import Undone, undo_task
@@ -88,7 +88,7 @@ def _names_to_undo(engine: Context, words: Sequence[str], base: Base) -> Sequenc
 
 def _merged(engine: Context, word: str, base: Base) -> tuple[str, ...]:
     """Return the merged tasks of a project, newest first, also of one without specs; none if a word names none."""
-    git, project = engine.repository.git, word.strip("/").removeprefix(f"{PROJECTS}/")
+    git, project = engine.repository.git, named_project(word)
     names = {task.name for task in _tasks_of_project(engine, word, base)}
     if "/" not in project:
         landed = (item.task for item in landed_tasks(git, base.base))

@@ -20,6 +20,7 @@ from minitask.reports.graph_svg import TONES, render_svg, tone_of
 from minitask.reports.ledger_export import spreadsheet
 from minitask.spec.dependency_graph import slug
 from minitask.spec.model import FileAction
+from minitask.values import grouped
 from minitask.words import counted, json_text, one_line
 
 MOST_NAMES = 8
@@ -89,11 +90,8 @@ def _relations(node: Node) -> Iterator[str]:
     if reasons:
         phrases = [f"{name} ({paths})" if paths else name for name, paths in reasons.items()]
         yield f"after: {_listed(phrases)}"
-    by_path: dict[str, list[str]] = {}
-    for tie in node.clashes:
-        by_path.setdefault(tie.path, []).append(tie.task)
-    for path, names in by_path.items():
-        yield f"clashes: {_listed(names)} ({one_line(path)})"
+    for path, ties in grouped(node.clashes, lambda tie: tie.path).items():
+        yield f"clashes: {_listed([tie.task for tie in ties])} ({one_line(path)})"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -175,10 +173,10 @@ def _label(text: str) -> str:
 
 def _labels(ties: Sequence[Edge]) -> dict[str, str]:
     """Return each earlier task with the paths that link them."""
-    paths_by_task: dict[str, list[str]] = {}
-    for tie in ties:
-        paths_by_task.setdefault(tie.task, []).append(one_line(tie.path) or tie.kind)
-    return {name: ", ".join(dict.fromkeys(paths)) for name, paths in paths_by_task.items()}
+    return {
+        name: ", ".join(dict.fromkeys(one_line(tie.path) or tie.kind for tie in group))
+        for name, group in grouped(ties, lambda tie: tie.task).items()
+    }
 
 
 FORMATS: Mapping[str, Callable[[TaskGraph], str]] = {

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from minitask.engine.task_status import State
 from minitask.project.task_graph import Node, TaskGraph
+from minitask.values import grouped
 from minitask.words import counted, display_width, one_line
 
 WIDTH, HEIGHT = 220, 62
@@ -105,22 +106,18 @@ def _arrows(graph: TaskGraph) -> list[Arrow]:
 
 def _spots(graph: TaskGraph, arrows: Iterable[Arrow]) -> Spots:
     """Return a column per wave; in it, each task near the middle of its predecessors."""
-    before: dict[str, list[str]] = {}
-    for arrow in arrows:
-        before.setdefault(arrow.after, []).append(arrow.before)
-    columns: dict[int, list[str]] = {}
-    for node in graph.nodes:
-        columns.setdefault(node.wave - 1, []).append(node.name)
+    arrows_to = grouped(arrows, lambda arrow: arrow.after)
+    columns = grouped(graph.nodes, lambda node: node.wave - 1)
     spots: dict[str, tuple[int, int]] = {}
-    for column in sorted(columns):
-        middles = {name: _middle(before.get(name, ()), spots) for name in columns[column]}
-        ordered = sorted(columns[column], key=middles.__getitem__)
+    for column, nodes in sorted(columns.items()):
+        middles = {node.name: _middle(arrows_to.get(node.name, ()), spots) for node in nodes}
+        ordered = sorted(middles, key=middles.__getitem__)
         spots.update((name, (column, row)) for row, name in enumerate(ordered))
     return spots
 
 
-def _middle(names: Iterable[str], spots: Spots) -> float:
-    rows = [spots[name][1] for name in names]
+def _middle(arrows: Iterable[Arrow], spots: Spots) -> float:
+    rows = [spots[arrow.before][1] for arrow in arrows]
     return sum(rows) / len(rows) if rows else 0.0
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from minitask.ledger.record import ATTEMPT, GOAL, LANDING, Record, Verdict, money
 from minitask.ledger.record_json import record_document
-from minitask.ledger.savings import Tally, TallyLine, line_of, tally
+from minitask.ledger.savings import Tally, line_of, tally
 from minitask.ledger.summary import IMPLEMENT, is_outage, model_of, phase_of, runs_of
 from minitask.reports.ledger_report import (
     LedgerReport,
@@ -25,6 +25,7 @@ from minitask.reports.ledger_report import (
     span_of,
     stated_costs,
 )
+from minitask.values import grouped
 from minitask.words import counted, json_text, one_line, plain_text
 
 TITLES = {
@@ -83,11 +84,8 @@ def _phases(report: LedgerReport) -> Iterator[str]:
 
 
 def _tasks(records: Sequence[Record]) -> Iterator[str]:
-    tasks: dict[str, list[Record]] = {}
-    for record in records:
-        if phase_of(record) == IMPLEMENT:
-            tasks.setdefault(record.task, []).append(record)
-    for name, tries in sorted(tasks.items()):
+    implementing = [record for record in records if phase_of(record) == IMPLEMENT]
+    for name, tries in sorted(grouped(implementing, lambda record: record.task).items()):
         last = max(tries, key=lambda record: record.attempt.n).attempt
         who = one_line(last.model or last.executor)
         verdict = "passed" if last.verdict is Verdict.READY else last.verdict.value
@@ -131,9 +129,7 @@ def _runs(report: LedgerReport) -> Iterator[str]:
         yield f"- {counted(len(runs) - MOST_RUNS, 'earlier run')} left out"
     for spans in runs[-MOST_RUNS:]:
         lines = [line_of(span.record) for span in spans]
-        total, models = tally(lines), dict[str, list[TallyLine]]()
-        for line in lines:
-            models.setdefault(model_of(line.record), []).append(line)
+        total, models = tally(lines), grouped(lines, lambda line: model_of(line.record))
         begun = datetime.fromtimestamp(spans[0].begin, UTC).strftime("%Y-%m-%d %H:%M UTC")
         clock = _clock(max(span.end for span in spans) - spans[0].begin)
         work = f"{counted(total.attempts, 'attempt')} at {counted(total.tasks, 'task')}"

@@ -23,6 +23,7 @@ from minitask.ledger.record import ATTEMPT, LOST, CommandRecord, Record
 from minitask.ledger.savings import total
 from minitask.ledger.summary import Summary, is_outage, model_of, phase_of, runs_of
 from minitask.reports.results import dollars, known_dollars
+from minitask.values import grouped
 from minitask.words import one_line, plain_text
 
 OUTPUT_CHARS = 2000
@@ -49,9 +50,7 @@ class TaskRow(Struct, frozen=True):
 
 def task_rows(records: Iterable[Record], states: Mapping[str, str]) -> tuple[TaskRow, ...]:
     """Return a row for each attempted task, the one with the latest record first."""
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        groups.setdefault(record.task, []).append(record)
+    groups = grouped(records, lambda record: record.task)
     rows = [_row(task, group, states.get(task, "")) for task, group in groups.items()]
     return tuple(sorted(filter(None, rows), key=lambda row: (row.started, row.name), reverse=True))
 

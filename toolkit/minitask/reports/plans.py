@@ -16,13 +16,14 @@ from minitask.ledger.record_json import call_document
 from minitask.reports.diagnostics import render_text
 from minitask.reports.forecasts import estimate_document
 from minitask.reports.results import dollars, tokens_text, without_fix
+from minitask.values import grouped
 from minitask.words import counted, one_line
 
 if TYPE_CHECKING:
     from minitask.planning.importers.import_plan import ImportedPlan
     from minitask.planning.plan import Planned
     from minitask.planning.plan_from import GoalResult, PlannedGoals
-    from minitask.planning.scan import Scan, ScannedFile, ScanOptions
+    from minitask.planning.scan import Scan, ScanOptions
     from minitask.planning.verify_project import ProjectVerification
     from minitask.policy.route import CallEstimate, Route
 
@@ -108,15 +109,12 @@ def render_goals(outcome: PlannedGoals, *, dry_run: bool) -> str:
     from minitask.planning.plan_from import FAILED, OPEN, SKIPPED
 
     planned = outcome.planned
-    lines: list[str] = []
-    reasons: dict[str, list[str]] = {}
-    for result in outcome.results:
-        if result.state == SKIPPED:
-            reasons.setdefault(result.reason, []).append(result.goal.label)
-        else:
-            lines += _goal_lines(result)
-    for reason, labels in reasons.items():
-        lines.append(f"{SKIPPED:8} {len(labels)} {reason}: {listed(labels)}")
+    skipped = [result for result in outcome.results if result.state == SKIPPED]
+    others = (result for result in outcome.results if result.state != SKIPPED)
+    lines = [line for result in others for line in _goal_lines(result)]
+    for reason, group in grouped(skipped, lambda result: result.reason).items():
+        labels = listed([result.goal.label for result in group])
+        lines.append(f"{SKIPPED:8} {len(group)} {reason}: {labels}")
     lines += [f"note: {one_line(note)}" for note in outcome.source.plan.notes]
     lines += [*_mistakes(planned), _goals_total(outcome, dry_run=dry_run), *_next_steps(planned)]
     if not dry_run and any(result.state in (OPEN, FAILED) for result in outcome.results):
@@ -254,11 +252,8 @@ def _scan_counts(scan: Scan, options: ScanOptions) -> Iterator[str]:
         outcome = "written" if options.writes else "would be written"
         spec_count = counted(len(scan.specs), "spec")
         yield f"{counted(scan.findings, 'finding')} in {scan.base}: {spec_count} {outcome}"
-    by_reason: dict[str, list[ScannedFile]] = {}
-    for file in scan.files:
-        if file.spec is None:
-            by_reason.setdefault(file.reason, []).append(file)
-    for reason, files in by_reason.items():
+    without = (file for file in scan.files if file.spec is None)
+    for reason, files in grouped(without, lambda file: file.reason).items():
         subject = one_line(files[0].path) if len(files) == 1 else f"{len(files)} files"
         number = sum(len(file.findings) for file in files)
         yield f"no spec for {subject} ({counted(number, 'finding')}): {reason}"

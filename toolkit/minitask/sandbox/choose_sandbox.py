@@ -148,7 +148,7 @@ def _failure_of(candidate: Sandbox, environ: Mapping[str, str]) -> str:
         return error.message
     finally:
         remove_folder(workspace)
-    return "" if finished.ok and finished.stdout == b"inside\n" else _last_words(finished)
+    return "" if finished.ok and finished.stdout == b"inside\n" else _reason(finished)
 
 
 def _landlock_version() -> tuple[int, str]:
@@ -160,12 +160,11 @@ def _landlock_version() -> tuple[int, str]:
     )
     if finished.ok and finished.stdout.strip().isdigit():
         return int(finished.stdout), ""
-    return 0, _last_words(finished)
+    return 0, _reason(finished)
 
 
-def _last_words(finished: process.Finished) -> str:
-    lines = finished.stderr.decode("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else f"exit code {finished.exit_code}"
+def _reason(finished: process.Finished) -> str:
+    return finished.last_error(f"exit code {finished.exit_code}")
 
 
 def _key(program: str) -> list[str]:

@@ -55,6 +55,15 @@ class Finished(Struct, frozen=True):
         """Return True if the program exited with 0 in time, and all of its output was kept."""
         return self.exit_code == 0 and not self.timed_out and not self.truncated
 
+    @property
+    def error_lines(self) -> list[str]:
+        """Return the lines of the error output."""
+        return self.stderr.decode("utf-8", "replace").strip().splitlines()
+
+    def last_error(self, otherwise: str) -> str:
+        """Return the last line of the error output."""
+        return self.error_lines[-1] if self.error_lines else otherwise
+
 
 def run(  # noqa: PLR0913 - the options of a program
     argv: Sequence[str],

@@ -20,7 +20,7 @@ from minitask.engine.tasks import next_number
 from minitask.errors import UsageError
 from minitask.executors.registry import WITH_BATCHES, make_advisor
 from minitask.executors.request import Check, CompletionRequest, ExecutorFailure, FailureKind
-from minitask.ledger.record import MESSAGE, Attempt, Record, RecordedDecision, Verdict
+from minitask.ledger.record import MESSAGE, Attempt, RecordedDecision, Verdict
 from minitask.ledger.store import Exchange
 from minitask.policy.budget import Budget, TaskMeter
 from minitask.policy.estimates import token_scale
@@ -31,7 +31,7 @@ from minitask.routing.route_task import resolve_model, warn_exposure
 from minitask.spec.model import Tier
 from minitask.task import paid_calls
 from minitask.task.paid_calls import BATCH_SECONDS, Answered, CallKey
-from minitask.task.record_attempt import append_record, moment
+from minitask.task.record_attempt import append_record, record_of_call
 from minitask.task.state import Call, Outcome, answer_once, call_at_once
 
 if TYPE_CHECKING:
@@ -192,22 +192,8 @@ def record_question(
 ) -> Attempt:
     """Record a question with its usage and cost, and remove it from the journal."""
     call = _call(engine, question, outcome, verdict, reason)
-    topic = question.topic
-    record = Record(
-        task=topic.task,
-        spec_path=topic.spec_path,
-        spec_blob=topic.spec_blob,
-        target=topic.target,
-        base=topic.base,
-        anchor=None,
-        candidate=None,
-        merge=None,
-        tree=None,
-        started_at=moment(question.started),
-        baseline_cost_usd=None,
-        attempt=call,
-        notes=notes,
-        kind=question.prompt.phase,
+    record = record_of_call(
+        question.key, call, started=question.started, kind=question.prompt.phase, notes=notes
     )
     with engine.writing:
         reply = outcome.work.reply if isinstance(outcome, Answered) else outcome.reply

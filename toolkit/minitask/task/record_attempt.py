@@ -30,7 +30,7 @@ from minitask.policy.route import Route
 from minitask.routing.requests import tariff
 from minitask.spec.model import Tier
 from minitask.task import paid_calls
-from minitask.task.paid_calls import InterruptedCall
+from minitask.task.paid_calls import CallKey, InterruptedCall
 from minitask.task.state import AttemptState
 
 
@@ -293,24 +293,27 @@ def starts_from(engine: Context, base: str, tip: str) -> bool:
     return exists and is_ancestor(engine.repository.git, ancestor=base, of=tip)
 
 
-def _lost_record(engine: Context, call: InterruptedCall) -> Record:
-    key = call.key
+def record_of_call(
+    key: CallKey, attempt: Attempt, *, started: float, kind: str, notes: tuple[str, ...]
+) -> Record:
+    """Return the record of a call that made no change."""
     return Record(
         task=key.task,
         spec_path=key.spec_path,
         spec_blob=key.spec_blob,
         target=key.target,
         base=key.base,
-        anchor=None,
-        candidate=None,
-        merge=None,
-        tree=None,
-        started_at=moment(call.path.stat().st_mtime),
-        baseline_cost_usd=None,
-        attempt=_lost_attempt(engine, call),
-        notes=(UNUSED if call.answered else NOTE,),
-        kind="lost",
+        started_at=moment(started),
+        attempt=attempt,
+        notes=notes,
+        kind=kind,
     )
+
+
+def _lost_record(engine: Context, call: InterruptedCall) -> Record:
+    attempt, notes = _lost_attempt(engine, call), (UNUSED if call.answered else NOTE,)
+    started = call.path.stat().st_mtime
+    return record_of_call(call.key, attempt, started=started, kind="lost", notes=notes)
 
 
 def _lost_attempt(engine: Context, call: InterruptedCall) -> Attempt:

@@ -30,6 +30,7 @@ from minitask.planning.importers.foreign_plan import (
 )
 from minitask.spec.frontmatter import BACKLOG
 from minitask.spec.markdown import normalise
+from minitask.values import grouped
 from minitask.words import one_line, whole_characters
 
 NamedText = tuple[str, str]
@@ -198,9 +199,7 @@ def _body(text: str) -> str:
 def _finder(tasks: Mapping[str, _TaskFile]) -> Mapping[str, str]:
     """Return the label for each spelling of an id: the whole id, or `-NUMBER` if only one task has that number."""
     spelled = {label.casefold(): label for label in tasks}
-    numbers: dict[str, list[str]] = {}
-    for label in tasks:
-        numbers.setdefault(label.rpartition("-")[2], []).append(label)
+    numbers = grouped(tasks, lambda label: label.rpartition("-")[2])
     alone = {f"-{number}": labels[0] for number, labels in numbers.items() if len(labels) == 1}
     return alone | spelled
 
