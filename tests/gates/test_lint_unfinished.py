@@ -8,7 +8,7 @@ import pytest
 from minitask.edits.script_model import Change
 from minitask.gates.changes.unfinished import find_only_comments
 from minitask.gates.lint import check_lint
-from minitask.gates.result import FileVersions
+from minitask.gates.result import FileChange
 from minitask.spec.model import Criterion, Fence, FileAction, FileRef, Spec
 
 
@@ -156,9 +156,9 @@ REMARKS = {
 def test_a_change_of_comments_alone_is_doubted_unless_the_task_is_about_them(path: str) -> None:
     base, now = REMARKS[path]
     spec = Spec("p.md", "1", "Set the total", task="1. Set `total` to 1.")
-    assert "only comments" in "".join(find_only_comments([FileVersions(path, base, now)], spec))
-    code = FileVersions("b.py", "x = 1\n", "x = 2  # so\n")
-    assert not find_only_comments([FileVersions(path, base, now), code], spec)
-    assert not find_only_comments([FileVersions(path, None, now)], spec)
+    assert "only comments" in "".join(find_only_comments([FileChange(path, now, base)], spec))
+    code = FileChange("b.py", "x = 2  # so\n", "x = 1\n")
+    assert not find_only_comments([FileChange(path, now, base), code], spec)
+    assert not find_only_comments([FileChange(path, now, None)], spec)
     told = Spec("p.md", "1", "Explain the total", task="1. Say in a comment what it is.")
-    assert not find_only_comments([FileVersions(path, base, now)], told)
+    assert not find_only_comments([FileChange(path, now, base)], told)

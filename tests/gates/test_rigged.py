@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minitask.gates.result import FileVersions
+from minitask.gates.result import FileChange
 from minitask.gates.validation.rigged import find_rigged
 from minitask.spec.model import Command, Spec
 
@@ -44,7 +44,7 @@ def found(path: str, base: str | None, now: str, *commands: str, title: str = "M
     own = {("calc", "add"), ("calc", "")}
     return "; ".join(
         find_rigged(
-            [FileVersions(path, base, now)],
+            [FileChange(path, now, base)],
             spec=spec,
             is_own=lambda module, name: (module, name) in own,
         )

@@ -6,6 +6,7 @@ Only `\n` ends a line. Form feeds, U+2028 and the like are ordinary characters, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from posixpath import commonprefix
 
 from msgspec import Struct
 
@@ -113,20 +114,10 @@ def reindented(lines: Sequence[str], *, indent: int = 0, dedent: bool = False) -
 
     Blank lines stay as they are. Raises `EditError` if a line is indented by less than that.
     """
-    cut = len(_common_indent(lines)) if dedent else max(-indent, 0)
+    indents = [indent_of(line) for line in lines if not is_blank(line)]
+    cut = len(commonprefix(indents)) if dedent else max(-indent, 0)
     pad = " " * indent
     return tuple(line if is_blank(line) else pad + _outdented(line, cut) for line in lines)
-
-
-def _common_indent(lines: Iterable[str]) -> str:
-    indents = [indent_of(line) for line in lines if not is_blank(line)]
-    if not indents:
-        return ""
-    low, high = min(indents), max(indents)
-    shared = next(
-        (i for i, pair in enumerate(zip(low, high, strict=False)) if len(set(pair)) > 1), len(low)
-    )
-    return low[:shared]
 
 
 def _outdented(line: str, cut: int) -> str:

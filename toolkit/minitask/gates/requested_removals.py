@@ -284,6 +284,11 @@ def text_about(spec: Spec, path: str) -> str:
     return "\n".join((*texts_about(spec, path), spec.context, *fences))
 
 
+def text_beside(spec: Spec, path: str) -> str:
+    """Return the same text without the file's path, whose words are no request."""
+    return text_about(spec, path).replace(path, "")
+
+
 def asks_to_add(spec: Spec, path: str) -> bool:
     """Return True if the spec asks to add text or anything else."""
     return any(_ADDS_TEXT.search(text.replace(path, "")) for text in texts_about(spec, path))

@@ -34,6 +34,8 @@ _LONGEST = 100
 
 SEND_WHOLE = "reply with the whole file, or with edits of the lines that change"
 """The remedy for a file that lost lines."""
+Rows = Sequence[tuple[int, str]]
+"""Lines with their numbers."""
 
 
 class FileChange(Struct, frozen=True):
@@ -47,21 +49,11 @@ class FileChange(Struct, frozen=True):
     base: str | None = None
     explicit: bool = False
 
-
-class FileVersions(Struct, frozen=True):
-    """A changed file on the base (None if missing) and in the candidate."""
-
-    path: str
-    base: str | None
-    now: str
-
     @property
     def added(self) -> tuple[str, ...]:
         """The non-empty stripped lines that the base does not have."""
         had = {line.strip() for line in (self.base or "").split("\n")}
-        return tuple(
-            line for line in map(str.strip, self.now.split("\n")) if line and line not in had
-        )
+        return tuple(line for _, line in filled_lines(self.content) if line not in had)
 
     @property
     def suffix(self) -> str:
@@ -95,9 +87,23 @@ def filled_lines(text: str) -> list[tuple[int, str]]:
     return [(number, line) for number, line in lines if line]
 
 
+def last_line(text: str) -> int:
+    """Return the number of the last line, without empty ones at the end."""
+    return text.rstrip("\n").count("\n") + 1
+
+
+def indented_lines(text: str) -> list[tuple[int, str]]:
+    """Return the numbers of the lines that are not blank, and their texts with indentation."""
+    lines = ((number, line.rstrip()) for number, line in enumerate(text.split("\n"), 1))
+    return [(number, line) for number, line in lines if line]
+
+
 def printable(text: str) -> str:
     """Return the text with unprintable characters escaped, so that it can be encoded anywhere."""
-    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in text
+    )
 
 
 def quoted(text: str) -> str:
@@ -105,10 +111,6 @@ def quoted(text: str) -> str:
     plain = text.strip()
     short = plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
     return f'"{printable(short)}"'
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 class EntryKind(Enum):

@@ -19,7 +19,7 @@ from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.gates.changes.unfinished import find_only_comments
 from minitask.gates.requested_removals import text_about, words_of
-from minitask.gates.result import FileVersions
+from minitask.gates.result import FileChange
 from minitask.gates.validation.mutants import is_code, new_lines
 from minitask.gates.validation.recipes import RECIPES, steps_of
 from minitask.gates.validation.rigged import find_rigged, is_named_in
@@ -135,7 +135,7 @@ def find_rigged_lines(engine: Context, watched: Watched) -> tuple[str, ...]:
         (file.path, objects.file(task.base, file.path), objects.file(watched.commit, file.path))
         for file in watched.files
     )
-    files = [FileVersions(path, base, now) for path, base, now in texts if now is not None]
+    files = [FileChange(path, now, base) for path, base, now in texts if now is not None]
     rigged = find_rigged(files, spec=task.spec, is_own=is_own)
     return rigged or find_only_comments(files, task.spec)
 
@@ -184,7 +184,7 @@ def _texts_run(engine: Context, task: Task) -> tuple[str, ...]:
 def _is_shown(engine: Context, watched: Watched, path: str) -> bool:
     """Return True if the spec has each word added to a file."""
     base, now = (engine.objects.file(oid, path) for oid in (watched.task.base, watched.commit))
-    added = FileVersions(path, base, now or "").added
+    added = FileChange(path, now or "", base).added
     fresh = set(words_of("\n".join(added))) - {*words_of(base or ""), *words_of(path)}
     return bool(fresh) and fresh <= set(words_of(text_about(watched.task.spec, path)))
 

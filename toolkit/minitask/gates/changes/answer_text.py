@@ -24,7 +24,7 @@ from minitask.gates.requested_removals import (
     text_about,
     words_of,
 )
-from minitask.gates.result import FileChange, LintError, filled_lines, quoted
+from minitask.gates.result import FileChange, LintError, filled_lines, last_line, quoted
 from minitask.gates.source.elisions import comment_text
 from minitask.gates.source.parts import is_code, parts_of_both
 from minitask.gates.source.syntax import find_syntax_fault
@@ -87,7 +87,7 @@ _TWICE = lazy_pattern(r"(?i)\b(?:twice|duplicat\w*|cop(?:y|ies|ied)|repeat\w*|ag
 
 def _new_fault(proposal: FileChange, spec_text: str) -> str:
     """Return what shows that a new file holds more or less than its text: marks, an envelope, a value, a copy."""
-    rows = [row for _, row in filled_lines(proposal.content)]
+    rows = _texts(proposal.content)
     if "".join(rows) in _NOTHING and rows[0] not in spec_text:
         return f"it holds {quoted(rows[0])} alone"
     is_shell = proposal.path.endswith(_SHELLS)
@@ -133,13 +133,12 @@ def _edges(proposal: FileChange) -> Iterator[tuple[int, str, bool]]:
     rows = filled_lines(blanked)
     had = frozenset(map(str.strip, (proposal.base or "").split("\n")))
     for at_end, ordered in ((False, rows), (True, rows[::-1])):
-        fresh = ordered[:1] if proposal.base is None else _until_known(ordered, had)
+        fresh = list(takewhile(lambda row: row[1] not in had, ordered))
+        if proposal.base is None:
+            fresh = ordered[:1]
+        elif len(fresh) == len(rows):
+            return
         yield from ((number, row, at_end) for number, row in fresh)
-
-
-def _until_known(rows: Sequence[tuple[int, str]], had: frozenset[str]) -> Sequence[tuple[int, str]]:
-    fresh = list(takewhile(lambda row: row[1] not in had, rows))
-    return fresh if len(fresh) < len(rows) else []
 
 
 # Tags and keys in which replies wrap a file's content.
@@ -180,7 +179,8 @@ _AROUND = lazy_pattern(r"^[\s#*/`=<!;:-]+|[\s#*/`=>:-]+$")
 def _is_foreign(proposal: FileChange, line: str, spec: Spec, *, at_end: bool) -> bool:
     ending = splitext(proposal.path)[1].lower()
     is_framed = _is_frame(line, proposal.path) and not (at_end and "<<" in proposal.content)
-    if _TOKEN.fullmatch(line) or (is_framed and (proposal.base or _may_be_framed(proposal, line))):
+    is_text = is_prose(proposal.path) or not ending or comment_text(line) is not None
+    if _TOKEN.fullmatch(line) or (is_framed and (proposal.base or not is_text)):
         return True
     if proposal.base and ending not in _MARKUP and _ENVELOPE.fullmatch(line):
         return not proposal.explicit and not asks_to_add(spec, proposal.path)
@@ -190,9 +190,10 @@ def _is_foreign(proposal: FileChange, line: str, spec: Spec, *, at_end: bool) ->
         return not proposal.explicit and _is_said(proposal, plain, spec, at_end=at_end)
     if comment_text(line) is not None:
         return False
+    is_said = form.fullmatch(plain) is not None
     if ending in _PARSED:
-        return form.fullmatch(plain) is not None and find_syntax_fault(proposal) is None
-    return form.fullmatch(plain) is not None or _SENTENCE.fullmatch(plain) is not None
+        return is_said and find_syntax_fault(proposal) is None
+    return is_said or _SENTENCE.fullmatch(plain) is not None
 
 
 def _is_said(proposal: FileChange, plain: str, spec: Spec, *, at_end: bool) -> bool:
@@ -204,22 +205,15 @@ def _is_said(proposal: FileChange, plain: str, spec: Spec, *, at_end: bool) -> b
     if form.fullmatch(plain) is not None and not (adds and at_end and not _OWN.match(plain)):
         return True
     is_markup = splitext(proposal.path)[1].lower() in _MARKUP
-    sentence = not adds and not is_markup and _SENTENCE.fullmatch(plain) is not None
-    return sentence and _is_beside(proposal, at_end=at_end)
-
-
-def _may_be_framed(proposal: FileChange, line: str) -> bool:
-    """Return True if a line of a new file, at its edge, cannot be a comment, a sentence or an item of a list."""
-    is_text = is_prose(proposal.path) or not splitext(proposal.path)[1]
-    return not is_text and comment_text(line) is None
-
-
-def _is_beside(proposal: FileChange, *, at_end: bool) -> bool:
-    """Return True if the base's outermost line is still in the file, so that the sentence was added beside it."""
-    old, new = (
-        [line for _, line in filled_lines(text)] for text in (proposal.base or "", proposal.content)
-    )
+    if adds or is_markup or not _SENTENCE.fullmatch(plain):
+        return False
+    # the base's outermost line is still there, so that the sentence was added beside it
+    old, new = (_texts(text) for text in (proposal.base, proposal.content))
     return bool(old) and old[-1 if at_end else 0] in new
+
+
+def _texts(text: str) -> list[str]:
+    return [line for _, line in filled_lines(text)]
 
 
 _OWN = lazy_pattern(
@@ -250,15 +244,17 @@ def find_dropped(
     old, new = _rows(proposal.base), _rows(proposal.content)
     if not 2 <= len(old) <= LONGEST or not new or asks_for_less(spec, path):
         return None
-    lost = _lost(proposal, old, new, spec=spec, others=others)
-    if not lost or is_meant(path, explanation):
-        return None
-    if not _is_doubtful(old, new, lost, spec=spec, path=path):
+    lost = _lost(proposal, spec=spec, others=others)
+    if (
+        not lost
+        or is_meant(path, explanation)
+        or not _is_doubtful(old, new, lost, spec=spec, path=path)
+    ):
         return None
     shown = ", ".join(map(quoted, lost[:3])) + (f" and {len(lost) - 3} more" if lost[3:] else "")
     message = f"it drops {shown}, which the spec does not name"
     remedy = f"keep them, or if that is meant, say in a line that {path} is to lose them"
-    return LintError(path, len(proposal.content.rstrip("\n").split("\n")), message, remedy)
+    return LintError(path, last_line(proposal.content), message, remedy)
 
 
 def _rows(text: str) -> list[str]:
@@ -266,15 +262,9 @@ def _rows(text: str) -> list[str]:
     return [row for row in map(str.strip, text.split("\n")) if any(map(str.isalnum, row))]
 
 
-def _lost(
-    proposal: FileChange,
-    old: Sequence[str],
-    new: Sequence[str],
-    *,
-    spec: Spec,
-    others: Sequence[FileChange],
-) -> list[str]:
+def _lost(proposal: FileChange, *, spec: Spec, others: Sequence[FileChange]) -> list[str]:
     """Return the dropped lines that have no similar new line, are in no other file, and are not covered by the spec."""
+    old, new = _rows(proposal.base or ""), _rows(proposal.content)
     moved = {row for file in others for row in _rows(file.content)}
     fresh = [row for row in new if row not in set(old)]
     gone = [row for row in old if row not in moved.union(new)]
@@ -283,13 +273,13 @@ def _lost(
     if len(alone) <= cited_lines(spec, proposal.path):
         return []
     text, new_words = "".join(proposal.content.split()), set(words_of("\n".join(fresh)))
-    judged, keys = _in_other_parts(proposal, spec), {_key(row) for row in fresh}
+    judged, keys = _in_other_parts(proposal, spec), {_key(row) for row in fresh} - {""}
     return [
         row
         for row in alone
         if row not in judged
         and not _IMPORTS.match(row)
-        and not (_key(row) and _key(row) in keys)
+        and _key(row) not in keys
         and "".join(row.split()) not in text
         and not new_words.issuperset(words_of(row))
         and not may_go(spec, proposal.path, [row])
@@ -327,10 +317,8 @@ def _is_doubtful(
     adds = any(map(_ADDS.search, sentences)) and not any(map(has_loss_word, sentences))
     if not (Counter(old) & Counter(new)) and len(lost) > 1:
         return adds or len(new) < len(old)
-    if len(new) >= len(old):
-        return False
-    if adds and len(old) - len(new) >= 1:
-        return True
+    if len(new) >= len(old) or adds:
+        return len(new) < len(old)
     mends = is_code(path) and asks_to_mend(spec, path)
     return not mends and len(lost) > 1 and len(lost) * 2 > len(old)
 

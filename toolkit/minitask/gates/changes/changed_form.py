@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise
 
-from minitask.gates.changes.other_characters import Rows, find_other_characters, is_like
+from minitask.gates.changes.other_characters import find_other_characters, is_like
 from minitask.gates.requested_removals import (
     asks_to_add,
     asks_to_mend,
@@ -19,10 +19,10 @@ from minitask.gates.requested_removals import (
     has_loss_word,
     may_go,
     task_sentences,
-    text_about,
+    text_beside,
     words_of,
 )
-from minitask.gates.result import FileChange, LintError, quoted
+from minitask.gates.result import FileChange, LintError, Rows, indented_lines, quoted
 from minitask.gates.source.elisions import comment_text
 from minitask.gates.source.parts import is_code, is_markup
 from minitask.patterns import lazy_pattern
@@ -49,55 +49,57 @@ def find_changed_form(
     proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = ()
 ) -> LintError | None:
     """Return the first unrequested change of form: a line changed, repeated, or in place of dropped lines."""
-    old, new = _rows(proposal.base or ""), _rows(proposal.content)
-    if not old or not new or max(len(old), len(new)) > _MOST_LINES:
+    old, new = _versions(proposal)
+    if not old or not new:
         return None
-    spec_text = text_about(spec, proposal.path).replace(proposal.path, "")
     fault = (
-        _retyped(old, new, spec_text, explicit=False)
+        _retyped(old, new, text_beside(spec, proposal.path), explicit=False)
         or _left_out(old, new)
         or _restyled(old, new, proposal, spec)
         or _copied(old, new, proposal, spec)
         or _gone(old, new, proposal, spec, others)
     )
-    if fault is None:
-        return None
-    return LintError(proposal.path, fault[0], fault[1], _REMEDY.format(path=proposal.path))
+    return _fault(proposal, fault)
 
 
 def find_retyped(proposal: FileChange, *, spec: Spec) -> LintError | None:
     """Return the first line of an edit that changes it in look-alike characters alone, or leaves lines out."""
-    old, new = _rows(proposal.base or ""), _rows(proposal.content)
-    if not old or not new or max(len(old), len(new)) > _MOST_LINES:
+    old, new = _versions(proposal)
+    if not old or not new:
         return None
-    spec_text = text_about(spec, proposal.path).replace(proposal.path, "")
-    fault = _retyped(old, new, spec_text, explicit=True)
-    if fault is None:
-        return None
-    return LintError(proposal.path, fault[0], fault[1], _REMEDY.format(path=proposal.path))
+    return _fault(proposal, _retyped(old, new, text_beside(spec, proposal.path), explicit=True))
+
+
+def _versions(proposal: FileChange) -> tuple[Rows, Rows]:
+    """Return the filled lines of the base and of the file; none of one that is too long."""
+    old, new = indented_lines(proposal.base or ""), indented_lines(proposal.content)
+    return ([], []) if max(len(old), len(new)) > _MOST_LINES else (old, new)
+
+
+def _fault(proposal: FileChange, place: tuple[int, str] | None) -> LintError | None:
+    remedy = _REMEDY.format(path=proposal.path)
+    return LintError(proposal.path, *place, remedy) if place is not None else None
 
 
 _ABOUT_INDENTATION = lazy_pattern(
     r"(?i)\b(?:(?:re-?)?format\w*|(?:re-?|un)?indent\w*|tabs?|spac(?:es|ing)|white-?space|prettier|black|ruff|gofmt|rustfmt|minif\w*"
     r"|align\w*|style)\b"
 )
+_INDENTATION = "{} and others are indented in another way"
 _INDENTED = 10
 """Fewest indented lines of a file whose indentation is lost or of another kind."""
 
 
 def find_reindented(proposal: FileChange, *, spec: Spec) -> LintError | None:
     """Return the first line of a file that lost all indentation, or has tabs in place of spaces or the reverse."""
-    old, new = _rows(proposal.base or ""), _rows(proposal.content)
-    if max(len(old), len(new)) > _MOST_LINES:
-        return None
+    old, new = _versions(proposal)
     kept = [(number, was, row) for number, was, row in _same_words(old, new) if was[0] in " \t"]
     moved = [(number, row) for number, was, row in kept if row[0] != was[0]]
     if len(kept) < _INDENTED or len(moved) < len(kept) * _NEARLY_ALL:
         return None
-    if _ABOUT_INDENTATION.search(text_about(spec, proposal.path).replace(proposal.path, "")):
+    if _ABOUT_INDENTATION.search(text_beside(spec, proposal.path)):
         return None
-    message = f"{quoted(moved[0][1])} and others are indented in another way"
-    return LintError(proposal.path, moved[0][0], message, _REMEDY.format(path=proposal.path))
+    return _fault(proposal, (moved[0][0], _INDENTATION.format(quoted(moved[0][1]))))
 
 
 def _retyped(old: Rows, new: Rows, spec_text: str, *, explicit: bool) -> tuple[int, str] | None:
@@ -106,11 +108,6 @@ def _retyped(old: Rows, new: Rows, spec_text: str, *, explicit: bool) -> tuple[i
     return find_other_characters(
         gone, fresh, kept_text=text, spec_text=spec_text, explicit=explicit
     )
-
-
-def _rows(text: str) -> Rows:
-    rows = ((number, row.rstrip()) for number, row in enumerate(text.split("\n"), 1))
-    return [(number, row) for number, row in rows if row]
 
 
 def _changed(old: Rows, new: Rows) -> tuple[list[str], Rows]:
@@ -131,7 +128,7 @@ def _left_out(old: Rows, new: Rows) -> tuple[int, str] | None:
 
 def _restyled(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple[int, str] | None:
     """Find a file in which nearly all lines changed their indentation, spacing, case or order."""
-    spec_text = text_about(spec, proposal.path).replace(proposal.path, "")
+    spec_text = text_beside(spec, proposal.path)
     if _ABOUT_FORM.search(spec_text):
         return None
     fault = _reindented(old, new) or _spread(proposal) or _reformatted(old, new, proposal)
@@ -150,11 +147,10 @@ def _reindented(old: Rows, new: Rows) -> tuple[int, str] | None:
     indented = [pair for pair in pairs if pair[1][0] in " \t"]
     others = [pair for pair in moved if pair[1][0] not in " \t"]
     all_inner = bool(indented) and not others and len(moved) >= len(indented) * _NEARLY_ALL
-    all_lines = (
-        len(moved) >= len(pairs) * _NEARLY_ALL and new[0][1][0].isspace() != old[0][1][0].isspace()
-    )
-    if moved and (all_lines or all_inner):
-        return moved[0][0], f"{quoted(moved[0][2])} and others are indented in another way"
+    is_first = new[0][1][0].isspace() != old[0][1][0].isspace()
+    all_lines = is_first and len(moved) >= len(pairs) * _NEARLY_ALL
+    if all_lines or all_inner:
+        return moved[0][0], _INDENTATION.format(quoted(moved[0][2]))
     return None
 
 
@@ -199,8 +195,7 @@ def _spread(proposal: FileChange) -> tuple[int, str] | None:
     before = _adjacent((proposal.base or "").split("\n"))
     after = _adjacent(proposal.content.split("\n"))
     filled = {row for row in proposal.content.split("\n") if row.strip()}
-    close = [pair for pair in before if pair[0] in filled and pair[1] in filled]
-    parted = [pair for pair in close if pair not in after]
+    parted = [pair for pair in before if filled.issuperset(pair)]
     if len(before) < _LEAST or len(parted) < 2 or after:
         return None
     return 2, "blank lines stand between its lines"
@@ -220,8 +215,7 @@ def _reordered(old: Rows, new: Rows) -> tuple[int, str] | None:
 
 def _copied(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple[int, str] | None:
     """Find a file that holds nearly all of its lines twice, or repeats its end."""
-    spec_text = text_about(spec, proposal.path).replace(proposal.path, "")
-    if _ABOUT_COPIES.search(spec_text) or asks_to_add(spec, proposal.path):
+    if _ABOUT_COPIES.search(text_beside(spec, proposal.path)) or asks_to_add(spec, proposal.path):
         return None
     starts = [at for at, row in enumerate(new) if at and row[1] == old[0][1]]
     for at in (*starts, len(new) // 2):
@@ -334,14 +328,13 @@ def _broken_off(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple
 
 
 def _is_remark(row: str) -> bool:
-    comment = comment_text(row)
-    return comment is not None and any(map(str.isalnum, comment))
+    return any(map(str.isalnum, comment_text(row) or ""))
 
 
 def _is_asked(lost: Sequence[str], path: str, spec: Spec) -> bool:
     if asks_to_mend(spec, path) or may_go(spec, path, lost):
         return True
-    if any(has_loss_word(sentence) for sentence in task_sentences(spec, path)):
+    if any(map(has_loss_word, task_sentences(spec, path))):
         return True
-    spec_words = {word for word in words_of(text_about(spec, path).replace(path, "")) if word[3:]}
+    spec_words = {word for word in words_of(text_beside(spec, path)) if word[3:]}
     return bool(spec_words.intersection(words_of("\n".join(lost))))

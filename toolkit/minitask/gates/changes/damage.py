@@ -28,8 +28,7 @@ def find_damage(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     yield from _markers(proposal, spec)
     yield from _hidden(proposal, spec)
     yield from _entities(proposal, spec)
-    base = _bytes(proposal.base or "")
-    content = _bytes(proposal.content)
+    base, content = _bytes(proposal.base or ""), _bytes(proposal.content)
     if base.startswith(_UTF16):
         if _strays(content) > _strays(base):
             message = "its UTF-16 characters are cut in the middle"
@@ -46,10 +45,7 @@ def _markers(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     matches = list(_MARKER.finditer(proposal.content))
     if not matches or _only_shown(proposal):
         return
-    had = frozenset((proposal.base or "").split("\n"))
-    spec_text = "\n".join(
-        (spec.task, spec.snippets_text, *(fence.content for fence in spec.snippets))
-    )
+    had, spec_text = frozenset((proposal.base or "").split("\n")), _shown_in(spec)
     for match in matches:
         if match[0] not in had and match[1] not in spec_text:
             line = proposal.content.count("\n", 0, match.start()) + 1
@@ -60,9 +56,13 @@ def _markers(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
 
 def _only_shown(proposal: FileChange) -> bool:
     """Return True if a Markdown document has conflict markers only in its fences, as examples."""
-    if not proposal.path.lower().endswith((".md", ".markdown", ".mdx")):
-        return False
-    return _MARKER.search(without_fences(proposal.content)) is None
+    is_markdown = proposal.path.lower().endswith((".md", ".markdown", ".mdx"))
+    return is_markdown and _MARKER.search(without_fences(proposal.content)) is None
+
+
+def _shown_in(spec: Spec) -> str:
+    fences = (fence.content for fence in spec.snippets)
+    return "\n".join((spec.task, spec.snippets_text, *fences))
 
 
 # Bidirectional controls, tags, replacement and annotation characters, and zero-width characters inside a word.
@@ -82,11 +82,8 @@ _RIGHT_TO_LEFT = lazy_pattern(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 def _hidden(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     """Yield the first added line with an invisible or control character that changes its meaning."""
     had = frozenset((proposal.base or "").removeprefix("\ufeff").split("\n"))
-    spec_text = "\n".join(
-        (spec.task, spec.snippets_text, *(fence.content for fence in spec.snippets))
-    )
     is_binary = "\0" in proposal.content or splitext(proposal.path)[1].lower() in _BINARY
-    known = spec_text + "".join(_CONTROL.findall(proposal.base or ""))
+    known = _shown_in(spec) + "".join(_CONTROL.findall(proposal.base or ""))
     for number, line in enumerate(proposal.content.removeprefix("\ufeff").split("\n"), 1):
         control = None if is_binary else _CONTROL.search(line)
         match = control or _HIDDEN.search(line)

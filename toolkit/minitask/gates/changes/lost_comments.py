@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from posixpath import splitext
 
-from minitask.gates.requested_removals import has_name, telling_words, text_about
-from minitask.gates.result import SEND_WHOLE, FileChange, LintError, filled_lines, quoted
+from minitask.edits.match import occurrences
+from minitask.gates.requested_removals import has_name, telling_words, text_about, text_beside
+from minitask.gates.result import SEND_WHOLE, FileChange, LintError, Rows, filled_lines, quoted
 from minitask.gates.source.elisions import comment_text
 from minitask.gates.source.parts import is_code, parts_of_both
 from minitask.gates.source.parts_text import NamedPart
@@ -26,7 +27,7 @@ _ABOUT_COMMENTS = lazy_pattern(
 
 def find_stripped_comments(proposal: FileChange, spec: Spec) -> LintError | None:
     """Return the first of several comments that a rewritten file lost, though the code beside each is the same."""
-    old, new = _rows(proposal.base or ""), _rows(proposal.content)
+    old, new = filled_lines(proposal.base or ""), filled_lines(proposal.content)
     if not new or not is_code(proposal.path) or max(len(old), len(new)) > _MOST_LINES:
         return None
     texts = [text for _, text in old], [text for _, text in new]
@@ -40,16 +41,10 @@ def find_stripped_comments(proposal: FileChange, spec: Spec) -> LintError | None
     fresh = set(texts[1]) - set(texts[0])
     if first is None or places < _LEAST_PLACES or lines < _LEAST_LINES:
         return None
-    spec_text = text_about(spec, proposal.path).replace(proposal.path, "")
-    if any(map(_is_remark, fresh)) or _ABOUT_COMMENTS.search(spec_text):
+    if any(map(_is_remark, fresh)) or _ABOUT_COMMENTS.search(text_beside(spec, proposal.path)):
         return None
     message = f"it loses {quoted(first[1])} and other comments, which the spec does not ask for"
     return LintError(proposal.path, first[0], message, SEND_WHOLE)
-
-
-def _rows(text: str) -> list[tuple[int, str]]:
-    stripped = ((number, row.strip()) for number, row in enumerate(text.split("\n"), 1))
-    return [(number, row) for number, row in stripped if row]
 
 
 def _is_remark(row: str) -> bool:
@@ -63,7 +58,7 @@ def find_left_comment(proposal: FileChange) -> LintError | None:
         return None
     before, after = parts_of_both(proposal.path, base, proposal.content)
     remaining = {part.name for part in after}
-    rows, new = [row.strip() for row in base.split("\n")], _rows(proposal.content)
+    rows, new = [row.strip() for row in base.split("\n")], filled_lines(proposal.content)
     for part in before:
         if part.kind != "code" or part.name in remaining or not part.start:
             continue
@@ -91,27 +86,14 @@ def _comment_above(rows: Sequence[str], part: NamedPart) -> list[str]:
     return comment if is_doc or is_named else []
 
 
-def _left_alone(comment: Sequence[str], new: Sequence[tuple[int, str]]) -> int:
+def _left_alone(comment: Sequence[str], new: Rows) -> int:
     """Return the line of a comment that nothing follows in its scope but another comment; 0 if there is none."""
     texts = [row for _, row in new]
-    for at in _places(comment, texts):
+    for at in occurrences(texts, comment):
         follower = texts[at + len(comment)] if at + len(comment) < len(texts) else ""
-        if not follower or follower[0] in "})]" or follower == "end" or _opens_comment(follower):
+        if not follower or follower[0] in "})]" or follower == "end" or _is_remark(follower):
             return new[at][0]
     return 0
-
-
-def _places(comment: Sequence[str], texts: Sequence[str]) -> Iterator[int]:
-    size = len(comment)
-    return (
-        at
-        for at, row in enumerate(texts)
-        if row == comment[0] and texts[at : at + size] == list(comment)
-    )
-
-
-def _opens_comment(row: str) -> bool:
-    return _is_remark(row)
 
 
 _MARKED = word_set("""
@@ -136,9 +118,8 @@ def find_taken_mark(proposal: FileChange, spec: Spec) -> LintError | None:
     if max(len(before), len(after)) > _MOST_LINES:
         return None
     spec_words = telling_words(text_about(spec, proposal.path))
-    for tag, at, _, start, end in SequenceMatcher(
-        None, before, after, autojunk=False
-    ).get_opcodes():
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    for tag, at, _, start, end in matcher.get_opcodes():
         if tag != "insert" or not 0 < at < len(before):
             continue
         heads = (row for row in after[start:end] if not _is_mark(row) and comment_text(row) is None)
@@ -148,10 +129,8 @@ def find_taken_mark(proposal: FileChange, spec: Spec) -> LintError | None:
             continue
         mark = min(lost)
         if not (spec_words & telling_words(mark) and spec_words & telling_words(owner)):
-            message = (
-                f"{quoted(mark)} belongs to {quoted(owner)}, and stands above {quoted(head)} now"
-            )
-            remedy = "put the new lines above it"
+            where = f"belongs to {quoted(owner)}, and stands above {quoted(head)} now"
+            message, remedy = f"{quoted(mark)} {where}", "put the new lines above it"
             return LintError(proposal.path, new[start][0], message, remedy)
     return None
 

@@ -11,9 +11,10 @@ import html
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
+from posixpath import commonprefix
 from unicodedata import normalize
 
-from minitask.gates.result import quoted
+from minitask.gates.result import Rows, quoted
 from minitask.patterns import lazy_pattern
 
 _ALIKE = 0.5
@@ -50,8 +51,6 @@ _DIGEST = lazy_pattern(
 )
 _VARIED, _SLIP = 8, 4
 """Fewest different characters of a digest, and most in a row that differ where it was mistyped."""
-
-Rows = Sequence[tuple[int, str]]
 
 
 def find_other_characters(
@@ -105,15 +104,12 @@ def _is_unasked(row: str, was: str, spec_text: str, *, is_strict: bool) -> bool:
     if _bare_words(words) & _bare_words(spec_text.split()) or row.strip() in spec_text:
         return False
     is_lost = was.count("\\") > row.count("\\")
-    return (is_lost and _unquoted(was) != _unquoted(row)) or "\\" not in row + was
+    unquoted = {_QUOTED.sub(r"\1", line) for line in (row, was)}
+    return (is_lost and len(unquoted) > 1) or "\\" not in row + was
 
 
 def _bare_words(words: Iterable[str]) -> set[str]:
     return {word.strip(_MARKS) for word in words} - {""}
-
-
-def _unquoted(row: str) -> str:
-    return _QUOTED.sub(r"\1", row)
 
 
 def _odd_characters(gone: Sequence[str], fresh: Rows, known_text: str) -> tuple[int, str] | None:
@@ -154,13 +150,8 @@ def _is_slip(digest: str, was: str) -> bool:
     """Return True if one character or two make the difference."""
     if digest == was or abs(len(digest) - len(was)) > 1:
         return False
-    start, end = _common(digest, was), _common(digest[::-1], was[::-1])
-    return max(len(digest), len(was)) - start - end <= _SLIP
-
-
-def _common(one: str, other: str) -> int:
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+    same = len(commonprefix((digest, was))) + len(commonprefix((digest[::-1], was[::-1])))
+    return max(len(digest), len(was)) - same <= _SLIP
 
 
 def _plain(row: str) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from posixpath import basename, splitext
-
-from msgspec import Struct
 
 from minitask.gates.requested_removals import (
     cited_lines,
@@ -16,7 +14,7 @@ from minitask.gates.requested_removals import (
     text_about,
     words_of,
 )
-from minitask.gates.result import SEND_WHOLE, FileChange, LintError, filled_lines, quoted
+from minitask.gates.result import SEND_WHOLE, FileChange, LintError, Rows, filled_lines, quoted
 from minitask.gates.source.parts import is_code
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
@@ -44,16 +42,11 @@ def is_prose(path: str) -> bool:
     return not is_code(path) and ending not in _NO_PROSE
 
 
-class _ProseLine(Struct, frozen=True):
-    number: int
-    text: str
-
-
 def find_prose_loss(
     proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = ()
 ) -> LintError | None:
     """Return the removed lines of prose that neither similar lines nor the spec account for."""
-    old, new = _lines(proposal.base or ""), _lines(proposal.content)
+    old, new = filled_lines(proposal.base or ""), filled_lines(proposal.content)
     if not old or not new or max(len(old), len(new)) > _MOST_LINES:
         return None
     return (
@@ -63,120 +56,93 @@ def find_prose_loss(
     )
 
 
-def _lines(text: str) -> list[_ProseLine]:
-    return [_ProseLine(number, line) for number, line in filled_lines(text)]
-
-
-def _wrapped(
-    proposal: FileChange, old: Sequence[_ProseLine], new: Sequence[_ProseLine], spec: Spec
-) -> LintError | None:
+def _wrapped(proposal: FileChange, old: Rows, new: Rows, spec: Spec) -> LintError | None:
     """Return the first line of a file whose old lines are now inside tags, quotes or another document."""
-    old_texts, new_texts = {line.text for line in old}, {line.text for line in new}
-    fresh = [line for line in new if line.text not in old_texts]
-    gone = [line.text for line in old if line.text not in new_texts and len(line.text) > 3]
-    enclosed = [text for text in gone if any(text in line.text for line in fresh)]
+    old_texts, new_texts = {text for _, text in old}, {text for _, text in new}
+    fresh = [row for row in new if row[1] not in old_texts]
+    gone = [text for _, text in old if text not in new_texts and len(text) > 3]
+    enclosed = [text for text in gone if any(text in line for _, line in fresh)]
     if len(enclosed) < 3 or len(enclosed) * 2 < len(old):
         return None
     if _FORMATS.search(text_about(spec, proposal.path)):
         return None
-    message = f"{quoted(fresh[0].text)} and others hold its lines inside of something else"
-    return LintError(proposal.path, fresh[0].number, message, SEND_WHOLE)
+    message = f"{quoted(fresh[0][1])} and others hold its lines inside of something else"
+    return LintError(proposal.path, fresh[0][0], message, SEND_WHOLE)
 
 
-def _cut(
-    proposal: FileChange, old: Sequence[_ProseLine], new: Sequence[_ProseLine], spec: Spec
-) -> LintError | None:
+def _cut(proposal: FileChange, old: Rows, new: Rows, spec: Spec) -> LintError | None:
     """Return the last line if it is a line of the base that breaks off in the middle."""
-    last = new[-1]
-    longer = (line.text for line in old if line.text != last.text)
-    whole = next((text for text in longer if text.startswith(last.text)), "")
-    missing = whole.removeprefix(last.text)
-    is_unchanged = any(line.text == last.text for line in old)
-    if is_unchanged or not any(map(str.isalnum, missing)):
+    number, last = new[-1]
+    texts = [text for _, text in old]
+    whole = next((text for text in texts if text.startswith(last)), "")
+    missing = whole.removeprefix(last)
+    if last in texts or not any(map(str.isalnum, missing)):
         return None
-    if last.text in text_about(spec, proposal.path):
+    if last in text_about(spec, proposal.path):
         return None
     if missing[0].isspace() and may_go(spec, proposal.path, [missing.strip()]):
         return None
-    message = f"it breaks off in {quoted(last.text)}"
-    return LintError(proposal.path, last.number, message, SEND_WHOLE)
+    return LintError(proposal.path, number, f"it breaks off in {quoted(last)}", SEND_WHOLE)
+
+
+def _texts(text: str) -> Counter[str]:
+    return Counter(line for _, line in filled_lines(text))
 
 
 def _lost(
-    proposal: FileChange,
-    old: Sequence[_ProseLine],
-    new: Sequence[_ProseLine],
-    *,
-    spec: Spec,
-    others: Sequence[FileChange],
+    proposal: FileChange, old: Rows, new: Rows, *, spec: Spec, others: Sequence[FileChange]
 ) -> LintError | None:
-    lost = Counter(line.text for line in old) - Counter(line.text for line in new)
+    before, after = [text for _, text in old], [text for _, text in new]
+    lost = Counter(before) - Counter(after)
     for file in others:
-        before = Counter(line.text for line in _lines(file.base or ""))
-        lost -= Counter(line.text for line in _lines(file.content)) - before
-    gone: list[_ProseLine] = []
-    for removed, fresh, at in _hunks(old, new):
-        lost_lines, added = _really_lost(removed, lost), _instead(removed, fresh, old)
-        if not _is_lost(lost_lines, added) or _is_asked(
-            lost_lines, added, _heading(old, at), proposal, spec
-        ):
+        lost -= _texts(file.content) - _texts(file.base or "")
+    gone: list[str] = []
+    had, matcher = set(before), SequenceMatcher(None, before, after, autojunk=False)
+    for tag, start, end, first, last in matcher.get_opcodes():
+        if tag not in {"delete", "replace"}:
             continue
-        gone += lost_lines
+        removed, added = before[start:end], after[first:last]
+        lost_lines = _really_lost(removed, lost)
+        if len(removed) > 1 and len(added) > 1 and had.issuperset(added):
+            added = []  # they only repeat lines of the base
+        if _is_lost(lost_lines, added):
+            heading = next((row for row in reversed(before[:start]) if _HEADING.match(row)), "")
+            is_asked = _is_asked(lost_lines, added, heading, proposal, spec)
+            gone += [] if is_asked else lost_lines
     cited = cited_lines(spec, proposal.path)
     if not gone or (cited and len(gone) <= cited):
         return None
-    shown = ", ".join(quoted(line.text) for line in gone[:3])
     more = f" and {len(gone) - 3} more lines" if len(gone) > 3 else ""
-    message = f"it loses {shown}{more}, which the spec does not ask for"
-    return LintError(proposal.path, max(new[-1].number, 1), message, SEND_WHOLE)
+    message = f"it loses {', '.join(map(quoted, gone[:3]))}{more}, which the spec does not ask for"
+    return LintError(proposal.path, new[-1][0], message, SEND_WHOLE)
 
 
-def _hunks(
-    old: Sequence[_ProseLine], new: Sequence[_ProseLine]
-) -> Iterator[tuple[Sequence[_ProseLine], Sequence[_ProseLine], int]]:
-    """Yield each run of removed lines with its replacement and its index in the base."""
-    texts = [line.text for line in old], [line.text for line in new]
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
-        if tag in {"delete", "replace"}:
-            yield old[i1:i2], new[j1:j2], i1
-
-
-def _really_lost(removed: Sequence[_ProseLine], lost: Counter[str]) -> list[_ProseLine]:
+def _really_lost(removed: Sequence[str], lost: Counter[str]) -> list[str]:
     """Return the lines that the new files no longer have, each as often as `lost` counts it."""
     lost_lines = []
     for line in removed:
-        if lost[line.text] > 0:
-            lost[line.text] -= 1
+        if lost[line] > 0:
+            lost[line] -= 1
             lost_lines.append(line)
     return lost_lines
 
 
-def _instead(
-    removed: Sequence[_ProseLine], added: Sequence[_ProseLine], old: Sequence[_ProseLine]
-) -> Sequence[_ProseLine]:
-    """Return the lines that can replace the removed ones; none if they only repeat several lines of the base."""
-    had = {line.text for line in old}
-    repeats = len(removed) > 1 and len(added) > 1 and all(line.text in had for line in added)
-    return () if repeats else added
-
-
 def find_marked_lines(proposal: FileChange) -> LintError | None:
     """Return the first old line that got a mark of a quotation, table or diff, if half of the old lines did."""
-    old = {line.text for line in _lines(proposal.base or "") if len(line.text) > 3}
+    old = {text for _, text in filled_lines(proposal.base or "") if len(text) > 3}
     marked = [
-        line
-        for line in _lines(proposal.content)
-        if line.text not in old and line.text[:1] in _MARKS and line.text[1:].strip() in old
+        (number, text)
+        for number, text in filled_lines(proposal.content)
+        if text not in old and text[:1] in _MARKS and text[1:].strip() in old
     ]
     if len(marked) < 3 or len(marked) * 2 < len(old):
         return None
-    message = f"{quoted(marked[0].text)} and others begin with a mark that is not the file's"
-    return LintError(proposal.path, marked[0].number, message, SEND_WHOLE)
+    message = f"{quoted(marked[0][1])} and others begin with a mark that is not the file's"
+    return LintError(proposal.path, marked[0][0], message, SEND_WHOLE)
 
 
-def _is_lost(removed: Sequence[_ProseLine], added: Sequence[_ProseLine]) -> bool:
+def _is_lost(gone: Sequence[str], fresh: Sequence[str]) -> bool:
     """Return True if no similar lines, and clearly fewer words, replace the removed lines."""
-    gone, fresh = [line.text for line in removed], [line.text for line in added]
     if _is_restated(gone, fresh):
         return False
     if len(gone) * len(fresh) <= _MOST_PAIRS:
@@ -217,18 +183,10 @@ def _likeness(line: str, other_line: str) -> float:
     return (first & second).total() / most
 
 
-def _heading(old: Sequence[_ProseLine], at: int) -> str:
-    return next((line.text for line in reversed(old[:at]) if _HEADING.match(line.text)), "")
-
-
 def _is_asked(
-    removed: Sequence[_ProseLine],
-    added: Sequence[_ProseLine],
-    heading: str,
-    proposal: FileChange,
-    spec: Spec,
+    removed: Sequence[str], added: Sequence[str], heading: str, proposal: FileChange, spec: Spec
 ) -> bool:
     spec_text = text_about(spec, proposal.path)
-    if added and all(line.text in spec_text and telling_words(line.text) for line in added):
+    if added and all(line in spec_text and telling_words(line) for line in added):
         return True
-    return may_go(spec, proposal.path, [line.text for line in removed], heading=heading)
+    return may_go(spec, proposal.path, removed, heading=heading)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from minitask.gates.result import FileChange, LintError, filled_lines, quoted
+from minitask.gates.result import FileChange, LintError, Rows, indented_lines, quoted
 from minitask.gates.source.parts import is_code, parts_of_both
 
 _MOST_LINES, _MOST_APART = 5_000, 250
@@ -17,7 +17,7 @@ def find_repeat(proposal: FileChange) -> LintError | None:
     """Return the second of two equal blocks of code, one right below the other, if the base has only one."""
     if not proposal.base or not is_code(proposal.path):
         return None
-    old, new = _rows(proposal.base), _rows(proposal.content)
+    old, new = indented_lines(proposal.base), indented_lines(proposal.content)
     if max(len(old), len(new)) > _MOST_LINES:
         return None
     added = Counter(row for _, row in new) - Counter(row for _, row in old)
@@ -34,11 +34,6 @@ def find_repeat(proposal: FileChange) -> LintError | None:
             message = f"{len(block)} lines from {quoted(block[0].strip())} stand twice in a row"
             return LintError(proposal.path, number, message, "take out one of the two")
     return None
-
-
-def _rows(text: str) -> list[tuple[int, str]]:
-    lines = text.split("\n")
-    return [(number, lines[number - 1].rstrip()) for number, _ in filled_lines(text)]
 
 
 def _repeated(rows: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
@@ -65,7 +60,7 @@ def _starts(proposal: FileChange) -> frozenset[int]:
     return frozenset(part.start for part in after if part.kind == "code" and part.end > part.start)
 
 
-def _is_part(rows: Sequence[tuple[int, str]], at: int, size: int, starts: frozenset[int]) -> bool:
+def _is_part(rows: Rows, at: int, size: int, starts: frozenset[int]) -> bool:
     """Return True if a definition starts in the block and again in its repetition."""
     first = {number for number, _ in rows[at : at + size]}
     second = {number for number, _ in rows[at + size : at + 2 * size]}

@@ -33,7 +33,7 @@ from minitask.gates.requested_removals import (
     may_go,
     takes_away,
     task_sentences,
-    text_about,
+    text_beside,
     words_of,
 )
 from minitask.gates.result import SEND_WHOLE, FileChange, LintError, printable
@@ -52,18 +52,11 @@ def find_rewrite_faults(
 
     `explanation` is the author's answer to an earlier fault.
     """
-    yield from filter(
-        None,
-        (
-            find_unclosed(proposal),
-            find_taken_mark(proposal, spec),
-            find_repeat(proposal),
-            find_left_comment(proposal),
-        ),
-    )
+    yield from _each(find_unclosed(proposal), find_taken_mark(proposal, spec))
+    yield from _each(find_repeat(proposal), find_left_comment(proposal))
     yield from find_line_faults(proposal)
     yield from find_stray(proposal, spec=spec)
-    yield from filter(None, (find_requoted(proposal, spec=spec),))
+    yield from _each(find_requoted(proposal, spec=spec))
     yield from find_unused_inner(proposal, spec)
     if proposal.path.endswith(".py"):
         yield from find_defined_twice(proposal)
@@ -72,13 +65,13 @@ def find_rewrite_faults(
         return
     if proposal.explicit:
         if not is_meant(proposal.path, explanation):
-            yield from filter(None, (_find_stub(proposal, spec), find_retyped(proposal, spec=spec)))
+            yield from _each(_find_stub(proposal, spec), find_retyped(proposal, spec=spec))
         return
     if takes_away(spec, proposal.path):
         return
     certain = _find_certain(proposal, spec, explanation)
     if certain is not None or asks_for_less(spec, proposal.path):
-        yield from filter(None, (certain,))
+        yield from _each(certain)
         return
     if is_prose(proposal.path):
         fault = find_prose_loss(proposal, spec=spec, others=others)
@@ -87,8 +80,11 @@ def find_rewrite_faults(
     fault = fault or find_dropped(proposal, spec=spec, others=others, explanation=explanation)
     if fault is None and not is_meant(proposal.path, explanation):
         fault = find_changed_form(proposal, spec=spec, others=others)
-    if fault is not None:
-        yield fault
+    yield from _each(fault)
+
+
+def _each(*faults: LintError | None) -> Iterator[LintError]:
+    return filter(None, faults)
 
 
 def _find_stub(proposal: FileChange, spec: Spec) -> LintError | None:
@@ -98,7 +94,7 @@ def _find_stub(proposal: FileChange, spec: Spec) -> LintError | None:
     rows = proposal.content.split("\n")
     for body in _changed_bodies(proposal):
         is_stub = _is_emptied(body.had, body.has) and _is_stub(body, rows)
-        if is_stub and not _may_be_empty(body.part, spec, proposal.path):
+        if is_stub and not _may_be_empty(body.part.leaf, spec, proposal.path):
             return _fault(proposal, body.part.shown, body.part.start)
     return None
 
@@ -150,11 +146,10 @@ def _emptied_code(proposal: FileChange, spec: Spec) -> LintError | None:
     for body in _changed_bodies(proposal):
         part, had, has = body.part, body.had, body.has
         is_emptied = _is_emptied(had, has) and any(less[row] for row in had if row not in has)
-        if is_emptied and not _may_be_empty(part, spec, proposal.path):
+        if is_emptied and not _may_be_empty(part.leaf, spec, proposal.path):
             return _fault(proposal, part.shown, part.start)
         lost = _only_lost([*body.had_marks, *had], [*body.has_marks, *has], less)
-        may_lose = not lost or _may_lose(part, spec, proposal.path)
-        if not may_lose and not may_go(spec, proposal.path, lost):
+        if lost and not _may_lose(part, lost, spec, proposal.path):
             return _fault(proposal, part.shown, part.start, verb="loses lines of")
     return None
 
@@ -180,13 +175,8 @@ def _changed_bodies(proposal: FileChange) -> Iterator[_ChangedBody]:
         if part.kind != "code" or part.name in inner or part.name not in now:
             continue
         is_now = now[part.name]
-        body = _ChangedBody(
-            is_now,
-            _body(part, rows),
-            _body(is_now, fresh),
-            _marks(part, rows),
-            _marks(is_now, fresh),
-        )
+        bodies = _body(part, rows), _body(is_now, fresh)
+        body = _ChangedBody(is_now, *bodies, _marks(part, rows), _marks(is_now, fresh))
         is_same = body.had == body.has and body.had_marks == body.has_marks
         if body.had and not is_same and not _is_one_line(is_now, fresh):
             yield body
@@ -207,8 +197,8 @@ def _marks(part: NamedPart, rows: Sequence[str]) -> list[str]:
 
 
 def _is_telling(row: str) -> bool:
-    comment = comment_text(row)
-    return comment is None and row != "end" and (any(map(str.isalnum, row)) or row == "...")
+    says = any(map(str.isalnum, row)) or row == "..."
+    return says and row != "end" and comment_text(row) is None
 
 
 def _is_one_line(part: NamedPart, rows: Sequence[str]) -> bool:
@@ -244,24 +234,23 @@ def _only_lost(had: Sequence[str], has: Sequence[str], less: Counter[str]) -> li
     return list(lost) if is_only else []
 
 
-def _may_be_empty(part: NamedPart, spec: Spec, path: str) -> bool:
-    name = part.leaf
+def _may_be_empty(name: str, spec: Spec, path: str) -> bool:
     return any(
         has_name(sentence, name) and has_loss_word(sentence)
         for sentence in task_sentences(spec, path)
     )
 
 
-def _may_lose(part: NamedPart, spec: Spec, path: str) -> bool:
+def _may_lose(part: NamedPart, lost: Sequence[str], spec: Spec, path: str) -> bool:
     """Return True if the spec mentions the definition or asks for a fix or removals."""
     if asks_to_mend(spec, path) or asks_for_less(spec, path):
         return True
-    return _speaks_of(part.leaf, spec, path)
+    return _speaks_of(part.leaf, spec, path) or may_go(spec, path, lost)
 
 
 def _speaks_of(name: str, spec: Spec, path: str) -> bool:
     """Return True if the spec has the name, or all words of the name next to each other."""
-    spec_text = text_about(spec, path).replace(path, "")
+    spec_text = text_beside(spec, path)
     if has_name(spec_text, name):
         return True
     parts = [match[0].lower() for match in _WORDS.finditer(name)]
@@ -285,13 +274,7 @@ def _emptied_rule(proposal: FileChange, spec: Spec) -> LintError | None:
 
 
 def _is_rule_named(selector: str, spec: Spec, path: str, *, now: frozenset[str]) -> bool:
-    name = selector.strip(".#")
-    if now:
-        return _speaks_of(name, spec, path)
-    return any(
-        has_name(sentence, name) and has_loss_word(sentence)
-        for sentence in task_sentences(spec, path)
-    )
+    return (_speaks_of if now else _may_be_empty)(selector.strip(".#"), spec, path)
 
 
 def _rules(text: str) -> dict[str, str]:
@@ -325,12 +308,8 @@ def _emptied_keys(before: Mapping[str, str], after: Mapping[str, str]) -> Iterat
             yield name
         parent, _, leaf = name.rpartition(".")
         beside = f"{parent.rpartition('.')[0]}.{leaf}".strip(".")
-        if (
-            parent
-            and not after.get(parent, "-")
-            and beside not in before
-            and after.get(beside) == value
-        ):
+        is_moved = beside not in before and after.get(beside) == value
+        if parent and not after.get(parent, "-") and is_moved:
             yield parent  # its lines lost their indentation
 
 

@@ -19,7 +19,16 @@ from minitask.gates.requested_removals import (
     requested_renames,
     takes_away,
 )
-from minitask.gates.result import SEND_WHOLE, FileChange, LintError, filled_lines, printable, quoted
+from minitask.gates.result import (
+    SEND_WHOLE,
+    FileChange,
+    LintError,
+    Rows,
+    filled_lines,
+    last_line,
+    printable,
+    quoted,
+)
 from minitask.gates.source.elisions import comment_text
 from minitask.gates.source.parts import STYLES, is_code, parts_of_both
 from minitask.gates.source.parts_text import NamedPart, Parts
@@ -46,13 +55,10 @@ def find_shrinkage(
     path = proposal.path
     if proposal.base is None or takes_away(spec, path) or asks_for_less(spec, path):
         return None
-    lost = _lines(proposal.base) - _lines(proposal.content)
-    cited = cited_lines(spec, proposal.path)
-    if not lost or (
-        cited and cited >= _size(proposal.base) - _size(proposal.content) and lost.total() <= cited
-    ):
-        return None
-    if _is_elsewhere(lost, others):
+    before, after = _lines(proposal.base), _lines(proposal.content)
+    lost, cited = before - after, cited_lines(spec, path)
+    most_lost = max(before.total() - after.total(), lost.total())
+    if not lost or (cited and cited >= most_lost) or _is_elsewhere(lost, others):
         return None
     return (
         _lost_lines(proposal)
@@ -61,13 +67,9 @@ def find_shrinkage(
     )
 
 
-def _size(text: str) -> int:
-    return sum(1 for line in text.split("\n") if line.strip())
-
-
 def _lines(text: str) -> Counter[str]:
     """Count the stripped lines that are not blank."""
-    return Counter(line for line in map(str.strip, text.split("\n")) if line)
+    return Counter(line for _, line in filled_lines(text))
 
 
 def _is_elsewhere(lost: Counter[str], others: Sequence[FileChange]) -> bool:
@@ -79,18 +81,14 @@ def _is_elsewhere(lost: Counter[str], others: Sequence[FileChange]) -> bool:
 
 
 def _lost_lines(proposal: FileChange) -> LintError | None:
-    before, after = _size(proposal.base or ""), _size(proposal.content)
+    before, after = (len(filled_lines(text)) for text in (proposal.base or "", proposal.content))
     least = SMALLEST if is_code(proposal.path) else SMALLEST_TEXT
     if after and (before < least or after * 2 >= before):
         return None
     if not after and before < 2:
         return None
     message = f"it loses {before - after} of its {before} lines, which the spec does not ask for"
-    return LintError(proposal.path, _last_line(proposal.content), message, SEND_WHOLE)
-
-
-def _last_line(text: str) -> int:
-    return text.rstrip("\n").count("\n") + 1
+    return LintError(proposal.path, last_line(proposal.content), message, SEND_WHOLE)
 
 
 def _lost_parts(
@@ -162,9 +160,7 @@ def _stays(part: NamedPart, rows: Sequence[str], lost: Counter[str]) -> bool:
         return False
     telling = (row for row in rows[part.start - 1 : part.end] if any(map(str.isalnum, row)))
     part_lines = _lines("\n".join(telling))
-    if part_lines.total() < 2:
-        return False
-    return (part_lines & lost).total() * 2 <= part_lines.total()
+    return part_lines.total() > 1 and (part_lines & lost).total() * 2 <= part_lines.total()
 
 
 def _is_renamed_along(
@@ -183,12 +179,9 @@ def _is_done_with(part: NamedPart, before: Parts, rows: Sequence[str], content: 
     if part.kind != "code" or not part.leaf.startswith(("_", "#")) or part.leaf in content:
         return False
     elsewhere = "\n".join((*rows[: part.start - 1], *rows[part.end :]))
-    users = [
-        definition
-        for definition in before
-        if part.leaf in "\n".join(rows[definition.start - 1 : definition.end])
-    ]
-    return part.leaf in elsewhere and any(user != part and user.leaf in content for user in users)
+    others = (user for user in before if user != part and user.leaf in content)
+    uses = (part.leaf in "\n".join(rows[user.start - 1 : user.end]) for user in others)
+    return part.leaf in elsewhere and any(uses)
 
 
 def _are_many(lost: Sequence[NamedPart], before: Parts) -> bool:
@@ -200,7 +193,7 @@ def _fault(proposal: FileChange, lost: Sequence[NamedPart]) -> LintError:
     names = list(dict.fromkeys(_told(part) for part in lost))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     message = f"it loses {', '.join(names[:_SHOWN])}{more}, which the spec does not ask for"
-    return LintError(proposal.path, _last_line(proposal.content), message, SEND_WHOLE)
+    return LintError(proposal.path, last_line(proposal.content), message, SEND_WHOLE)
 
 
 def _told(part: NamedPart) -> str:
@@ -212,19 +205,18 @@ def _told(part: NamedPart) -> str:
 
 def _elided(proposal: FileChange) -> LintError | None:
     """Return the fault of a comment, in any language, in place of lost lines."""
-    old, new = (filled_lines(text) for text in (proposal.base or "", proposal.content))
-    if max(len(old), len(new)) > _MOST_LINES:
-        return None
+    path, old, new = (
+        proposal.path,
+        filled_lines(proposal.base or ""),
+        filled_lines(proposal.content),
+    )
     base_lines = {line for _, line in old}
-    marks = [
-        at
-        for at, (_, line) in enumerate(new)
-        if line not in base_lines and _is_remark(line, proposal.path)
-    ]
-    if not marks:
+    fresh = [at for at, (_, line) in enumerate(new) if line not in base_lines]
+    marks = [at for at in fresh if _is_remark(new[at][1], path)]
+    if max(len(old), len(new)) > _MOST_LINES or not marks:
         return None
     matched = _kept(old, new)
-    was, now = (_contents(lines, proposal.path) for lines in (old, new))
+    was, now = (_contents(lines, path) for lines in (old, new))
     for at in marks:
         before = max((pair for pair in matched if pair[1] < at), default=(-1, -1))
         after = min((pair for pair in matched if pair[1] > at), default=(len(old), len(new)))
@@ -234,16 +226,16 @@ def _elided(proposal: FileChange) -> LintError | None:
         if is_last and lost - gained >= _LEAST_ELIDED:
             number, line = new[at]
             message = f"{quoted(line)} stands where {lost - gained} lines were lost"
-            return LintError(proposal.path, number, message, SEND_WHOLE)
+            return LintError(path, number, message, SEND_WHOLE)
     return None
 
 
-def _contents(lines: list[tuple[int, str]], path: str) -> list[int]:
+def _contents(lines: Rows, path: str) -> list[int]:
     """Return how many lines with content stand before each line, and before the end."""
     return [0, *accumulate(_is_content(line, path) for _, line in lines)]
 
 
-def _kept(old: list[tuple[int, str]], new: list[tuple[int, str]]) -> list[tuple[int, int]]:
+def _kept(old: Rows, new: Rows) -> list[tuple[int, int]]:
     """Return the index pairs (old, new) of unchanged lines with more than two letters or digits."""
     texts = ([line for _, line in old], [line for _, line in new])
     blocks = SequenceMatcher(None, *texts, autojunk=False).get_matching_blocks()
@@ -261,8 +253,7 @@ def _is_remark(line: str, path: str) -> bool:
         return line.startswith(_OPENS) or line.endswith(_CLOSES)
     if path.lower().endswith(tuple(STYLES)) and not line.startswith(("/*", "//")):
         return False  # `#main {` is a selector
-    comment = comment_text(line)
-    return comment is not None and any(map(str.isalnum, comment))
+    return any(map(str.isalnum, comment_text(line) or ""))
 
 
 _PROSE = (".md", ".markdown", ".mdx", ".txt", ".rst", ".adoc", ".asciidoc", ".org", ".csv", ".tsv")
@@ -271,6 +262,4 @@ _CLOSES = ("...)", "…)", "...]", "…]")
 
 
 def _is_content(line: str, path: str) -> bool:
-    if not any(map(str.isalnum, line)):
-        return False
-    return not _is_remark(line, path) or not is_code(path)
+    return any(map(str.isalnum, line)) and not (_is_remark(line, path) and is_code(path))

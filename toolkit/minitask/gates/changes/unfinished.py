@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from minitask.gates.result import BaseLines, FileChange, FileVersions, LintError, quoted
+from minitask.gates.result import BaseLines, FileChange, LintError, quoted
 from minitask.gates.source.elisions import comment_text, is_elision, is_note, may_replace_code
 from minitask.gates.source.grammars import GRAMMARS, leaves, parsed
 from minitask.gates.source.python_source import find_unfinished_python, python_comments, python_tree
@@ -191,7 +191,7 @@ _REMARKS = lazy_pattern(
 """Words of a task that may concern comments alone."""
 
 
-def find_only_comments(files: Sequence[FileVersions], spec: Spec) -> tuple[str, ...]:
+def find_only_comments(files: Sequence[FileChange], spec: Spec) -> tuple[str, ...]:
     """Return a doubt if a change affects only comments and the spec may not be about comments."""
     criteria = (criterion.text for criterion in spec.criteria)
     spec_text = "\n".join((spec.title, spec.task, *criteria, *(ref.note for ref in spec.files)))
@@ -200,8 +200,8 @@ def find_only_comments(files: Sequence[FileVersions], spec: Spec) -> tuple[str, 
     return (f"only comments of {files[0].path} change, and the spec asks for none",)
 
 
-def _is_same_code(file: FileVersions) -> bool:
-    base, now = file.base, file.now
+def _is_same_code(file: FileChange) -> bool:
+    base, now = file.base, file.content
     if base is None or base == now or max(len(base), len(now)) > LARGEST:
         return False
     if file.suffix in _PYTHON:

@@ -12,7 +12,7 @@ from posixpath import basename
 
 from msgspec import Struct
 
-from minitask.gates.result import FileVersions
+from minitask.gates.result import FileChange
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command
 from minitask.spec.vacuous_commands import CommandStrength, ends_in_filter, strength
@@ -65,18 +65,18 @@ class RecipeStep(Struct, frozen=True):
         )
 
 
-def find_hidden_steps(file: FileVersions, commands: Sequence[str]) -> Iterator[str]:
+def find_hidden_steps(file: FileChange, commands: Sequence[str]) -> Iterator[str]:
     """Yield the steps of a validation that hide their failure and did not on the base."""
-    before, now = (steps_of(file.path, text, commands) for text in (file.base or "", file.now))
+    before, now = (steps_of(file.path, text, commands) for text in (file.base or "", file.content))
     old = {step.text for step in before}
     hidden = [step for step in now if step.hides and (step.text not in old or step.pardoned)]
     if len(hidden) > sum(step.hides for step in before):
         yield from (step.text for step in hidden if step not in before)
 
 
-def find_lost_steps(file: FileVersions, commands: Sequence[str], text: str) -> Iterator[str]:
+def find_lost_steps(file: FileChange, commands: Sequence[str], text: str) -> Iterator[str]:
     """Yield the steps of a validation that are removed without replacement, unless `text` names their program."""
-    before, now = (steps_of(file.path, text, commands) for text in (file.base or "", file.now))
+    before, now = (steps_of(file.path, text, commands) for text in (file.base or "", file.content))
     had, has = (Counter(tool for step in steps for tool in step.tools) for steps in (before, now))
     lost, gained = had - has, has - had
     if lost.total() > gained.total() and not any(tool in text for tool in gained):

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from posixpath import basename
 
 from minitask.gates.requested_removals import task_sentences, text_about
-from minitask.gates.result import FileVersions, quoted
+from minitask.gates.result import FileChange, quoted
 from minitask.gates.source.grammars import SCRIPTS
 from minitask.gates.source.python_source import python_rows, python_tree
 from minitask.gates.validation.recipes import (
@@ -41,7 +41,7 @@ _SKIPS = lazy_pattern(
 )
 
 
-def find_rigged(files: Sequence[FileVersions], *, spec: Spec, is_own: IsOwn) -> tuple[str, ...]:
+def find_rigged(files: Sequence[FileChange], *, spec: Spec, is_own: IsOwn) -> tuple[str, ...]:
     """Return a reason for each added line that may let the validation pass although the change is wrong.
 
     Lines that the spec itself shows or asks for are exempt.
@@ -49,7 +49,7 @@ def find_rigged(files: Sequence[FileVersions], *, spec: Spec, is_own: IsOwn) -> 
     return tuple(dict.fromkeys(reason for file in files for reason in _of(file, spec, is_own)))
 
 
-def _of(file: FileVersions, spec: Spec, is_own: IsOwn) -> Iterator[str]:
+def _of(file: FileChange, spec: Spec, is_own: IsOwn) -> Iterator[str]:
     commands = [command.text for command in spec.commands]
     spec_text = text_about(spec, file.path)
     may_skip = allows_losses(spec) or any(map(_SKIPS.search, task_sentences(spec, file.path)))
@@ -104,7 +104,7 @@ _COLLECTED = ("testpaths", "python_files", "python_classes", "python_functions",
 _INI = {"pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg"}
 
 
-def find_settings(file: FileVersions, commands: Sequence[str], spec_text: str) -> Iterator[str]:
+def find_settings(file: FileChange, commands: Sequence[str], spec_text: str) -> Iterator[str]:
     """Yield the added lines of a settings file or script that narrow, mask or empty what the commands run."""
     name = basename(file.path)
     if name in _INI or name == "pyproject.toml":
@@ -130,9 +130,12 @@ def _is_narrowing(line: str) -> bool:
     return not values or not all(_GENERATED.search(f'"{pattern}"') for pattern in values)
 
 
-def _options(file: FileVersions, spec_text: str) -> Iterator[str]:
+def _options(file: FileChange, spec_text: str) -> Iterator[str]:
     """Yield pytest's settings that became narrower: `addopts`, and what it collects unless the spec names the key."""
-    old, new = _pytest_settings(file.path, file.base or ""), _pytest_settings(file.path, file.now)
+    old, new = (
+        _pytest_settings(file.path, file.base or ""),
+        _pytest_settings(file.path, file.content),
+    )
     before, now = old.get("addopts", ""), new.get("addopts", "")
     if len(_NARROWS.findall(now)) > len(_NARROWS.findall(before)) or (
         now != before and _NARROWS.search(now) is not None
@@ -163,8 +166,8 @@ def _pytest_settings(path: str, text: str) -> dict[str, str]:
         return {}
 
 
-def _package(file: FileVersions, commands: Sequence[str]) -> Iterator[str]:
-    before, now = scripts_of(file.base or ""), scripts_of(file.now)
+def _package(file: FileChange, commands: Sequence[str]) -> Iterator[str]:
+    before, now = scripts_of(file.base or ""), scripts_of(file.content)
     for name in run_scripts(commands, now):
         old, new = before.get(name, ""), now[name]
         is_worse = len(_NARROWS.findall(new)) > len(_NARROWS.findall(old))
@@ -180,9 +183,9 @@ def is_named_in(command: str, path: str) -> bool:
     return re.search(rf"(?<![\w./-])(?:\./)?{re.escape(path)}(?![\w./-])", command) is not None
 
 
-def _script(file: FileVersions) -> Iterator[str]:
+def _script(file: FileChange) -> Iterator[str]:
     """Yield the lines that make a command's script pass: early exits, hidden failures, or no checks left."""
-    rows = [line for line in file.now.split("\n") if line.strip() and line.strip()[0] != "#"]
+    rows = [line for line in file.content.split("\n") if line.strip() and line.strip()[0] != "#"]
     plain, says_only = [row.strip() for row in rows], _SAYS_ONLY.fullmatch
     if file.base is None:
         if plain and all(map(_NOTHING.fullmatch, plain)):
@@ -228,14 +231,14 @@ IsOwn = Callable[[str, str], bool]
 """Returns True if a module (by its dotted name) is the repository's own and defines the name."""
 
 
-def find_patches(file: FileVersions, *, is_own: IsOwn) -> Iterator[str]:
+def find_patches(file: FileChange, *, is_own: IsOwn) -> Iterator[str]:
     """Yield the added lines that patch assertions or test runners, or replace the tested code for all tests."""
     if file.suffix == ".py":
         yield from _python_patches(file, is_own)
     if file.suffix not in SCRIPTS:
         return
     is_setup = "setup" in PurePosixPath(file.path).name.lower()
-    names = "|".join(first or second for first, second in _ASSERT_NAMES.findall(file.now))
+    names = "|".join(first or second for first, second in _ASSERT_NAMES.findall(file.content))
     renamed = re.compile(rf"\b(?:{names})(?:\.\w+)+\s*=(?![=>])") if names else None
     for line in file.added:
         patches = _SCRIPT_PATCH.search(line) or (is_setup and _SETUP_MOCK.search(line))
@@ -244,12 +247,12 @@ def find_patches(file: FileVersions, *, is_own: IsOwn) -> Iterator[str]:
             yield line
 
 
-def _python_patches(file: FileVersions, is_own: IsOwn) -> Iterator[str]:
-    root = python_tree(file.now)
+def _python_patches(file: FileChange, is_own: IsOwn) -> Iterator[str]:
+    root = python_tree(file.content)
     if root is None:
         return
-    names, added, rows = _imported(root), set(file.added), python_rows(file.now)
-    starts = ".start()" in file.now
+    names, added, rows = _imported(root), set(file.added), python_rows(file.content)
+    starts = ".start()" in file.content
     for node, runs_always in _statements(root.body, always=True):
         line = rows[node.lineno - 1].strip()
         if line not in added:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from posixpath import basename
 
 from minitask.gates.requested_removals import task_sentences
-from minitask.gates.result import FileVersions
+from minitask.gates.result import FileChange
 from minitask.gates.source.grammars import SCRIPTS
 from minitask.gates.validation.test_files import is_test_path
 from minitask.patterns import lazy_pattern
@@ -27,7 +27,7 @@ _SKIP_MARKS = {
 """Marks of skipped tests, at the start of a line of a test file."""
 
 
-def find_skips(file: FileVersions) -> Iterator[str]:
+def find_skips(file: FileChange) -> Iterator[str]:
     """Yield the added lines of a test file that leave tests out."""
     pattern = _SKIP_MARKS.get(file.suffix)
     if pattern is None:
@@ -40,11 +40,11 @@ def find_skips(file: FileVersions) -> Iterator[str]:
         yield from added
 
 
-def find_lost_examples(file: FileVersions, commands: Sequence[str]) -> Iterator[str]:
+def find_lost_examples(file: FileChange, commands: Sequence[str]) -> Iterator[str]:
     """Yield the docstring and document examples that a change removes or skips, if a command runs doctest."""
     if any("doctest" in command for command in commands):
         rows = (line.strip() for line in (file.base or "").split("\n"))
-        yield from (row for row in rows if row.startswith(">>>") and row not in file.now)
+        yield from (row for row in rows if row.startswith(">>>") and row not in file.content)
         yield from (line for line in file.added if "doctest:" in line and "+SKIP" in line)
 
 
@@ -65,13 +65,13 @@ _EQUALS_ALL = lazy_pattern(
 )
 
 
-def find_detections(file: FileVersions) -> Iterator[str]:
+def find_detections(file: FileChange) -> Iterator[str]:
     """Yield the added lines outside tests that detect a test run, or an `__eq__` that is always true."""
     pattern = _ASKS.get(file.suffix)
     if pattern is None or is_test_path(file.path):
         return
     yield from filter(lazy_pattern(pattern).search, file.added)
-    equal = _EQUALS_ALL.search(file.now) if file.suffix == ".py" else None
+    equal = _EQUALS_ALL.search(file.content) if file.suffix == ".py" else None
     if equal and equal[0] not in (file.base or ""):
         yield equal[0].partition("\n")[0]
 
@@ -105,7 +105,7 @@ _ASKED = lazy_pattern(
 )
 
 
-def find_switched_off(file: FileVersions, commands: Sequence[str], spec: Spec) -> Iterator[str]:
+def find_switched_off(file: FileChange, commands: Sequence[str], spec: Spec) -> Iterator[str]:
     """Yield the added lines that switch a checker off for at least one file, unless the spec asks for that."""
     if not any(map(_CHECKERS.search, commands)):
         return
