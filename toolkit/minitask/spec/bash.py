@@ -137,7 +137,7 @@ def _parse(content: str) -> _Script:
         apart, inserted = _with_cuts(source, sorted(cuts))
         script = _Script(parser.parse(_readable(apart)).root_node, source, inserted)
     broken = next((child for child in script.root.children if child.has_error), None)
-    names = (node for node in _walk(script.root) if node.type == "command_name")
+    names = (node for node in walk(script.root) if node.type == "command_name")
     broken = broken or next((n for n in names if node_text(n) in _RESERVED_WORDS), None)
     if broken or script.root.has_error:
         raise _unreadable(broken or script.root, source)
@@ -150,17 +150,27 @@ def _with_cuts(source: bytes, cuts: list[int]) -> tuple[bytes, tuple[int, ...]]:
     return b";".join(pieces), tuple(cut + index for index, cut in enumerate(cuts))
 
 
-def _walk(node: Node) -> Iterator[Node]:
+def walk(node: Node) -> Iterator[Node]:
+    """Yield a node and all that is below it, the last children first."""
     waiting = [node]
     while waiting:
         current = waiting.pop()
         yield current
-        waiting.extend(current.children)
+        waiting += current.children
+
+
+def walk_in_order(node: Node) -> Iterator[Node]:
+    """Yield a node and all that is below it, as the text has them."""
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        waiting += reversed(current.children)
 
 
 def _run_on(root: Node) -> int:
     """Return the offset of a line end, without backslash, at which a command does not end; 0 if there is none."""
-    for node in _walk(root):
+    for node in walk(root):
         if node.type != "command":
             continue
         children = [child for child in node.children if child.type != "comment"]
@@ -193,7 +203,7 @@ def _part(node: Node, script: _Script) -> ShellPart:
 
 def _inner_comments(node: Node, script: _Script) -> Iterator[str]:
     """Yield the comments inside a command; an expectation counts only on the command's first row."""
-    for child in _walk(node):
+    for child in walk(node):
         if child.type == "comment":
             text = script.text(child.start_byte, child.end_byte)
             expectation = find_expectation_text(text)

@@ -11,23 +11,18 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from pathlib import PurePosixPath
 from posixpath import basename, splitext
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from minitask.gates.result import BaseLines, FileChange, LintError, quoted
 from minitask.gates.source.elisions import comment_text, is_elision, is_note, may_replace_code
-from minitask.gates.source.grammars import GRAMMARS, leaves, parsed
+from minitask.gates.source.grammars import GRAMMARS, leaves, parsed, sound_tree
 from minitask.gates.source.python_source import find_unfinished_python, python_comments, python_tree
 from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import node_text
 from minitask.spec.model import Spec
 from minitask.words import word_set
-
-if TYPE_CHECKING:
-    from tree_sitter import Node
-
 
 _PROSE = frozenset(
     {".md", ".markdown", ".mdx", ".rst", ".adoc", ".asciidoc", ".org", ".txt", ".tex", ""}
@@ -220,8 +215,8 @@ def _code(text: str, suffix: str) -> list[bytes] | None:
     if suffix in _BY_HASH:
         rows = (_REMARK.sub("", line).rstrip() for line in text.split("\n"))
         return [row.encode("utf-8", "surrogateescape") for row in rows if row]
-    root = parsed(text, GRAMMARS[suffix]) if suffix in GRAMMARS else None
-    if root is None or root.has_error:
+    root = sound_tree(text, suffix)
+    if root is None:
         return None
     return [node.text or b"" for node in leaves(root) if "comment" not in node.type]
 
@@ -317,7 +312,7 @@ def _python_strings(text: str) -> frozenset[int]:
 
 
 def _is_literal(suffix: str, text: str, number: int, line: str) -> bool:
-    root = _tree(suffix, text)
+    root = parsed(text, GRAMMARS[suffix])
     if root is None:
         return False
     start = len(line[: len(line) - len(line.lstrip())].encode("utf-8", "surrogateescape"))
@@ -327,8 +322,3 @@ def _is_literal(suffix: str, text: str, number: int, line: str) -> bool:
             return True
         node = node.parent
     return False
-
-
-@lru_cache(maxsize=1)
-def _tree(suffix: str, text: str) -> Node | None:
-    return parsed(text, GRAMMARS[suffix])

@@ -11,6 +11,7 @@ from msgspec import Struct
 from minitask.gates.source.grammars import GRAMMARS, parsed
 from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
+from minitask.spec.bash import node_text
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -48,7 +49,7 @@ def named_imports(path: str, text: str) -> Iterator[NamedImport]:
         source = node.child_by_field_name("source")
         if node.type not in {"import_statement", "export_statement"} or source is None:
             continue
-        written = _text(source)[1:-1]
+        written = node_text(source)[1:-1]
         if written.startswith("."):
             passes_on = node.type == "export_statement"
             for line, name, local in _specified(node):
@@ -77,7 +78,7 @@ def _exported(node: Node) -> Iterator[str]:
         if child.type == "export_clause":
             for specifier in child.named_children:
                 name = specifier.child_by_field_name("alias") or specifier.named_child(0)
-                yield _text(name)
+                yield node_text(name)
         elif child.is_named and child.type not in {"string", "comment", "decorator"}:
             yield from _declared(child)
 
@@ -89,7 +90,7 @@ def _declared(node: Node) -> Iterator[str]:
     while waiting:
         part = waiting.pop()
         if part.type in _NAMES:
-            yield _text(part)
+            yield node_text(part)
         elif part.type in {"variable_declarator", "function_signature"}:
             waiting.append(part.child_by_field_name("name") or part)
         else:
@@ -102,14 +103,10 @@ def _specified(node: Node) -> Iterator[tuple[int, str, str]]:
         if child.type == "import_clause":
             yield from _specified(child)
         elif child.type == "identifier":
-            yield child.start_point.row + 1, "default", _text(child)
+            yield child.start_point.row + 1, "default", node_text(child)
         elif child.type in {"named_imports", "export_clause"}:
             for specifier in child.named_children:
                 name = specifier.child_by_field_name("name")
                 if name is not None:
                     local = specifier.child_by_field_name("alias") or name
-                    yield name.start_point.row + 1, _text(name), _text(local)
-
-
-def _text(node: Node | None) -> str:
-    return ((node.text if node else None) or b"").decode("utf-8", "replace")
+                    yield name.start_point.row + 1, node_text(name), node_text(local)

@@ -18,13 +18,13 @@ from minitask.gates.refused import repeated_fields, repeated_keys
 from minitask.gates.refused.repeated_keys import Names, repeated
 from minitask.gates.requested_removals import has_name, task_sentences
 from minitask.gates.result import FileChange, LintError, printable
-from minitask.gates.source.grammars import GRAMMARS, SCRIPTS, parsed, suffix_of
-from minitask.gates.source.parts import parts_of_both
+from minitask.gates.source.grammars import SCRIPTS, sound_tree, suffix_of
+from minitask.gates.source.parts import parts_of_both, receiver_of
 from minitask.gates.source.parts_text import NamedPart
 from minitask.gates.source.python_source import parsed_python
 from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
-from minitask.spec.bash import node_text
+from minitask.spec.bash import node_text, walk
 from minitask.spec.model import LineRange, Spec
 
 if TYPE_CHECKING:
@@ -54,16 +54,11 @@ def find_declared_twice(proposal: FileChange) -> Iterator[LintError]:
 
 
 def _in_code(text: str, ending: str) -> Names:
-    root = parsed(text, GRAMMARS[ending]) if text else None
-    if root is None or root.has_error:
-        return
+    root = sound_tree(text, ending)
     declared = _of_script if ending in SCRIPTS else _of_go if ending == ".go" else _of_rust
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
+    for node in walk(root) if root is not None else ():
         if node.type in {"program", "statement_block", "source_file", "declaration_list"}:
             yield from repeated(declared(node), node.type)
-        waiting += node.children
 
 
 def _name(node: Node | None) -> tuple[str, int] | None:
@@ -79,16 +74,11 @@ def _of_script(scope: Node) -> Names:
     )
     for node in scope.children:
         declaration = node.child_by_field_name("declaration") or node
+        is_function = declaration.type.endswith("function_declaration")
         if declaration.type == "lexical_declaration":
-            names = [_name(part) for part in declaration.named_children]
-        elif declaration.type == "class_declaration" or (
-            declaration.type in {"function_declaration", "generator_function_declaration"}
-            and is_module
-        ):
-            names = [_name(declaration)]
-        else:
-            continue
-        yield from filter(None, names)
+            yield from filter(None, map(_name, declaration.named_children))
+        elif declaration.type == "class_declaration" or (is_function and is_module):
+            yield from filter(None, [_name(declaration)])
 
 
 def _of_go(scope: Node) -> Names:
@@ -99,12 +89,9 @@ def _of_go(scope: Node) -> Names:
             if name[0] not in {"init", "_"}:
                 yield name
         elif node.type == "method_declaration":
-            receiver = node_text(node.child_by_field_name("receiver"))
-            owner = receiver.strip("()").rpartition(" ")[2].strip("*").partition("[")[0]
-            yield (
-                f"{owner}\0{node_text(node.child_by_field_name('name'))}",
-                node.start_point.row + 1,
-            )
+            owner = receiver_of(node)
+            method = node_text(node.child_by_field_name("name"))
+            yield f"{owner}\0{method}", node.start_point.row + 1
         elif node.type == "type_declaration":
             yield from filter(None, map(_name, node.named_children))
 
@@ -214,16 +201,11 @@ def _kept(
         copy, still = gained.get(part.leaf), now.get(part.name)
         if copy is None or still is None:
             continue
-        texts = (
-            _rows(proposal.base or "", part),
-            _rows(proposal.content, still),
-            _rows(receiver.content, copy),
-        )
-        if texts[0] == texts[1] == texts[2] and _is_to_move(part, proposal.path, spec, locate):
-            name = printable(part.shown)
-            message = (
-                f"{name} is still here, and in {printable(receiver.path)}, where it is to be moved"
-            )
+        rows = _rows(proposal.base or "", part)
+        is_copied = rows == _rows(proposal.content, still) == _rows(receiver.content, copy)
+        if is_copied and _is_to_move(part, proposal.path, spec, locate):
+            name, place = printable(part.shown), printable(receiver.path)
+            message = f"{name} is still here, and in {place}, where it is to be moved"
             remedy = f"take {name} out of {printable(proposal.path)}"
             yield LintError(proposal.path, still.start, message, remedy)
 
@@ -266,13 +248,10 @@ def _shadowed(proposal: FileChange) -> LintError | None:
     imported, defined = names_of(proposal.path, proposal.content)
     had_imported, had_defined = names_of(proposal.path, proposal.base or "")
     for name in sorted((imported - had_imported) & defined & had_defined):
-        line = next(
-            number
-            for number, row in enumerate(proposal.content.split("\n"), 1)
-            if has_name(row, name)
-        )
+        rows = enumerate(proposal.content.split("\n"), 1)
+        line = next(number for number, row in rows if has_name(row, name))
         message = f"it imports {printable(name)}, and defines it, too"
-        return LintError(proposal.path, line, message, "keep one of them")
+        return LintError(proposal.path, line, message, _REMEDY)
     return None
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from minitask.gates.requested_removals import has_name
 from minitask.gates.result import FileChange, LintError, printable
-from minitask.gates.source.grammars import GRAMMARS, parsed, suffix_of
+from minitask.gates.source.grammars import sound_tree, suffix_of
 from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
-from minitask.spec.bash import node_text
+from minitask.spec.bash import node_text, walk
 from minitask.words import word_set
 
 if TYPE_CHECKING:
@@ -39,13 +39,11 @@ _VERSION = lazy_pattern(r"v\d+")
 
 def find_lost_names(proposal: FileChange, others: Sequence[FileChange] = ()) -> Iterator[LintError]:
     """Yield each name that the file still uses, though the change takes away its import or definition."""
-    grammar = GRAMMARS.get(suffix_of(proposal.path))
-    base = proposal.base or ""
-    if grammar is None or not base or max(len(base), len(proposal.content)) > LARGEST:
+    suffix, base = suffix_of(proposal.path), proposal.base or ""
+    if not base or max(len(base), len(proposal.content)) > LARGEST:
         return
-    roots = [parsed(text, grammar) for text in (base, proposal.content)]
-    old, new = roots
-    if old is None or new is None or old.has_error or new.has_error:
+    old, new = sound_tree(base, suffix), sound_tree(proposal.content, suffix)
+    if old is None or new is None:
         return
     gone = _top_names(old) - _top_names(new) - _GIVEN
     gone = {name for name in gone if not any(has_name(file.content, name) for file in others)}
@@ -115,12 +113,9 @@ def _imported(statement: Node) -> Iterator[str]:
 def _of_path(path: Node, statement: Node) -> Iterator[str]:
     owner = node_text(path.child_by_field_name("scope"))
     root = statement.parent
-    package = (
-        next((node for node in root.children if node.type == "package_declaration"), None)
-        if root
-        else None
-    )
-    here = node_text(package).removeprefix("package").strip(" ;\n") if package else ""
+    statements = root.children if root else ()
+    package = next((node for node in statements if node.type == "package_declaration"), None)
+    here = node_text(package).removeprefix("package").strip(" ;\n")
     if owner not in {here, "java.lang"} or not owner:
         yield node_text(path.child_by_field_name("name"))
 
@@ -136,21 +131,12 @@ def _of_go(spec: Node) -> Iterator[str]:
 
 def _has_glob(root: Node) -> bool:
     """Return True if the file imports all names of something, one of which may be the lost one."""
-    imports = (
-        node
+    return any(
+        node.type in _GLOB
         for child in root.children
         if "import" in child.type or child.type == "use_declaration"
-        for node in _descendants(child)
+        for node in walk(child)
     )
-    return any(node.type in _GLOB for node in imports)
-
-
-def _descendants(root: Node) -> Iterator[Node]:
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        waiting += node.children
 
 
 _BINDING = ("parameter", "pattern", "declarator", "import", "use_", "catch", "_spec")
@@ -165,11 +151,8 @@ _QUALIFIED = (
 
 def _bound_names(root: Node, names: set[str]) -> set[str]:
     """Return those of the names that may be bound somewhere in the file, in any scope."""
-    bound = set()
-    for node in _descendants(root):
-        if node.type in _PATTERNS and node_text(node) in names and _may_bind(node):
-            bound.add(node_text(node))
-    return bound
+    nodes = (node for node in walk(root) if node.type in _PATTERNS and node_text(node) in names)
+    return {node_text(node) for node in nodes if _may_bind(node)}
 
 
 def _may_bind(node: Node) -> bool:

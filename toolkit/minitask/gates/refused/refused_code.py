@@ -17,10 +17,10 @@ from minitask.gates.changes.structure import find_cut_off, is_in_blocks
 from minitask.gates.refused import refused_text
 from minitask.gates.refused.refused_data import data_finder
 from minitask.gates.result import FileChange, LintError, printable
-from minitask.gates.source.grammars import GRAMMARS, SCRIPTS, parsed
+from minitask.gates.source.grammars import GRAMMARS, SCRIPTS, sound_tree
 from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
-from minitask.spec.bash import UnreadableError, node_text, parse_tree
+from minitask.spec.bash import UnreadableError, node_text, parse_tree, walk_in_order
 from minitask.system.process import run
 from minitask.words import word_set
 
@@ -41,11 +41,8 @@ def find_refused(proposal: FileChange) -> Iterator[LintError]:
     if find is None or max(map(len, texts)) > LARGEST:
         return
     faults = list(find(proposal.path, proposal.content))
-    had = (
-        Counter(message for message, _ in find(proposal.path, texts[0]))
-        if faults and texts[0]
-        else Counter()
-    )
+    old = find(proposal.path, texts[0]) if faults and texts[0] else ()
+    had = Counter(message for message, _ in old)
     for message, line in faults:
         had[message] -= 1
         if had[message] < 0:
@@ -93,9 +90,7 @@ def _in_shell(_path: str, text: str) -> Iterator[Fault]:
         is_odd = _has_open_here(plain)
     except UnreadableError:
         is_odd = True
-    said = _bash_says(plain) if is_odd else None
-    if said is not None:
-        yield said
+    yield from filter(None, [_bash_says(plain) if is_odd else None])
 
 
 def _bash_says(text: str) -> Fault | None:
@@ -173,47 +168,30 @@ def _in_markup(_path: str, text: str) -> Iterator[Fault]:
             yield f"<{name}> is never closed", text.count("\n") or 1
 
 
-def _nodes(root: Node) -> Iterator[Node]:
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        waiting += reversed(node.children)
-
-
-def _root(path: str, text: str) -> Node | None:
-    root = parsed(text, GRAMMARS[splitext(path)[1].lower()]) if text else None
-    return None if root is None or root.has_error else root
-
-
 _FUNCTIONS = word_set("""
 function_declaration function_expression arrow_function method_definition generator_function
 generator_function_declaration class_static_block field_definition public_field_definition
 """)
-_SPECIFIC = frozenset({".mjs", ".cjs"})
 
 
 def _in_script(path: str, text: str) -> Iterator[Fault]:
-    if "await" not in text and "return" not in text and not path.endswith(tuple(_SPECIFIC)):
+    if "await" not in text and "return" not in text and not path.endswith((".mjs", ".cjs")):
         return
-    root = _root(path, text)
+    root = sound_tree(text, splitext(path)[1].lower())
     if root is None:
         return
     is_module = path.endswith((".mjs", ".mts")) or any(
         node.type in {"import_statement", "export_statement"} for node in root.children
     )
-    needs_require = (
-        path.endswith(".mjs") and "createRequire" not in text and "typeof require" not in text
-    )
-    for node in _nodes(root):
+    is_made = "createRequire" in text or "typeof require" in text
+    for node in walk_in_order(root):
         line, kind = node.start_point.row + 1, node.type
+        is_require = kind == "call_expression" and node_text(node.children[0]) == "require"
         if kind == "await_expression" and _is_in_plain_function(node):
             yield "`await` in a function that is not `async`", line
         elif kind == "return_statement" and is_module and _function_of(node) is None:
             yield "`return` outside of a function", line
-        elif (
-            kind == "call_expression" and needs_require and node_text(node.children[0]) == "require"
-        ):
+        elif is_require and path.endswith(".mjs") and not is_made:
             yield "`require` in an ES module", line
         elif kind in {"import_statement", "export_statement"} and path.endswith(".cjs"):
             yield f"`{kind.partition('_')[0]}` in a CommonJS module", line
@@ -228,26 +206,21 @@ def _function_of(node: Node) -> Node | None:
 
 def _is_in_plain_function(node: Node) -> bool:
     function = _function_of(node)
-    is_judged = (
-        function is not None and "field" not in function.type and "static" not in function.type
-    )
-    return (
-        is_judged
-        and function is not None
-        and all(child.type != "async" for child in function.children)
-    )
+    if function is None or "field" in function.type or "static" in function.type:
+        return False
+    return all(child.type != "async" for child in function.children)
 
 
 _GO_WELL_KNOWN = ("fmt", "strings", "strconv", "os")
 
 
 def _in_go(path: str, text: str) -> Iterator[Fault]:
-    root = _root(path, text)
+    root = sound_tree(text, splitext(path)[1].lower())
     if root is None:
         return
     imports: dict[str, Node] = {}
     leaves: list[Node] = []
-    for node in _nodes(root):
+    for node in walk_in_order(root):
         is_name = node.type in {"identifier", "package_identifier"}
         if node.type == "import_spec":
             imports[_import_name(node)] = node
@@ -291,7 +264,7 @@ def _is_package(leaf: Node) -> bool:
 
 def _unused(function: Node) -> Iterator[Fault]:
     """Yield the unused variables of a function."""
-    leaves = [node for node in _nodes(function) if node.type == "identifier"]
+    leaves = [node for node in walk_in_order(function) if node.type == "identifier"]
     counts = Counter(map(node_text, leaves))
     for leaf in leaves:
         name = node_text(leaf)

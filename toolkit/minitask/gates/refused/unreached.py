@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.lines import indent_of
 from minitask.gates.result import FileChange, LintError, printable, quoted
-from minitask.gates.source.grammars import GRAMMARS, SCRIPTS, parsed
+from minitask.gates.source.grammars import SCRIPTS, sound_tree
 from minitask.patterns import lazy_pattern
-from minitask.spec.bash import node_text
+from minitask.spec.bash import node_text, walk
 from minitask.spec.model import Spec
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def find_unreached(proposal: FileChange) -> Iterator[LintError]:
 
 
 def _pairs(text: str, ending: str) -> Iterator[Pair]:
-    root = parsed(text, GRAMMARS[ending]) if ending in GRAMMARS and text else None
-    if root is not None and not root.has_error:
+    root = sound_tree(text, ending)
+    if root is not None:
         yield from _in_tree(root, ending)
     elif ending in _LEAVES:
         yield from _in_lines(text, ending)
@@ -60,10 +60,7 @@ _LEAVING = re.compile(r"(?:return|throw|break|continue)_(?:statement|expression)
 
 
 def _in_tree(root: Node, ending: str) -> Iterator[Pair]:
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        waiting += node.children
+    for node in walk(root):
         if not _BLOCKS.fullmatch(node.type):
             continue
         code = [child for child in node.children if not child.type.endswith("comment")]
@@ -143,8 +140,8 @@ def find_unused_inner(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     is_meant = _IS_MEANT.search(f"{spec.title}\n{spec.task}") is not None
     if not base or ending not in SCRIPTS or "function" not in text or is_meant:
         return
-    root = parsed(text, GRAMMARS[ending])
-    for name, outer, line in _inner(root) if root is not None and not root.has_error else ():
+    root = sound_tree(text, ending)
+    for name, outer, line in _inner(root) if root is not None else ():
         is_new = name not in base and outer in base
         if is_new and len(re.findall(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text)) == 1:
             message = f"{printable(name)} is inside {printable(outer)}, which does not use it"

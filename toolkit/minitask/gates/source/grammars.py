@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from minitask.gates.result import SyntaxFlaw, quoted
 from minitask.patterns import lazy_pattern
+from minitask.spec.bash import walk
 from minitask.spec.model import Command
 from minitask.words import word_set
 
@@ -121,12 +122,9 @@ def _other_flaw(root: Node, text: str, grammar: Grammar) -> SyntaxFlaw | None:
         kinds = {child.type for child in root.children}
         if "package_clause" not in kinds and kinds - {"comment"}:
             return SyntaxFlaw(1, "it does not say its package")
-    waiting = [root] if _QUOTES.search(text) else []
-    while waiting:
-        node = waiting.pop()
+    for node in walk(root) if _QUOTES.search(text) else ():
         if node.type.endswith("identifier") and _QUOTES.search((node.text or b"").decode()):
             return SyntaxFlaw(node.start_point.row + 1, "a typographic quote is no quote of code")
-        waiting += node.children
     return None
 
 
@@ -139,6 +137,12 @@ def parsed(text: str, grammar: Grammar) -> Node | None:
     except UnicodeEncodeError:
         return None
     return _tree(source, _language(grammar.module, grammar.function))
+
+
+def sound_tree(text: str, suffix: str) -> Node | None:
+    """Return the syntax tree of a text without errors; None for another one, and without a grammar."""
+    root = parsed(text, GRAMMARS[suffix]) if suffix in GRAMMARS else None
+    return None if root is None or root.has_error else root
 
 
 @cache

@@ -210,7 +210,7 @@ def _grammar_part(node: Node, above: str) -> NamedPart | None:
     text = node_text(name)
     if node.type == "method_declaration":
         receiver = node.child_by_field_name("receiver")
-        text = (_receiver(receiver) + SEPARATOR if receiver else "") + text
+        text = (receiver_of(node) + SEPARATOR if receiver else "") + text
     return _part(above + text, "code", node) if text else None
 
 
@@ -244,8 +244,10 @@ def _part(name: str, kind: str, node: Node) -> NamedPart:
     return NamedPart(name, kind, node.start_point.row + 1, node.end_point.row + 1)
 
 
-def _receiver(node: Node) -> str:
-    return node_text(node).strip("()").rpartition(" ")[2].strip("*").partition("[")[0]
+def receiver_of(method: Node) -> str:
+    """Return the type of a Go method's receiver."""
+    receiver = node_text(method.child_by_field_name("receiver"))
+    return receiver.strip("()").rpartition(" ")[2].strip("*").partition("[")[0]
 
 
 def _owner(node: Node) -> str:
@@ -270,16 +272,13 @@ _CLOSES = lazy_pattern(r"[})\]]|(?:end|fi|done|esac)\b")
 
 def _end(lines: Sequence[str], start: int, limit: int) -> int:
     """Return the last line of a definition: its closing line, or the one before a line indented no deeper."""
-    depth = _indent(lines[start - 1])
+    first = lines[start - 1]
+    depth = len(first) - len(first.lstrip())
     for number in range(start + 1, limit + 1):
-        line = lines[number - 1]
-        if line.strip() and _indent(line) <= depth and not line.strip().startswith("{"):
-            return number if _CLOSES.match(line.strip()) else number - 1
+        line, text = lines[number - 1], lines[number - 1].lstrip()
+        if text and len(line) - len(text) <= depth and not text.startswith("{"):
+            return number if _CLOSES.match(text) else number - 1
     return limit
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
 
 
 def _defined(line: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from minitask.gates.source.grammars import GRAMMARS, SCRIPTS, parsed
+from minitask.gates.source.grammars import GRAMMARS, SCRIPTS, sound_tree
 from minitask.gates.validation.python_mutants import Splice, what
 from minitask.gates.validation.test_files import is_test_path
 from minitask.patterns import lazy_pattern
@@ -142,7 +142,7 @@ def _still_parses(path: str, text: str, before: str) -> bool:
 
     suffix = PurePosixPath(path).suffix.lower()
     if suffix in GRAMMARS:
-        return parses(text, suffix) or not parses(before, suffix)
+        return sound_tree(text, suffix) is not None or sound_tree(before, suffix) is None
     return find_syntax_fault(FileChange(path, text, None)) is None
 
 
@@ -158,11 +158,9 @@ _FUNCTIONS = ("function", "method_definition", "arrow_function")
 
 def find_grammar_splices(text: str, lines: frozenset[int], suffix: str) -> Iterator[Splice]:
     """Yield the faults for the given lines; none if the text does not parse."""
-    root = parsed(text, GRAMMARS[suffix])
-    if root is None or root.has_error:
-        return
+    root = sound_tree(text, suffix)
     is_script = suffix in SCRIPTS
-    pending = [root]
+    pending = [root] if root is not None else []
     while pending:
         node = pending.pop()
         if node.type.startswith(_UNREAD):
@@ -171,12 +169,6 @@ def find_grammar_splices(text: str, lines: frozenset[int], suffix: str) -> Itera
         if node.start_point.row + 1 in lines:
             yield from _of_any(node)
             yield from _of_script(node) if is_script else ()
-
-
-def parses(text: str, suffix: str) -> bool:
-    """Return True if the text parses without errors."""
-    root = parsed(text, GRAMMARS[suffix])
-    return root is not None and not root.has_error
 
 
 def _of_any(node: Node) -> Iterator[Splice]:

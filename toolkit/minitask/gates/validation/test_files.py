@@ -15,7 +15,7 @@ from msgspec import Struct
 from minitask.gates.source.grammars import GRAMMARS, SCRIPTS, parsed
 from minitask.gates.source.python_source import python_tree
 from minitask.patterns import lazy_pattern
-from minitask.spec.bash import node_text
+from minitask.spec.bash import node_text, walk_in_order
 from minitask.words import word_set
 
 if TYPE_CHECKING:
@@ -217,13 +217,7 @@ def _found(suffix: str, text: str) -> Iterator[_Found]:
     if root is None:
         return
     read = _script_test if suffix in SCRIPTS else _go_test if suffix == ".go" else _rust_test
-    pending = [root]
-    while pending:
-        node = pending.pop()
-        grammar_test = read(node)
-        if grammar_test is not None:
-            yield grammar_test
-        pending.extend(reversed(node.children))
+    yield from filter(None, map(read, walk_in_order(root)))
 
 
 def _script_test(node: Node) -> _Found | None:
