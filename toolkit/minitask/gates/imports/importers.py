@@ -14,7 +14,12 @@ from msgspec import Struct
 
 from minitask.edits.script_model import Change, Reader
 from minitask.gates.imports.exports import exported_names, named_imports
-from minitask.gates.imports.imports import find_missing_javascript, is_excused_line, is_in_spec
+from minitask.gates.imports.imports import (
+    find_missing_javascript,
+    is_excused_line,
+    is_in_spec,
+    without_script_ending,
+)
 from minitask.gates.imports.python_imports import find_gone_python, find_missing_python
 from minitask.gates.imports.unresolved import UnresolvedImport, is_sample
 from minitask.gates.result import FilesAfter, LintError, holds, join, printable
@@ -84,11 +89,7 @@ def _is_named(path: str, spec: Spec, candidate: FilesAfter) -> bool:
     """Return True if a spec of the project names the file and this spec does not change it."""
     if any(ref.path == path for ref in spec.writes()):
         return False
-    folder = dirname(spec.path)
-    return any(
-        md_path == spec.path or dirname(md_path) == folder
-        for md_path in candidate.holding(path, (".md",))
-    )
+    return dirname(spec.path) in map(dirname, candidate.holding(path, (".md",)))
 
 
 def _of_python(
@@ -116,7 +117,7 @@ def _of_javascript(
     if not _is_alone(loss, candidate):
         return
     for imported in named_imports(path, text):
-        at = _stem(join(dirname(path), imported.source))
+        at = without_script_ending(normpath(join(dirname(path), imported.source)))
         if at in {loss.target, splitext(loss.path)[0]} and loss.has(imported.name):
             written = f"from {imported.source} import {imported.name}"
             message = f"{loss.path} has no {imported.name}"
@@ -129,11 +130,6 @@ def _is_alone(loss: LostNames, candidate: FilesAfter) -> bool:
     files = [name for name in candidate.names(dirname(loss.path)) if splitext(name)[0] == stem]
     beside = [loss.target + ending for ending in GRAMMARS if loss.target + ending != loss.path]
     return files == [basename(loss.path)] and not any(holds(candidate, path) for path in beside)
-
-
-def _stem(path: str) -> str:
-    stem, ending = splitext(normpath(path))
-    return stem if ending in SCRIPTS else stem + ending
 
 
 def _fault(path: str, missing: UnresolvedImport, loss: LostNames) -> LintError:

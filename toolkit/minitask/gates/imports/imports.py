@@ -86,10 +86,7 @@ def _language(path: str) -> tuple[Find, Want] | None:
     ending = splitext(path)[1].lower()
     if ending == ".py":
         return find_missing_python, python_wants
-    grammar = GRAMMARS.get(ending)
-    if grammar is not None and grammar.name in {"JavaScript", "TypeScript"}:
-        return find_missing_javascript, javascript_wants
-    return None
+    return (find_missing_javascript, javascript_wants) if ending in SCRIPTS else None
 
 
 def is_excused_line(text: str, line: int) -> bool:
@@ -112,24 +109,23 @@ def _around(
 ) -> RequestedModule:
     """Return what the other files of the change and of the spec import in the base."""
     paths = {*(change.path for change in changes), *(ref.path for ref in spec.files)}
-    all_imports = []
-    for path in sorted(paths - {proposal.path}):
+    modules: set[str] = set()
+    names: set[tuple[str, str]] = set()
+    for path in paths - {proposal.path}:
         language = _language(path)
         text = read(path) if language is not None else None
         if language is not None and text is not None:
-            all_imports.append(language[1](path, text))
-    return RequestedModule(
-        frozenset().union(*(file_imports.modules for file_imports in all_imports)),
-        frozenset().union(*(file_imports.names for file_imports in all_imports)),
-    )
+            file_imports = language[1](path, text)
+            modules |= file_imports.modules
+            names |= file_imports.names
+    return RequestedModule(frozenset(modules), frozenset(names))
 
 
 def _is_touched(missing: UnresolvedImport, changes: Sequence[Change]) -> bool:
     """Return True if the change edits, creates or deletes the imported module."""
+    paths = (change.path for change in changes)
     starts = (missing.target + ".", missing.target + "/")
-    return any(
-        change.path == missing.target or change.path.startswith(starts) for change in changes
-    )
+    return any(path == missing.target or path.startswith(starts) for path in paths)
 
 
 def is_in_spec(missing: UnresolvedImport, spec: Spec) -> bool:
@@ -192,17 +188,21 @@ def find_missing_javascript(
         target = _target(path, specifier.text)
         if specifier.guarded or target is None or _TOLD.search(specifier.text):
             continue
-        if _resolves(target, candidate) or may_be_made(_stem(target), candidate):
+        if _resolves(target, candidate) or may_be_made(without_script_ending(target), candidate):
             continue
         near = _near(path, target, candidate)
         message = f"there is no {target}" + (f'; did you mean "{near}"?' if near else "")
-        yield UnresolvedImport(specifier.line, f"import '{specifier.text}'", message, _stem(target))
+        yield UnresolvedImport(
+            specifier.line, f"import '{specifier.text}'", message, without_script_ending(target)
+        )
 
 
 def javascript_wants(path: str, text: str) -> RequestedModule:
     """Return all relative imports of a file."""
     targets = (_target(path, specifier.text) for specifier in _specifiers(path, text))
-    return RequestedModule(frozenset(_stem(target) for target in targets if target is not None))
+    return RequestedModule(
+        frozenset(without_script_ending(target) for target in targets if target is not None)
+    )
 
 
 def find_packages(path: str, text: str) -> Iterator[tuple[int, str]]:
@@ -273,8 +273,8 @@ def _target(path: str, specifier: str) -> str | None:
     return "" if target == "." else target
 
 
-def _stem(target: str) -> str:
-    """Return the path without a script's ending."""
+def without_script_ending(target: str) -> str:
+    """Return the path; without its ending if that is a script's."""
     stem, ending = splitext(target)
     return stem if ending in SCRIPTS else target
 
@@ -282,12 +282,11 @@ def _stem(target: str) -> str:
 def _resolves(target: str, candidate: FilesAfter) -> bool:
     """Return True if a bundler could resolve the path, or if that is unknown."""
     kind = find_kind(candidate, target)
-    if kind is EntryKind.FOLDER:
-        names = candidate.names(target)
-        if not names or any(n == "package.json" or n.startswith("index.") for n in names):
-            return True
-        return _has_file(target, candidate)
-    return kind is not None or _has_file(target, candidate)
+    names = candidate.names(target) if kind is EntryKind.FOLDER else ()
+    if kind is not None and not names:
+        return True
+    is_package = any(name == "package.json" or name.startswith("index.") for name in names)
+    return is_package or _has_file(target, candidate)
 
 
 def _has_file(target: str, candidate: FilesAfter) -> bool:
@@ -295,9 +294,7 @@ def _has_file(target: str, candidate: FilesAfter) -> bool:
     if find_kind(candidate, folder) is EntryKind.UNKNOWN:
         return True
     stem, ending = splitext(basename(target))
-    starts = [basename(target) + "."]
-    if ending in SCRIPTS or ending in _STYLES:
-        starts.append(stem + ".")
+    starts = {basename(target) + ".", *([stem + "."] if ending in SCRIPTS | _STYLES else [])}
     return any(
         name.startswith(start) and not _BESIDE.match(name[len(start) :])
         for name in candidate.names(folder)

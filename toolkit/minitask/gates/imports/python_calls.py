@@ -15,7 +15,7 @@ from msgspec import Struct
 from minitask.edits.script_model import Change, Reader
 from minitask.gates.imports.python_imports import module_files
 from minitask.gates.result import FilesAfter, LintError, printable
-from minitask.gates.source.python_source import parsed_python
+from minitask.gates.source.python_source import Function, parsed_python
 
 _REMEDY = "call it with what it takes, or leave its parameters as they are"
 
@@ -47,11 +47,7 @@ def find_misfit_calls(
     changes: Sequence[Change], *, read: Reader, candidate: FilesAfter
 ) -> Iterator[LintError]:
     """Yield the calls that a change adds, or that it leaves in other files, and that raise a `TypeError`."""
-    texts = {
-        change.path: change.content
-        for change in changes
-        if change.path.endswith(".py") and change.content
-    }
+    texts = {c.path: c.content for c in changes if c.path.endswith(".py") and c.content}
 
     def now(path: str) -> str | None:
         return texts[path] if path in texts else candidate.read(path)
@@ -61,11 +57,8 @@ def find_misfit_calls(
         touched.update(_callers(path, read(path), now, candidate))
     for path in sorted(touched):
         misfits = list(_misfits(path, now(path) or "", candidate, now))
-        had = (
-            {call for _, call, _ in _misfits(path, read(path) or "", candidate, read)}
-            if misfits
-            else set()
-        )
+        old = _misfits(path, read(path) or "", candidate, read) if misfits else ()
+        had = {call for _, call, _ in old}
         for line, call, definition in misfits:
             if call not in had:
                 message = f"`{printable(call)[:60]}` does not fit `{printable(definition)[:80]}`"
@@ -90,18 +83,13 @@ def _misfits(path: str, text: str, candidate: FilesAfter, read: Reader) -> Itera
             callable_as |= _imported(path, statement, candidate, read)
     bound = _bindings(tree)
     for node in ast.walk(tree):
-        called = (
-            node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
-        )
-        if not isinstance(node, ast.Call) or called not in callable_as or bound[called] != 1:
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue
+        called = callable_as.get(node.func.id) if bound[node.func.id] == 1 else None
         has_stars = any(isinstance(argument, ast.Starred) for argument in node.args)
-        if (
-            not has_stars
-            and all(keyword.arg for keyword in node.keywords)
-            and not callable_as[called].takes(node)
-        ):
-            yield node.lineno, ast.unparse(node), callable_as[called].shown
+        is_plain = not has_stars and all(keyword.arg for keyword in node.keywords)
+        if called is not None and is_plain and not called.takes(node):
+            yield node.lineno, ast.unparse(node), called.shown
 
 
 def _imported(
@@ -121,32 +109,24 @@ def signatures(text: str) -> Mapping[str, Parameters]:
     if tree is None:
         return {}
     bound = _bindings(tree)
-    functions = (
-        node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    )
-    return {
-        node.name: _signature(node)
-        for node in functions
-        if not node.decorator_list and bound[node.name] == 1
-    }
+    functions = (node for node in tree.body if isinstance(node, Function))
+    plain = (node for node in functions if not node.decorator_list and bound[node.name] == 1)
+    return {node.name: _signature(node) for node in plain}
 
 
-def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Parameters:
+def _signature(node: Function) -> Parameters:
     spec = node.args
     by_position = [*spec.posonlyargs, *spec.args]
     needed = {arg.arg for arg in by_position[: len(by_position) - len(spec.defaults)]}
-    needed |= {
-        arg.arg
-        for arg, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True)
-        if default is None
-    }
+    by_keyword = zip(spec.kwonlyargs, spec.kw_defaults, strict=True)
+    needed |= {arg.arg for arg, default in by_keyword if default is None}
     names = frozenset(arg.arg for arg in (*spec.args, *spec.kwonlyargs))
     return Parameters(
-        f"def {node.name}({ast.unparse(spec)})",
-        tuple(arg.arg for arg in by_position),
-        spec.vararg is not None,
-        None if spec.kwarg is not None else names,
-        frozenset(needed),
+        shown=f"def {node.name}({ast.unparse(spec)})",
+        positions=tuple(arg.arg for arg in by_position),
+        is_open=spec.vararg is not None,
+        keywords=None if spec.kwarg is not None else names,
+        needed=frozenset(needed),
     )
 
 
@@ -154,7 +134,7 @@ def _bindings(tree: ast.Module) -> Counter[str]:
     """Return how often a file binds each name, in whatever scope."""
     names: Counter[str] = Counter()
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        if isinstance(node, Function | ast.ClassDef):
             names[node.name] += 1
         elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             names[node.id] += 1

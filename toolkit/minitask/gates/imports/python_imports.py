@@ -94,9 +94,8 @@ def module_files(path: str, module: str, level: int, candidate: FilesAfter) -> I
     """Yield the files of the repository that a module, as an import of a file writes it, can mean."""
     for folder in _folders(path, Imported(0, level, module, None, guarded=False)):
         stem = join(folder, module.replace(".", "/"))
-        yield from (
-            file for file in (f"{stem}.py", f"{stem}/__init__.py") if holds(candidate, file)
-        )
+        files = (f"{stem}.py", f"{stem}/__init__.py")
+        yield from (file for file in files if holds(candidate, file))
 
 
 def _folders(path: str, imported: Imported) -> Sequence[str]:
@@ -104,7 +103,12 @@ def _folders(path: str, imported: Imported) -> Sequence[str]:
     folders = tuple(above(path))
     if imported.level:
         return folders[imported.level - 1 : imported.level]
-    return tuple(join(folder, root) for folder in folders for root in _ROOTS)
+    return _roots(path)
+
+
+def _roots(path: str) -> Sequence[str]:
+    """Return the folders in which a search for modules may start."""
+    return tuple(join(folder, root) for folder in above(path) for root in _ROOTS)
 
 
 def _relative(path: str, imported: Imported, candidate: FilesAfter) -> UnresolvedImport | None:
@@ -162,9 +166,8 @@ def _search(folder: str, module: str, candidate: FilesAfter) -> Search:
 
 def _forms(names: Mapping[str, EntryKind], part: str) -> frozenset[str]:
     """Return the names in a folder that may be the module: folder, source, compiled form, or what generates it."""
-    if part in names and names[part] is not EntryKind.FILE:
-        return frozenset({part, *_files(names, part)})
-    return frozenset(_files(names, part))
+    is_folder = part in names and names[part] is not EntryKind.FILE
+    return frozenset([*_files(names, part), *([part] if is_folder else [])])
 
 
 def _files(names: Mapping[str, EntryKind], part: str) -> Iterator[str]:
@@ -179,7 +182,7 @@ def _has_tricks(path: str, candidate: FilesAfter) -> bool:
 
 def _lacks(module: str, name: str | None, candidate: FilesAfter) -> bool:
     """Return True if an existing module certainly lacks the name."""
-    if name in {None, "*"} or not name or not name.isascii():
+    if not name or name == "*" or not name.isascii():
         return False
     if name.startswith("__") and name.endswith("__"):
         return False
@@ -228,9 +231,7 @@ def _is_imported(path: str, top: str, root: str, candidate: FilesAfter) -> bool:
                 continue
             search = _search(root, imported.module, candidate)
             is_module = search.find is Find.FOUND and holds(candidate, search.at + ".py")
-            if is_module and root in {
-                join(folder, base) for folder in above(other) for base in _ROOTS
-            }:
+            if is_module and root in _roots(other):
                 return True
     return False
 
@@ -247,11 +248,10 @@ def find_gone_python(
         roots = _folders(path, imported)
         if imported.guarded or imported.level or target not in {join(root, top) for root in roots}:
             continue
-        if any(_forms(candidate.names(root), top) for root in roots):
+        is_there = any(_forms(candidate.names(root), top) for root in roots)
+        if is_there or top in sys.stdlib_module_names:
             continue
-        if top not in sys.stdlib_module_names and not is_required(
-            path, top, candidate, loosely=True
-        ):
+        if not is_required(path, top, candidate, loosely=True):
             message = f"there is no {target}.py"
             yield UnresolvedImport(imported.line, str(imported), message, target)
 
@@ -284,17 +284,14 @@ def _no_name(
     path: str, imported: Imported, search: Search, candidate: FilesAfter
 ) -> UnresolvedImport | None:
     name = imported.name or ""
-    folder = find_kind(candidate, search.at) is EntryKind.FOLDER
-    if folder and (
-        _is_filled(search.at, candidate) or may_be_made(join(search.at, name), candidate)
-    ):
-        return None
-    text = _text_of(search.at, candidate) or ""
-    names = set(bound_names(text) or ()) | (
-        _modules(candidate.names(search.at)) if folder else set()
-    )
+    names = set(bound_names(_text_of(search.at, candidate) or "") or ())
+    where = search.at + ".py"
+    if find_kind(candidate, search.at) is EntryKind.FOLDER:
+        if _is_filled(search.at, candidate) or may_be_made(join(search.at, name), candidate):
+            return None
+        names |= _modules(candidate.names(search.at))
+        where = search.at or "the root"
     near = "" if imported.module else _elsewhere(path, imported, candidate)
-    where = (search.at or "the root") if folder else search.at + ".py"
     message = f"{where} has no {name}" + _asked(near or did_you_mean(name, names))
     return UnresolvedImport(imported.line, str(imported), message, search.at, name)
 

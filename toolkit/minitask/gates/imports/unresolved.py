@@ -161,20 +161,17 @@ _LISTS = lazy_pattern(
 def is_required(path: str, top: str, candidate: FilesAfter, *, loosely: bool) -> bool:
     """Return True if a dependency may have the name of the package `top`; `loosely` matches it anywhere."""
     name = re.escape(top).replace("_", "[-_.]")
-    project_name = re.compile(
-        rf"""^[ \t]*name\s*=\s*["']?{name}["']?\s*,?\s*$""", re.IGNORECASE | re.MULTILINE
-    )
-    texts = tuple(_dependencies(path, candidate))
-    if any(project_name.search(text) for file, text in texts if not file.endswith(".lock")):
+    own = re.compile(rf"""(?im)^[ \t]*name\s*=\s*["']?{name}["']?\s*,?\s*$""")
+    files = tuple(_dependencies(path, candidate))
+    if any(own.search(text) for file, text in files if not file.endswith(".lock")):
         return False
-    requirement = re.compile(
-        name
-        if loosely
-        else rf"""(?:^|["'])[\s-]*(?:python-|py)?{name}(?:-python|-py)?(?=["'\[<>=!~;@\s]|$)"""
-        rf"""(?!["']?\s*=\s*["'\[{{]?{name})""",
-        re.IGNORECASE | re.MULTILINE,
+    texts = (text if loosely else _LISTS.sub("", text) for _, text in files)
+    strictly = (
+        rf"""(?:^|["'])[\s-]*(?:python-|py)?{name}(?:-python|-py)?(?=["'\[<>=!~;@\s]|$)"""
+        rf"""(?!["']?\s*=\s*["'\[{{]?{name})"""
     )
-    return any(requirement.search(text if loosely else _LISTS.sub("", text)) for _, text in texts)
+    requirement = re.compile(f"(?im){name if loosely else strictly}")
+    return any(map(requirement.search, texts))
 
 
 def _dependencies(path: str, candidate: FilesAfter) -> Iterator[tuple[str, str]]:
