@@ -75,7 +75,9 @@ def find_merge_faults(
     faults = [fault for proposal in proposals for fault in unresolved(proposal)]
     for proposal in proposals:
         syntax = _syntax_fault(proposal)
-        faults += [syntax] if syntax is not None else _dead_ends(proposal, spec, frozenset)
+        is_same = proposal.content == proposal.base
+        dead_ends = () if is_same else _dead_ends(proposal, spec, frozenset)
+        faults += [syntax] if syntax is not None else dead_ends
         faults += _defined_twice(proposal)
     faults += _broken_imports(changes, faults, read=read, spec=spec, candidate=candidate)
     return [*faults, *_misfit_calls(changes, read, candidate)]
@@ -141,24 +143,28 @@ def _only_from_others(
     explanation: str,
 ) -> Iterator[LintError]:
     """Yield the faults checked only for models and agents: lost text and unfinished work."""
-    reported = {(fault.path, fault.line) for fault in faults}
     for proposal in proposals:
-        for fault in _unfinished(proposal, spec, base_lines):
-            if (fault.path, fault.line) not in reported:
-                yield fault
+        if proposal.content == proposal.base:
+            continue
+        others = tuple(file for file in proposals if file is not proposal)
+        yield from _unreported(_unfinished(proposal, spec, base_lines), faults)
         yield from _dead_ends(proposal, spec, base_lines)
-        yield from _lost_names(proposal, proposals)
-        shrunk = _shrinkage(proposal, proposals, spec)
+        yield from _lost_names(proposal, others)
+        shrunk = _shrinkage(proposal, others, spec)
         if shrunk is not None:
             yield shrunk
-        elif proposal.content != proposal.base:
-            yield from _rewritten(proposal, proposals, spec, explanation)
+        else:
+            yield from _rewritten(proposal, others, spec, explanation)
+
+
+def _unreported(more: Iterable[LintError], faults: Sequence[LintError]) -> Iterator[LintError]:
+    """Yield those of `more` on whose lines there is no fault yet."""
+    reported = {(fault.path, fault.line) for fault in faults}
+    return (fault for fault in more if (fault.path, fault.line) not in reported)
 
 
 def _dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Iterator[LintError]:
     suffix = suffix_of(proposal.path)
-    if proposal.content == proposal.base:
-        return
     if suffix not in _NEVER_REFUSED:
         from minitask.gates.refused.refused_code import find_refused
 
@@ -175,12 +181,12 @@ def _dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Itera
         yield from find_declared_twice(proposal)
 
 
-def _lost_names(proposal: FileChange, proposals: Sequence[FileChange]) -> Iterable[LintError]:
-    if suffix_of(proposal.path) not in GRAMMARS or proposal.content == proposal.base:
+def _lost_names(proposal: FileChange, others: Sequence[FileChange]) -> Iterable[LintError]:
+    if suffix_of(proposal.path) not in GRAMMARS:
         return ()
     from minitask.gates.refused.lost_names import find_lost_names
 
-    return find_lost_names(proposal, [file for file in proposals if file is not proposal])
+    return find_lost_names(proposal, others)
 
 
 def _left_behind(
@@ -195,16 +201,15 @@ def _left_behind(
 
 
 def _rewritten(
-    proposal: FileChange, proposals: Sequence[FileChange], spec: Spec, explanation: str
+    proposal: FileChange, others: Sequence[FileChange], spec: Spec, explanation: str
 ) -> Iterable[LintError]:
     from minitask.gates.changes.rewrites import find_rewrite_faults
 
-    others = tuple(file for file in proposals if file is not proposal)
     return find_rewrite_faults(proposal, spec=spec, others=others, explanation=explanation)
 
 
 def _unfinished(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Iterable[LintError]:
-    if proposal.content == proposal.base or not may_be_unfinished(proposal.content):
+    if not may_be_unfinished(proposal.content):
         return ()
     from minitask.gates.changes.unfinished import find_unfinished
 
@@ -212,8 +217,6 @@ def _unfinished(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Iter
 
 
 def _damage(proposal: FileChange, spec: Spec) -> Iterable[LintError]:
-    if proposal.content == proposal.base:
-        return ()
     if not may_be_damaged(proposal.content) and "\0" not in (proposal.base or ""):
         return ()
     from minitask.gates.changes.damage import find_damage
@@ -267,20 +270,15 @@ def _broken_imports(
         return
     from minitask.gates.imports.importers import find_broken_imports
 
-    reported = {(fault.path, fault.line) for fault in faults}
-    for fault in find_broken_imports(changes, read=read, spec=spec, candidate=candidate):
-        if (fault.path, fault.line) not in reported:
-            yield fault
+    broken = find_broken_imports(changes, read=read, spec=spec, candidate=candidate)
+    yield from _unreported(broken, faults)
 
 
-def _shrinkage(
-    proposal: FileChange, proposals: Sequence[FileChange], spec: Spec
-) -> LintError | None:
-    if not proposal.base or proposal.content == proposal.base:
+def _shrinkage(proposal: FileChange, others: Sequence[FileChange], spec: Spec) -> LintError | None:
+    if not proposal.base:
         return None
     from minitask.gates.changes.shrinkage import find_shrinkage
 
-    others = tuple(file for file in proposals if file is not proposal)
     return find_shrinkage(proposal, spec=spec, others=others)
 
 
@@ -290,9 +288,7 @@ def _base_lines(changes: Sequence[Change], read: Reader, spec: Spec) -> BaseLine
 
     def known() -> frozenset[str]:
         if not lines:
-            paths = dict.fromkeys(
-                [*(change.path for change in changes), *(ref.path for ref in spec.files)]
-            )
+            paths = {*(change.path for change in changes), *(ref.path for ref in spec.files)}
             texts = filter(None, map(read, paths))
             lines.append(frozenset(line.strip() for text in texts for line in text.split("\n")))
         return lines[0]

@@ -20,6 +20,7 @@ from minitask.edits.reply.reply_context import ReplyContext
 from minitask.edits.reply.samples import check_unplaced
 from minitask.edits.script_model import Change, EditScript, SearchReplace
 from minitask.errors import EditError
+from minitask.gates.result import filled_lines
 from minitask.ledger.record import Grade
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
@@ -176,11 +177,9 @@ def parse_review(text: str, criteria: int, request: ReplyContext) -> Review:
     review = Review(findings, edits)
     if review.passed:
         return review
-    edit_text = without_fences(text, verdict_fences)
+    promised = any(finding.verdict == FIX for finding in findings)
     try:
-        parsed = _edits(
-            edit_text, request, promised=any(finding.verdict == FIX for finding in findings)
-        )
+        parsed = _edits(without_fences(text, verdict_fences), request, promised=promised)
     except EditError as error:
         return replace(review, problem=str(error))
     return replace(review, edits=parsed)
@@ -224,22 +223,20 @@ def follows_edits(before: str, after: str, script: EditScript, *, path: str) -> 
     Added lines must be exactly those of the edits, and each removed line similar to one that the edits remove.
     """
     edits = [edit for edit in script.edits if isinstance(edit, SearchReplace) and edit.path == path]
-    added = [line for edit in edits for line in _words(edit.replace)]
-    gone = [line for edit in edits for line in _words(edit.search)]
-    old, new = Counter(_words(before)), Counter(_words(after))
+    added = [line for edit in edits for line in _lines(edit.replace)]
+    gone = [line for edit in edits for line in _lines(edit.search)]
+    old, new = Counter(_lines(before)), Counter(_lines(after))
     put_in, taken_out = (new - old), (old - new)
-    return (
-        all(line in added for line in put_in)
-        and all(line in new for line in added)
-        and all(
-            any(SequenceMatcher(None, line, other).ratio() >= ALIKE for other in gone)
-            for line in taken_out
-        )
+    if not put_in.keys() <= set(added) <= new.keys():
+        return False
+    return all(
+        any(SequenceMatcher(None, line, other).ratio() >= ALIKE for other in gone)
+        for line in taken_out
     )
 
 
-def _words(text: str) -> list[str]:
-    return [line.strip() for line in text.split("\n") if line.strip()]
+def _lines(text: str) -> list[str]:
+    return [line for _, line in filled_lines(text)]
 
 
 def _findings(lines: Iterator[str]) -> Iterator[ReviewFinding]:

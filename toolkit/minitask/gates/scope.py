@@ -50,15 +50,18 @@ def check_scope(
     listed = {ref.path: ref.action for ref in spec.writes()}
     tree_changes = tuple(changes)
     if not tree_changes:
-        return GateResult(
-            "scope", passed=False, reason="the change is empty: nothing differs from the base"
-        )
-    for change in tree_changes:
-        reason = _reason(change, listed, spec=spec, protected=protected)
-        reason = reason or _mode_reason(change)
-        if reason:
-            return GateResult("scope", passed=False, reason=reason, refused=True)
-    return GateResult("scope", passed=True)
+        reason = "the change is empty: nothing differs from the base"
+        return GateResult("scope", passed=False, reason=reason)
+    reasons = (
+        _reason(change, listed, spec=spec, protected=protected) or _mode_reason(change)
+        for change in tree_changes
+    )
+    return _refused(next(filter(None, reasons), ""))
+
+
+def _refused(reason: str) -> GateResult:
+    """Return a refusal for the reason, or a pass if there is none."""
+    return GateResult("scope", passed=not reason, reason=reason, refused=bool(reason))
 
 
 def check_paths(
@@ -69,13 +72,10 @@ def check_paths(
     proposed = tuple(changes)
     for change in proposed:
         if change.path not in listed:
-            reason = f"it changes {change.path}, which the spec does not list"
-            return GateResult("scope", passed=False, reason=reason, refused=True)
+            return _refused(f"it changes {change.path}, which the spec does not list")
         if change.path == spec.path or is_protected(change.path, protected):
-            reason = f"it changes {change.path}, which is protected"
-            return GateResult("scope", passed=False, reason=reason, refused=True)
-    clash = find_clash(proposed)
-    return GateResult("scope", passed=not clash, reason=clash, refused=bool(clash))
+            return _refused(f"it changes {change.path}, which is protected")
+    return _refused(find_clash(proposed))
 
 
 def check_names(
@@ -83,8 +83,7 @@ def check_names(
 ) -> GateResult:
     """Check the names of the created files."""
     created = [change.path for change in changes if change.status == "A"]
-    reason = find_bad_name(created, base=base, candidate=candidate) if created else ""
-    return GateResult("scope", passed=not reason, reason=reason, refused=bool(reason))
+    return _refused(find_bad_name(created, base=base, candidate=candidate))
 
 
 def _reason(
@@ -130,9 +129,7 @@ def _bad_name(path: str, base: FilesAfter, candidate: FilesAfter) -> str:
     if hidden:
         return f"it creates {printable(path)}, whose name holds an invisible character ({hidden})"
     twins = find_twin(
-        path,
-        names=candidate.names,
-        is_there=lambda other_path: find_kind(base, other_path) is not None,
+        path, names=candidate.names, is_there=lambda other: find_kind(base, other) is not None
     )
     if twins is None:
         return ""
@@ -161,20 +158,19 @@ class Work(Struct, frozen=True):
 
 def check_complete(spec: Spec, work: Work, *, candidate: FilesAfter) -> GateResult:
     """Check that the candidate does all that the spec lists, or that the explanation excuses an unchanged file."""
-    reason = next(_reasons(spec, work, candidate), "")
+    reason = next(filter(None, _reasons(spec, work, candidate)), "")
     return GateResult("scope", passed=not reason, reason=reason)
 
 
 def _reasons(spec: Spec, work: Work, candidate: FilesAfter) -> Iterator[str]:
+    """Yield why each listed file does not pass; an empty string for each check that it passes."""
     changed = {change.path for change in work.changes}
     for ref in spec.writes():
-        reason = _undone(ref, candidate)
-        if not reason and not work.scripted:
-            reason = _empty(ref, spec, work)
-            is_left = ref.path not in changed or not holds(candidate, ref.path)
-            reason = reason or (_left(ref, candidate, work) if is_left else "")
-        if reason:
-            yield reason
+        yield _undone(ref, candidate)
+        if not work.scripted:
+            yield _empty(ref, spec, work)
+            if ref.path not in changed or not holds(candidate, ref.path):
+                yield _left(ref, candidate, work)
 
 
 def _undone(ref: FileRef, candidate: FilesAfter) -> str:
@@ -193,7 +189,7 @@ def _empty(ref: FileRef, spec: Spec, work: Work) -> str:
     if file_change.content.strip() or may_be_empty(spec, ref.path):
         return ""
     base = work.read(file_change.mode_from or ref.path) or ""
-    if ref.action is FileAction.CREATE and not ref.optional and not file_change.content.strip():
+    if ref.action is FileAction.CREATE and not ref.optional:
         return f"{ref.path}, a file to create, is empty"
     if not base.strip() or _may_be_emptied(ref.path, base, spec, work.changes):
         return ""

@@ -18,6 +18,7 @@ from minitask.gates.requested_removals import says_name
 from minitask.gates.result import BaseLines, FileChange, LintError, printable
 from minitask.gates.source.python_source import (
     BODIES,
+    Function,
     bound_names,
     is_dots,
     parsed_python,
@@ -47,8 +48,6 @@ _WITHOUT_CODE = lazy_pattern(
 )
 Find = Callable[[str], Iterator[tuple[int, str]]]
 _LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def find_dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Iterator[LintError]:
@@ -254,16 +253,16 @@ def _misplaced(text: str) -> Iterator[tuple[int, str]]:
         return
     for node, statements in _bodies(tree):
         for part in statements:
-            if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef) and not part.decorator_list:
+            if isinstance(part, Function) and not part.decorator_list:
                 where = _where(part, node, statements)
                 if where:
                     yield part.lineno, f"{printable(part.name)} {where}"
 
 
-def _where(part: _Function, owner: ast.AST, statements: Sequence[ast.stmt]) -> str:
+def _where(part: Function, owner: ast.AST, statements: Sequence[ast.stmt]) -> str:
     first = next((a.arg for a in (*part.args.posonlyargs, *part.args.args)), "")
     if isinstance(owner, ast.ClassDef):
-        methods = [n for n in statements if isinstance(n, _FUNCTIONS) and not n.decorator_list]
+        methods = [n for n in statements if isinstance(n, Function) and not n.decorator_list]
         others = [n for n in methods if n is not part and n.args.args]
         is_foreign = first not in _OWN and not part.args.vararg and not part.name.startswith("__")
         is_usual = bool(others) and all(n.args.args[0].arg in _OWN for n in others)
@@ -272,12 +271,12 @@ def _where(part: _Function, owner: ast.AST, statements: Sequence[ast.stmt]) -> s
     elif isinstance(owner, ast.Module):
         if first == "self" and not _is_named(part, owner):
             return "takes `self`, and is no method"
-    elif isinstance(owner, _FUNCTIONS) and not _is_named(part, owner):
+    elif isinstance(owner, Function) and not _is_named(part, owner):
         return f"is inside {printable(owner.name)}, which does not use it"
     return ""
 
 
-def _is_named(part: _Function, owner: ast.AST) -> bool:
+def _is_named(part: Function, owner: ast.AST) -> bool:
     """Return True if anything in the owner, but for the function itself, has its name."""
     own = set(ast.walk(part))
     return any(

@@ -20,6 +20,7 @@ from minitask.patterns import lazy_pattern
 from minitask.words import word_set
 
 Imports = ast.Import | ast.ImportFrom
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 _MODULES = (
     r"modules\[[^\]\n]*\]\s*=(?!=)|modules\.(?:setdefault|update|__setitem__)|=\s*sys\.modules\s*$"
@@ -171,7 +172,7 @@ def _bound(tree: ast.Module, text: str) -> Iterator[str]:
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        if isinstance(node, Function | ast.ClassDef):
             yield node.name
             yield from _declared(node) if has_globals else ()
             continue
@@ -217,7 +218,7 @@ def _defined_twice(text: str) -> dict[str, int]:
     for scope in (node for node in nodes if isinstance(node, ast.Module | ast.ClassDef)):
         seen: set[str] = set()
         for node in scope.body:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if isinstance(node, Function | ast.ClassDef):
                 if node.name in seen and not node.decorator_list and node.name != "_":
                     twice[node.name] = node.lineno
                 if not node.decorator_list:
@@ -229,7 +230,6 @@ def _defined_twice(text: str) -> dict[str, int]:
     return twice
 
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
 _ABSTRACT_BASES = frozenset({"ABC", "Protocol", "Interface", "ABCMeta", "NamedTuple", "TypedDict"})
 _EXCUSED = word_set("""
 abstractmethod abstractproperty overload abstractclassmethod abstractstaticmethod

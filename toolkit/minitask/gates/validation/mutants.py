@@ -117,14 +117,10 @@ def _spread(splices: list[tuple[str, Splice]]) -> Iterator[tuple[str, Splice]]:
         by_line.setdefault((pair[0], pair[1].line), []).append(pair)
     lines = [by_line[key] for key in sorted(by_line)]
     for rank in range(max(map(len, lines), default=0)):
-        yield from _evenly([faults[rank] for faults in lines if len(faults) > rank])
-
-
-def _evenly(items: list[tuple[str, Splice]]) -> Iterator[tuple[str, Splice]]:
-    """Yield the items in strides, so that the first ones are far apart."""
-    step = max(1, -(-len(items) // MOST))
-    for offset in range(step):
-        yield from items[offset::step]
+        faults = [line_faults[rank] for line_faults in lines if len(line_faults) > rank]
+        step = max(1, -(-len(faults) // MOST))
+        for offset in range(step):  # in strides, so that the first ones are far apart
+            yield from faults[offset::step]
 
 
 def _mutant(path: str, text: str, splice: Splice) -> Mutant | None:

@@ -36,7 +36,11 @@ def find_denials(
     before: Sequence[CommandRecord], after: Sequence[CommandRecord], commands: Sequence[Command]
 ) -> tuple[str, ...]:
     """Return a message for each passed command that its output contradicts, unless the spec has expectations of it."""
-    unjudged = {(command.line, command.text) for command in commands if not _is_judged(command)}
+    unjudged = {
+        (command.line, command.text)
+        for command in commands
+        if all(stated.kind is ExpectationKind.FAILS_BEFORE for stated in command.expectations)
+    }
     earlier = {(record.line, record.command): record for record in before}
     keys = ((record, (record.line, record.command)) for record in after)
     return tuple(
@@ -44,12 +48,6 @@ def find_denials(
         for record, key in keys
         if key in unjudged and record.exit_code == 0
         for line in _denials(record, earlier.get(key))
-    )
-
-
-def _is_judged(command: Command) -> bool:
-    return any(
-        expectation.kind is not ExpectationKind.FAILS_BEFORE for expectation in command.expectations
     )
 
 
@@ -64,6 +62,7 @@ def _denials(record: CommandRecord, old: CommandRecord | None) -> Iterator[str]:
     if failed := _failed_tests(record):
         yield f"a summary in which {counted(failed, 'test')} failed"
     last = record.output_tail.rstrip().rpartition("\n")[2].strip()
+    texts = _texts(record.command)
     was_red = old is None or not old.passed
     if "Assertion failed" in record.output_tail and "console.assert" in record.command:
         yield "Assertion failed"
@@ -71,10 +70,10 @@ def _denials(record: CommandRecord, old: CommandRecord | None) -> Iterator[str]:
         if (_COMPARES if was_red and not false["label"] else _EQUAL).search(record.command):
             yield last
     elif _FAIL.fullmatch(last) and last.split()[0] in record.command:
-        if was_red or _writes(record.command, last):
+        if was_red or last in texts:
             yield one_line(last, longest=80)
-    elif last in (texts := _texts(record.command)) and not _GOOD.match(last):
-        yield from [one_line(last, longest=80)] if any(map(_GOOD.match, texts)) else []
+    elif last in texts and not _GOOD.match(last) and any(map(_GOOD.match, texts)):
+        yield one_line(last, longest=80)
 
 
 def _failed_tests(record: CommandRecord) -> int:
@@ -85,11 +84,6 @@ def _failed_tests(record: CommandRecord) -> int:
     return counts.failed if counts else 0
 
 
-def _writes(command: str, line: str) -> bool:
-    """Return True if the command itself contains the line as a text to print for one of its outcomes."""
-    return line in _texts(command)
-
-
 def _texts(command: str) -> list[str]:
-    """Return the texts that a command may print."""
+    """Return the texts that a command itself contains, to print for one of its outcomes."""
     return [match["text"].strip().removesuffix("\\n") for match in _WRITES.finditer(command)]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import accumulate
 
 from msgspec import Struct
 
-from minitask.gates.source.python_source import python_tree
+from minitask.gates.source.python_source import Function, python_tree
 
 
 class Splice(Struct, frozen=True, order=True):
@@ -46,7 +47,6 @@ _COMPUTED: dict[type[ast.operator], str] = {
     ast.FloorDiv: "*",
     ast.Mod: "*",
 }
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class _Source:
@@ -54,9 +54,8 @@ class _Source:
 
     def __init__(self, text: str) -> None:
         self.bytes = text.encode("utf-8", "surrogateescape")
-        self._starts = [0]
-        for line in self.bytes.splitlines(keepends=True):
-            self._starts.append(self._starts[-1] + len(line))
+        lines = self.bytes.splitlines(keepends=True)
+        self._starts = list(accumulate(map(len, lines), initial=0))
 
     def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
         """Return a node's start and end in bytes."""
@@ -93,7 +92,7 @@ def find_python_splices(text: str, lines: frozenset[int]) -> Iterator[Splice]:
 def _unread(root: ast.Module) -> Iterator[ast.AST]:
     """Yield docstrings and annotations, which do not affect the running program."""
     for node in ast.walk(root):
-        if isinstance(node, ast.Module | ast.ClassDef | _Function) and ast.get_docstring(node):
+        if isinstance(node, ast.Module | ast.ClassDef | Function) and ast.get_docstring(node):
             yield node.body[0]
             yield from ast.walk(node.body[0])
         annotations = (getattr(node, name, None) for name in ("annotation", "returns"))
@@ -102,7 +101,7 @@ def _unread(root: ast.Module) -> Iterator[ast.AST]:
 
 
 def _of_statement(node: ast.stmt, source: _Source) -> Iterator[Splice]:
-    if isinstance(node, _Function):
+    if isinstance(node, Function):
         body = node.body[1:] if ast.get_docstring(node) else node.body
         if body and not all(isinstance(part, ast.Pass) for part in body):
             start, end = source.span(body[0])[0], source.span(body[-1])[1]

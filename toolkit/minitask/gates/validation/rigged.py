@@ -16,7 +16,7 @@ from posixpath import basename
 from minitask.gates.requested_removals import task_sentences, text_about
 from minitask.gates.result import FileChange, quoted
 from minitask.gates.source.grammars import SCRIPTS
-from minitask.gates.source.python_source import python_rows, python_tree
+from minitask.gates.source.python_source import Function, python_rows, python_tree
 from minitask.gates.validation.recipes import (
     MAKEFILES,
     MASKS,
@@ -137,9 +137,7 @@ def _options(file: FileChange, spec_text: str) -> Iterator[str]:
         _pytest_settings(file.path, file.content),
     )
     before, now = old.get("addopts", ""), new.get("addopts", "")
-    if len(_NARROWS.findall(now)) > len(_NARROWS.findall(before)) or (
-        now != before and _NARROWS.search(now) is not None
-    ):
+    if now != before and _NARROWS.search(now) is not None:
         yield f"addopts = {' '.join(now.split())}"
     for key in _COLLECTED if file.base is not None else ():
         if key in new and new[key] != old.get(key) and key not in spec_text:
@@ -197,10 +195,11 @@ def _script(file: FileChange) -> Iterator[str]:
     had = [line.strip() for line in file.base.split("\n") if line.strip()]
     lost = [row for row in had if row not in plain and row[0] != "#" and not says_only(row)]
     name = basename(file.path)
-    is_code = name.endswith((".sh", ".bash", ".py", ".js", ".mjs", ".cjs")) or "." not in name
-    if is_code and lost and all(map(says_only, plain)):
+    if "." in name and not name.endswith((".sh", ".bash", ".py", ".js", ".mjs", ".cjs")):
+        return
+    if lost and all(map(says_only, plain)):
         yield plain[-1] if plain else "an empty file"
-    elif is_code:
+    else:
         yield from (*ends[:1], *masks)
 
 
@@ -294,7 +293,7 @@ def _statements(
 ) -> Iterator[tuple[ast.stmt | ast.expr, bool]]:
     """Yield assignments, calls and functions, and whether each runs for every test (at import, or in a hook)."""
     for node in nodes:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, Function):
             yield node, always
             marks = " ".join(map(ast.unparse, node.decorator_list))
             is_auto = "fixture" in marks and "autouse=True" in marks

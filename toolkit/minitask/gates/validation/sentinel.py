@@ -143,9 +143,8 @@ def find_lost_tests(
     allowed = _Allowed(spec)
     renames = {path: requested_renames(spec, path) for path in had}
     gone, losses = [], 0
-    for path, name, test in (
-        (path, *item) for path, tests in had.items() for item in tests.items()
-    ):
+    known = ((path, *item) for path, tests in had.items() for item in tests.items())
+    for path, name, test in known:
         new = _same_test(name, had=had[path], has=has.get(path, {}), renames=renames[path])
         loss = _loss(test, new, is_elsewhere=gained[_last(name)] > 0)
         gained[_last(name)] -= new is None
@@ -155,9 +154,8 @@ def find_lost_tests(
     if not gone:
         return Findings(losses=losses)
     shown = "; ".join(gone[:_SHOWN]) + (f"; and {len(gone) - _SHOWN} more" if gone[_SHOWN:] else "")
-    return Findings(
-        doubts=(f"it removes tests, which the spec does not ask for: {shown}",), losses=losses
-    )
+    doubt = f"it removes tests, which the spec does not ask for: {shown}"
+    return Findings(doubts=(doubt,), losses=losses)
 
 
 def find_idle_tests(
@@ -272,11 +270,8 @@ class Target(Struct, frozen=True):
 
 def find_targets(commands: Sequence[Command], paths: Sequence[str]) -> tuple[Target, ...]:
     """Return the test files that each command runs, as far as its arguments show."""
-    return tuple(
-        _target(command, paths)
-        for command in commands
-        if may_judge(command) and not may_mask(command.text)
-    )
+    judging = (c for c in commands if may_judge(c) and not may_mask(c.text))
+    return tuple(_target(command, paths) for command in judging)
 
 
 def _target(command: Command, paths: Sequence[str]) -> Target:
@@ -326,16 +321,13 @@ def still_passing(
             noticed = noticed or not target.is_named
             continue
         ran = old.tests is not None and old.tests.passed > 0
-        message = (
-            f"`{one_line(target.command.text, longest=80)}` passes even when every test in "
-            f"{_listed(files)} is made to fail"
-        )
+        name = one_line(target.command.text, longest=80)
+        message = f"`{name}` passes even when every test in {_listed(files)} is made to fail"
         if is_certain and target.is_named and ran and is_plain(target.command.text):
             certain = certain or message
         elif target.is_named or (is_complete and ran):
             doubt = doubt or message
-    doubts = (doubt,) if doubt and not noticed else ()
-    return Findings(certain, doubts)
+    return Findings(certain, (doubt,) if doubt and not noticed else ())
 
 
 def _listed(paths: Sequence[str]) -> str:

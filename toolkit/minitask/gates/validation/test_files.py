@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from minitask.gates.source.grammars import GRAMMARS, SCRIPTS, parsed
-from minitask.gates.source.python_source import python_tree
+from minitask.gates.source.python_source import Function, python_tree
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import node_text, walk_in_order
 from minitask.words import word_set
@@ -95,7 +96,7 @@ def with_failing_tests(path: str, text: str) -> str | None:
 
 def _python_functions(
     text: str,
-) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef, bool]]:
+) -> Iterator[tuple[str, Function, bool]]:
     """Yield the test functions with their qualified names, and whether a class around them is skipped."""
     root = python_tree(text)
     if root is None:
@@ -106,7 +107,7 @@ def _python_functions(
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.ClassDef):
                 pending.append((f"{above}{child.name}.", child, skipped or _is_marked(child)))
-            elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            elif isinstance(child, Function):
                 if child.name.startswith("test"):
                     yield f"{above}{child.name}", child, skipped
             elif isinstance(child, ast.If | ast.Try | ast.With):
@@ -152,25 +153,20 @@ def holds_no_test(path: str, text: str) -> bool:
     )
 
 
-def _docstrings(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    return int(ast.get_docstring(function) is not None)
-
-
-def _is_marked(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+def _is_marked(node: ast.ClassDef | Function) -> bool:
     return any(_SKIP.search(ast.unparse(decorator)) for decorator in node.decorator_list)
 
 
-def _skips_at_once(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    first = next(iter(function.body[_docstrings(function) :]), None)
-    return isinstance(first, ast.Expr | ast.Raise) and bool(_SKIP.search(ast.unparse(first)))
+def _skips_at_once(function: Function) -> bool:
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    is_plain = bool(body) and isinstance(body[0], ast.Expr | ast.Raise)
+    return is_plain and _SKIP.search(ast.unparse(body[0])) is not None
 
 
 def _python_inserts(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield insertions of a `raise` after the last statement of each test and before each `return`."""
     lines = text.encode("utf-8", "surrogateescape").splitlines(keepends=True)
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line))
+    starts = list(accumulate(map(len, lines), initial=0))
     statement = f"raise AssertionError({PLANTED!r})"
     for _, function, _ in _python_functions(text):
         last = function.body[-1]
@@ -197,9 +193,7 @@ def _returns(node: ast.AST) -> Iterator[ast.Return]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Return):
             yield child
-        elif not isinstance(
-            child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
-        ):
+        elif not isinstance(child, Function | ast.Lambda | ast.ClassDef):
             yield from _returns(child)
 
 
@@ -227,20 +221,16 @@ def _script_test(node: Node) -> _Found | None:
         return None
     called = node_text(node.child_by_field_name("function"))[:200]
     call_parts = [word for word in called.replace("(", ".").split(".") if word]
-    call_arguments = [child for child in arguments.named_children if child.type != "comment"]
-    if not call_parts or len(call_arguments) < 2 or not _is_script_tag(call_parts):
+    values = [child for child in arguments.named_children if child.type != "comment"]
+    if not call_parts or len(values) < 2 or not _is_script_tag(call_parts):
         return None
-    callback = next(
-        (argument for argument in reversed(call_arguments) if "function" in argument.type), None
-    )
+    callback = next((value for value in reversed(values) if "function" in value.type), None)
     body = callback.child_by_field_name("body") if callback is not None else None
     if body is None:
         return None
-    options = "".join(
-        node_text(argument) for argument in call_arguments[1:] if argument.type == "object"
-    )
+    options = "".join(node_text(value) for value in values[1:] if value.type == "object")
     skipped = bool(_SKIP.search(".".join(call_parts[1:2]))) or bool(_SKIP.search(options))
-    name = node_text(call_arguments[0]).strip("\"'`")
+    name = node_text(values[0]).strip("\"'`")
     return _Found(name, KnownTest(_ASSERTION.search(node_text(body)) is not None, skipped), body)
 
 

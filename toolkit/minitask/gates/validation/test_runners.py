@@ -118,7 +118,6 @@ def _commands(text: str) -> Iterator[list[str]]:
 def _tokens(line: str) -> list[str]:
     lexer = shlex.shlex(line, posix=True, punctuation_chars=_OPERATORS)
     lexer.whitespace_split = True
-    lexer.commenters = "#"
     try:
         return list(lexer)
     except ValueError:
@@ -275,9 +274,8 @@ def _unittest_run(match: re.Match[str]) -> SuiteCounts:
 
 def _tap(text: str) -> SuiteCounts | None:
     tallies = [(match[1], int(match[2])) for match in _TAP.finditer(text)]
-    if not {"tests", "pass", "fail"} <= {name for name, _ in tallies}:
-        return None
-    return _tallied(tallies)
+    is_whole = {"tests", "pass", "fail"} <= {name for name, _ in tallies}
+    return _tallied(tallies) if is_whole else None
 
 
 def _words(pattern: re.Pattern[str], text: str) -> SuiteCounts | None:
