@@ -50,14 +50,10 @@ def check_script(spec: Spec) -> tuple[Diagnostic, ...]:
         script = parse_script(spec.snippets, source=spec.path)
     except EditError as error:
         line = error.line or spec.line_of("snippets")
-        if line in {
-            number for number, _ in find_placeholders(spec)
-        }:  # E407 reports the placeholder
-            return ()
+        if any(number == line for number, _ in find_placeholders(spec)):
+            return ()  # E407 reports the placeholder
         return (Problem(line, "E301", error.message, error.hint).at(spec.path),)
-    if not script.edits:
-        return ()
-    return (*_check_scope(spec, script), *_check_cover(spec, script))
+    return (*_check_scope(spec, script), *_check_cover(spec, script)) if script.edits else ()
 
 
 def is_free(spec: Spec) -> bool:
@@ -227,11 +223,12 @@ def versions_of(path: str, before: str, after: str) -> Versions:
 
 def check_citations(spec: Spec, numbering: Numbering, state: Overlay) -> tuple[Diagnostic, ...]:
     """Return a diagnostic for each file with cited lines that changed."""
-    diagnostics: list[Diagnostic] = []
-    for ref in spec.files:
-        if ref.ranges and ref.action is not FileAction.CREATE and state.kind(ref.path) == "file":
-            diagnostics += _check_ref(spec, ref, numbering, state)
-    return tuple(diagnostics)
+    return tuple(
+        diagnostic
+        for ref in spec.files
+        if ref.ranges and ref.action is not FileAction.CREATE and state.kind(ref.path) == "file"
+        for diagnostic in _check_ref(spec, ref, numbering, state)
+    )
 
 
 def _check_ref(

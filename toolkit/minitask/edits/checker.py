@@ -75,8 +75,9 @@ def check_specs(
     checker = Checker(remaining, ground, together)
     verdicts = []
     for spec in chosen:
-        checked = checker.judge(spec) if id(spec) not in landed_ids else CheckedSpec(())
-        moved = check_renumbered(spec, ground) if id(spec) not in landed_ids else ()
+        is_done = id(spec) in landed_ids
+        checked = CheckedSpec(()) if is_done else checker.judge(spec)
+        moved = () if is_done else check_renumbered(spec, ground)
         diagnostics = (
             *between.get((spec.path, spec.line_of("title")), ()),
             *checked.diagnostics,
@@ -98,12 +99,8 @@ def check_one(spec: Spec, *, ground: Ground, protected: Sequence[str] = ()) -> C
 def _once_each(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Return the diagnostics without repeats; for a protected file, without those about its existence."""
     lines = {diagnostic.line for diagnostic in diagnostics if diagnostic.code == "E410"}
-    filtered = [
-        diagnostic
-        for diagnostic in diagnostics
-        if diagnostic.code not in PRESENCE or diagnostic.line not in lines
-    ]
-    return tuple(dict.fromkeys(filtered))
+    unique = dict.fromkeys(diagnostics)
+    return tuple(d for d in unique if d.code not in PRESENCE or d.line not in lines)
 
 
 def _by_spec(
@@ -116,9 +113,8 @@ def _by_spec(
     owned: dict[tuple[str, int], list[Diagnostic]] = {}
     for diagnostic in diagnostics:
         lines = starts.get(diagnostic.path, ())
-        owner = max(
-            (line for line in lines if line <= diagnostic.line), default=min(lines, default=0)
-        )
+        above = (line for line in lines if line <= diagnostic.line)
+        owner = max(above, default=min(lines, default=0))
         owned.setdefault((diagnostic.path, owner), []).append(diagnostic)
     return owned
 
@@ -158,12 +154,8 @@ class Checker(Struct, dict=True):
 
     def _judge_on(self, spec: Spec, before: tuple[int, ...]) -> CheckedSpec:
         state = self._state(before)
-        files = check_against_tree(
-            spec,
-            state,
-            anchor=self.ground.anchor_of(spec),
-            new_name=partial(self.ground.new_name, spec),
-        )
+        anchor, new_name = self.ground.anchor_of(spec), partial(self.ground.new_name, spec)
+        files = check_against_tree(spec, state, anchor=anchor, new_name=new_name)
         numbering = Numbering(spec, self.ground, state)
         if any(diagnostic.is_error for diagnostic in files):
             return CheckedSpec(files)

@@ -28,7 +28,7 @@ _C_LETTERS = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13}
 _BINARY = ("GIT binary patch", "Binary files ")
 _BETWEEN = ("Index: ", "===")
 _SIGNATURE = "-- "
-_NOWHERE = "/dev/null"
+NOWHERE = "/dev/null"
 
 
 class DiffLine(Struct, frozen=True):
@@ -176,11 +176,11 @@ def _names(
 
 def _marked_names(cursor: _Cursor) -> tuple[str | None, str | None]:
     old, new = (_plain(cursor.take()[4:]) for _ in range(2))
-    if old == new == _NOWHERE:
+    if old == new == NOWHERE:
         raise cursor.wrong("the diff goes from nothing to nothing")
-    if old.startswith(("a/", _NOWHERE)) and new.startswith(("b/", _NOWHERE)):
+    if old.startswith(("a/", NOWHERE)) and new.startswith(("b/", NOWHERE)):
         old, new = old.removeprefix("a/"), new.removeprefix("b/")
-    return None if old == _NOWHERE else old, None if new == _NOWHERE else new
+    return None if old == NOWHERE else old, None if new == NOWHERE else new
 
 
 def _git_name(header: str) -> str | None:

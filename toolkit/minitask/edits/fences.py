@@ -46,10 +46,10 @@ def path_in(info: str) -> str | None:
     Raises `EditError` if it is empty or its quotes do not close.
     """
     match = _PATH.search(info)
+    if match is None and re.search(r"(?:^|\s)path=", info):
+        hint = 'write path="with spaces.py" or path=plain.py'
+        raise EditError(f"cannot read the path of `{info}`", hint=hint)
     if match is None:
-        if re.search(r"(?:^|\s)path=", info):
-            hint = 'write path="with spaces.py" or path=plain.py'
-            raise EditError(f"cannot read the path of `{info}`", hint=hint)
         return None
     path = unquote(match[1] or "")
     if not path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from heapq import nlargest
 from itertools import accumulate
+from posixpath import commonprefix
 
 from msgspec import Struct
 
@@ -148,9 +149,8 @@ def _shift(have: str, want: str) -> tuple[str, str] | None:
 
 
 def _ambiguous(numbers: Sequence[int], path: str) -> EditError:
-    places = ", ".join(map(str, numbers[:_LISTED_PLACES])) + (
-        ", …" if len(numbers) > _LISTED_PLACES else ""
-    )
+    more = ", …" if len(numbers) > _LISTED_PLACES else ""
+    places = ", ".join(map(str, numbers[:_LISTED_PLACES])) + more
     message = f"search text occurs {len(numbers)} times in {path} (lines {places})"
     return EditError(message, hint="include one more line of context")
 
@@ -192,10 +192,8 @@ def _character(window: Sequence[str], search: Sequence[str], first: int) -> str:
     if first >= min(len(window), len(search)):
         return ""
     have, want = window[first], search[first]
-    at = next(
-        (i for i, pair in enumerate(zip(have, want, strict=False)) if pair[0] != pair[1]), None
-    )
-    if at is None or (_is_plain(have[at]) and _is_plain(want[at])):
+    at = len(commonprefix((have, want)))
+    if at == min(len(have), len(want)) or (_is_plain(have[at]) and _is_plain(want[at])):
         return ""
     return f": the file has {_character_name(have[at])} where the search text has {_character_name(want[at])}"
 

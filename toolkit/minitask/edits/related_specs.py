@@ -74,14 +74,13 @@ def _reached(
 ) -> list[Spec]:
     """Return the specs of `candidates` that one of `specs` depends on, or whose new files it uses."""
     graph = Graph((*specs, *candidates))
-    reached = {
-        index for asker in range(len(specs)) for index in graph.needs[asker] if index >= len(specs)
-    }
+    needed = frozenset[int]().union(*graph.needs[: len(specs)])
     missing = _missing(specs, is_there)
-    for at, spec in enumerate(candidates, len(specs)):
-        if any(ref.action in MAKING and ref.path in missing for ref in spec.files):
-            reached.add(at)
-    return [graph.specs[index] for index in sorted(reached)]
+    return [
+        spec
+        for at, spec in enumerate(candidates, len(specs))
+        if at in needed or any(ref.action in MAKING and ref.path in missing for ref in spec.files)
+    ]
 
 
 class Order(Struct, frozen=True):
@@ -100,9 +99,8 @@ class Order(Struct, frozen=True):
     def earlier(self, index: int) -> tuple[int, ...]:
         """Return all earlier specs of a run whose files affect the spec, in that order."""
         rank = self.ranks[index]
-        return self._relevant(
-            index, frozenset(at for at, other_rank in enumerate(self.ranks) if other_rank < rank)
-        )
+        before = (at for at, other_rank in enumerate(self.ranks) if other_rank < rank)
+        return self._relevant(index, frozenset(before))
 
     def _relevant(self, index: int, among: frozenset[int]) -> tuple[int, ...]:
         files = set(self.touched[index])
@@ -145,14 +143,14 @@ class Overlay:
     """The files of a base with the changes of some specs; a file written by a model exists with unknown text."""
 
     def __init__(self, base: Files) -> None:
-        self._base = base
+        self.base = base
         self._texts: dict[str, str | None] = {}
         self._unknown: dict[str, Spec] = {}
         self._authors: dict[str, Spec] = {}
 
     def copy(self) -> Overlay:
         """Return an independent copy."""
-        twin = Overlay(self._base)
+        twin = Overlay(self.base)
         twin._texts = dict(self._texts)
         twin._unknown = dict(self._unknown)
         twin._authors = dict(self._authors)
@@ -167,9 +165,8 @@ class Overlay:
 
     def assume(self, spec: Spec) -> None:
         """Add the files that a spec lists as written, with unknown text."""
-        makes = (FileAction.CREATE, FileAction.WRITE)
         for ref in spec.writes():
-            if ref.action not in makes and self.kind(ref.path) != "file":
+            if ref.action not in MAKING and self.kind(ref.path) != "file":
                 continue
             self._authors[ref.path] = spec
             if ref.action is FileAction.DELETE:
@@ -185,10 +182,10 @@ class Overlay:
     def old_name(self, path: str) -> str | None:
         """Return the old name of a file that the base lacks: that of the most similar removed file, or None."""
         text = self._texts.get(path)
-        if text is None or self._base.text(path) is not None:
+        if text is None or self.base.text(path) is not None:
             return None
         gone = [name for name, content in self._texts.items() if content is None]
-        alike = {name: _likeness(self._base.text(name) or "", text) for name in gone}
+        alike = {name: _likeness(self.base.text(name) or "", text) for name in gone}
         best = max(alike, key=alike.__getitem__, default=None)
         return best if best is not None and alike[best] >= RENAMED else None
 
@@ -204,7 +201,7 @@ class Overlay:
         created = (name for name, text in self._texts.items() if text is not None)
         if any(name.startswith(inside) for name in (*created, *self._unknown)):
             return "dir"
-        return None if path in self._texts else self._base.kind(path)
+        return None if path in self._texts else self.base.kind(path)
 
     def line_count(self, path: str) -> int | None:
         """Return the number of a file's lines, or None if unknown."""
@@ -212,7 +209,7 @@ class Overlay:
             return None
         text = self._texts.get(path)
         if path not in self._texts:
-            return self._base.line_count(path)
+            return self.base.line_count(path)
         return None if text is None else text.count("\n") + bool(text and not text.endswith("\n"))
 
     def names(self, folder: str) -> Iterable[str]:
@@ -222,20 +219,15 @@ class Overlay:
         inside = (path for path in (*created, *self._unknown) if path.startswith(start))
         new = {path[len(start) :].partition("/")[0] for path in inside}
         gone = {path for path, text in self._texts.items() if text is None}
-        return new | {name for name in self._base.names(folder) if start + name not in gone}
+        return new | {name for name in self.base.names(folder) if start + name not in gone}
 
     def text(self, path: str) -> str | None:
         """Return a file's content, or None if there is none."""
-        return self._texts[path] if path in self._texts else self._base.text(path)
+        return self._texts[path] if path in self._texts else self.base.text(path)
 
     def is_touched(self, path: str) -> bool:
         """Return True if a spec's edit script changed the path."""
         return path in self._texts
-
-    @property
-    def base(self) -> Files:
-        """The files before any of the specs."""
-        return self._base
 
 
 def _likeness(old: str, new: str) -> float:

@@ -141,22 +141,13 @@ class BaseFiles:
     def __init__(self, read: Reader, locate: Locate | None = None) -> None:
         self._read = read
         self._locate = locate
-        self._contents: dict[str, str | None] = {}
-        self._texts: dict[str, Text] = {}
-
-    def content(self, path: str) -> str | None:
-        """Return the content, or `None` if there is no such file."""
-        if path not in self._contents:
-            self._contents[path] = self._read(path)
-        return self._contents[path]
+        self._texts: dict[str, Text | None] = {}
 
     def text(self, path: str) -> Text | None:
         """Return the lines, or `None` if there is no such file."""
-        content = self.content(path)
-        if content is None:
-            return None
         if path not in self._texts:
-            self._texts[path] = parse_text(content)
+            content = self._read(path)
+            self._texts[path] = None if content is None else parse_text(content)
         return self._texts[path]
 
     def require(self, path: str) -> Text:
@@ -209,15 +200,13 @@ class EditedFiles:
 
     def changes(self) -> tuple[Change, ...]:
         """Return the differences from the base, sorted by path."""
-        candidates = (self._change(path) for path in sorted(self._edited))
-        return tuple(change for change in candidates if change)
+        return tuple(filter(None, map(self._change, sorted(self._edited))))
 
     def _change(self, path: str) -> Change | None:
-        text, before = self._edited[path], self._base.content(path)
+        before, after = (
+            None if text is None else text.content
+            for text in (self._base.text(path), self._edited[path])
+        )
         mode_from = self._modes.get(path)
-        if mode_from == path:
-            mode_from = None
-        after = None if text is None else text.content
-        if after == before and mode_from is None:
-            return None
-        return Change(path, after, mode_from)
+        mode_from = None if mode_from == path else mode_from
+        return None if after == before and mode_from is None else Change(path, after, mode_from)

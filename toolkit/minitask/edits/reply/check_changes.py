@@ -80,9 +80,8 @@ def check_result(
     for change in changes:
         base = request.read(change.path if change.mode_from is None else change.mode_from)
         if change.content is not None and change.content != base:
-            _check_text(
-                change.path, change.content, base or "", request, literal=change.path in literal
-            )
+            is_literal = change.path in literal
+            _check_text(change.path, change.content, base or "", request, literal=is_literal)
 
 
 def _check_text(
@@ -260,9 +259,8 @@ def _of_text(
     only_adds = bool(occurrences(new, old)) if new else False
     if only_adds and not any(indent_of(line) for line in old):
         return
-    yield _unseen(
-        f"the search text stands in lines {position} of {path}, which were not shown", path, request
-    )
+    message = f"the search text stands in lines {position} of {path}, which were not shown"
+    yield _unseen(message, path, request)
 
 
 def _find_position(lines: Sequence[str], old: Sequence[str]) -> LineRange | None:
@@ -284,9 +282,7 @@ def _shown_numbers(path: str, request: ReplyContext) -> frozenset[int] | None:
     if request.read(path) is None or (listed is not None and (listed.whole or not listed.shown)):
         return None
     ranges = _ranges(listed) if listed is not None else ()
-    return frozenset(
-        n for line_range in ranges for n in range(line_range.start, line_range.end + 1)
-    )
+    return frozenset(n for part in ranges for n in range(part.start, part.end + 1))
 
 
 def _ranges(listed: ListedFile) -> tuple[LineRange, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
-from minitask.edits.diff import DiffHunk, FileDiff, parse_diff
+from minitask.edits.diff import NOWHERE, DiffHunk, FileDiff, parse_diff
 from minitask.edits.reply.reply_context import ReplyContext, required, resolve
 from minitask.edits.script_model import Edit, SearchReplace, UnifiedDiff
 from minitask.errors import EditError
@@ -14,7 +15,6 @@ _HUNK = lazy_pattern(r"@@ -\d{1,9}(?:,\d{1,9})? \+\d{1,9}(?:,\d{1,9})? @@.*")
 _BARE_HUNK = lazy_pattern(r"@@(?:[ .]*@@.*|[ .]*)")
 _PATCH_LINE = lazy_pattern(r"\*\*\* (?:Begin|End) Patch|\*\*\* (?:Add|Update|Delete) File: .*")
 _FILES = (".diff", ".patch")
-_NOWHERE = "/dev/null"
 
 
 def holds_diffs(path: str) -> bool:
@@ -77,12 +77,9 @@ def _parsed(text: str) -> tuple[FileDiff, ...]:
         return parse_diff(text)
     except EditError:
         recounted = recount(text)
-        if recounted is None or recounted == text:
-            raise
-        try:
-            return parse_diff(recounted)
-        except EditError:
-            pass
+        if recounted is not None and recounted != text:
+            with suppress(EditError):
+                return parse_diff(recounted)
         raise
 
 
@@ -111,15 +108,14 @@ def _is_unnumbered(text: str) -> bool:
 
 def _meant(diff: FileDiff, request: ReplyContext) -> FileDiff:
     old, new = (None if name is None else required(name, request) for name in (diff.old, diff.new))
-    if diff.old is not None and diff.old != diff.new and diff.new is not None and old == new:
-        return FileDiff(old, new, diff.hunks)
-    return FileDiff(old, new, diff.hunks, diff.copies)
+    is_one = old == new and diff.old != diff.new
+    return FileDiff(old, new, diff.hunks, diff.copies and not is_one)
 
 
 def _render(diff: FileDiff) -> str:
     """Return the diff as text that `parse_diff` reads back."""
-    old = _NOWHERE if diff.old is None else f"a/{diff.old}"
-    new = _NOWHERE if diff.new is None else f"b/{diff.new}"
+    old = NOWHERE if diff.old is None else f"a/{diff.old}"
+    new = NOWHERE if diff.new is None else f"b/{diff.new}"
     head = ""
     if diff.old and diff.new and diff.old != diff.new:
         verb = "copy" if diff.copies else "rename"
@@ -196,7 +192,7 @@ def recount(text: str) -> str | None:
     for number, start in enumerate(starts):
         follows = starts[number + 1] if number + 1 < len(starts) else len(lines)
         end = _end(lines, start + 1, follows)
-        hunk = _without_blank_end(lines[start + 1 : end])
+        hunk = without_blank_end(lines[start + 1 : end])
         if any(line[:1] not in {" ", "+", "-", "\\", ""} for line in hunk):
             return None
         output += [_header(lines[start], hunk), *hunk, *lines[end:follows]]
@@ -212,11 +208,12 @@ def _end(lines: Sequence[str], start: int, limit: int) -> int:
     return limit
 
 
-def _without_blank_end(hunk: Sequence[str]) -> Sequence[str]:
-    size = len(hunk)
-    while size and not hunk[size - 1].strip("\r"):
+def without_blank_end(lines: Sequence[str]) -> Sequence[str]:
+    """Return the lines without the empty ones at the end, which separate parts of a diff or patch."""
+    size = len(lines)
+    while size and not lines[size - 1].strip("\r"):
         size -= 1
-    return hunk[:size]
+    return lines[:size]
 
 
 def _header(line: str, hunk: Sequence[str]) -> str:

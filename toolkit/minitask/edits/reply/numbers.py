@@ -6,6 +6,7 @@ followed by the text of one of the file's lines.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -45,6 +46,14 @@ class _Marked(Struct, frozen=True):
     at: int
     number: int
     text: str
+
+    def is_among(self, numbers_by_line: dict[str, list[int]]) -> bool:
+        """Return True if the text is a line of the file."""
+        return self.text.rstrip() in numbers_by_line
+
+    def is_placed(self, numbers_by_line: dict[str, list[int]]) -> bool:
+        """Return True if the text is a line of the file at its number."""
+        return self.number in numbers_by_line.get(self.text.rstrip(), ())
 
 
 def without_numbers(content: str, base: str | None, *, path: str, task_text: str = "") -> str:
@@ -98,10 +107,9 @@ def _marked(
     lines: Sequence[str], numbers_by_line: dict[str, list[int]], task_text: str
 ) -> list[_Marked]:
     """Return the lines that begin with a number and are not in the file or the task in that form."""
-    texts = [(at, body(line)) for at, line in enumerate(lines)]
     fresh = [
         (at, text)
-        for at, text in texts
+        for at, text in enumerate(bodies(lines))
         if text.rstrip() not in numbers_by_line and not _is_in_task(text, task_text)
     ]
     readings = [
@@ -124,11 +132,7 @@ def _is_in_task(text: str, task_text: str) -> bool:
 
 def _hits(marked: Iterable[_Marked], numbers_by_line: dict[str, list[int]]) -> list[_Marked]:
     """Return the marked lines whose text is a line of the file."""
-    return [
-        marked_line
-        for marked_line in marked
-        if marked_line.text.strip() and marked_line.text.rstrip() in numbers_by_line
-    ]
+    return [line for line in marked if line.text.strip() and line.is_among(numbers_by_line)]
 
 
 def _is_copied(
@@ -138,28 +142,20 @@ def _is_copied(
     numbers_by_line: dict[str, list[int]],
 ) -> bool:
     """Return True if the numbers are copied: lines of the file have their old or new number."""
-    placed = [
-        hit
-        for hit in hits
-        if hit.number in numbers_by_line[hit.text.rstrip()] or hit.number == hit.at + 1
-    ]
+    placed = any(hit.is_placed(numbers_by_line) or hit.number == hit.at + 1 for hit in hits)
     filled = sum(1 for line in lines if line.strip())
-    return bool(placed) and (len(hits) * 2 >= len(marked) or len(marked) * 2 >= filled)
+    return placed and (len(hits) * 2 >= len(marked) or len(marked) * 2 >= filled)
 
 
 def _counts_on(marked: Sequence[_Marked], numbers_by_line: dict[str, list[int]]) -> bool:
     rising = all(a.number < b.number for a, b in pairwise(marked))
-    shifts = {marked_line.number - marked_line.at for marked_line in marked}
-    in_place = all(
-        marked_line.number in numbers_by_line[marked_line.text.rstrip()]
-        for marked_line in marked
-        if marked_line.text.rstrip() in numbers_by_line
-    )
-    return rising and (shifts == {1} or in_place)
+    shifts = {line.number - line.at for line in marked}
+    own = (line for line in marked if line.is_among(numbers_by_line))
+    return rising and (shifts == {1} or all(line.is_placed(numbers_by_line) for line in own))
 
 
 def _stripped(lines: Sequence[str], marked: Iterable[_Marked]) -> str:
-    texts = {marked_line.at: marked_line.text for marked_line in marked}
+    texts = {line.at: line.text for line in marked}
     return "".join(
         f"{texts[at]}{line[len(body(line)) :]}" if at in texts else line
         for at, line in enumerate(lines)
@@ -173,11 +169,13 @@ def _check_all(lines: Sequence[str], base: str, path: str, task_text: str) -> No
     if not filled or not old or any(_is_in_task(text, task_text) for _, text in filled):
         return
     for form in _PROMPT_FORMS:
-        matches = [(at, form.match(text)) for at, text in filled]
-        if all(match and int(match["number"]) == at + 1 for at, match in matches) and not any(
-            form.match(text) for text in old
-        ):
+        if _all_numbered(filled, form) and not any(map(form.match, old)):
             raise _copied(path, 1)
+
+
+def _all_numbered(filled: Iterable[tuple[int, str]], form: re.Pattern[str]) -> bool:
+    matches = ((at, form.match(text)) for at, text in filled)
+    return all(match and int(match["number"]) == at + 1 for at, match in matches)
 
 
 def _check_new(lines: Sequence[str], path: str, task_text: str) -> None:
@@ -186,27 +184,18 @@ def _check_new(lines: Sequence[str], path: str, task_text: str) -> None:
     filled = [(at, body(line)) for at, line in enumerate(lines) if line.strip()]
     if len(filled) < _SHORTEST_NEW or any(text in task_text for _, text in filled):
         return
-    matches = [(at, form.match(text)) for at, text in filled]
-    if all(match and int(match["number"]) == at + 1 for at, match in matches):
+    if _all_numbered(filled, form):
         raise _copied(path, 1)
 
 
 def _plain_block(
     block: SearchReplace, numbers_by_line: dict[str, list[int]], task_text: str
 ) -> SearchReplace:
-    from msgspec.structs import replace
-
     search = split_lines(block.search)
     if all(body(line).rstrip() in numbers_by_line for line in search):
         return block
     marked = _marked(search, numbers_by_line, task_text)
-    if not marked or any(
-        marked_line.text.rstrip() not in numbers_by_line for marked_line in marked
-    ):
-        return block
-    if not all(
-        marked_line.number in numbers_by_line[marked_line.text.rstrip()] for marked_line in marked
-    ):
+    if not marked or not all(line.is_placed(numbers_by_line) for line in marked):
         return block
     fresh = split_lines(block.replace)
     copied = _marked(fresh, numbers_by_line, task_text)

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from minitask.edits.lines import bodies, body, split_lines
 from minitask.edits.match import occurrences
+from minitask.edits.reply.diffs import without_blank_end
 from minitask.edits.reply.markers import bar_of
 from minitask.edits.reply.reply_context import SOURCE, ReplyContext, mentions, required
 from minitask.edits.script_model import Edit, Operation, SearchReplace, Source, Verb, WholeFile
@@ -87,16 +88,8 @@ def _added(path: str, lines: Sequence[str], request: ReplyContext, *, line: int)
         raise EditError(message, hint="begin each with `+`")
     if request.read(path) is not None:
         raise EditError(f"the patch adds {path}, which exists", hint=f"write `{_UPDATE} {path}`")
-    added = [text[1:] for text in _without_trailing_blanks(lines)]
+    added = [text[1:] for text in without_blank_end(lines)]
     return WholeFile(path, "".join(f"{text}\n" for text in added), line)
-
-
-def _without_trailing_blanks(lines: Sequence[str]) -> Sequence[str]:
-    """Return the lines without the empty ones at the end, which separate parts of a patch."""
-    size = len(lines)
-    while size and not lines[size - 1]:
-        size -= 1
-    return lines[:size]
 
 
 def _updated(path: str, lines: Sequence[str], request: ReplyContext, *, line: int) -> list[Edit]:
@@ -141,7 +134,7 @@ def _hunks(lines: Sequence[str], *, line: int) -> list[_Hunk]:
 
 def _block(hunk: _Hunk, have: Sequence[str], path: str) -> SearchReplace:
     """Return the hunk as a block; if its lines do not occur exactly once, begin at the line that its heading names."""
-    hunk = _Hunk(hunk.places, tuple(_without_trailing_blanks(hunk.lines)), hunk.line)
+    hunk = _Hunk(hunk.places, tuple(without_blank_end(hunk.lines)), hunk.line)
     old, new = hunk.side("-"), hunk.side("+")
     if old == new:
         raise EditError(f"an update of {path} changes nothing", hint="mark lines with `-` and `+`")

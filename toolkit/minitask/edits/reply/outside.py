@@ -139,19 +139,16 @@ def check_meant(script: EditScript, prose: str) -> None:
         return
     tags = _tags_around(prose.split("\n"))
     parents: dict[str, str] = {}
-    for edit in script.edits:
-        for path in paths_written(EditScript((edit,))):
-            tag = tags.get(edit.line, "")
-            if parents.setdefault(path, tag) != tag:
-                message = (
-                    f"an edit of {path} is inside <{tag or parents[path]}>, and another is not"
-                )
-                hint = "reply with the edits that count, and no others"
-                raise EditError(message, hint=hint, where=f"{SOURCE}:{edit.line}")
     rows: dict[str, list[int]] = {}
     for edit in script.edits:
         for path in paths_written(EditScript((edit,))):
             rows.setdefault(path, []).append(edit.line)
+            tag = tags.get(edit.line, "")
+            if parents.setdefault(path, tag) != tag:
+                within = f"<{tag or parents[path]}>"
+                message = f"an edit of {path} is inside {within}, and another is not"
+                hint = "reply with the edits that count, and no others"
+                raise EditError(message, hint=hint, where=f"{SOURCE}:{edit.line}")
     lines = prose.split("\n")[: max(placed_lines)]
     for number, line in enumerate(lines[min(placed_lines) :], min(placed_lines) + 1):
         is_inside = any(min(of_path) < number <= max(of_path) for of_path in rows.values())

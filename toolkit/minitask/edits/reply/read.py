@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -84,11 +85,11 @@ def with_origin(change: Change, script: EditScript) -> Change:
 def parse_reply(reply: str, request: ReplyContext) -> Parsed:
     """Return the parsed reply, before it is applied; raise `EditError` if it is malformed."""
     check_characters(reply)
-    answer = answer_of(normalise(reply))
-    fences = fences_of(answer, is_named=lambda fence: _is_named(fence, request))
-    if not any(_is_named(fence, request) for fence in fences) and patch_of(answer) is None:
+    answer, is_named = answer_of(normalise(reply)), partial(_is_named, request=request)
+    fences = fences_of(answer, is_named=is_named)
+    if not any(map(is_named, fences)) and patch_of(answer) is None:
         answer = with_fences(answer)
-        fences = fences_of(answer, is_named=lambda fence: _is_named(fence, request))
+        fences = fences_of(answer, is_named=is_named)
     edits: list[Edit] = []
     unplaced: list[Fence] = []
     literal: set[str] = set()
@@ -104,14 +105,10 @@ def parse_reply(reply: str, request: ReplyContext) -> Parsed:
     edits += _bare_patch(patch, request) if patch else []
     elected = elect_only(unplaced, edits, request)
     if elected is not None:
-        edits += elected
-        unplaced = []
-    script = EditScript(
-        tuple(
-            with_base_lines(with_base_ranges(edit, request), request)
-            for edit in without_repeats(edits, request)
-        )
-    )
+        edits, unplaced = elected, []
+    unique = without_repeats(edits, request)
+    placed_edits = (with_base_ranges(edit, request) for edit in unique)
+    script = EditScript(tuple(with_base_lines(edit, request) for edit in placed_edits))
     _check_listed(script, request)
     prose = without_fences(answer, fences)
     prose = prose.replace(patch[1], "\n" * patch[1].count("\n")) if patch else prose

@@ -50,15 +50,12 @@ def with_base_lines(edit: Edit, request: ReplyContext) -> Edit:
         return edit
     base = request.read(edit.path)
     plain = edit.content.removeprefix(BOM)
-    if plain != edit.content and (_ABOUT_MARK.search(request.task_text) or _has_mark(base)):
+    has_mark = base is not None and base.startswith(BOM)
+    if has_mark or _ABOUT_MARK.search(request.task_text):
         plain = edit.content
     if base is not None and is_utf8(base):
         plain = _repeated(base, plain, _key_of(request.task_text))
     return edit if plain == edit.content else replace(edit, content=plain)
-
-
-def _has_mark(base: str | None) -> bool:
-    return base is not None and base.startswith(BOM)
 
 
 def _key_of(task_text: str) -> Callable[[str], str]:
