@@ -170,12 +170,9 @@ def _check_name(spec: Spec, ref: FileRef, *, tree: Tree) -> Fault | None:
 
     def names(folder: str) -> set[str]:
         start = f"{folder}/" if folder else ""
-        new_names = {
-            path[len(start) :].partition("/")[0] for path in new_paths if path.startswith(start)
-        }
-        return new_names | {
-            name for name in tree.names(folder) if start + name not in deleted_paths
-        }
+        inside = (path[len(start) :] for path in new_paths if path.startswith(start))
+        kept = (name for name in tree.names(folder) if start + name not in deleted_paths)
+        return {*(path.partition("/")[0] for path in inside), *kept}
 
     inside = next((path for path in sorted(new_paths) if path.startswith(f"{ref.path}/")), "")
     twins = find_twin(ref.path, names=names, is_there=lambda path: tree.kind(path) is not None)

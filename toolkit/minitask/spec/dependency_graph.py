@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -22,6 +22,9 @@ from minitask.errors import UsageError
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 from minitask.spec.paths import SPECS_FOLDER
+
+Key = TypeVar("Key")
+Indices = dict[Key, tuple[int, ...]]
 
 
 class Graph(Struct, frozen=True, dict=True):
@@ -75,25 +78,19 @@ class Graph(Struct, frozen=True, dict=True):
         return len(names) > 1 and len(paths) > 1
 
     @cached_property
-    def _index(
-        self,
-    ) -> tuple[
-        dict[str, tuple[int, ...]],
-        dict[tuple[str, str], tuple[int, ...]],
-        dict[str, tuple[int, ...]],
-    ]:
+    def _index(self) -> tuple[Indices[str], Indices[tuple[str, str]], Indices[str]]:
         """The indices by task name, by project and id, and by file name."""
-        by_name: dict[str, tuple[int, ...]] = {}
-        by_id: dict[tuple[str, str], tuple[int, ...]] = {}
-        by_file: dict[str, tuple[int, ...]] = {}
+        by_name: Indices[str] = defaultdict(tuple)
+        by_id: Indices[tuple[str, str]] = defaultdict(tuple)
+        by_file: Indices[str] = defaultdict(tuple)
         for index, name in enumerate(self.names):
-            by_name[name] = (*by_name.get(name, ()), index)
+            by_name[name] += (index,)
             project, _, task_id = name.partition("/")
             spec, path = self.specs[index], PurePosixPath(self.specs[index].path)
             for own_id in {task_id, spec.options.id or task_id}:
-                by_id[project, own_id] = (*by_id.get((project, own_id), ()), index)
+                by_id[project, own_id] += (index,)
             for file in {path.stem, path.name, spec.path, f"{spec.path}#{spec.number}"}:
-                by_file[file] = (*by_file.get(file, ()), index)
+                by_file[file] += (index,)
         return by_name, by_id, by_file
 
     def _numbered(self, number: str, *, asker: int) -> tuple[int, ...]:
@@ -179,7 +176,11 @@ _FOREIGN = lazy_pattern(r"[^A-Za-z0-9._-]")
 
 def project_of(spec: Spec, *, siblings: int = 1) -> str:
     """Return the project of a spec; `siblings` is the number of specs in its file, if known."""
-    return _component(_raw_project(spec, shared=_is_shared(spec, siblings)))
+    path = PurePosixPath(spec.path)
+    in_folder = len(path.parts) > 1 and path.parts[0] == SPECS_FOLDER
+    if _is_shared(spec, siblings) or (in_folder and len(path.parts) == 2):
+        return _component(path.stem)
+    return _component(path.parts[1] if in_folder else path.parent.name or "tasks")
 
 
 def id_of(spec: Spec, *, siblings: int = 1) -> str:
@@ -210,16 +211,6 @@ def normal_number(number: str) -> str:
 
 def _is_shared(spec: Spec, siblings: int) -> bool:
     return max(siblings, spec.siblings) > 1 or spec.index > 0
-
-
-def _raw_project(spec: Spec, *, shared: bool) -> str:
-    path = PurePosixPath(spec.path)
-    in_folder = path.parts[0] == SPECS_FOLDER if len(path.parts) > 1 else False
-    if shared or (in_folder and len(path.parts) == 2):
-        return path.stem
-    if in_folder:
-        return path.parts[1]
-    return path.parent.name or "tasks"
 
 
 def _path_parts(spec: Spec) -> tuple[str, ...]:

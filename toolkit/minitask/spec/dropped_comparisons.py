@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import shlex
 import warnings
 from collections.abc import Collection, Iterator
 from posixpath import basename
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import UnreadableError, node_text, parse_tree
 from minitask.spec.model import Problem, Spec
+from minitask.spec.vacuous_commands import shell_tokens
 from minitask.words import one_line, word_set
 
 if TYPE_CHECKING:
@@ -60,25 +60,22 @@ def find_dropped_checks(spec: Spec) -> Iterator[Problem]:
         dropped = "" if command.expectations else _find_dropped(command.text)
         unseen = "" if dropped or is_strict else _find_unseen(command.text)
         each = None if command.expectations else _EACH.search(command.text)
+        fault, code = "nothing sees whether this fails", ""
         if dropped:
-            message = f"a comparison that nothing asserts: {one_line(dropped, longest=_QUOTE)}"
+            fault, code = "a comparison that nothing asserts", dropped
             hint = "assert it, so that the command fails where it is wrong"
-            yield Problem(line, "E421", message, hint)
         elif each and _JUDGES.fullmatch(each["check"]):
-            message = f"nothing sees whether this fails: {one_line(each['check'], longest=_QUOTE)}"
-            yield Problem(line, "E421", message, "end `-exec` with `+`, or pipe to `xargs`")
+            code, hint = each["check"], "end `-exec` with `+`, or pipe to `xargs`"
         elif unseen:
-            message = f"nothing sees whether this fails: {one_line(unseen, longest=_QUOTE)}"
-            hint = "add `|| exit 1` behind it, or join it to what follows by `&&`"
-            yield Problem(line, "E421", message, hint)
+            code, hint = unseen, "add `|| exit 1` behind it, or join it to what follows by `&&`"
+        if code:
+            yield Problem(line, "E421", f"{fault}: {one_line(code, longest=_QUOTE)}", hint)
 
 
 def _find_dropped(text: str) -> str:
     """Return the first comparison of a command whose result is dropped or always true, or an empty string."""
-    if _INLINE.search(text):
-        code = next((code for program in _programs(text) for code in program), "")
-        if code:
-            return code
+    if _INLINE.search(text) and (code := next(_in_programs(text), "")):
+        return code
     if "node" in text and (code := next(_in_script(text), "")):
         return code
     root = _tree(text) if _TESTS.search(text) else None
@@ -197,31 +194,20 @@ def _judges(node: Node) -> bool:
     return node.type == "redirected_statement" and _judges(node.named_children[0])
 
 
-def _programs(text: str) -> Iterator[Iterator[str]]:
+def _in_programs(text: str) -> Iterator[str]:
+    """Yield the checks in inline programs of Python that cannot fail."""
     for match in _HEREDOC.finditer(text):
-        yield _in_python(match[3], optimized=False)
-    tokens = _words(text)
+        yield from _in_python(match[3], optimized=False)
+    tokens = shell_tokens(text)
     for index, word in enumerate(tokens):
-        name = basename(word)
-        options = _options(tokens[index + 1 :])
-        if not options or not _INLINE.fullmatch(name):
-            continue
-        *flags, code = options
-        yield _in_python(code, optimized=any(flag.startswith("-O") for flag in flags))
-
-
-def _words(text: str) -> list[str]:
-    lexer = shlex.shlex(text, posix=True, punctuation_chars="();|&")
-    lexer.whitespace_split = True
-    try:
-        return list(lexer)
-    except ValueError:
-        return []
+        if _INLINE.fullmatch(basename(word)) and (options := _options(tokens[index + 1 :])):
+            *flags, code = options
+            yield from _in_python(code, optimized=any(flag.startswith("-O") for flag in flags))
 
 
 def _in_script(text: str) -> Iterator[str]:
     """Yield the comparison with which an inline program of Node ends."""
-    tokens = _words(text)
+    tokens = shell_tokens(text)
     for name, option, code in zip(tokens, tokens[1:], tokens[2:], strict=False):
         last = code.rstrip("; \n").rpartition(";")[2].strip()
         is_inline = basename(name) == "node" and option in {"-e", "--eval"}

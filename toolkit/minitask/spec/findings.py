@@ -236,9 +236,8 @@ class Recheck(Struct, frozen=True):
             return ""
         selected = ",".join(sorted(filter(_RULE.fullmatch, set(rules)))) or SYNTAX_ONLY
         check = f"{shlex.join(self.ruff)} --no-cache --select {selected} {word}"
-        count = sum(
-            re.search(_SILENCED, line, re.IGNORECASE) is not None for line in text.split("\n")
-        )
+        silenced = re.compile(_SILENCED, re.IGNORECASE)
+        count = sum(silenced.search(line) is not None for line in text.split("\n"))
         return f"{check}\ntest \"$(grep -Eci '{_SILENCED}' {word})\" -le {count}"
 
 

@@ -60,11 +60,11 @@ def parse_front_matter(text: str) -> FrontMatter:
     lines = text.split("\n", 2)
     if lines[0].rstrip() != _FENCE or len(lines) < 2 or not lines[1].strip():
         return FrontMatter()
-    end = _end(text)
+    rows = enumerate(text.split("\n")[1:], 2)
+    end = next((number for number, line in rows if line.rstrip() in {_FENCE, "..."}), None)
     if end is None:
-        return _broken(
-            1, "the front matter is not closed", "add a line of `---` below its last key"
-        )
+        hint = "add a line of `---` below its last key"
+        return _broken(1, "the front matter is not closed", hint)
     body = text.split("\n", end)[1 : end - 1]
     try:
         values, key_lines = _load("\n".join(body) + "\n")
@@ -73,20 +73,13 @@ def parse_front_matter(text: str) -> FrontMatter:
     problems = check_options(values, key_lines)
     if problems:
         values = {
-            key: option for key, option in values.items() if not check_options({key: option}, {})
+            key: value for key, value in values.items() if not check_options({key: value}, {})
         }
     return FrontMatter(_options(values), key_lines, problems, end)
 
 
 def _broken(line: int, why: str, hint: str, *, end: int = 0) -> FrontMatter:
     return FrontMatter(problems=(Problem(line, "E102", why, hint),), end=end)
-
-
-def _end(text: str) -> int | None:
-    for index, line in enumerate(text.split("\n")[1:], start=2):
-        if line.rstrip() in {_FENCE, "..."}:
-            return index
-    return None
 
 
 @cache
@@ -224,9 +217,8 @@ def find_unreadable(text: str) -> Problem | None:
         return Problem(1, "E111", "the file is UTF-16, and a spec is UTF-8", hint)
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        return Problem(
-            line, "E111", "the file holds a NUL character, so it is not text", "remove it"
-        )
+        message = "the file holds a NUL character, so it is not text"
+        return Problem(line, "E111", message, "remove it")
     return None
 
 
@@ -277,24 +269,21 @@ _YAML_LIST = lazy_pattern(r"(?m)^(?:tasks\s*:|-\s+(?:id|title|name)\s*:)")
 
 def find_format(text: str, path: str) -> str:
     """Return the format of another tool's plan; empty for any other text."""
-    return _find_format(text[:_LONGEST], PurePosixPath(path))
+    text, file = text[:_LONGEST], PurePosixPath(path)
+    if file.suffix in (".json", ".jsonl") or text.lstrip()[:1] == "{":
+        return _in_json(text, file)
+    normal = normalise(text)
+    if file.suffix != ".md" and _YAML_LIST.search(normal) and _YAML_TASKS.search(normal):
+        return YAML
+    if _BACKLOG_TASK.search(normal) and "backlog" in file.parts:
+        return BACKLOG
+    return _in_markdown(_without_fences(normal), file)
 
 
 def import_command(form: str, path: str) -> str:
     """Return the shell command that reads a file of another tool's format."""
     words = ["minitask", "import"] if form in READ else ["minitask", "plan", "--from"]
     return shlex.join([*words, path])
-
-
-def _find_format(text: str, path: PurePosixPath) -> str:
-    if path.suffix in (".json", ".jsonl") or text.lstrip()[:1] == "{":
-        return _in_json(text, path)
-    normal = normalise(text)
-    if path.suffix != ".md" and _YAML_LIST.search(normal) and _YAML_TASKS.search(normal):
-        return YAML
-    if _BACKLOG_TASK.search(normal) and "backlog" in path.parts:
-        return BACKLOG
-    return _in_markdown(_without_fences(normal), path)
 
 
 def _in_json(text: str, path: PurePosixPath) -> str:

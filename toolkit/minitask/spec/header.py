@@ -176,7 +176,7 @@ def stated_options(header: Header) -> dict[str, tuple[object, int]]:
     options: dict[str, tuple[object, int]] = {}
     for key, value in header.extra:
         name, line = key_of(key), header.lines.get(f"extra.{key}", 0)
-        if name in _DEPENDS and (tasks := _named_tasks(value.partition("\n**")[0].strip())):
+        if name in _DEPENDS and (tasks := _named_tasks(value)):
             options["depends_on"] = (tasks, line)
         elif name in _REVIEW and _REQUIRED.fullmatch(value.strip(" *_`")):
             options["review"] = ("required", line)
@@ -185,6 +185,7 @@ def stated_options(header: Header) -> dict[str, tuple[object, int]]:
 
 def _named_tasks(value: str) -> tuple[str, ...]:
     """Return the tasks that a value names, by ids alone or as `Task 2`, `Mini-Tasks 1-3`."""
+    value = value.partition("\n**")[0].strip()
     if _NO_TASK.match(value):
         return ()
     ids = [_ID.fullmatch(part.strip()) for part in re.split(r"[,;\n]", value) if part.strip()]
@@ -215,7 +216,7 @@ def check_agreement(spec: Spec, lines: Mapping[str, int]) -> list[Problem]:
         if name not in lines:
             continue
         expected = _option(spec.options, name)
-        tasks = _named_tasks(stated.partition("\n**")[0].strip()) if name == "depends_on" else ()
+        tasks = _named_tasks(stated) if name == "depends_on" else ()
         same = bool(tasks) and {*map(_label, tasks)} == {*map(_label, expected)}
         if expected and not same and not _agree(stated, expected):
             message = f"the header says {name} `{stated}`, the front matter `{', '.join(expected)}`"
@@ -256,9 +257,8 @@ def check_numbers(specs: Sequence[Spec], *, id_line: int) -> list[Problem]:
         line, number = spec.line_of("title"), spec.number.casefold()
         if number and number in first:
             message = f"task {spec.number} is already on line {first[number]}"
-            problems.append(
-                Problem(line, "E109", message, "give each task in the file its own number")
-            )
+            hint = "give each task in the file its own number"
+            problems.append(Problem(line, "E109", message, hint))
         first.setdefault(number, line)
     if id_line and len(specs) > 1:
         message = f"one id for the {len(specs)} tasks of this file"
@@ -283,8 +283,10 @@ class Piece(Struct):
         body = document.text(self.start, self.end)
         if not self.first:
             return body
-        joint = "\n" if self.labelled and document.lines[self.start].strip() else "\n\n"
-        return f"{_harmless(self.first)}{joint}{body}".rstrip()
+        return f"{_harmless(self.first)}{self._joint(document)}{body}".rstrip()
+
+    def _joint(self, document: Document) -> str:
+        return "\n" if self.labelled and document.lines[self.start].strip() else "\n\n"
 
     def rows(self, document: Document) -> list[int]:
         """Return the line in the file, from 1, of each line of `text`."""
@@ -295,9 +297,7 @@ class Piece(Struct):
         start = self.start
         while start < self.end and not document.lines[start].strip():
             start += 1
-        if not self.first:
-            return [start + 1 + index for index in range(count)]
-        joint = 1 if self.labelled and document.lines[self.start].strip() else 2
+        joint = len(self._joint(document)) if self.first else 0
         head = [self.start] * min(joint, count)
         return head + [start + 1 + index for index in range(count - len(head))]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import dropwhile
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -164,13 +165,8 @@ class Document(Struct, frozen=True):
 
     def text(self, start: int, end: int) -> str:
         """Return lines `start` to `end` as written, without surrounding blank lines."""
-        lines = self.lines[start:end]
-        low, high = 0, len(lines)
-        while low < high and not lines[low].strip():
-            low += 1
-        while high > low and not lines[high - 1].strip():
-            high -= 1
-        return "\n".join(lines[low:high]).rstrip()
+        lines = dropwhile(lambda line: not line.strip(), self.lines[start:end])
+        return "\n".join(lines).rstrip()
 
 
 @cache
@@ -211,9 +207,8 @@ def blocks(document: Document) -> list[MarkdownBlock]:
         elif token.nesting == -1:
             top_blocks.append(_container(tokens, opened, last=index + 1))
         elif token.map:
-            top_blocks.append(
-                MarkdownBlock(token.type, token.map[0], token.map[1], index, index + 1)
-            )
+            start, end = token.map
+            top_blocks.append(MarkdownBlock(token.type, start, end, index, index + 1))
     return top_blocks
 
 
@@ -221,13 +216,12 @@ def _container(tokens: Sequence[Token], first: int, *, last: int) -> MarkdownBlo
     token = tokens[first]
     start, end = token.map or (0, 0)
     kind = token.type.removesuffix("_open")
+    level, text = 0, ""
     if kind == "heading":
-        level = int(token.tag[1:])
-        return MarkdownBlock(
-            kind, start, end, first, last, level, one_line(tokens[first + 1].content)
-        )
-    text = tokens[first + 1].content if kind == "paragraph" else ""
-    return MarkdownBlock(kind, start, end, first, last, 0, text)
+        level, text = int(token.tag[1:]), one_line(tokens[first + 1].content)
+    elif kind == "paragraph":
+        text = tokens[first + 1].content
+    return MarkdownBlock(kind, start, end, first, last, level, text)
 
 
 def items(document: Document, block: MarkdownBlock) -> list[Item]:

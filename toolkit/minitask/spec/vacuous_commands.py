@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from minitask.patterns import lazy_pattern
@@ -107,9 +108,8 @@ def _node_outcomes(node: Node) -> frozenset[bool]:
         return _sequence_outcomes(node.children)
     if node.type == "if_statement":
         return _if_outcomes(node)
-    if (
-        node.type in _LOOPS and node.children[0].type != "until"
-    ):  # an `until` loop can run out of time
+    # an `until` loop can run out of time
+    if node.type in _LOOPS and node.children[0].type != "until":
         bodies = (child for child in node.children if child.type in _GROUPS)
         return _SUCCEEDS.union(*map(_node_outcomes, bodies))
     if node.type == "list":
@@ -144,16 +144,19 @@ def read_words(text: str) -> list[str]:
     flat = _JOINED.sub("", text.replace("\\\n", " ")).replace("&>", ">").strip()
     if "\n" in flat or "<<" in flat:
         return []
-    lexer = shlex.shlex(flat, posix=True, punctuation_chars="();|&")
+    tokens = shell_tokens(flat)
+    starts = {word for before, word in pairwise((";", *tokens)) if before in _OPERATORS}
+    return [] if "(" in tokens or starts & _COMPOUND else tokens
+
+
+def shell_tokens(text: str) -> list[str]:
+    """Return the words, brackets and operators of a text; empty if a quote is open."""
+    lexer = shlex.shlex(text, posix=True, punctuation_chars="();|&")
     lexer.whitespace_split = True
     try:
-        tokens = list(lexer)
+        return list(lexer)
     except ValueError:
         return []
-    starts = [
-        word for index, word in enumerate(tokens) if not index or tokens[index - 1] in _OPERATORS
-    ]
-    return [] if "(" in tokens or _COMPOUND.intersection(starts) else tokens
 
 
 def _simple_strength(tokens: list[str]) -> CommandStrength:
@@ -163,12 +166,10 @@ def _simple_strength(tokens: list[str]) -> CommandStrength:
     name, arguments = plain[0], [word for word in plain[1:] if not word.startswith("-")]
     if _INERT.fullmatch(" ".join(plain)):
         return CommandStrength.VOID
-    if _WRITERS.fullmatch(" ".join(plain)):
+    if name in _SETUP or _WRITERS.fullmatch(" ".join(plain)):
         return CommandStrength.SETUP
     if name in _VOID or plain == ["exit", "0"]:
         return CommandStrength.SETUP if redirected else CommandStrength.VOID
-    if name in _SETUP:
-        return CommandStrength.SETUP
     if name in _SHOW or (name == "ls" and not arguments):
         return CommandStrength.SHOW
     shows = name == "git" and _git_shows(plain, arguments)
@@ -185,11 +186,9 @@ def _only_prepares(pipelines: Sequence[Pipeline]) -> bool:
 
 def _git_shows(argv: list[str], arguments: list[str]) -> bool:
     """Return True if a git command only shows; `git diff` checks if an option tells it to."""
-    if not arguments:
-        return False
-    if arguments[0] == "diff":
+    if arguments[:1] == ["diff"]:
         return not {"--exit-code", "--quiet", "--check"}.intersection(argv)
-    return arguments[0] in _GIT_SHOW
+    return bool(arguments) and arguments[0] in _GIT_SHOW
 
 
 def _outcomes(pipelines: Sequence[Pipeline]) -> frozenset[bool]:
