@@ -10,7 +10,7 @@ import pytest
 
 from minitask.edits.reply.read import changes_of
 from minitask.edits.reply.reply_context import ListedFile, ReplyContext
-from minitask.edits.reply.written_calls import with_fences
+from minitask.edits.reply.tool_calls import with_fences
 from minitask.errors import EditError
 from minitask.spec.model import FileAction
 

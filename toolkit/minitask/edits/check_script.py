@@ -11,8 +11,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from minitask.edits.apply_script import apply_edit, build
-from minitask.edits.edit_plan import edit_plan
+from minitask.edits.apply_script import apply_edit, build, edit_plan
 from minitask.edits.grammar import covers, parse_script, paths_written, script_of
 from minitask.edits.lines import LineHunk, Versions, map_lines
 from minitask.edits.related_specs import Overlay

@@ -21,7 +21,6 @@ from minitask.gates.changes.unfinished import find_only_comments
 from minitask.gates.requested_removals import text_about, words_of
 from minitask.gates.result import FileChange
 from minitask.gates.validation.mutants import is_code, new_lines
-from minitask.gates.validation.recipes import RECIPES, steps_of
 from minitask.gates.validation.rigged import find_rigged, is_named_in
 from minitask.gates.validation.sentinel import (
     Findings,
@@ -40,6 +39,7 @@ from minitask.gates.validation.test_files import (
     may_hold_tests,
     with_failing_tests,
 )
+from minitask.gates.validation.weakened_checks import RECIPES, steps_of
 from minitask.git.commits import FileWrite
 from minitask.git.objects import FILE_MODES, TREE
 from minitask.landing.candidate_commits import write_draft

@@ -24,7 +24,7 @@ from minitask.edits.reply.reply_context import SOURCE, ReplyContext, forbidden, 
 from minitask.edits.reply.reply_fences import answer_of, fences_of
 from minitask.edits.reply.retyped import check_seams, with_base_lines
 from minitask.edits.reply.samples import check_unplaced
-from minitask.edits.reply.written_calls import with_fences
+from minitask.edits.reply.tool_calls import with_fences
 from minitask.edits.script_model import (
     Change,
     Edit,

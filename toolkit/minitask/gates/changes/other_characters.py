@@ -2,20 +2,25 @@
 
 A line that differs from the one it replaces only in look-alike characters is a fault, unless the spec has one of them
 or speaks of characters. Accents, escapes and links may be all that a task is about; so these count only beside a change
-of another kind.
+of another kind. In data, a number in quotes is another value.
 """
 
 from __future__ import annotations
 
 import html
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from posixpath import commonprefix
+from typing import Any
 from unicodedata import normalize
 
-from minitask.gates.result import Rows, quoted
+from minitask.gates.requested_removals import text_about
+from minitask.gates.result import FileChange, LintError, Rows, quoted
+from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
+from minitask.spec.model import Spec
 
 _ALIKE = 0.5
 _WIDEST = 500  # characters of a line that are compared
@@ -178,3 +183,42 @@ def _decoded(row: str) -> str:
         return row.encode("cp1252").decode("utf-8")
     except UnicodeError:
         return row
+
+
+_ABOUT_TYPES = lazy_pattern(r"(?i)\b(?:strings?|quot\w+|texts?|types?|convert\w*|schema)\b")
+_PLAIN_VALUE = lazy_pattern(r"-?\d+(?:\.\d+)?|true|false")
+_DEEPEST = 50
+
+
+def find_requoted(proposal: FileChange, *, spec: Spec) -> LintError | None:
+    """Return the first value of a JSON file that was a number, and is a number in quotes now."""
+    if not proposal.path.endswith(".json") or not proposal.base:
+        return None
+    if max(len(proposal.base), len(proposal.content)) > LARGEST:
+        return None
+    spec_text = text_about(spec, proposal.path)
+    if _ABOUT_TYPES.search(spec_text):
+        return None
+    try:
+        before, after = json.loads(proposal.base), json.loads(proposal.content)
+    except (ValueError, RecursionError):
+        return None
+    for name, value in _changed(before, after, "", 0):
+        if f'"{value}"' not in spec_text:
+            message = f'{name[:60]} was a value without quotes, and is "{value[:60]}" now'
+            return LintError(proposal.path, 1, message, "write it without quotes")
+    return None
+
+
+def _changed(before: Any, after: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:
+    if isinstance(before, dict) and isinstance(after, dict) and depth < _DEEPEST:
+        for key in before.keys() & after.keys():
+            yield from _changed(before[key], after[key], f"{name}.{key}".strip("."), depth + 1)
+    elif isinstance(before, list) and isinstance(after, list) and depth < _DEEPEST:
+        pairs = zip(before, after, strict=False) if len(before) == len(after) else ()
+        for at, (old, new) in enumerate(pairs):
+            yield from _changed(old, new, f"{name}[{at}]", depth + 1)
+    elif (
+        isinstance(before, int | float) and isinstance(after, str) and _PLAIN_VALUE.fullmatch(after)
+    ):
+        yield name, after

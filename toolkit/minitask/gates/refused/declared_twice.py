@@ -14,7 +14,7 @@ from minitask.edits.script_model import Locate
 from minitask.errors import EditError
 from minitask.gates.changes.shrinkage import gained_parts
 from minitask.gates.imports.exports import declared_names, named_imports
-from minitask.gates.refused import repeated_fields, repeated_keys
+from minitask.gates.refused import repeated_keys
 from minitask.gates.refused.repeated_keys import Names, repeated
 from minitask.gates.requested_removals import has_name, task_sentences
 from minitask.gates.result import FileChange, LintError, printable
@@ -161,7 +161,6 @@ def _in_yaml(text: str) -> Names:
 
 _READERS: Mapping[str, Callable[[str], Names]] = {
     **repeated_keys.READERS,
-    **repeated_fields.READERS,
     **{ending: partial(_in_code, ending=ending) for ending in (*SCRIPTS, ".go", ".rs")},
     **dict.fromkeys((".json", ".webmanifest", ".geojson"), _in_json),
     **dict.fromkeys((".yaml", ".yml"), _in_yaml),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from minitask.edits.lines import indent_of
-from minitask.gates.refused.repeated_fields import Token, token_tree
+from minitask.gates.refused.repeated_keys import Token, token_tree
 from minitask.gates.result import printable, quoted
 from minitask.patterns import lazy_pattern
 from minitask.words import nearest, word_set

@@ -17,22 +17,20 @@ from minitask.gates.requested_removals import task_sentences, text_about
 from minitask.gates.result import FileChange, quoted
 from minitask.gates.source.grammars import SCRIPTS
 from minitask.gates.source.python_source import Function, python_rows, python_tree
-from minitask.gates.validation.recipes import (
+from minitask.gates.validation.sentinel import allows_losses
+from minitask.gates.validation.test_files import is_test_path
+from minitask.gates.validation.weakened_checks import (
     MAKEFILES,
     MASKS,
+    find_detections,
     find_hidden_steps,
+    find_lost_examples,
     find_lost_steps,
+    find_skips,
+    find_switched_off,
     run_scripts,
     scripts_of,
 )
-from minitask.gates.validation.sentinel import allows_losses
-from minitask.gates.validation.skipped_checks import (
-    find_detections,
-    find_lost_examples,
-    find_skips,
-    find_switched_off,
-)
-from minitask.gates.validation.test_files import is_test_path
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
