@@ -31,7 +31,7 @@ ALWAYS = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-settings.register_profile("sample", ALWAYS, max_examples=30)
+settings.register_profile("sample", ALWAYS, max_examples=30, derandomize=True)
 settings.register_profile("sweep", ALWAYS, max_examples=300)
 MEMORY = Path("/dev/shm")
 """A file system in memory, which costs no wait for a disk."""
