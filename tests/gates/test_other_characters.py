@@ -146,3 +146,49 @@ def test_a_control_character_is_no_text(path: str, added: str) -> None:
 )
 def test_control_characters_that_the_file_uses_are_its_text(base: str, content: str) -> None:
     assert not ruling("a.txt", base, content)
+
+
+ESCAPED = [
+    ("a.md", r"# Title\n\nSome text here.\n\n- one\n- two\n" + "\n"),
+    ("a.md", "# Title\n\nSome text.\n\n" + r"## More\n\nIt does this.\n" + "\n"),
+    ("a.md", "It\\u2019s a caf\\u00e9.\n"),
+    ("a.rst", 'A \\"quoted\\" word.\n'),
+    ("a.txt", "one\\ntwo\\nthree\n"),
+    ("a.sh", "#!/bin/sh\\necho a\\necho b\n"),
+    ("a.css", "a {\\n  b: c;\\n}\n"),
+    ("a.html", "<p>\\n  a\\n</p>\n"),
+    ("a.sql", "SELECT 1;\\nSELECT 2;\n"),
+    ("a.rb", "def f\\n  1\\nend\n"),
+    ("a.ini", "[a]\\nb = 1\n"),
+    ("Dockerfile", "FROM a\\nRUN b\n"),
+    ("Makefile", "all:\n\\techo a\n"),
+    ("a.yaml", 'a: \\"b\\"\n'),
+]
+
+
+@pytest.mark.parametrize(("path", "content"), ESCAPED)
+def test_text_escaped_as_in_json_is_no_file(path: str, content: str) -> None:
+    assert "escaped as in JSON" in ruling(path, "", content)
+    assert "escaped as in JSON" not in ruling(path, content, content + content)
+
+
+UNESCAPED = [
+    ("a.md", "A line ends in \\n, and a text is split at \\n\\n into parts.\n"),
+    ("a.md", "Write `\\n\\n- a\\n- b` or `\\u2019`.\n\n```\nprint(\\n  a\\n)\n```\n"),
+    ("a.md", '| `a` | Map of sets in \\"type name\\" form. |\n'),
+    ("a.txt", 'The error: "UNION types \\"char\\" and text".\n'),
+    ("a.rb", "a = %(<p>\\n<b>\\n)\nb = c.split(/\\n\\n/).join(/\\n-/)\n"),
+    ("a.sh", "printf 'a\\n\\nb\\n- c\\n'\nIFS=$'\\n'\n"),
+    ("a.c", 'puts("a\\n  b\\n\\n");\n// ends in \\n\\nand \\n-\n'),
+    ("a.yaml", 'a: "b {\\n  c\\n}\\n"\n'),
+    ("A.java", "class A {}\n/** A List&lt;T&gt;. */\n"),
+    ("a.js", 'const a = s.replace(/"/g, "&quot;");\n'),
+    ("a.json", '{"a": "\u1781\u200b\u1798"}\n'),
+    ("a.txt", "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f won.\n"),
+    ("a.py", 'REPLACEMENT = "\ufffd"\n'),
+]
+
+
+@pytest.mark.parametrize(("path", "content"), UNESCAPED)
+def test_escapes_where_they_belong_are_text(path: str, content: str) -> None:
+    assert not ruling(path, "", content)

@@ -1,4 +1,4 @@
-"""Find text that no editor leaves: conflict markers, NUL bytes, cut characters, secrets, a model's own tokens."""
+"""Find text that no editor leaves: conflict markers, NUL and control characters, cut UTF-16, secrets, a model's tokens."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from posixpath import splitext
 
 from minitask.edits.reply.markers import without_fences
 from minitask.edits.script_model import Change, Reader
+from minitask.gates.changes.escaped_text import find_escaped_text
 from minitask.gates.requested_removals import text_about
 from minitask.gates.result import FileChange, GateResult, LintError, quoted
 from minitask.patterns import lazy_pattern
@@ -29,7 +30,7 @@ def find_damage(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     """Yield the damage in a file that its base does not have."""
     yield from _markers(proposal, spec)
     yield from _hidden(proposal, spec)
-    yield from _entities(proposal, spec)
+    yield from find_escaped_text(proposal, spec)
     base, content = _bytes(proposal.base or ""), _bytes(proposal.content)
     if base.startswith(_UTF16):
         if _strays(content) > _strays(base):
@@ -68,11 +69,13 @@ def _shown_in(spec: Spec) -> str:
 
 
 # Bidirectional controls, tags, replacement and annotation characters, and zero-width characters inside a word.
+_SPACED = r"\u0900-\u109f\u1780-\u17ff"
+"""Scripts of South Asia, some of which separate words by zero-width spaces."""
 _HIDDEN = lazy_pattern(
-    r"[\u202a-\u202e\u2066-\u2069\ufffd\ufff9-\ufffb\u{tags}]|(?<=[\x21-\x7e])[\u200b\u200c\u200d\u2060\ufeff\u00ad\u180e]"
-    r"(?=[\x21-\x7e])|[\u200b\u2060\ufeff](?=\w)(?<!^.)".replace(
-        r"\u{tags}", "\U000e0001-\U000e007f"
-    )
+    r"[\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]|(?<![\"'`])\ufffd|\ufffd(?![\"'`])"
+    "|(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0001-\U000e007f]"
+    r"|(?<=[\x21-\x7e])[\u200b\u200c\u200d\u2060\ufeff\u00ad\u180e](?=[\x21-\x7e])"
+    rf"|(?<![{_SPACED}])[\u200b\u2060\ufeff](?=\w)(?![{_SPACED}])(?<!^.)"
 )
 # A form feed alone on a line separates pages.
 _CONTROL = lazy_pattern(r"[\x01-\x08\x0b\x0e-\x1f\x7f-\x9f]|\x0c(?=[^\s\x0c])|\r(?=.)")
@@ -99,32 +102,6 @@ def _hidden(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
         remedy = f"write it as `{escape}`, with the backslash" if escape else _REMEDY
         yield LintError(proposal.path, number, message, remedy)
         return
-
-
-_CODE_SUFFIXES = """
-.c .h .cc .cpp .hpp .cs .java .go .rs .rb .lua .sql .sh .bash .css .scss .less .py .kt .swift .scala .dart .ts .js .mjs
-.pl .r .ex .exs .ps1 .tf .proto .zig .hs
-"""
-_SETTINGS_SUFFIXES = ".yml .yaml .toml .ini .cfg .conf .mk dockerfile makefile justfile"
-_ENTITY = lazy_pattern(r"&(?:lt|gt|amp|quot|apos|#39|#x27);")
-_ESCAPED = {
-    **dict.fromkeys(_CODE_SUFFIXES.split(), _ENTITY),
-    **dict.fromkeys(_SETTINGS_SUFFIXES.split(), lazy_pattern(r"&amp;&amp;|\s&[lg]t;(?=\s|&)")),
-}
-_STRING = lazy_pattern(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`[^`]*`")
-
-
-def _entities(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
-    """Yield the first operator of code that is written as in HTML, unless the file holds HTML or the spec has it."""
-    path = proposal.path.lower()
-    form = _ESCAPED.get(splitext(path)[1]) or _ESCAPED.get(path.rpartition("/")[2])
-    if form is None or "</" in proposal.content or _ENTITY.search(proposal.base or ""):
-        return
-    match = form.search(_STRING.sub(lambda text: " " * len(text[0]), proposal.content))
-    if match and match[0].strip() not in spec.task + spec.snippets_text:
-        line = proposal.content.count("\n", 0, match.start()) + 1
-        message = f"it holds `{match[0].strip()}`, a character as HTML writes it"
-        yield LintError(proposal.path, line, message, "write the character itself")
 
 
 def _bytes(text: str) -> bytes:

@@ -329,11 +329,12 @@ def may_run_tests(command: str) -> bool:
 
 def may_be_damaged(text: str) -> bool:
     """Return True if the text contains a mark or character that is rare in text."""
-    marks = any(mark in text for mark in ("<<<<<<<", ">>>>>>>", "|||||||", "&lt;", "&gt;", "&amp;"))
-    return marks or bool(_CONTROL.search(text) or (not text.isascii() and _HIDDEN.search(text)))
+    return bool(_MARKS.search(text) or (not text.isascii() and _HIDDEN.search(text)))
 
 
-_CONTROL = lazy_pattern(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")
+_MARKS = lazy_pattern(
+    r"<{7}|>{7}|\|{7}|&(?:lt|gt|amp);|\\[ntu\"]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)"
+)
 _HIDDEN = lazy_pattern(
     "[\u00ad\u180e\u200b-\u200d\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffd\U000e0001-\U000e007f]"
 )
