@@ -162,3 +162,42 @@ def test_a_change_of_comments_alone_is_doubted_unless_the_task_is_about_them(pat
     assert not find_only_comments([FileChange(path, now, None)], spec)
     told = Spec("p.md", "1", "Explain the total", task="1. Say in a comment what it is.")
     assert not find_only_comments([FileChange(path, now, base)], told)
+
+
+NOT_UNFINISHED = [
+    ("a.rs", "/// Callers implement this trait explicitly, so that errors stay theirs.\nfn a() {}\n"),
+    ("A.java", "/**\n * Invoked when a request fails to be written.\n */\nclass A {}\n"),
+    ("a.go", "package a\n\n// B is to be implemented by JSON, XML and so on.\ntype B interface{}\n"),
+    ("a.go", 'package a\n\n// Call it as Get(context.TODO(), "a").\nfunc Get() {}\n'),
+    ("a.py", "# Fill in the omitted input type before Python 3.13.\nA = 1\n"),
+    ("a.rb", "#     # Your classic application code goes here...\nA = 1\n"),
+    ("a.rb", "#     # The rest of your classic application code goes here...\nA = 1\n"),
+    ("a.ts", "export function f(a: string): string\n\n// implementation\nexport function f(a: any) {\n  return a\n}\n"),
+    ("a.cs", "//    throw new NotImplementedException();\nclass A {}\n"),
+    ("a.py", "import click\n\n\n@click.group()\ndef cli():\n    pass\n"),
+    ("a.py", "class MockRequest:\n    def add_header(self, key):\n        raise NotImplementedError\n"),
+    ("tests/test_a.py", "def test_a():\n    def hook():\n        pass\n\n    assert run(hook)\n"),
+    ("tests/test_a.py", "class NoLength:\n    def seek(self):\n        pass\n"),
+    ("tests/a.rs", "fn f() {\n    a(|_| unimplemented!());\n}\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "content"), NOT_UNFINISHED)
+def test_words_of_unfinished_work_in_finished_work(path: str, content: str) -> None:
+    assert "left out" not in lint(path, content)
+    assert "alone" not in lint(path, content)
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("a.ts", "function f(a: any) {\n  // implementation\n}\n"),
+        ("a.rs", "// The rest is to be implemented later\nfn a() {}\n"),
+        ("a.py", "# fill in the details\nA = 1\n"),
+        ("a.py", "# Implement this\nA = 1\n"),
+        ("tests/test_a.py", "def test_a():\n    pass\n"),
+    ],
+)
+def test_work_that_is_left_out_is_told(path: str, content: str) -> None:
+    reason = lint(path, content)
+    assert "left out" in reason or "alone" in reason

@@ -227,7 +227,7 @@ def _damage(proposal: FileChange, spec: Spec) -> Iterable[LintError]:
 def _placeholders(proposal: FileChange, base_lines: BaseLines) -> list[LintError]:
     if not may_elide(proposal.content):
         return []
-    from minitask.gates.changes.unfinished import find_placeholders
+    from minitask.gates.changes.placeholders import find_placeholders
 
     return list(find_placeholders(proposal, base_lines=base_lines))
 

@@ -1,4 +1,4 @@
-"""Find text that no editor leaves: conflict markers, NUL and control characters, cut UTF-16, secrets, a model's tokens."""
+"""Find text that no editor leaves: conflict markers, control characters, cut UTF-16, secrets, a model's own tokens."""
 
 from __future__ import annotations
 

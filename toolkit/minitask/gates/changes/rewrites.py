@@ -12,11 +12,12 @@ from posixpath import splitext
 
 from msgspec import Struct
 
-from minitask.gates.changes.answer_text import find_answer_text, find_dropped, is_meant
+from minitask.gates.changes.answer_text import find_answer_text
 from minitask.gates.changes.changed_form import find_changed_form, find_reindented, find_retyped
 from minitask.gates.changes.damage import find_stray
 from minitask.gates.changes.other_characters import find_requoted
 from minitask.gates.changes.prose_loss import find_marked_lines, find_prose_loss, is_prose
+from minitask.gates.changes.short_files import find_dropped, is_meant
 from minitask.gates.changes.slips import (
     find_left_comment,
     find_repeat,

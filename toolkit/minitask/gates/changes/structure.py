@@ -56,7 +56,9 @@ _TEMPLATE = lazy_pattern(r"\{%|\{\{#|<%|<\?")
 _TEMPLATES = (".html", ".htm", ".j2", ".jinja", ".jinja2", ".njk", ".twig", ".liquid")
 _STATEMENT = lazy_pattern(r"\{%[-+]?\s*(end)?(for|if|block|macro|unless)\b")
 _SVELTE = lazy_pattern(r"\{([#/])(each|if|await|key|snippet)\b")
-_TEX = lazy_pattern(r"(?m)^[^%\n]*?\\(begin|end)\{(\w+\*?)\}")
+_TEX = lazy_pattern(r"\\(begin|end)\{(\w+\*?)\}")
+_TEX_ASIDE = lazy_pattern(r"(?<!\\)%.*|\\(?:def|(?:re)?new(?:command|environment))\b.*")
+"""Comments and definitions, which may open an environment without closing it."""
 _ERB = lazy_pattern(r"(?s)<%(?!#|%)[-=]*(.*?)-?%>")
 _RUBY = lazy_pattern(
     r"(?m)(?:^|;|\w\()[ \t]*(?:(?:private|public|protected|module_function|private_class_method)[ \t]+)?"
@@ -176,7 +178,7 @@ def _blocks(path: str, text: str) -> Counts:
         for match in _SVELTE.finditer(text):
             counts[f"`{match[2]}` blocks"] += -1 if match[1] == "/" else 1
     elif lower.endswith(".tex"):
-        for match in _TEX.finditer(text):
+        for match in _TEX.finditer(_TEX_ASIDE.sub("", text)):
             counts[f"`{match[2]}` environments"] += -1 if match[1] == "end" else 1
     return counts
 
@@ -269,10 +271,10 @@ def _twice(parts: Sequence[NamedPart], text: str) -> Iterator[tuple[int, str]]:
     rows = text.split("\n")
     last: dict[str, int] = {}
     for start in sorted({part.start for part in parts if part.kind == "code" and part.start}):
-        row = rows[start - 1].rstrip()
-        if row.endswith((";", ",")) or not _HEAD.match(row):
+        row, head = rows[start - 1].rstrip(), _whole_head(rows, start)
+        if head.endswith((";", ",")) or not _HEAD.match(row):
             continue
-        first, last[row] = last.get(row), start
+        first, last[head] = last.get(head), start
         if first is not None:
             between = [line for line in rows[first : start - 1] if line.strip()]
             is_one_scope = all(len(indent_of(line)) >= len(indent_of(row)) for line in between)
@@ -280,6 +282,19 @@ def _twice(parts: Sequence[NamedPart], text: str) -> Iterator[tuple[int, str]]:
                 yield start, row.strip()
 
 
+def _whole_head(rows: Sequence[str], start: int) -> str:
+    """Return the line that begins a definition, with those below it to the end of its parameters, or to its `{`."""
+    head = rows[start - 1].rstrip()
+    for row in rows[start : start + _LONGEST_HEAD]:
+        is_open = head.count("(") > head.count(")") or head.endswith(("*", "&", ">", "<", ","))
+        if not is_open:
+            break
+        head = f"{head} {row.strip()}"
+    return head
+
+
+_LONGEST_HEAD = 40
+"""Most lines of a definition's parameters."""
 _CONTINUES = lazy_pattern(r"(?<!\\)\\$")
 
 

@@ -1,4 +1,4 @@
-"""Find unfinished work in a change: TODO comments, elisions, empty bodies, calls that only raise, comments alone.
+"""Find unfinished work in a change: TODO comments, empty bodies, calls that only raise, comments alone.
 
 Only additions count, and nothing that the spec itself mentions or shows.
 """
@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
-from functools import lru_cache
-from pathlib import PurePosixPath
 from posixpath import basename, splitext
 
 from msgspec import Struct
 
 from minitask.gates.result import BaseLines, FileChange, LintError, quoted
-from minitask.gates.source.elisions import comment_text, is_elision, is_note, may_replace_code
+from minitask.gates.source.elisions import comment_text, is_example
 from minitask.gates.source.grammars import GRAMMARS, leaves, parsed, sound_tree
 from minitask.gates.source.python_source import find_unfinished_python, python_comments, python_tree
 from minitask.gates.source.syntax import LARGEST
@@ -24,19 +21,24 @@ from minitask.spec.bash import node_text
 from minitask.spec.model import Spec
 from minitask.words import word_set
 
-_PROSE = frozenset(
-    {".md", ".markdown", ".mdx", ".rst", ".adoc", ".asciidoc", ".org", ".txt", ".tex", ""}
+DOCUMENTS = frozenset(
+    {".md", ".markdown", ".mdx", ".rst", ".adoc", ".asciidoc", ".org", ".txt", ".tex"}
 )
+"""Endings of files in prose."""
 _MARK = lazy_pattern(
-    r"\b(?:TODO|FIXME)\b|^\W*(?:XXX|PLACEHOLDER|TBD)\b|\b(?:XXX|PLACEHOLDER):|^\W*(?:todo|fixme|placeholder)\s*[:(]"
+    r"(?<!\.)\b(?:TODO|FIXME)\b(?!\(\))|^\W*(?:XXX|PLACEHOLDER|TBD)\b|\b(?:XXX|PLACEHOLDER):|^\W*(?:todo|fixme|placeholder)\s*[:(]"
 )
 _PHRASE = lazy_pattern(
-    r"(?i)\b(?:your|the|actual|real|more|rest of (?:the|your)) (?:own )?(?:code|logic|implementation)"
-    r"(?: goes| comes)? here\b"
+    r"(?i)\b(?:your|rest of (?:the|your)) (?:own )?(?:code|logic|implementation)(?: goes| comes)? here\b"
+    r"|\b(?:the|actual|real|more) (?:own )?(?:code|logic|implementation)(?: goes| comes)? here\W*(?:\(.*)?$"
     r"|\b(?:code|logic|implementation)s? (?:goes|comes) here\b|\badd your \w+(?: \w+)? here\b"
-    r"|\bimplement (?:me|this|it|here|later)\b|\b(?:to be|not yet) (?:implemented|done|written|filled in)\b"
+    r"|^\W*(?:please )?implement (?:me|this|it|here|later)\b(?: \w+){0,3}\W*$|\bimplement (?:me|later)\b"
+    r"|\bnot yet (?:implemented|done|written|filled in)\b"
+    r"|(?:^|\b(?:still|yet|rest|remain\w*|left|logic|code|function|method|body|details?)\b(?: \w+){0,3}) ?"
+    r"to be (?:implemented|done|written|filled in)(?: later| soon| yet)?\W*$"
     r"|\bnot implemented yet\b|\bplaceholder (?:for|implementation|logic|code|value|until)\b"
-    r"|^\W*(?:implement|implementation|placeholder|stub|omitted)\W*$|\bfill (?:this |me )?in\b(?! by| from| with)"
+    r"|^\W*(?:please )?fill (?:(?:this|me|it) in|in (?:the )?(?:rest|details?|blanks?|here|later|code|logic|body))\b"
+    r"|\bfill (?:this|me) in\b(?! by| from| with)|^\W*(?:implement|placeholder|stub|omitted)\W*$"
     r"|\bin a real (?:app\w*|implementation|world)\b"
     r"|^\W*(?:add |and |put )?(?:more|other|further|remaining) \w+(?: \w+)? (?:goes? |comes? )?here\W*$"
 )
@@ -127,22 +129,55 @@ def _places(path: str, text: str) -> list[Unfinished]:
     if ending in _DATA:
         rows = ((n, line) for n, line in enumerate(lines, 1) if _DATA_MARK.search(line))
         return [_told(number, line) for number, line in rows]
-    if ending in _PROSE:
+    if not ending or ending in DOCUMENTS:
         return [
             _told(number, line) for number, line in enumerate(lines, 1) if _PROSE_MARK.search(line)
         ]
     gaps = [
         _told(number, lines[number - 1])
         for number, comment in _comments(ending, text, lines)
-        if _MARK.search(comment) or _PHRASE.search(comment)
+        if not is_example(lines[number - 1])
+        and (_MARK.search(comment) or _PHRASE.search(comment) or _is_body(comment, lines, number))
     ]
     if ending == ".py":
         python = find_unfinished_python(text)
-        gaps += [Unfinished(line, message, name) for line, message, name in python]
+        gaps += [
+            Unfinished(line, message, name)
+            for line, message, name in python
+            if not _is_in_test(path, name)
+        ]
     form = _STATEMENTS.get(".js" if ending in _SCRIPTS else ending)
-    if form is not None:
-        gaps += [_told(number, line) for number, line in enumerate(lines, 1) if form.search(line)]
+    if form is not None and not _is_test_path(path):
+        rows = ((number, line) for number, line in enumerate(lines, 1) if form.search(line))
+        gaps += [_told(number, line) for number, line in rows if comment_text(line) is None]
     return sorted(gaps, key=lambda gap: gap.line)
+
+
+def _is_in_test(path: str, name: str) -> bool:
+    """Return True for a definition within a test or a test double: `test_a.cli: `pass``, `FakeFile.seek: `pass``."""
+    around = name.partition(":")[0].split(".")[:-1]
+    is_double = (part.startswith("test_") or not part.startswith("Test") for part in around)
+    return any(is_double) and _is_test_path(path)
+
+
+def _is_test_path(path: str) -> bool:
+    from minitask.gates.validation.test_files import is_test_path
+
+    return is_test_path(path)
+
+
+_IMPLEMENTATION = lazy_pattern(r"(?i)\W*implementation\W*")
+_CLOSES_BODY = lazy_pattern(
+    r"[})\]]|(?:end|pass|return(?: null| None| undefined)?|\.\.\.);?\s*$|throw\b|raise\b"
+)
+
+
+def _is_body(comment: str, lines: Sequence[str], number: int) -> bool:
+    """Return True if the comment "implementation" is all that a body has."""
+    if not _IMPLEMENTATION.fullmatch(comment):
+        return False
+    below = next((row.strip() for row in lines[number:] if row.strip()), "}")
+    return _CLOSES_BODY.match(below) is not None
 
 
 def _told(number: int, line: str) -> Unfinished:
@@ -222,103 +257,3 @@ def _code(text: str, suffix: str) -> list[bytes] | None:
 
 
 _PYTHON = frozenset({".py", ".pyi"})
-_LITERAL = ("string", "template", "text_block")
-"""Parts of the grammars' names for literals."""
-_WRITE_IT_OUT = (
-    "write out the code that it stands for, or reply with edits of the lines that change"
-)
-
-
-def find_placeholders(proposal: FileChange, *, base_lines: BaseLines) -> Iterator[LintError]:
-    """Yield the lines that stand for code, are new, and are not inside a string."""
-    lines = proposal.content.split("\n")
-    elisions = sorted({*_candidates(proposal.path, lines), *_in_place_of_code(proposal, lines)})
-    if not elisions:
-        return
-    old_lines = frozenset(map(str.strip, (proposal.base or "").split("\n")))
-    had = old_lines | base_lines()
-    for number, line in elisions:
-        if line.strip() in had or _is_in_string(proposal, number, line):
-            continue
-        message = f"{quoted(line)} stands for code that is left out"
-        yield LintError(proposal.path, number, message, _WRITE_IT_OUT)
-
-
-def _candidates(path: str, lines: list[str]) -> Iterator[tuple[int, str]]:
-    """Yield the numbers (from 1) and texts of the lines that look like elisions."""
-    ends = _ends(lines)
-    if PurePosixPath(path).suffix.lower() in _PROSE - {""}:
-        yield from ((number, lines[number - 1]) for number in ends if is_elision(lines[number - 1]))
-        return
-    for number, line in enumerate(lines, 1):
-        if is_elision(line) or (number in ends and is_note(line)):
-            yield number, line
-
-
-def _in_place_of_code(proposal: FileChange, lines: list[str]) -> Iterator[tuple[int, str]]:
-    """Yield the new comments at hunks with more code removed than added, for which they may stand."""
-    rows = (proposal.base or "").split("\n")
-    had = frozenset(map(str.strip, rows))
-    fresh = [
-        n for n, line in enumerate(lines) if line.strip() not in had and may_replace_code(line)
-    ]
-    if not fresh or not proposal.base:
-        return
-    matcher = SequenceMatcher(None, rows, lines, autojunk=False)
-    for _, start, end, first, last in matcher.get_opcodes():
-        went, came = (
-            sum(comment_text(row) is None and any(map(str.isalnum, row)) for row in part)
-            for part in (rows[start:end], lines[first:last])
-        )
-        if went > came:
-            yield from ((n + 1, lines[n]) for n in fresh if first <= n < last)
-
-
-def _ends(lines: list[str]) -> tuple[int, ...]:
-    """Return the numbers of the first and the last line that are not blank."""
-    full = [number for number, line in enumerate(lines, 1) if line.strip()]
-    return tuple(dict.fromkeys((full[0], full[-1]))) if full else ()
-
-
-def _is_in_string(proposal: FileChange, number: int, line: str) -> bool:
-    suffix = PurePosixPath(proposal.path).suffix.lower()
-    if len(proposal.content) > LARGEST:
-        return False
-    if suffix in _PYTHON:
-        return number in _python_strings(proposal.content)
-    return suffix in GRAMMARS and _is_literal(suffix, proposal.content, number, line)
-
-
-@lru_cache(maxsize=1)
-def _python_strings(text: str) -> frozenset[int]:
-    """Return the lines on which a multi-line string continues, up to the first tokenizer error."""
-    import io
-    import tokenize
-
-    rows: set[int] = set()
-    opened: list[int] = []
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(text, newline="\n").readline):
-            name = tokenize.tok_name[token.type]
-            if name == "STRING":
-                rows.update(range(token.start[0] + 1, token.end[0] + 1))
-            elif name.endswith("STRING_START"):
-                opened.append(token.start[0])
-            elif name.endswith("STRING_END") and opened:
-                rows.update(range(opened.pop() + 1, token.end[0] + 1))
-    except (tokenize.TokenError, SyntaxError, ValueError, RecursionError, MemoryError):
-        pass
-    return frozenset(rows)
-
-
-def _is_literal(suffix: str, text: str, number: int, line: str) -> bool:
-    root = parsed(text, GRAMMARS[suffix])
-    if root is None:
-        return False
-    start = len(line[: len(line) - len(line.lstrip())].encode("utf-8", "surrogateescape"))
-    node = root.descendant_for_point_range((number - 1, start), (number - 1, start + 1))
-    while node is not None and node.parent is not None:
-        if any(part in node.type for part in _LITERAL) and node.start_point.row < number - 1:
-            return True
-        node = node.parent
-    return False

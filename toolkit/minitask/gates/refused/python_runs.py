@@ -269,7 +269,9 @@ def _where(part: Function, owner: ast.AST, statements: Sequence[ast.stmt]) -> st
         if is_foreign and is_usual and not owner.keywords and not _is_named(part, owner):
             return f"is a method of {printable(owner.name)} without `self`"
     elif isinstance(owner, ast.Module):
-        if first == "self" and not _is_named(part, owner):
+        above = statements[: statements.index(part)]
+        has_class = any(isinstance(node, ast.ClassDef) for node in above)
+        if first == "self" and has_class and not _is_named(part, owner):
             return "takes `self`, and is no method"
     elif isinstance(owner, Function) and not _is_named(part, owner):
         return f"is inside {printable(owner.name)}, which does not use it"

@@ -138,10 +138,15 @@ def _in_requirements(_path: str, text: str) -> Iterator[Fault]:
 
 
 def _in_php(path: str, text: str) -> Iterator[Fault]:
-    if "<?" not in text and re.search(
-        r"^[ \t]*(?:function|(?:final |abstract )?class|namespace|use|\$\w+\s*=)\b",
-        text,
-        re.MULTILINE,
+    is_template = path.lower().endswith(".blade.php")
+    if (
+        "<?" not in text
+        and not is_template
+        and re.search(
+            r"^[ \t]*(?:function|(?:final |abstract )?class|namespace|use|\$\w+\s*=)\b",
+            text,
+            re.MULTILINE,
+        )
     ):
         yield "it is no PHP without `<?php`", 1
     yield from find_cut_off(path, text)

@@ -138,7 +138,7 @@ _ENCLOSED = lazy_pattern(rf"(?:[\w./-]+ ){{0,2}}?{_CODE}|existing|unchanged|rest
 
 def is_elision(line: str) -> bool:
     """Return True if the line, in any language, is only a comment or note that elides code."""
-    if len(line) > LONGEST or not may_elide(line):
+    if len(line) > LONGEST or not may_elide(line) or is_example(line):
         return False
     inner = comment_text(line)
     if inner is not None:
@@ -149,7 +149,7 @@ def is_elision(line: str) -> bool:
 
 def is_note(line: str) -> bool:
     """Return True if the line says that code is omitted, with or without comment markers."""
-    if len(line) > LONGEST or not may_elide(line):
+    if len(line) > LONGEST or not may_elide(line) or is_example(line):
         return False
     bare = line.strip()
     return is_elision(line) or (not _CODELIKE.search(bare) and _tells(bare, plain=True))
@@ -170,6 +170,14 @@ def may_replace_code(line: str) -> bool:
 def _words_abroad() -> tuple[re.Pattern[str], ...]:
     stems = (words.casefold().split() for words in (_LEFT, _ALIKE))
     return tuple(_any_of(*(stem.replace("_", " ") for stem in words)) for words in stems)
+
+
+_EXAMPLE = lazy_pattern(r"\s*(?:#+|//[/!]?|\*|--+|;+|%+)\s{2,}(?:#|//|/\*|--|;|%|<!--)")
+
+
+def is_example(line: str) -> bool:
+    """Return True for a comment inside of a comment: it belongs to an example in the documentation."""
+    return _EXAMPLE.match(line) is not None
 
 
 _WIDEST = 10_000

@@ -232,7 +232,7 @@ def _defined_twice(text: str) -> dict[str, int]:
 
 _ABSTRACT_BASES = frozenset({"ABC", "Protocol", "Interface", "ABCMeta", "NamedTuple", "TypedDict"})
 _EXCUSED = word_set("""
-abstractmethod abstractproperty overload abstractclassmethod abstractstaticmethod
+abstractmethod abstractproperty overload abstractclassmethod abstractstaticmethod group callback
 """)
 _NO_WORK = lazy_pattern(
     r"(?i)no-?op|null|dummy|fake|mock|stub|ignore|nothing|hook|subclass|overrid|intention|abstract|interface|by default"
@@ -306,6 +306,8 @@ def _is_excused(
         return True
     if owner is None:
         return False
+    if _NO_WORK.match(owner.name):
+        return True
     bases = {_last(base) for base in owner.bases} | {_last(key.value) for key in owner.keywords}
     is_base = owner.name in extended or owner.name.startswith(("Base", "Abstract"))
     if is_base or bases & _ABSTRACT_BASES:

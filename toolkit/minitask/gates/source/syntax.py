@@ -132,7 +132,8 @@ _MARKS = ("{{", "{%", "<%", "<?", "@if", "@php")
 
 def find_script_flaw(text: str) -> SyntaxFlaw | None:
     """Return the first syntax error of the scripts inside markup; templates are not judged."""
-    for opening in _SCRIPT.finditer(text):
+    end = 0
+    while opening := _SCRIPT.search(text, end):
         end = text.find("</script", opening.end())
         code, language = text[opening.end() : end], _LANGUAGE.search(opening[1])
         suffix = _SCRIPT_SUFFIXES.get(language[1].lower() if language else "")

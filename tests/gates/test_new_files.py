@@ -1,0 +1,65 @@
+# ruff: noqa: E501 - the cases are whole files
+"""New files of many kinds, as repositories have them: none looks like a part of an answer, or like damage."""
+
+from __future__ import annotations
+
+import pytest
+
+from minitask.edits.script_model import Change
+from minitask.gates.lint import check_lint
+from minitask.spec.model import Spec
+
+FILES = {
+    "drop.sql": "DROP TABLE users;\n",
+    "up.sql": "ALTER TABLE users ADD COLUMN external_id TEXT;\n",
+    "roles.sql": "GRANT USAGE ON SCHEMA v1 TO anonymous;\n",
+    "Dockerfile": "FROM eclipse-temurin:21\nCOPY app.jar /app.jar\nCMD java -jar /app.jar\n",
+    "note.yaml": "kind: feature\nnotes:\n- |\n  Added a field for the claims.\n  This addresses older clients.\n",
+    "api.yaml": "openapi: 3.1.0\ninfo:\n  title: A\n  version: '1'\nsummary: It lists what there is.\n",
+    "mail.hbs": "Your Email Change\n<!---------------->\nHello {{name}}.\n",
+    "page.erb": "<%= title %>\nThis page has no text in it!\n",
+    "a.feature": "Feature: Login\n  Scenario: Right password\n    Then the page shows the title.\n",
+    "messages_bg.properties": "a=\\\n  \u041d\u044f\u043c\u0430 \u0442\u0430\u043a\u0438\u0432\u0430 \u0437\u0430\u043f\u0438\u0441\u0438.\n",
+    "README.SETUP": "Ubuntu 16.04 HVM AMI\nThe script installs what is needed.\n",
+    "Setting.hs": "module Setting where\n\nuse =\n  Setting . Config.setUse\n",
+    "empty.sh": "",
+    "menu.blade.php": "@props(['a'])\n\n@php\n$a = 1;\n@endphp\n<p>{{ $a }}</p>\n",
+    "use.ts": "export function use<K extends string>(\n  prop: K,\n): A[K]\nexport function use(\n  props: string[],\n): A\n"
+    "export function use(\n  prop: unknown,\n): unknown {\n  return prop\n}\n",
+    "watch.ts": "export function watch<\n  A extends string,\n>(a: A): void\nexport function watch<\n  B extends number,\n"
+    ">(b: B): void\nexport function watch(a: unknown): void {\n  run(a)\n}\n",
+    "Pin.kt": "class Pin {\n  fun check(\n    host: String,\n  ) {\n    run(host)\n  }\n\n  fun check(\n    port: Int,\n  ) {\n"
+    "    run(port)\n  }\n}\n",
+    "log.c": "static struct log *\nparse(char *a)\n{\n\treturn 0;\n}\n\nstatic struct log *\ncopy(struct log *r)\n{\n\treturn r;\n}\n",
+    "a.tex": "\\newcommand{\\open}{\\begin{array}}\n\\begin{equation*} a = b \\end{equation*}\n",
+    "a.html": '<script>\n  write("<script>var a = 1;<\\x2Fscript>" +\n    "b");\n</script>\n',
+    "view.py": "def process_view(self, request):\n    request.seen = True\n",
+}  # fmt: skip
+WRONG = {
+    "drop.sql": "DROP TABLE users;\nThis removes the table of users.\n",
+    "Dockerfile": "FROM a\nRUN make\nThis builds the image as you asked.\n",
+    "a.ts": "export function use(\n  a: string,\n) {\n  return a\n}\nexport function use(\n  a: string,\n) {\n  return a\n}\n",
+    "a.tex": "\\begin{equation*}\na = b\n",
+    "a.sh": "$ make\n$ make install\n",
+}  # fmt: skip
+
+
+def lint(path: str, content: str, base: str | None = None) -> str:
+    spec = Spec(path="mini-projects/p/01.md", number="1", title="Add a file", task="1. Add it.")
+    return check_lint([Change(path, content)], read={path: base}.get, spec=spec).reason
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_a_file_as_repositories_have_it_lands(path: str) -> None:
+    assert lint(path, FILES[path]) == ""
+
+
+@pytest.mark.parametrize("added", [FILES["up.sql"], FILES["drop.sql"]])
+def test_a_statement_below_others_is_no_sentence(added: str) -> None:
+    base = "CREATE TABLE users (id INT);\n"
+    assert lint("schema.sql", base + added, base) == ""
+
+
+@pytest.mark.parametrize("path", WRONG)
+def test_a_new_file_with_a_fault_fails(path: str) -> None:
+    assert lint(path, WRONG[path])
