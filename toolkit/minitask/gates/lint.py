@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from minitask.edits.script_model import Change, Locate, Reader
 from minitask.gates.result import BaseLines, FileChange, FilesAfter, GateResult, LintError
-from minitask.gates.source.grammars import (
-    GRAMMARS,
+from minitask.gates.source.grammars import GRAMMARS, JUDGED, suffix_of
+from minitask.gates.source.prefilters import (
     IMPORTING,
-    JUDGED,
     may_be_damaged,
     may_be_unfinished,
     may_elide,
     may_import,
-    suffix_of,
 )
 from minitask.spec.model import Spec
 

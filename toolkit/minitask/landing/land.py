@@ -15,7 +15,8 @@ from minitask.errors import MinitaskError, NoBranchError, RefusedError
 from minitask.gates.lint import find_merge_faults
 from minitask.gates.result import CommitFiles, GateResult
 from minitask.gates.scope import check_scope
-from minitask.gates.source.grammars import IMPORTING, JUDGED, suffix_of
+from minitask.gates.source.grammars import JUDGED, suffix_of
+from minitask.gates.source.prefilters import IMPORTING
 from minitask.git import refs
 from minitask.git.filters import filtered_paths
 from minitask.git.remotes import Pushed, choose_remote, is_changed, push

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.errors import MachineError
-from minitask.gates.source.grammars import may_run_tests
+from minitask.gates.source.prefilters import may_run_tests
 from minitask.ledger.record import CommandRecord, SuiteCounts
 from minitask.sandbox import shell_session
 from minitask.sandbox.commands import CommandResult

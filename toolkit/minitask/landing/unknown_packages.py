@@ -17,7 +17,7 @@ from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.gates.imports.unresolved import is_sample
 from minitask.gates.result import LintError
-from minitask.gates.source.grammars import may_import_package
+from minitask.gates.source.prefilters import may_import_package
 from minitask.landing.run_commands import run_on
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command

@@ -18,7 +18,7 @@ from minitask.gates.changes.damage import find_secret
 from minitask.gates.lint import check_lint
 from minitask.gates.result import CommitFiles, GateResult
 from minitask.gates.scope import Work, check_complete, check_names, check_paths, check_scope
-from minitask.gates.source.grammars import (
+from minitask.gates.source.prefilters import (
     may_be_graded,
     may_import_package,
     may_judge,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from minitask.gates.source.grammars import may_elide
+from minitask.gates.source.prefilters import may_elide
 from minitask.patterns import lazy_pattern
 
 # The long patterns are compiled on first use: compiling takes longer than the rest of a small task.

@@ -11,7 +11,7 @@ from posixpath import basename
 
 from msgspec import Struct
 
-from minitask.gates.source.grammars import may_run_tests
+from minitask.gates.source.prefilters import may_run_tests
 from minitask.ledger.record import SuiteCounts
 from minitask.patterns import lazy_pattern
 from minitask.words import word_set
