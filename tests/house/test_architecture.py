@@ -25,7 +25,7 @@ MACHINE = {
 DOORS = {
     "subprocess": {"system/children.py", "system/process.py"},
     "httpx": {"executors/http.py"},
-    "git": {"git/branches.py"},
+    "git": {"project/demo.py"},
     "genai_prices": {"policy/prices.py"},
     "distributed": {"project/cluster.py"},
     "mcp": {"cli/mcp_server.py"},

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -16,7 +17,6 @@ from minitask.engine.find_tasks import find_tasks
 from minitask.engine.repository_settings import load_settings
 from minitask.engine.tasks import PROJECTS, Base
 from minitask.errors import MachineError
-from minitask.git.branches import BranchView, merges, task_branches
 from minitask.git.repository import create_repository, discover
 from minitask.ledger.record import TaskResult, whole
 from minitask.policy.route import RouteOverrides
@@ -25,16 +25,22 @@ from minitask.project.load_project import run_project
 from minitask.routing.requests import baseline_cost
 from minitask.task.state import RunOptions
 
+if TYPE_CHECKING:
+    from git import Repo
+
 PROJECT = "split-todoist"
 
 
 class DemoResult(Struct, frozen=True):
-    """The result of the demo: the tasks, branches and merges, the module's lines by file, and estimated costs."""
+    """The result of the demo: the tasks, the module's lines by file, and estimated costs.
+
+    `branches` and `merges` are pairs of an abbreviated commit id, and a branch's name or a merge's subject.
+    """
 
     folder: Path
     results: tuple[TaskResult, ...]
-    branches: tuple[BranchView, ...]
-    merges: tuple[BranchView, ...]
+    branches: Sequence[tuple[str, str]]
+    merges: Sequence[tuple[str, str]]
     lines_before: Mapping[str, int]
     lines_after: Mapping[str, int]
     models: Mapping[str, str]
@@ -61,11 +67,12 @@ def run_demo(
         results = run_project(
             engine, selected, base=base, options=options, askers=ThreadCallPool(engine, width=1)
         )
+        repo = _open(folder)
         return DemoResult(
             folder=folder,
             results=results,
-            branches=task_branches(folder),
-            merges=merges(folder, "main"),
+            branches=_task_branches(repo),
+            merges=_merges(repo),
             lines_before=before,
             lines_after=_python_lines(engine, engine.tip(target)),
             models=settings.baseline,
@@ -91,19 +98,35 @@ def demo_files() -> dict[str, str]:
 
 def _python_lines(engine: Context, commit: str) -> dict[str, int]:
     """Return the number of lines of each Python file below `core/agents`."""
-    counts = {}
-    entry = engine.objects.entry(commit, "core/agents")
-    stack = [("core/agents", entry.oid)] if entry else []
-    while stack:
-        folder, tree = stack.pop()
-        for name, child in engine.objects.entries(tree).items():
-            if child.mode == "40000":
-                stack.append((f"{folder}/{name}", child.oid))
-            elif name.endswith(".py"):
-                counts[f"{folder}/{name}"] = engine.objects.blob(child.oid).count(b"\n")
-    return dict(sorted(counts.items()))
+    git, objects = engine.repository.git, engine.objects
+    paths = git.fields("ls-tree", "-r", "-z", "--name-only", commit, "--", "core/agents")
+    entries = {path: objects.entry(commit, path) for path in paths if path.endswith(".py")}
+    return {path: objects.blob(entry.oid).count(b"\n") for path, entry in entries.items() if entry}
 
 
 def _estimate(engine: Context, results: Sequence[TaskResult], kind: str) -> Decimal | None:
     usages = [result.estimate for result in results if result.estimate]
     return whole(baseline_cost(engine, usage, kind=kind) for usage in usages) if usages else None
+
+
+def _task_branches(repo: Repo) -> list[tuple[str, str]]:
+    """Return the commit and name of each task branch, by name."""
+    heads = sorted(repo.heads, key=lambda head: head.name)
+    return [
+        (head.commit.hexsha[:9], head.name) for head in heads if head.name.startswith("minitask/")
+    ]
+
+
+def _merges(repo: Repo) -> list[tuple[str, str]]:
+    """Return the commit and subject of each merge on main's first-parent line, oldest first."""
+    commits = repo.iter_commits("main", first_parent=True, merges=True, reverse=True)
+    return [(commit.hexsha[:9], str(commit.summary)) for commit in commits]
+
+
+def _open(top: Path) -> Repo:
+    """Open the repository with GitPython, since speed does not matter here."""
+    from git import Repo
+
+    repo = Repo(top)
+    repo.git.update_environment(GIT_DIR=str(repo.git_dir), GIT_WORK_TREE=str(top))
+    return repo

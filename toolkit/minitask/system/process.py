@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import select
+import signal
 import subprocess
 import threading
 import time
@@ -19,10 +20,10 @@ from msgspec import Struct
 
 from minitask.errors import MachineError, StoppedError, machine_text
 from minitask.system.children import MIB, Child, PipeExchange, end_group, patience
-from minitask.system.signals import deferred_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import FrameType
 
 
 START_SECONDS = 2.0
@@ -131,7 +132,7 @@ def spawn(
     stderr = subprocess.STDOUT if merge_errors else subprocess.PIPE if capture_errors else None
     child: Child | None = None
     try:
-        with deferred_signals(), _starting(argv, optional=optional):
+        with _deferred_signals(), _starting(argv, optional=optional):
             child = subprocess.Popen(
                 tuple(argv),
                 cwd=cwd,
@@ -308,3 +309,30 @@ def _cannot_start(argv: Sequence[str], cwd: Path, error: OSError | ValueError) -
     return MachineError(
         f"cannot run {program}: {error}", hint="check that it is an executable program"
     )
+
+
+_HANDLED: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def _deferred_signals() -> Iterator[None]:
+    """Defer the signals that Python handles until the block ends, then handle them.
+
+    A `KeyboardInterrupt` between a program's start and its registration would leave it running. Only the main thread
+    runs signal handlers, so other threads need no deferral.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in _HANDLED}
+    replaced = {number: handler for number, handler in handlers.items() if callable(handler)}
+    pending: list[tuple[int, FrameType | None]] = []
+    for number in replaced:
+        signal.signal(number, lambda number, frame: pending.append((number, frame)))
+    try:
+        yield
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
+        for number, frame in pending:
+            replaced[number](number, frame)

@@ -1,4 +1,4 @@
-"""Signals to this process: deferred, or reported by a callback instead of an exception."""
+"""Signals to this process: raised as exceptions even while it waits, or reported by a callback first."""
 
 from __future__ import annotations
 
@@ -62,33 +62,6 @@ def _wake(reader: int, main: int, postponed: list[int]) -> None:
             for seconds in NUDGES_SECONDS:
                 time.sleep(seconds)
                 signal.pthread_kill(main, postponed.pop() if postponed else signal.SIGURG)
-
-
-_HANDLED: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@contextlib.contextmanager
-def deferred_signals() -> Iterator[None]:
-    """Defer the signals that Python handles until the block ends, then handle them.
-
-    A `KeyboardInterrupt` between a program's start and its registration would leave it running. Only the main thread
-    runs signal handlers, so other threads need no deferral.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handlers = {number: signal.getsignal(number) for number in _HANDLED}
-    replaced = {number: handler for number, handler in handlers.items() if callable(handler)}
-    pending: list[tuple[int, FrameType | None]] = []
-    for number in replaced:
-        signal.signal(number, lambda number, frame: pending.append((number, frame)))
-    try:
-        yield
-    finally:
-        for number, handler in replaced.items():
-            signal.signal(number, handler)
-        for number, frame in pending:
-            replaced[number](number, frame)
 
 
 @contextlib.contextmanager
