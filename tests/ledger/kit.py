@@ -15,9 +15,17 @@ ATTEMPT = Attempt(
     Decimal("0.01"), 1.5, "strong",
 )  # fmt: skip
 RECORD = Record(
-    "p/01-x", "mini-projects/p/01-x.md", OID, "refs/heads/main", OID, None, OID, None, OID,
-    "2026-01-01T00:00:00.000+00:00", Decimal("0.5"), ATTEMPT,
-)  # fmt: skip
+    task="p/01-x",
+    spec_path="mini-projects/p/01-x.md",
+    spec_blob=OID,
+    target="refs/heads/main",
+    base=OID,
+    candidate=OID,
+    tree=OID,
+    started_at="2026-01-01T00:00:00.000+00:00",
+    baseline_cost_usd=Decimal("0.5"),
+    attempt=ATTEMPT,
+)
 
 
 def record_of(attempt: Attempt, *, task: str = RECORD.task, **fields: Any) -> Record:
