@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -69,87 +69,49 @@ def _names(folder: Path) -> list[str]:
 ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "$defs", "title", "description", "examples"})
 
 
-def surely_fits(value: object, schema: Mapping[str, Any]) -> bool:
+Schema = Mapping[str, Any]
+
+
+def surely_fits(value: object, schema: Schema) -> bool:
     """Return True if the value certainly fits; False if it does not, or the schema uses an unsupported keyword."""
     for keyword, rule_value in schema.items():
         if keyword in ANNOTATIONS:
             continue
-        rule = _RULES.get(keyword)
-        if rule is None or not rule(value, rule_value, schema):
+        if keyword not in _RULES:
+            return False
+        kind, keeps = _RULES[keyword]
+        if isinstance(value, kind) and not keeps(value, rule_value, schema):
             return False
     return True
 
 
-def _has_type(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+def _has_type(value: object, rule_value: Any, _schema: Schema) -> bool:
     kinds = rule_value if isinstance(rule_value, list) else [rule_value]
     return any(type(value) in _TYPES.get(kind, ()) for kind in kinds)
 
 
-def _is_choice(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
-    return any(type(value) is type(choice) and value == choice for choice in rule_value)
+def _is_choice(value: object, choices: Iterable[object], _schema: Schema) -> bool:
+    return any(type(value) is type(choice) and value == choice for choice in choices)
 
 
-def _is_at_least(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
-    return not isinstance(value, (int, float, Decimal)) or value >= rule_value
+def _all_fit(values: Iterable[object], rule_value: Any, _schema: Schema) -> bool:
+    return isinstance(rule_value, dict) and all(surely_fits(item, rule_value) for item in values)
 
 
-def _is_at_most(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
-    return not isinstance(value, (int, float, Decimal)) or value <= rule_value
+def _are_unique(value: list[object], rule_value: Any, _schema: Schema) -> bool:
+    is_set = all(type(item) is str for item in value) and len(set(value)) == len(value)
+    return is_set or not rule_value
 
 
-def _is_long_enough(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
-    return not isinstance(value, str) or len(value) >= rule_value
-
-
-def _is_short_enough(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
-    return not isinstance(value, str) or len(value) <= rule_value
-
-
-def _matches(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
-    return not isinstance(value, str) or re.search(rule_value, value) is not None
-
-
-def _items_fit(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
-    if not isinstance(value, list):
-        return True
-    return isinstance(rule_value, dict) and all(surely_fits(item, rule_value) for item in value)
-
-
-def _has_enough_items(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
-    return not isinstance(value, list) or len(value) >= rule_value
-
-
-def _are_unique(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
-    if not rule_value or not isinstance(value, list):
-        return True
-    return all(type(item) is str for item in value) and len(set(value)) == len(value)
-
-
-def _has_all(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
-    return not isinstance(value, dict) or all(key in value for key in rule_value)
-
-
-def _properties_fit(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
-    if not isinstance(value, dict):
-        return True
+def _properties_fit(value: Mapping[str, object], rule_value: Any, _schema: Schema) -> bool:
     return all(surely_fits(value[key], rule_value[key]) for key in value if key in rule_value)
 
 
-def _others_fit(value: object, rule_value: Any, schema: Mapping[str, Any]) -> bool:
-    if not isinstance(value, dict):
-        return True
+def _others_fit(value: Mapping[str, object], rule_value: Any, schema: Schema) -> bool:
     others = [item for key, item in value.items() if key not in schema.get("properties", {})]
     if isinstance(rule_value, dict):
-        return "patternProperties" not in schema and all(
-            surely_fits(item, rule_value) for item in others
-        )
+        return "patternProperties" not in schema and _all_fit(others, rule_value, schema)
     return rule_value is True or not others
-
-
-def _names_fit(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
-    if not isinstance(value, dict):
-        return True
-    return isinstance(rule_value, dict) and all(surely_fits(key, rule_value) for key in value)
 
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
@@ -161,22 +123,24 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "array": (list,),
     "object": (dict,),
 }
-_RULES: Mapping[str, Callable[[object, Any, Mapping[str, Any]], bool]] = {
-    "type": _has_type,
-    "enum": _is_choice,
-    "minimum": _is_at_least,
-    "maximum": _is_at_most,
-    "minLength": _is_long_enough,
-    "maxLength": _is_short_enough,
-    "pattern": _matches,
-    "items": _items_fit,
-    "minItems": _has_enough_items,
-    "uniqueItems": _are_unique,
-    "required": _has_all,
-    "properties": _properties_fit,
-    "additionalProperties": _others_fit,
-    "propertyNames": _names_fit,
+_NUMBERS = (int, float, Decimal)
+_RULES: Mapping[str, tuple[type | tuple[type, ...], Callable[[Any, Any, Schema], bool]]] = {
+    "type": (object, _has_type),
+    "enum": (object, _is_choice),
+    "minimum": (_NUMBERS, lambda value, least, _: bool(value >= least)),
+    "maximum": (_NUMBERS, lambda value, most, _: bool(value <= most)),
+    "minLength": (str, lambda value, least, _: len(value) >= least),
+    "maxLength": (str, lambda value, most, _: len(value) <= most),
+    "pattern": (str, lambda value, pattern, _: re.search(pattern, value) is not None),
+    "items": (list, _all_fit),
+    "minItems": (list, lambda value, least, _: len(value) >= least),
+    "uniqueItems": (list, _are_unique),
+    "required": (dict, lambda value, keys, _: all(key in value for key in keys)),
+    "properties": (dict, _properties_fit),
+    "additionalProperties": (dict, _others_fit),
+    "propertyNames": (dict, _all_fit),
 }
+"""The rules of a schema, each with the types of values that it is about."""
 
 
 KINDS = {

@@ -138,14 +138,10 @@ def landed_result(engine: Context, task: Task) -> TaskResult | None:
     if landing is None or landing.undone or landing.spec != f"{task.path}@{task.blob}":
         return None
     candidate = engine.objects.commit(f"{landing.commit}^2")
-    return TaskResult(
-        task=task.name,
-        spec_path=task.path,
-        spec_blob=task.blob,
+    return replace(
+        skipped(task, f"already merged ({landing.commit[:12]}), skipped; --again to rerun"),
         verdict=Verdict.MERGED,
-        reason=f"already merged ({landing.commit[:12]}), skipped; --again to rerun",
         branch=refs.branch(task.name).removeprefix("refs/heads/"),
-        base=task.base,
         commit=candidate,
         merge=landing.commit,
     )
@@ -159,14 +155,10 @@ def make_result(state: TaskState, attempt: Attempt, candidate: str | None) -> Ta
     next_step = ""
     if not draft.verdict.is_good:
         next_step = find_outage_step(attempt, task.name) or f"minitask show {task.name}"
-    return TaskResult(
-        task=task.name,
-        spec_path=task.path,
-        spec_blob=task.blob,
+    return replace(
+        skipped(task, draft.ruling.reason),
         verdict=draft.verdict,
-        reason=draft.ruling.reason,
         branch=refs.branch(task.name).removeprefix("refs/heads/") if candidate else None,
-        base=task.base,
         commit=candidate,
         cost_usd=whole(call.cost_usd for call in paid),
         baseline_cost_usd=draft.baseline_usd,
