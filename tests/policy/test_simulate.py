@@ -197,7 +197,6 @@ def test_consecutive_attempts_of_a_tier_are_one_sample() -> None:
             record("p/b", 1, "cheap", "refused", "0.2"),
             record("p/b", 2, "frontier", "ready", "3"),
         ],
-        name="ledger",
     )
     found = {model.name: (model.tasks, float(model.q), model.cost_usd) for model in figures.models}
     assert found == {"cheap": (2, 0.5, Decimal("0.4")), "frontier": (1, 1.0, Decimal(3))}
@@ -220,7 +219,6 @@ def test_errors_edit_scripts_and_landings_teach_nothing() -> None:
             replace(record("p/d", 1, "cheap", "failed", "1"), kind="lost"),
             record("p/e", 1, "cheap", "conflict", "1"),
         ],
-        name="ledger",
     )
     (only,) = figures.models
     assert (only.name, only.tasks, only.q, only.cost_usd) == ("cheap", 1, 0, 1)
@@ -234,7 +232,6 @@ def test_unknown_costs_are_never_nothing() -> None:
             record("p/b", 1, "cheap", "merged", None),
             record("p/c", 1, "free", "merged", None),
         ],
-        name="ledger",
     )
     (only,) = figures.models
     assert (only.tasks, only.cost_usd) == (2, 2)
@@ -242,7 +239,7 @@ def test_unknown_costs_are_never_nothing() -> None:
 
 
 def test_without_records_there_is_nothing_to_replay() -> None:
-    figures = stats_of([], name="ledger")
+    figures = stats_of([])
     assert usual_outcomes(figures) == ()
     with pytest.raises(UsageError, match="no figures"):
         parse_policy("cheap", figures.models)

@@ -43,7 +43,7 @@ class Manner(StrEnum):
     LIVE = "live"
 
 
-def manner(*, as_json: bool, events: bool, live: bool = False) -> Manner:
+def manner(*, as_json: bool, events: bool, live: bool) -> Manner:
     """Return the form of progress: events on request, a live view on a terminal."""
     if events:
         return Manner.EVENTS

@@ -74,7 +74,7 @@ def command(
 def _ledger_figures() -> ModelStats:
     session = start()
     with session.engine("simulate", quiet=True, looks_only=True) as engine:
-        return stats_of(ledger_of(engine).records, name="ledger")
+        return stats_of(ledger_of(engine).records)
 
 
 def _table_figures(folder: Path, word: str) -> ModelStats:

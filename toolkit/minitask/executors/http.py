@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 32 * 1024 * 1024
 _CONNECT_SECONDS = 15.0
 _KEPT_SECONDS = 60.0
+_LOOK_SECONDS = 5.0
 
 
 class HttpRequest(Redacted, frozen=True):
@@ -297,7 +298,7 @@ def _decoder(encoding: str, max_bytes: int) -> Callable[[bytes], bytes]:
     return inflate
 
 
-def find_absence(url: str, *, seconds: float = 5.0) -> str:
+def find_absence(url: str) -> str:
     """Return why nothing listens at a URL; "" if something does, or if the URL is behind a proxy."""
     parts = urlsplit(url)
     if not is_loopback(url):
@@ -307,7 +308,7 @@ def find_absence(url: str, *, seconds: float = 5.0) -> str:
             return ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        socket.create_connection((parts.hostname or "", port), timeout=seconds).close()
+        socket.create_connection((parts.hostname or "", port), timeout=_LOOK_SECONDS).close()
     except OSError as error:
         return str(error)
     return ""

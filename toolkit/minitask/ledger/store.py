@@ -118,17 +118,14 @@ def read_records(objects: Objects, head: str | None, *, below: str = "") -> Iter
 
 
 def read_documents(
-    objects: Objects, head: str | None, *, below: str = "", since: str | None = None
+    objects: Objects, head: str, *, since: str | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield the records at or below a path, or only those added since an older head, as JSON in any order.
+    """Yield the records, or only those added since an older head, as JSON in any order.
 
     It is faster than `read_ledger` for a few fields of many records. The documents may be damaged.
     """
-    if since is not None and head is not None:
-        blobs = _added(objects, objects.tree_of(since), objects.tree_of(head))
-    else:
-        blobs = _blobs(objects, head, below)
-    for content in objects.read_many(blobs):
+    old = objects.tree_of(since) if since else None
+    for content in objects.read_many(_added(objects, old, objects.tree_of(head))):
         try:
             document = _document(content)
             if document["format"] == FORMAT:

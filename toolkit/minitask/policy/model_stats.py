@@ -60,7 +60,7 @@ class ModelStats(Struct, frozen=True):
     priceless: tuple[str, ...] = ()
 
 
-def stats_of(records: Iterable[Record], *, name: str) -> ModelStats:
+def stats_of(records: Iterable[Record]) -> ModelStats:
     """Return the results of the tiers by the ledger; consecutive attempts of a tier at a spec are one sample.
 
     Attempts of edit scripts are left out. A sample passes if its last attempt does. The baseline is the highest tier,
@@ -85,7 +85,7 @@ def stats_of(records: Iterable[Record], *, name: str) -> ModelStats:
         filter(None, models.values()), key=lambda model: (RANKS.get(model.name, -1), model.name)
     )
     return ModelStats(
-        name=name,
+        name="ledger",
         tasks=len(units),
         models=tuple(priced),
         baseline=priced[-1] if priced else None,

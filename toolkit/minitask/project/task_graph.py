@@ -192,9 +192,7 @@ class Collisions(Struct, frozen=True):
     left_out: int
 
 
-def find_collisions(
-    engine: Context, tasks: Sequence[TaskStatus], base: Base, *, most_pairs: int = MOST_PAIRS
-) -> Collisions:
+def find_collisions(engine: Context, tasks: Sequence[TaskStatus], base: Base) -> Collisions:
     """Merge every unlanded candidate with the target's tip and with the others, in memory."""
     heads = refs.snapshot(engine.repository.git, refs.BRANCHES)
     names = [status.task.name for status in tasks if status.state is not State.MERGED]
@@ -203,14 +201,14 @@ def find_collisions(
     target = base.target.removeprefix("refs/heads/")
     count = len(candidates) * (len(candidates) - 1) // 2
     tried = [((name, oid), (target, base.base)) for name, oid in candidates]
-    tried += islice(combinations(candidates, 2), most_pairs)
+    tried += islice(combinations(candidates, 2), MOST_PAIRS)
     collisions = []
     with temporary_objects(engine.repository) as git:
         for (name, theirs), (partner, ours) in tried:
             paths = merge_tree(git, ours=ours, theirs=theirs).conflicts
             if paths:
                 collisions.append(Collision(name, partner, paths))
-    pairs = min(count, most_pairs)
+    pairs = min(count, MOST_PAIRS)
     return Collisions(tuple(collisions), len(candidates), pairs, count - pairs)
 
 

@@ -150,6 +150,7 @@ def patience(deadline: float, *, ticking: bool) -> float:
     return 1000 * (min(remaining, TICK_SECONDS) if ticking else remaining)
 
 
+MOST_PASSES = 20
 FEW = 100
 """Up to this number of ids are checked directly, instead of listing all processes."""
 COUNTING_SECONDS = 1.0
@@ -176,13 +177,13 @@ def now() -> Moment | None:
     return Moment(last, time.monotonic()) if last else None
 
 
-def end_marked(mark: bytes, *, since: Moment | None = None, passes: int = 20) -> None:
+def end_marked(mark: bytes, *, since: Moment | None = None) -> None:
     """Kill every process of the user whose initial environment contains `mark`, in any process group.
 
     `since`: all of them started later. It works only if `/proc` shows environments (Linux). Repeat until a pass finds
     none, because of forks meanwhile.
     """
-    for _ in range(passes):
+    for _ in range(MOST_PASSES):
         newer = since.newer() if since else None
         process_ids = newer if newer is not None and len(newer) < FEW else _process_ids()
         if not [pid for pid in process_ids if _kill_if_marked(pid, mark)]:
