@@ -37,12 +37,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "tiers": _tiers("anthropic", **CLAUDE_MODELS),
     },
     "openai": {
-        "executors": {
-            "openai": {
-                "type": "openai",
-                "api_key_env": "OPENAI_API_KEY",
-            }
-        },
+        "executors": {"openai": {"type": "openai", "api_key_env": "OPENAI_API_KEY"}},
         "tiers": _tiers(
             "openai", cheap="gpt-6-luna", balanced="gpt-5.4-mini", frontier="gpt-6.1-sol"
         ),

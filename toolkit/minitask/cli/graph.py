@@ -29,12 +29,7 @@ from minitask.words import json_text
 @click.option("--output", metavar="FILE", help="Write to a file instead of stdout.")
 @json_option
 def command(
-    specs: tuple[str, ...],
-    form: str,
-    *,
-    forecast: bool,
-    output: str | None,
-    as_json: bool,
+    specs: tuple[str, ...], form: str, *, forecast: bool, output: str | None, as_json: bool
 ) -> int:
     """Draw a project: its waves, what each task waits for and why, and which may not run at once.
 

@@ -18,11 +18,7 @@ from minitask.words import did_you_mean
 @click.option("--dry-run", is_flag=True, help="Report what would be written; write nothing.")
 @json_option
 def command(
-    arguments: tuple[str, ...],
-    *,
-    project: str | None,
-    dry_run: bool,
-    as_json: bool,
+    arguments: tuple[str, ...], *, project: str | None, dry_run: bool, as_json: bool
 ) -> int:
     """Turn another tool's plan into specs, and report what is carried over, dropped, and left to fill in.
 

@@ -55,12 +55,7 @@ SETTING_KEYS = ("preset", "executors", "tiers")
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be written; write nothing.")
 def command(
-    agents: tuple[str, ...],
-    preset: str | None,
-    *,
-    templates: bool,
-    remove: bool,
-    dry_run: bool,
+    agents: tuple[str, ...], preset: str | None, *, templates: bool, remove: bool, dry_run: bool
 ) -> int:
     """Find models, agents and keys, and write minitask.yaml for them. Nothing is overwritten.
 

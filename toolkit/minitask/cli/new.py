@@ -56,11 +56,7 @@ class NewCommand(click.Command):
     "--list", "lists", is_flag=True, help="List the templates; with --template, its variables."
 )
 @click.option(
-    "--set",
-    "pairs",
-    multiple=True,
-    metavar="K=V",
-    help="A template's variable. Repeatable.",
+    "--set", "pairs", multiple=True, metavar="K=V", help="A template's variable. Repeatable."
 )
 def command(
     project: str | None,

@@ -14,14 +14,7 @@ from minitask.engine.context import Context
 from minitask.engine.tasks import Base
 from minitask.errors import UsageError
 from minitask.git.repository import head_branch
-from minitask.planning.scan import (
-    DEFAULT,
-    ScanOptions,
-    narrow,
-    read_report,
-    run_linter,
-    scan,
-)
+from minitask.planning.scan import DEFAULT, ScanOptions, narrow, read_report, run_linter, scan
 from minitask.reports.plans import render_scan, scan_document
 from minitask.spec.findings import FindingReport, Recheck, check_template, ruff_words
 

@@ -43,11 +43,7 @@ MOST_USD = Decimal("1e12")
 )
 @json_option
 def command(
-    table: str | None,
-    policies: tuple[str, ...],
-    loss: str | None,
-    *,
-    as_json: bool,
+    table: str | None, policies: tuple[str, ...], loss: str | None, *, as_json: bool
 ) -> int:
     """Replay routing policies over what models did already: by default the tiers, by the ledger. Nothing is spent.
 

@@ -28,9 +28,7 @@ from minitask.spec.model import Diagnostic
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
-    "--explain",
-    metavar="CODE",
-    help="Explain a rule: why it exists and how to fix what it finds.",
+    "--explain", metavar="CODE", help="Explain a rule: why it exists and how to fix what it finds."
 )
 @click.option(
     "--grade",

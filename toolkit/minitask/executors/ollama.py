@@ -9,12 +9,7 @@ from collections.abc import Mapping
 
 from minitask.executors.address import Address, ollama_address
 from minitask.executors.chat import ChatReply
-from minitask.executors.endpoint import (
-    LIST_SECONDS,
-    Call,
-    ChatExecutor,
-    chat_messages,
-)
+from minitask.executors.endpoint import LIST_SECONDS, Call, ChatExecutor, chat_messages
 from minitask.executors.http import HttpResponse
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.executors.response import (

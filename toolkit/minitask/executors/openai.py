@@ -8,12 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from minitask.executors.chat import ChatReply
-from minitask.executors.endpoint import (
-    LIST_SECONDS,
-    Call,
-    ChatExecutor,
-    chat_messages,
-)
+from minitask.executors.endpoint import LIST_SECONDS, Call, ChatExecutor, chat_messages
 from minitask.executors.http import HttpResponse
 from minitask.executors.response import (
     ENDED,

@@ -71,10 +71,7 @@ class BatchTokens(Struct, frozen=True):
 
 
 def batch_tokens(
-    results: Iterable[TaskResult],
-    *,
-    waves: Mapping[str, int],
-    planned: Mapping[str, int | None],
+    results: Iterable[TaskResult], *, waves: Mapping[str, int], planned: Mapping[str, int | None]
 ) -> tuple[BatchTokens, ...]:
     """Return the waves that called a model, in order; `planned` are the specs' own estimates by task.
 

@@ -180,13 +180,7 @@ class NextSpec(Struct, frozen=True):
 
 
 def next_spec(
-    top: Path,
-    *,
-    project: str,
-    title: str,
-    template: str,
-    values: Mapping[str, str],
-    ahead: int = 0,
+    top: Path, *, project: str, title: str, template: str, values: Mapping[str, str], ahead: int = 0
 ) -> NextSpec:
     """Return the project's next spec; `ahead` is the number of unwritten drafts before it.
 

@@ -30,13 +30,7 @@ from minitask.landing import candidate_commits
 from minitask.landing.grading import Graded, grade
 from minitask.landing.proof import prove
 from minitask.ledger.record import GOAL, REVIEW, Attempt, Grade, Verdict
-from minitask.planning.plan import (
-    ANSWER_TOKENS,
-    REPAIRS,
-    Planned,
-    check_answer,
-    write_planned,
-)
+from minitask.planning.plan import ANSWER_TOKENS, REPAIRS, Planned, check_answer, write_planned
 from minitask.planning.plan_prompt import Goal, ask_of_project
 from minitask.policy.budget import Budget
 from minitask.policy.route import Route

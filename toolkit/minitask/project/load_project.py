@@ -10,12 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.engine.anchors import Anchor
-from minitask.engine.check_specs import (
-    SpecCheck,
-    refusals,
-    waits_for,
-    warn,
-)
+from minitask.engine.check_specs import SpecCheck, refusals, waits_for, warn
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import SHOWN, FoundTasks, fits
 from minitask.engine.task_status import State, task_statuses

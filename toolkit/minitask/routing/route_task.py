@@ -115,10 +115,7 @@ def routing_context(
     engine: Context, task: Task, spec: Spec, attempts: Sequence[Attempt] = ()
 ) -> RoutingContext:
     """Return the facts about a task; `attempts` are not recorded yet, `spec` is the one to route."""
-    failures = [
-        *failures_before(engine, task),
-        *filter(_is_settled_failure, attempts),
-    ]
+    failures = [*failures_before(engine, task), *filter(_is_settled_failure, attempts)]
     failed = [*(engine.lessons or {}).get("failed", ()), *(attempt.tier for attempt in failures)]
     return RoutingContext(
         failures=len(failed),

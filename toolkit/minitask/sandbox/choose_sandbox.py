@@ -14,15 +14,7 @@ from msgspec.structs import asdict, replace
 
 from minitask.errors import MachineError, UsageError
 from minitask.sandbox import bubblewrap, seatbelt
-from minitask.sandbox.policy import (
-    DEFAULT_PATH,
-    Limits,
-    Strength,
-)
-from minitask.system import process
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from minitask.sandbox.policy import DEFAULT_PATH, Limits, Strength
 from minitask.sandbox.sandbox import (
     PASSING,
     PROBE_SECONDS,
@@ -35,6 +27,10 @@ from minitask.sandbox.sandbox import (
     remove_folder,
     scratch_folder,
 )
+from minitask.system import process
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 BWRAP_PROFILE = (
     "echo 'abi <abi/4.0>, include <tunables/global> profile bwrap /usr/bin/bwrap flags=(unconfined) { userns, }'"

@@ -38,12 +38,7 @@ SYSTEM = (
 )
 """Folders that every machine shares with all users: programs, libraries and their settings."""
 
-FIXED = {
-    "TERM": "dumb",
-    "CI": "1",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "PYTHONDONTWRITEBYTECODE": "1",
-}
+FIXED = {"TERM": "dumb", "CI": "1", "GIT_OPTIONAL_LOCKS": "0", "PYTHONDONTWRITEBYTECODE": "1"}
 """Python writes no bytecode: it would dirty the workspace, and stale files hide an edit within the same second."""
 
 

@@ -57,14 +57,7 @@ PRIVATE = ("home", "tmp")
 PASSING = ("scratch", "layers", "checkout", "readable", "caches")
 """Fields of a sandbox that are not results of a probe."""
 PSEUDO = ("/proc", "/sys", "/dev")
-DEVICES = (
-    "/dev/null",
-    "/dev/zero",
-    "/dev/full",
-    "/dev/random",
-    "/dev/urandom",
-    "/dev/tty",
-)
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 PRIVATE_DEVICES = ("/dev/ptmx", "/dev/pts", "/dev/shm")  # noqa: S108 - a private one
 TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - private ones
 HIDDEN = ("/run", "/dev/shm", *TEMPORARY)  # noqa: S108 - as above
@@ -252,11 +245,7 @@ class Sandbox(Struct, frozen=True):
     ) -> Wrapped:
         variant = bubblewrap.Variant(self.variant)
         before = bubblewrap.command(
-            self.program,
-            room,
-            variant=variant,
-            tools=tools,
-            checkout=self._replaced_checkout(),
+            self.program, room, variant=variant, tools=tools, checkout=self._replaced_checkout()
         )
         running = 0 if counts_processes_apart() else tasks_of_user()
         env = room.environment(

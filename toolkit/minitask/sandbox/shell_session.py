@@ -98,11 +98,7 @@ def _started(
     wrapped: Wrapped, workspace: Path
 ) -> contextlib.AbstractContextManager[children.Child]:
     return process.spawn(
-        wrapped.argv,
-        cwd=workspace,
-        env=wrapped.env,
-        merge_errors=True,
-        pass_fds=wrapped.pass_fds,
+        wrapped.argv, cwd=workspace, env=wrapped.env, merge_errors=True, pass_fds=wrapped.pass_fds
     )
 
 
@@ -200,13 +196,7 @@ class _Watching:
     """A reader of the session's marks, which ends the session if necessary."""
 
     def __init__(
-        self,
-        record: _Record,
-        limits: Limits,
-        *,
-        stops: bool,
-        namespaced: bool,
-        stepwise: bool,
+        self, record: _Record, limits: Limits, *, stops: bool, namespaced: bool, stepwise: bool
     ) -> None:
         self.record = record
         self.limits = limits

@@ -22,20 +22,12 @@ from minitask.executors.agents.adapter import (
     trailing_object,
     unless_given,
 )
-from minitask.executors.agents.faults import (
-    clean,
-    exit_problem,
-    find_kind,
-    provider_problem,
-)
+from minitask.executors.agents.faults import clean, exit_problem, find_kind, provider_problem
 from minitask.executors.request import FailureKind
 from minitask.executors.response import count, mapping
 from minitask.ledger.record import Usage
 
-_QUIET = {
-    "general": {"enableAutoUpdate": False},
-    "privacy": {"usageStatisticsEnabled": False},
-}
+_QUIET = {"general": {"enableAutoUpdate": False}, "privacy": {"usageStatisticsEnabled": False}}
 _TURN_LIMIT = 53
 _OWN_CODES = {
     41: FailureKind.AUTH,

@@ -46,10 +46,7 @@ MARKS: Mapping[str, str] = {
 }
 """Patterns in a file that holds a login; any other login file exists only with a login."""
 SECRETS = ("_KEY", "_TOKEN")
-PROBES: Mapping[str, tuple[str, ...]] = {
-    "claude": ("auth", "status"),
-    "codex": ("login", "status"),
-}
+PROBES: Mapping[str, tuple[str, ...]] = {"claude": ("auth", "status"), "codex": ("login", "status")}
 """Arguments with which a program prints whether it is logged in, without asking a model."""
 _LOGIN = lazy_pattern(r"^logged in|\"loggedIn\": *true", re.IGNORECASE | re.MULTILINE)
 _NO_LOGIN = lazy_pattern(r"not logged in|\"loggedIn\": *false", re.IGNORECASE)

@@ -14,12 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.markdown import (
-    code_span,
-    normalise,
-    parse_document,
-    unclosed_fences,
-)
+from minitask.spec.markdown import code_span, normalise, parse_document, unclosed_fences
 from minitask.spec.model import Fence, FileAction
 from minitask.words import counted, one_line, whole_characters
 
