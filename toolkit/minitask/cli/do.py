@@ -184,7 +184,7 @@ def _print_dry_run(shot: OneShot, preview: RunPreview | None, *, as_json: bool) 
 
 def _run(session: Session, shot: OneShot, options: dict[str, Any]) -> int:
     """Commit the spec, run it, and print the change and the result."""
-    from minitask.engine.task_status import remember
+    from minitask.engine.task_records import remember
     from minitask.git.trees import patch
     from minitask.planning.one_shot import check_first, commit_spec, draft
 

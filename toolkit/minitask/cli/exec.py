@@ -64,7 +64,7 @@ def command(spec: str, **options: Any) -> int:
       minitask exec mini-projects/api/02-routes.md --into main
     """
     from minitask.engine.find_tasks import find_tasks
-    from minitask.engine.task_status import remember
+    from minitask.engine.task_records import remember
     from minitask.task.finish import stopped
     from minitask.task.life import run_task
 
@@ -128,7 +128,7 @@ def hindrance_of(
     engine: Context, task: Task, base: Base, options: Mapping[str, object]
 ) -> TaskResult | None:
     """Return the result of a task that must not start, or None; raise an error of its spec, which `status` shows."""
-    from minitask.engine.task_status import remember_error
+    from minitask.engine.task_records import remember_error
     from minitask.task.earlier_work import find_unmet
     from minitask.task.finish import stopped
 

@@ -27,7 +27,7 @@ from minitask.cli.session import (
 from minitask.cli.terminal import INTERRUPTED, interrupted, say, show
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import FoundTasks, find_tasks
-from minitask.engine.task_status import remember
+from minitask.engine.task_records import remember
 from minitask.engine.tasks import Base
 from minitask.errors import MinitaskError, UsageError
 from minitask.executors import http

@@ -13,13 +13,15 @@ from minitask.cli.terminal import show
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import full_name
 from minitask.engine.task_records import (
+    Refusal,
     all_records_of,
     attempt_record,
     exchange_of,
+    find_refusal,
     task_at,
     with_merges,
 )
-from minitask.engine.task_status import Refusal, TaskStatus, find_refusal, task_statuses
+from minitask.engine.task_status import TaskStatus, task_statuses
 from minitask.engine.tasks import Base
 from minitask.errors import UsageError
 from minitask.ledger.record import Record

@@ -16,8 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.engine.context import Context, scratch_folder
-from minitask.engine.task_status import as_it_stands
-from minitask.engine.tasks import Base
+from minitask.engine.tasks import Base, as_it_stands
 from minitask.git import history, refs
 from minitask.git.repository import Repository
 from minitask.git.update_target import checkout_of

@@ -1,16 +1,22 @@
-"""Read a task's records in the ledger, and the specs, changes, prompts and merges that they name."""
+"""Read a task's records in the ledger, and the specs, changes, prompts and merges that they name.
+
+The ledger holds only attempts: the reason why a task was last not started is in a file of its own.
+"""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.tasks import Base, Task, parse_once
-from minitask.errors import FIX, MachineError, UsageError
+from minitask.errors import FIX, MachineError, MinitaskError, UsageError
 from minitask.git import history, refs
 from minitask.git.objects import Objects, open_objects
 from minitask.git.run_git import Git
@@ -19,6 +25,7 @@ from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
 from minitask.ledger.store import Exchange, Ledger, read_exchange, read_newest, read_records
 from minitask.patterns import lazy_pattern
 from minitask.spec.dependency_graph import task_names
+from minitask.system.files import write_json
 
 Key = tuple[str, int, str]
 """Identity of a record: its task, its number, and its start time."""
@@ -270,3 +277,52 @@ def _tree_pair(objects: Objects, record: Record) -> tuple[str, str] | None:
         return objects.tree_of(commits[0]), objects.tree_of(commits[1])
     except MachineError:  # the ledger may have been fetched without its branches
         return None
+
+
+REFUSALS = "refusals"
+"""Folder of the reasons why tasks were not started."""
+NOT_BEGUN = frozenset({Verdict.REFUSED, Verdict.SKIPPED, Verdict.ERROR})
+
+
+class Refusal(Struct, frozen=True):
+    """Why a task was not started: its spec's blob at that time, the verdict, the reason, and the Unix time."""
+
+    spec_blob: str
+    verdict: Verdict
+    reason: str
+    time: float
+
+
+def remember(
+    engine: Context, results: Sequence[TaskResult], *, is_interrupted: bool = False
+) -> None:
+    """Store the reasons why tasks were not started; delete those of tasks that were, or that an interrupt skipped."""
+    lasting = NOT_BEGUN - {Verdict.SKIPPED} if is_interrupted else NOT_BEGUN
+    for result in results:
+        if result.verdict in lasting and not result.attempts:
+            refusal = (result.spec_blob or "", result.verdict, result.reason)
+            _keep(engine, result.task, Refusal(*refusal, engine.clock()))
+        else:
+            _path(engine, result.task).unlink(missing_ok=True)
+
+
+def remember_error(engine: Context, task: Task, error: MinitaskError) -> None:
+    """Store the error in a task's spec as the reason why it was not started."""
+    _keep(engine, task.name, Refusal(task.blob, Verdict.REFUSED, str(error), engine.clock()))
+
+
+def find_refusal(engine: Context, name: str) -> Refusal | None:
+    """Return why a task was last not started, or None if it was, or was never tried."""
+    try:
+        return msgspec.json.decode(_path(engine, name).read_bytes(), type=Refusal)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _keep(engine: Context, name: str, refusal: Refusal) -> None:
+    with suppress(OSError):  # a full disk must not hide the refusal itself
+        write_json(_path(engine, name), to_builtins(refusal))
+
+
+def _path(engine: Context, name: str) -> Path:
+    return engine.repository.home / REFUSALS / f"{name}.json"

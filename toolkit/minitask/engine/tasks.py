@@ -1,19 +1,21 @@
-"""A task: a spec at one version, with its base commit; its file and its refs."""
+"""A task: a spec at one version, with its base commit; its file, its refs and its landings."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.errors import MinitaskError, RefusedError, UsageError
 from minitask.git import history, refs
+from minitask.git.history import Landing
 from minitask.git.objects import FILE_MODES, Entry, blob_id
-from minitask.git.trees import is_ancestor
+from minitask.git.trees import TreeChange, is_ancestor
 from minitask.spec.dependency_graph import task_names
 from minitask.spec.model import Diagnostic, Spec, SpecFile
 from minitask.spec.paths import prefixes
@@ -229,3 +231,64 @@ def check_branch(engine: Context, task: Task, heads: Mapping[str, str]) -> None:
             f"{short} has commits that minitask did not make; a new attempt would drop them",
             hint=f"merge them: minitask merge {task.name}; or keep them aside: git branch -m {short} OTHER",
         )
+
+
+ABSENT = ("", "")
+
+
+def latest_landing(engine: Context, tip: str, task: str) -> Landing | None:
+    """Return a task's newest landing or undo at a tip, by the toolkit or by hand."""
+    landing = history.latest_landing(engine.repository.git, tip, task=task)
+    return as_it_stands(engine, landing, tip=tip) if landing else landed_by_hand(engine, tip, task)
+
+
+def landings_at(engine: Context, tip: str, tasks: Collection[str]) -> dict[str, Landing]:
+    """Return the newest landing or undo of each of these tasks at a tip, by the toolkit or by hand."""
+    landed = history.all_landings(engine.repository.git, engine.objects, tip, tasks)
+    return {task: as_it_stands(engine, landing, tip=tip) for task, landing in landed.items()}
+
+
+def landed_by_hand(engine: Context, tip: str, task: str) -> Landing | None:
+    """Return the landing of a task's branch by hand at a tip, undone or not, or None."""
+    candidate = engine.objects.commit(refs.branch(task))
+    if candidate is None:
+        return None
+    landing = history.brought_by_hand(engine.repository.git, engine.objects, tip, task, candidate)
+    return as_it_stands(engine, landing, tip=tip) if landing else None
+
+
+def as_it_stands(engine: Context, landing: Landing, *, tip: str) -> Landing:
+    """Return the landing, marked as undone if a person reverted it or removed its content."""
+    if landing.undone or not landing.whole or not _is_reverted(engine, landing, tip):
+        return landing
+    return replace(landing, undone=True)
+
+
+def _is_reverted(engine: Context, landing: Landing, tip: str) -> bool:
+    before = None if landing.commit == tip else engine.objects.commit(f"{landing.commit}^1")
+    if before is None:
+        return False
+    trees = engine.objects.tree_of
+    changes = engine.database.diffs.changes(trees(before), trees(landing.commit))
+    present = [_side_at(engine, tip, change) for change in changes]
+    if present == [_side(change, new=True) for change in changes]:
+        return False
+    git = engine.repository.git
+    if present == [_side(change, new=False) for change in changes]:
+        paths = [change.path for change in changes]
+        return not history.was_changed_by_task(git, landing.commit, tip, paths)
+    candidate = engine.objects.commit(f"{landing.commit}^2")
+    reverted = history.reverted_since(git, landing.commit, tip)
+    return landing.commit in reverted or candidate in reverted
+
+
+def _side_at(engine: Context, commit: str, change: TreeChange) -> tuple[str, str]:
+    entry = engine.objects.entry(commit, change.path)
+    return (entry.mode, entry.oid) if entry else ABSENT
+
+
+def _side(change: TreeChange, *, new: bool) -> tuple[str, str]:
+    """Return the mode and id of a file on one side of a change."""
+    if change.status == ("D" if new else "A"):
+        return ABSENT
+    return (change.new_mode, change.new_oid) if new else (change.old_mode, change.old_oid)

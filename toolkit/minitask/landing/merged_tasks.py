@@ -10,8 +10,7 @@ from msgspec import Struct
 from minitask.engine.context import Context, Progress
 from minitask.engine.find_tasks import FORMS, full_name, spec_paths
 from minitask.engine.task_records import task_at
-from minitask.engine.task_status import landings_at, latest_landing
-from minitask.engine.tasks import PROJECTS, Base, Task, load_file
+from minitask.engine.tasks import PROJECTS, Base, Task, landings_at, latest_landing, load_file
 from minitask.errors import MachineError, MinitaskError, RefusedError, UsageError
 from minitask.gates.scope import check_scope
 from minitask.git import history, refs

@@ -15,8 +15,7 @@ from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.spec_files import CommittedFiles, Sources, read_sources
-from minitask.engine.task_status import landings_at
-from minitask.engine.tasks import PROJECTS, Base, parse_once
+from minitask.engine.tasks import PROJECTS, Base, landings_at, parse_once
 from minitask.engine.validate_specs import check_sources
 from minitask.errors import MachineError, MinitaskError, UsageError
 from minitask.git.repository import Repository

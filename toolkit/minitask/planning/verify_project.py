@@ -17,8 +17,7 @@ from minitask.edits.grammar import parse_script
 from minitask.engine.anchors import Anchor
 from minitask.engine.context import Context
 from minitask.engine.task_records import all_records_of, records_of
-from minitask.engine.task_status import landings_at
-from minitask.engine.tasks import PROJECTS, Base, Task
+from minitask.engine.tasks import PROJECTS, Base, Task, landings_at
 from minitask.errors import EditError, MinitaskError, UsageError
 from minitask.executors.registry import has_script
 from minitask.executors.request import ExecutorFailure

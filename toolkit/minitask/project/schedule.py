@@ -18,8 +18,7 @@ from msgspec.structs import replace
 
 from minitask.concurrency import CpuPool
 from minitask.engine.context import Context, Progress
-from minitask.engine.task_status import latest_landing
-from minitask.engine.tasks import Base, Task, load_file, snapshot_refs
+from minitask.engine.tasks import Base, Task, latest_landing, load_file, snapshot_refs
 from minitask.errors import MinitaskError, NoBranchError
 from minitask.executors import http
 from minitask.landing.merge_queue import MergeQueue

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import full_name, list_tasks
-from minitask.engine.task_status import State, landings_at
-from minitask.engine.tasks import Base, Task, named_project
+from minitask.engine.task_status import State
+from minitask.engine.tasks import Base, Task, landings_at, named_project
 from minitask.errors import UsageError
 from minitask.git.history import landed_tasks
 from minitask.landing.merged_tasks import Undone, undo_task

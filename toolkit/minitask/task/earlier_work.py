@@ -16,8 +16,7 @@ from minitask.engine.anchors import Anchor
 from minitask.engine.check_specs import SpecCheck, warn
 from minitask.engine.context import Context, Progress
 from minitask.engine.task_records import records_of, result_of
-from minitask.engine.task_status import landings_at
-from minitask.engine.tasks import Base, Task, next_number, refusal, task_refs
+from minitask.engine.tasks import Base, Task, landings_at, next_number, refusal, task_refs
 from minitask.errors import UsageError
 from minitask.executors.request import ExecutorResult
 from minitask.gates.result import GateResult

@@ -8,8 +8,7 @@ from functools import partial, reduce
 from msgspec.structs import replace
 
 from minitask.engine.context import Context, Progress
-from minitask.engine.task_status import as_it_stands, landed_by_hand
-from minitask.engine.tasks import Task
+from minitask.engine.tasks import Task, as_it_stands, landed_by_hand
 from minitask.errors import (
     BudgetError,
     EditError,

@@ -10,8 +10,7 @@ from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.task_records import latest_record, records_of
-from minitask.engine.task_status import latest_landing
-from minitask.engine.tasks import Base
+from minitask.engine.tasks import Base, latest_landing
 from minitask.errors import UsageError
 from minitask.git import history, refs
 from minitask.git.trees import is_ancestor

@@ -8,8 +8,7 @@ from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.task_records import latest_record, records_of, result_of, task_at
-from minitask.engine.task_status import latest_landing
-from minitask.engine.tasks import Base, Task, load_file
+from minitask.engine.tasks import Base, Task, latest_landing, load_file
 from minitask.errors import UsageError
 from minitask.git import history
 from minitask.git.trees import is_ancestor, merge_base
