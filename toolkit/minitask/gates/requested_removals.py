@@ -83,9 +83,7 @@ _PLAIN_WORD = lazy_pattern(r"[a-z]+|\w{1,2}")
 
 def asks_for_less(spec: Spec, path: str) -> bool:
     """Return True if the spec asks for removals in the file without naming them."""
-    return any(
-        _asks_for_anything(sentence, path) for sentence in _sentences(texts_about(spec, path))
-    )
+    return any(_asks_for_anything(sentence, path) for sentence in task_sentences(spec, path))
 
 
 def task_sentences(spec: Spec, path: str) -> tuple[str, ...]:
@@ -95,11 +93,7 @@ def task_sentences(spec: Spec, path: str) -> tuple[str, ...]:
 
 def requested_renames(spec: Spec, path: str) -> dict[str, str]:
     """Return the new name of each name that the task renames, also in the case of a class."""
-    pairs = [
-        (match[1], match[2])
-        for sentence in task_sentences(spec, path)
-        for match in _RENAMES.finditer(sentence)
-    ]
+    pairs = [pair for sentence in task_sentences(spec, path) for pair in _RENAMES.findall(sentence)]
     return {_as_class(old): _as_class(new) for old, new in pairs} | dict(pairs)
 
 
@@ -137,8 +131,13 @@ def says_name(text: str, name: str) -> bool:
 
 def has_loss_word(sentence: str) -> bool:
     """Return True if the sentence asks to remove, replace or empty something."""
+    return _has_any(sentence, _LESS, _AMBIGUOUS, _REPLACED, _EMPTIED)
+
+
+def _has_any(sentence: str, *forms: re.Pattern[str]) -> bool:
+    """Return True if the sentence has one of the forms outside of code and quotations."""
     plain = _SPAN.sub(" ", sentence)
-    return any(form.search(plain) for form in (_LESS, _AMBIGUOUS, _REPLACED, _EMPTIED))
+    return any(form.search(plain) for form in forms)
 
 
 _EMPTIED = lazy_pattern(
@@ -149,13 +148,12 @@ _EMPTIED = lazy_pattern(
 
 def is_named(spec: Spec, path: str, part: NamedPart) -> bool:
     """Return True if the spec names the part as one to change or remove."""
-    for text in texts_about(spec, path):
-        if any(
-            _names(sentence, part) and _may_lose(sentence, part) for sentence in _sentences((text,))
-        ):
-            return True
-        if any(_has_word(match[0], part.leaf) for match in FENCED.finditer(text)):
-            return True
+    sentences = task_sentences(spec, path)
+    if any(_names(sentence, part) and _may_lose(sentence, part) for sentence in sentences):
+        return True
+    fences = (match[0] for text in texts_about(spec, path) for match in FENCED.finditer(text))
+    if any(_has_word(fence, part.leaf) for fence in fences):
+        return True
     context = _sentences((spec.context,))
     return any(_names(sentence, part) and _removes(sentence) for sentence in context)
 
@@ -163,13 +161,12 @@ def is_named(spec: Spec, path: str, part: NamedPart) -> bool:
 def _names(sentence: str, part: NamedPart) -> bool:
     """Return True if the sentence names the part: as code or, if it cannot be an ordinary word, in prose."""
     leaf = part.leaf.removesuffix("[]")
-    spans = [next(filter(None, match.groups()), "") for match in _SPAN.finditer(sentence)]
-    if any(_has_word(span, leaf) for span in spans):
+    if any(_has_word(span, leaf) for span in code_spans(sentence)):
         return True
-    if _PLAIN_WORD.fullmatch(leaf.lower()) and not re.search(
-        rf"(?<!\w){re.escape(leaf)}[(:]", sentence
-    ):
-        return len(leaf) > 2 and _removes(sentence) and _has_word(sentence.lower(), leaf.lower())
+    is_called = re.search(rf"(?<!\w){re.escape(leaf)}[(:]", sentence)
+    is_plain = not is_called and _PLAIN_WORD.fullmatch(leaf.lower())
+    if is_plain and not (len(leaf) > 2 and _removes(sentence)):
+        return False
     return _has_word(sentence.lower(), leaf.lower())
 
 
@@ -184,14 +181,11 @@ def has_name(text: str, name: str) -> bool:
 
 
 def _may_lose(sentence: str, part: NamedPart) -> bool:
-    if _removes(sentence):
-        return True
-    return not _ADDS.search(_SPAN.sub(" ", sentence)) and part.kind != "items"
+    return _removes(sentence) or (part.kind != "items" and not _has_any(sentence, _ADDS))
 
 
 def _removes(sentence: str) -> bool:
-    plain = _SPAN.sub(" ", sentence)
-    return any(form.search(plain) for form in (_LESS, _AMBIGUOUS, _REPLACED, _CHANGED))
+    return _has_any(sentence, _LESS, _AMBIGUOUS, _REPLACED, _CHANGED)
 
 
 _CHANGED = lazy_pattern(
@@ -200,14 +194,12 @@ _CHANGED = lazy_pattern(
 
 
 def _asks_for_anything(sentence: str, path: str) -> bool:
-    plain = _SPAN.sub(" ", sentence)
     if _SHORTER.search(sentence):
         return True
-    if not any(form.search(plain) for form in (_LESS, _AMBIGUOUS, _REPLACED)):
+    if not _has_any(sentence, _LESS, _AMBIGUOUS, _REPLACED):
         return False
-    spans = (next(filter(None, match.groups()), "") for match in _SPAN.finditer(sentence))
-    names = [span for span in spans if span not in {path, basename(path)}]
-    return not names or _VAGUE.search(plain) is not None
+    names = set(code_spans(sentence)) - {path, basename(path)}
+    return not names or _has_any(sentence, _VAGUE)
 
 
 @lru_cache(maxsize=64)
@@ -302,9 +294,8 @@ def asks_to_mend(spec: Spec, path: str) -> bool:
 def may_go(spec: Spec, path: str, lines: Iterable[str], *, heading: str = "") -> bool:
     """Return True if the spec asks to remove lines of prose, by their words or by their section's `heading`."""
     removed = [line for line in lines if line]
-    text = "\n".join((heading, *removed))
+    text, spec_text = "\n".join((heading, *removed)), text_about(spec, path)
     removed_words = telling_words(text)
-    spec_text = text_about(spec, path)
     if removed and all(line in spec_text for line in removed):
         return True
     return any(
@@ -314,13 +305,10 @@ def may_go(spec: Spec, path: str, lines: Iterable[str], *, heading: str = "") ->
 
 
 def _asks_for(sentence: str, text: str, removed_words: frozenset[str], heading: str) -> bool:
+    is_cited = any(span in text for span in code_spans(sentence) if span.strip())
     if has_loss_word(sentence):
-        named_words = telling_words(sentence) & removed_words
-        return bool(named_words) or any(
-            span in text for span in code_spans(sentence) if span.strip()
-        )
+        return is_cited or not removed_words.isdisjoint(telling_words(sentence))
     if _ENGLISH.search(sentence):
         return False
-    spans = any(span in text for span in code_spans(sentence) if span.strip())
     title = heading.strip("#= *").lower()
-    return spans or (bool(title) and title in sentence.lower())
+    return is_cited or (bool(title) and title in sentence.lower())

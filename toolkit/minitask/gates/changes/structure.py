@@ -9,7 +9,6 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from itertools import pairwise
 from posixpath import basename, splitext
 
@@ -39,7 +38,11 @@ _FAMILIES = {
     " ".join(STYLES): rf"{_C_STYLE}|url\([^)\n]*\)",
 }
 """What is no code, by the endings or names of a family of languages."""
-_FAMILY = {name: names for names in _FAMILIES for name in names.split()}
+_NOT_CODE = {
+    name: lazy_pattern(f"(?s){pattern}|{_LITERALS}")
+    for names, pattern in _FAMILIES.items()
+    for name in names.split()
+}
 _BRACKETS = {"braces": "{}", "parentheses": "()", "brackets": "[]"}
 _IN_PARENTHESES = word_set(".sql .clj .cljs .edn .el .lisp .scm .cmake cmakelists.txt")
 _SHELL = (".sh", ".bash")
@@ -68,6 +71,8 @@ _RUBY = lazy_pattern(
 _ENDLESS = lazy_pattern(
     r"\bdef[ \t]+[\w.?!]+(?:\([^()\n]*\))?[ \t]+=[ \t]|\bdef[ \t]+[\w.?!]+\([^()\n]*\)[ \t]*=[ \t]"
 )
+_OPAQUE = lazy_pattern(r"(?m)<<[-~]?[\"'A-Z]|^__END__|%[wWiIqQ]?[({\[<|]")
+"""What may hold any text in Ruby and its like: then ends are not counted."""
 _LUA = lazy_pattern(r"\b(function|if|do|repeat)\b|\b(end|until)\b")
 _ELIXIR = lazy_pattern(r"\b(do|fn)\b(?!:)|(?<![.:])\b(end)\b(?!:)")
 _NO_RUBY = lazy_pattern(
@@ -135,25 +140,16 @@ def _is_certain(count: Callable[[str, str], Counts], path: str, text: str, now: 
 
 def _ending(path: str) -> str:
     name = basename(path).lower()
-    return name if name in _FAMILY else splitext(name)[1]
-
-
-@cache
-def _not_code(ending: str) -> re.Pattern[str] | None:
-    names = _FAMILY.get(ending)
-    return None if names is None else re.compile(f"{_FAMILIES[names]}|{_LITERALS}", re.DOTALL)
+    return name if name in _NOT_CODE else splitext(name)[1]
 
 
 def _brackets(path: str, text: str) -> Counts:
     ending = _ending(path)
-    not_code = _not_code(ending)
-    if not_code is None:
+    if ending not in _NOT_CODE:
         return Counter()
-    plain = not_code.sub("", text)
+    plain = _NOT_CODE[ending].sub("", text)
     pairs = {"braces": "{}"} if ending in _SHELL else _BRACKETS
-    return Counter(
-        {name: plain.count(pair[0]) - plain.count(pair[1]) for name, pair in pairs.items()}
-    )
+    return Counter({name: plain.count(at[0]) - plain.count(at[1]) for name, at in pairs.items()})
 
 
 def _tags(path: str, text: str) -> Counts:
@@ -188,14 +184,11 @@ def _ends(path: str, text: str) -> Counts:
     ending = splitext(path)[1].lower()
     if ending == ".erb":
         text, ending = "\n".join(_ERB.findall(text)), ".rb"
-    if ending not in _END_LANGUAGES or re.search(
-        r"<<[-~]?[\"'A-Z]|^__END__|%[wWiIqQ]?[({\[<|]", text, re.MULTILINE
-    ):
+    if ending not in _END_LANGUAGES or _OPAQUE.search(text):
         return Counter()
     not_code, words = _END_LANGUAGES[ending]
     plain = _ENDLESS.sub("", not_code.sub('""', text))
-    closing = ("end", "until")
-    signs = (match[0].strip() in closing for match in words.finditer(plain))
+    signs = (match[0].strip() in {"end", "until"} for match in words.finditer(plain))
     return Counter({"blocks": sum(-1 if closes else 1 for closes in signs)})
 
 
@@ -217,7 +210,7 @@ def find_cut_off(path: str, text: str) -> Iterator[tuple[str, int]]:
 
 def is_in_blocks(path: str) -> bool:
     """Return True if brackets of the file's language can be counted."""
-    return _ending(path) in _FAMILY
+    return _ending(path) in _NOT_CODE
 
 
 _MARKS_SCOPES = word_set("""
@@ -246,9 +239,8 @@ def find_line_faults(proposal: FileChange) -> Iterator[LintError]:
         had = {head for _, head in _twice(before, base)}
         for line, head in _twice(after, proposal.content):
             if head not in had:
-                yield LintError(
-                    proposal.path, line, f"it has {quoted(head)} twice", "keep one of them"
-                )
+                message = f"it has {quoted(head)} twice"
+                yield LintError(proposal.path, line, message, "keep one of them")
     yield from find_unreached(proposal)
     if base and ending not in _DOCUMENTS:
         yield from _lost_continuations(proposal)

@@ -17,7 +17,7 @@ from minitask.gates.changes.structure import find_cut_off, is_in_blocks
 from minitask.gates.refused import refused_text
 from minitask.gates.refused.refused_data import data_finder
 from minitask.gates.result import FileChange, LintError, printable
-from minitask.gates.source.grammars import GRAMMARS, SCRIPTS, sound_tree
+from minitask.gates.source.grammars import SCRIPTS, sound_tree
 from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import UnreadableError, node_text, parse_tree, walk_in_order
@@ -36,42 +36,44 @@ _LONGEST_SCRIPT = 20_000
 
 def find_refused(proposal: FileChange) -> Iterator[LintError]:
     """Yield the faults that keep a file from being compiled, loaded or read, and that its base does not have."""
-    find = _finder(proposal.path, proposal.content)
-    texts = (proposal.base or "", proposal.content)
-    if find is None or max(map(len, texts)) > LARGEST:
+    finders = _finders(proposal.path, proposal.content)
+    path, base = proposal.path, proposal.base or ""
+    if max(len(base), len(proposal.content)) > LARGEST:
         return
-    faults = list(find(proposal.path, proposal.content))
-    old = find(proposal.path, texts[0]) if faults and texts[0] else ()
-    had = Counter(message for message, _ in old)
+    faults = [fault for find in finders for fault in find(path, proposal.content)]
+    old = (fault for find in finders for fault in find(path, base))
+    had = Counter(message for message, _ in old) if faults and base else Counter[str]()
     for message, line in faults:
         had[message] -= 1
         if had[message] < 0:
             yield LintError(proposal.path, line, message, _REMEDY)
 
 
-def _finder(path: str, text: str) -> Callable[[str, str], Iterator[Fault]] | None:
+Finders = tuple[Callable[[str, str], Iterator[Fault]], ...]
+
+
+def _finders(path: str, text: str) -> Finders:
     name, ending = basename(path), splitext(path)[1].lower()
     if ending in {".sh", ".bash"} or (not ending and _SHEBANG.match(text)):
-        return _in_shell
+        return (_in_shell,)
     if name == "Dockerfile" or ending == ".dockerfile":
-        return refused_text.find_docker_faults
-    if ending in SCRIPTS and ending in GRAMMARS:
-        return _in_script
-    finders = {
-        **dict.fromkeys((".scss", ".less"), refused_text.find_style_faults),
-        ".css": refused_text.find_loose_declarations,
-        ".tex": refused_text.find_tex_faults,
-        ".tf": _in_terraform,
-        ".go": _in_go,
-        ".php": _in_php,
-        ".vue": _in_markup,
-        ".svelte": _in_markup,
-        ".sql": _in_sql,
-    }
+        return (refused_text.find_docker_faults,)
     if name.startswith("requirements") and ending == ".txt":
-        return _in_requirements
-    finder = data_finder(path) or finders.get(ending)
-    return finder or (find_cut_off if is_in_blocks(path) else None)
+        return (_in_requirements,)
+    if (of_data := data_finder(path)) is not None:
+        return (of_data,)
+    finders: dict[str, Finders] = {
+        **dict.fromkeys(SCRIPTS, (_in_script,)),
+        **dict.fromkeys((".scss", ".less"), (refused_text.find_style_faults,)),
+        ".css": (refused_text.find_style_faults, refused_text.find_loose_declarations),
+        ".tex": (refused_text.find_tex_faults,),
+        ".tf": (find_cut_off, refused_text.find_terraform_faults),
+        ".go": (_in_go,),
+        ".php": (_in_php, find_cut_off),
+        **dict.fromkeys((".vue", ".svelte"), (_in_markup,)),
+        ".sql": (find_cut_off, refused_text.find_sql_faults),
+    }
+    return finders.get(ending) or ((find_cut_off,) if is_in_blocks(path) else ())
 
 
 _SHEBANG = lazy_pattern(r"#!\s*(?:/usr/bin/env\s+)?(?:/\S*/)?(?:ba|da)?sh\b")
@@ -137,29 +139,13 @@ def _in_requirements(_path: str, text: str) -> Iterator[Fault]:
             yield f"`{printable(line.strip()[:60])}` is a command, and no requirement", number
 
 
+_PHP = lazy_pattern(r"(?m)^[ \t]*(?:function|(?:final |abstract )?class|namespace|use|\$\w+\s*=)\b")
+
+
 def _in_php(path: str, text: str) -> Iterator[Fault]:
     is_template = path.lower().endswith(".blade.php")
-    if (
-        "<?" not in text
-        and not is_template
-        and re.search(
-            r"^[ \t]*(?:function|(?:final |abstract )?class|namespace|use|\$\w+\s*=)\b",
-            text,
-            re.MULTILINE,
-        )
-    ):
+    if "<?" not in text and not is_template and _PHP.search(text):
         yield "it is no PHP without `<?php`", 1
-    yield from find_cut_off(path, text)
-
-
-def _in_sql(path: str, text: str) -> Iterator[Fault]:
-    yield from find_cut_off(path, text)
-    yield from refused_text.find_sql_faults(path, text)
-
-
-def _in_terraform(path: str, text: str) -> Iterator[Fault]:
-    yield from find_cut_off(path, text)
-    yield from refused_text.find_terraform_faults(path, text)
 
 
 def _in_markup(_path: str, text: str) -> Iterator[Fault]:

@@ -90,27 +90,21 @@ def find_style_faults(_path: str, text: str) -> Iterator[Fault]:
     plain = _COMMENTS.sub(lambda match: "\n" * match[0].count("\n"), text)
     rows = [(number, row) for number, row in enumerate(plain.split("\n"), 1) if row.strip()]
     depth = 0
-    for (number, row), (_, below), (_, last) in zip(
-        rows, rows[1:], [*rows[2:], (0, "")], strict=False
-    ):
+    triples = zip(rows, rows[1:], [*rows[2:], (0, "")], strict=False)
+    for (number, row), (_, below), (_, last) in triples:
         depth += row.count("(") - row.count(")")
         is_last = last.lstrip().startswith("}") and _DECLARED.fullmatch(below)
         declares = is_last or _DECLARES.fullmatch(below)
-        if (
-            declares
-            and not depth
-            and _DECLARED.fullmatch(row)
-            and indent_of(row) == indent_of(below)
-        ):
+        is_beside = not depth and indent_of(row) == indent_of(below)
+        if declares and is_beside and _DECLARED.fullmatch(row):
             yield f"{quoted(row)} has no `;`", number
 
 
 _LOOSE = lazy_pattern(r"[ \t]*[a-z][\w-]*[ \t]*:(?!:)[^{};]+;[ \t\r]*")
 
 
-def find_loose_declarations(path: str, text: str) -> Iterator[Fault]:
-    """Yield the declarations of plain CSS outside of any rule, and those without a semicolon."""
-    yield from find_style_faults(path, text)
+def find_loose_declarations(_path: str, text: str) -> Iterator[Fault]:
+    """Yield the declarations of plain CSS outside of any rule."""
     if "{{" in text or "{%" in text or "\\" in text:
         return
     depth = 0
@@ -158,23 +152,17 @@ def find_sql_faults(_path: str, text: str) -> Iterator[Fault]:
             ("a quote is never closed", token.line) for token in _all(tokens) if token.text == "'"
         )
     for at, word in enumerate(words):
-        if (
-            word != "VALUES"
-            or at < 4
-            or words[at - 1] != "("
-            or "INTO" not in words[max(at - 6, 0) : at]
-        ):
+        if word != "VALUES" or at < 4 or "INTO" not in words[max(at - 6, 0) : at]:
+            continue
+        if words[at - 1] != "(":
             continue
         columns = _width(tokens[at - 1])
-        for index in range(at + 1, len(tokens)):
-            if words[index] == "(" and tokens[index].inner[:1] != [] and columns:
-                width = _width(tokens[index])
-                if width != columns and tokens[index].inner[0].text.upper() not in {
-                    "SELECT",
-                    "WITH",
-                }:
-                    yield f"a row has {width} values for {columns} columns", tokens[index].line
-            elif words[index] != ",":
+        for token in tokens[at + 1 :]:
+            if token.text == "(" and token.inner:
+                width, first = _width(token), token.inner[0].text.upper()
+                if width != columns and first not in {"SELECT", "WITH"}:
+                    yield f"a row has {width} values for {columns} columns", token.line
+            elif token.text != ",":
                 break
 
 

@@ -9,12 +9,9 @@ another language.
 from __future__ import annotations
 
 import re
-from functools import cache
 
 from minitask.gates.source.prefilters import may_elide
 from minitask.patterns import lazy_pattern
-
-# The long patterns are compiled on first use: compiling takes longer than the rest of a small task.
 
 LONGEST = 160
 """Characters above which a line is always prose."""
@@ -68,70 +65,62 @@ _AND = rf"(?:(?:,| and| &| /|/) ?(?:[\w./-]+ ){{0,2}}{_ANY})*"
 _CLAUSE = r"(?:if|when|while|where|unless|until|whether|since|because|for|but|so) "
 
 
+def _any_of(*patterns: str) -> re.Pattern[str]:
+    return lazy_pattern("|".join(patterns))
+
+
+def _stems(words: str) -> re.Pattern[str]:
+    return _any_of(*(stem.replace("_", " ") for stem in words.casefold().split()))
+
+
 # Word stems for "the rest of the file" and for "unchanged" or "omitted"; `_` is a space.
-_LEFT = """
+_LEFT = _stems("""
 其他 其余 其它 余下 剩下 剩余 以下 以上 原有 现有 其餘 剩餘 残り 以降 既存 上記 その他 나머지 기존 이하 остальн
 остаток прежн решт інш rest ostatní reste suite demais demás existent übrig bestehend overig övrig zbytek zbyl pozosta
 kalan diğer mevcut còn_lại sisa lainnya बाकी शेष بقية باقي بقیه שאר יתר υπόλοιπ többi maradék loput muu
-"""
-_ALIKE = """
+""")
+_ALIKE = _stems("""
 不变 不變 省略 相同 一样 原样 无变化 保持 変更なし 同じ そのまま 동일 변경 그대로 유지 생략 без_измен без_змін
 не_измен не_менял опущен sin_cambio sin_modific igual mism sem_altera sem_mudan permanec inalterad omitid inchangé
 identique sans_modif sans_chang omis unverändert gleich wie_zuvor wie_vorher wie_bisher weggelassen gekürzt invariat
 immutat uguale omess come_prima onveranderd ongewijzigd hetzelfde blijft oförändra samma uendret uændret bez_zmian
 niezmienion beze_změn stejn aynı değişm giữ_nguyên không_đổi không_thay tetap sama tidak_berubah वही समान अपरिवर्तित
 कोई_बदलाव كما دون_تغيير بدون_تغيير بدون_تغییر همان ללא_שינוי αμετάβλητ ίδι neschimbat változatlan ennallaan
-"""
+""")
 _ALONE = lazy_pattern(
     r"snip(?:ped)?|cut|idem|ditto|etc|omitted|unchanged|same|see above|as above|同上|略|省略|以下略|中略|생략|dito"
 )
 
 
-def _any_of(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(patterns))
-
-
-@cache
-def _plain() -> re.Pattern[str]:
-    """Return phrases that need no dots: each names code and says that it is unchanged or omitted."""
-    return _any_of(
-        rf"{_REST}(?:{_OF}{_CODE})? {_GONE}",
-        rf"{_REST}{_OF}{_CODE} (?:goes )?(?:here|as[ -]is)",
-        rf"{_OTHER}{_WORDS} {_CODE}{_AND} (?:{_GONE}|{_IS}here|{_IS}as[ -]is)",
-        rf"(?:keep|leave) (?:{_OTHER}|{_REST} of){_WORDS} {_CODE}{_AND}(?: {_STATE})?",
-        rf"(?:[\w./-]+ ){{0,2}}?(?:{_OWN}) {_GONE}",
-        rf"everything else {_GONE}",
-        r"(?:exactly )?(?:the )?same as before",
-        rf"no (?:other |more |further )?changes (?:here|below|above|to the rest(?:{_OF}{_CODE})?)",
-        r"omitted for (?:brevity|clarity)",
-    )
-
-
-@cache
-def _dotted() -> re.Pattern[str]:
-    """Return phrases that count after dots."""
-    return _any_of(
-        rf"{_KEEP}?{_REST}(?:{_OF}{_ANY})?(?:,? {_STATE})?",
-        rf"{_KEEP}?{_OTHER}{_WORDS}(?: {_ANY}{_AND})(?:,? {_STATE})?",
-        rf"{_KEEP}?everything else(?: {_STATE})?",
-        rf"(?!{_CLAUSE})(?:[\w./-]+ ){{0,3}}?{_ANY} {_GONE}",
-        r"(?:[\w./-]+ ){0,2}?(?:code|file) continues(?: (?:here|below|as before))?",
-        rf"{_GONE}",
-        rf"\d+ (?:more |other |unchanged |omitted )*lines(?: {_STATE})?",
-        r"(?:no|nothing) (?:other |more |else |further )?change[sd]?(?: (?:here|below|above))?",
-        r"snip(?:ped)?",
-    )
-
-
-@cache
-def _trailing() -> re.Pattern[str]:
-    """Return phrases that count with trailing dots only; many ordinary comments end in dots, so these are stricter."""
-    return _any_of(
-        rf"{_KEEP}?{_REST}{_OF}{_CODE}(?: {_GONE}| {_IS}here)?",
-        rf"{_KEEP}?{_OTHER}(?: [\w./-]+){{0,2}}? {_CODE}{_AND}(?: {_GONE}| {_IS}here)?",
-    )
-
-
+# Phrases that need no dots: each names code and says that it is unchanged or omitted.
+_PLAIN = _any_of(
+    rf"{_REST}(?:{_OF}{_CODE})? {_GONE}",
+    rf"{_REST}{_OF}{_CODE} (?:goes )?(?:here|as[ -]is)",
+    rf"{_OTHER}{_WORDS} {_CODE}{_AND} (?:{_GONE}|{_IS}here|{_IS}as[ -]is)",
+    rf"(?:keep|leave) (?:{_OTHER}|{_REST} of){_WORDS} {_CODE}{_AND}(?: {_STATE})?",
+    rf"(?:[\w./-]+ ){{0,2}}?(?:{_OWN}) {_GONE}",
+    rf"everything else {_GONE}",
+    r"(?:exactly )?(?:the )?same as before",
+    rf"no (?:other |more |further )?changes (?:here|below|above|to the rest(?:{_OF}{_CODE})?)",
+    r"omitted for (?:brevity|clarity)",
+)
+# Phrases that count after dots.
+_DOTTED = _any_of(
+    rf"{_KEEP}?{_REST}(?:{_OF}{_ANY})?(?:,? {_STATE})?",
+    rf"{_KEEP}?{_OTHER}{_WORDS}(?: {_ANY}{_AND})(?:,? {_STATE})?",
+    rf"{_KEEP}?everything else(?: {_STATE})?",
+    rf"(?!{_CLAUSE})(?:[\w./-]+ ){{0,3}}?{_ANY} {_GONE}",
+    r"(?:[\w./-]+ ){0,2}?(?:code|file) continues(?: (?:here|below|as before))?",
+    rf"{_GONE}",
+    rf"\d+ (?:more |other |unchanged |omitted )*lines(?: {_STATE})?",
+    r"(?:no|nothing) (?:other |more |else |further )?change[sd]?(?: (?:here|below|above))?",
+    r"snip(?:ped)?",
+)
+# Phrases that count with trailing dots only; many ordinary comments end in dots, so these are stricter.
+_TRAILING = _any_of(
+    rf"{_KEEP}?{_REST}{_OF}{_CODE}(?: {_GONE}| {_IS}here)?",
+    rf"{_KEEP}?{_OTHER}(?: [\w./-]+){{0,2}}? {_CODE}{_AND}(?: {_GONE}| {_IS}here)?",
+)
 # Between dots on both sides, a word for code is enough: `// ... imports ...`.
 _ENCLOSED = lazy_pattern(rf"(?:[\w./-]+ ){{0,2}}?{_CODE}|existing|unchanged|rest|same")
 
@@ -163,13 +152,7 @@ def may_replace_code(line: str) -> bool:
     text = inner.casefold().strip(" -=~#!:;,()[]<>*_`")
     if _DOTS.match(text) or _ALONE.fullmatch(text.strip(".…")):
         return True
-    return all(pattern.search(text) for pattern in _words_abroad())
-
-
-@cache
-def _words_abroad() -> tuple[re.Pattern[str], ...]:
-    stems = (words.casefold().split() for words in (_LEFT, _ALIKE))
-    return tuple(_any_of(*(stem.replace("_", " ") for stem in words)) for words in stems)
+    return _LEFT.search(text) is not None and _ALIKE.search(text) is not None
 
 
 _EXAMPLE = lazy_pattern(r"\s*(?:#+|//[/!]?|\*|--+|;+|%+)\s{2,}(?:#|//|/\*|--|;|%|<!--)")
@@ -200,8 +183,8 @@ def _tells(text: str, *, plain: bool) -> bool:
     phrase = " ".join(dotted.replace("…", " ").split()).strip(" -=~#!/:;.,")
     if before and behind and _ENCLOSED.fullmatch(phrase):
         return True
-    if before and _dotted().fullmatch(phrase):
+    if before and _DOTTED.fullmatch(phrase):
         return True
-    if behind and _trailing().fullmatch(phrase):
+    if behind and _TRAILING.fullmatch(phrase):
         return True
-    return (plain or behind) and bool(_plain().fullmatch(phrase))
+    return (plain or behind) and bool(_PLAIN.fullmatch(phrase))

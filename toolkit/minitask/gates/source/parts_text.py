@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from itertools import islice, pairwise
-from typing import Any
+from collections.abc import Callable, Iterator
+from itertools import chain, islice, pairwise
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -105,10 +105,8 @@ def read_styles(text: str) -> Parts | None:
 def _selectors(prelude: str) -> tuple[str, ...]:
     if prelude.startswith("@") or "#{" in prelude or not prelude:
         return (prelude,) if prelude else ()
-    plain = _COMMENT.sub(" ", prelude)
-    return tuple(
-        name for name in (" ".join(selector.split()) for selector in plain.split(",")) if name
-    )
+    names = (" ".join(name.split()) for name in _COMMENT.sub(" ", prelude).split(","))
+    return tuple(filter(None, names))
 
 
 def _blank(match: Any) -> str:
@@ -143,26 +141,29 @@ def read_markup(text: str) -> Parts:
 
 def read_data(text: str, form: str) -> Parts | None:
     """Return the keys of JSON, TOML or YAML, with an `items` part for each array element; None if invalid."""
-    if len(text) > LARGEST:
-        return None
-    try:
-        documents = _documents(text.removeprefix("\ufeff"), form)
-        keys = (part for document in documents for part in _keys(document, "", 0))
-        return tuple(islice(keys, _MOST))
-    except (ValueError, RecursionError, MemoryError):
-        return None
+    keys = _read(text, form, _keys)
+    return None if keys is None else tuple(keys)
 
 
 def read_values(text: str, form: str) -> dict[str, str]:
     """Return the plain values of JSON, TOML or YAML by dotted key; empty if the text is invalid."""
+    return dict(_read(text, form, _values) or ())
+
+
+Item = TypeVar("Item")
+
+
+def _read(
+    text: str, form: str, walk: Callable[[Any, str, int], Iterator[Item]]
+) -> list[Item] | None:
+    """Return what a walk yields of each document of a text; None if the text is invalid or too long."""
     if len(text) > LARGEST:
-        return {}
+        return None
     try:
         documents = _documents(text.removeprefix("\ufeff"), form)
-        pairs = (pair for document in documents for pair in _values(document, "", 0))
-        return dict(islice(pairs, _MOST))
+        return list(islice(chain.from_iterable(walk(each, "", 0) for each in documents), _MOST))
     except (ValueError, RecursionError, MemoryError):
-        return {}
+        return None
 
 
 def _values(value: Any, above: str, depth: int) -> Iterator[tuple[str, str]]:
