@@ -96,27 +96,24 @@ def _parse_fence(fence: Fence, *, source: str, lead_paths: bool) -> Iterable[Edi
     word = fence.info.split(maxsplit=1)[0] if fence.info.strip() else ""
     path = path_in(fence.info)
     if word == _EDITS:
-        return _parse_operations(fence, source)
+        return parse_operations(fence, source)
     if word == _DIFF:
         return [_parse_diff(fence, path)]
     if path is None and lead_paths:
         path = path_above(fence.lead)
+    if path is None and lead_paths and has_markers(fence.content):
+        # in the form of an edit, it is not an illustration: skipping it would lose an edit
+        message = "a SEARCH/REPLACE block names no file"
+        raise EditError(message, hint="write ```path=src/name.py above it")
     if path is None:
-        _refuse_homeless(fence, lead_paths=lead_paths)
         return []
     if has_markers(fence.content) and not is_literal(fence.info):
         return parse_blocks(fence.content, path=path, line=fence.line + 1, source=source)
     return [WholeFile(path, fence.content, fence.line)]
 
 
-def _refuse_homeless(fence: Fence, *, lead_paths: bool) -> None:
-    # A fence in the form of an edit is not an illustration: skipping it would lose an edit.
-    if lead_paths and has_markers(fence.content):
-        message = "a SEARCH/REPLACE block names no file"
-        raise EditError(message, hint="write ```path=src/name.py above it")
-
-
-def _parse_operations(fence: Fence, source: str) -> Iterator[Operation]:
+def parse_operations(fence: Fence, source: str) -> Iterator[Operation]:
+    """Yield the operations of a fence's lines; raise `EditError`, with its position, for a malformed one."""
     for number, text in content_lines(fence.content, after=fence.line):
         if not is_blank(text) and not text.lstrip().startswith("#"):
             with placed(number, source=source):
@@ -240,7 +237,9 @@ def parse_operation(text: str, *, line: int = 0) -> Operation:
 def render_operation(operation: Operation) -> str:
     """Return the line that `parse_operation` reads back."""
     parts = [operation.verb.value]
-    parts += [_render_source(source) for source in operation.sources]
+    for source in operation.sources:
+        lines = "" if source.range is None else f":{source.range}"
+        parts += [quote(source.path) + lines]
     if operation.dedent:
         parts.append("dedent")
     elif operation.indent:
@@ -249,11 +248,6 @@ def render_operation(operation: Operation) -> str:
         after = "" if operation.after is None else f":{operation.after}"
         parts += [_ARROW, quote(operation.target) + after]
     return " ".join(parts)
-
-
-def _render_source(source: Source) -> str:
-    lines = "" if source.range is None else f":{source.range}"
-    return quote(source.path) + lines
 
 
 def _tokens(text: str, verb: Verb) -> list[_Token]:

@@ -148,11 +148,7 @@ def _only_from_others(
         yield from _unreported(_unfinished(proposal, spec, base_lines), faults)
         yield from _dead_ends(proposal, spec, base_lines)
         yield from _lost_names(proposal, others)
-        shrunk = _shrinkage(proposal, others, spec)
-        if shrunk is not None:
-            yield shrunk
-        else:
-            yield from _rewritten(proposal, others, spec, explanation)
+        yield from _shrunk_or_rewritten(proposal, others, spec, explanation)
 
 
 def _unreported(more: Iterable[LintError], faults: Sequence[LintError]) -> Iterator[LintError]:
@@ -198,11 +194,15 @@ def _left_behind(
     return find_left_behind(proposals, spec=spec, locate=locate)
 
 
-def _rewritten(
+def _shrunk_or_rewritten(
     proposal: FileChange, others: Sequence[FileChange], spec: Spec, explanation: str
 ) -> Iterable[LintError]:
     from minitask.gates.changes.rewrites import find_rewrite_faults
+    from minitask.gates.changes.shrinkage import find_shrinkage
 
+    shrunk = find_shrinkage(proposal, spec=spec, others=others) if proposal.base else None
+    if shrunk is not None:
+        return (shrunk,)
     return find_rewrite_faults(proposal, spec=spec, others=others, explanation=explanation)
 
 
@@ -270,14 +270,6 @@ def _broken_imports(
 
     broken = find_broken_imports(changes, read=read, spec=spec, candidate=candidate)
     yield from _unreported(broken, faults)
-
-
-def _shrinkage(proposal: FileChange, others: Sequence[FileChange], spec: Spec) -> LintError | None:
-    if not proposal.base:
-        return None
-    from minitask.gates.changes.shrinkage import find_shrinkage
-
-    return find_shrinkage(proposal, spec=spec, others=others)
 
 
 def _base_lines(changes: Sequence[Change], read: Reader, spec: Spec) -> BaseLines:

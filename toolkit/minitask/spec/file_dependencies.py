@@ -18,7 +18,7 @@ be first. Cited lines do not matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from graphlib import TopologicalSorter
 
@@ -97,7 +97,9 @@ def implied(
             order.add(need, index)
     links: list[Dependency] = []
     dropped: list[Dependency] = []
-    for link in sorted(candidates, key=_rank):
+    for link in sorted(
+        candidates, key=lambda d: (RANKS[d.kind], d.before, d.after, d.path, d.kind)
+    ):
         (links if order.add(link.before, link.after) else dropped).append(link)
     return ImpliedOrder(tuple(links), tuple(_clashes(touched, order)), tuple(dropped))
 
@@ -135,10 +137,6 @@ def _set_bits(bits: int) -> Iterator[int]:
         bits ^= lowest
 
 
-def _rank(link: Dependency) -> tuple[int, int, int, str, str]:
-    return (RANKS[link.kind], link.before, link.after, link.path, link.kind.value)
-
-
 def _by_files(touched: Touched, is_there: Callable[[str], bool]) -> Iterator[Dependency]:
     for path, uses in _written_files(touched):
         exists = is_there(path)
@@ -148,22 +146,23 @@ def _by_files(touched: Touched, is_there: Callable[[str], bool]) -> Iterator[Dep
             continue
         yield from _creations(path, uses, makers)
         if len(removers) == 1:
-            yield from _deletions(path, uses, makers, remover=removers[0])
+            users = (user for user in uses if user not in {*removers, *makers})
+            kind = DependencyKind.USE_DELETE
+            yield from (Dependency(user, removers[0], kind, path) for user in users)
 
 
 def _written_files(touched: Touched) -> Iterator[tuple[str, dict[int, set[FileAction]]]]:
     """Yield each file that a spec writes and others name, with what each spec certainly does to it."""
-    users: dict[str, dict[int, tuple[FileRef, ...]]] = {}
+    paths: dict[str, str] = {}
+    users: dict[str, dict[int, set[FileAction]]] = {}
     for index, files in enumerate(touched):
         for key, refs in files.items():
-            users.setdefault(key, {})[index] = refs
-    for refs_by_spec in users.values():
-        path = next(iter(refs_by_spec.values()))[0].path
-        actions = {
-            index: {ref.action for ref in refs if not ref.optional}
-            for index, refs in refs_by_spec.items()
-        }
-        uses = {index: verbs for index, verbs in actions.items() if verbs}
+            paths.setdefault(key, refs[0].path)
+            actions = {ref.action for ref in refs if not ref.optional}
+            users.setdefault(key, {})[index] = actions
+    for key, actions_by_spec in users.items():
+        path = paths[key]
+        uses = {index: verbs for index, verbs in actions_by_spec.items() if verbs}
         if len(uses) > 1 and any(verbs != {FileAction.READ} for verbs in uses.values()):
             yield path, uses
 
@@ -184,14 +183,6 @@ def _creations(
         kind = DependencyKind.CREATE_READ if reads else DependencyKind.CREATE_EDIT
         if user not in makers:
             yield from (Dependency(maker, user, kind, path) for maker in makers)
-
-
-def _deletions(
-    path: str, uses: Collection[int], makers: Collection[int], *, remover: int
-) -> Iterator[Dependency]:
-    for user in uses:
-        if user != remover and user not in makers:
-            yield Dependency(user, remover, DependencyKind.USE_DELETE, path)
 
 
 def _by_next_task(graph: Graph) -> Iterator[Dependency]:

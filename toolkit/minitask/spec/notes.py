@@ -213,16 +213,11 @@ def is_only_moved(spec: Spec, ref: FileRef, cited: LineRange) -> bool:
         return False
     if _MOVING.search(ref.note):
         return not _CHANGING.search(ref.note)
-    citing = [line for line in spec.task.splitlines() if _cites(line, cited)]
-    return bool(citing) and all(map(_only_moves, citing))
-
-
-def _only_moves(text: str) -> bool:
-    return _MOVING.search(text) is not None and not _CHANGING.search(text)
-
-
-def _cites(line: str, cited: LineRange) -> bool:
-    return bool(re.search(rf"(?<!\d){cited.start}\s*(?:[-–—−]|to)\s*{cited.end}(?!\d)", line))
+    numbers = re.compile(rf"(?<!\d){cited.start}\s*(?:[-–—−]|to)\s*{cited.end}(?!\d)")
+    citing = [line for line in spec.task.splitlines() if numbers.search(line)]
+    return bool(citing) and all(
+        _MOVING.search(line) and not _CHANGING.search(line) for line in citing
+    )
 
 
 def moved_lines(spec: Spec) -> int:

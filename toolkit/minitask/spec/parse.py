@@ -119,12 +119,16 @@ def _read_task(
     document: Document, raw: RawTask, header: Header, *, unclosed: Sequence[int]
 ) -> tuple[Spec, tuple[Problem, ...]]:
     """Return a task without its position in the file, and the problems of its commands and lengths."""
-    texts = _validation_texts(document, raw)
+    pieces = raw.sections.get(Section.VALIDATION, ())
+    texts = sorted((t for p in pieces for t in _texts(document, p)), key=lambda t: t[1])
     shown = _validation_fences(document, raw, texts)
     commands, wrong = read_commands([f for f in shown if f.line not in unclosed], texts)
     criteria = tuple(_criteria(document, raw))
     commands, lengths = enforce_lengths(criteria, header.files, commands)
-    sections = {name: _text(document, pieces) for name, pieces in raw.sections.items()}
+    sections = {
+        name: "\n\n".join(filter(None, (piece.text(document) for piece in pieces)))
+        for name, pieces in raw.sections.items()
+    }
     spec = Spec(
         path="",
         number=raw.heading.number,
@@ -152,10 +156,6 @@ def _lines(raw: RawTask, front: FrontMatter, header: Header) -> tuple[tuple[str,
     options |= {f"options.{key}": line for key, line in front.lines.items()}
     lines = {"title": raw.line} | options | header.lines | raw.lines
     return tuple((str(name), line) for name, line in lines.items())
-
-
-def _text(document: Document, pieces: Iterable[Piece]) -> str:
-    return "\n\n".join(text for piece in pieces if (text := piece.text(document)))
 
 
 def _rows(document: Document, pieces: Iterable[Piece]) -> tuple[int, ...]:
@@ -223,12 +223,6 @@ def _criterion(text: str, line: int) -> Criterion:
     if box is None:
         return Criterion(text, line=line)
     return Criterion(box["text"].strip(), done=box["mark"] in {"x", "X"}, line=line)
-
-
-def _validation_texts(document: Document, raw: RawTask) -> list[tuple[str, int]]:
-    """Return the lines of the Validation section outside fences, in order."""
-    pieces = raw.sections.get(Section.VALIDATION, ())
-    return sorted((t for piece in pieces for t in _texts(document, piece)), key=lambda t: t[1])
 
 
 def _validation_fences(

@@ -7,7 +7,6 @@ task's own level ends the task.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import zip_longest
 
 from msgspec import Struct, field
@@ -68,17 +67,10 @@ def _lone_task(
     top = next((b for b in headings if b.level == 1 or find_container_title(b.text)), None)
     if any(is_canonical(block.text) for block in headings):
         return top
-    labels = {key_of(name) for block in top_blocks for name in _labels(block) if is_canonical(name)}
-    return top if len(labels) > 1 else None
-
-
-def _labels(block: MarkdownBlock) -> Iterator[str]:
-    """Yield the bold labels at the start of a paragraph's lines."""
-    if block.kind == "paragraph" and "**" in block.text:
-        for line in block.text.split("\n"):
-            label = find_label(line)
-            if label:
-                yield label[0]
+    paragraphs = (block.text for block in top_blocks if block.kind == "paragraph")
+    lines = (line for text in paragraphs for line in text.split("\n"))
+    labels = {label[0] for line in lines if (label := find_label(line))}
+    return top if len(set(map(key_of, filter(is_canonical, labels)))) > 1 else None
 
 
 class _Reader(Struct):

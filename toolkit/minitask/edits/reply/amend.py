@@ -30,7 +30,6 @@ from minitask.edits.script_model import (
     Change,
     Edit,
     Operation,
-    Reader,
     SearchReplace,
     UnifiedDiff,
     WholeFile,
@@ -67,11 +66,12 @@ def amended(reply: str, request: ReplyContext, earlier: EarlierReply) -> tuple[C
     Raise `EditError`, worded for the model, if it is not complete and valid.
     """
     contents = {change.path: change.content or "" for change in earlier.changes}
-    view = replace(
-        request,
-        read=_reader(request, contents),
-        files=tuple(_as_left(file, request, contents) for file in request.files),
-    )
+
+    def read(path: str) -> str | None:
+        return contents[path] if path in contents else request.read(path)
+
+    files = tuple(_as_left(file, request, contents) for file in request.files)
+    view = replace(request, read=read, files=files)
     parsed = parse_reply(reply, view)
     if _is_made_anew(parsed.script.edits, earlier):
         return changes_of(reply, request)
@@ -117,13 +117,6 @@ def _checked(
     check_exchanged(changes, request)
     check_complete(changes, request, prose="\n".join(part.prose for part in parts))
     return changes
-
-
-def _reader(request: ReplyContext, contents: Mapping[str, str]) -> Reader:
-    def read(path: str) -> str | None:
-        return contents[path] if path in contents else request.read(path)
-
-    return read
 
 
 def _as_left(file: ListedFile, request: ReplyContext, contents: Mapping[str, str]) -> ListedFile:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.edits.fences import content_lines, has_markers
-from minitask.edits.grammar import parse_operation
-from minitask.edits.lines import is_blank, split_lines
+from minitask.edits.fences import has_markers
+from minitask.edits.grammar import parse_operations
+from minitask.edits.lines import split_lines
 from minitask.edits.reply.check_changes import check_whole
 from minitask.edits.reply.diffs import is_diff, is_headless, read_diff
 from minitask.edits.reply.markers import (
@@ -74,7 +74,8 @@ def edits_of(fence: Fence, request: ReplyContext) -> FenceEdits | None:
     """
     if fence_word(fence) in _EDITS:
         return FenceEdits(_operations(fence, request))
-    name = name_of(_without_command(fence), request)
+    is_command_lead = is_command(fence) and "=" not in fence.info  # its lead introduces commands
+    name = name_of(replace(fence, lead="") if is_command_lead else fence, request)
     begins = fence.content.lstrip().startswith(BEGIN)
     patch = patch_of(fence.content) if name is None or begins else None
     if patch is not None:
@@ -121,11 +122,6 @@ def _check_no_answer(fence: Fence, path: str, request: ReplyContext) -> None:
 _AROUND_NAME = lazy_pattern(r"(?i)^[\s#*`_]*(?:file(?:name)?:\s*)?[*`_]*|[*`_:\s]+$")
 
 
-def _without_command(fence: Fence) -> Fence:
-    """Return the fence without its lead if that only introduces commands."""
-    return replace(fence, lead="") if is_command(fence) and not fence.info.count("=") else fence
-
-
 def _nameless(fence: Fence, request: ReplyContext) -> FenceEdits | None:
     if is_command(fence):
         paths = removals(fence.content, request)
@@ -150,10 +146,9 @@ def _nameless(fence: Fence, request: ReplyContext) -> FenceEdits | None:
 
 def _operations(fence: Fence, request: ReplyContext) -> tuple[Edit, ...]:
     operations = []
-    for number, text in content_lines(fence.content, after=fence.line):
-        if not is_blank(text) and not text.lstrip().startswith("#"):
-            with placed(number, source=SOURCE):
-                operations.append(_with_listed(parse_operation(text, line=number), request))
+    for operation in parse_operations(fence, SOURCE):
+        with placed(operation.line, source=SOURCE):
+            operations.append(_with_listed(operation, request))
     return tuple(operations)
 
 

@@ -203,16 +203,12 @@ def check_unread(script: EditScript, prose: str, texts: Sequence[str]) -> None:
     """Raise if a reply continues outside its fences; `texts` are the resulting files."""
     if not script.edits:
         return
+    written = "\0".join(texts)
     for number, line in enumerate(prose.split("\n"), 1):
         tells = _TELLS.fullmatch(line.strip())
-        is_left = tells is not None and _is_left(tells["old"], tells["new"], texts)
+        is_left = tells and tells["old"] in written and tells["new"] not in written
         is_edit = is_opening(line.strip()) or is_closing(line.strip()) or _PATCH.fullmatch(line)
         if is_edit or is_left or _CALLS.match(line) or _GOES_ON.search(line):
             message = f"`{line.strip()[:60]}` stands outside of the fences, so not all of the change was read"
             hint = "reply with all edits, each in a fence with `path=…`"
             raise EditError(message, hint=hint, where=f"{SOURCE}:{number}")
-
-
-def _is_left(old: str, new: str, texts: Sequence[str]) -> bool:
-    """Return True if a replacement that a sentence asks for was not made."""
-    return any(old in text for text in texts) and not any(new in text for text in texts)

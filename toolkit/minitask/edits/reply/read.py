@@ -102,7 +102,9 @@ def parse_reply(reply: str, request: ReplyContext) -> Parsed:
             edits += fence_edits.edits
             literal |= fence_edits.literal
     patch = None if fences else patch_of(answer)
-    edits += _bare_patch(patch, request) if patch else []
+    if patch:
+        with placed(patch[0], source=SOURCE):
+            edits += read_patch(patch[1], request, line=patch[0])
     elected = elect_only(unplaced, edits, request)
     if elected is not None:
         edits, unplaced = elected, []
@@ -122,13 +124,6 @@ def _is_named(fence: Fence, request: ReplyContext) -> bool:
     except UnlistedError:
         return True
     return is_edit_by_form(fence) or (name is not None and not name.comment)
-
-
-def _bare_patch(patch: tuple[int, str], request: ReplyContext) -> list[Edit]:
-    """Return the edits of a patch outside fences."""
-    line, text = patch
-    with placed(line, source=SOURCE):
-        return read_patch(text, request, line=line)
 
 
 def _check_listed(script: EditScript, request: ReplyContext) -> None:

@@ -215,13 +215,10 @@ def _marked(line: str, marks: Iterable[re.Pattern[str]]) -> str:
 def _stray(row: str, proposal: FileChange, base: str) -> str:
     """Return a line that only ends a call, tells of a reader, or leaves lines out; else ""."""
     tag = _CALL_TAG.fullmatch(row)
-    if tag is not None and _is_unopened(tag[1], proposal.content, base):
+    openings = [f"<{tag[1]}{after}" for after in " >\n"] if tag else []
+    if tag and f"</{tag[1]}>" not in base and not any(o in proposal.content for o in openings):
         return row
     if len(row) <= _LONGEST and _NOTICE.fullmatch(row):
         return row
     is_left_out = base and splitext(proposal.path)[1].lower() not in _HAS_DOTS
     return row if is_left_out and _DOTS.fullmatch(row) else ""
-
-
-def _is_unopened(name: str, content: str, base: str) -> bool:
-    return all(f"<{name}{after}" not in content for after in " >\n") and f"</{name}>" not in base

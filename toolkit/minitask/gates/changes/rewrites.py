@@ -264,7 +264,8 @@ def _emptied_rule(proposal: FileChange, spec: Spec) -> LintError | None:
     for selector, had in before.items():
         has = after.get(selector)
         names, now = _properties(had), _properties(has or "")
-        if not names or has is None or _is_rule_named(selector, spec, proposal.path, now=now):
+        is_named = _speaks_of if now else _may_be_empty
+        if not names or has is None or is_named(selector.strip(".#"), spec, proposal.path):
             continue
         loses = names - now and not now - names and not asks_to_mend(spec, proposal.path)
         if not now or loses:
@@ -272,10 +273,6 @@ def _emptied_rule(proposal: FileChange, spec: Spec) -> LintError | None:
             verb = "empties" if not now else "loses lines of"
             return _fault(proposal, selector, line, verb=verb)
     return None
-
-
-def _is_rule_named(selector: str, spec: Spec, path: str, *, now: frozenset[str]) -> bool:
-    return (_speaks_of if now else _may_be_empty)(selector.strip(".#"), spec, path)
 
 
 def _rules(text: str) -> dict[str, str]:

@@ -180,7 +180,8 @@ def find_repeat(proposal: FileChange) -> LintError | None:
         return None
     rows = [row for _, row in new]
     known = {tuple(block) for _, block in _repeated([row for _, row in old])}
-    starts = _starts(proposal)
+    _, parts = parts_of_both(proposal.path, proposal.base, proposal.content)
+    starts = {part.start for part in parts if part.kind == "code" and part.end > part.start}
     for at, block in _repeated(rows):
         is_new = tuple(block) not in known and all(row in had for row in block)
         if is_new and (len(block) >= _LEAST or _is_part(new, at, len(block), starts)):
@@ -208,13 +209,7 @@ def _tells(block: Sequence[str]) -> bool:
     return letters >= _LETTERS and len(set(block)) > len(block) // 2
 
 
-def _starts(proposal: FileChange) -> frozenset[int]:
-    """Return the first lines of the definitions."""
-    _, after = parts_of_both(proposal.path, proposal.base or "", proposal.content)
-    return frozenset(part.start for part in after if part.kind == "code" and part.end > part.start)
-
-
-def _is_part(rows: Rows, at: int, size: int, starts: frozenset[int]) -> bool:
+def _is_part(rows: Rows, at: int, size: int, starts: set[int]) -> bool:
     """Return True if a definition starts in the block and again in its repetition."""
     first = {number for number, _ in rows[at : at + size]}
     second = {number for number, _ in rows[at + size : at + 2 * size]}

@@ -31,14 +31,10 @@ _VARIABLE = lazy_pattern(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][\w.]*)[ \t]*=[ \t]*
 _SHELL_BLOCK = lazy_pattern(r"(?m)^[ \t]*(?:if|case|for|while|function)\b")
 
 
-def _in_env(text: str) -> Names:
-    """Yield repeated variables; one may build on its own former value."""
-    return iter(()) if _SHELL_BLOCK.search(text) else repeated(_variables(text))
-
-
 def _variables(text: str) -> Names:
+    """Yield the variables of a file without branches that do not build on their own former value."""
     quote = ""
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate([] if _SHELL_BLOCK.search(text) else text.split("\n"), 1):
         if quote:
             quote = "" if quote in line else quote
         elif match := _VARIABLE.match(line):
@@ -52,18 +48,16 @@ def _variables(text: str) -> Names:
 _KEY = lazy_pattern(r"[ \t]*((?:[^\\\s=:#!]|\\.)(?:[^\\\s=:]|\\.)*)[ \t]*[=:]")
 
 
-def _in_properties(text: str) -> Names:
-    """Yield the repeated keys of a Java properties file; `#---` separates documents."""
-    names: list[tuple[str, int]] = []
+def _properties(text: str) -> Names:
+    """Yield the keys of a Java properties file; `#---` separates documents."""
     goes_on, document = False, 0
     for number, line in enumerate(text.replace("\r", "").split("\n"), 1):
         if not goes_on and line.strip() in {"#---", "!---"}:
             document += 1
         if not goes_on and (match := _KEY.match(line)):
-            names.append((f"{document}\0{match[1]}", number))
+            yield f"{document}\0{match[1]}", number
         is_comment = line.lstrip().startswith(("#", "!")) and not goes_on
         goes_on = not is_comment and (len(line) - len(line.rstrip("\\"))) % 2 == 1
-    return repeated(iter(names))
 
 
 _SECTION = lazy_pattern(r"\[([^\]\n]+)\]")
@@ -76,24 +70,18 @@ _SINGLE = lazy_pattern(r"(?i)(?:true|false|yes|no|on|off|-?\d+(?:\.\d+)?)[ \t]*"
 _PORT = lazy_pattern(r"(?i)port|listen|bind|socket")
 
 
-def _in_ini(text: str) -> Names:
-    is_strict = _STRICT.search(text) is not None
-    return repeated(_options(text, is_strict))
-
-
-def _options(text: str, is_strict: bool) -> Names:
-    section = ""
+def _options(text: str) -> Names:
+    is_strict, section = _STRICT.search(text) is not None, ""
     for number, line in enumerate(text.split("\n"), 1):
         if match := _SECTION.match(line):
             section = match[1]
             continue
         match = _OPTION.match(line)
-        if match and (is_strict or _is_single(match[1], match[2].strip())):
+        if match is None:
+            continue
+        is_single = _SINGLE.fullmatch(match[2].strip()) and not _PORT.search(match[1])
+        if is_strict or is_single:
             yield f"{section}\0{match[1]}", number
-
-
-def _is_single(key: str, value: str) -> bool:
-    return _SINGLE.fullmatch(value) is not None and not _PORT.search(key)
 
 
 _RULE = lazy_pattern(r"([^\s#=:$%&\\(][^#=:$%&\\(]*):(?![:=])(?![^=#;\n]*=)([^\n]*)")
@@ -101,15 +89,11 @@ _CONDITION = lazy_pattern(r"[ \t]*(?:ifn?eq|ifn?def)\b")
 _OTHER_MAKE = lazy_pattern(r"(?im)^(?:[.!][ \t]*(?:if|for|el|end)|\.RECIPEPREFIX)")
 
 
-def _in_make(text: str) -> Names:
-    return iter(()) if _OTHER_MAKE.search(text) else repeated(_targets(text))
-
-
 def _targets(text: str) -> Names:
     """Yield the targets outside of conditions that have a recipe."""
     depth, in_define, goes_on = 0, False, False
     rule: list[tuple[str, int]] = []
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate([] if _OTHER_MAKE.search(text) else text.split("\n"), 1):
         word = line.strip().partition(" ")[0]
         if goes_on:
             goes_on = line.endswith("\\")
@@ -137,8 +121,8 @@ def _targets(text: str) -> Names:
 _MESSAGE = lazy_pattern(r"(msgctxt|msgid|msgid_plural|msgstr(?:\[\d+\])?)[ \t]+(\".*\")|(\".*\")")
 
 
-def _in_catalog(text: str) -> Names:
-    """Yield the messages that a catalog of gettext has twice; obsolete ones are comments."""
+def _messages(text: str) -> Names:
+    """Yield the messages of a catalog of gettext; obsolete ones are comments."""
     messages: list[tuple[str, int]] = []
     context = field = ""
     for number, line in enumerate(text.split("\n"), 1):
@@ -155,7 +139,7 @@ def _in_catalog(text: str) -> Names:
             messages[-1] = (messages[-1][0] + match[3][1:-1], messages[-1][1])
         elif match[3] and field == "msgctxt":
             context += match[3]
-    return repeated(iter(messages))
+    yield from messages
 
 
 _STRING = r"\"(?:\\.|[^\"\\\n])*\""
@@ -286,11 +270,8 @@ def _in_terraform(text: str) -> Names:
         names: list[tuple[str, int]] = []
         for statement in _statements(tokens, "\n", ",", "{"):
             words = [token.text for token in statement]
-            if (
-                words[1:2] == ["="]
-                and words[2:3] not in (["="], [">"])
-                and _NAME.fullmatch(words[0])
-            ):
+            is_set = words[1:2] == ["="] and words[2:3] not in (["="], [">"])
+            if is_set and _NAME.fullmatch(words[0]):
                 names.append((words[0].strip('"'), statement[0].line))
             elif words[0] in _LABELLED and words[-1] == "{" and len(words) > 2:
                 names.append((" ".join(words[:-1]), statement[0].line))
@@ -335,11 +316,11 @@ def _in_prisma(text: str) -> Names:
 
 
 READERS: Mapping[str, Callable[[str], Names]] = {
-    ".env": _in_env,
-    ".properties": _in_properties,
-    **dict.fromkeys((".ini", ".cfg"), _in_ini),
-    ".mk": _in_make,
-    **dict.fromkeys((".po", ".pot"), _in_catalog),
+    ".env": lambda text: repeated(_variables(text)),
+    ".properties": lambda text: repeated(_properties(text)),
+    **dict.fromkeys((".ini", ".cfg"), lambda text: repeated(_options(text))),
+    ".mk": lambda text: repeated(_targets(text)),
+    **dict.fromkeys((".po", ".pot"), lambda text: repeated(_messages(text))),
     **dict.fromkeys((".graphql", ".gql", ".graphqls"), _in_graphql),
     ".prisma": _in_prisma,
     ".proto": _in_protobuf,

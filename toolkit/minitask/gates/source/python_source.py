@@ -8,14 +8,13 @@ import io
 import re
 import symtable
 import tokenize
-import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 
 from msgspec import Struct
 
 from minitask.gates.result import FileChange, LintError, printable
-from minitask.gates.source.syntax import _WARNINGS, LARGEST
+from minitask.gates.source.syntax import LARGEST, without_warnings
 from minitask.patterns import lazy_pattern
 from minitask.words import word_set
 
@@ -75,8 +74,7 @@ def python_tree(text: str) -> ast.Module | None:
     """Return the AST of a file of any size, or None if it does not parse."""
     try:
         source = text.encode("utf-8", "surrogateescape")
-        with _WARNINGS, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings():
             return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
         return None
@@ -90,8 +88,7 @@ def python_rows(text: str) -> list[str]:
 def python_symbols(text: str) -> symtable.SymbolTable | None:
     """Return the compiler's symbol table of a file, or None if it does not compile."""
     try:
-        with _WARNINGS, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings():
             return symtable.symtable(text, "file", "exec")
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
         return None

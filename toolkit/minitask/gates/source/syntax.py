@@ -8,7 +8,8 @@ accepts), and templates.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from threading import Lock
 
@@ -17,10 +18,10 @@ from minitask.gates.source.grammars import GRAMMARS, find_grammar_flaw, suffix_o
 from minitask.patterns import lazy_pattern
 
 _RULE = lazy_pattern(r"[^\s#=:][^#=:]*::?(?![:=])(?!.*[:+?!]?=).*")
-_DIRECTIVE = lazy_pattern(
+_MAY_BE_SPACED = lazy_pattern(
     r" +(?:-?include|sinclude|ifn?(?:eq|def)|else|endif|define|endef|export|unexport|override|private|vpath|load)\b.*"
+    r"| +\S+?\s*(?:[:+?!]{0,3}=|::?(?:\s|$)).*| +\$[({].*[)}]\s*"
 )
-_DATA = lazy_pattern(r" +\S+?\s*(?:[:+?!]{0,3}=|::?(?:\s|$)).*| +\$[({].*[)}]\s*")
 
 
 def find_make_flaw(text: str) -> SyntaxFlaw | None:
@@ -35,7 +36,7 @@ def find_make_flaw(text: str) -> SyntaxFlaw | None:
         elif tokens[:1] == ["define"]:
             in_define = True
         elif not continued and tokens and not line.lstrip().startswith("#"):
-            if below_rule and _is_spaced_recipe(line):
+            if below_rule and line.startswith(" ") and not _MAY_BE_SPACED.fullmatch(line):
                 return SyntaxFlaw(number, "a recipe line begins with spaces, and make wants a tab")
             if not line.startswith((" ", "\t")):
                 below_rule = _RULE.fullmatch(line) is not None
@@ -44,10 +45,6 @@ def find_make_flaw(text: str) -> SyntaxFlaw | None:
                 continue
         continued = line.endswith("\\")
     return None
-
-
-def _is_spaced_recipe(line: str) -> bool:
-    return line.startswith(" ") and not _DIRECTIVE.fullmatch(line) and not _DATA.fullmatch(line)
 
 
 _BOM = "\ufeff"
@@ -87,10 +84,9 @@ def find_yaml_flaw(text: str) -> SyntaxFlaw | None:
     """Return the first YAML syntax error; tags may be anything."""
     import yaml
 
-    if not _is_encodable(text):
-        return None
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        text.encode("utf-8")  # raises `UnicodeEncodeError`, which is a `ValueError`
         for _ in yaml.parse(text.removeprefix(_BOM), Loader=loader):
             pass
     except yaml.MarkedYAMLError as error:
@@ -171,16 +167,20 @@ def _toml_flaw(message: str, text: str) -> SyntaxFlaw:
     return SyntaxFlaw(line, printable(_TOML_PLACE.sub("", message)))
 
 
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 _WARNINGS = Lock()
 """Switching warnings off affects the whole process; two threads at once could leave them off."""
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Switch off the warnings that Python gives of a text that it compiles."""
+    import warnings
+
+    with _WARNINGS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 _WIDEST = 500
 """Characters of a line that are searched for syntax of later Python versions."""
 _VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -209,20 +209,13 @@ def find_python_flaw(text: str) -> SyntaxFlaw | None:
     if b"\0" in source:
         return SyntaxFlaw(source[: source.index(b"\0")].count(b"\n") + 1, "it holds a NUL byte")
     try:
-        _compile(source)
+        with without_warnings():
+            compile(source, "proposal", "exec", dont_inherit=True)
     except SyntaxError as error:
         return _flaw(error, text)
     except (RecursionError, MemoryError, ValueError, OverflowError):
         return None
     return None
-
-
-def _compile(source: bytes) -> None:
-    import warnings
-
-    with _WARNINGS, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        compile(source, "proposal", "exec", dont_inherit=True)
 
 
 def _flaw(error: SyntaxError, text: str) -> SyntaxFlaw | None:
