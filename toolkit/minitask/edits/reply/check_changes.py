@@ -168,11 +168,7 @@ def _check_done(
         )
 
 
-_DONE = {
-    FileAction.CREATE: "created",
-    FileAction.EDIT: "edited",
-    FileAction.WRITE: "written",
-}
+_DONE = {FileAction.CREATE: "created", FileAction.EDIT: "edited", FileAction.WRITE: "written"}
 
 
 def is_excused(path: str, prose: str) -> bool:

@@ -94,9 +94,7 @@ def with_failing_tests(path: str, text: str) -> str | None:
     return source.decode("utf-8", "surrogateescape") if ordered else None
 
 
-def _python_functions(
-    text: str,
-) -> Iterator[tuple[str, Function, bool]]:
+def _python_functions(text: str) -> Iterator[tuple[str, Function, bool]]:
     """Yield the test functions with their qualified names, and whether a class around them is skipped."""
     root = python_tree(text)
     if root is None:
