@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from minitask.edits.script_model import Change
-from minitask.gates.imports.python_calls import find_misfit_calls
+from minitask.gates.imports.importers import find_misfit_calls
 from minitask.gates.result import EntryKind
 
 F = "def f(x, y=0, *, z=1):\n    return x\n"

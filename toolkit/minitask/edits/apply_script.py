@@ -244,7 +244,6 @@ def build(layout: EditPlan) -> EditedFiles:
 
 
 def _written(layout: EditPlan) -> set[str]:
-    """Return the paths whose content the script writes."""
     moved = {old: new for new, old in layout.renames.items()}
     thinned = {moved.get(path, path) for path in layout.removed if path not in layout.gone}
     return {*layout.wholes, *layout.renames, *layout.pieces, *thinned}

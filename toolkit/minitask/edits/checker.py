@@ -106,7 +106,6 @@ def _once_each(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
 def _by_spec(
     diagnostics: Sequence[Diagnostic], specs: Sequence[Spec]
 ) -> dict[tuple[str, int], list[Diagnostic]]:
-    """Return the diagnostics by the path and first line of their spec."""
     starts: dict[str, list[int]] = {}
     for spec in specs:
         starts.setdefault(spec.path, []).append(spec.line_of("title"))

@@ -65,8 +65,6 @@ class FileDiff(Struct, frozen=True):
 
 
 class _Cursor:
-    """A reader of the diff's lines, one by one."""
-
     def __init__(self, text: str) -> None:
         self.lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
         self.at = 0
@@ -310,7 +308,6 @@ def _changed(lines: Sequence[str], hunk: DiffHunk, *, eol: str) -> list[str]:
 
 
 def _find_hunk(have: Sequence[str], hunk: DiffHunk, *, text: Text, path: str) -> int:
-    """Return the index of the hunk's old lines in the file."""
     old = hunk.old()
     if not old:
         return _insertion(have, hunk, path)

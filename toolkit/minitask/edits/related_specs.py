@@ -231,7 +231,6 @@ class Overlay:
 
 
 def _likeness(old: str, new: str) -> float:
-    """Return the similarity of two texts by lines, from 0 to 1."""
     if old == new:
         return 1.0
     from difflib import SequenceMatcher

@@ -90,7 +90,7 @@ def _misfit_calls(
     )
     if candidate is None or not is_python:
         return ()
-    from minitask.gates.imports.python_calls import find_misfit_calls
+    from minitask.gates.imports.importers import find_misfit_calls
 
     return find_misfit_calls(changes, read=read, candidate=candidate)
 

@@ -10,8 +10,7 @@ from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command, Expectation, ExpectationKind
-from minitask.spec.quantities import with_default_tolerance
-from minitask.spec.remarks import Remark
+from minitask.spec.remarks import Remark, with_default_tolerance
 from minitask.spec.vacuous_commands import plain_words, read_pipelines, read_words
 from minitask.words import word_set
 

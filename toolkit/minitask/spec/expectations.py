@@ -24,8 +24,7 @@ from minitask.spec.model import (
     FileRef,
     Problem,
 )
-from minitask.spec.quantities import parse_length
-from minitask.spec.remarks import Remark, parse_remark
+from minitask.spec.remarks import Remark, parse_length, parse_remark
 
 FORMS = (
     "`exit 1`, `output ~600 ±50`, `output 600`, `output >= 600`, `output <= 600`, "
@@ -147,7 +146,6 @@ def _unread(line: int, text: str, remark: Remark) -> Problem:
 
 
 def _remark(comment: str) -> Remark | None:
-    """Return the remark of a comment; None for an `# expect:` comment."""
     return parse_remark(comment) if find_expectation_text(comment) is None else None
 
 

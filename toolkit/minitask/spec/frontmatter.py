@@ -180,7 +180,6 @@ def _scalar(node: Any) -> object:
 
 
 def _options(values: Mapping[str, Any]) -> Options:
-    """Return the typed options of a mapping that the schema accepts."""
     options = {key: value for key, value in values.items() if value is not None}
     for key in ("depends_on", "tags", "protected"):
         if key in options:
@@ -305,7 +304,6 @@ def _in_markdown(text: str, path: PurePosixPath) -> str:
 
 
 def _without_fences(text: str) -> str:
-    """Return the lines of a text outside fences and code blocks."""
     document = parse_document(text)
     fenced = {
         row

@@ -245,7 +245,6 @@ def find_unread_lists(spec: Spec) -> Iterator[tuple[str, int]]:
 
 
 def _lists_paths(markdown: str) -> bool:
-    """Return True if a field's value names paths."""
     document = parse_document(normalise(markdown))
     top_blocks = blocks(document)
     if len(top_blocks) == 1 and top_blocks[0].kind == "paragraph":

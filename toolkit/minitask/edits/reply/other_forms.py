@@ -255,7 +255,6 @@ def _apply_edit(edit: _LineEdit, lines: list[str]) -> None:
 
 
 def _line_index(edit: _LineEdit, old: str, lines: list[str]) -> int:
-    """Return the index of the line that the edit means."""
     number = edit.number
     if number is not None and number <= len(lines) and lines[number - 1].count(old) == 1:
         return number - 1

@@ -111,7 +111,6 @@ def _retyped(old: Rows, new: Rows, spec_text: str, *, explicit: bool) -> tuple[i
 
 
 def _changed(old: Rows, new: Rows) -> tuple[list[str], Rows]:
-    """Return the removed lines and the added lines."""
     had, has = {row for _, row in old}, {row for _, row in new}
     return [row for _, row in old if row not in has], [pair for pair in new if pair[1] not in had]
 

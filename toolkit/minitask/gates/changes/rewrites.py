@@ -192,7 +192,6 @@ def _body(part: NamedPart, rows: Sequence[str]) -> list[str]:
 
 
 def _marks(part: NamedPart, rows: Sequence[str]) -> list[str]:
-    """Return the decorators of a definition."""
     part_rows = (row.strip() for row in rows[part.start - 1 : part.end])
     return list(takewhile(lambda row: row.startswith("@"), part_rows))
 

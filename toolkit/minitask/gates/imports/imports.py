@@ -145,7 +145,6 @@ def is_in_spec(missing: UnresolvedImport, spec: Spec) -> bool:
 
 
 def _text(spec: Spec) -> str:
-    """Return all text of a spec."""
     parts = [spec.title, spec.task, spec.context, spec.snippets_text, spec.on_failure]
     parts += [spec.next_task, *(fence.content for fence in spec.snippets)]
     parts += [criterion.text for criterion in spec.criteria]

@@ -327,7 +327,6 @@ def _elsewhere(path: str, imported: Imported, candidate: FilesAfter) -> str:
 
 
 def _modules(names: Mapping[str, EntryKind]) -> set[str]:
-    """Return the modules in a folder."""
     files = {name.removesuffix(".py") for name in names if name.endswith(".py")}
     folders = {
         name for name, kind in names.items() if kind is EntryKind.FOLDER and name.isidentifier()

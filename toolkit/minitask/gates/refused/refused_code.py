@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from minitask.errors import MachineError
 from minitask.gates.changes.structure import find_cut_off, is_in_blocks
-from minitask.gates.refused import refused_text
-from minitask.gates.refused.refused_data import data_finder
+from minitask.gates.refused import refused_files
 from minitask.gates.result import FileChange, LintError, printable
 from minitask.gates.source.grammars import SCRIPTS, sound_tree
 from minitask.gates.source.syntax import LARGEST
@@ -57,21 +56,21 @@ def _finders(path: str, text: str) -> Finders:
     if ending in {".sh", ".bash"} or (not ending and _SHEBANG.match(text)):
         return (_in_shell,)
     if name == "Dockerfile" or ending == ".dockerfile":
-        return (refused_text.find_docker_faults,)
+        return (refused_files.find_docker_faults,)
     if name.startswith("requirements") and ending == ".txt":
         return (_in_requirements,)
-    if (of_data := data_finder(path)) is not None:
+    if (of_data := refused_files.data_finder(path)) is not None:
         return (of_data,)
     finders: dict[str, Finders] = {
         **dict.fromkeys(SCRIPTS, (_in_script,)),
-        **dict.fromkeys((".scss", ".less"), (refused_text.find_style_faults,)),
-        ".css": (refused_text.find_style_faults, refused_text.find_loose_declarations),
-        ".tex": (refused_text.find_tex_faults,),
-        ".tf": (find_cut_off, refused_text.find_terraform_faults),
+        **dict.fromkeys((".scss", ".less"), (refused_files.find_style_faults,)),
+        ".css": (refused_files.find_style_faults, refused_files.find_loose_declarations),
+        ".tex": (refused_files.find_tex_faults,),
+        ".tf": (find_cut_off, refused_files.find_terraform_faults),
         ".go": (_in_go,),
         ".php": (_in_php, find_cut_off),
         **dict.fromkeys((".vue", ".svelte"), (_in_markup,)),
-        ".sql": (find_cut_off, refused_text.find_sql_faults),
+        ".sql": (find_cut_off, refused_files.find_sql_faults),
     }
     return finders.get(ending) or ((find_cut_off,) if is_in_blocks(path) else ())
 
@@ -254,7 +253,6 @@ def _is_package(leaf: Node) -> bool:
 
 
 def _unused(function: Node) -> Iterator[Fault]:
-    """Yield the unused variables of a function."""
     leaves = [node for node in walk_in_order(function) if node.type == "identifier"]
     counts = Counter(map(node_text, leaves))
     for leaf in leaves:

@@ -286,7 +286,6 @@ WITH
 
 
 def _in_sql(text: str) -> Names:
-    """Yield the columns that a CREATE TABLE has twice."""
     tokens = token_tree(text, "sql")
     words = [token.text.upper() for token in tokens]
     for at, word in enumerate(words):
@@ -304,7 +303,6 @@ def _in_sql(text: str) -> Names:
 
 
 def _in_prisma(text: str) -> Names:
-    """Yield the fields that a model has twice."""
     for definition in _statements(token_tree(text, "prisma"), "{"):
         words = [token.text for token in definition if token.text != "\n"]
         if words[-1:] == ["{"] and words[0] in {"model", "type", "view", "enum"}:

@@ -268,7 +268,6 @@ def _python_patches(file: FileChange, is_own: IsOwn) -> Iterator[str]:
 
 
 def _imported(root: ast.AST) -> Mapping[str, str]:
-    """Return the dotted name that each imported name stands for."""
     dotted_names = {}
     for node in ast.walk(root):
         if isinstance(node, ast.Import):

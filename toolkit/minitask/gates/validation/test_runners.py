@@ -125,7 +125,6 @@ def _tokens(line: str) -> list[str]:
 
 
 def _suite(command: Sequence[str]) -> Suite | None:
-    """Return the test runner that a simple command starts, or None."""
     command = _unwrapped(command)
     if not command:
         return None

@@ -144,7 +144,6 @@ def _recipes(text: str, commands: Sequence[str], name: str) -> list[RecipeStep]:
 
 
 def _targets(command: str, default: str, name: str) -> Iterator[str]:
-    """Yield the targets that a command makes."""
     for match in _MAKE.finditer(command):
         if match[0].startswith("just") != (name == "justfile"):
             continue
