@@ -88,7 +88,6 @@ def parse_layer(text: str, *, name: str, memo: Memo | None = None) -> SettingsLa
 
 def environment_layer(environ: Mapping[str, str], *, memo: Memo | None = None) -> SettingsLayer:
     """Return the settings of the `MINITASK_…` variables; raise `UsageError` for an unusable value."""
-    values: dict[str, Any] = {}
     unknown = [name for name in environ if name.startswith(PREFIX) and name not in VARIABLES]
     if unknown and nearest(unknown[0], ENVIRONMENT):
         raise UsageError(
@@ -96,19 +95,20 @@ def environment_layer(environ: Mapping[str, str], *, memo: Memo | None = None) -
             where="environment",
             hint=did_you_mean(unknown[0], ENVIRONMENT),
         )
-    for variable, key in ENVIRONMENT.items():
-        if environ.get(variable):
-            text = environ[variable]
-            _assign(values, key, _number(text) if key in NUMBERS else text)
+    given = {
+        variable: _number(environ[variable]) if key in NUMBERS else environ[variable]
+        for variable, key in ENVIRONMENT.items()
+        if environ.get(variable)
+    }
+    values: dict[str, Any] = {}
+    for variable, value in given.items():
+        _assign(values, ENVIRONMENT[variable], value)
 
     def check() -> Any:
-        for variable, key in ENVIRONMENT.items():
+        for variable, value in given.items():
             own: dict[str, Any] = {}
-            if environ.get(variable):
-                _assign(
-                    own, key, _number(environ[variable]) if key in NUMBERS else environ[variable]
-                )
-                _check_schema(own, variable)
+            _assign(own, ENVIRONMENT[variable], value)
+            _check_schema(own, variable)
         return values
 
     return SettingsLayer(
