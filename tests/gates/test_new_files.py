@@ -44,8 +44,9 @@ WRONG = {
 }  # fmt: skip
 
 
-def lint(path: str, content: str, base: str | None = None) -> str:
-    spec = Spec(path="mini-projects/p/01.md", number="1", title="Add a file", task="1. Add it.")
+def lint(path: str, content: str, base: str | None = None, *, task: str = "Add it.") -> str:
+    title = task if base else "Add a file"
+    spec = Spec(path="mini-projects/p/01.md", number="1", title=title, task=f"1. {task}")
     return check_lint([Change(path, content)], read={path: base}.get, spec=spec).reason
 
 
@@ -57,9 +58,43 @@ def test_a_file_as_repositories_have_it_lands(path: str) -> None:
 @pytest.mark.parametrize("added", [FILES["up.sql"], FILES["drop.sql"]])
 def test_a_statement_below_others_is_no_sentence(added: str) -> None:
     base = "CREATE TABLE users (id INT);\n"
-    assert lint("schema.sql", base + added, base) == ""
+    assert lint("schema.sql", base + added, base, task="Add a statement.") == ""
 
 
 @pytest.mark.parametrize("path", WRONG)
 def test_a_new_file_with_a_fault_fails(path: str) -> None:
     assert lint(path, WRONG[path])
+
+
+COMPOSE = "services:\n  db:\n    networks:\n      - a\nnetworks:\n  spring-postges: {}\n"
+CHANGED = {
+    "a key spelt right": (
+        "compose.yml",
+        COMPOSE,
+        COMPOSE.replace("postges", "postgres"),
+        "Fix typo in network name.",
+    ),
+    "a last paragraph made shorter": (
+        "a.md",
+        "# A\n\nThe bundler takes modules and infers their type from the ending of a name. Note that it did not.\n",
+        "# A\n\nThe bundler takes modules and infers their type from the ending of a name.\n",
+        "Reflect the latest changes.",
+    ),
+    "a property called path": (
+        "a.ts",
+        "const a = {\n  code: 'x',\n}\n",
+        "path: [],\nconst a = {\n  code: 'x',\n}\n",
+        "Improve types.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_change_as_people_make_it_lands(name: str) -> None:
+    path, base, content, task = CHANGED[name]
+    assert lint(path, content, base, task=task) == ""
+
+
+def test_another_key_in_place_of_one_is_no_spelling() -> None:
+    content = COMPOSE.replace("spring-postges", "front")
+    assert "it loses" in lint("compose.yml", content, COMPOSE, task="Fix typo in network name.")

@@ -144,7 +144,7 @@ def _edges(proposal: FileChange) -> Iterator[tuple[int, str, bool]]:
 # Tags and keys in which replies wrap a file's content.
 _ENVELOPE = lazy_pattern(
     r"(?i)</?[\w:-]*(?:file|content|path|tool|function|parameter|invoke|answer|output|response|result|artifact|argument)[\w:-]*"
-    r"(?:\s[^<>]*)?>.*|(?:path|file|file_?name|file_?path)\s*(?::(?!:)|=)\s*\S+|(?:content|code|text|body)\s*:\s*[|>][-+]?"
+    r"(?:\s[^<>]*)?>.*|(?:path|file|file_?name|file_?path)\s*(?::(?!:)|=)\s*[^\s,;(){}\[\]]+|(?:content|code|text|body)\s*:\s*[|>][-+]?"
 )
 # End-of-turn tokens of models, which some servers leave in the text.
 _TOKEN = lazy_pattern(

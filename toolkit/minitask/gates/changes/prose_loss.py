@@ -76,7 +76,8 @@ def _cut(proposal: FileChange, old: Rows, new: Rows, spec: Spec) -> LintError | 
     texts = [text for _, text in old]
     whole = next((text for text in texts if text.startswith(last)), "")
     missing = whole.removeprefix(last)
-    if last in texts or not any(map(str.isalnum, missing)):
+    ends_there = missing[:1].isspace() and last.endswith((".", "!", "?"))
+    if last in texts or ends_there or not any(map(str.isalnum, missing)):
         return None
     if last in text_about(spec, proposal.path):
         return None

@@ -7,7 +7,7 @@ another file of the change is not lost.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import accumulate
 
@@ -32,6 +32,7 @@ from minitask.gates.result import (
 from minitask.gates.source.elisions import comment_text
 from minitask.gates.source.parts import STYLES, is_code, parts_of_both
 from minitask.gates.source.parts_text import NamedPart, Parts
+from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
 SMALLEST = 40
@@ -103,7 +104,8 @@ def _lost_parts(
     if not gone:
         return None
     elsewhere = {part.leaf for file in others for part in gained_parts(file)}
-    elsewhere |= {part.leaf for part in _gone(after, before)}
+    fresh = {part.leaf for part in _gone(after, before)}
+    elsewhere |= fresh
     rows = base.split("\n")
     renames = requested_renames(spec, proposal.path)
     lost = [
@@ -113,6 +115,7 @@ def _lost_parts(
         and not _stays(part, rows, lines)
         and not _is_renamed_along(part, rows, proposal.content, renames)
         and not is_named(spec, proposal.path, part)
+        and not _is_respelled(part, fresh, spec)
         and not _is_done_with(part, before, rows, proposal.content)
     ]
     lost = [part for part in lost if part.kind != "value" or _are_many(lost, before)]
@@ -172,6 +175,18 @@ def _is_renamed_along(
         return False
     part_lines = _lines(rename("\n".join(rows[part.start - 1 : part.end]), renames))
     return (part_lines & _lines(content)).total() * 2 > part_lines.total()
+
+
+_SPELLING = lazy_pattern(r"(?i)\b(?:typos?|(?:mis)?spell\w*|(?:mis)?spelt)\b")
+_RESPELLED = 0.85
+"""Least likeness of a name to its other spelling."""
+
+
+def _is_respelled(part: NamedPart, fresh: Collection[str], spec: Spec) -> bool:
+    """Return True if the task is about spelling, and a new name differs from the part's by a few letters."""
+    if not _SPELLING.search(f"{spec.title}\n{spec.task}"):
+        return False
+    return any(SequenceMatcher(None, part.leaf, name).ratio() >= _RESPELLED for name in fresh)
 
 
 def _is_done_with(part: NamedPart, before: Parts, rows: Sequence[str], content: str) -> bool:
