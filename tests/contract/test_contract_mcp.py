@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 import pytest
 
-from minitask.system.children import exit_watch
+from minitask.system.pipes import exit_watch
 from minitask.system.process import wait_until_gone
 from world import MINITASK, Checkpoint, World, environment, spec_text
 

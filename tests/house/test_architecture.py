@@ -23,7 +23,7 @@ MACHINE = {
     *("os", "subprocess", "socket", "shutil", "tempfile", "time", "random", "threading", "httpx"),
 }
 DOORS = {
-    "subprocess": {"system/children.py", "system/process.py"},
+    "subprocess": {"system/pipes.py", "system/process.py"},
     "httpx": {"executors/http.py"},
     "git": {"project/demo.py"},
     "genai_prices": {"policy/prices.py"},

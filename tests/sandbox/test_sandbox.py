@@ -19,7 +19,7 @@ from minitask.errors import MachineError, UsageError
 from minitask.sandbox import landlock
 from minitask.sandbox.choose_sandbox import choose_sandbox, probe
 from minitask.sandbox.sandbox import Limits, Sandbox, Strength
-from minitask.system import children, process
+from minitask.system import pipes, process
 from world import write_program
 
 PATH = os.environ["PATH"]
@@ -524,7 +524,7 @@ def test_a_killed_sandbox_takes_everything_in_it_along(
             (shell,) = process.children_of(first)
             tree = [first, shell, *process.children_of(shell)]
             assert len(tree) == 4
-            gone = [watches.enter_context(children.exit_watch(pid)) for pid in tree]
+            gone = [watches.enter_context(pipes.exit_watch(pid)) for pid in tree]
         assert None not in gone
         assert process.wait_until_gone([w for w in gone if w is not None], timeout_seconds=5)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from minitask.errors import MachineError
-from minitask.system import children, process
+from minitask.system import pipes, process
 from processes import eventually, running
 
 LONG = f"5432{os.getpid()}"
@@ -57,7 +57,7 @@ def test_a_program_runs_where_it_is_told_to(tmp_path: Path) -> None:
 
 
 def test_input_larger_than_a_pipe_goes_through_while_output_comes_back(tmp_path: Path) -> None:
-    data = os.urandom(5 * children.MIB)
+    data = os.urandom(5 * pipes.MIB)
     assert run("cat", cwd=tmp_path, input=data).stdout == data
 
 
@@ -66,7 +66,7 @@ def test_no_input_is_an_end_of_file(tmp_path: Path) -> None:
 
 
 def test_a_program_that_reads_none_of_its_input_is_no_error(tmp_path: Path) -> None:
-    assert run("true", cwd=tmp_path, input=b"x" * 5 * children.MIB).ok
+    assert run("true", cwd=tmp_path, input=b"x" * 5 * pipes.MIB).ok
 
 
 def test_a_timeout_kills_grandchildren_too(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_marked_processes_are_found_wherever_they_went(tmp_path: Path) -> None:
         ) as ours,
         subprocess.Popen(argv, env=ENV | {"HOME": "/other/"}, start_new_session=True) as another,
     ):
-        children.end_marked(mark.encode())
+        pipes.end_marked(mark.encode())
         assert ours.wait(timeout=5) == -signal.SIGKILL
         assert another.poll() is None
         another.kill()
@@ -227,9 +227,9 @@ def test_children_are_known_while_they_live(tmp_path: Path) -> None:
         assert child.stdout is not None
         assert child.stdout.readline() == b"up\n"
         (grandchild,) = process.children_of(child.pid)
-        with children.exit_watch(grandchild) as watch:
+        with pipes.exit_watch(grandchild) as watch:
             assert watch is not None
             assert not process.wait_until_gone([watch], timeout_seconds=0.05)
-            children.end_group(child)
+            pipes.end_group(child)
             assert process.wait_until_gone([watch], timeout_seconds=5)
     assert process.children_of(child.pid) == ()

@@ -31,7 +31,7 @@ from minitask import __version__
 from minitask.cli.terminal import INTERRUPTED
 from minitask.errors import MinitaskError
 from minitask.system import process
-from minitask.system.children import Child, PipeExchange
+from minitask.system.pipes import Child, PipeExchange
 
 ABOUT = """\
 Delegate code changes that can be cut into small, exact steps. Write specs with `new` and fill the files in, check them

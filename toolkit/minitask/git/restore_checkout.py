@@ -16,7 +16,7 @@ from minitask.errors import MachineError
 from minitask.git.repository import Repository
 from minitask.git.run_git import Git
 from minitask.git.trees import TreeChange, tree_changes
-from minitask.system import children
+from minitask.system import pipes
 
 LOCK_GRACE_SECONDS = 1.0
 
@@ -69,7 +69,7 @@ def remove_locks(
     while any(lock.exists() for lock in locks) and time.monotonic() < deadline:
         time.sleep(0.05)
     stale = [lock for lock in locks if lock.exists() and lock.stat().st_mtime_ns >= since_ns]
-    if stale and checkout is not None and children.works_in("git", checkout.top):
+    if stale and checkout is not None and pipes.works_in("git", checkout.top):
         raise MachineError(
             f"another git command is running in {checkout.top} and holds {stale[0].name}",
             hint="wait for it, then run the same command again",

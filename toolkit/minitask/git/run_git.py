@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from minitask.errors import MachineError
 from minitask.git.loose import LooseStore, object_files, path_of
-from minitask.system import children, process
+from minitask.system import pipes, process
 
 NO_HOOKS = "core.hooksPath=/dev/null"
 QUIET = (
@@ -237,7 +237,7 @@ class GitProcess:
         self._args = args
         self._lock = threading.Lock()
         self._held = ExitStack()
-        self._child: children.Child | None = None
+        self._child: pipes.Child | None = None
 
     def ask(self, request: bytes, *, end: bytes) -> bytes | None:
         """Send a request; return the reply up to the marker `end`, or None if git ended early or timed out."""
@@ -262,7 +262,7 @@ class GitProcess:
         with self._lock:
             self._end()
 
-    def _start(self) -> children.Child:
+    def _start(self) -> pipes.Child:
         git = self._git
         self._child = self._held.enter_context(
             process.spawn(

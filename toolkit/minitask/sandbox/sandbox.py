@@ -32,7 +32,7 @@ from minitask.sandbox.policy import (
 from minitask.sandbox.shared_layers import Layer
 from minitask.sandbox.toolchain import Toolchain, find_toolchain
 from minitask.sandbox.user_folders import UserFolders, user_folders
-from minitask.system import children
+from minitask.system import pipes
 from minitask.system.files import force_remove
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Wrapped(Struct, frozen=True):
     argv: tuple[str, ...]
     env: dict[str, str]
     private: Path | None = None
-    made_at: children.Moment | None = None
+    made_at: pipes.Moment | None = None
     pass_fds: tuple[int, ...] = ()
 
     def __enter__(self) -> Wrapped:
@@ -88,7 +88,7 @@ class Wrapped(Struct, frozen=True):
     ) -> None:
         """Clean up; processes are found by the private directory's name in their environment."""
         if self.private is not None:
-            children.end_marked(os.fsencode(f"HOME={self.private}/"), since=self.made_at)
+            pipes.end_marked(os.fsencode(f"HOME={self.private}/"), since=self.made_at)
             remove_folder(self.private)
 
 
@@ -206,7 +206,7 @@ class Sandbox(Struct, frozen=True):
             inner = (*before, *inner)
         elif self.strength is Strength.PARTIAL:
             inner = (*launch(*self._rules(room, tools, private=private)), *inner)
-        return Wrapped(inner, env, private, children.now(), room.pass_fds)
+        return Wrapped(inner, env, private, pipes.now(), room.pass_fds)
 
     def _tools(self, room: SandboxPolicy, path: str, folders: UserFolders) -> Toolchain:
         """Return the toolchain of a `PATH`, with other readable paths."""

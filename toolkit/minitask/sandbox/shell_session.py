@@ -29,7 +29,7 @@ from minitask.sandbox.commands import (
     wrapper_program,
 )
 from minitask.sandbox.policy import SHELL, Strength
-from minitask.system import children, process
+from minitask.system import pipes, process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -94,9 +94,7 @@ def run_commands(  # noqa: PLR0913 - the sandbox's decisions, and two of its own
     )
 
 
-def _started(
-    wrapped: Wrapped, workspace: Path
-) -> contextlib.AbstractContextManager[children.Child]:
+def _started(wrapped: Wrapped, workspace: Path) -> contextlib.AbstractContextManager[pipes.Child]:
     return process.spawn(
         wrapped.argv, cwd=workspace, env=wrapped.env, merge_errors=True, pass_fds=wrapped.pass_fds
     )
@@ -216,15 +214,13 @@ class _Watching:
         self._mark = b"\0" + self._secret.encode() + b":"
         self._step = os.urandom(16).hex() if stepwise else ""
 
-    def follow(self, child: children.Child, ends: contextlib.ExitStack) -> None:
+    def follow(self, child: pipes.Child, ends: contextlib.ExitStack) -> None:
         """Feed the shell and read its output until it exits or must be ended, which leaving `spawn` does."""
         text = wrapper_program(
             self.record.commands, secret=self._secret, gated=self.gated, step=self._step
         )
         deadline = time.monotonic() + self.limits.seconds
-        exchange = children.PipeExchange(
-            child, deadline=deadline, input=text, keep_input=self.gated
-        )
+        exchange = pipes.PipeExchange(child, deadline=deadline, input=text, keep_input=self.gated)
         try:
             for _, data in exchange.chunks():
                 self._pending += data
@@ -266,7 +262,7 @@ class _Watching:
             self.killed_reason = f"printed more than {self.limits.output_bytes / 1024**2:g} MiB"
         return self._stopped or bool(self.killed_reason)
 
-    def _read_marks(self, child: children.Child, ends: contextlib.ExitStack) -> None:
+    def _read_marks(self, child: pipes.Child, ends: contextlib.ExitStack) -> None:
         """Process every complete mark in the stream, with the output before it."""
         self._take_steps(child)
         while not self._stopped:
@@ -287,7 +283,7 @@ class _Watching:
             self._scanned = 0
             self._take(fields, output, child=child, ends=ends)
 
-    def _take_steps(self, child: children.Child) -> None:
+    def _take_steps(self, child: pipes.Child) -> None:
         """Restore the files before each waiting part of a command, and let it continue."""
         step = b"\0" + self._step.encode() + b"\0"
         while self._step and (at := self._pending.find(step)) >= 0:
@@ -301,7 +297,7 @@ class _Watching:
         fields: Sequence[bytes],
         output: bytes,
         *,
-        child: children.Child,
+        child: pipes.Child,
         ends: contextlib.ExitStack,
     ) -> None:
         """Process one mark: the shell is ready, or a command has ended."""
@@ -309,7 +305,7 @@ class _Watching:
             self._ready = True
             self.record.since = time.monotonic()
             for pid in process.children_of(child.pid) if self.namespaced else ():
-                watch = ends.enter_context(children.exit_watch(pid))
+                watch = ends.enter_context(pipes.exit_watch(pid))
                 self.descendants += [] if watch is None else [watch]
         elif not self.record.complete:
             code, *pipeline = map(int, fields[1:])
@@ -319,7 +315,7 @@ class _Watching:
                 _let_go_on(child)
 
 
-def _let_go_on(child: children.Child) -> None:
+def _let_go_on(child: pipes.Child) -> None:
     """Send the line that the shell waits for."""
     if child.stdin is not None:
         with contextlib.suppress(OSError):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from minitask.errors import MachineError, StoppedError, machine_text
-from minitask.system.children import MIB, Child, PipeExchange, end_group, patience
+from minitask.system.pipes import MIB, Child, PipeExchange, end_group, patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

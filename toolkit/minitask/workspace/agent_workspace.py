@@ -24,7 +24,7 @@ from minitask.git.repository import Repository
 from minitask.git.run_git import Git
 from minitask.sandbox.sandbox import Limits, Sandbox, Strength
 from minitask.spec.paths import prefixes
-from minitask.system import children, files, process
+from minitask.system import files, pipes, process
 from minitask.system.files import force_remove, real_path
 from minitask.system.process import Finished
 from minitask.values import Redacted
@@ -105,7 +105,7 @@ class AgentWorkspace(Redacted, frozen=True):
                     patience=patience,
                 )
         finally:
-            children.end_marked(os.fsencode(f"HOME={self.home}"))
+            pipes.end_marked(os.fsencode(f"HOME={self.home}"))
 
     def put(self, changes: Sequence[Change]) -> None:
         """Write a change to the files."""

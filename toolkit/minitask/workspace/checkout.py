@@ -22,7 +22,7 @@ from minitask.git.repository import Repository
 from minitask.git.run_git import Git
 from minitask.patterns import lazy_pattern
 from minitask.sandbox.shared_layers import Copied, Layer
-from minitask.system import children
+from minitask.system import pipes
 from minitask.system.files import force_remove
 
 if TYPE_CHECKING:
@@ -298,7 +298,7 @@ def end_orphans(scratch: Path) -> None:
     """
     if not scratch.is_dir():
         return
-    children.end_marked(os.fsencode(f"HOME={scratch}/"))
+    pipes.end_marked(os.fsencode(f"HOME={scratch}/"))
     for private in scratch.iterdir():
         force_remove(private)
 
