@@ -323,6 +323,8 @@ def _broken_off(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple
     last, was = new[-1][1].strip(), old[-1][1].strip()
     if last == was or not was.startswith(last) or _is_asked([was], proposal.path, spec):
         return None
+    if not is_code(proposal.path) and last.endswith((".", "!", "?")):
+        return None  # a sentence ends there
     return new[-1][0], f"it breaks off in {quoted(last)}"
 
 
