@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from minitask.edits.lines import reindented
-from minitask.edits.match import MatchedBlock, describe_nearest, find_block, nearest_start
+from minitask.edits.lines import reindented, split_lines, text_of
+from minitask.edits.match import (
+    MatchedBlock,
+    describe_nearest,
+    find_block,
+    nearest_start,
+    replaced,
+)
+from minitask.edits.script_model import SearchReplace
 from minitask.errors import EditError
 
 
@@ -75,3 +82,32 @@ def test_the_character_that_differs_is_named(have: str, want: str, said: str) ->
 
 def test_plain_text_that_differs_is_not_spelled_out() -> None:
     assert "where the search text" not in describe_nearest(["value = one"], ["value = two"])
+
+
+def edited(base: str, search: str, replace: str) -> str:
+    text = text_of(split_lines(base), eol="\n", bom=False)
+    return "".join(replaced(text, SearchReplace("a.go", search, replace)).lines)
+
+
+NESTED = "f {\n\tif {\n\t\ta\n\t\t}\n\t}\n\n\tx\n}\ng {\n\tb\n\t}\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("base", "search", "replace", "result"),
+    [
+        (NESTED, "\t}\n}\n\n", "\t}\n}\n\nnew\n\n", NESTED + "\nnew\n"),
+        (NESTED, "\t}\n}\n\n", "\t}\n}\nnew\n", NESTED + "new\n"),
+        ("a\nb", "b\n\n", "c\n\n", "a\nc"),
+    ],
+)
+def test_a_search_that_goes_on_past_the_end_matches_there(
+    base: str, search: str, replace: str, result: str
+) -> None:
+    assert edited(base, search, replace) == result
+
+
+@pytest.mark.parametrize("search", ["    }\n  }\n", "    end\n  end\n", "      return\n    }\n"])
+def test_lines_that_only_close_match_at_their_own_depth(search: str) -> None:
+    base = "a\n  return\n}\n  }\n}\n  end\nend\n"
+    with pytest.raises(EditError, match="does not occur"):
+        edited(base, search, search + "x\n")

@@ -32,13 +32,15 @@ _LISTED_PLACES = 10
 class MatchedBlock(Struct, frozen=True):
     """Lines `start` to `end` (from 0, `end` excluded) that match a search text.
 
-    `added` is the file's additional indentation compared to the search text, `removed` what it lacks.
+    `added` is the file's additional indentation compared to the search text, `removed` what it lacks. `past_end`
+    counts the blank lines at the end of the search text that the file, which ends before them, lacks.
     """
 
     start: int
     end: int
     added: str = ""
     removed: str = ""
+    past_end: int = 0
 
     def shift(self, lines: Sequence[str]) -> tuple[str, ...]:
         """Return lines written like the search text with the file's indentation."""
@@ -57,12 +59,14 @@ def find_block(
 ) -> MatchedBlock:
     """Return the only match of `search` in `lines`: exact, else without trailing space, else without indentation.
 
+    A search text that goes on with blank lines where the file ends matches there.
+
     Line ends are not compared. Raises `EditError` if a comparison finds several matches, or all find none.
     """
     have, want = bodies(lines), bodies(search)
     if not want:
         raise EditError(f"the search text for {path} is empty", hint="give the lines to replace")
-    for look in (_exact, _but_for_trailing, _but_for_indentation):
+    for look in (_exact, _but_for_trailing, _at_the_end, _but_for_indentation):
         blocks = look(have, want)
         if len(blocks) > 1:
             raise _ambiguous([block.start + 1 for block in blocks], path)
@@ -79,6 +83,9 @@ def replaced(text: Text | None, edit: SearchReplace) -> Text:
         raise EditError(f"{edit.path} does not exist", hint="an empty search text creates a file")
     search, fresh = split_lines(edit.search), split_lines(edit.replace)
     block = find_block(text.lines, search, path=edit.path)
+    search = search[: len(search) - block.past_end]
+    for _ in range(block.past_end):
+        fresh = fresh[:-1] if fresh and is_blank(fresh[-1]) else fresh
     eol = text.eol or LF
     shifted = adopt(block.shift(fresh), had=dominant_eol(edit.replace), eol=eol)
     put = _with_context(shifted, text.lines[block.start : block.end], search=search, fresh=fresh)
@@ -128,10 +135,26 @@ def _but_for_trailing(have: Sequence[str], want: Sequence[str]) -> list[MatchedB
     return _exact(*([line.rstrip(_TRAILING) for line in side] for side in (have, want)))
 
 
+def _at_the_end(have: Sequence[str], want: Sequence[str]) -> list[MatchedBlock]:
+    size = next((i for i in range(len(want), 0, -1) if not is_blank(want[i - 1])), 0)
+    start, past_end = len(have) - size, len(want) - size
+    if not size or not past_end or start < 0:
+        return []
+    blocks = _but_for_trailing(have[start:], want[:size])
+    return [MatchedBlock(start, len(have), past_end=past_end)] if blocks else []
+
+
 def _but_for_indentation(have: Sequence[str], want: Sequence[str]) -> list[MatchedBlock]:
+    if all(_CLOSES.fullmatch(line.strip()) for line in want):
+        return []  # such lines occur at every depth
     places = occurrences(*([line.strip(_TRAILING) for line in side] for side in (have, want)))
     blocks = [_uniform(have[i : i + len(want)], want, start=i) for i in places]
     return [block for block in blocks if block]
+
+
+_CLOSES = lazy_pattern(
+    r"(?:[^\w]|\b(?:end|endif|fi|done|esac|else|begin|pass|return|break|continue)\b)*"
+)
 
 
 def _uniform(have: Sequence[str], want: Sequence[str], *, start: int) -> MatchedBlock | None:
