@@ -123,6 +123,13 @@ def test_a_first_comment_names_the_file_and_is_no_part_of_it(comment: str) -> No
     assert read(reply, request) == {"src/a.py": "x = 1\n", "src/b.py": "y = 1\n"}
 
 
+def test_a_title_that_is_the_files_name_stays() -> None:
+    request = asked(ListedFile("AGENTS.md", FileAction.CREATE))
+    title, label = "# AGENTS.md\n\nIt guides agents.\n", "# AGENTS.md\n\n# Guide\n\nIt guides.\n"
+    assert read(f"{F}markdown\n{title}{F}\n", request) == {"AGENTS.md": title}
+    assert read(f"{F}markdown\n{label}{F}\n", request) == {"AGENTS.md": "# Guide\n\nIt guides.\n"}
+
+
 def test_a_first_comment_that_the_file_has_already_stays() -> None:
     base = {"src/a.py": "# src/a.py\nx = 1\n"}
     reply = f"{F}python\n# src/a.py\nx = 2\n{F}\n"

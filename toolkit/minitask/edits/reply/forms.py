@@ -216,16 +216,17 @@ def _shows_conflicts(content: str, path: str, base: str | None) -> bool:
 def _content(content: str, name: Name, base: str | None, request: ReplyContext) -> str:
     """Return a whole file's content without parts of the reply: its path, a second fence, line numbers."""
     if name.comment:
-        content = _without_path(content, base, request)
+        content = _without_path(content, name.path, base, request)
     if not name.literal:
         content = _without_inner_fence(content, name.path, base)
     return without_numbers(content, base, path=name.path, task_text=request.task_text)
 
 
-def _without_path(content: str, base: str | None, request: ReplyContext) -> str:
+def _without_path(content: str, path: str, base: str | None, request: ReplyContext) -> str:
     first, _, remainder = content.partition("\n")
     is_content = (base is not None and base.startswith(first)) or first.strip() in request.task_text
-    return content if is_content else remainder.removeprefix("\n")
+    is_title = path.endswith(_MARKDOWN) and first.startswith("# ") and "\n# " not in content
+    return content if is_content or is_title else remainder.removeprefix("\n")
 
 
 def _without_inner_fence(content: str, path: str, base: str | None) -> str:
