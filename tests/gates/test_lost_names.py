@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from minitask.edits.script_model import Change
+from minitask.gates.imports.exports import exported_names
 from minitask.gates.lint import check_lint
 from minitask.spec.model import FileAction, FileRef, Spec
 
@@ -54,6 +55,7 @@ func pad(t time.Time) string {
 	return t.String()
 }
 """
+INNER = "package com.b;\n\nimport com.b.Base.Part;\n\nclass B extends Base {\n    Part part;\n}\n"
 JAVA = """\
 package com.a;
 
@@ -105,6 +107,7 @@ def a_spec(task: str, *files: FileRef) -> Spec:
         ("a.go", GIN, "func pad(t time.Time) string {\n\treturn t.String()\n}\n", "pad", 9),
         ("A.java", JAVA, "import com.b.Text;\n", "Text", 9),
         ("A.java", JAVA, "import java.util.List;\n", "List", 6),
+        ("B.java", INNER.replace(" extends Base", ""), "import com.b.Base.Part;\n", "Part", 5),
         ("a.ts", TYPESCRIPT, 'import { join } from "node:path";\n', "join", 3),
         ("a.ts", TYPESCRIPT, 'import type { Plugin } from "./plugin";\n', "Plugin", 3),
     ],
@@ -140,6 +143,7 @@ def test_a_name_in_use_cannot_go(path: str, base: str, gone: str, name: str, lin
         ("a.go", GIN, '\t"fmt"\n', '\tfmt "log"\n'),
         ("A.java", JAVA, "import com.b.Text;\n", "import com.b.*;\n"),
         ("A.java", JAVA.replace("com.b", "com.a"), "import com.a.Text;\n", ""),
+        ("B.java", INNER, "import com.b.Base.Part;\n", ""),
         ("a.ts", TYPESCRIPT, "import type { Plugin }", "import type { Other as Plugin }"),
     ],
 )
@@ -155,3 +159,8 @@ def test_a_definition_may_move_to_another_file_of_the_change() -> None:
     spec = a_spec("1. Move `pad` to `b.go`.", *files)
     reason = check_lint(changes, read={"a.go": GIN}.get, spec=spec).reason
     assert "is used here" not in reason
+
+
+def test_comments_among_exports_are_no_names() -> None:
+    text = "const a = 1, b = 2\nexport {\n  // the first\n  a,\n  b as c, // the second\n}\n"
+    assert exported_names("a.ts", text) == {"a", "c"}

@@ -76,9 +76,10 @@ def _exported(node: Node) -> Iterator[str]:
         return
     for child in node.children:
         if child.type == "export_clause":
-            for specifier in child.named_children:
-                name = specifier.child_by_field_name("alias") or specifier.named_child(0)
-                yield node_text(name)
+            for part in filter(lambda part: part.type == "export_specifier", child.named_children):
+                yield node_text(
+                    part.child_by_field_name("alias") or part.child_by_field_name("name")
+                )
         elif child.is_named and child.type not in {"string", "comment", "decorator"}:
             yield from _declared(child)
 

@@ -245,7 +245,7 @@ def _is_import(node: Node) -> bool:
         return False
     called = call.child_by_field_name("function")
     imports = called is not None and called.text in {b"require", b"import"}
-    return imports and holder.named_child(0) == literal
+    return imports and holder.named_children[:1] == [literal]
 
 
 def _is_guarded(node: Node) -> bool:

@@ -91,7 +91,7 @@ def _pattern_names(node: Node | None) -> Iterator[str]:
 
 
 def _imported(statement: Node) -> Iterator[str]:
-    """Yield the local names of an import; of Java, none that its package or `java.lang` has anyway."""
+    """Yield the local names of an import; of Java, none that its package, its base class or `java.lang` has anyway."""
     waiting = list(statement.named_children)
     while waiting:
         node = waiting.pop()
@@ -110,13 +110,19 @@ def _imported(statement: Node) -> Iterator[str]:
             waiting += node.named_children
 
 
+_INHERITS = lazy_pattern(r"\b(?:extends|implements)\b([^{;]{0,400})")
+_NAMES = lazy_pattern(r"\w+")
+
+
 def _of_path(path: Node, statement: Node) -> Iterator[str]:
     owner = node_text(path.child_by_field_name("scope"))
     root = statement.parent
     statements = root.children if root else ()
     package = next((node for node in statements if node.type == "package_declaration"), None)
     here = node_text(package).removeprefix("package").strip(" ;\n")
-    if owner not in {here, "java.lang"} or not owner:
+    outer, inherits = owner.rpartition(".")[2], _INHERITS.findall(node_text(root))
+    is_inherited = any(outer in _NAMES.findall(names) for names in inherits)
+    if not owner or not (owner in {here, "java.lang"} or is_inherited):
         yield node_text(path.child_by_field_name("name"))
 
 
