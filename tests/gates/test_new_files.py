@@ -80,6 +80,18 @@ CHANGED = {
         "# A\n\nThe bundler takes modules and infers their type from the ending of a name.\n",
         "Reflect the latest changes.",
     ),
+    "a sentence that begins where it went on": (
+        "a.ts",
+        "/**\n * The path to the module,\n * by default it is imported\n * from disk\n */\nlet a = 1\n",
+        "/**\n * The path to the module.\n * By default it is imported\n * from the disk.\n */\nlet a = 1\n",
+        "Make the documentation clear.",
+    ),
+    "a section at the end": (
+        "a.md",
+        "# Plugins\n\nThey are many.\n",
+        "# Plugins\n\nThey are many.\n\n### Removing plugins\n\nTo remove those not on the list:\n\n    clean\n",
+        "Enable removing plugins by a command.",
+    ),
     "a property called path": (
         "a.ts",
         "const a = {\n  code: 'x',\n}\n",

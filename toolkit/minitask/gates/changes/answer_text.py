@@ -215,8 +215,10 @@ def _is_said(proposal: FileChange, plain: str, spec: Spec, *, at_end: bool) -> b
     is_markup = splitext(proposal.path)[1].lower() in _MARKUP
     if adds or is_markup or not _SENTENCE.fullmatch(plain):
         return False
-    # the base's outermost line is still there, so that the sentence was added beside it
     old, new = (_texts(text) for text in (proposal.base, proposal.content))
+    if any(row.startswith("#") for row in set(new).difference(old)):
+        return False  # it belongs to a new section
+    # the base's outermost line is still there, so that the sentence was added beside it
     return bool(old) and old[-1 if at_end else 0] in new
 
 

@@ -11,7 +11,11 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise
 
-from minitask.gates.changes.other_characters import find_other_characters, is_like
+from minitask.gates.changes.other_characters import (
+    find_other_characters,
+    find_recased,
+    is_like,
+)
 from minitask.gates.requested_removals import (
     asks_to_add,
     asks_to_mend,
@@ -132,7 +136,7 @@ def _restyled(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple[i
         return None
     fault = _reindented(old, new) or _spread(proposal) or _reformatted(old, new, proposal)
     if fault is None and not asks_to_mend(spec, proposal.path):
-        fault = _recased(old, new, spec_text)
+        fault = find_recased(*_changed(old, new), spec_text)
     if fault is None and not is_code(proposal.path):
         fault = _reordered(old, new)
     return fault
@@ -176,17 +180,6 @@ def _same_words(old: Rows, new: Rows) -> Iterator[tuple[int, str, str]]:
         for step in range(block.size):
             number, row = new[block.b + step]
             yield number, old[block.a + step][1], row
-
-
-def _recased(old: Rows, new: Rows, spec_text: str) -> tuple[int, str] | None:
-    gone, fresh = _changed(old, new)
-    gone_rows = {row.casefold(): row for row in gone}
-    recased = [(number, row) for number, row in fresh if row.casefold() in gone_rows]
-    before = set(" ".join(gone).split())
-    fresh_words = {word for _, row in recased for word in row.split() if word not in before}
-    if not recased or any(word in spec_text for word in fresh_words):
-        return None
-    return recased[0][0], f"{quoted(recased[0][1])} is in another case than before"
 
 
 def _spread(proposal: FileChange) -> tuple[int, str] | None:

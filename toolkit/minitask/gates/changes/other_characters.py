@@ -79,6 +79,32 @@ def find_other_characters(
     return _odd_characters(gone, fresh, kept_text + spec_text)
 
 
+def find_recased(gone: Sequence[str], fresh: Rows, spec_text: str) -> tuple[int, str] | None:
+    """Return the number and fault of the first added line that is a removed one in another case."""
+    old = {row.casefold(): row for row in gone}
+    recased = {number: row for number, row in fresh if row.casefold() in old}
+    rewritten = {number for number, _ in fresh} - set(recased)
+    for number, row in list(recased.items()):
+        is_beside = not rewritten.isdisjoint({number - 1, number + 1})
+        if is_beside and _begins_a_sentence(row, old[row.casefold()]):
+            del recased[number]
+    before = set(" ".join(gone).split())
+    fresh_words = {word for row in recased.values() for word in row.split() if word not in before}
+    if not recased or any(word in spec_text for word in fresh_words):
+        return None
+    number, row = next(iter(recased.items()))
+    return number, f"{quoted(row)} is in another case than before"
+
+
+def _begins_a_sentence(row: str, was: str) -> bool:
+    """Return True if one letter alone differs in case: the first of a line, or one after a colon or full stop."""
+    at = [place for place, pair in enumerate(zip(row, was, strict=False)) if pair[0] != pair[1]]
+    if len(at) != 1:
+        return False
+    above = row[: at[0]].rstrip()
+    return above.endswith((":", ".")) or not any(map(str.isalnum, above))
+
+
 def is_like(row: str, was: str) -> bool:
     """Return True if a line is similar to another one, whatever its quotes and dashes are."""
     texts = _plain(row[:_WIDEST]), _plain(was[:_WIDEST])
