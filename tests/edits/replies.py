@@ -19,8 +19,8 @@ HUNK = "@@ -1,3 +1,3 @@\n body {\n-  color: red;\n+  color: blue;\n }\n"
 
 
 def edited(path: str, **fields: Any) -> ListedFile:
-    """A file to edit that the prompt shows whole, with numbers."""
-    return ListedFile(path, FileAction.EDIT, **{"whole": True, "numbered": True, **fields})
+    """A file to edit that the prompt shows whole."""
+    return ListedFile(path, FileAction.EDIT, **{"whole": True, **fields})
 
 
 def asked(*files: ListedFile, base: Mapping[str, str] | None = None, **fields: Any) -> ReplyContext:

@@ -50,7 +50,7 @@ class Case:
     def request(self) -> ReplyContext:
         """One file to edit that was shown whole."""
         shown = (LineRange(1, self.base.count("\n")),)
-        file = ListedFile(self.path, FileAction.EDIT, shown=shown, whole=True, numbered=True)
+        file = ListedFile(self.path, FileAction.EDIT, shown=shown, whole=True)
         return ReplyContext((file,), {self.path: self.base}.get, root="/repo")
 
 

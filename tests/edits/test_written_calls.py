@@ -18,9 +18,7 @@ CSS = "body {\n  color: red;\n}\n\nh1 {\n  margin: 0;\n}\n"
 BLUE = CSS.replace("red", "blue")
 OLD, NEW = "  color: red;\n", "  color: blue;\n"
 BLOCK = f"<<<<<<< SEARCH\n{OLD}=======\n{NEW}>>>>>>> REPLACE\n"
-TASK = ReplyContext(
-    (ListedFile("a.css", FileAction.EDIT, whole=True, numbered=True),), {"a.css": CSS}.get
-)
+TASK = ReplyContext((ListedFile("a.css", FileAction.EDIT, whole=True),), {"a.css": CSS}.get)
 WRITE = {"name": "write_file", "arguments": {"path": "a.css", "content": BLUE}}
 EDIT = {"name": "edit", "arguments": {"file_path": "a.css", "old_string": OLD, "new_string": NEW}}
 PATCH = f"*** Begin Patch\n*** Update File: a.css\n@@\n-{OLD}+{NEW}*** End Patch\n"

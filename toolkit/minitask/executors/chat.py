@@ -29,7 +29,6 @@ from minitask.errors import (
 )
 from minitask.executors.prompt import (
     amend_prompt,
-    is_numbered,
     repair_prompt,
     shared_start,
     system_prompt,
@@ -304,7 +303,6 @@ def _listed(ref: FileRef, order: ExecutorRequest, script: Sequence[Edit]) -> Lis
         optional=may_stay(ref),
         shown=shown,
         whole=_is_whole(ref.path, excerpts, shown, order),
-        numbered=any(is_numbered(excerpt, order) for excerpt in excerpts),
         cited=tuple(_citations(ref.path, order, script)),
         ends=tuple(_range(excerpt) for excerpt in excerpts if excerpt.ends_only),
     )

@@ -34,8 +34,8 @@ class Citation(Struct, frozen=True):
 class ListedFile(Struct, frozen=True):
     """A file that the task lists.
 
-    `shown` are the base's lines in the prompt, `whole` says that these are all lines, and `numbered` that they had line
-    numbers. `ends` are those of which the prompt had the first and last ones.
+    `shown` are the base's lines in the prompt, and `whole` says that these are all lines. `ends` are those of which the
+    prompt had the first and last ones.
     """
 
     path: str
@@ -43,7 +43,6 @@ class ListedFile(Struct, frozen=True):
     optional: bool = False
     shown: tuple[LineRange, ...] = ()
     whole: bool = False
-    numbered: bool = False
     cited: tuple[Citation, ...] = ()
     ends: tuple[LineRange, ...] = ()
 

@@ -14,16 +14,16 @@ from msgspec import Struct
 
 from minitask.gates.changes.answer_text import find_answer_text
 from minitask.gates.changes.changed_form import find_changed_form, find_reindented, find_retyped
-from minitask.gates.changes.damage import find_stray
-from minitask.gates.changes.other_characters import find_requoted
-from minitask.gates.changes.prose_loss import find_marked_lines, find_prose_loss, is_prose
-from minitask.gates.changes.short_files import find_dropped, is_meant
-from minitask.gates.changes.slips import (
+from minitask.gates.changes.comments_and_repeats import (
     find_left_comment,
     find_repeat,
     find_stripped_comments,
     find_taken_mark,
 )
+from minitask.gates.changes.damage import find_stray
+from minitask.gates.changes.other_characters import find_requoted
+from minitask.gates.changes.prose_loss import find_marked_lines, find_prose_loss, is_prose
+from minitask.gates.changes.short_files import find_dropped, is_meant
 from minitask.gates.changes.structure import find_line_faults, find_unclosed
 from minitask.gates.refused.unreached import find_unused_inner
 from minitask.gates.requested_removals import (

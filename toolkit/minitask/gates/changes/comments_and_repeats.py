@@ -1,4 +1,4 @@
-"""Find slips in rewritten code: comments stripped or parted from what they are for, blocks put in twice in a row."""
+"""Find comments that a rewrite strips or parts from what they are for, and blocks that it puts in twice in a row."""
 
 from __future__ import annotations
 
