@@ -41,8 +41,11 @@ _OTHERS = """
 """
 _UNQUOTED = _DOCUMENTS | _MARKUP | {*_OTHERS.split(), ".yml", ".yaml"}
 """Files in which a backslash outside of quotes is no error of their syntax."""
-_QUOTED = lazy_pattern(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`|/(?:\\.|[^/\\])+/")
-_SPANS = lazy_pattern(r'`[^`]*`|<code>.*?</code>|(?<!\\)"(?:\\.|[^"\\])*"')
+_QUOTED = lazy_pattern(
+    r"\"(?:\\.|[^\"\\])*(?:\"|\\?$)|'(?:\\.|[^'\\])*(?:'|\\?$)|`[^`]*`|/(?:\\.|[^/\\])+(?:/|\\?$)"
+)
+_SPANS = lazy_pattern(r'`[^`]*`|<code>.*?(?:</code>|$)|(?<!\\)"(?:\\.|[^"\\])*(?:"|\\?$)')
+"""Quoted text, to the end of the line where its quote is not closed, so that a line is read once."""
 _LINE_ENDS = lazy_pattern(
     r"(?<=[^\s\\])(?:(?:\\r)?\\n){2,}(?=\S)|(?<=[\];{}>])(?:\\r)?\\n(?=[^\s\\])|\\n(?=[A-Z]{2,} )"
     r"|(?<=[^\s\\])(?:(?:\\r)?\\n)+(?=$|\\t|  |[-#*>|{}<\[@])"
@@ -106,7 +109,12 @@ def _entities(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     """Yield the first operator of code that is written as in HTML, unless the file holds HTML or the spec has it."""
     path = proposal.path.lower()
     form = _ESCAPED.get(splitext(path)[1]) or _ESCAPED.get(path.rpartition("/")[2])
-    if form is None or "</" in proposal.content or _ENTITY.search(proposal.base or ""):
+    if (
+        form is None
+        or "&" not in proposal.content
+        or "</" in proposal.content
+        or _ENTITY.search(proposal.base or "")
+    ):
         return
     lines = proposal.content.split("\n")
     spec_text = spec.task + spec.snippets_text
