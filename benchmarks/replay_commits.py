@@ -90,7 +90,9 @@ class Tree:
 
 def main() -> int:
     """Judge the commits of each clone, and print a table by kind of fault."""
-    options = _options()
+    options = read_options(
+        __doc__, most="commits of each clone", show="print why commits as they are fail"
+    )
     print("kind              passed  refused")
     table: dict[str, Counter[bool]] = {}
     commits = [
@@ -107,13 +109,14 @@ def main() -> int:
     return 0
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def read_options(doc: str | None, *, most: str, show: str) -> argparse.Namespace:
+    """Return the options that both replays have; `most` and `show` say what they mean here."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
     parser.add_argument("clones", nargs="+", metavar="CLONE", help="a git repository")
-    parser.add_argument("--most", type=int, default=40, help="commits of each clone")
+    parser.add_argument("--most", type=int, default=40, help=most)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--show", action="store_true", help="print why commits as they are fail")
+    parser.add_argument("--show", action="store_true", help=show)
     return parser.parse_args()
 
 

@@ -6,7 +6,6 @@ anything else is wrong. Few refusals are right: a `TODO`, a file that is broken 
 
 from __future__ import annotations
 
-import argparse
 import random
 import re
 import sys
@@ -15,7 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from replay_commits import git
+from replay_commits import git, read_options
 
 from minitask.edits.reply.read import changes_of
 from minitask.edits.reply.reply_context import ListedFile, ReplyContext
@@ -36,7 +35,9 @@ FORMS = {
 
 def main() -> int:
     """Read and judge the files of each clone, and print a table by form."""
-    options = _options()
+    options = read_options(
+        __doc__, most="files of each clone", show="print what is not right, and why"
+    )
     files = [file for clone in options.clones for file in _files(clone, options.most, options.seed)]
     table: dict[str, Counter[str]] = {}
     with ProcessPoolExecutor(options.jobs) as pool:
@@ -49,16 +50,6 @@ def main() -> int:
     for name, counts in table.items():
         print(f"{name:24}  {counts['right']:6}  {counts['refused']:7}  {counts['wrong']:5}")
     return 0
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("clones", nargs="+", metavar="CLONE", help="a git repository")
-    parser.add_argument("--most", type=int, default=100, help="files of each clone")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--show", action="store_true", help="print what is not right, and why")
-    return parser.parse_args()
 
 
 def _files(clone: str, most: int, seed: int) -> Iterator[tuple[str, str]]:

@@ -170,6 +170,7 @@ HARD = {
     "template": "<%" * 250_000 + "{% a" * 100_000 + "case impl export *" * 10_000,
     "directives": "#if\n#else\n" * 20_000,
     "blank lines": "\n" * 150_000,
+    "escapes": '\\"' * 100_000 + "\nx\n",
     "a long field": 'a,b\n"' + "x" * 200_000 + '",2\n',
     "elision": "# ... " + "other code and " * 9 + "\n",
 }

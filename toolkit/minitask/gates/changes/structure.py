@@ -18,7 +18,7 @@ from minitask.gates.refused.unreached import find_unreached
 from minitask.gates.result import SEND_WHOLE, FileChange, LintError, quoted
 from minitask.gates.source.parts import STYLES, parts_of_both
 from minitask.gates.source.parts_text import NamedPart
-from minitask.gates.source.syntax import LARGEST
+from minitask.gates.source.syntax import LARGEST, has_many_escapes
 from minitask.patterns import lazy_pattern
 from minitask.words import word_set
 
@@ -108,7 +108,9 @@ _MOST_UNCLOSED = 100
 def _is_hard(text: str) -> bool:
     """Return True if so much is opened and not closed that each search for an end would read all of the text."""
     pairs = (pair.split() for pair in _PAIRS)
-    return any(text.count(start) > text.count(end) + _MOST_UNCLOSED for start, end in pairs)
+    return has_many_escapes(text) or any(
+        text.count(start) > text.count(end) + _MOST_UNCLOSED for start, end in pairs
+    )
 
 
 def find_unclosed(proposal: FileChange) -> LintError | None:

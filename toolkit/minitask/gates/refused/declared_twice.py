@@ -22,7 +22,7 @@ from minitask.gates.source.grammars import SCRIPTS, sound_tree, suffix_of
 from minitask.gates.source.parts import parts_of_both, receiver_of
 from minitask.gates.source.parts_text import NamedPart
 from minitask.gates.source.python_source import parsed_python
-from minitask.gates.source.syntax import LARGEST
+from minitask.gates.source.syntax import LARGEST, has_many_escapes
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import node_text, walk
 from minitask.spec.model import LineRange, Spec
@@ -42,6 +42,8 @@ def find_declared_twice(proposal: FileChange) -> Iterator[LintError]:
     if reader is None or _TEMPLATE.search(proposal.content):
         return
     if max(len(proposal.content), len(proposal.base or "")) > LARGEST:
+        return
+    if has_many_escapes(proposal.content) or has_many_escapes(proposal.base or ""):
         return
     names = list(reader(proposal.content))
     before = Counter(name for name, _ in reader(proposal.base or "")) if names else Counter()

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from minitask.gates.source.syntax import LARGEST
+from minitask.gates.source.syntax import LARGEST, has_many_escapes
 from minitask.patterns import lazy_pattern
 
 _ATX = lazy_pattern(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t#]*$")
@@ -81,6 +81,8 @@ def _plain(title: str) -> str:
 
 def read_styles(text: str) -> Parts | None:
     """Return the selectors and at-rules of a style sheet with those around them; None if braces do not balance."""
+    if has_many_escapes(text):
+        return None
     plain = _QUOTED.sub(_blank, _COMMENT.sub(_blank, text))
     if plain.count("{") != plain.count("}"):
         return None

@@ -237,6 +237,14 @@ Check = Callable[[str], SyntaxFlaw | None]
 
 LARGEST = 1_000_000
 """Characters above which a file is not parsed: it is not handwritten, and parsers take long."""
+_MOST_ESCAPES = 5_000
+
+
+def has_many_escapes(text: str) -> bool:
+    """Return True for so many escaped quotes that each might be searched for its end through all of the text."""
+    return text.count('\\"') + text.count("\\'") > _MOST_ESCAPES
+
+
 _CHECKS: dict[str, tuple[str, Check]] = {
     ".geojson": ("JSON", find_json_flaw),
     ".ipynb": ("JSON", find_json_flaw),
