@@ -15,6 +15,7 @@ from minitask.gates.requested_removals import (
 )
 from minitask.gates.result import FileChange, LintError, filled_lines, quoted
 from minitask.gates.source.elisions import comment_text
+from minitask.gates.source.grammars import STATEMENTS
 from minitask.gates.source.syntax import find_syntax_fault
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
@@ -56,12 +57,6 @@ _WITH_SENTENCES = word_set("""
 .properties .po .pot .strings
 """)
 """Endings of templates and texts, in which a line may be a sentence."""
-_WITHOUT_SENTENCES = word_set("""
-.c .h .cc .cpp .hpp .cs .rb .lua .sql .sh .bash .zsh .css .scss .less .kt .swift .scala .dart .ts .tsx .pl .r .ex .exs
-.ps1 .tf .proto .zig .hs .php .ini .cfg .conf .env .mk .graphql
-.gradle .clj .ml .nix dockerfile makefile justfile gemfile
-""")
-"""Names and endings of new files in which no line is a sentence."""
 _MARKUP = frozenset({".html", ".htm", ".vue", ".svelte", ".xml", ".svg", ".astro"})
 _REMEDY = "leave the answer's sentences out of the file"
 _WIDEST = 2_000  # characters of a line that may be a sentence
@@ -200,7 +195,7 @@ def _is_sentence(proposal: FileChange, plain: str) -> bool:
     """Return True if a line is a sentence, in a file whose syntax has no place for one."""
     name = basename(proposal.path).lower()
     kind = splitext(name)[1] or name
-    may_hold = kind in _WITH_SENTENCES or (proposal.base is None and kind not in _WITHOUT_SENTENCES)
+    may_hold = kind in _WITH_SENTENCES or (proposal.base is None and kind not in STATEMENTS)
     return not may_hold and _SENTENCE.fullmatch(plain) is not None
 
 

@@ -8,6 +8,7 @@ from posixpath import splitext
 from minitask.edits.reply.markers import bar_of
 from minitask.gates.result import FileChange, LintError, quoted
 from minitask.gates.source.elisions import comment_text
+from minitask.gates.source.grammars import DOCUMENTS, STATEMENTS
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
@@ -33,13 +34,8 @@ def find_escaped_text(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
             return
 
 
-_DOCUMENTS = frozenset({".md", ".markdown", ".mdx", ".txt", ".rst", ".adoc"})
-_MARKUP = frozenset({".html", ".htm", ".vue", ".svelte", ".css", ".scss", ".less"})
-_OTHERS = """
-.c .h .cc .cpp .hpp .cs .rb .lua .sql .sh .bash .kt .swift .scala .dart .php .pl .r .ex .exs .ps1 .tf .zig .hs
-.ini .cfg .conf .mk dockerfile makefile justfile gemfile .env
-"""
-_UNQUOTED = _DOCUMENTS | _MARKUP | {*_OTHERS.split(), ".yml", ".yaml"}
+_MARKUP = frozenset({".html", ".htm", ".vue", ".svelte"})
+_UNQUOTED = (DOCUMENTS - {".tex"}) | _MARKUP | STATEMENTS | {".yml", ".yaml"}
 """Files in which a backslash outside of quotes is no error of their syntax."""
 _QUOTED = lazy_pattern(
     r"\"(?:\\.|[^\"\\])*(?:\"|\\?$)|'(?:\\.|[^'\\])*(?:'|\\?$)|`[^`]*`|/(?:\\.|[^/\\])+(?:/|\\?$)"
@@ -61,7 +57,7 @@ def _bare_rows(text: str, suffix: str) -> Iterator[tuple[int, str]]:
     """Yield the lines that are no code of a document and no comment of code, with their numbers."""
     bar = None
     for number, row in enumerate(text.split("\n"), 1):
-        if suffix in _DOCUMENTS:
+        if suffix in DOCUMENTS:
             is_bar = bar_of(row) is not None
             bar = (None if bar else row) if is_bar else bar
             if bar is None and not is_bar and not row.startswith(("  ", "\t")):
@@ -74,7 +70,7 @@ def _escape_in(row: str, suffix: str, *, is_one_line: bool) -> str:
     """Return the escape that stands for a character in a line; empty if there is none."""
     if "\\" not in row:
         return ""
-    is_prose, is_yaml = suffix in _DOCUMENTS, suffix in {".yml", ".yaml"}
+    is_prose, is_yaml = suffix in DOCUMENTS, suffix in {".yml", ".yaml"}
     if is_yaml:
         return '\\"' if _YAML_QUOTES.fullmatch(row.rstrip()) else ""
     bare = (_SPANS if is_prose else _QUOTED).sub(" ", row)

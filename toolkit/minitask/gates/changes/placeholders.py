@@ -8,10 +8,9 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from minitask.gates.changes.unfinished import DOCUMENTS
 from minitask.gates.result import BaseLines, FileChange, LintError, quoted
 from minitask.gates.source.elisions import comment_text, is_elision, is_note, may_replace_code
-from minitask.gates.source.grammars import GRAMMARS, parsed
+from minitask.gates.source.grammars import DOCUMENTS, GRAMMARS, parsed
 from minitask.gates.source.syntax import LARGEST
 
 if TYPE_CHECKING:

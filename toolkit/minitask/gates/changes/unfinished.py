@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from minitask.gates.result import BaseLines, FileChange, LintError, quoted
 from minitask.gates.source.elisions import comment_text, is_example
-from minitask.gates.source.grammars import GRAMMARS, leaves, parsed, sound_tree
+from minitask.gates.source.grammars import DOCUMENTS, GRAMMARS, leaves, parsed, sound_tree
 from minitask.gates.source.python_source import find_unfinished_python, python_comments, python_tree
 from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
@@ -21,10 +21,6 @@ from minitask.spec.bash import node_text
 from minitask.spec.model import Spec
 from minitask.words import word_set
 
-DOCUMENTS = frozenset(
-    {".md", ".markdown", ".mdx", ".rst", ".adoc", ".asciidoc", ".org", ".txt", ".tex"}
-)
-"""Endings of files in prose."""
 _MARK = lazy_pattern(
     r"(?<!\.)\b(?:TODO|FIXME)\b(?!\(\))|^\W*(?:XXX|PLACEHOLDER|TBD)\b|\b(?:XXX|PLACEHOLDER):|^\W*(?:todo|fixme|placeholder)\s*[:(]"
 )

@@ -18,6 +18,7 @@ from msgspec import Struct
 from minitask.gates.result import SyntaxFlaw, quoted
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import walk
+from minitask.words import word_set
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node
@@ -242,6 +243,18 @@ SUFFIXES_BY_NAME = {
     **dict.fromkeys(("cargo.lock", "poetry.lock", "uv.lock", "pdm.lock", "pipfile"), ".toml"),
 }
 """Endings that give the language of files with these names."""
+
+
+DOCUMENTS = frozenset(
+    {".md", ".markdown", ".mdx", ".rst", ".adoc", ".asciidoc", ".org", ".txt", ".tex"}
+)
+"""Endings of files in prose."""
+STATEMENTS = word_set("""
+.c .h .cc .cpp .hpp .cs .rb .lua .sql .sh .bash .zsh .css .scss .less .kt .swift .scala .dart .ts .tsx .pl .r .ex .exs
+.ps1 .tf .proto .zig .hs .php .ini .cfg .conf .env .mk .graphql
+.gradle .clj .ml .nix dockerfile makefile justfile gemfile
+""")
+"""Names and endings of files that hold nothing but statements, settings or rules: no line is a sentence."""
 
 
 def suffix_of(path: str) -> str:
