@@ -181,6 +181,7 @@ UNESCAPED = [
     ("a.sh", "printf 'a\\n\\nb\\n- c\\n'\nIFS=$'\\n'\n"),
     ("a.c", 'puts("a\\n  b\\n\\n");\n// ends in \\n\\nand \\n-\n'),
     ("a.yaml", 'a: "b {\\n  c\\n}\\n"\n'),
+    ("a.ts", "const a = `\n}\\n${b}\\n//# ${c}=${d(e)}\\n`\n"),
     ("A.java", "class A {}\n/** A List&lt;T&gt;. */\n"),
     ("a.js", 'const a = s.replace(/"/g, "&quot;");\n'),
     ("a.json", '{"a": "\u1781\u200b\u1798"}\n'),

@@ -74,7 +74,7 @@ def _escape_in(row: str, suffix: str, *, is_one_line: bool) -> str:
     if is_yaml:
         return '\\"' if _YAML_QUOTES.fullmatch(row.rstrip()) else ""
     bare = (_SPANS if is_prose else _QUOTED).sub(" ", row)
-    is_open = not is_prose and any(mark in bare for mark in '"`%')
+    is_open = not is_prose and (row.count("`") % 2 == 1 or any(mark in bare for mark in '"`%'))
     ends = len(_LINE_ENDS.findall(bare))
     if is_one_line and (ends or len(_LINE_END.findall(bare)) > 1):
         return "\\n"
