@@ -570,6 +570,12 @@ def test_a_file_in_another_encoding_takes_edits_of_its_ascii_lines_alone() -> No
     assert gone == {"a.txt": "two\n"}
 
 
+def test_a_quoted_replacement_character_is_meant() -> None:
+    text = 'LOST = "\ufffd"\n'
+    request = asked(ListedFile("a.py", FileAction.CREATE))
+    assert read(whole("a.py", text), request) == {"a.py": text}
+
+
 @pytest.mark.parametrize("text", ["caf\ufffd\n", "a\0b\n", "a\ud83db\n"])
 def test_lost_characters_never_land(text: str) -> None:
     error_of(whole("src/new.txt", text), NEW_TASK)

@@ -16,6 +16,8 @@ from minitask.spec.model import LineRange
 BOM = "\ufeff"
 CRLF = "\r\n"
 LF = "\n"
+LOST_CHARACTER = r"(?<![\"'`])\ufffd|\ufffd(?![\"'`])"
+"""A pattern of U+FFFD, which stands for a character that was lost; alone in quotes, it is itself what is meant."""
 _INDENT = " \t"
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from minitask.edits.diff import parse_diff
-from minitask.edits.lines import bodies, indent_of, split_lines
+from minitask.edits.lines import LOST_CHARACTER, bodies, indent_of, split_lines
 from minitask.edits.match import find_block, occurrences
 from minitask.edits.reply.diffs import find_diff_line, holds_diffs
 from minitask.edits.reply.markers import find_markers
@@ -27,7 +27,7 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.model import FileAction, LineRange
 
 _FEW_LINES, _MANY_ESCAPES = 2, 3
-_REPLACEMENT = "\ufffd"
+_LOST, _REPLACEMENT = lazy_pattern(LOST_CHARACTER), lazy_pattern("\ufffd")
 _NEED_NOT = lazy_pattern(
     r"\b(?:no|not|nothing|none|already|unchanged|without|unnecessary|stays?|remains?"
     r"|left|leav\w+|untouched|skipp\w+|kept|as (?:it )?is)\b|n['’]t\b"
@@ -89,8 +89,9 @@ def _check_text(
 ) -> None:
     had = set(split_lines(base))
     fresh = [(n, line) for n, line in enumerate(split_lines(content), 1) if line not in had]
+    lost = _LOST if is_utf8(base) else _REPLACEMENT
     for number, line in fresh:
-        if _REPLACEMENT in line and line.strip() not in request.task_text:
+        if lost.search(line) and line.strip() not in request.task_text:
             raise EditError(
                 f"line {number} of {path} would hold U+FFFD, which stands for a character that was lost",
                 hint="leave lines with such characters alone: use operations, or search for others",

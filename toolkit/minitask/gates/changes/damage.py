@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from posixpath import splitext
 
+from minitask.edits.lines import LOST_CHARACTER
 from minitask.edits.reply.markers import without_fences
 from minitask.edits.script_model import Change, Reader
 from minitask.gates.changes.escaped_text import find_escaped_text
@@ -72,7 +73,8 @@ def _shown_in(spec: Spec) -> str:
 _SPACED = r"\u0900-\u109f\u1780-\u17ff"
 """Scripts of South Asia, some of which separate words by zero-width spaces."""
 _HIDDEN = lazy_pattern(
-    r"[\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]|(?<![\"'`])\ufffd|\ufffd(?![\"'`])"
+    r"[\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]|"
+    rf"{LOST_CHARACTER}"
     "|(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0001-\U000e007f]"
     r"|(?<=[\x21-\x7e])[\u200b\u200c\u200d\u2060\ufeff\u00ad\u180e](?=[\x21-\x7e])"
     rf"|(?<![{_SPACED}])[\u200b\u2060\ufeff](?=\w)(?![{_SPACED}])(?<!^.)"
