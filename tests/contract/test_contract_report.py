@@ -219,3 +219,14 @@ def test_damaged_and_later_records_are_said_and_stop_nothing(worked: World) -> N
     text = worked.minitask("report").stdout
     assert "1 damaged record skipped" in text
     assert "1 record of a later format" in text
+
+
+def test_a_ledger_without_its_newest_commit_is_not_an_empty_ledger(worked: World) -> None:
+    tree = worked.git("rev-parse", "refs/minitask/ledger^{tree}")
+    lost = worked.git("commit-tree", tree, "-p", "refs/minitask/ledger", "-m", "x")
+    worked.git("update-ref", "refs/minitask/ledger", lost)
+    (worked.root / ".git/objects" / lost[:2] / lost[2:]).unlink()
+    for command in (("report",), ("status",), ("show", "p/01-a")):
+        outcome = worked.minitask(*command)
+        assert outcome.code == 3, outcome.text
+        assert f"commit {lost[:12]} is missing or damaged" in outcome.text

@@ -39,7 +39,6 @@ def export(form: str, since: str | None, project: str, output: str | None) -> in
       minitask ledger export | jq -r .task
       minitask ledger export --format csv --output ledger.csv
     """
-    from minitask.git import refs
     from minitask.ledger.store import read_ledger
     from minitask.reports.ledger_export import render_csv, render_jsonl
 
@@ -48,7 +47,7 @@ def export(form: str, since: str | None, project: str, output: str | None) -> in
     session = start()
     with session.engine("ledger", quiet=True, looks_only=True) as engine:
         check_project(engine, name)
-        head = engine.objects.commit(refs.LEDGER)
+        head = engine.ledger_head()
         ledger = read_ledger(engine.objects, head, below=name, evidence=True)
     records = [record for record in ledger.records if record.started_at >= begin]
     content = (render_jsonl if form == "jsonl" else render_csv)(records)

@@ -16,7 +16,6 @@ from minitask.engine.context import Context
 from minitask.engine.task_records import DETAILED, landed_states, ledger_of, newest_texts
 from minitask.engine.tasks import named_project
 from minitask.errors import MinitaskError, UsageError
-from minitask.git import refs
 from minitask.ledger.store import uncollected
 from minitask.ledger.summary import summarize
 from minitask.reports.ledger_report import (
@@ -187,7 +186,7 @@ def _serve(session: Session, engine: Context, choice: Choice, *, port: int, open
             return render_report_html(report, head=head).encode("utf-8", "replace")
 
     def head() -> str:
-        return engine.objects.commit(refs.LEDGER) or ""
+        return engine.ledger_head() or ""
 
     def begin(url: str) -> None:
         click.echo(url)

@@ -20,7 +20,7 @@ from minitask.errors import MachineError, NoBranchError, UsageError
 from minitask.git import history, refs, update_target
 from minitask.git.commits import Database, NewCommit, Signer, open_database, write_tree
 from minitask.git.history import Landing
-from minitask.git.objects import Objects, missing_object
+from minitask.git.objects import Objects
 from minitask.git.repository import Repository, Signature, committer, head_branch
 from minitask.ledger.record import TaskResult
 from minitask.patterns import lazy_pattern
@@ -270,12 +270,9 @@ class Context(Struct):
 
     def tip(self, target: str) -> str:
         """Return the commit at a branch's tip; raise `NoBranchError` if the branch does not exist."""
-        tip = self.objects.commit(target)
+        tip = refs.commit_at(self.repository.git, self.objects, target)
         if tip is not None:
             return tip
-        named = self.repository.git.run("rev-parse", "--verify", "-q", target)
-        if named.exit_code == 0:
-            raise missing_object(named.stdout.decode().strip(), "commit")
         if self.objects.commit("HEAD") is None:
             raise UsageError(
                 "the repository has no commits yet", hint="git add FILES && git commit"
@@ -284,6 +281,10 @@ class Context(Struct):
             f"there is no branch {target.removeprefix('refs/heads/')}",
             hint="create it with `git branch`",
         )
+
+    def ledger_head(self) -> str | None:
+        """Return the newest commit of the ledger, if there is one."""
+        return refs.commit_at(self.repository.git, self.objects, refs.LEDGER)
 
 
 @contextmanager

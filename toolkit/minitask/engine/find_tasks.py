@@ -122,7 +122,7 @@ def is_project(engine: Context, word: str, base: Base) -> bool:
 
 def recorded_names(engine: Context) -> list[str]:
     """Return the names of all tasks with records in the ledger."""
-    ledger = engine.objects.commit(refs.LEDGER)
+    ledger = engine.ledger_head()
     if ledger is None:
         return []
     entries = engine.objects.entries
@@ -138,7 +138,7 @@ def _is_known(engine: Context, name: str) -> bool:
     """Return True if a task of exactly that name has records or a branch."""
     if name.count("/") != 1:
         return False
-    ledger = engine.objects.commit(refs.LEDGER)
+    ledger = engine.ledger_head()
     entry = engine.objects.entry(ledger, name) if ledger else None
     return entry is not None or engine.objects.commit(refs.branch(name)) is not None
 

@@ -47,7 +47,7 @@ def records_of(engine: Context, name: str) -> tuple[Record, ...]:
 
 def all_records_of(engine: Context, name: str) -> tuple[Record, ...]:
     """Return all records of a task, including calls apart from attempts, and merges."""
-    head = engine.objects.commit(refs.LEDGER)
+    head = engine.ledger_head()
     return tuple(read_records(engine.objects, head, below=name))
 
 
@@ -56,7 +56,7 @@ def ledger_of(engine: Context, project: str = "", *, detailed: int = 0) -> Ledge
 
     Only the newest `detailed` records have their commands, files and rates.
     """
-    head = engine.objects.commit(refs.LEDGER)
+    head = engine.ledger_head()
     ledger = read_newest(engine.objects, head, below=project, most=detailed)
     records = tuple(record for record in ledger.records if not record.is_merged)
     return replace(ledger, records=records)
@@ -125,7 +125,7 @@ def exchange_of(engine: Context, name: str, number: int | None) -> tuple[Record,
 
     Raises `UsageError` if none was recorded: for an edit script, a person's change, or by an earlier version.
     """
-    head = engine.objects.commit(refs.LEDGER)
+    head = engine.ledger_head()
     attempt_record(engine, name, number)  # raises if there is no such record
     records = all_records_of(engine, name)
     chosen = [record for record in records if number in (None, record.attempt.n)]

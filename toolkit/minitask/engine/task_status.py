@@ -122,7 +122,7 @@ class TaskSummary(Struct, frozen=True):
 
 def _summaries(engine: Context, tasks: Sequence[str]) -> Mapping[str, TaskSummary]:
     """Return the summary of each task with records, cached until the tree of its records changes."""
-    head = engine.objects.commit(refs.LEDGER)
+    head = engine.ledger_head()
     if head is None:
         return {}
     entries = {task: engine.objects.entry(head, task) for task in tasks}

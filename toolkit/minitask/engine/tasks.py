@@ -199,7 +199,7 @@ def next_number(engine: Context, task: str, heads: Mapping[str, str] | None = No
         name.rpartition("/")[2].partition(".")[0] for name in ref_names if name.startswith(below)
     ]
     numbers = [int(end) for end in ends if end.isdecimal()]
-    ledger = engine.objects.commit(refs.LEDGER)
+    ledger = engine.ledger_head()
     entry = engine.objects.entry(ledger, task) if ledger else None
     if entry is not None:
         numbers += [int(name.split("-")[0]) for name in engine.objects.entries(entry.oid)]

@@ -10,6 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from minitask.errors import MachineError, MissingObjectError
+from minitask.git.objects import Objects, missing_object
 from minitask.git.run_git import Git, GitProcess, failure
 
 LEDGER = "refs/minitask/ledger"
@@ -45,6 +46,16 @@ def snapshot(git: Git, *patterns: str) -> dict[str, str]:
     lines = git.output("for-each-ref", form, *patterns).decode("utf-8", "surrogateescape")
     pairs = (line.split(" ", 1) for line in lines.splitlines())
     return {name: oid for oid, name in pairs}
+
+
+def commit_at(git: Git, objects: Objects, ref: str) -> str | None:
+    """Return the commit of a ref, or None; raise `MachineError` if the ref exists and its commit is missing."""
+    commit = objects.commit(ref)
+    if commit is None:
+        named = git.run("rev-parse", "--verify", "-q", ref)
+        if named.exit_code == 0:
+            raise missing_object(named.stdout.decode().strip(), "commit")
+    return commit
 
 
 def shown(git: Git, common_dir: Path) -> bytes:

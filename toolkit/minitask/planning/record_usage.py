@@ -290,7 +290,7 @@ def _append(engine: Context, terms: UsageTerms, records: Sequence[Record]) -> No
     if terms.dry or not records:
         return
     with engine.writing:
-        head = engine.objects.commit(refs.LEDGER)
+        head = engine.ledger_head()
         commit = append_commit(records, head=head, signature=engine.signature)
         write_commits(engine.database, [commit])
 

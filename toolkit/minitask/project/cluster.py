@@ -236,7 +236,7 @@ def _adopt(engine: Context, task: Task, records: tuple[Record, ...]) -> str:
     old = task_refs(engine, task.name).get(refs.branch(task.name))
     if moves:
         engine.database.refs.move(moves)
-    head = engine.objects.commit(refs.LEDGER)
+    head = engine.ledger_head()
     write_commits(engine.database, [append_commit(records, head=head, signature=engine.signature)])
     candidates = [record.candidate for record in records if not record.is_call]
     return move_branch(engine, task, candidates[-1] if candidates else None, old=old)

@@ -81,7 +81,7 @@ def _merge_ledger(engine: Context, theirs: str) -> bool:
     """Merge another ledger into ours; return False if it has no new records."""
     git = engine.repository.git
     with engine.writing:
-        ours = engine.objects.commit(refs.LEDGER)
+        ours = engine.ledger_head()
         if ours is None:
             absent = refs.zeros(engine.repository.object_format)
             return refs.move(git, [refs.Move(refs.LEDGER, theirs, absent)])

@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any
 
 from minitask.engine.context import Context
-from minitask.git import refs
 from minitask.ledger.record import ATTEMPT, Verdict
 from minitask.ledger.store import UNREADABLE, read_documents
 from minitask.policy.estimates import UNCOUNTED_REQUESTS, Evidence, ReplyFormat
@@ -45,7 +44,7 @@ def lessons(engine: Context) -> Mapping[str, Any]:
     """Return all statistics as plain values; a process without the ledger gets them with its job."""
     if engine.lessons is not None:
         return engine.lessons
-    head = engine.objects.commit(refs.LEDGER)
+    head = engine.ledger_head()
     empty: dict[str, Any] = {name: {} for name in TABLES}
     if head is None:
         return empty

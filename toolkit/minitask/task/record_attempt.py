@@ -140,7 +140,7 @@ def _append(
         secrets = engine.settings.secrets(engine.environ)
         prompt, reply = (redacted(text, secrets) for text in (exchange.prompt, exchange.reply))
         files.append(exchange_file(Exchange(prompt, reply, record.started_at), file.path))
-    head = engine.objects.commit(refs.LEDGER)
+    head = engine.ledger_head()
     return append_commit([record], head=head, signature=engine.signature, files=files)
 
 
@@ -253,7 +253,7 @@ def _record_merge(engine: Context, merge: str, target: str) -> list[str]:
 
 
 def _is_in_ledger(engine: Context, name: str) -> bool:
-    head = engine.objects.commit(refs.LEDGER)
+    head = engine.ledger_head()
     return bool(head and name and engine.objects.entry(head, name))
 
 
