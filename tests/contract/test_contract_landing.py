@@ -160,6 +160,7 @@ def test_the_configs_checks_run_on_the_tree_that_lands_and_block_it_when_red(wor
     tip = world.tip()
     outcome = world.exec("p/01-b")
     assert (outcome.code, outcome.json["verdict"]) == (1, "failed")
+    assert "a.txt` of the config's `checks` failed: exit code 1" in outcome.json["reason"]
     assert world.tip() == tip
     world.commit({"a.txt": "allowed\n"})
     assert world.exec("p/01-b").json["verdict"] == "merged"

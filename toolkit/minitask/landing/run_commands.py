@@ -43,7 +43,8 @@ class Proof(Struct, frozen=True):
         if failed is None:
             return ""
         how = failed.reason or f"exit code {failed.exit_code}"
-        return f"`{first_line(failed.command)}` failed: {how}"
+        whose = "" if failed.line else " of the config's `checks`"
+        return f"`{first_line(failed.command)}`{whose} failed: {how}"
 
 
 def set_up(engine: Context, slot: IncrementalCheckout) -> None:
