@@ -108,6 +108,20 @@ def test_one_mistake_about_files_gives_one_diagnostic(files: list[FileRef], code
     assert all(item.hint and item.message and item.line in {3, 7} for item in found)
 
 
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("app.py", "src/app.py"), ("scr/app.py", "src/app.py"), ("src/ap.py", "src/app.py"),
+        ("src/lib/Util.py", "src/lib/util.py"), ("lib/utils.py", ""), ("src/link.py", ""),
+        ("src/libs", ""), ("nothing/like/it.md", ""), ("re\u0301sume\u0301.txt", r"'r\xe9sum\xe9.txt'"),
+    ],
+)  # fmt: skip
+def test_the_file_that_a_misspelt_path_may_mean_is_named(path: str, meant: str) -> None:
+    tree = Listing({**TREE.files, "r\xe9sum\xe9.txt": 1, "src/a/__init__.py": 1}, TREE.kinds)
+    message = check_against_tree(_spec(_ref(path, EDIT)), tree)[0].message
+    assert message.partition("; did you mean ")[2].removesuffix("?") == meant
+
+
 def test_lines_out_of_range_are_named_with_the_length_of_the_file() -> None:
     spec = _spec(_ref("src/app.py", READ, (1, 40), (380, 460)), OUT)
     (found,) = check_against_tree(spec, TREE)

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Diagnostic, FileAction, FileRef, Problem, Spec, Tree
-from minitask.spec.paths import check_path, find_hidden, find_twin, prefixes
+from minitask.spec.paths import check_path, find_hidden, find_similar, find_twin, prefixes
 from minitask.spec.quality import UNREAD_LIST, find_unread_lists
 from minitask.spec.template import PLACEHOLDER_PATH
 from minitask.words import counted
@@ -128,13 +128,19 @@ def _check_presence(spec: Spec, ref: FileRef, *, tree: Tree, others: OtherSpecs)
         return None
     now = others.new_name(ref.path) if kind is None else None
     verb = {FileAction.READ: "read", FileAction.DELETE: "delete"}.get(ref.action, "edit")
-    message = (
-        f"{ref.path}, a file to {verb}, "
-        + ("is a folder" if kind == "dir" else "does not exist")
-        + (f": it is called {now} since the spec was written" if now else "")
-    )
+    fault = "is a folder" if kind == "dir" else f"does not exist{_instead(ref.path, tree, now)}"
+    message = f"{ref.path}, a file to {verb}, {fault}"
     hint = f"list {now} in its place; cited lines are carried to it" if now else _missing_hint(ref)
     return "E201" if ref.action is FileAction.READ else "E203", message, hint
+
+
+def _instead(path: str, tree: Tree, new_name: str | None) -> str:
+    """Return how a missing file is called now, or which one may be meant."""
+    if new_name:
+        return f": it is called {new_name} since the spec was written"
+    near = find_similar(path, tree)
+    shown = near if near.isascii() else ascii(near)  # it can look the same
+    return f"; did you mean {shown}?" if near else ""
 
 
 def _check_free(spec: Spec, ref: FileRef, *, tree: Tree, others: OtherSpecs) -> Fault | None:

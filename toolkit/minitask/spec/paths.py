@@ -7,18 +7,23 @@ some system would fold it into another, and `.git` is refused in each spelling t
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import accumulate
+from posixpath import splitext
 
 from minitask.patterns import lazy_pattern
-from minitask.words import word_set
+from minitask.spec.model import Tree
+from minitask.words import nearest, word_set
 
 MAX_COMPONENT_BYTES = 255
 SPECS_FOLDER = "mini-projects"
 REMEMBERED = 10_000
 """Paths whose verdict is cached: a command asks for each several times."""
+
+_MOST_FOLDERS = 300
+"""Folders in which a file that a misspelt path may mean is looked for."""
 
 _DRIVE = lazy_pattern(r"[A-Za-z]:")
 _SHORT_GIT = lazy_pattern(r"git~\d+")
@@ -186,6 +191,33 @@ def find_twin(
             return current, f"{folder}/{twin}" if folder else twin
         folder = current
     return None
+
+
+def find_similar(path: str, tree: Tree) -> str:
+    """Return the file that a path without one may mean: of the same name elsewhere, or of a similar one beside it."""
+    parent, _, name = path.rpartition("/")
+    same = [
+        f"{start}{entry}"
+        for start in _folders(tree)
+        for entry in tree.names(start.rstrip("/"))
+        if fold(entry) == fold(name) and tree.kind(f"{start}{entry}") == "file"
+    ]
+    if same:
+        return same[0] if len(same) == 1 else nearest(path, same)
+    stems = {splitext(entry)[0]: entry for entry in tree.names(parent)}
+    near = nearest(splitext(name)[0], stems)
+    similar = f"{parent}/{stems[near]}".lstrip("/") if near else ""
+    return similar if similar and tree.kind(similar) == "file" else ""
+
+
+def _folders(tree: Tree) -> Iterator[str]:
+    """Yield the folders of a tree, each with its final `/`, the upper ones first; of a large tree only some."""
+    folders = [""]
+    for start in folders:
+        yield start
+        if len(folders) < _MOST_FOLDERS:
+            names = sorted(tree.names(start.rstrip("/")))
+            folders += [f"{start}{name}/" for name in names if "." not in name]
 
 
 def find_nested(paths: Iterable[str]) -> tuple[str, str] | None:
