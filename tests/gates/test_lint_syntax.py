@@ -36,6 +36,8 @@ VALID = {
     "lines.json": '{"a": 1}\n{"a": 2}\n',
     "a.jsonc": "// a comment\n{,}\n",
     "tsconfig.build.json": '{ // a comment\n "a": 1, }\n',
+    "src/appsettings.Development.json": '{ // a comment\n "a": 1\n}\n',
+    ".codesandbox/tasks.json": '{ // a comment\n "a": 1\n}\n',
     "web/.vscode/settings.json": "// a comment\n{}\n",
     ".eslintrc.json": "{ /* a comment */ }\n",
     "a.toml": 'a = 1.5\n[b]\nc = ["d"]\r\n',

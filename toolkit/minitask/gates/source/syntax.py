@@ -269,10 +269,11 @@ _MUSTACHE = lazy_pattern(r"(?<!\$)\{\{")
 # Files named .json whose readers allow comments and trailing commas.
 _LENIENT_JSON = lazy_pattern(
     r"""(?x)(?:^|/)(?:
-        \.(?:vscode|devcontainer|zed)/.*
+        \.(?:vscode|devcontainer|codesandbox|zed)/.*
       | (?:ts|js)config[^/]*\.json
       | \.(?:eslintrc|babelrc|jshintrc|swcrc|jscsrc|markdownlint|hintrc|stylelintrc)[^/]*
       | (?:devcontainer|api-extractor|tslint|typedoc|turbo|nx|deno|biome|wrangler|rush|babel\.config)\.json
+      | (?:angular|cspell|pyrightconfig|global|appsettings[^/]*|language-configuration|[^/]*-color-theme)\.json
     )$"""
 )
 
