@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from minitask.gates.requested_removals import has_name
 from minitask.gates.result import FileChange, LintError, printable
-from minitask.gates.source.grammars import sound_tree, suffix_of
+from minitask.gates.source.grammars import SCRIPTS, sound_tree, suffix_of
 from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import node_text, walk
@@ -24,15 +24,26 @@ _IDENTIFIERS = word_set("""
 identifier type_identifier package_identifier shorthand_property_identifier
 """)
 _PATTERNS = _IDENTIFIERS | {"shorthand_property_identifier_pattern"}
-_GIVEN = word_set("""
-AbortController Array Blob Boolean Box Buffer Date Err Error Event EventTarget File FormData FromIterator Function
-Headers Intl Iterator JSON JSX Map Math None Number Object Ok Option Promise Proxy React Reflect RegExp Request
-Response Result Set Some String Symbol TextDecoder TextEncoder ToString TryFrom TryInto URL URLSearchParams Vec
-WeakMap WebSocket Worker afterAll afterEach any atob beforeAll beforeEach btoa clear clearInterval clearTimeout
-console crypto describe document expect exports fetch global globalThis it jest location max min module navigator
-performance process queueMicrotask require setImmediate setInterval setTimeout structuredClone test vi window
+_GIVEN_TO_SCRIPTS = word_set("""
+AbortController Array Blob Boolean Buffer Date Error Event EventTarget File FormData Function Headers Intl Iterator
+JSON JSX Map Math Number Object Promise Proxy React Reflect RegExp Request Response Set String Symbol TextDecoder
+TextEncoder URL URLSearchParams WeakMap WebSocket Worker afterAll afterEach atob beforeAll beforeEach btoa
+clearInterval clearTimeout console crypto describe document expect exports fetch global globalThis it jest location
+module navigator performance process queueMicrotask require setImmediate setInterval setTimeout structuredClone test
+vi window
 """)
-"""Names that a platform or a test runner provides, so that a file may stop importing them."""
+_GIVEN = {
+    **dict.fromkeys(SCRIPTS, _GIVEN_TO_SCRIPTS),
+    ".go": word_set("any clear max min"),
+    ".java": word_set("""
+Boolean Class Deprecated Double Exception FunctionalInterface Integer Iterable Long Math Object Override Record
+Runnable RuntimeException SafeVarargs String StringBuilder SuppressWarnings System Thread Throwable Void
+"""),
+    ".rs": word_set("""
+Box Err FromIterator Iterator None Ok Option Result Some String ToString TryFrom TryInto Vec
+"""),
+}
+"""Names that a language, a platform or a test runner provides, so that a file may stop importing them."""
 _GLOB = frozenset({"use_wildcard", "dot", "asterisk"})
 _VERSION = lazy_pattern(r"v\d+")
 
@@ -45,7 +56,7 @@ def find_lost_names(proposal: FileChange, others: Sequence[FileChange] = ()) -> 
     old, new = sound_tree(base, suffix), sound_tree(proposal.content, suffix)
     if old is None or new is None:
         return
-    gone = _top_names(old) - _top_names(new) - _GIVEN
+    gone = _top_names(old) - _top_names(new) - _GIVEN[suffix]
     gone = {name for name in gone if not any(has_name(file.content, name) for file in others)}
     if not gone or _has_glob(new):
         return
