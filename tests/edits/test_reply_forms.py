@@ -92,6 +92,21 @@ def test_a_sentence_that_says_nothing_else_names_the_file_of_the_fence_below(lea
     assert read(below(lead), TWO_NEW) == {"src/a.txt": "a\n", "src/b.txt": "b\n"}
 
 
+@pytest.mark.parametrize("lead", ["**_a/OWNERS**", "### _a/OWNERS", "**__a__.txt**", "_a/b.txt"])
+def test_an_underscore_at_the_start_of_a_path_is_no_mark_of_emphasis(lead: str) -> None:
+    path = lead.strip("#* ")
+    reply = f"{lead}\n\n{F}\nb\n{F}\n"
+    assert read(reply, asked(ListedFile(path, CREATE))) == {path: "b\n"}
+    other = asked(ListedFile("_a/b.txt", CREATE), base={"a/b.txt": "a\n"})
+    assert "lists no file a/b.txt" in error_of(f"**a/b.txt**\n\n{F}\nb\n{F}\n", other)
+
+
+@pytest.mark.parametrize("title", ["A title\n~~~~~~~\n", "~~~~~\nTitle\n~~~~~\n\nB\n~\n"])
+def test_a_line_below_a_title_opens_no_fence(title: str) -> None:
+    text = f"{title}\nText.\n"
+    assert read(f"{F}\n{text}{F}\n", asked(ListedFile("a.rst", CREATE))) == {"a.rst": text}
+
+
 @pytest.mark.parametrize(
     "lead",
     [

@@ -41,6 +41,7 @@ from minitask.spec.model import Fence
 _EDITS = frozenset({"edits", "edit", "operations"})
 _DIFFS = frozenset({"diff", "patch", "udiff"})
 _MARKDOWN = (".md", ".markdown", ".mdx", ".rst", ".txt")
+_BY_TILDES = (".md", ".markdown", ".mdx")
 _COMPARES = lazy_pattern(
     r"(?i)\b(?:like|as|same|see|similar|also|other|unlike|from|than|after|before|instead|not|both|imports?|uses?)\b"
 )
@@ -258,7 +259,10 @@ def _is_wrapped(inner: Sequence[str], base: str | None) -> bool:
 
 def _check_likeness(whole: WholeFile, base: str | None) -> None:
     """Raise if an unnamed fence may be only a part of its file."""
-    if not is_balanced(whole.content.split("\n")):
+    bars = whole.content.split("\n")
+    if not whole.path.endswith(_BY_TILDES):
+        bars = [line for line in bars if not line.startswith("~")]  # they underline a title
+    if not is_balanced(bars):
         message = "a fence names no file, and holds one that is never closed"
         raise EditError(message, hint=f"write path={whole.path} in its info string")
     if base is None:

@@ -183,16 +183,18 @@ def forbidden(path: str, request: ReplyContext) -> UnlistedError:
 
 
 def resolve(written: str, request: ReplyContext) -> str | None:
-    """Return the only listed path that a spelling can mean, or None."""
+    """Return the only listed path that a spelling can mean, or None; `**_a/b**` loses its `_` with the marks."""
     paths = {file.path for file in request.files}
     if written in paths:
         return written
     for candidate in _spellings(written, request):
         if candidate in paths:
             return candidate
-    normalised = unicodedata.normalize("NFC", _tidied(written))
-    composed = [path for path in paths if unicodedata.normalize("NFC", path) == normalised]
-    return composed[0] if len(composed) == 1 else None
+    composed = {unicodedata.normalize("NFC", path): path for path in paths}
+    bare = unicodedata.normalize("NFC", _tidied(written))
+    alike = [path for spelling, path in composed.items() if _tidied(spelling) == bare]
+    is_another = request.read(bare) is not None and bare not in composed
+    return alike[0] if len(alike) == 1 and not is_another else None
 
 
 def _spellings(written: str, request: ReplyContext) -> Iterator[str]:
