@@ -6,12 +6,13 @@ Edits that name the lines they replace show what they remove; these checks are f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import takewhile
 from posixpath import splitext
 
 from msgspec import Struct
 
+from minitask.edits.lines import indent_of
 from minitask.gates.changes.answer_text import find_answer_text
 from minitask.gates.changes.changed_form import find_changed_form, find_reindented, find_retyped
 from minitask.gates.changes.comments_and_repeats import (
@@ -169,18 +170,38 @@ def _changed_bodies(proposal: FileChange) -> Iterator[_ChangedBody]:
     """Yield the innermost definitions whose body or decorators changed."""
     base = proposal.base or ""
     before, after = parts_of_both(proposal.path, base, proposal.content)
-    now = {part.name: part for part in after if part.kind == "code" and part.start}
     rows, fresh = base.split("\n"), proposal.content.split("\n")
+    had, has = (Counter(part.name for part in parts) for parts in (before, after))
+    repeated = {name for name in had | has if (had | has)[name] > 1}
+    now = dict(_by_head(after, fresh, repeated))
     inner = {part.parent for part in (*before, *after)}
-    for part in before:
-        if part.kind != "code" or part.name in inner or part.name not in now:
+    for key, part in _by_head(before, rows, repeated):
+        if part.name in inner or key not in now:
             continue
-        is_now = now[part.name]
+        is_now = now[key]
+        if _is_cut(is_now, fresh) and not _is_cut(part, rows):
+            continue
         bodies = _body(part, rows), _body(is_now, fresh)
         body = _ChangedBody(is_now, *bodies, _marks(part, rows), _marks(is_now, fresh))
         is_same = body.had == body.has and body.had_marks == body.has_marks
         if body.had and not is_same and not _is_one_line(is_now, fresh):
             yield body
+
+
+def _by_head(
+    parts: Sequence[NamedPart], rows: Sequence[str], repeated: Collection[str]
+) -> Iterator[tuple[tuple[str, str], NamedPart]]:
+    """Yield the definitions by name, and by first line if there are several: overloads, or clauses of one function."""
+    for part in parts:
+        if part.kind == "code" and part.start:
+            head = rows[part.start - 1].strip() if part.name in repeated else ""
+            yield (part.name, head), part
+
+
+def _is_cut(part: NamedPart, rows: Sequence[str]) -> bool:
+    """Return True if a deeper definition follows at once, so that the part was read only to there."""
+    below = rows[part.end] if part.end < len(rows) else ""
+    return len(indent_of(below)) > len(indent_of(rows[part.start - 1]))
 
 
 def _body(part: NamedPart, rows: Sequence[str]) -> list[str]:
@@ -203,9 +224,16 @@ def _is_telling(row: str) -> bool:
 
 def _is_one_line(part: NamedPart, rows: Sequence[str]) -> bool:
     """Return True if a definition has its body on the line of its name."""
-    head = rows[part.start - 1]
+    head = rows[part.start - 1].rstrip()
+    if head.endswith(_ENDS_HEAD):
+        return False
     inside = head.partition("{")[2].rpartition("}")[0] or head.partition("=>")[2]
+    plain = _PARENTHESES.sub("", _PARENTHESES.sub("", head))  # without values of parameters
+    inside = inside or plain.partition("=")[2] or plain.partition(" do:")[2]
     return any(map(str.isalnum, inside))
+
+
+_PARENTHESES = lazy_pattern(r"\([^()]*\)")
 
 
 def _is_emptied(had: Sequence[str], has: Sequence[str]) -> bool:

@@ -123,7 +123,7 @@ _KEYWORD = lazy_pattern(
     r"|defmodule|defp?|defmacro|object|protocol|extension|namespace|record|typedef\s+struct|message|service|rpc|type"
     r"|input|macro|task|contract|event|modifier|package)\s+(?:self\.)?([^\W\d][\w.:?!-]*)"
 )
-_SHELL = lazy_pattern(r"^[ \t]*([^\W\d][\w:.-]*)[ \t]*\(\)[ \t]*\{?")
+_SHELL = lazy_pattern(r"^[ \t]*([^\W\d][\w:.-]*)[ \t]*\(\)[ \t]*\{")
 _C_FUNCTION = lazy_pattern(
     r"^(?:[^\W\d][\w:<>,~]*[\s*&]+)+(?:[\w:~]+::)?([^\W\d]\w*)[ \t]*\([^;{}=]*\)?[^;{}=]*\{?[ \t]*$"
 )
@@ -259,7 +259,11 @@ def _owner(node: Node) -> str:
 def read_patterns(text: str) -> Parts:
     """Return everything that looks like a definition in some language, at most one a line."""
     lines = text.split("\n")
-    starts = [(number, name) for number, line in enumerate(lines, 1) if (name := _defined(line))]
+    heads = (
+        f"{line} {{" if below.strip() == "{" else line
+        for line, below in zip(lines, [*lines[1:], ""], strict=True)
+    )
+    starts = [(number, name) for number, head in enumerate(heads, 1) if (name := _defined(head))]
     limits = [number - 1 for number, _ in starts[1:]] + [len(lines)] * bool(starts)
     return tuple(
         NamedPart(name, "code", number, _end(lines, number, limit))
@@ -287,7 +291,7 @@ def _defined(line: str) -> str:
     for form in _FORMS:
         match = form.match(line)
         if match:
-            return " ".join(match[1].replace('"', " ").split())
+            return " ".join(match[1].replace('"', " ").split()).rstrip(":")
     match = _C_FUNCTION.match(line)
     is_statement = match and {match[1], line.split(maxsplit=1)[0]} & _NO_FUNCTION
     return match[1] if match and not is_statement else ""
