@@ -33,6 +33,13 @@ FILES = {
     "log.c": "static struct log *\nparse(char *a)\n{\n\treturn 0;\n}\n\nstatic struct log *\ncopy(struct log *r)\n{\n\treturn r;\n}\n",
     "a.tex": "\\newcommand{\\open}{\\begin{array}}\n\\begin{equation*} a = b \\end{equation*}\n",
     "a.html": '<script>\n  write("<script>var a = 1;<\\x2Fscript>" +\n    "b");\n</script>\n',
+    "a.ex": 'defmodule A do\n  @doc """\n  Asks for all:\n\n      from(a in B,\n        # other filters here\n      )\n  """\n  def a, do: 1\nend\n',
+    "a.clj": "(ns a)\n\n(def b\n  (list (f 'a) 'b\n    (g `(c))))\n",
+    "theme.rs": '#[test]\nfn theme() {\n    run().stderr(str![[r#"\nERROR\n"#]]);\n}\n',
+    "zip.h": "class EARLY EXPORTED\n    Input : public Stream {\n  int a;\n};\n\nclass EARLY EXPORTED\n    Output : public Stream {\n  int b;\n};\n",
+    "list.html": "<html>\n<td><a th:text='${name}'/></a></td>\n<a href='#'>x</a>\n</html>\n",
+    "HISTORY.md": "# Changes\n\n## 1.2.0 (TBD)\n\n* Read it at once\n",
+    "AGENTS.md": "# Rules\n\nWrite it down first (TODO comment, plan, commit), then go on.\n",
     "view.py": "def process_view(self, request):\n    request.seen = True\n",
 }  # fmt: skip
 WRONG = {
@@ -91,6 +98,42 @@ CHANGED = {
         "# Plugins\n\nThey are many.\n",
         "# Plugins\n\nThey are many.\n\n### Removing plugins\n\nTo remove those not on the list:\n\n    clean\n",
         "Enable removing plugins by a command.",
+    ),
+    "one of several clauses": (
+        "a.ex",
+        "def dump({:embed, a}, b) do\n  c = load(a)\n  put(c, b)\nend\n\ndef dump(a, b) do\n  b\nend\n\n@limit 1\n",
+        "def dump({:embed, a}, b) do\n  c = load(a)\n  add(c, b)\nend\n\ndef dump(a, b) do\n  b\nend\n\n@limit 1\n",
+        "Add it.",
+    ),
+    "a body behind the head": (
+        "a.scala",
+        "object A {\n  def add(x: B, y: B): B = x match {\n    case C(a) => y + a\n    case D(a) => y - a\n  }\n\n  val c = 1\n}\n",
+        "object A {\n  def add(x: B, y: B) = x.append(y)\n\n  val c = 1\n}\n",
+        "Append did already exist.",
+    ),
+    "a function inside of one": (
+        "a.scala",
+        "object A {\n  def turn: B =\n    of(all.toVector)\n\n  val c = 1\n}\n",
+        "object A {\n  def turn: B = {\n    def loop(a: B): B =\n      next(a)\n\n    loop(all)\n  }\n\n  val c = 1\n}\n",
+        "Optimize turning.",
+    ),
+    "a call": (
+        "a.swift",
+        "class A: B {\n    func end() {\n        clear(all)\n        super.end()\n    }\n}\n",
+        "class A: B {\n    func end() {\n        clear(all)\n        finish(now: true)\n    }\n}\n",
+        "Finish now.",
+    ),
+    "a bracket as a name": (
+        "a.R",
+        "f <- function(a) {\n  a\n}\n",
+        "f <- function(a) {\n  map(a, `[[`, 'b')\n}\n",
+        "Map it.",
+    ),
+    "another word for nothing": (
+        "a.yml",
+        "a: 1\nnav: ~\nb:\n- c\n",
+        "a: 2\nnav:\nb:\n- c\n",
+        "Set a to 2.",
     ),
     "a property called path": (
         "a.ts",

@@ -230,8 +230,8 @@ def _repeated_end(rows: Rows) -> int | None:
     texts = [row for _, row in rows]
     for size in range(1, len(texts) // 2 + 1):
         end = texts[-size:]
-        letters = sum(map(str.isalnum, "".join(end)))
-        if end == texts[-2 * size : -size] and letters >= _TELLING:
+        is_again = end[-1] == texts[-size - 1] and end == texts[-2 * size : -size]
+        if is_again and sum(map(str.isalnum, "".join(end))) >= _TELLING:
             return len(texts) - size
     return None
 

@@ -9,7 +9,13 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from minitask.gates.result import BaseLines, FileChange, LintError, quoted
-from minitask.gates.source.elisions import comment_text, is_elision, is_note, may_replace_code
+from minitask.gates.source.elisions import (
+    comment_text,
+    is_elision,
+    is_note,
+    may_replace_code,
+    rows_in_strings,
+)
 from minitask.gates.source.grammars import DOCUMENTS, GRAMMARS, parsed
 from minitask.gates.source.syntax import LARGEST
 
@@ -80,7 +86,9 @@ def _is_in_string(proposal: FileChange, number: int, line: str) -> bool:
         return False
     if suffix in {".py", ".pyi"}:
         return number in _python_strings(proposal.content)
-    return suffix in GRAMMARS and _is_literal(suffix, proposal.content, number, line)
+    if suffix not in GRAMMARS:
+        return number in rows_in_strings(proposal.content)
+    return _is_literal(suffix, proposal.content, number, line)
 
 
 @lru_cache(maxsize=1)

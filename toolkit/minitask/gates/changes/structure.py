@@ -27,14 +27,15 @@ _C_STYLE = (
     r"|(?m:^[ \t]*#[ \t]*(?:(?:end)?region|pragma|error|warning)\b[^\n]*)|/\*.*?\*/|(?<!:)//[^\n]*"
 )
 _HASHES = r"(?<![$&\\\w{(])#(?![{[(])[^\n]*"
-_LITERALS = r"\"\"\".*?\"\"\"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
+_LITERALS = r"\"\"\".*?\"\"\"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`[^`\n]*`"
 _FAMILIES = {
     ".c .h .cc .cpp .hpp .cs .kt .kts .swift .dart .scala .proto .zig .groovy .gradle .m .mm jenkinsfile": _C_STYLE,
     ".php .tf .hcl": rf"{_C_STYLE}|{_HASHES}",
-    ".graphql .gql .nix .pl .pm .r .ps1 nginx.conf .cmake cmakelists.txt": rf"/\*.*?\*/|{_HASHES}",
+    ".graphql .gql .nix .pl .pm .r nginx.conf .cmake cmakelists.txt": rf"/\*.*?\*/|{_HASHES}",
+    ".ps1 .psm1": rf"`.|<#.*?#>|{_HASHES}",
     ".sh .bash": r"\\.|\$#|" + _HASHES,
     ".sql": r"/\*.*?\*/|--[^\n]*",
-    ".clj .cljs .edn .el .lisp .scm": r"\\.|;[^\n]*",
+    ".clj .cljs .edn .el .lisp .scm": r"\\.|;[^\n]*|['`]|\"(?:\\.|[^\"\\])*\"",
     " ".join(STYLES): rf"{_C_STYLE}|url\([^)\n]*\)",
 }
 """What is no code, by the endings or names of a family of languages."""
@@ -91,15 +92,8 @@ _END_LANGUAGES = {
 
 Counts = Counter[str]
 """How often something is opened more than closed, by its name."""
-
-
 _PAIRS = (
-    "/* */",
-    "<!-- -->",
-    "<script </script",
-    "<style </style",
-    "<% %>",
-    "[[ ]]",
+    *("/* */", "<# #>", "<!-- -->", "<script </script", "<style </style", "<% %>", "[[ ]]"),
     "=begin =end",
 )
 _MOST_UNCLOSED = 100
@@ -157,8 +151,9 @@ def _brackets(path: str, text: str) -> Counts:
 def _tags(path: str, text: str) -> Counts:
     counts: Counts = Counter()
     if path.lower().endswith(_MARKUP) and not _TEMPLATE.search(text):
-        for match in _TAG.finditer(_NO_MARKUP.sub(lambda match: match[1] or "", text)):
-            if not match[3].endswith("/"):
+        text = _NO_MARKUP.sub(lambda match: match[1] or "", text)
+        for match in _TAG.finditer(text):
+            if not match[3].endswith("/") or text.startswith(f"</{match[2]}>", match.end()):
                 counts[f"<{match[2].lower()}> tags"] += -1 if match[1] else 1
     return counts
 
@@ -238,8 +233,8 @@ def find_line_faults(proposal: FileChange) -> Iterator[LintError]:
         return
     if ending in _MARKS_SCOPES:
         before, after = parts_of_both(proposal.path, base, proposal.content)
-        had = {head for _, head in _twice(before, base)}
-        for line, head in _twice(after, proposal.content):
+        had = {head for _, head in _twice(before, base, ending)}
+        for line, head in _twice(after, proposal.content, ending):
             if head not in had:
                 message = f"it has {quoted(head)} twice"
                 yield LintError(proposal.path, line, message, "keep one of them")
@@ -260,12 +255,12 @@ _HEAD = lazy_pattern(
 """The first line of a definition: with a type before its name, with a body behind it, or with a keyword."""
 
 
-def _twice(parts: Sequence[NamedPart], text: str) -> Iterator[tuple[int, str]]:
+def _twice(parts: Sequence[NamedPart], text: str, ending: str) -> Iterator[tuple[int, str]]:
     """Yield the second of two definitions with the same first line and indentation, and no line of less between."""
     rows = text.split("\n")
     last: dict[str, int] = {}
     for start in sorted({part.start for part in parts if part.kind == "code" and part.start}):
-        row, head = rows[start - 1].rstrip(), _whole_head(rows, start)
+        row, head = rows[start - 1].rstrip(), _whole_head(rows, start, ending)
         if head.endswith((";", ",")) or not _HEAD.match(row):
             continue
         first, last[head] = last.get(head), start
@@ -276,17 +271,20 @@ def _twice(parts: Sequence[NamedPart], text: str) -> Iterator[tuple[int, str]]:
                 yield start, row.strip()
 
 
-def _whole_head(rows: Sequence[str], start: int) -> str:
+def _whole_head(rows: Sequence[str], start: int, ending: str) -> str:
     """Return the line that begins a definition, with those below it to the end of its parameters, or to its `{`."""
     head = rows[start - 1].rstrip()
     for row in rows[start : start + _LONGEST_HEAD]:
         is_open = head.count("(") > head.count(")") or head.endswith(("*", "&", ">", "<", ","))
+        is_open = is_open or (ending in _C and not {"{", ";", "="} & {*head, row.strip()[:1]})
         if not is_open:
             break
         head = f"{head} {row.strip()}"
     return head
 
 
+_C = word_set(".c .h .cc .cpp .hpp")
+"""Endings of languages in which a head may have macros and the type above its name."""
 _LONGEST_HEAD = 40
 """Most lines of a definition's parameters."""
 _CONTINUES = lazy_pattern(r"(?<!\\)\\$")

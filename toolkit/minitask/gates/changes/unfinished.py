@@ -12,7 +12,7 @@ from posixpath import basename, splitext
 from msgspec import Struct
 
 from minitask.gates.result import BaseLines, FileChange, LintError, quoted
-from minitask.gates.source.elisions import comment_text, is_example
+from minitask.gates.source.elisions import comment_text, is_example, rows_in_strings
 from minitask.gates.source.grammars import DOCUMENTS, GRAMMARS, leaves, parsed, sound_tree
 from minitask.gates.source.python_source import find_unfinished_python, python_comments, python_tree
 from minitask.gates.source.syntax import LARGEST
@@ -40,7 +40,8 @@ _PHRASE = lazy_pattern(
 )
 _PROSE_MARK = lazy_pattern(
     r"^[\s>*#-]*(?:TODO|FIXME|TBD|XXX)\s*(?::|$)|^[\s>*-]*(?:TODO|FIXME|XXX)[ ,-]+[a-z]\w* "
-    r"|[\[<(]\s*(?:TODO|FIXME|TBD|PLACEHOLDER)\b[^\])>]*[\])>]|<!--\s*(?:TODO|FIXME|XXX|TBD|PLACEHOLDER)"
+    r"|[\[<(]\s*(?:TODO|FIXME|(?<!\d \()TBD|PLACEHOLDER)\b(?! (?:comment|item|list|marker|note)s?\b)[^\])>]*[\])>]"
+    r"|<!--\s*(?:TODO|FIXME|XXX|TBD|PLACEHOLDER)"
     r"|\[(?i:(?:insert|add|describe|enter|your)\b[^\]\n]{0,60}\bhere)\]"
 )
 _DATA = frozenset({".json", ".jsonc", ".csv", ".tsv"})
@@ -187,7 +188,8 @@ def _comments(ending: str, text: str, lines: Sequence[str]) -> Iterator[tuple[in
         return
     root = parsed(text, GRAMMARS[ending]) if ending in GRAMMARS else None
     if root is None:
-        yield from _line_comments(lines)
+        quoted_rows = rows_in_strings(text)
+        yield from (pair for pair in _line_comments(lines) if pair[0] not in quoted_rows)
         return
     waiting = [root]
     while waiting:

@@ -9,6 +9,7 @@ another language.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from minitask.gates.source.prefilters import may_elide
 from minitask.patterns import lazy_pattern
@@ -161,6 +162,16 @@ _EXAMPLE = lazy_pattern(r"\s*(?:#+|//[/!]?|\*|--+|;+|%+)\s{2,}(?:#|//|/\*|--|;|%
 def is_example(line: str) -> bool:
     """Return True for a comment inside of a comment: it belongs to an example in the documentation."""
     return _EXAMPLE.match(line) is not None
+
+
+@lru_cache(maxsize=2)
+def rows_in_strings(text: str) -> frozenset[int]:
+    """Return the lines that continue a string in three quotes, in which comments are examples; none without an end."""
+    pieces, rows, line = text.split('"""'), set[int](), 1
+    for number, piece in enumerate(pieces):
+        first, line = line + 1, line + piece.count("\n")
+        rows.update(range(first, line + 1) if number % 2 else ())
+    return frozenset(rows) if len(pieces) % 2 else frozenset()
 
 
 _WIDEST = 10_000

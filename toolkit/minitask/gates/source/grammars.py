@@ -42,10 +42,10 @@ _GO_GAPS = lazy_pattern(r"\bnew\([^)\n]{0,300}[\d\"'`(.&]|\b(?:const|var|type)\s
 _JAVA_GAPS = lazy_pattern(
     r"\bimport\s+module\b|[;}]\s*(?:super|this)\s*\(|\bcase\b[^;{}]{0,300}\b_\b|\(\s*_\b|\bcase\s+\w+\s*\.[\w.\s]{0,300}\("
 )
-# Macros that match anything, unstable Rust (`box x`, `impl const`, `auto trait`, `macro m`, features), attributes on
-# expressions, `safe fn`, empty bounds, `raw` as a name, and `fn(&_)`.
+# Macros that match anything or are named like a type (`str!`), unstable Rust (`box x`, `impl const`, `auto trait`,
+# `macro m`, features), attributes on expressions, `safe fn`, empty bounds, `raw` as a name, and `fn(&_)`.
 _RUST_GAPS = lazy_pattern(
-    r"macro_rules!|\w!\s*[\[({]\s*[~$]|~const|\[const\]|#!\[feature|\bbox\s+[\w(]|\braw\b(?!\s+(?:const|mut)\b)|\bauto\s+trait\b"
+    r"macro_rules!|\b(?:str|char|bool|[iuf](?:\d+|size))!|\w!\s*[\[({]\s*[~$]|~const|\[const\]|#!\[feature|\bbox\s+[\w(]|\braw\b(?!\s+(?:const|mut)\b)|\bauto\s+trait\b"
     r"|\bdefault\s+(?:impl|fn|unsafe|const|type|async)\b|\bmacro\s+\w|\bsafe\s+(?:fn|static)\b|\]\s*:\s*[,{]"
     r"|\bimpl\b[^{;]{0,300}\s(?:const|!)|[=(,]\s*(?:&mut\s+)?#\[|\bfn\s*\(\s*&\s*_|\binclude!"
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from posixpath import basename, splitext
 from typing import TYPE_CHECKING
 
@@ -256,6 +257,7 @@ def _owner(node: Node) -> str:
     return f"{trait} for {owner}" if trait else owner
 
 
+@lru_cache(maxsize=8)  # several checks read the same few texts
 def read_patterns(text: str) -> Parts:
     """Return everything that looks like a definition in some language, at most one a line."""
     lines = text.split("\n")

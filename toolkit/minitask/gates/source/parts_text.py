@@ -213,7 +213,7 @@ def _node(node: Any, cache: dict[int, Any]) -> Any:
         cache[id(node)] = items
         items.extend(_node(item, cache) for item in node.value)
         return items
-    return str(node.value)
+    return "" if node.tag == "tag:yaml.org,2002:null" else str(node.value)
 
 
 def _keys(value: Any, above: str, depth: int) -> Iterator[NamedPart]:
