@@ -167,6 +167,12 @@ def test_an_import_again_updates_what_nobody_edited_and_leaves_the_rest(planned:
     assert "02-set-the-preset: no longer an open task of the plan; its spec stays" in notes
 
 
+def test_a_task_behind_a_done_one_waits_for_what_that_one_waited_for(world: World) -> None:
+    world.commit({"t.md": "# A\n\n- [ ] T001 Write a.py\n- [x] T002 Lint\n- [ ] T003 Write b.py\n"})
+    [_, last] = imported(world, "t.md")["specs"]
+    assert 'depends_on: ["01-write-a-py"]' in (world.root / last["path"]).read_text()
+
+
 def test_the_command_that_e101_names_works_from_any_folder(planned: World) -> None:
     world, below = planned, planned.root / "docs/plans"
     (below / "routing.md").rename(below / "my plan.md")

@@ -22,6 +22,7 @@ from minitask.planning.importers.foreign_plan import (
     CHECKPOINT,
     DONE,
     DONE_ALREADY,
+    DONE_MARKS,
     FENCE,
     HEADING,
     ITEM,
@@ -48,7 +49,7 @@ _TICKED = lazy_pattern(r"\[[ xX~-]?\]")
 MOST_BOXES = 12
 """A section with more boxes is planned in parts, because its specs would not fit into one answer."""
 _BOX = lazy_pattern(
-    r"\\?\[(?P<mark>[^\]\n]?)\\?\](?P<optional>\s?\\?\*)?\s+(?:(?P<id>\d{1,6}(?:(?:\.\d{1,6})+|(?=\.)))\.?\s+)?"
+    r"\\?\[(?P<mark>(?:[^\]\n]\ufe0f?)?)\\?\](?P<optional>\s?\\?\*)?\s+(?:(?P<id>\d{1,6}(?:(?:\.\d{1,6})+|(?=\.)))\.?\s+)?"
     r"(?P<text>.*)",
     re.DOTALL,
 )
@@ -215,7 +216,7 @@ def _box(
         one_line(whole_characters(_PARALLEL.sub(" ", first))) or f"Task {box_id or section}",
         node,
         heading,
-        is_done=match["mark"] in tuple("xX✓✔✅☑"),
+        is_done=match["mark"].rstrip("\ufe0f") in DONE_MARKS,
         is_optional=bool(match["optional"]),
         is_parallel=bool(_PARALLEL.search(first)),
         more=more,

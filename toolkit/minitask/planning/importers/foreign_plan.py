@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 
 _LINE = lazy_pattern(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_FRONT = lazy_pattern(
+    r"\A---[ \t]*\n(?=[^\n]*\S)(?:(?!---|\.\.\.)[^\n]*\n)*+(?:---|\.\.\.)[ \t]*(?=\n|\Z)"
+)
 _LETTER, _NUMBER = lazy_pattern(r"[A-Z]"), lazy_pattern(r"[\da-z.]+$")
 MOST_TASKS = 1_000
 """A plan with more tasks is refused."""
@@ -152,7 +155,8 @@ class MarkdownNode(Struct, frozen=True):
 
 def parse_nodes(text: str) -> tuple[tuple[MarkdownNode, ...], tuple[str, ...]]:
     """Return the nodes of a text in order, and a remark on each unclosed fence."""
-    document = parse_document(normalise(text))
+    normal = _FRONT.sub(lambda match: "\n" * match[0].count("\n"), normalise(text))
+    document = parse_document(normal)
     damage = "a fence that is never closed; all below it is read as code"
     remarks = (f"line {line}: {damage}" for line in unclosed_fences(document))
     return tuple(_nodes(document.tokens)), tuple(remarks)
@@ -194,6 +198,10 @@ _SKIPPED = {
     **dict.fromkeys(("cancelled", "canceled", "tombstone", "archived"), CANCELLED),
     **dict.fromkeys(("deferred", "postponed"), DEFERRED),
 }
+DONE_SIGNS = tuple("✓✔✅☑")
+"""Signs behind the title of what is done."""
+DONE_MARKS = (*"xX", *DONE_SIGNS)
+"""Marks in the box of what is done."""
 DONE_ALREADY = " (done already)"
 """Suffix of a goal's part that is done; it does not count in the goal's digest."""
 NAMED = 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from urllib.parse import quote
 
@@ -208,6 +209,7 @@ def _plan_specs(
     open_tasks = [task for task in plan.tasks if not task.is_done]
     names = _names(open_tasks, origin, existing, folder)
     created: dict[str, str] = {}
+    waits = _open_needs(plan.tasks)
 
     def read_or_created(path: str) -> str | None:
         return created.get(path) or read(path)
@@ -218,7 +220,7 @@ def _plan_specs(
         spec = render_task(
             task,
             _number(name),
-            depends_on=[names[need] for need in task.needs if need in names],
+            depends_on=[names[need] for need in waits[task.label]],
             context=plan.context,
             read=read_or_created,
         )
@@ -227,6 +229,16 @@ def _plan_specs(
         whole = (code for code in task.codes if code.is_whole and code.path)
         created |= {code.path: code.fence.content for code in whole}
     return tuple(planned)
+
+
+def _open_needs(tasks: Sequence[PlanTask]) -> dict[str, list[str]]:
+    """Return what each task waits for: behind a done task, what that one waited for."""
+    waits: dict[str, list[str]] = {}
+    done = {task.label for task in tasks if task.is_done}
+    for task in tasks:
+        behind = (waits.get(need, []) if need in done else [need] for need in task.needs)
+        waits[task.label] = list(dict.fromkeys(chain.from_iterable(behind)))
+    return waits
 
 
 def _names(

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers.foreign_plan import (
+    DONE_MARKS,
     FENCE,
     HEADING,
     ITEM,
@@ -28,7 +29,12 @@ from minitask.planning.importers.foreign_plan import (
     task_lists,
     unique_labels,
 )
-from minitask.planning.importers.plan_files import file_remark, mentions, unfit_path
+from minitask.planning.importers.plan_files import (
+    file_remark,
+    is_file_name,
+    mentions,
+    unfit_path,
+)
 from minitask.planning.importers.plan_tasks import read_tasks
 from minitask.spec.markdown import find_label, strip_marks
 from minitask.spec.model import FileAction
@@ -42,7 +48,7 @@ _TITLE_END = lazy_pattern(r"\s*[-—–:]?\s*Implementation Plan\s*$", re.IGNORE
 CONSTRAINTS = "global constraints"
 _KEPT = ("goal", "architecture", "tech stack")
 _TASK_LINE = lazy_pattern(
-    r"\\?\[(?P<box>[ xX~-]?)\\?\]\*?\s+"
+    r"\\?\[(?P<box>[ xX~-]?|[^\w\s\[\]\\]{1,3})\\?\]\*?\s+"
     r"(?:[*_]*(?P<id>[A-Z]{1,3}-?\d+[a-z]?(?:\.\d+)*)[*_]*(?!\w)[:.]?\s*)?(?P<text>.*)",
     re.DOTALL,
 )
@@ -241,7 +247,7 @@ def _line(node: MarkdownNode, phase: int, about: Sequence[str], count: int) -> _
     if not text.strip():
         return None
     named_ids = tuple(label for match in _DEPENDS.finditer(text) for label in _labels(match["ids"]))
-    title = one_line(_DEPENDS.sub("", text).strip(" ()"))
+    title = one_line(_DEPENDS.sub("", text).strip())
     files, missing = _files(text)
     task = PlanTask(
         match["id"] or f"line-{count + 1}",
@@ -249,7 +255,7 @@ def _line(node: MarkdownNode, phase: int, about: Sequence[str], count: int) -> _
         files=files,
         steps=(PlanStep("", (one_line(text),)),),
         context=tuple(about),
-        is_done=match["box"] in ("x", "X"),
+        is_done=match["box"].rstrip("\ufe0f") in DONE_MARKS,
         missing=missing,
     )
     return _Line(task, phase, "P" in tags, named_ids, node.line, match["id"] or "")
@@ -267,11 +273,17 @@ def _files(text: str) -> tuple[tuple[PlanFile, ...], tuple[str, ...]]:
     """Return the files that a line names, to change or only to read, and remarks on names that are no files."""
     action = _action(strip_marks(text))
     files, missing = [], []
-    for path in dict.fromkeys(mentions(text)):
-        if why := unfit_path(path):
+    named: dict[str, bool] = {}
+    for path, is_reference in mentions(text):
+        named.setdefault(path, is_reference)
+    for path, is_reference in named.items():
+        if any(other.endswith(f"/{path}") for other in named):
+            continue
+        if why := unfit_path(path.removeprefix("./")):
             missing.append(file_remark(path, why))
-        elif "." in path.rpartition("/")[2]:
-            files.append(PlanFile(path.removeprefix("./"), action))
+        elif is_file_name(path):
+            file_action = FileAction.READ if is_reference else action
+            files.append(PlanFile(path.removeprefix("./"), file_action))
         else:
             missing.append(file_remark(path, "may be a folder: name the files"))
     return tuple(files), tuple(missing)

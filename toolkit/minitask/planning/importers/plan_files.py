@@ -15,7 +15,7 @@ from minitask.spec.markdown import CODE, code_span, code_text
 from minitask.spec.model import Fence, FileAction
 from minitask.spec.paths import check_path
 from minitask.spec.validation_commands import shell_language
-from minitask.words import one_line
+from minitask.words import one_line, word_set
 
 _VERBS = {
     FileAction.CREATE: "create new add",
@@ -27,6 +27,7 @@ _VERBS = {
 ACTIONS = {verb: action for action, verbs in _VERBS.items() for verb in verbs.split()}
 MOVES = ("move", "rename")
 LONGEST_PATH = 500
+LONGEST_REFERENCE = 60
 _LABEL = lazy_pattern(
     rf"[*_]*(?P<label>{'|'.join(map(re.escape, (*sorted(ACTIONS, key=len, reverse=True), *MOVES)))})"
     r"(?:\s*\([^)]*\))?[*_]*\s*:[*_]*\s*(?P<rest>.*)",
@@ -39,6 +40,18 @@ _WORDED = lazy_pattern(
     r"\(\s*(?:around\s+)?lines?\s+(?P<lines>~?\d{1,6}(?:\s*[-–]\s*\d{1,6})?)\s*\)", re.IGNORECASE
 )
 _LOOKS = lazy_pattern(r"[^\s`'\"]*(?:/[^\s`'\"]+|\.[A-Za-z]\w{0,9})|Makefile|Dockerfile|LICENSE")
+_WITHOUT_SUFFIX = word_set("Makefile Dockerfile Jenkinsfile Procfile Gemfile Rakefile LICENSE")
+_AT_ROOT = lazy_pattern(
+    r"(?:README|CHANGELOG|CONTRIBUTING)\.md|(?:package|tsconfig|composer)\.json|(?:pyproject|Cargo)\.toml|go\.mod|pom\.xml"
+    r"|requirements\.txt|setup\.(?:py|cfg)|docker-compose\.ya?ml|\.(?:git|docker)ignore|\.env\.example|Makefile|Dockerfile"
+)
+_TOKEN = lazy_pattern(rf"{CODE.pattern}|[^\s`]+")
+_REFERENCE = lazy_pattern(
+    r"(?:\b(?:per|see|like|against|following|matching|mirroring|via|according\s+to|similar\s+to|same\s+as|links?\s+to"
+    r"|(?:based|modell?ed)\s+on|(?:adapted|derived|copied|ported|taken)\s+from|(?:as|defined|described|specified)\s+in)"
+    r"\s+(?:the\s+)?)[(`\"']*\Z",
+    re.IGNORECASE,
+)
 _PATTERN = lazy_pattern(r"[*?{}<>|]|\.\.\.|…|^\[[^/]*\]$|^\$[A-Z]")
 _NODE = lazy_pattern(r"::.*$")
 _DEFINED = {
@@ -127,17 +140,27 @@ def unfit_path(path: str) -> str:
     return check_path(path)
 
 
-def mentions(text: str) -> Iterator[str]:
-    """Yield likely paths in prose: in backticks, or bare with a suffix or a final slash."""
-    for span in CODE.finditer(text):
-        name = code_text(span[2]).strip()
-        if _looks_like_path(name):
-            yield name
-    for word in CODE.sub(" ", text).split():
-        name = word.strip("()[],;:.*_\"'")
-        is_file = "." in name.rpartition("/")[2] or name.endswith("/")
-        if "/" in name and is_file and "://" not in name and _looks_like_path(name.rstrip("/")):
-            yield name
+def mentions(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield likely paths in prose, in backticks or bare, and whether each is only referred to (`per docs/api.md`)."""
+    for token in _TOKEN.finditer(text):
+        name = code_text(token[2]).strip() if token[2] else _bare_path(token[0])
+        if _looks_like_path(name.rstrip("/")) and not name.startswith("@") and "://" not in name:
+            before = text[max(0, token.start() - LONGEST_REFERENCE) : token.start()]
+            yield name, _REFERENCE.search(before) is not None
+
+
+def _bare_path(word: str) -> str:
+    """Return a word without punctuation if it is certainly a path, or an empty string."""
+    name = word.lstrip("([*\"'").rstrip("()[],;:.*\"'")
+    name = name[1:-1] if name[:1] == name[-1:] == "_" else name
+    is_path = "/" in name and (is_file_name(name) or name.endswith("/"))
+    return name if is_path or _AT_ROOT.fullmatch(name) else ""
+
+
+def is_file_name(path: str) -> bool:
+    """Return True if the last part of a path is the name of a file, and not of a folder."""
+    name = path.rpartition("/")[2]
+    return "." in name or name in _WITHOUT_SUFFIX
 
 
 def _looks_like_path(name: str) -> bool:

@@ -10,6 +10,9 @@ from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers.foreign_plan import (
+    DONE_ALREADY,
+    DONE_MARKS,
+    DONE_SIGNS,
     FENCE,
     HEADING,
     ITEM,
@@ -41,7 +44,7 @@ _STEP = lazy_pattern(
     r"(?:\\?\[(?P<box>[ xX])\\?\]\s*)?(?P<bold>\*{0,2})Step\s+\d+[a-z]?(?:\.\d+)?\s*[:.—–-]?\s*(?P<title>.*)",
     re.IGNORECASE | re.DOTALL,
 )
-_BOX = lazy_pattern(r"\\?\[[ xX]\\?\]\s+(?P<title>.*)", re.DOTALL)
+_BOX = lazy_pattern(r"\\?\[(?P<box>[ xX])\\?\]\s+(?P<title>.*)", re.DOTALL)
 _SECTION = lazy_pattern(
     r"\*\*(?P<name>Files|Interfaces|Dependencies|Depends on|Requires|Acceptance Criteria|Context|Commit)[^*]{0,40}?"
     r"(?::\s*\*\*|\*\*\s*:?)\s*(?P<rest>.*)",
@@ -75,6 +78,7 @@ class _Task(Struct):
     label: str = ""
     pending: list[str] = field(default_factory=list)
     awaits: str = ""
+    ticks: list[bool] = field(default_factory=list)
 
     def read(self, node: MarkdownNode) -> None:
         if self._starts_step(node) or self._starts_section(node):
@@ -98,11 +102,13 @@ class _Task(Struct):
             return False
         if match is not None and not (node.kind in (HEADING, ITEM) or match["bold"]):
             return False
-        text = match["title"] if match is not None else box["title"] if box else ""
+        found = match or box
+        text, mark = (found["title"], found["box"]) if found else ("", None)
         title, _, rest = text.partition("\n")
         self.finish()
         self.section = ""
-        self.steps.append((_title(title), []))
+        self.ticks += [mark in DONE_MARKS] if mark else []
+        self.steps.append((_title(title) + (DONE_ALREADY if mark in DONE_MARKS else ""), []))
         for line in rest.split("\n") if rest else ():
             self._line(line)
         return True
@@ -262,6 +268,7 @@ def _plan_task(label: str, title: str, task: _Task, folders: Collection[str]) ->
         criteria=(*task.criteria, *with_criteria(commands)),
         context=(*task.context, *(f"`{file.path}`: {file.note}" for file in files if file.note)),
         needs=("?",) if task.needs is None else tuple(task.needs),
+        is_done=all(task.ticks) if task.ticks else title.rstrip("\ufe0f").endswith(DONE_SIGNS),
         dropped=tuple(dict.fromkeys((*task.dropped, *left_out))),
         missing=tuple(dict.fromkeys((*task.missing, *cuts))),
     )
