@@ -9,8 +9,8 @@ import warnings
 import pytest
 
 from minitask.edits.script_model import Change
+from minitask.gates.broken.declared_twice import _READERS
 from minitask.gates.lint import check_lint
-from minitask.gates.refused.declared_twice import _READERS
 from minitask.gates.source.grammars import GRAMMARS, JUDGED
 from minitask.gates.source.syntax import _CHECKS
 from minitask.spec.model import Spec

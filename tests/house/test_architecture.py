@@ -6,6 +6,7 @@ import ast
 import re
 from collections import defaultdict
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,16 @@ def test_imports_never_run_in_a_circle() -> None:
     while free := {name for name in left if not edges[name] & left}:
         left -= free
     assert left == set()
+
+
+def test_folders_within_a_package_never_import_each_other_in_a_circle() -> None:
+    edges: dict[str, set[str]] = {}
+    for path in FILES:
+        for module in _imports(path):
+            own, other = (name.split(".")[1:-1] for name in (_dotted(path), module))
+            if len(own) == len(other) == 2 and own != other:
+                edges.setdefault(".".join(own), set()).add(".".join(other))
+    tuple(TopologicalSorter(edges).static_order())  # raises CycleError, which names the folders
 
 
 def _dotted(path: Path) -> str:

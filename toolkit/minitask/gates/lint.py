@@ -22,7 +22,7 @@ from minitask.spec.model import Spec
 
 Unresolved = Callable[[FileChange], Iterable[LintError]]
 GATE = "lint"
-_NEVER_REFUSED = frozenset({".md", ".json", ".toml", ".py", ".csv", ".xml"})
+_JUDGED_ELSEWHERE = frozenset({".md", ".json", ".toml", ".py", ".csv", ".xml"})
 """Endings of files that are judged by their syntax alone, or by checks of their own."""
 _SHOWN = 5
 """Faults that a reason lists; the rest are counted."""
@@ -74,8 +74,8 @@ def find_merge_faults(
     for proposal in proposals:
         syntax = _syntax_fault(proposal)
         is_same = proposal.content == proposal.base
-        dead_ends = () if is_same else _dead_ends(proposal, spec, frozenset)
-        faults += [syntax] if syntax is not None else dead_ends
+        broken = () if is_same else _broken_code(proposal, spec, frozenset)
+        faults += [syntax] if syntax is not None else broken
         faults += _defined_twice(proposal)
     faults += _broken_imports(changes, faults, read=read, spec=spec, candidate=candidate)
     return [*faults, *_misfit_calls(changes, read, candidate)]
@@ -146,7 +146,7 @@ def _only_from_others(
             continue
         others = tuple(file for file in proposals if file is not proposal)
         yield from _unreported(_unfinished(proposal, spec, base_lines), faults)
-        yield from _dead_ends(proposal, spec, base_lines)
+        yield from _broken_code(proposal, spec, base_lines)
         yield from _lost_names(proposal, others)
         yield from _shrunk_or_rewritten(proposal, others, spec, explanation)
 
@@ -157,20 +157,20 @@ def _unreported(more: Iterable[LintError], faults: Sequence[LintError]) -> Itera
     return (fault for fault in more if (fault.path, fault.line) not in reported)
 
 
-def _dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Iterator[LintError]:
+def _broken_code(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Iterator[LintError]:
     suffix = suffix_of(proposal.path)
-    if suffix not in _NEVER_REFUSED:
-        from minitask.gates.refused.refused_code import find_refused
+    if suffix not in _JUDGED_ELSEWHERE:
+        from minitask.gates.broken.by_language import find_rejected
 
-        yield from find_refused(proposal)
+        yield from find_rejected(proposal)
     if suffix not in JUDGED:
         return
     if suffix == ".py":
-        from minitask.gates.refused.python_runs import find_dead_ends
+        from minitask.gates.broken.python_code import find_broken_python
 
-        yield from find_dead_ends(proposal, spec, base_lines)
+        yield from find_broken_python(proposal, spec, base_lines)
     else:
-        from minitask.gates.refused.declared_twice import find_declared_twice
+        from minitask.gates.broken.declared_twice import find_declared_twice
 
         yield from find_declared_twice(proposal)
 
@@ -178,7 +178,7 @@ def _dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Itera
 def _lost_names(proposal: FileChange, others: Sequence[FileChange]) -> Iterable[LintError]:
     if suffix_of(proposal.path) not in GRAMMARS:
         return ()
-    from minitask.gates.refused.lost_names import find_lost_names
+    from minitask.gates.broken.lost_names import find_lost_names
 
     return find_lost_names(proposal, others)
 
@@ -189,7 +189,7 @@ def _left_behind(
     edited = [proposal for proposal in proposals if proposal.base]
     if not edited or (len(proposals) == 1 and suffix_of(edited[0].path) not in IMPORTING):
         return ()
-    from minitask.gates.refused.declared_twice import find_left_behind
+    from minitask.gates.broken.declared_twice import find_left_behind
 
     return find_left_behind(proposals, spec=spec, locate=locate)
 

@@ -13,6 +13,8 @@ from posixpath import splitext
 from msgspec import Struct
 
 from minitask.edits.lines import indent_of
+from minitask.gates.broken.structure import find_line_faults, find_unclosed
+from minitask.gates.broken.unreached import find_unused_inner
 from minitask.gates.changes.answer_text import find_answer_text
 from minitask.gates.changes.changed_form import find_changed_form, find_reindented, find_retyped
 from minitask.gates.changes.comments_and_repeats import (
@@ -25,8 +27,6 @@ from minitask.gates.changes.damage import find_stray
 from minitask.gates.changes.other_characters import find_requoted
 from minitask.gates.changes.prose_loss import find_marked_lines, find_prose_loss, is_prose
 from minitask.gates.changes.short_files import find_dropped, is_meant
-from minitask.gates.changes.structure import find_line_faults, find_unclosed
-from minitask.gates.refused.unreached import find_unused_inner
 from minitask.gates.requested_removals import (
     asks_for_less,
     asks_to_mend,

@@ -30,7 +30,13 @@ from minitask.gates.result import (
     quoted,
 )
 from minitask.gates.source.elisions import comment_text
-from minitask.gates.source.parts import STYLES, is_code, parts_of_both
+from minitask.gates.source.parts import (
+    STYLES,
+    gained_parts,
+    is_code,
+    lost_parts,
+    parts_of_both,
+)
 from minitask.gates.source.parts_text import NamedPart, Parts
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
@@ -100,11 +106,11 @@ def _lost_parts(
     is_only = len(before) == 1 and before[0].kind != "code"
     if is_only and not after and proposal.content.strip():
         return None
-    gone = _gone(before, after)
+    gone = lost_parts(before, after)
     if not gone:
         return None
     elsewhere = {part.leaf for file in others for part in gained_parts(file)}
-    fresh = {part.leaf for part in _gone(after, before)}
+    fresh = {part.leaf for part in lost_parts(after, before)}
     elsewhere |= fresh
     rows = base.split("\n")
     renames = requested_renames(spec, proposal.path)
@@ -120,41 +126,6 @@ def _lost_parts(
     ]
     lost = [part for part in lost if part.kind != "value" or _are_many(lost, before)]
     return _fault(proposal, lost) if lost else None
-
-
-def _gone(before: Parts, after: Parts) -> list[NamedPart]:
-    """Return the lost parts, without those inside another lost part and without retitled headings."""
-    remaining = Counter(part.name for part in after)
-    gone = []
-    for part in before:
-        if remaining[part.name]:
-            remaining[part.name] -= 1
-        else:
-            gone.append(part)
-    names = {part.name for part in gone}
-    heads = [part for part in gone if part.parent not in names]
-    return [part for part in heads if part not in _retitled(before, after)]
-
-
-def _retitled(before: Parts, after: Parts) -> set[NamedPart]:
-    """Return the headings that other parts replace."""
-    if not any(part.kind == "heading" for part in before):
-        return set()
-    old, new = [part.name for part in before], [part.name for part in after]
-    blocks = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    return {
-        part
-        for tag, i1, i2, j1, j2 in blocks
-        if tag == "replace" and i2 - i1 <= j2 - j1
-        for part in before[i1:i2]
-        if part.kind == "heading"
-    }
-
-
-def gained_parts(file: FileChange) -> list[NamedPart]:
-    """Return the parts that the file has and its base has not."""
-    before, after = parts_of_both(file.path, file.base or "", file.content)
-    return _gone(after, before)
 
 
 def _stays(part: NamedPart, rows: Sequence[str], lost: Counter[str]) -> bool:

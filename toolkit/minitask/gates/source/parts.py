@@ -6,11 +6,14 @@ Each file type has its own reader; if one returns None for a text it cannot read
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from difflib import SequenceMatcher
 from functools import lru_cache
 from posixpath import basename, splitext
 from typing import TYPE_CHECKING
 
+from minitask.gates.result import FileChange
 from minitask.gates.source.grammars import GRAMMARS, Grammar, parsed
 from minitask.gates.source.parts_text import SEPARATOR, NamedPart, Parts
 from minitask.gates.source.python_source import BODIES, parsed_python
@@ -33,6 +36,41 @@ def parts_of_both(path: str, before: str, after: str) -> tuple[Parts, Parts]:
         if old is not None and new is not None:
             return old, new
     return read_patterns(before), read_patterns(after)
+
+
+def lost_parts(before: Parts, after: Parts) -> list[NamedPart]:
+    """Return the lost parts, without those inside another lost part and without retitled headings."""
+    remaining = Counter(part.name for part in after)
+    gone = []
+    for part in before:
+        if remaining[part.name]:
+            remaining[part.name] -= 1
+        else:
+            gone.append(part)
+    names = {part.name for part in gone}
+    heads = [part for part in gone if part.parent not in names]
+    return [part for part in heads if part not in _retitled(before, after)]
+
+
+def _retitled(before: Parts, after: Parts) -> set[NamedPart]:
+    """Return the headings that other parts replace."""
+    if not any(part.kind == "heading" for part in before):
+        return set()
+    old, new = [part.name for part in before], [part.name for part in after]
+    blocks = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    return {
+        part
+        for tag, i1, i2, j1, j2 in blocks
+        if tag == "replace" and i2 - i1 <= j2 - j1
+        for part in before[i1:i2]
+        if part.kind == "heading"
+    }
+
+
+def gained_parts(file: FileChange) -> list[NamedPart]:
+    """Return the parts that the file has and its base has not."""
+    before, after = parts_of_both(file.path, file.base or "", file.content)
+    return lost_parts(after, before)
 
 
 def is_code(path: str) -> bool:

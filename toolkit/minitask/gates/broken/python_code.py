@@ -50,7 +50,9 @@ Find = Callable[[str], Iterator[tuple[int, str]]]
 _LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 
 
-def find_dead_ends(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Iterator[LintError]:
+def find_broken_python(
+    proposal: FileChange, spec: Spec, base_lines: BaseLines
+) -> Iterator[LintError]:
     """Yield the code that a change adds and that fails, stops in a debugger, or is never reached."""
     path, text, base = proposal.path, proposal.content, proposal.base or ""
     rows = python_rows(text)

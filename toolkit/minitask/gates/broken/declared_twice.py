@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from minitask.edits.script_model import Locate
 from minitask.errors import EditError
-from minitask.gates.changes.shrinkage import gained_parts
+from minitask.gates.broken import repeated_keys
+from minitask.gates.broken.repeated_keys import Names, repeated
 from minitask.gates.imports.exports import declared_names, named_imports
-from minitask.gates.refused import repeated_keys
-from minitask.gates.refused.repeated_keys import Names, repeated
 from minitask.gates.requested_removals import has_name, task_sentences
 from minitask.gates.result import FileChange, LintError, printable
 from minitask.gates.source.grammars import SCRIPTS, sound_tree, suffix_of
-from minitask.gates.source.parts import parts_of_both, receiver_of
+from minitask.gates.source.parts import gained_parts, parts_of_both, receiver_of
 from minitask.gates.source.parts_text import NamedPart
 from minitask.gates.source.python_source import parsed_python
 from minitask.gates.source.syntax import LARGEST, has_many_escapes

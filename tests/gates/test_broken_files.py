@@ -1,11 +1,11 @@
 # ruff: noqa: E501 - the cases are whole files
-"""Code that the grammar takes, or that has none, and that a compiler, a loader or a shell refuses."""
+"""Code that the grammar takes, or that has none, and that a compiler, a loader or a shell rejects."""
 
 from __future__ import annotations
 
 import pytest
 
-from minitask.gates.refused.refused_code import find_refused
+from minitask.gates.broken.by_language import find_rejected
 from minitask.gates.result import FileChange
 
 GO = 'package a\n\nimport (\n\t"fmt"\n\t"os"\n)\n\nfunc F(xs []int) {\n\tfor i := range xs {\n\t\tfmt.Println(i, os.Args)\n\t}\n}\n'
@@ -137,11 +137,11 @@ RIGHT = {
 
 def faults(path: str, text: str, base: str | None = None) -> str:
     """What is wrong with a file, a fault a line."""
-    return "\n".join(map(str, find_refused(FileChange(path, text, base))))
+    return "\n".join(map(str, find_rejected(FileChange(path, text, base))))
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_code_that_is_refused_is_a_fault_unless_the_base_has_it(case: str) -> None:
+def test_code_that_is_rejected_is_a_fault_unless_the_base_has_it(case: str) -> None:
     path, text, words = WRONG[case]
     assert words in faults(path, text)
     assert not faults(path, f"{text}\n", text)

@@ -14,7 +14,7 @@ from posixpath import basename, splitext
 
 from minitask.edits.lines import indent_of
 from minitask.edits.reply.markers import is_balanced
-from minitask.gates.refused.unreached import find_unreached
+from minitask.gates.broken.unreached import find_unreached
 from minitask.gates.result import SEND_WHOLE, FileChange, LintError, quoted
 from minitask.gates.source.parts import STYLES, parts_of_both
 from minitask.gates.source.parts_text import NamedPart

@@ -1,4 +1,4 @@
-"""Find what Docker, browsers, databases, GitHub's workflows, compose and notebooks certainly refuse or drop."""
+"""Find what Docker, browsers, databases, GitHub's workflows, compose and notebooks certainly reject or drop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from posixpath import basename
 from typing import Any
 
 from minitask.edits.lines import indent_of
-from minitask.gates.refused.repeated_keys import Token, token_tree
+from minitask.gates.broken.repeated_keys import Token, token_tree
 from minitask.gates.result import printable, quoted
 from minitask.gates.source.syntax import find_python_flaw
 from minitask.patterns import lazy_pattern

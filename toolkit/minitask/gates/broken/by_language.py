@@ -1,4 +1,4 @@
-"""Find code that a compiler, loader or shell certainly refuses although no grammar here rejects it.
+"""Find code that a compiler, loader or shell certainly rejects although no grammar here rejects it.
 
 Only new faults count, and only those that no build setting or other file can make valid.
 """
@@ -13,8 +13,8 @@ from posixpath import basename, splitext
 from typing import TYPE_CHECKING
 
 from minitask.errors import MachineError
-from minitask.gates.changes.structure import find_cut_off, is_in_blocks
-from minitask.gates.refused import refused_files
+from minitask.gates.broken import by_format
+from minitask.gates.broken.structure import find_cut_off, is_in_blocks
 from minitask.gates.result import FileChange, LintError, printable
 from minitask.gates.source.grammars import SCRIPTS, sound_tree
 from minitask.gates.source.syntax import LARGEST
@@ -33,7 +33,7 @@ _LONGEST_SCRIPT = 20_000
 """Characters above which a shell script is not parsed: the grammar's time can grow with their square."""
 
 
-def find_refused(proposal: FileChange) -> Iterator[LintError]:
+def find_rejected(proposal: FileChange) -> Iterator[LintError]:
     """Yield the faults that keep a file from being compiled, loaded or read, and that its base does not have."""
     finders = _finders(proposal.path, proposal.content)
     path, base = proposal.path, proposal.base or ""
@@ -56,21 +56,21 @@ def _finders(path: str, text: str) -> Finders:
     if ending in {".sh", ".bash"} or (not ending and _SHEBANG.match(text)):
         return (_in_shell,)
     if name == "Dockerfile" or ending == ".dockerfile":
-        return (refused_files.find_docker_faults,)
+        return (by_format.find_docker_faults,)
     if name.startswith("requirements") and ending == ".txt":
         return (_in_requirements,)
-    if (of_data := refused_files.data_finder(path)) is not None:
+    if (of_data := by_format.data_finder(path)) is not None:
         return (of_data,)
     finders: dict[str, Finders] = {
         **dict.fromkeys(SCRIPTS, (_in_script,)),
-        **dict.fromkeys((".scss", ".less"), (refused_files.find_style_faults,)),
-        ".css": (refused_files.find_style_faults, refused_files.find_loose_declarations),
-        ".tex": (refused_files.find_tex_faults,),
-        ".tf": (find_cut_off, refused_files.find_terraform_faults),
+        **dict.fromkeys((".scss", ".less"), (by_format.find_style_faults,)),
+        ".css": (by_format.find_style_faults, by_format.find_loose_declarations),
+        ".tex": (by_format.find_tex_faults,),
+        ".tf": (find_cut_off, by_format.find_terraform_faults),
         ".go": (_in_go,),
         ".php": (_in_php, find_cut_off),
         **dict.fromkeys((".vue", ".svelte"), (_in_markup,)),
-        ".sql": (find_cut_off, refused_files.find_sql_faults),
+        ".sql": (find_cut_off, by_format.find_sql_faults),
     }
     return finders.get(ending) or ((find_cut_off,) if is_in_blocks(path) else ())
 
