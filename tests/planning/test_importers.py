@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minitask.errors import UsageError
+from minitask.planning.importers.boxes import read_boxes
 from minitask.planning.importers.foreign_plan import ForeignPlan, PlanTask
 from minitask.planning.importers.import_plan import READERS
 from minitask.planning.importers.markdown_plans import read_speckit, read_superpowers
@@ -304,6 +305,26 @@ def test_task_headings_of_all_forms_and_what_ends_the_last() -> None:
     ]
     assert len(plan.tasks[-1].steps) == 1
     assert "the section `Notes` is not carried over" in plan.notes
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ("## Global Constraints\n\n- Keep `api.py`\n", "Global constraints:\n- Keep `api.py`"),
+        ("## Non-Goals\n\nNo *cache*.\n\n### Later\n\n- A page\n", "Non-goals:\nNo *cache*.\nLater\n- A page"),
+        ("## Files NOT to Modify (Out of Scope)\n\n- a.py\n", "Files not to modify (out of scope):\n- a.py"),
+        ("**Constraints:**\n- Do not touch a.py\n\nText.\n", "Constraints:\n- Do not touch a.py"),
+        ("**Out of scope:** the\npage.\n", "Out of scope:\nthe page."),
+        ("## Constraints\n\n- [ ] T009 Check them in a/b.py\n", None),
+        ("## Notes\n\n- None\n", None),
+    ],
+)  # fmt: skip
+def test_rules_for_the_whole_plan_are_told_with_each_task(section: str, told: str | None) -> None:
+    plan = read_superpowers(f"# P Implementation Plan\n\n{section}\n## Task 1: A\n\nx\n")
+    lines = read_speckit(f"# P\n\n{section}\n## Phase 1: B\n\n- [ ] T001 A in a/b.py\n")
+    assert plan.context == lines.context == ((told,) if told else ())
+    for goal in read_boxes(f"# P\n\n## 1. B\n\n- [ ] 1.1 A\n- [ ] 1.2 C\n\n{section}").goals:
+        assert (told or "") in goal.text
 
 
 def test_spec_kit_ids_ranges_repeats_and_an_unclosed_fence() -> None:

@@ -155,7 +155,8 @@ def read_boxes(text: str, name: str = "") -> GoalPlan:
     runs = [tuple(run) for _, run in groupby(boxes, key=lambda box: (box.section, box.heading))]
     parts = [part for run in runs[: MOST_TASKS + 1] for part in _parts(run)]
     labels = unique_labels([_label(part) for part in parts])
-    goals = [_goal(part, label) for part, label in zip(parts, labels, strict=True)]
+    about = "\n\n".join(markdown_plans.rules(nodes))
+    goals = [_goal(part, label, about) for part, label in zip(parts, labels, strict=True)]
     optional = [label for goal in goals if not goal.skipped for label in goal.optional]
     note = f"optional, planned as specs of their own: {', '.join(optional)}"
     notes = [*damage, note] if optional else damage
@@ -180,6 +181,7 @@ def _boxes(nodes: Sequence[MarkdownNode]) -> Iterator[_Box]:
     """Yield the boxes of a document in order, each with the nodes below it."""
     heading, number = "", ""
     above: list[_Box] = []
+    lead: list[MarkdownNode] = []
     box: _Box | None = None
     for node in nodes:
         match = _BOX.fullmatch(node.text) if node.kind == ITEM else None
@@ -189,13 +191,16 @@ def _boxes(nodes: Sequence[MarkdownNode]) -> Iterator[_Box]:
         if node.kind == HEADING:
             parts = _HEADING.fullmatch(strip_marks(node.text))
             heading = parts["text"] if parts else node.text
-            number, above = (parts["id"] if parts else "") or "", []
+            number, above, lead = (parts["id"] if parts else "") or "", [], []
         elif match is not None:
             above = [box_above for box_above in above if box_above.node.level < node.level]
             box = _box(node, match, above[-1] if above else None, heading, number)
             above.append(box)
+            box, lead = replace(box, nodes=tuple(lead)), []
         elif box is not None:
             box = replace(box, nodes=(*box.nodes, node))
+        else:
+            lead.append(node)
     yield from [box] if box else []
 
 
@@ -241,7 +246,7 @@ def _label(part: Sequence[_Box]) -> str:
     return first.section if is_start else first.number
 
 
-def _goal(part: Sequence[_Box], label: str) -> PlanGoal:
+def _goal(part: Sequence[_Box], label: str, about: str) -> PlanGoal:
     first = part[0]
     has_top = first.number == first.section and len(part) > 1
     needed = [box for box in (part[1:] if has_top else part) if not box.is_optional]
@@ -253,7 +258,7 @@ def _goal(part: Sequence[_Box], label: str) -> PlanGoal:
     return PlanGoal(
         label,
         title_of(title, label),
-        "\n".join(map(_text, part)),
+        "\n\n".join(filter(None, ("\n".join(map(_text, part)), about))),
         skipped=DONE if is_done else CHECKPOINT if is_pause else "",
         optional=tuple(b.number or one_line(b.title, longest=LONGEST_LABEL) for b in optional),
         rows=tuple(box.node.line for box in part if not box.is_optional),

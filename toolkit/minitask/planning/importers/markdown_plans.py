@@ -18,6 +18,7 @@ from minitask.planning.importers.foreign_plan import (
     HEADING,
     ITEM,
     MOST_TASKS,
+    TEXT,
     ForeignPlan,
     MarkdownNode,
     PlanCode,
@@ -45,8 +46,12 @@ _TASK = lazy_pattern(
     re.IGNORECASE,
 )
 _TITLE_END = lazy_pattern(r"\s*[-—–:]?\s*Implementation Plan\s*$", re.IGNORECASE)
-CONSTRAINTS = "global constraints"
 _KEPT = ("goal", "architecture", "tech stack")
+_RULES = lazy_pattern(
+    r"\b(?:constraints?|guard-?rails|non-?goals?|ground\s+rules|out[ -]of[ -]scope|off[ -]limits"
+    r"|(?:not|don['’]t)\s+(?:to\s+|be\s+)?(?:touch|modif|chang|edit|deviat)\w*)",
+    re.IGNORECASE,
+)
 _TASK_LINE = lazy_pattern(
     r"\\?\[(?P<box>[ xX~-]?|[^\w\s\[\]\\]{1,3})\\?\]\*?\s+"
     r"(?:[*_]*(?P<id>[A-Z]{1,3}-?\d+[a-z]?(?:\.\d+)*)[*_]*(?!\w)[:.]?\s*)?(?P<text>.*)",
@@ -69,6 +74,7 @@ _TITLE_START = lazy_pattern(r"[^\w]*Tasks?\s*[:—–-]\s*", re.IGNORECASE)
 _KEPT_LINES = ("goal", "purpose", "independent test", "checkpoint")
 LONGEST_RANGE = 200
 MOST_TAGS = 8
+LABEL_LEVEL = 7
 
 
 def read_superpowers(text: str) -> ForeignPlan:
@@ -87,7 +93,7 @@ def read_superpowers(text: str) -> ForeignPlan:
     return ForeignPlan(
         _plan_title(head),
         _in_order(read_tasks(parts)),
-        context=(*_header(head), *_constraints(gaps)),
+        context=(*_header(head), *rules(gaps)),
         notes=(*damage, *_left_out(gaps)),
     )
 
@@ -134,20 +140,35 @@ def _header(head: Sequence[MarkdownNode]) -> list[str]:
     return [f"{key}: {one_line(text)}" for key, text in labels if key.lower() in _KEPT and text]
 
 
-def _constraints(nodes: Sequence[MarkdownNode]) -> list[str]:
-    """Return the text below the heading Global Constraints, as one entry."""
-    entries, level = [], 0
+def rules(nodes: Sequence[MarkdownNode]) -> list[str]:
+    """Return the text of each section or label such as Global Constraints or Non-Goals, as one entry."""
+    found: dict[str, list[str]] = {}
+    title, level = "", 0
     for node in nodes:
-        if node.kind == HEADING and (not level or node.level <= level):
-            level = node.level if node.text.strip("*: ").lower() == CONSTRAINTS else 0
-        elif level and node.kind != FENCE and node.text.strip("-*_ "):
-            entries.append(f"- {one_line(node.text)}" if node.kind == ITEM else one_line(node.text))
-    return [f"Global constraints:\n{chr(10).join(entries)}"] if entries else []
+        label = find_label(node.text) if node.kind == TEXT else None
+        if node.kind == HEADING and (not title or node.level <= level):
+            title, level = _rules_title(node.text) if node.level > 1 else "", node.level
+        elif label and _rules_title(label[0]):
+            title, level = _rules_title(label[0]), LABEL_LEVEL
+            found[title] = [one_line(label[1])] if label[1] else []
+        elif title and node.kind == ITEM and _TASK_LINE.fullmatch(node.text):
+            found.pop(title, None)
+            title = ""
+        elif title and level == LABEL_LEVEL and node.kind in (TEXT, FENCE) and not node.level:
+            title = ""
+        elif title and node.kind != FENCE and node.text.strip("-*_ "):
+            text = f"- {one_line(node.text)}" if node.kind == ITEM else one_line(node.text)
+            found.setdefault(title, []).append(text)
+    return [f"{name}:\n{chr(10).join(texts)}" for name, texts in found.items() if texts]
+
+
+def _rules_title(title: str) -> str:
+    return one_line(strip_marks(title)).strip(": ").capitalize() if _RULES.search(title) else ""
 
 
 def _left_out(nodes: Sequence[MarkdownNode]) -> list[str]:
     titles = [node.text for node in nodes if node.kind == HEADING and node.level > 1]
-    return [left_out_section(t) for t in titles if t.strip("*: ").lower() != CONSTRAINTS]
+    return [left_out_section(title) for title in titles if not _rules_title(title)]
 
 
 def _in_order(tasks: Sequence[PlanTask]) -> tuple[PlanTask, ...]:
@@ -194,7 +215,7 @@ def read_speckit(text: str) -> ForeignPlan:
     title = next((node.text for node in nodes if node.kind == HEADING and node.level == 1), "")
     notes = [f"`{label}` stands for a second task of that id" for label in unique if "#" in label]
     title = one_line(_TITLE_START.sub("", strip_marks(title)))
-    return ForeignPlan(title, tasks, (), (*damage, *notes, *phase_notes))
+    return ForeignPlan(title, tasks, tuple(rules(nodes)), (*damage, *notes, *phase_notes))
 
 
 def task_lines(nodes: Sequence[MarkdownNode]) -> tuple[list[_Line], list[str]]:
@@ -209,10 +230,10 @@ def task_lines(nodes: Sequence[MarkdownNode]) -> tuple[list[_Line], list[str]]:
             is_phase = _PHASE.match(node.text) is not None
             phase, about = phase + is_phase, [one_line(strip_marks(node.text))] if is_phase else []
             owner = node.text
-            left_out += [] if is_phase or node.level == 1 else [node.text]
+            left_out += _left_out([] if is_phase else [node])
         elif node.kind == ITEM and (line := _line(node, phase, about, len(lines))):
             lines.append(replace(line, list_number=list_number))
-            left_out = [title for title in left_out if title != owner]
+            left_out = [remark for remark in left_out if remark != left_out_section(owner)]
         elif lines and node.level > (node.kind == ITEM) and node.kind != HEADING:
             lines[-1] = _with_detail(lines[-1], node)
         elif node.kind not in (FENCE, HEADING):
@@ -220,7 +241,7 @@ def task_lines(nodes: Sequence[MarkdownNode]) -> tuple[list[_Line], list[str]]:
     numbers = task_lists([(line.task_id, line.list_number) for line in lines])
     tasks = [line for line in lines if line.list_number in numbers]
     others = [line.row for line in lines if line.list_number not in numbers]
-    remarks = list(map(left_out_section, left_out))
+    remarks = left_out
     if others:
         boxes = f"{counted(len(others), 'box', 'boxes')} in lists without a task's id"
         remarks.append(f"{boxes}, the first in line {others[0]}: not imported")
