@@ -41,7 +41,12 @@ from minitask.spec.model import Criterion, Fence, Problem, Spec, SpecFile
 from minitask.spec.schema import check_spec
 from minitask.spec.sections import read_tasks
 from minitask.spec.template import Section
-from minitask.spec.validation_commands import inline_fences, is_shell, read_commands
+from minitask.spec.validation_commands import (
+    indented_commands,
+    inline_fences,
+    is_shell,
+    read_commands,
+)
 
 _BOX = lazy_pattern(r"(?s)\\?\[(?P<mark>[ xX]?)\\?\](?:\s+|$)(?P<text>.*)")
 _PATH_IN_INFO = lazy_pattern(r"(?:^|\s)path=")
@@ -122,8 +127,9 @@ def _read_task(
     pieces = raw.sections.get(Section.VALIDATION, ())
     texts = sorted((t for p in pieces for t in _texts(document, p)), key=lambda t: t[1])
     shown = _validation_fences(document, raw, texts)
-    commands, wrong = read_commands([f for f in shown if f.line not in unclosed], texts)
     criteria = tuple(_criteria(document, raw))
+    commands, wrong = read_commands([f for f in shown if f.line not in unclosed], texts, criteria)
+    wrong += _in_criteria(document, raw)
     commands, lengths = enforce_lengths(criteria, header.files, commands)
     sections = {
         name: "\n\n".join(filter(None, (piece.text(document) for piece in pieces)))
@@ -230,9 +236,27 @@ def _validation_fences(
 ) -> tuple[Fence, ...]:
     """Return the fences of the Validation section; without a shell fence, also the commands in its text."""
     fences = tuple(_fences(document, raw, Section.VALIDATION))
-    if any(is_shell(fence) for fence in fences):
-        return fences
-    return tuple(sorted((*fences, *inline_fences(texts)), key=lambda fence: fence.line))
+    inline = () if any(is_shell(fence) for fence in fences) else inline_fences(texts)
+    every = (*fences, *_indented_fences(document, raw), *inline)
+    return tuple(sorted(every, key=lambda fence: fence.line))
+
+
+def _in_criteria(document: Document, raw: RawTask) -> Iterator[Problem]:
+    """Yield a warning for each shell fence among the acceptance criteria."""
+    for fence in _fences(document, raw, Section.CRITERIA):
+        if fence.info and is_shell(fence):
+            message = "the commands among the acceptance criteria are not run"
+            yield Problem(
+                fence.line, "W415", message, "move them below `## Validation` to run them"
+            )
+
+
+def _indented_fences(document: Document, raw: RawTask) -> Iterator[Fence]:
+    """Yield the indented blocks of the Validation section that hold only commands."""
+    for piece in raw.sections.get(Section.VALIDATION, ()):
+        for token in document.tokens[piece.first_token : piece.last_token]:
+            if token.type == "code_block" and token.map and indented_commands(token.content):
+                yield Fence("bash", token.content, line=token.map[0])
 
 
 def _texts(document: Document, piece: Piece) -> Iterator[tuple[str, int]]:

@@ -47,7 +47,9 @@ _NAMES = {
     Section.TASK: "objective, goal, instructions, steps",
     Section.SNIPPETS: "code snippet, snippets, edit script",
     Section.CRITERIA: "acceptance criterion, success criteria, definition of done, validation checklist",
-    Section.VALIDATION: "validation commands, validation steps, verification",
+    Section.VALIDATION: "validation command, validation commands, validation step, validation steps, verification, "
+    "verification command, verification commands, verification step, verification steps, validation and testing, "
+    "testing and validation, validation and verification, verification and testing, testing and verification",
     Section.ON_FAILURE: "if validation fails, if something goes wrong, if something goes wrong later",
     Section.NEXT_TASK: "next mini task, next step, next steps",
 }
@@ -76,7 +78,8 @@ _CONTAINER_HEADING = lazy_pattern(
     re.IGNORECASE | re.DOTALL,
 )
 _SECTION_NAME = lazy_pattern(
-    _PREFIX + r"(?P<name>[A-Za-z]+(?:[ _-][A-Za-z]+)*)[^A-Za-z0-9:(\[]*(?:\([^()]*\)|\[[^\[\]]*\])?"
+    _PREFIX
+    + r"(?P<name>[A-Za-z]+(?:(?: & |[ _-])[A-Za-z]+)*)[^A-Za-z0-9:(\[]*(?:\([^()]*\)|\[[^\[\]]*\])?"
     r"[^A-Za-z0-9:(\[]*(?:(?::|(?<=\s)[-–—]\s)[*_]*(?P<rest>.*))?$",
     re.DOTALL,
 )
@@ -126,7 +129,8 @@ def _match_section(text: str) -> re.Match[str] | None:
 
 def key_of(name: str) -> str:
     """Return a name for comparison: without case, number, decoration, and whether space, hyphen or underscore."""
-    return re.sub(r"[\s_-]+", " ", re.sub(rf"^{_PREFIX}", "", name)).strip().casefold()
+    plain = re.sub(rf"^{_PREFIX}", "", name).replace(" & ", " and ")
+    return re.sub(r"[\s_-]+", " ", plain).strip().casefold()
 
 
 def _balanced(title: str) -> str:

@@ -7,7 +7,7 @@ else with tree-sitter's bash grammar.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -16,25 +16,32 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.bash import ShellPart, UnreadableError, find_expectation_text, parsed_parts
 from minitask.spec.expectations import FORMS, LARGEST_EXIT, apply_remarks, parse_expectation
 from minitask.spec.markdown import CODE, code_text, strip_marks
-from minitask.spec.model import Command, Expectation, ExpectationKind, Fence, Problem
+from minitask.spec.model import Command, Criterion, Expectation, ExpectationKind, Fence, Problem
 from minitask.spec.remarks import parse_remark
 from minitask.words import counted, word_set
 
 _PROGRAMS = word_set("""
-ansible awk bash bazel black bun bundle cargo cat cd clang cmake composer curl deno diff docker dotnet echo eslint
-find flake8 gcc git go gradle grep gulp head helm java jest jq julia kubectl ls make mix mocha mvn mypy node npm npx
-nox perl php pip pipenv pnpm poetry prettier pre-commit psql pyright pytest python python3 rails rake rg ruby ruff
-rustc sed sh shellcheck sqlite3 swift tail terraform test tox tsc uv vitest wc xmllint yamllint yarn zsh
+alembic ansible ansible-playbook awk bash bazel biome black bun bundle bunx cargo cat cd clang cmake composer
+ctest curl dart deno diff docker dotnet echo eslint find flake8 flutter gcc git go gofmt golangci-lint gradle grep
+gulp hatch head helm java jest jq julia kubectl ls make mix mkdocs mocha mvn mypy node nox npm npx nx perl php
+phpstan phpunit pip pipenv playwright pnpm podman poetry pre-commit prettier psql pyright pytest python python3
+rails rake rg rspec rubocop ruby ruff rustc rustfmt sbt sed sh shellcheck sqlite3 swift swiftlint tail terraform
+test tox tsc uv uvx vitest vue-tsc wc xcodebuild xmllint yamllint yarn zig zsh
 """)
-_ALONE = frozenset({"pytest", "make", "tox", "nox", "jest", "vitest", "mypy", "ruff"})
+_ALONE = word_set("pytest make tox nox jest vitest mypy ruff phpunit rspec rubocop ctest")
+_PROSE = word_set(
+    "and are as at by for if in is it of on or out over sure that the these this through to with"
+)
+_ENGLISH = word_set("black cat diff echo find go head java make mix node nox swift test")
+_ASSIGNMENT = lazy_pattern(r"\A(?:[A-Za-z_]\w*=\S*\s+)+(?=\S)")
 
 
 def looks_like_command(text: str) -> bool:
     """Return True if the text begins with a known program and its arguments, or with a path to one."""
-    tokens = text.split()
-    if not tokens or text.endswith(("()", ":")):
+    tokens = _ASSIGNMENT.sub("", text, count=1).split()
+    if not tokens or text.endswith(("()", ":")) or not _PROSE.isdisjoint(tokens[1:2]):
         return False
-    if tokens[0].startswith("./"):
+    if tokens[0].startswith("./") or "bin" in tokens[0].split("/")[:-1]:
         return True
     return tokens[0] in (_PROGRAMS | {"!"} if len(tokens) > 1 else _ALONE)
 
@@ -236,7 +243,7 @@ _EXPECTED = lazy_pattern(r"(?i)[*_]*(?:expected|should)\b.*")
 
 
 def read_commands(
-    fences: Sequence[Fence], texts: Sequence[tuple[str, int]]
+    fences: Sequence[Fence], texts: Sequence[tuple[str, int]], criteria: Sequence[Criterion]
 ) -> tuple[tuple[Command, ...], list[Problem]]:
     """Return the commands of shell fences in order, and the problems of those not run or not readable.
 
@@ -252,6 +259,14 @@ def read_commands(
         commands.extend(split)
         problems.extend(wrong)
     problems.extend(_unread(fences, texts))
+    rows = {line for _, line in texts}
+    criteria_codes = (
+        (code, item.line)
+        for item in criteria
+        if item.line not in rows
+        for code in _codes(item.text)
+    )
+    problems.extend(_not_run(fences, criteria_codes, "acceptance criteria"))
     return tuple(commands), problems
 
 
@@ -273,6 +288,12 @@ def inline_fences(texts: Sequence[tuple[str, int]]) -> Iterator[Fence]:
             yield Fence("bash", f"{command}{remark}\n", line=line - 1)
 
 
+def indented_commands(content: str) -> bool:
+    """Return True if each line of an indented block is a command or a comment, so that the block is no output."""
+    lines = [line.strip().removeprefix("$ ") for line in content.split("\n") if line.strip()]
+    return all(line.startswith("#") or looks_like_command(line) for line in lines)
+
+
 def _whole_command(text: str) -> str:
     """Return the command of a line that has nothing else but words such as `Run:`; empty for any other line."""
     match = _RUN.fullmatch(text.strip())
@@ -282,7 +303,6 @@ def _whole_command(text: str) -> str:
 
 def _unread(fences: Sequence[Fence], texts: Sequence[tuple[str, int]]) -> Iterator[Problem]:
     """Yield a warning for each command in the text that is not run."""
-    written = "".join(fence.content for fence in fences)
     in_lines = {fence.line for fence in inline_fences(texts)}
     runs_fences = any(is_shell(fence) and fence.line not in in_lines for fence in fences)
     for text, line in texts:
@@ -290,12 +310,30 @@ def _unread(fences: Sequence[Fence], texts: Sequence[tuple[str, int]]) -> Iterat
         if remark and (remark.expectation or not remark.tail):
             message = f"`{text[:60]}` states an output that no command checks"
             yield Problem(line, "W414", message, _CHECK_OUTPUT)
-        for span in CODE.finditer(text):
-            code = code_text(span[2]).strip().removeprefix("$ ")
-            if looks_like_command(code) and code not in written:
-                yield Problem(
-                    line,
-                    "W415",
-                    f"`{code}` in the validation's text is not run",
-                    "put it in a `bash` fence to run it",
-                )
+    codes = ((code, line) for text, line in texts for code in _codes(text) or _plain_command(text))
+    yield from _not_run(fences, codes, "validation's text")
+
+
+def _codes(text: str) -> list[str]:
+    return [code_text(span[2]).strip().removeprefix("$ ") for span in CODE.finditer(text)]
+
+
+def _plain_command(text: str) -> list[str]:
+    """Return a line without marks if it is certainly a command, and no sentence that begins like one."""
+    tokens = text.split()
+    is_certain = tokens[:1] != [] and (
+        tokens[0] not in _ENGLISH or any(token[0] in "-./" for token in tokens[1:])
+    )
+    is_whole = tokens[-1:] in (["."], ["./..."]) or not text.endswith((".", ",", ";"))
+    return [text] if is_certain and is_whole and _PLAIN.match(text) else []
+
+
+def _not_run(
+    fences: Sequence[Fence], codes: Iterable[tuple[str, int]], place: str
+) -> Iterator[Problem]:
+    """Yield a warning for each command that no fence holds."""
+    written = "".join(fence.content for fence in fences)
+    for code, line in codes:
+        if looks_like_command(code) and code not in written:
+            message = f"`{code}` in the {place} is not run"
+            yield Problem(line, "W415", message, "put it in a `bash` fence to run it")
