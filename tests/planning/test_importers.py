@@ -223,6 +223,11 @@ def test_words_tell_whether_a_run_is_to_fail(expected: str, fails: bool | None) 
             ],
             [],
         ),
+        ([("grep -c x a.md", "2 (one a section)", "")], [("grep -c x a.md  # Expected: 2 (one a section)", False)]),
+        ([("grep -c old a.md", "0", "Count")], [("grep -c old a.md  # Expected: 0", False)]),
+        ([("grep -rn old a || echo CLEAN", "CLEAN", "")], [("grep -rn old a || echo CLEAN  # Expected: CLEAN", False)]),
+        ([("grep -c x a.md\ngrep -c y a.md", "2", "Verify")], [("grep -c x a.md", False), ("grep -c y a.md", False)]),
+        ([("pytest a", "PASS (2 tests)", "")], [("pytest a", False)]),
         ([("gh pr create", "created", ""), ("git rm a", "gone", "")], []),
     ],
 )  # fmt: skip

@@ -52,6 +52,7 @@ _CD = lazy_pattern(
     r"cd\s+(?P<folder>\"[^\"\n]+\"|'[^'\n]+'|[^\s;&|]+)(?:\s*&&\s*(?P<rest>.+))?", re.DOTALL
 )
 _ELSEWHERE = lazy_pattern(r"(?:^|[\s\"'=(:])(?:/(?:Users|home|root)/|[A-Za-z]:\\\\?\w|~/)")
+_REMARK = lazy_pattern(r"# [Ee]xpect")
 _SILENT = lazy_pattern(
     r"(?:no|empty|nothing|without)\b(?:\s+\w+)?\s*(?:output|matches|results|hits|printed|found)?\b",
     re.I,
@@ -107,7 +108,8 @@ def read_runs(
             dropped.append(f"`{_shown(run.text)}`: it cannot be read as bash")
         for folder, command in commands or ():
             text = _inside(folder, command.text)
-            reason = _unfit(command.text, run)
+            remark = _stated(text, run.expected) if len(commands or ()) == 1 else ""
+            reason = _unfit(command.text, run, remark)
             if reason:
                 dropped.append(f"`{_shown(text)}`: {reason}")
             elif command.fails_before or _is_red(run):
@@ -115,7 +117,7 @@ def read_runs(
             else:
                 key = " ".join(text.split())
                 key += f"\0{len(green)}" if key.startswith(_SESSION) else ""
-                check = _as_check(folder, command.text, run)
+                check = _as_check(folder, command.text, run, remark)
                 green[key] = PlanCommand(check, expected=run.expected)
     never_pass = (text for key, text in red.items() if key not in green)
     why = "it is to fail, and nothing says that it passes later"
@@ -128,8 +130,8 @@ def read_runs(
 
 
 def _can_fail(check: PlanCommand) -> bool:
-    stated = check.fails_before or "# expect:" in check.text
-    return stated or strength(Command(check.text)) is CommandStrength.CHECK
+    stated = check.fails_before or _REMARK.search(check.text)
+    return bool(stated) or strength(Command(check.text)) is CommandStrength.CHECK
 
 
 def _is_red(run: RunLine) -> bool:
@@ -137,7 +139,16 @@ def _is_red(run: RunLine) -> bool:
     return bool(expects_failure(run.title) if verdict is None else verdict)
 
 
-def _unfit(command: str, run: RunLine) -> str:
+def _stated(text: str, expected: str) -> str:
+    """Return the comment that enforces an expected result, or an empty string if its words state nothing certain."""
+    if not expected or "\n" in text or "#" in text:
+        return ""
+    remark = f"  # Expected: {one_line(expected, longest=300)}"
+    commands, problems = split_commands(Fence("bash", f"{text}{remark}\n"))
+    return remark if len(commands) == 1 and commands[0].expectations and not problems else ""
+
+
+def _unfit(command: str, run: RunLine, remark: str) -> str:
     """Return why a command is not a check of a task, or "" if it is."""
     text = command.strip()
     if GIT_STEPS.match(text):
@@ -149,7 +160,8 @@ def _unfit(command: str, run: RunLine) -> str:
     if _ELSEWHERE.search(text):
         return "it names a folder of another machine"
     worth = strength(Command(text))
-    if worth is CommandStrength.VOID or (worth is CommandStrength.SHOW and not _is_silent(run)):
+    shows = worth is CommandStrength.SHOW and not _is_silent(run)
+    if (worth is CommandStrength.VOID or shows) and not remark:
         return "it cannot fail"
     if not run.expected and not _IS_CHECK.search(f"{run.title} {text}"):
         return "nothing says what it is to show"
@@ -160,17 +172,17 @@ def _is_silent(run: RunLine) -> bool:
     return _SILENT.match(run.expected) is not None
 
 
-def _as_check(folder: str, text: str, run: RunLine) -> str:
+def _as_check(folder: str, text: str, run: RunLine, remark: str) -> str:
     """Return a check that fails on output if silence is expected: a search is negated, others get a comment."""
     if not _is_silent(run) or "\n" in text:
-        return _inside(folder, text)
+        return f"{_inside(folder, text)}{remark}"
     if _SEARCHES.fullmatch(text):
         # a quiet search never prints, so an expectation of no output does not mean that nothing matches
         says_nothing = _QUIET.search(text) and not _NO_MATCH.search(run.expected)
         return _inside(folder, text if says_nothing else f"! {text}")
     is_check = strength(Command(text)) is CommandStrength.CHECK
     prints = text.startswith(("find ", "git ls-files", "git diff", "git status"))
-    remark = "  # expect: no output" if prints or not is_check else ""
+    remark = "  # expect: no output" if prints or not is_check else remark
     return f"{_inside(folder, text)}{remark}"
 
 
