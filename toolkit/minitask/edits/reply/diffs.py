@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 
 from minitask.edits.diff import NOWHERE, DiffHunk, FileDiff, parse_diff
 from minitask.edits.reply.reply_context import ReplyContext, required, resolve
-from minitask.edits.script_model import Edit, SearchReplace, UnifiedDiff
+from minitask.edits.script_model import Edit, SearchReplace, UnifiedDiff, WholeFile
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 
@@ -96,9 +97,13 @@ def _with_one_name(text: str, request: ReplyContext) -> str:
 
 
 def _headed(content: str, path: str) -> str:
-    """Return the diff with header lines for its file if it has none."""
-    first = next((line for line in content.split("\n") if line.strip()), "")
-    return f"--- a/{path}\n+++ b/{path}\n{content.lstrip()}" if first.startswith("@@") else content
+    """Return the diff with header lines for its file if it has none, and with a `@@` line if all of it is one hunk."""
+    lines = [line for line in content.split("\n") if line.strip()]
+    head = f"--- a/{path}\n+++ b/{path}\n"
+    if lines and lines[0].startswith("@@"):
+        return f"{head}{content.lstrip()}"
+    is_hunk = all(line[0] in " +-" and not line.startswith(("--- ", "+++ ")) for line in lines)
+    return f"{head}@@\n{content}" if is_hunk else content
 
 
 def _is_unnumbered(text: str) -> bool:
@@ -141,16 +146,27 @@ def _render_hunk(hunk: DiffHunk) -> str:
 def _unnumbered(text: str, request: ReplyContext, *, path: str | None, line: int) -> list[Edit]:
     """Return the edits of a diff without line numbers: each hunk is a block whose old lines must occur once."""
     lines = text.rstrip("\n").split("\n")
-    names = [diff_line for diff_line in lines if diff_line.startswith(("--- ", "+++ "))][:2]
-    if len(names) != 2 or sum(diff_line.startswith("+++ ") for diff_line in lines) != 1:
+    starts = [at for at in range(len(lines) - 1) if _is_header(lines, at)]
+    if not starts or any(row.startswith("@@") for row in lines[: starts[0]]):
         hint = "write `--- a/PATH` and `+++ b/PATH` above it"
         raise EditError("the diff does not say which file it is for", hint=hint)
-    target = required(names[1][4:].split("\t")[0].strip(), request)
-    if path is not None and target != path:
-        message = f"a diff of {target} stands in the fence of {path}"
-        raise EditError(message, hint=f"write path={target}")
-    start = next(at for at, diff_line in enumerate(lines) if diff_line.startswith("@@"))
-    return [_as_block(hunk, target, line) for hunk in _split(lines[start:])]
+    edits: list[Edit] = []
+    for start, end in pairwise((*starts, len(lines))):
+        target = required(lines[start + 1][4:].split("\t")[0].strip(), request)
+        if path is not None and target != path:
+            message = f"a diff of {target} stands in the fence of {path}"
+            raise EditError(message, hint=f"write path={target}")
+        is_new = request.read(target) is None
+        edits += [
+            _as_block(hunk, target, line, is_new=is_new) for hunk in _split(lines[start + 2 : end])
+        ]
+    return edits
+
+
+def _is_header(lines: Sequence[str], at: int) -> bool:
+    """Return True if the two lines from an index name a file, and a hunk follows."""
+    is_pair = lines[at].startswith("--- ") and lines[at + 1].startswith("+++ ")
+    return is_pair and lines[at + 2 : at + 3] != [] and lines[at + 2].startswith("@@")
 
 
 def _split(lines: Sequence[str]) -> list[list[str]]:
@@ -160,15 +176,17 @@ def _split(lines: Sequence[str]) -> list[list[str]]:
             hunks.append([])
         elif line[:1] in {" ", "+", "-", ""}:
             hunks[-1].append(line)
-        elif not line.startswith("\\"):
+        elif not line.startswith(_NO_HUNK):
             message = f"`{line[:60]}` is no line of a diff"
             raise EditError(message, hint="start each with a space, `+` or `-`")
-    return [hunk for hunk in hunks if hunk]
+    return [list(without_blank_end(hunk)) for hunk in hunks if any(map(str.strip, hunk))]
 
 
-def _as_block(hunk: Sequence[str], path: str, line: int) -> SearchReplace:
+def _as_block(hunk: Sequence[str], path: str, line: int, *, is_new: bool) -> Edit:
     old = "".join(f"{diff_line[1:]}\n" for diff_line in hunk if diff_line[:1] != "+")
     new = "".join(f"{diff_line[1:]}\n" for diff_line in hunk if diff_line[:1] != "-")
+    if is_new and not old:
+        return WholeFile(path, new, line)
     if not old:
         message = f"a hunk of {path} shows no line that is there"
         raise EditError(message, hint="include lines of context")
@@ -177,6 +195,7 @@ def _as_block(hunk: Sequence[str], path: str, line: int) -> SearchReplace:
 
 _COUNTED_HUNK = lazy_pattern(r"@@ -(\d{1,9})(?:,\d{1,9})? \+(\d{1,9})(?:,\d{1,9})? @@(.*)")
 _HEADERS = ("diff --git ", "Index: ")
+_NO_HUNK = (*_HEADERS, "\\", "index ", "new file mode ", "deleted file mode ")
 
 
 def recount(text: str) -> str | None:

@@ -36,7 +36,9 @@ _NEW = (
     ("", lazy_pattern(r"[ \t]*(?P<number>\d{1,6})(?:\t| ?[|│→:] ?)")),
 )
 """Forms of a number in a new file, by the ends of its path."""
+_CERTAIN = lazy_pattern(r"[ \t]*1(?:\t| ?[|│→])")
 _SHORTEST_NEW = 3
+"""Least lines that are judged, but for lines of code with a mark that no code has behind a number."""
 _HINT = "leave out the numbers that the prompt shows before the lines"
 
 
@@ -182,7 +184,10 @@ def _check_new(lines: Sequence[str], path: str, task_text: str) -> None:
     """Raise if every line of a new file, other than data, begins with its own number."""
     form = next((form for endings, form in _NEW if path.lower().endswith(endings)), _TABLE)
     filled = [(at, body(line)) for at, line in enumerate(lines) if line.strip()]
-    if len(filled) < _SHORTEST_NEW or any(text in task_text for _, text in filled):
+    is_certain = form is _NEW[-1][1] and bool(filled) and _CERTAIN.match(filled[0][1]) is not None
+    if (len(filled) < _SHORTEST_NEW and not is_certain) or any(
+        text in task_text for _, text in filled
+    ):
         return
     if _all_numbered(filled, form):
         raise _copied(path, 1)

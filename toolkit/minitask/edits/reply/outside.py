@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from minitask.edits.fences import path_above
 from minitask.edits.grammar import paths_written
 from minitask.edits.reply.markers import Bar, bar_of, is_closing, is_opening
 from minitask.edits.reply.reply_context import SOURCE
@@ -21,13 +22,14 @@ _TAGS = lazy_pattern(r"\s*(?:</?[A-Za-z][^<>]*>\s*|<(\w+)>[^<>]*</\1>\s*|<!--.*?
 _TAG_PATH = lazy_pattern(
     r"<\w+\b[^<>]*\s(?:path|file|file_?name|file_?path|name)=[\"']([^\"'<>]+)[\"'][^<>]*>"
 )
+_TAG = lazy_pattern(r"<[^<>]*>")
 _ROUNDS = 8
 """Rounds of removing tags: one is enough, unless a fence that comes into view changes how the next ones pair."""
 _BEFORE_BAR = lazy_pattern(r"(?:[\s>]|[-*+]\s|\d+[.)]\s)*")
 
 
 def without_tags(text: str) -> str:
-    """Return an answer without the tags right above its fences, which hide them; a tag's path is kept."""
+    """Return an answer without the tags right above its fences, which hide them; a path in or between tags is kept."""
     lines = text.split("\n")
     for _ in range(_ROUNDS):
         covered, starts = _covered("\n".join(lines))
@@ -36,8 +38,8 @@ def without_tags(text: str) -> str:
         if not tags:
             break
         for at in tags:
-            path = _TAG_PATH.search(lines[at])
-            lines[at] = path[1] if path else ""
+            path, text = _TAG_PATH.search(lines[at]), _TAG.sub("", lines[at]).strip()
+            lines[at] = path[1] if path else text if path_above(text) else ""
     return "\n".join(lines)
 
 

@@ -20,11 +20,18 @@ from minitask.edits.reply.forms import edits_of, elect_only, is_edit_by_form
 from minitask.edits.reply.numbers import with_base_ranges
 from minitask.edits.reply.other_forms import patch_of, read_patch
 from minitask.edits.reply.outside import check_meant, check_unread
-from minitask.edits.reply.reply_context import SOURCE, ReplyContext, forbidden, name_of
+from minitask.edits.reply.reply_context import (
+    SOURCE,
+    ReplyContext,
+    forbidden,
+    name_of,
+    resolve,
+)
 from minitask.edits.reply.reply_fences import answer_of, fences_of
 from minitask.edits.reply.retyped import check_seams, with_base_lines
 from minitask.edits.reply.samples import check_unplaced
 from minitask.edits.reply.tool_calls import with_fences
+from minitask.edits.reply.unfenced import with_fences_around
 from minitask.edits.script_model import (
     Change,
     Edit,
@@ -88,7 +95,9 @@ def parse_reply(reply: str, request: ReplyContext) -> Parsed:
     answer, is_named = answer_of(normalise(reply)), partial(_is_named, request=request)
     fences = fences_of(answer, is_named=is_named)
     if not any(map(is_named, fences)) and patch_of(answer) is None:
-        answer = with_fences(answer)
+        answer = with_fences_around(
+            with_fences(answer, is_listed=partial(_is_written, request=request))
+        )
         fences = fences_of(answer, is_named=is_named)
     edits: list[Edit] = []
     unplaced: list[Fence] = []
@@ -124,6 +133,11 @@ def _is_named(fence: Fence, request: ReplyContext) -> bool:
     except UnlistedError:
         return True
     return is_edit_by_form(fence) or (name is not None and not name.comment)
+
+
+def _is_written(path: str, request: ReplyContext) -> bool:
+    listed = request.find(resolve(path, request) or "")
+    return listed is not None and listed.is_written
 
 
 def _check_listed(script: EditScript, request: ReplyContext) -> None:

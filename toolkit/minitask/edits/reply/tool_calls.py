@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from minitask.edits.fences import path_info, render_block, render_fence
 from minitask.edits.reply.markers import has_block_form
@@ -88,18 +88,21 @@ def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-_FILE_TAGS = r"file|boltAction|dyad-write|lov-write"
-_ELEMENTS = r"write_to_file|replace_in_file|apply_diff|write_file|create_file|edit_file|str_replace"
+_FILE_TAGS = r"file|boltAction|dyad-write|lov-write|artifact|antArtifact"
+_ELEMENTS = (
+    r"file|write_to_file|replace_in_file|apply_diff|write_file|create_file|edit_file|str_replace"
+)
 _CALL = lazy_pattern(
     r"<invoke\s+name=[\"']?(?P<invoke>[\w.:-]+)[\"']?\s*>|<function=(?P<function>[\w.:-]+)>"
     rf"|<(?P<element>{_ELEMENTS})>|<(?P<file>{_FILE_TAGS})\s(?P<attributes>[^<>]*)>"
     r"|(?P<json><tool_call>|\[TOOL_CALLS\]|<\|python_tag\|>|\A|```json\n)\s*(?:(?P<name>[\w.-]+)\[ARGS\])?(?=[{\[])"
 )
-_PATH = lazy_pattern(r"(?:path|filePath|file_path|name)=[\"']([^\"'<>]+)[\"']")
+_PATH = lazy_pattern(r"\b(?:path|filePath|file_path|name|title)=[\"']([^\"'<>]+)[\"']")
 _ARGUMENT = lazy_pattern(
     r"<parameter\s+name=[\"']?(?P<named>\w+)[\"']?[^<>]*>|<parameter=(?P<plain>\w+)>"
     r"|<(?P<element>path|content|diff|file_path|old_str(?:ing)?|new_str(?:ing)?|line_count)>"
 )
+_CDATA = lazy_pattern(r"(?s)\s*<!\[CDATA\[\n?(.*)\]\]>\s*")
 _COUNTS = frozenset({"line_count"})
 """Arguments that say nothing of where a text goes."""
 _WRAPPER = lazy_pattern(
@@ -109,15 +112,18 @@ _GLM_KEY = lazy_pattern(r"<arg_key>\s*(\w+)\s*</arg_key>\s*<arg_value>")
 _GLM_NAME = lazy_pattern(r"<tool_call>\s*([\w.-]+)\s*\n(?=\s*<parameter)")
 
 
-def with_fences(answer: str) -> str:
-    """Return the answer with each call of a tool as the fence that it means, and others as a note."""
+def with_fences(answer: str, *, is_listed: Callable[[str], bool] = lambda _path: False) -> str:
+    """Return the answer with each call of a tool as the fence that it means, and others as a note.
+
+    JSON that only holds files, all of them `is_listed`, is such a call as well.
+    """
     text = answer.replace("｜DSML｜", "")
     if "<arg_key>" in text:
         text = _GLM_KEY.sub(r"<parameter=\1>", text.replace("</arg_value>", "</parameter>"))
         text = _GLM_NAME.sub(r"<function=\1>", text)
         text = re.sub(r"</parameter>\s*</tool_call>", "</parameter>\n</function>", text)
     out, at = "", 0
-    for start, end, call in _calls(text):
+    for start, end, call in _calls(text, is_listed):
         out += f"{text[at:start]}\n\n{text_of_calls(call)}\n"
         at = end
     if not at:
@@ -126,19 +132,25 @@ def with_fences(answer: str) -> str:
     return "\n".join("" if _WRAPPER.fullmatch(line) else line for line in lines)
 
 
-def _calls(text: str) -> Iterator[tuple[int, int, object]]:
+def _calls(text: str, is_listed: Callable[[str], bool]) -> Iterator[tuple[int, int, object]]:
     """Yield where each call begins and ends, and its name and arguments as an API gives them."""
     at = 0
     for match in _CALL.finditer(text):
         if match.start() < at:
             continue
-        found = _json_call(text, match) if match["json"] is not None else _tagged(text, match)
+        found = (
+            _json_call(text, match, is_listed)
+            if match["json"] is not None
+            else _tagged(text, match)
+        )
         if found is not None:
             at = found[0]
             yield match.start(), *found
 
 
-def _json_call(text: str, match: re.Match[str]) -> tuple[int, object] | None:
+def _json_call(
+    text: str, match: re.Match[str], is_listed: Callable[[str], bool]
+) -> tuple[int, object] | None:
     try:
         value, end = json.JSONDecoder().raw_decode(text, match.end())
     except (ValueError, RecursionError):
@@ -147,11 +159,32 @@ def _json_call(text: str, match: re.Match[str]) -> tuple[int, object] | None:
         value = {"name": match["name"], "arguments": value}
     calls = value if isinstance(value, list) else [value]
     if not calls or not all(map(_is_call, calls)):
-        return None
+        files = [_mapping(file) for file in _files_in(value)]
+        if not files or not all(_is_edit(file, is_listed) for file in files):
+            return None
+        value = [{"name": "write_file", "arguments": file} for file in files]
     if match["json"].startswith("```"):
         close = text.find("```", end)
         end = close + 3 if close >= 0 else end
     return end, value
+
+
+def _files_in(value: object) -> Iterable[object]:
+    """Return the files in a list, in an object's only list, or in an object with a text for each path."""
+    fields = _mapping(value)
+    lists = [item for item in fields.values() if isinstance(item, list)]
+    if isinstance(value, list):
+        return value
+    if len(lists) == 1:
+        return lists[0]
+    if _first(fields, _PATHS) is not None:
+        return [fields]
+    return [{"path": path, "content": text} for path, text in fields.items()]
+
+
+def _is_edit(file: Mapping[str, object], is_listed: Callable[[str], bool]) -> bool:
+    path, text = _first(file, _PATHS), _first(file, (*_CONTENTS, *_NEW))
+    return path is not None and text is not None and is_listed(path)
 
 
 def _is_call(value: object) -> bool:
@@ -195,6 +228,8 @@ def _tagged_arguments(body: str) -> Mapping[str, str] | None:
             return None
         name = match["named"] or match["plain"] or match["element"]
         if name not in _COUNTS:
-            arguments[name] = body[match.end() : end].removeprefix("\n")
+            text = body[match.end() : end].removeprefix("\n")
+            data = _CDATA.fullmatch(text)
+            arguments[name] = data[1] if data else text
         at = end + len(close)
     return arguments if arguments and not body[at:].strip() else None

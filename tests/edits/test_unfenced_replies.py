@@ -1,0 +1,102 @@
+"""Edits that a reply gives without the fences it was asked for: each that says its file and its end is read."""
+
+from __future__ import annotations
+
+# ruff: noqa: E501
+import json
+import time
+
+import pytest
+
+from minitask.edits.reply.read import changes_of
+from minitask.edits.reply.reply_context import ListedFile, ReplyContext
+from minitask.edits.reply.unfenced import with_fences_around
+from minitask.errors import EditError
+from minitask.spec.model import FileAction
+
+OLD = "import os\n\n\ndef greet(name):\n    return 'hi ' + name\n\n\ndef bye(name):\n    return 'bye ' + name\n"
+NEW = OLD.replace("'hi '", "'hello '")
+VALUE = "VALUE = 1\n"
+TASK = ReplyContext(
+    (
+        ListedFile("src/a.py", FileAction.EDIT, whole=True),
+        ListedFile("src/b.py", FileAction.CREATE),
+    ),
+    {"src/a.py": OLD}.get,
+)
+HUNK = "-    return 'hi ' + name\n+    return 'hello ' + name\n"
+BLOCK = "<<<<<<< SEARCH\n    return 'hi ' + name\n=======\n    return 'hello ' + name\n>>>>>>> REPLACE\n"
+NEW_BLOCK = f"<<<<<<< SEARCH\n=======\n{VALUE}>>>>>>> REPLACE\n"
+FENCED = f"`src/b.py`\n```python\n{VALUE}```\n"
+GIT = (
+    "diff --git a/src/a.py b/src/a.py\nindex 1..2 100644\n--- a/src/a.py\n+++ b/src/a.py\n@@ -2,5 +2,5 @@ import os\n \n \n def greet(name):\n"
+    f"{HUNK} \ndiff --git a/src/b.py b/src/b.py\nnew file mode 100644\nindex 0000000..1\n--- /dev/null\n+++ b/src/b.py\n@@ -0,0 +1 @@\n+{VALUE}"
+)
+UNNUMBERED = f"--- src/a.py\n+++ src/a.py\n@@ ... @@\n def greet(name):\n{HUNK}--- /dev/null\n+++ src/b.py\n@@ ... @@\n+{VALUE}"
+FILES = [{"path": "src/a.py", "content": NEW}, {"path": "src/b.py", "content": VALUE}]
+CAT = f"mkdir -p src\ncat > src/a.py <<'EOF'\n{NEW}EOF\ncat <<'END' > src/b.py\n{VALUE}END\n"
+CDATA = "<file><path>{path}</path><content><![CDATA[\n{content}]]></content></file>\n"
+ARTIFACT = '<antArtifact identifier="x" type="application/vnd.ant.code" title="{path}">\n{content}</antArtifact>\n'
+SUMMARY = "<details><summary>{path}</summary>\n\n```python\n{content}```\n</details>\n\n"
+
+READ = {
+    "a diff of git": f"Here is the change:\n\n{GIT}",
+    "a diff of git, then words": f"{GIT}\nThis greets in another way.\n",
+    "a patch for mail": f"From 1 Mon Sep 17 00:00:00 2001\nSubject: [PATCH] hello\n\n---\n src/a.py | 2 +-\n\n{GIT}-- \n2.39.2\n",
+    "a diff without numbers": UNNUMBERED,
+    "the same in a fence": f"```diff\n{UNNUMBERED}```\n",
+    "a hunk without its header": f"### src/a.py\n\n```diff\n{HUNK}```\n\n{FENCED}",
+    "a new file as a hunk": f"### src/a.py\n\n```diff\n{HUNK}```\n\n### src/b.py\n\n```diff\n+{VALUE}```\n",
+    "blocks below paths": f"src/a.py\n{BLOCK}\n**src/b.py**\n{NEW_BLOCK}",
+    "blocks below one path": f"`src/a.py`\n\n{BLOCK}\n{BLOCK.replace('hi', 'bye').replace('hello', 'ciao')}\nsrc/b.py\n{NEW_BLOCK}",
+    "here-documents": f"```bash\n{CAT}```\n",
+    "here-documents, one each": f"```sh\n{CAT.partition('cat <<')[0]}```\n\nAnd:\n\n```sh\ntee src/b.py <<EOF >/dev/null\n{VALUE}EOF\n```\n",
+    "files in JSON": json.dumps({"summary": "It greets.", "files": FILES}),
+    "files in JSON in a fence": f"```json\n{json.dumps(FILES, indent=1)}\n```\n",
+    "a text for each path in JSON": json.dumps({"src/a.py": NEW, "src/b.py": VALUE}),
+    "files in tags": "".join(CDATA.format_map(file) for file in FILES),
+    "artifacts": "".join(ARTIFACT.format_map(file) for file in FILES),
+    "summaries": "".join(SUMMARY.format_map(file) for file in FILES),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", READ)
+def test_an_edit_that_says_its_file_and_its_end_is_read(form: str) -> None:
+    changes = {change.path: change.content for change in changes_of(READ[form], TASK)}
+    goodbye = NEW.replace("'bye '", "'ciao '") if "ciao" in READ[form] else NEW
+    assert changes == {"src/a.py": goodbye, "src/b.py": VALUE}
+
+
+BACK = {
+    "a diff that breaks off": GIT.partition("+    return")[0],
+    "a diff of another file": GIT.replace("src/a.py", "src/c.py"),
+    "a hunk with lines from two places": f"### src/a.py\n\n```diff\n import os\n{HUNK}```\n\n{FENCED}",
+    "a hunk that only adds": f"### src/a.py\n\n```diff\n+import sys\n```\n\n{FENCED}",
+    "a block without a path": f"{BLOCK}\nsrc/b.py\n{NEW_BLOCK}",
+    "a block that never ends": f"src/b.py\n{NEW_BLOCK}\nsrc/a.py\n{BLOCK.partition('>>>')[0]}",
+    "a here-document that is appended": f"```bash\n{CAT.replace('cat >', 'cat >>')}```\n",
+    "a here-document that the shell expands": f"```bash\n{CAT.replace(chr(39) + 'END' + chr(39), 'END').replace('= 1', '= $N')}```\n",
+    "a here-document and a command": f"```bash\n{CAT}sed -i s/hi/hello/ src/a.py\n```\n",
+    "a here-document that never ends": f"```bash\n{CAT.removesuffix('END' + chr(10))}```\n",
+    "a here-document of another file": f"```bash\n{CAT.replace('src/b.py', '/tmp/b.py')}```\n",
+    "files in JSON without texts": json.dumps([{"path": "src/a.py"}, {"path": "src/b.py"}]),
+    "another file in JSON": json.dumps({"src/a.py": NEW, "src/c.py": VALUE}),
+    "an artifact with a title": ARTIFACT.format(path="Greeting", content=NEW),
+    "one numbered line": f"`src/a.py`\n```python\n{NEW}```\n\n`src/b.py`\n```python\n  1 | {VALUE}```\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", BACK)
+def test_a_form_that_leaves_something_open_goes_back(form: str) -> None:
+    with pytest.raises(EditError):
+        changes_of(BACK[form], TASK)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["diff --git a\n", "--- a\n+++ b\n", "<<<<<<< SEARCH\n", "```sh\ncat > a << b\n", "a.py\n\n"],
+)
+def test_hard_text_is_read_in_time(piece: str) -> None:
+    started = time.process_time()
+    with_fences_around(piece * 5_000)
+    assert time.process_time() - started < 5
