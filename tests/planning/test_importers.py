@@ -69,6 +69,7 @@ def test_a_format_is_detected_and_e101_names_the_command_that_reads_it(name: str
         (".kiro/specs/a/tasks.md", "- [ ] A\n- [ ] B\n", "Kiro"),
         ("a.md", "# Notes\n\n```\n- [ ] T001 in a sample\n```\n", ""),
         ("a.md", "# Notes\n\n- [ ] buy milk\n", ""),
+        ("a.md", "# S\n\n### Task 1: A\n\nText.\n\n### File List\n\n- **File**: a.py\n", ""),
     ],
 )  # fmt: skip
 def test_formats_without_an_importer_are_told_what_to_do(path: str, text: str, name: str) -> None:
@@ -77,6 +78,16 @@ def test_formats_without_an_importer_are_told_what_to_do(path: str, text: str, n
     if form:
         words = shlex.split(import_command(form, path))
         assert words == ["minitask", "plan", "--from", path]
+
+
+@pytest.mark.parametrize(
+    "heading", ["### Task 1.1: A\n- **File**: `a.py`", "#### T001: A [P]\n\n**File**: `a.py`"]
+)
+def test_tasks_below_headings_of_other_tools_are_a_plan(heading: str) -> None:
+    text = f"# Tasks\n\n{heading}\n- Do it.\n"
+    assert find_format(text, "a.md") == "superpowers"
+    [task] = read_superpowers(text).tasks
+    assert [each.path for each in task.files] == ["a.py"]
 
 
 def test_tasks_keep_their_order_and_what_they_wait_for() -> None:
@@ -228,6 +239,9 @@ def test_words_tell_whether_a_run_is_to_fail(expected: str, fails: bool | None) 
         ([("grep -rn old a || echo CLEAN", "CLEAN", "")], [("grep -rn old a || echo CLEAN  # Expected: CLEAN", False)]),
         ([("grep -c x a.md\ngrep -c y a.md", "2", "Verify")], [("grep -c x a.md", False), ("grep -c y a.md", False)]),
         ([("pytest a", "PASS (2 tests)", "")], [("pytest a", False)]),
+        ([("mkdir -p a/b", "", "Check"), ("echo x > a.py", "", "Verify"), ("sed -i s/a/b/ c", "PASS", "")], []),
+        ([("mv a /tmp/a", "", "Test"), ("rm -rf ./a", "", "Test"), ("touch a", "PASS", "")], []),
+        ([("mkdir -p out && make test", "PASS", "")], [("mkdir -p out && make test", False)]),
         ([("gh pr create", "created", ""), ("git rm a", "gone", "")], []),
     ],
 )  # fmt: skip
@@ -330,6 +344,24 @@ def test_rules_for_the_whole_plan_are_told_with_each_task(section: str, told: st
     assert plan.context == lines.context == ((told,) if told else ())
     for goal in read_boxes(f"# P\n\n## 1. B\n\n- [ ] 1.1 A\n- [ ] 1.2 C\n\n{section}").goals:
         assert (told or "") in goal.text
+
+
+@pytest.mark.parametrize(
+    ("body", "files", "commands", "missing"),
+    [
+        ("**File**: `a.py`\n**Priority**: P1\n", "edit a.py", [], []),
+        ("- **File**: `a.py`\n- **Do**: `b.py`\n- **Validation**: `tox -e a` passes\n", "edit a.py", ["tox -e a"], []),
+        ("**Files:** `a.py`\n**Priority:** P1\n", "edit a.py", [], []),
+        ("**Validation**: write `tests/t.py`\n", "", [], []),
+        ("Run:\n\n```powershell\npy -m pytest\n```\n", "", [], ["the `powershell` commands in line 7, as bash"]),
+        ("Verification:\n\n```yaml\n- name: test\n```\n", "", [], []),
+    ],
+)  # fmt: skip
+def test_labels_of_a_task(body: str, files: str, commands: list[str], missing: list[str]) -> None:
+    task = superpowers(body)
+    assert ", ".join(f"{each.action} {each.path}" for each in task.files) == files
+    assert [command.text for command in task.commands] == commands
+    assert list(task.missing) == missing
 
 
 def test_spec_kit_ids_ranges_repeats_and_an_unclosed_fence() -> None:

@@ -254,8 +254,11 @@ GOALS = (TASK_MASTER, BACKLOG, KIRO, OPENSPEC, BEADS)
 """Formats whose tasks `minitask plan --from` turns into goals."""
 _LONGEST = 400_000
 _WORKERS = lazy_pattern(r"(?im)^>\s*\*\*For (?:Claude|agentic workers)\b")
-_TASK_HEADING = lazy_pattern(r"(?im)^#{2,4}[^\w#\n]*Task\s+\d+")
-_PLAN_PARTS = lazy_pattern(r"(?im)^(?:#.*Implementation Plan\s*$|.{0,8}\*\*(?:Files|Step \d+)\b)")
+_TASK_HEADING = lazy_pattern(r"(?im)^#{2,4}[^\w#\n]*(?:Task\s+|T\d)\d+")
+_PLAN_PARTS = lazy_pattern(
+    r"(?im)^(?:#.*Implementation Plan\s*$|.{0,8}\*\*(?:Files|Step \d+)\b"
+    r"|#{2,4}[^\w#\n]*(?:Task\s+|T\d)\d[^\n]*\n+(?:[-*] )?\*\*File\b)"
+)
 _SPEC_KIT_LINE = lazy_pattern(r"(?m)^[ \t]*[-*+]\s+\[[ xX~-]\]\s+[*_]*T\d{2,4}[a-z]?\b")
 _NUMBERED_LINE = lazy_pattern(r"(?m)^[ \t]*[-*+]\s+\[[ xX~-]\]\*?\s+\d+(?:\.\d+)*\.?\s")
 _BOX = lazy_pattern(r"(?m)^[ \t]*[-*+]\s+\[.\]\*?\s")

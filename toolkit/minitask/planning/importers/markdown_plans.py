@@ -42,7 +42,7 @@ from minitask.spec.model import FileAction
 from minitask.words import counted, one_line
 
 _TASK = lazy_pattern(
-    r"[^\w#]*Task\s+(?P<number>\d+(?:\.\d+)*[a-z]?)(?:\s*[:—–.)-]\s*|\s+|$)(?P<title>.*)",
+    r"[^\w#]*(?:Task\s+|T(?=\d\d))(?P<number>\d+(?:\.\d+)*[a-z]?)(?:\s*[:—–.)-]\s*|\s+|$)(?P<title>.*)",
     re.IGNORECASE,
 )
 _TITLE_END = lazy_pattern(r"\s*[-—–:]?\s*Implementation Plan\s*$", re.IGNORECASE)

@@ -29,6 +29,10 @@ _INSTALLS = lazy_pattern(
     r"(?:(?:npm|pnpm|yarn|bun)\s+(?:i|install|add|ci)\b|(?:uv\s+)?pip3?\s+install\b|(?:poetry|uv|cargo|go)\s+(?:add|get|sync)\b"
     r"|(?:brew|apt|apt-get|gem|composer)\s+(?:install|require)\b|sudo\b|open\s|code\s)"
 )
+_CHANGES = lazy_pattern(
+    r"(?:mkdir|mv|cp|rm|rmdir|touch|ln|chmod|sed\s+(?:-[a-hj-zE]+\s+)*(?:-i\S*|--in-place))(?P<words>(?:\s+[^\s&|;]+)+)"
+    r"|(?:printf|echo|cat)\b[^&|;]*?>>?(?P<target>\s*[^\s&|;]+)",
+)
 _NEGATED = lazy_pattern(
     r"\b(?:no|0|zero|without(?:\s+any)?|not|never|free\s+of)\s+(?:\w+\s+){0,2}?(?:fail\w*|errors?|warnings?|exceptions?)",
     re.IGNORECASE,
@@ -157,6 +161,8 @@ def _unfit(command: str, run: RunLine, remark: str) -> str:
         return "it does not end by itself"
     if _INSTALLS.match(text):
         return "it installs or opens something; set up the workspace in minitask.yaml"
+    if _changes_files(text):
+        return "it changes files, and a check leaves them as they are"
     if _ELSEWHERE.search(text):
         return "it names a folder of another machine"
     worth = strength(Command(text))
@@ -166,6 +172,13 @@ def _unfit(command: str, run: RunLine, remark: str) -> str:
     if not run.expected and not _IS_CHECK.search(f"{run.title} {text}"):
         return "nothing says what it is to show"
     return ""
+
+
+def _changes_files(text: str) -> bool:
+    """Return True if a command only changes files, and not only temporary ones."""
+    match = _CHANGES.fullmatch(text)
+    words = (match["words"] or match["target"]).split() if match else []
+    return any(not word.startswith(("-", "/tmp/", "/dev/", "$")) for word in words)  # noqa: S108
 
 
 def _is_silent(run: RunLine) -> bool:

@@ -36,8 +36,9 @@ from minitask.planning.importers.plan_files import (
     split_action,
     with_wholes,
 )
-from minitask.spec.markdown import CODE, code_text, strip_marks
+from minitask.spec.markdown import CODE, code_span, code_text, find_label, strip_marks
 from minitask.spec.model import Fence, FileAction
+from minitask.spec.validation_commands import SHELLS, looks_like_command, shell_language
 from minitask.words import one_line
 
 _STEP = lazy_pattern(
@@ -46,19 +47,19 @@ _STEP = lazy_pattern(
 )
 _BOX = lazy_pattern(r"\\?\[(?P<box>[ xX])\\?\]\s+(?P<title>.*)", re.DOTALL)
 _SECTION = lazy_pattern(
-    r"\*\*(?P<name>Files|Interfaces|Dependencies|Depends on|Requires|Acceptance Criteria|Context|Commit)[^*]{0,40}?"
+    r"\*\*(?P<name>Files?|Interfaces|Dependencies|Depends on|Requires|Acceptance Criteria|Context|Commit)[^*]{0,40}?"
     r"(?::\s*\*\*|\*\*\s*:?)\s*(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _RUN = lazy_pattern(
-    r"(?:[-*+]\s+)?[*_]*(?:Then\s+)?(?:Run|Execute|Command|Verify|Validate)(?:\s+(?:the\s+)?[\w-]+){0,3}[*_]*\s*:[*_]*\s*(?P<rest>.*)",
+    r"(?:[-*+]\s+)?[*_]*(?:Then\s+)?(?:Run|Execute|Command|(?P<may>Verify|Validate|Validation|Verification))(?:\s+(?:the\s+)?[\w-]+){0,3}[*_]*\s*:[*_]*\s*(?P<rest>.*)",
     re.IGNORECASE,
 )
 _EXPECTED = lazy_pattern(
     r"(?:[-*+]\s+)?[*_]*Expect(?:ed|ation)?(?:\s+(?:output|results?))?(?:\s*\([^)]*\))?[*_]*\s*:[*_]*\s*(?P<rest>.*)",
     re.IGNORECASE,
 )
-_TASK_NUMBER = lazy_pattern(r"\b(?:Tasks?\s+)?#?(\d+(?:\.\d+)*[a-z]?)\b", re.IGNORECASE)
+_TASK_NUMBER = lazy_pattern(r"\b(?:Tasks?\s+)?[#T]?(\d+(?:\.\d+)*[a-z]?)\b", re.IGNORECASE)
 _NOTHING = lazy_pattern(r"\b(?:none|nothing|n/a|independent)\b", re.IGNORECASE)
 
 
@@ -124,10 +125,15 @@ class _Task(Struct):
         match = _SECTION.match(node.text) if node.kind != FENCE else None
         if match is None:
             return False
-        self.section, self.label = match["name"].lower(), ""
+        name = match["name"].lower()
+        self.section, self.label = "files" if name == "file" else name, ""
         for line in match["rest"].split("\n"):
-            if line.strip():
+            if find_label(line) and split_action(line) is None:
+                self._body().append(line)
+            elif line.strip():
                 self._entry(line)
+        if name == "file":
+            self.section = ""
         return True
 
     def _entry(self, text: str, *, depth: int = 1) -> None:
@@ -173,7 +179,7 @@ class _Task(Struct):
         run = None if expected else _RUN.fullmatch(line.strip())
         if expected:
             self._expect(strip_marks(expected["rest"]))
-        elif run and (spans := [code_text(s[2]).strip() for s in CODE.finditer(run["rest"])]):
+        elif run and (spans := _commands(run)):
             self.finish()
             self.pending = spans[:1]
             tail = strip_marks(CODE.sub("", run["rest"], count=1)).strip(" .,;—–->→()")
@@ -181,7 +187,7 @@ class _Task(Struct):
                 self._expect(tail)
         elif run and not run["rest"].strip():
             self.finish()
-            self.awaits = "run"
+            self.awaits = "verify" if run["may"] else "run"
         else:
             self._body().append(f"{mark}{line}")
 
@@ -198,10 +204,15 @@ class _Task(Struct):
             self._expect(one_line(fence.content) or "no output")
         elif is_commit(fence.content):
             self.dropped.append("the commit: minitask commits each task itself")
-        elif awaited == "run" or (is_shell_fence(fence) and not self._is_code(fence, title)):
+        elif (awaited in ("run", "verify") and shell_language(fence.info) in SHELLS) or (
+            is_shell_fence(fence) and not self._is_code(fence, title)
+        ):
             self.finish()
             self.pending = [fence.content]
         else:
+            if awaited == "run":
+                language = code_span(shell_language(fence.info))
+                self.missing.append(f"the {language} commands in line {fence.line}, as bash")
             self._body().append(fence)
 
     def _is_code(self, fence: Fence, title: str) -> bool:
@@ -222,6 +233,12 @@ class _Task(Struct):
         if not self.steps:
             self.steps.append(("", []))
         return self.steps[-1][1]
+
+
+def _commands(run: re.Match[str]) -> list[str]:
+    """Return the code of a `Run:` line; that of a `Verify:` line only if it is a command."""
+    codes = [code_text(span[2]).strip() for span in CODE.finditer(run["rest"])]
+    return codes if not run["may"] or looks_like_command(codes[0] if codes else "") else []
 
 
 def read_tasks(parts: Iterable[tuple[str, str, Sequence[MarkdownNode]]]) -> tuple[PlanTask, ...]:
