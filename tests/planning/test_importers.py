@@ -353,6 +353,9 @@ def test_rules_for_the_whole_plan_are_told_with_each_task(section: str, told: st
         ("- **File**: `a.py`\n- **Do**: `b.py`\n- **Validation**: `tox -e a` passes\n", "edit a.py", ["tox -e a"], []),
         ("**Files:** `a.py`\n**Priority:** P1\n", "edit a.py", [], []),
         ("**Validation**: write `tests/t.py`\n", "", [], []),
+        ("**Files:**\n- Modify: `a.py`\n- Test: `cd ui && npm test`\n", "edit a.py", ["(cd ui && npm test)"], []),
+        ("**Files:** none modified, verification only.\n", "", [], []),
+        ("**Files:**\n- Modify: no code is changed\n- Test: N/A\n", "", [], []),
         ("Run:\n\n```powershell\npy -m pytest\n```\n", "", [], ["the `powershell` commands in line 7, as bash"]),
         ("Verification:\n\n```yaml\n- name: test\n```\n", "", [], []),
     ],
@@ -402,6 +405,22 @@ def test_a_spec_kit_line_in_every_form(line: str, title: str, is_done: bool, pat
     named = ", ".join(each.path for each in found.files)
     assert (found.label, found.title, found.is_done, named) == ("T001", title, is_done, paths)
     assert found.missing == ()
+
+
+@pytest.mark.parametrize(
+    ("told", "needs"),
+    [
+        ("**Dependencies:** Tasks 1–3", ("1", "2", "3")),
+        ("**Depends on:** Task 1-Task 2, 4", ("1", "2", "4")),
+        ("**Depends on:** T1, #3", ("1", "3")),
+        ("**Dependencies:** None", ()),
+        ("Text.", ("4",)),
+    ],
+)
+def test_a_task_names_those_that_it_waits_for(told: str, needs: tuple[str, ...]) -> None:
+    heads = "".join(f"### Task {number}: A\n\nx\n\n" for number in range(1, 5))
+    plan = read_superpowers(f"# P Implementation Plan\n\n{heads}### Task 5: B\n\n{told}\n")
+    assert plan.tasks[-1].needs == needs
 
 
 CHECKS = "**Acceptance**:\n\n- [ ] FR-001: It works\n- [ ] All links work\n\n"

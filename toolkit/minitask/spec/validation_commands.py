@@ -328,12 +328,16 @@ def _plain_command(text: str) -> list[str]:
     return [text] if is_certain and is_whole and _PLAIN.match(text) else []
 
 
+def _on_one_line(text: str) -> str:
+    return " ".join(word for word in text.split() if word != "\\")
+
+
 def _not_run(
     fences: Sequence[Fence], codes: Iterable[tuple[str, int]], place: str
 ) -> Iterator[Problem]:
     """Yield a warning for each command that no fence holds."""
-    written = "".join(fence.content for fence in fences)
+    written = _on_one_line("\n".join(fence.content for fence in fences))
     for code, line in codes:
-        if looks_like_command(code) and code not in written:
+        if looks_like_command(code) and _on_one_line(code) not in written:
             message = f"`{code}` in the {place} is not run"
             yield Problem(line, "W415", message, "put it in a `bash` fence to run it")

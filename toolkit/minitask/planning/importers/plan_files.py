@@ -53,6 +53,9 @@ _REFERENCE = lazy_pattern(
     re.IGNORECASE,
 )
 _PATTERN = lazy_pattern(r"[*?{}<>|]|\.\.\.|…|^\[[^/]*\]$|^\$[A-Z]")
+_NONE = lazy_pattern(
+    r"[*_`().\s-]*(?:(?:none|nothing|n/?a|no|not)(?=[\s,;:)(*_`.]*(?:\s|$))|$)", re.IGNORECASE
+)
 _NODE = lazy_pattern(r"::.*$")
 _DEFINED = {
     "bash sh shell zsh": r"^(?:function\s+)?([A-Za-z]\w*\(\)|[A-Z][A-Z0-9_]{2,}=)",
@@ -98,7 +101,7 @@ def split_action(text: str) -> tuple[str, str] | None:
 
 def read_bullet(label: str, text: str) -> NamedFiles:
     """Return the files that a bullet with this action names."""
-    names = list(_names(text))
+    names = [] if _NONE.match(text) else list(_names(text))
     if label in MOVES and len(names) >= 2:
         return _moved(names)
     action = ACTIONS.get(label, FileAction.WRITE)
@@ -111,7 +114,7 @@ def read_bullet(label: str, text: str) -> NamedFiles:
             unclear.append(file_remark(path, why))
         else:
             files.append(PlanFile(path, action, lines or (cited["lines"] if cited else ""), note))
-    if not names and text.strip() and text.strip("*_`().- ").lower() not in ("none", "n/a"):
+    if not names and not _NONE.match(text):
         unclear.append(file_remark(text, "names no file"))
     return NamedFiles(tuple(files), tuple(unclear))
 

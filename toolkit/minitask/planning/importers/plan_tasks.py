@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -59,7 +59,10 @@ _EXPECTED = lazy_pattern(
     r"(?:[-*+]\s+)?[*_]*Expect(?:ed|ation)?(?:\s+(?:output|results?))?(?:\s*\([^)]*\))?[*_]*\s*:[*_]*\s*(?P<rest>.*)",
     re.IGNORECASE,
 )
-_TASK_NUMBER = lazy_pattern(r"\b(?:Tasks?\s+)?[#T]?(\d+(?:\.\d+)*[a-z]?)\b", re.IGNORECASE)
+_TASK_NUMBER = lazy_pattern(
+    r"\b(?:Tasks?\s+)?[#T]?(?P<first>\d+(?:\.\d+)*[a-z]?)\b(?:\s*[-–—]\s*(?:Tasks?\s+)?[#T]?(?P<last>\d{1,3})\b)?",
+    re.IGNORECASE,
+)
 _NOTHING = lazy_pattern(r"\b(?:none|nothing|n/a|independent)\b", re.IGNORECASE)
 
 
@@ -143,7 +146,7 @@ class _Task(Struct):
         if self.section == "files":
             self._file(plain, depth)
         elif self.section in ("dependencies", "depends on", "requires"):
-            self.needs = (self.needs or []) + _TASK_NUMBER.findall(plain)
+            self.needs = [*(self.needs or ()), *_numbers(plain)]
             if not _TASK_NUMBER.search(plain) and not _NOTHING.search(plain):
                 self.context.append(f"Depends on: {one_line(plain)}")
         elif self.section == "acceptance criteria":
@@ -155,6 +158,10 @@ class _Task(Struct):
         labelled = split_action(text)
         label, rest = labelled or (self.label or "modify", text)
         bullet = read_bullet(label, rest or "none")
+        codes = (code_text(span[2]).strip() for span in CODE.finditer(rest))
+        if not bullet.files and (commands := list(filter(looks_like_command, codes))):
+            self.runs += [RunLine(command, "", "Check") for command in commands]
+            return
         if labelled is None and (depth > 1 or not self.label) and not bullet.files:
             self.context.append(one_line(text))
             return
@@ -233,6 +240,17 @@ class _Task(Struct):
         if not self.steps:
             self.steps.append(("", []))
         return self.steps[-1][1]
+
+
+def _numbers(text: str) -> Iterator[str]:
+    """Yield the task numbers in a text such as `Tasks 1–3 and 5b`."""
+    for match in _TASK_NUMBER.finditer(text):
+        first, last = match["first"], int(match["last"] or 0)
+        is_range = first.isdecimal() and int(first[:9]) < last
+        width = len(first)
+        yield from (
+            (f"{n:0{width}}" for n in range(int(first[:9]), last + 1)) if is_range else [first]
+        )
 
 
 def _commands(run: re.Match[str]) -> list[str]:
