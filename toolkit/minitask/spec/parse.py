@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from minitask.patterns import lazy_pattern
 from minitask.spec.expectations import enforce_lengths
 from minitask.spec.frontmatter import (
+    BACKLOG,
     READ,
     FrontMatter,
     find_format,
@@ -68,6 +69,8 @@ def parse_file(text: str, *, path: str) -> SpecFile:
     specs: list[Spec] = []
     containers: dict[int, Header] = {}
     tasks = read_tasks(document)
+    if len(tasks) == 1 and not tasks[0].heading.number:
+        tasks = [] if find_format(source, path) in (*READ, BACKLOG) else tasks
     for index, raw in enumerate(tasks):
         inherited = _container_header(raw, containers, problems)
         header = parse_header(raw.fields)
@@ -82,6 +85,7 @@ def parse_file(text: str, *, path: str) -> SpecFile:
         position = {"path": path, "index": index, "siblings": len(tasks), "lines": lines}
         specs.append(replace(spec, options=options, **position))
     if not specs and not unclosed:
+        problems = [problem for problem in problems if problem not in front.problems]
         problems.append(_no_task(source, path))
     for spec in specs:
         problems.extend(check_agreement(spec, front.lines))

@@ -135,8 +135,7 @@ class _Task(Struct):
                 self._body().append(line)
             elif line.strip():
                 self._entry(line)
-        if name == "file":
-            self.section = ""
+        self.section = "" if name == "file" else self.section
         return True
 
     def _entry(self, text: str, *, depth: int = 1) -> None:
@@ -159,8 +158,8 @@ class _Task(Struct):
         label, rest = labelled or (self.label or "modify", text)
         bullet = read_bullet(label, rest or "none")
         codes = (code_text(span[2]).strip() for span in CODE.finditer(rest))
-        if not bullet.files and (commands := list(filter(looks_like_command, codes))):
-            self.runs += [RunLine(command, "", "Check") for command in commands]
+        if not bullet.files and (commands := [*filter(looks_like_command, codes)]):
+            self.runs += [RunLine(command, title="Check") for command in commands]
             return
         if labelled is None and (depth > 1 or not self.label) and not bullet.files:
             self.context.append(one_line(text))
