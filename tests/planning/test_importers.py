@@ -311,6 +311,23 @@ def test_a_task_is_done_if_all_its_steps_are_ticked_or_its_title_is(
     assert found.is_done is is_done
 
 
+@pytest.mark.parametrize(
+    ("block", "told"),
+    [
+        ("git mv a.py b.py\ngit commit -m x", ["git mv a.py b.py"]),
+        ("mkdir -p web\nfind . | xargs sed -i s/a/b/", ["mkdir -p web", "find . | xargs sed -i s/a/b/"]),
+        ("git add a.py\ngit commit -m x", []),
+    ],
+)  # fmt: skip
+def test_commands_that_are_the_work_are_told(block: str, told: list[str]) -> None:
+    files = "**Files:**\n- Create: `go.sh`\n\n"
+    task = superpowers(f"{files}**Step 1: Move it**\n\n```bash\n{block}\n```\n")
+    assert task.commands == ()
+    _, spec = rendered(task)
+    assert spec.snippets == ()
+    assert [line.strip(" -`") for line in spec.task.split("\n")[2:]] == told
+
+
 def test_task_headings_of_all_forms_and_what_ends_the_last() -> None:
     text = (
         "# P Implementation Plan\n## Phase 1\n### Task 1.1: A\nx\n### Task 10a — B\ny\n"

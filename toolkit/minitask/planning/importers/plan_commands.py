@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers.foreign_plan import PlanCommand
+from minitask.spec.markdown import code_span
 from minitask.spec.model import Command, ExpectationKind, Fence
 from minitask.spec.vacuous_commands import CommandStrength, strength
 from minitask.spec.validation_commands import SHELLS, shell_language, split_commands
@@ -29,6 +30,7 @@ _INSTALLS = lazy_pattern(
     r"(?:(?:npm|pnpm|yarn|bun)\s+(?:i|install|add|ci)\b|(?:uv\s+)?pip3?\s+install\b|(?:poetry|uv|cargo|go)\s+(?:add|get|sync)\b"
     r"|(?:brew|apt|apt-get|gem|composer)\s+(?:install|require)\b|sudo\b|open\s|code\s)"
 )
+_MOVES = lazy_pattern(r"\bgit\s+(?:-C\s+\S+\s+)?(?:mv|rm)\s|\bsed\s+(?:-[a-hj-zE]+\s+)*-i")
 _CHANGES = lazy_pattern(
     r"(?:mkdir|mv|cp|rm|rmdir|touch|ln|chmod|sed\s+(?:-[a-hj-zE]+\s+)*(?:-i\S*|--in-place))(?P<words>(?:\s+[^\s&|;]+)+)"
     r"|(?:printf|echo|cat)\b[^&|;]*?>>?(?P<target>\s*[^\s&|;]+)",
@@ -84,6 +86,19 @@ def is_commit(text: str) -> bool:
     commands = [command.text.strip() for command in _split(text) or ()]
     others = [command for command in commands if not GIT_STEPS.match(command)]
     return len(others) < len(commands) and all(map(_CD.fullmatch, others))
+
+
+def work_of(text: str) -> list[str]:
+    """Return the commands that move, remove or change files, as list items: they are a part of the work."""
+    commands = [command.text.strip() for command in _split(text) or ()]
+    work = (text for text in commands if _MOVES.search(text) or _changes_files(text))
+    return [f"- {code_span(one_line(text))}" for text in work]
+
+
+def only_runs(title: str) -> bool:
+    """Return True for the title of a step that holds only commands or a commit."""
+    verbs = r"(?:re-?)?(?:run|commit|verify|validate|test|check|final commit)\b|$"
+    return re.match(verbs, title, re.IGNORECASE) is not None
 
 
 def expects_failure(expected: str) -> bool | None:

@@ -26,8 +26,10 @@ from minitask.planning.importers.plan_commands import (
     RunLine,
     is_commit,
     is_shell_fence,
+    only_runs,
     read_runs,
     with_criteria,
+    work_of,
 )
 from minitask.planning.importers.plan_files import (
     code_of,
@@ -209,10 +211,12 @@ class _Task(Struct):
         if awaited == "expected":
             self._expect(one_line(fence.content) or "no output")
         elif is_commit(fence.content):
+            self._body().extend(work_of(fence.content))
             self.dropped.append("the commit: minitask commits each task itself")
         elif (awaited in ("run", "verify") and shell_language(fence.info) in SHELLS) or (
             is_shell_fence(fence) and not self._is_code(fence, title)
         ):
+            self._body().extend(work_of(fence.content))
             self.finish()
             self.pending = [fence.content]
         else:
@@ -339,12 +343,6 @@ def _steps(task: _Task, files: Sequence[PlanFile]) -> list[PlanStep]:
         parts: list[str | PlanCode] = []
         for part in body:
             parts.append(code_of(part, title, parts, files) if isinstance(part, Fence) else part)
-        if parts or not (_only_runs(title) or title in ran):
+        if parts or not (only_runs(title) or title in ran):
             steps.append(PlanStep(title, tuple(parts)))
     return with_wholes(steps, files)
-
-
-def _only_runs(title: str) -> bool:
-    """Return True for the title of a step that holds only commands or a commit."""
-    verbs = r"(?:re-?)?(?:run|commit|verify|validate|test|check|final commit)\b|$"
-    return re.match(verbs, title, re.IGNORECASE) is not None
