@@ -156,7 +156,7 @@ class _Choice:
         near = nearest_tier(self._settings, start)
         if near is None:
             raise UsageError(
-                "the spec has no edit script that covers its files, and no tier has an executor",
+                "no tier has an executor, and the spec has no edit script that covers its files",
                 hint=how_to_add(self._settings),
             )
         if near != start:
