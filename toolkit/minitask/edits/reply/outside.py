@@ -22,7 +22,7 @@ _TAGS = lazy_pattern(r"\s*(?:</?[A-Za-z][^<>]*>\s*|<(\w+)>[^<>]*</\1>\s*|<!--.*?
 _TAG_PATH = lazy_pattern(
     r"<\w+\b[^<>]*\s(?:path|file|file_?name|file_?path|name)=[\"']([^\"'<>]+)[\"'][^<>]*>"
 )
-_TAG = lazy_pattern(r"<[^<>]*>")
+_ANY_TAG = lazy_pattern(r"<[^<>]*>")
 _ROUNDS = 8
 """Rounds of removing tags: one is enough, unless a fence that comes into view changes how the next ones pair."""
 _BEFORE_BAR = lazy_pattern(r"(?:[\s>]|[-*+]\s|\d+[.)]\s)*")
@@ -38,9 +38,18 @@ def without_tags(text: str) -> str:
         if not tags:
             break
         for at in tags:
-            path, text = _TAG_PATH.search(lines[at]), _TAG.sub("", lines[at]).strip()
-            lines[at] = path[1] if path else text if path_above(text) else ""
+            lines[at] = _path_in_tags(lines[at])
     return "\n".join(lines)
+
+
+def _path_in_tags(line: str) -> str:
+    """Return the path that a tag has as an attribute, that a comment holds, or that stands between tags; else ""."""
+    path, between = _TAG_PATH.search(line), _ANY_TAG.sub("", line).strip()
+    if path:
+        return path[1]
+    text = between or line.strip(" <>!-")
+    is_certain = between or "/" in text or "<!--" in line  # `<b.c>` is a tag
+    return text if is_certain and path_above(text) else ""
 
 
 def _hidden_starts(lines: Sequence[str], covered: set[int]) -> list[int]:

@@ -91,15 +91,21 @@ _KEY = lazy_pattern(
     r"(?is)(?:^|[\s{,(])(?:path|file|file_?name|file_?path|title|name)\s*[=:]\s*"
     r"(?P<value>\"(?:[^\"\\]|\\.)*\"|'[^']*'|`[^`]*`|[^\s}]+)(?P<rest>.*)"
 )
-_LANGUAGE_PATH = lazy_pattern(r"[A-Za-z0-9_+#.-]*:(?P<path>\S.*)")
+_LANGUAGE_PATH = lazy_pattern(r"[A-Za-z0-9_+#.-]*[:;|=](?P<path>\S.*)")
 _LABEL = lazy_pattern(
-    r"(?i)(?:\d+[.)]\s*|[-*+•]\s+)?(?:(?:the\s+)?(?:new |updated |modified |edited |full |complete )*"
+    r"(?i)(?:step\s*\d+\s*[:.)-]\s*)?(?:\d+[.)]\s*|[-*+•]\s+)?"
+    r"(?:(?:the\s+)?(?:new |updated |modified |edited |full |complete )*"
     r"(?:file(?:\s?name|\s?path)?|path|create|update|edit|modify|updated|created|modified|文件(?:名|路径)?|路径|檔案|ファイル名?|파일"
-    r"|файл|datei|pfad|fichier|chemin|archivo|ruta|arquivo|percorso|bestand|plik)\s*(?:[:=]|\s)\s*)?"
+    r"|файл|datei|pfad|fichier|chemin|archivo|ruta|arquivo|percorso|bestand|plik)(?:\s*\d+\s*(?=:))?\s*(?:[:=]|\s)\s*)?"
 )
 _REMARK = lazy_pattern(
-    r"\s*[(\[](?:[\w ]*\b)?(?:new|created?|updated?|edit(?:ed)?|modified|whole|full|complete)\b[\w ]*[)\]]$"
+    r"(?:\s*[(\[]|\s+[\u2014\u2013-]\s+)(?:[\w ]*\b)?"
+    r"(?:new|created?|updated?|edit(?:ed)?|modified|whole|full|complete)\b[\w ]*[)\]]?$"
 )
+_SIGNS = lazy_pattern(
+    r"^(?:\d\ufe0f?\u20e3|/(?:/+!?|\*+)(?=\s)|[^\w./\\~\u274c\u2716-\u2718\u26d4\U0001f6ab])+|(?:\s*\*+/|[^\w/)\]]+)\s*$"
+)
+"""Signs around a path that stands alone: an emoji, an arrow, a rule, marks of a comment; none that strikes it out."""
 _RANGE = lazy_pattern(r"(?P<path>.*[^:\d]):L?\d+(?:-L?\d+)?(?:,\d+(?:-\d+)?)*")
 _COMMENT = lazy_pattern(
     r"(?i)\s*(?:#+|//+!?|--|;+|%+|/\*+|<!--|\"\"\"|'''|\{-|\(\*)\s*(?:file(?:\s?name|\s?path)?\s*[:=]\s*|path\s*[:=]\s*)?"
@@ -109,10 +115,11 @@ _DRIVE = lazy_pattern(r"[A-Za-z]:(?=/)")
 _PATHLIKE = lazy_pattern(r"(?:[\w.@+-]+/)*[\w.@+-]*\.[A-Za-z]\w{0,9}|(?:[\w.@+-]+/)+[\w.@+-]+")
 _WORD = lazy_pattern(r"[^\s`*\"'()\[\]<>]+")
 _NEUTRAL = word_set("""
-a also and as at be becomes below call called code complete component config configuration content contents create
-created entire file files final finally first following for full here here's is it its lastly like looks modified
-module new next now of on page path replace replacing save script second should source stylesheet test tests the then
-third this to update updated version whole will with write your
+a also and as at be becomes been below call called changed changes code complete component config configuration
+content contents create created entire file files final finally first following for full have here i in is it its
+lastly let like look modified module new next now of on page path reads replace replacing rewritten rewrote save
+script second should so source step stylesheet test tests the then third this to update updated version whole will
+with write your
 das datei der die es folgt hier inhalt ist neue neuer und vollständige
 aquí archivo completo contenido de el está es este la nuevo y
 ci-dessous complet contenu du et fichier le nouveau voici
@@ -121,6 +128,7 @@ ecco il completo contenuto file nuovo
 以下是 这是 的内容 的完整内容 完整内容 内容 文件 新文件 和
 """)
 """Words around a path that only say that it is the file below, in the languages of specs."""
+_CONTRACTED = lazy_pattern(r"(?<=[A-Za-z])['\u2019](?:s|ll|ve|m|re)\b")
 _EDGES = " \t`'\"<>*_"
 _TRAILING = ",;:"
 
@@ -233,7 +241,7 @@ def _from_info(info: str, request: ReplyContext) -> Name | None:
         return _keyed(keyed, request)
     lone = _LANGUAGE_PATH.fullmatch(info)
     words_of_info = info.split()
-    likely = [word for word in words_of_info if "." in word or "/" in word]
+    likely = [word.strip("()[]<>") for word in words_of_info if "." in word or "/" in word]
     candidates = [lone["path"]] if lone else [*likely, *words_of_info[1:]]
     listed = next((word for word in candidates if resolve(word, request)), "")
     pathlike = next((word for word in candidates if _is_pathlike(word)), "")
@@ -273,8 +281,9 @@ def _from_lead(lead: str, request: ReplyContext) -> Name | None:
     bare = _undressed(lead)
     if not bare:
         return None
-    if resolve(bare, request):
-        return Name(required(bare, request))
+    for spelling in (bare, _undressed(_SIGNS.sub("", lead))):
+        if resolve(spelling, request):
+            return Name(required(spelling, request))
     ranged = _RANGE.fullmatch(bare)
     if ranged and resolve(ranged["path"], request):
         return _name_for(bare, request)
@@ -294,7 +303,7 @@ def _undressed(lead: str) -> str:
 
 def _from_sentence(lead: str, request: ReplyContext) -> Name | None:
     """Return the file of a line such as "Here is the new `src/a.py`:", if the line says nothing else."""
-    tokens = [word.strip(".,:;!") for word in _WORD.findall(lead)]
+    tokens = [word.strip(".,:;!") for word in _WORD.findall(_CONTRACTED.sub("", lead))]
     ends_with_path = bool(tokens) and resolve(tokens[-1], request) is not None
     if not lead.rstrip(" *_").endswith(":") and not ends_with_path:
         return None
@@ -313,8 +322,9 @@ def mentions(text: str, request: ReplyContext) -> set[str]:
 
 
 def _from_comment(content: str, request: ReplyContext) -> str | None:
-    first = content.split("\n", 1)[0]
+    first, _, rest = content.partition("\n")
     match = _COMMENT.fullmatch(first)
-    path = resolve(match["path"], request) if match else None
+    bare = "" if rest.lstrip().startswith(("<<<<", "```", "~~~")) else first.strip()
+    path = resolve(match["path"] if match else bare, request) if match or bare else None
     listed = request.find(path) if path else None
     return path if listed and listed.is_written else None
