@@ -487,6 +487,27 @@ def test_yaml_tiers_unknown_fields_and_paths_that_are_patterns() -> None:
     assert any("pattern" in missing for missing in second.missing)
 
 
+@pytest.mark.parametrize(
+    ("entry", "is_done", "files", "dropped"),
+    [
+        ("status: complete", True, "", ()),
+        ("state: closed", True, "", ()),
+        ("done: true", True, "", ()),
+        ("status: in-progress", False, "", ()),
+        ("files: {create: [a.py], edit: b.py}", False, "create a.py, edit b.py", ()),
+        ("files: [{path: a.py, action: delete}, c.py]", False, "delete a.py, write c.py", ()),
+        ("steps: [{do: x}]", False, "", ("`steps`: an entry in a form that is not read",)),
+    ],
+)
+def test_a_yaml_task_in_every_form(
+    entry: str, is_done: bool, files: str, dropped: tuple[str, ...]
+) -> None:
+    [task] = READERS["yaml"](f"tasks:\n- title: A\n  validation: make\n  {entry}\n").tasks
+    assert task.is_done is is_done
+    assert ", ".join(sorted(f"{each.action} {each.path}" for each in task.files)) == files
+    assert task.dropped == dropped
+
+
 @pytest.mark.parametrize("line", ["    ```bash", "\t- ```", "    > ~~~"])
 def test_text_that_is_no_fence_in_the_plan_is_none_in_the_spec(line: str) -> None:
     text = f"# Plan\n\n### Task 1: A\n\n**Step 1: Write**\n\nDo it:\n{line}\n\n### Task 2: B\n"

@@ -14,10 +14,11 @@ from minitask.planning.importers.foreign_plan import (
     PlanStep,
     PlanTask,
     parse_nodes,
+    skip_reason,
     unique_labels,
 )
 from minitask.planning.importers.plan_commands import RunLine, read_runs, with_criteria
-from minitask.planning.importers.plan_files import file_remark, unfit_path
+from minitask.planning.importers.plan_files import ACTIONS, file_remark, unfit_path
 from minitask.spec.model import FileAction, Tier
 from minitask.words import one_line
 
@@ -46,7 +47,18 @@ _STEPS = ("steps", "instructions", "description", "prompt", "task", "details")
 _CRITERIA = ("acceptance_criteria", "acceptance", "criteria", "done_when")
 _CHECKS = ("validation", "validate", "verify", "checks", "test")
 _CONTEXT = ("context", "constraints", "notes", "goal")
-_KNOWN = {"id", "key", "depends_on", "dependencies", "model_tier", "tier", "status", *_FILES}
+_KNOWN = {
+    "id",
+    "key",
+    "depends_on",
+    "dependencies",
+    "model_tier",
+    "tier",
+    "status",
+    "state",
+    "done",
+}
+_KNOWN |= _FILES.keys()
 _KNOWN |= {*_TITLES, *_STEPS, *_CRITERIA, *_CHECKS, *_CONTEXT}
 LONGEST = 1_000_000
 
@@ -104,12 +116,13 @@ def _task(entry: Mapping[Any, Any], label: str, labels: Collection[str]) -> Plan
         context=tuple(map(one_line, _values(entry, _CONTEXT))),
         needs=tuple(name for name in needs if name in labels and name != label),
         tier=tier,
-        is_done=_first(entry, ("status",)).lower() in ("done", "completed"),
+        is_done=bool(skip_reason(_first(entry, ("status", "state")))) or entry.get("done") is True,
         dropped=(
             *left_out,
             *tier_note,
             *(f"the dependency on {name}: no such task" for name in unknown),
             *(f"`{one_line(key, longest=40)}`: no field of a spec" for key in unread),
+            *(f"`{key}`: an entry in a form that is not read" for key in _odd_keys(entry)),
         ),
         missing=missing,
     )
@@ -129,14 +142,39 @@ def _runs(entry: Mapping[Any, Any]) -> Iterator[RunLine]:
 def _files(entry: Mapping[Any, Any]) -> tuple[tuple[PlanFile, ...], tuple[str, ...]]:
     files: dict[str, PlanFile] = {}
     missing = []
-    for key, action in _FILES.items():
-        for path in _values(entry, (key,)):
-            if why := unfit_path(path):
-                missing.append(file_remark(path, why))
-            else:
-                optional = key == "allowed_paths"
-                files.setdefault(path, PlanFile(path, action, optional=optional))
+    named = [
+        (key, path, action) for key, action in _FILES.items() for path in _values(entry, (key,))
+    ]
+    for key, path, action in (*named, *_with_actions(entry)):
+        if why := unfit_path(path):
+            missing.append(file_remark(path, why))
+        else:
+            files.setdefault(path, PlanFile(path, action, optional=key == "allowed_paths"))
     return tuple(files.values()), tuple(missing)
+
+
+def _with_actions(entry: Mapping[Any, Any]) -> Iterator[tuple[str, str, FileAction]]:
+    """Yield the files of `files: {create: [a.py]}` and of `files: [{path: a.py, action: create}]`."""
+    rows = entry.get("files")
+    for row in rows if isinstance(rows, list) else [rows]:
+        if isinstance(row, Mapping) and (path := _first(row, ("path", "file"))):
+            action = ACTIONS.get(
+                _first(row, ("action", "change", "type")).lower(), FileAction.WRITE
+            )
+            yield "files", path, action
+        elif isinstance(row, Mapping):
+            for verb in row.keys() & ACTIONS.keys():
+                yield from (("files", path, ACTIONS[verb]) for path in _values(row, (verb,)))
+
+
+def _odd_keys(entry: Mapping[Any, Any]) -> Iterator[str]:
+    """Yield the known keys with an entry that is neither a text nor a number, nor a form that is read."""
+    for key in sorted(_KNOWN & entry.keys() - {"files", "done", *_CHECKS}):
+        rows = entry[key]
+        if any(
+            isinstance(row, Mapping | list) for row in (rows if isinstance(rows, list) else [rows])
+        ):
+            yield key
 
 
 def _steps(entry: Mapping[Any, Any]) -> Iterator[PlanStep]:
