@@ -142,7 +142,6 @@ def test_a_line_below_a_title_opens_no_fence(title: str) -> None:
         "// not in src/b.txt",
         "We use `src/b.txt`:",
         "\u274c `src/b.txt`",
-        "~~src/b.txt~~",
     ],
 )
 def test_a_sentence_that_says_more_names_no_file(lead: str) -> None:
