@@ -190,6 +190,23 @@ def test_a_task_that_a_person_reverted_by_hand_is_not_merged(world: World, paren
 
 
 @pytest.mark.variant
+def test_a_revert_by_hand_is_seen_though_its_file_was_written_anew(world: World) -> None:
+    add_task(world)
+    merge = world.exec(TASK).json["merge"]
+    world.git("revert", "--no-edit", "-m", "1", merge)
+    revert = world.tip()
+    world.commit({"b.txt": "something else\n"})
+    (task,) = world.minitask("status", "--json").json["tasks"]
+    assert task["state"] == "undone"
+    world.git("rm", "-q", "b.txt")
+    world.git("commit", "-q", "-m", "away")
+    world.git("revert", "--no-edit", revert)
+    world.commit({"b.txt": "b\nand more\n"})
+    (task,) = world.minitask("status", "--json").json["tasks"]
+    assert task["state"] == "merged"
+
+
+@pytest.mark.variant
 def test_a_file_that_a_later_task_removed_makes_no_task_undone(world: World) -> None:
     add_task(world)
     assert world.exec(TASK).json["verdict"] == "merged"

@@ -146,3 +146,17 @@ def test_init_leads_to_a_command_that_works_without_a_model(world: World) -> Non
 
 def test_plan_without_a_goal_asks_for_one(world: World) -> None:
     assert "the goal is empty" in world.minitask("plan").stderr
+
+
+@pytest.mark.variant
+def test_the_demo_merges_eight_of_its_nine_tasks(world: World) -> None:
+    folder = world.root.parent / "demo"
+    outcome = world.minitask("demo", str(folder))
+    assert outcome.code == 0, outcome.text
+    assert "this run                 $0: every spec carries its own edit script" in outcome.stdout
+    assert "core/agents/todoist.py                            2897 ->   576" in outcome.stdout
+    demo = World(folder)
+    states = [task["state"] for task in demo.minitask("status", "--json").json["tasks"]]
+    assert sorted(states) == ["failed", *["merged"] * 8]
+    again = world.minitask("demo", str(folder))
+    assert (again.code, "is not empty" in again.stderr) == (2, True)

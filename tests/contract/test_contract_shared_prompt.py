@@ -40,3 +40,18 @@ def test_ten_tasks_that_read_one_module_share_the_start_of_their_prompts(world: 
         columns = zip(*alike, strict=False)
         shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
         assert shared >= 0.85 * max(map(len, alike))
+
+
+def test_the_configs_context_begins_each_prompt_and_must_be_committed(world: World) -> None:
+    world.commit({"docs/style.md": "Names are short.\n"})
+    world.task("p/01-t", writes=["made/1.txt (create)"], validation="grep -qx 1 made/1.txt")
+    with world.serve(answer, context=["docs/style.md"]) as server:
+        assert world.exec("p/01-t").json["verdict"] == "merged"
+        (prompt,) = (request.prompt for request in server.requests)
+        assert prompt.index("docs/style.md:\nNames are short.") < prompt.index("made/1.txt")
+    world.task("p/02-t", writes=["made/2.txt (create)"], validation="grep -qx 2 made/2.txt")
+    with world.serve(answer, context=["docs/none.md"]) as server:
+        outcome = world.exec("p/02-t")
+        assert server.requests == []
+    assert (outcome.code, outcome.json["verdict"]) == (1, "refused")
+    assert "context: 'docs/none.md' is not a file of the base" in outcome.json["reason"]
