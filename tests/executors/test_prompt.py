@@ -132,6 +132,28 @@ def test_what_is_for_people_and_for_the_toolkit_is_not_sent():
     assert "02-b.md" not in prompt
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "is_told"),
+    [
+        ("Constraints", "keep `core.py` as it is", True),
+        ("Do not touch", "- `core.py`", True),
+        ("Purpose", "Fewer cents are lost.", True),
+        ("Dependencies", "express 4", True),
+        ("Dependencies", "Mini-Task 2", False),
+        ("Depends on", "None", False),
+        ("Status", "Done", False),
+        ("Estimated Lines", "12", False),
+        ("📅 Last Updated", "today", False),
+    ],
+)
+def test_header_fields_that_are_no_data_for_people_are_told(
+    key: str, value: str, *, is_told: bool
+) -> None:
+    spec = replace(SPEC, extra=((key, value),))
+    for prompt in (user_prompt(order(spec=spec)), agent_prompt(order(spec=spec))):
+        assert (f"## Context\n{key}: {value}\n" in prompt) is is_told
+
+
 def test_lines_that_may_move_have_the_numbers_of_the_base_and_context_has_none():
     shown = {fence.lead: fence.content for fence in find_fences(user_prompt(order()))}
     assert shown["docs/style.md"] == FILES["docs/style.md"]

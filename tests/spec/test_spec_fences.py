@@ -64,6 +64,9 @@ def test_fences_are_found_by_commonmark_s_rules(
         ("Expected:", "", False),
         ("Expected output (shortened):", "", False),
         ("Output:", "", False),
+        ("should print", "", False),
+        ("You should see something like this:", "", False),
+        ("This should print OK:", "", True),
     ],
 )
 def test_a_fence_of_the_validation_is_run_unless_it_shows_an_output(
@@ -75,7 +78,7 @@ def test_a_fence_of_the_validation_is_run_unless_it_shows_an_output(
     assert [(d.line, d.code) for d in found.diagnostics] == [] if runs else [(7, "N416")]
 
 
-@pytest.mark.parametrize("prompt", ["$ ", "% ", "me@host:~/src$ ", "root@box# "])
+@pytest.mark.parametrize("prompt", ["$ ", "% ", "me@host:~/src$ ", "root@box# ", "(.venv) $ "])
 def test_lines_with_a_prompt_are_the_commands_of_a_session(prompt: str) -> None:
     text = f"# Mini-Task 1: X\n\n## Validation\n\n```console\n{prompt}ls \\\n> x\nx\n{prompt}ls y\n```\n"
     found = parse_file(text, path="x.md")

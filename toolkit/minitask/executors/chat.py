@@ -45,6 +45,7 @@ from minitask.executors.request import (
 )
 from minitask.ledger.record import NO_USAGE, Usage, plus
 from minitask.policy.estimates import DEFAULT_OUTPUT_TOKENS, estimate_tokens
+from minitask.spec.header import told_context
 from minitask.spec.model import LineRange
 from minitask.spec.notes import may_stay
 from minitask.words import whole_characters
@@ -270,7 +271,7 @@ def request_of(order: ExecutorRequest) -> ReplyContext:
     )
     fences = (fence.content for fence in spec.snippets)
     criteria = (criterion.text for criterion in spec.criteria)
-    demanded = (spec.title, spec.context, spec.task, spec.snippets_text, *fences, *criteria)
+    demanded = (spec.title, told_context(spec), spec.task, spec.snippets_text, *fences, *criteria)
     rounds = (text for past in order.history for text in (past.reply, past.problem))
     return ReplyContext(
         tuple(_listed(ref, order, script) for ref in spec.files),

@@ -16,6 +16,7 @@ from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.policy.estimates import ReplyFormat
 from minitask.spec.expectations import render_expectation
+from minitask.spec.header import told_context
 from minitask.spec.model import ExpectationKind, FileAction, FileRef, LineRange
 from minitask.words import fence_of
 
@@ -124,7 +125,7 @@ def _spec_parts(order: ExecutorRequest) -> list[str]:
     """Return the parts of the spec that define and validate the result; the other parts are for people and minitask."""
     spec, locate = order.spec, order.locate
     sections = [
-        _section("Context", spec.context),
+        _section("Context", told_context(spec)),
         _section("Task", spec.task),
         _section("Code", _snippets(spec)),
         _section("Done when", "\n".join(f"- {criterion.text}" for criterion in spec.criteria)),

@@ -158,6 +158,12 @@ def merge_headers(container: Header, header: Header) -> Header:
 
 
 _DEPENDS = {"depends on", "depends", "dependencies", "blocked by", "prerequisites", "prerequisite"}
+_FOR_PEOPLE = lazy_pattern(
+    r"(?:estimated|actual|last|if all|next|assigned|story|due|human|models?)\b.*|first project"
+    r"|(?:needs |requires )?review|status|state|priority|time|cost|savings|total|tokens|tier|owner|assignee|date"
+    r"|created|updated|author|complexity|difficulty|effort|size|points|batch|phase|wave|parallel|type|labels?|tags?|id"
+    r"|branch|review required|issue|ticket|pr|epic|sprint|milestone|project|version|executor|agent|feedback|blocks"
+)
 _REVIEW = {"review", "human review", "requires review", "review required", "needs review"}
 _REQUIRED = lazy_pattern(r"(?i)(?:required|yes|true|mandatory)\b.*")
 _NUMBER = r"[0-9]+(?:\.[0-9]+)*[A-Za-z]?\b"
@@ -169,6 +175,23 @@ _ID = lazy_pattern(r"(?:[-*+]\s+)?`?(?P<id>(?:[\w.-]+/)?[0-9]+[A-Za-z]?-[\w-]+?)
 _NO_TASK = lazy_pattern(r"(?i)[(\[*_]*(?:none|n/?a|nothing|no\b|[-–—]$)")
 _DENIES = lazy_pattern(r"(?i)\b(?:not|no|none|independent|without|parallel|before|until)\b")
 _LONGEST_RANGE = 50
+
+
+def names_dependencies(key: str) -> bool:
+    """Return True for a label or heading such as `Depends on`."""
+    return key_of(key.rstrip(": ")) in _DEPENDS
+
+
+def told_context(spec: Spec) -> str:
+    """Return the context with the header's other fields, such as `**Constraints**: …`, without data for people."""
+    fields = (f"{key}: {value}" for key, value in spec.extra if value and _is_told(key, value))
+    return "\n".join((*fields, spec.context))
+
+
+def _is_told(key: str, value: str) -> bool:
+    if names_dependencies(key) and (_named_tasks(value) or _NO_TASK.match(value)):
+        return False
+    return _FOR_PEOPLE.fullmatch(key_of(key)) is None
 
 
 def stated_options(header: Header) -> dict[str, tuple[object, int]]:

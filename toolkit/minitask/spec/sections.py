@@ -25,7 +25,7 @@ from minitask.spec.filelists import (
     nested_bullets,
 )
 from minitask.spec.filerefs import find_action
-from minitask.spec.header import Piece, RawField, RawTask, is_header_key
+from minitask.spec.header import Piece, RawField, RawTask, is_header_key, names_dependencies
 from minitask.spec.markdown import Document, MarkdownBlock, blocks, find_label, split_labels
 from minitask.spec.template import (
     Section,
@@ -157,6 +157,9 @@ class _Reader(Struct):
             holder.fields.append(RawField(key, "", block.start + 1))
         elif block.level <= holder.level:
             self._hold(None)
+        elif names_dependencies(block.text) and following and following.kind.endswith("_list"):
+            holder.fields.append(RawField(block.text.rstrip(": "), "", block.start + 1))
+            self.section, self.piece, self.level = _FIELD, None, block.level
         else:
             self._other_heading(block)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -49,14 +50,16 @@ def looks_like_command(text: str) -> bool:
 SHELLS = frozenset(
     {"", "bash", "sh", "shell", "console", "zsh", "ksh", "shellscript", "shell-session", "terminal"}
 )
-_PROMPT = lazy_pattern(r"(?:[\w.-]+@[\w.-]+[^\s$#%>]*[$#%>]|[$%]) ")
+_PROMPT = lazy_pattern(r"(?:\([\w.-]+\) ?)?(?:[\w.-]+@[\w.-]+[^\s$#%>]*[$#%>]|[$%]) ")
 _STATUS_TEST = lazy_pattern(
     r"(?:test|\[\[?|\(\()\s+[\"']?\$\{?\?\}?[\"']?\s+(?P<operator>-eq|-ne|-gt|==?|!=|>)\s+(?P<number>[0-9]{1,3})"
     r"(?:\s+(?:\]\]?|\)\)))?(?:\s*&&\s*(?:echo|printf)\b[^;|&]*)?"
 )
 _STATUS_SHOWN = lazy_pattern(r"echo\s+\"?[^\"'$;|&]*\$\{?\?\}?\"?")
 _OUTPUT_LEAD = lazy_pattern(
-    r"(?i)(?:the\s+)?(?:(?:expected|example|sample)(?:\s+(?:output|results?))?|outputs?)\s*(?:\([^)]*\)\s*)?:?"
+    r"(?i)(?:(?:the\s+)?(?:(?:expected|example|sample)(?:\s+(?:output|results?))?|outputs?)\s*(?:\([^)]*\)\s*)?"
+    r"|(?:(?:it|this|that|which|you)\s+)?(?:(?:should|must|will)\s+)?(?:prints?|shows?|see|returns?|displays?|outputs?"
+    r"|looks?\s+like)(?:\s+(?:this|something\s+like(?:\s+this)?))?\s*):?"
 )
 
 _WORD = r"""(?:[A-Za-z0-9_./=:@%+,^~?*\[\]-]|"[^"$`\\!\n]*"|'[^'\n]*')++"""
@@ -233,9 +236,14 @@ def _plain_parts(content: str) -> list[ShellPart] | None:
 
 _RUN = lazy_pattern(
     r"(?i)(?:\\?\[[ xX]?\\?\]\s*)?(?:\d+[.)]\s*)?[*_]*"
-    r"(?:(?:(?:then\s+)?(?:run|execute|commands?|check|verify|test|validate|confirm|ensure|validation)\b[^`:.]{0,60}:?)[*_:]*\s*)?"
+    r"(?:(?:(?:then|the|all|unit|type)\s+)*(?:run|execute|commands?|checks?|verify|tests?|validate|confirm|ensure|validation"
+    r"|lint\w*|types?|build|compiles?|format\w*|coverage|syntax)\b[^`:.]{0,60}:?[*_:]*\s*)?"
     r"(?P<ticks>`+)(?P<code>[^`]+)(?P=ticks)[*_]*"
-    r"\s*(?:(?:still\s+)?(?:passes|succeeds|works|is\s+green|(?:must|should)\s+(?:pass|succeed|work)|exits\s+(?:with\s+)?0))?[.;]?"
+    r"\s*(?:(?:still\s+)?(?:passes|succeeds|works|is\s+(?:green|clean)|(?:must|should)\s+(?:pass|succeed|work)|exits\s+(?:with\s+)?0)"
+    r"|(?:reports|shows|has|gives|finds)\s+no\s+\w+|\([^()`]{1,80}\)|(?P<stated>(?:→|->|=>)\s*[^`]{1,80})|[-–—]\s+[^`]{1,80})?[.;]?"
+)
+_CONDITION = lazy_pattern(
+    r"(?i)\b(?:fails?|failure|failing|errors?:|if|unless|optional\w*|undo|revert\w*|roll\w*)(?!\w)"
 )
 _CHECK_OUTPUT = 'to check it, write `# expect: output contains "…"` behind the command'
 _STATED = lazy_pattern(r"(?i)[*_]*expected(?:\s+(?:output|result))?[*_]*:[*_]*\s*\S")
@@ -279,12 +287,13 @@ def _ignored(fence: Fence) -> Problem:
 
 
 def inline_fences(texts: Sequence[tuple[str, int]]) -> Iterator[Fence]:
-    """Yield a fence for each line that is only a command, with the expectation of an `Expected: …` line below it."""
-    for index, (text, line) in enumerate(texts):
-        command = _whole_command(text)
-        if command:
-            following = texts[index + 1][0] if index + 1 < len(texts) else ""
-            remark = f"  # {strip_marks(following)}" if _EXPECTED.fullmatch(following) else ""
+    """Yield a fence for each line that is only a command, with what is expected behind it or in the line below it."""
+    for (text, line), (following, _) in zip_longest(texts, texts[1:], fillvalue=("", 0)):
+        match = None if _CONDITION.search(CODE.sub("", text)) else _RUN.fullmatch(text.strip())
+        command = code_text(match["code"]).strip().removeprefix("$ ") if match else ""
+        if match and looks_like_command(command):
+            stated = following if _EXPECTED.fullmatch(following) else match["stated"]
+            remark = f"  # {strip_marks(stated)}" if stated else ""
             yield Fence("bash", f"{command}{remark}\n", line=line - 1)
 
 
@@ -292,13 +301,6 @@ def indented_commands(content: str) -> bool:
     """Return True if each line of an indented block is a command or a comment, so that the block is no output."""
     lines = [line.strip().removeprefix("$ ") for line in content.split("\n") if line.strip()]
     return all(line.startswith("#") or looks_like_command(line) for line in lines)
-
-
-def _whole_command(text: str) -> str:
-    """Return the command of a line that has nothing else but words such as `Run:`; empty for any other line."""
-    match = _RUN.fullmatch(text.strip())
-    code = code_text(match["code"]).strip().removeprefix("$ ") if match else ""
-    return code if looks_like_command(code) else ""
 
 
 def _unread(fences: Sequence[Fence], texts: Sequence[tuple[str, int]]) -> Iterator[Problem]:
