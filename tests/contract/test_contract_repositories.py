@@ -194,6 +194,31 @@ def test_a_target_edited_in_another_worktree_is_ready(ready: World, tmp_path: Pa
     assert (ready.root / "b.txt").read_text() == "mine\n"
 
 
+@pytest.mark.parametrize("where", ["the checkout", "another worktree", "a stack"])
+def test_a_branch_whose_rebase_is_under_way_does_not_move(ready: World, where: str) -> None:
+    """Git moves it when the rebase ends, and refuses to if it moved meanwhile."""
+    tip = ready.tip()
+    folder = ready.root
+    if where == "another worktree":
+        folder = ready.root.parent / "beside"
+        ready.git("switch", "-qc", "other")
+        ready.git("worktree", "add", "-q", str(folder), "main")
+    options = ["--update-refs"] if where == "a stack" else []
+    if where == "a stack":
+        ready.git("switch", "-qc", "top")
+        ready.git("commit", "-q", "--allow-empty", "-m", "top")
+    rebasing = World(folder)
+    base = f"{tip}^"
+    rebasing.git("-c", "sequence.editor=sed -i 1s/pick/edit/", "rebase", "-i", *options, base)
+    outcome = ready.minitask("exec", "p/01-b", "--into", "main", "--json")
+    assert outcome.json["verdict"] == "ready", outcome.text
+    assert "a rebase is under way in" in outcome.json["reason"]
+    assert ready.tip() == tip
+    rebasing.git("rebase", "--continue", env={"GIT_EDITOR": "true"})
+    assert ready.minitask("merge", "p/01-b", "--into", "main").code == 0
+    assert ready.show("b.txt") == "b\n"
+
+
 @pytest.mark.variant
 def test_no_worktree_is_registered_in_the_users_repository(ready: World) -> None:
     config = (ready.root / ".git/config").read_bytes()

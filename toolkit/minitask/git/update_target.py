@@ -48,6 +48,8 @@ TROUBLE = (
 """Git's messages if the machine failed, as opposed to a user's file blocking the merge."""
 LOCKED = ".lock': File exists"
 """Git's message if another git process is at work, or left its lock."""
+REBASE_FOLDERS = ("rebase-merge", "rebase-apply")
+REBASES = "a rebase is under way"
 GITS_OWN_CODES_MAX = 129
 """A higher exit status comes from a wrapper whose git was killed."""
 
@@ -66,7 +68,9 @@ class TargetUpdate(Struct, frozen=True):
 
     @property
     def obstacle(self) -> str:
-        """Return what a checkout has against the move: a lock, or the user's edits."""
+        """Return what a checkout has against the move: a rebase, a lock, or the user's edits."""
+        if self.reason.startswith(REBASES):
+            return f"cannot be done while {self.reason}"
         if LOCKED in self.reason:
             return f"cannot be done while git is locked; when no git runs, remove the file: {self.reason}"
         return f"would overwrite your edits: {self.reason}"
@@ -78,6 +82,9 @@ def update_target(repository: Repository, step: TargetMove) -> TargetUpdate:
     Raise `MachineError` if git or the disk failed; half-written files are repaired at once, or by the next command,
     since the journal remains until then.
     """
+    folder = _rebased_in(repository, step.target)
+    if folder is not None:
+        return TargetUpdate(done=False, reason=f"{REBASES} in {folder}")
     checkout = checkout_of(repository, step.target)
     since_ns = write_journal(repository, step, checkout)
     try:
@@ -102,6 +109,20 @@ def checkout_of(repository: Repository, target: str) -> Checkout | None:
         return Checkout(repository.top, repository.git_dir)
     if (repository.common_dir / "worktrees").is_dir():
         return _linked_checkout(repository, target)
+    return None
+
+
+def _rebased_in(repository: Repository, target: str) -> Path | None:
+    """Return the folder in which a rebase is under way that will move the target when it ends, if any."""
+    for git_dir in (repository.common_dir, *(repository.common_dir / "worktrees").glob("*")):
+        for name in (
+            "rebase-merge/head-name",
+            "rebase-merge/update-refs",
+            "rebase-apply/head-name",
+        ):
+            with contextlib.suppress(OSError):
+                if target in (git_dir / name).read_text("utf-8", "surrogateescape").splitlines():
+                    return git_dir
     return None
 
 
@@ -145,8 +166,8 @@ def _fast_forward(
         and git.line("rev-parse", "--verify", "HEAD") != step.old
     ):
         return TargetUpdate(done=False, moved_meanwhile=True)
-    if (checkout.git_dir / "rebase-merge").exists() or (checkout.git_dir / "rebase-apply").exists():
-        return TargetUpdate(done=False, reason="a rebase is under way in the checkout")
+    if any((checkout.git_dir / name).exists() for name in REBASE_FOLDERS):
+        return TargetUpdate(done=False, reason=f"{REBASES} in {checkout.top}")
     finished = git.run(*FAST_FORWARD, step.new)
     if finished.exit_code == 0:
         return _arrived(repository, step, git)
