@@ -384,6 +384,16 @@ def test_labels_of_a_task(body: str, files: str, commands: list[str], missing: l
     assert list(task.missing) == missing
 
 
+def test_boxes_of_criteria_are_no_tasks() -> None:
+    tasks = "## Tasks\n\n- [ ] A\n\n## Definition of Done\n\n- [ ] Works\n- [x] Tested\n"
+    plan = read_boxes(tasks)
+    assert [goal.label for goal in plan.goals] == ["Tasks"]
+    assert "Criteria of the whole plan:\n- Works\n- Tested (done already)" in plan.goals[0].text
+    assert plan.notes == ("2 boxes below `Definition of Done`: criteria, no tasks",)
+    alone = read_boxes("## Success Criteria\n\n- [ ] Works\n")
+    assert [goal.label for goal in alone.goals] == ["Success Criteria"]
+
+
 def test_spec_kit_ids_ranges_repeats_and_an_unclosed_fence() -> None:
     text = (
         "- [ ] T004a A in `a.py` and/or so\n\n  ```sh\n  make\n  ```\n"

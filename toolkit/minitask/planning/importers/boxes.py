@@ -32,6 +32,7 @@ from minitask.planning.importers.foreign_plan import (
     MarkdownNode,
     PlanGoal,
     linked,
+    listed,
     parse_nodes,
     split_lines,
     title_of,
@@ -39,7 +40,7 @@ from minitask.planning.importers.foreign_plan import (
 )
 from minitask.spec.frontmatter import GOALS, KIRO, OPENSPEC, SPEC_KIT, SUPERPOWERS
 from minitask.spec.markdown import strip_marks
-from minitask.words import fence_of, one_line, whole_characters
+from minitask.words import counted, fence_of, one_line, whole_characters
 
 MARK = lazy_pattern(
     r"<!-- (?:imported|planned): (?P<origin>\S+ \S+ task \S+) sha256:(?P<digest>[0-9a-f]{64}) -->"
@@ -56,6 +57,10 @@ _BOX = lazy_pattern(
 _TIGHT = lazy_pattern(r"[ \t]*[-*+](?=\[[ xX~-]\][ \t])")
 _ANY_BOX = lazy_pattern(r"^[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]*\[[ xX~/-]?\]", re.MULTILINE)
 _EMPTY = lazy_pattern(r"[ \t]*[-*+][ \t]+\[[ xX~-]?\]\s*")
+_CRITERIA = lazy_pattern(
+    r"\b(?:criteria|criterion|definition\s+of\s+done|success\s+metrics|(?:validation|verification|acceptance)\s+checklist)\b",
+    re.IGNORECASE,
+)
 _ORDERED = lazy_pattern(r"[ \t]+\d{1,6}(?:\.\d{1,6})*[.)]?[ \t]+\S")
 _HEADING = lazy_pattern(r"(?:(?P<id>\d{1,6})(?:\.\d{1,6})*[.):]?\s+)?(?P<text>.*)")
 _PARALLEL = lazy_pattern(r"(?:^|\s)\\?\(P\\?\)(?=\s|$)")
@@ -151,15 +156,22 @@ def way_in(text: str, path: str) -> str:
 def read_boxes(text: str, name: str = "") -> GoalPlan:
     """Return the sections of a task list as goals."""
     nodes, damage = parse_nodes(_regular(text))
-    boxes = list(_boxes(nodes))
+    every = list(_boxes(nodes))
+    boxes = [box for box in every if not _CRITERIA.search(box.heading)] or every
+    criteria = [box for box in every if _CRITERIA.search(box.heading)] if boxes != every else []
     runs = [tuple(run) for _, run in groupby(boxes, key=lambda box: (box.section, box.heading))]
     parts = [part for run in runs[: MOST_TASKS + 1] for part in _parts(run)]
     labels = unique_labels([_label(part) for part in parts])
-    about = "\n\n".join(markdown_plans.rules(nodes))
+    rules = markdown_plans.rules(nodes)
+    rules += ["\n".join(["Criteria of the whole plan:", *map(_text, criteria)])] if criteria else []
+    about = "\n\n".join(rules)
     goals = [_goal(part, label, about) for part, label in zip(parts, labels, strict=True)]
     optional = [label for goal in goals if not goal.skipped for label in goal.optional]
     note = f"optional, planned as specs of their own: {', '.join(optional)}"
-    notes = [*damage, note] if optional else damage
+    notes = [*damage, note] if optional else [*damage]
+    if criteria:
+        named = listed(list(dict.fromkeys(f"`{box.heading}`" for box in criteria)))
+        notes.append(f"{counted(len(criteria), 'box', 'boxes')} below {named}: criteria, no tasks")
     ordered = _in_sequence(goals, [part[0].is_parallel for part in parts])
     return linked(name, ordered, notes)
 
