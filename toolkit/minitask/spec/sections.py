@@ -39,6 +39,10 @@ from minitask.spec.template import (
 
 _LABEL_LEVEL = 7
 _FIELD = "field"
+_BARE_FIELD = lazy_pattern(
+    r"(?im)^[ \t]*(?:__|[*_])?((?:target )?files?(?: to [a-z/ ]{3,24})?|new files?|depends on)"
+    r"(?:__|[*_])?[ \t]*:(?:__|[*_])?(?=[ \t]|$)"
+)
 _LABEL_INSIDE = lazy_pattern(r"\s+(?=\*\*[^*]+(?:\*\*\s*:|:\s*\*\*))")
 
 
@@ -219,13 +223,14 @@ class _Reader(Struct):
             for row, line in enumerate(block.text.split("\n"), start=block.start):
                 self._field_line(line.strip(), row + 1)
             return
-        if "**" not in block.text:
+        text = block.text if self.section else _BARE_FIELD.sub(r"**\1**:", block.text)
+        if "**" not in text:
             self._content(block)
             return
         self.takes_list = False
         plain_from = block.start
         in_field = False
-        lines = block.text.split("\n")
+        lines = text.split("\n")
         for row, line in enumerate(lines, start=block.start):
             last = row == block.start + len(lines) - 1
             kind = self._label(
