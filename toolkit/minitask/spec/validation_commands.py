@@ -331,7 +331,8 @@ def _plain_command(text: str) -> list[str]:
 
 
 def _on_one_line(text: str) -> str:
-    return " ".join(word for word in text.split() if word != "\\")
+    words = text.replace("`", "'").split()  # criteria show a backtick as an apostrophe
+    return " ".join(word for word in words if word != "\\")
 
 
 def _not_run(
