@@ -165,6 +165,24 @@ RIGGED = {
         "#[test]\nfn a() {}\n",
         "#[test]\n#[ignore]\nfn a() {}\n",
     ),
+    **{
+        f"a mark of {path}": (path, "", f"{mark}\n")
+        for path, mark in {
+            "src/test/scala/ASuite.scala": 'ignore("adds") {',
+            "test/a_test.exs": "  @tag :skip",
+            "test/a_test.dart": "  }, skip: 'later');",
+            "spec/a_spec.lua": '  pending("adds", function()',
+            "tests/testthat/test-a.R": '  skip("later")',
+            "test/runtests.jl": "@test_skip add(1, 2) == 3",
+            "test/ASpec.hs": '  xit "adds" $',
+            "a.Tests.ps1": "  It 'adds' -Skip {",
+            "Tests/ATests.swift": '  @Test(.disabled("later")) func adds() {',
+            "a.Tests/ATests.fs": "[<Ignore>]",
+            "test/a_test.clj": "#_(deftest adds",
+            "test/A.t.sol": "        vm.skip(true);",
+            "a_test.cc": "TEST(Math, DISABLED_Adds) {",
+        }.items()
+    },
     "only one": ("a.test.js", "test('a', f);\ntest('b', g);\n", "test.only('a', f);\n"),
     "a whole module": ("test_a.py", UNIT, UNIT + "pytestmark = pytest.mark.skip('later')\n"),
     "a narrowed script": ("package.json", PACKAGE, PACKAGE.replace("--test", "--test --test-name-pattern=x")),
@@ -229,6 +247,8 @@ KEPT = {
 }
 HONEST = {
     **{name: ("Makefile", MAKE, now, "make check") for name, now in KEPT.items()},
+    "a test that needs a tool": ("tests/testthat/test-a.R", "", '  skip_if_not_installed("b")\n  skip_on_cran()\n'),
+    "a test for a platform": ("a.Tests.ps1", "", "  It 'adds' -Skip:(-not $IsWindows) {\n"),
     "a helper that knows its test": ("test_a.py", None, "X = os.environ['PYTEST_CURRENT_TEST']\n"),
     "a caller's name": ("a.py", None, "X = inspect.stack()[1].function\n"),
     "an equality": ("a.py", None, "class A:\n    def __eq__(self, other):\n        return self.a == other.a\n"),

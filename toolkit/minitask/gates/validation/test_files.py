@@ -27,6 +27,8 @@ _FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "specs", "e2e", "tes
 _NAME = lazy_pattern(
     r"^(?:test_.*|.*_test|tests?)\.(?:py|go|rs)$|^conftest\.py$|[.\-_](?:test|spec)\.[cm]?[jt]sx?$"
     r"|^(?:test|spec)(?:[.\-_].*)?\.[cm]?[jt]sx?$"
+    r"|(?:Tests?|Spec|Specs|_SUITE)\.(?:kts?|java|scala|groovy|swift|cs|fs|php|hs|erl)$|\.Tests\.ps1$|\.t\.sol$"
+    r"|_(?:test|spec)\.(?:exs?|rb|dart|lua|erl|c|cc|cpp|clj)$"
     r"|^(?:pytest\.ini|\.?tox\.ini|(?:jest|vitest|ava|karma)\.config\.\w+|\.mocharc.*)$"
 )
 JUDGED = frozenset({".py", ".go", ".rs", *SCRIPTS})
@@ -57,7 +59,7 @@ class KnownTest(Struct, frozen=True):
 def is_test_path(path: str) -> bool:
     """Return True if the file belongs to the tests, by its name or by a folder in its path."""
     parts = PurePosixPath(path).parts
-    return bool(_NAME.search(parts[-1])) or not _FOLDERS.isdisjoint(parts[:-1])
+    return bool(_NAME.search(parts[-1])) or not _FOLDERS.isdisjoint(map(str.lower, parts[:-1]))
 
 
 def is_prose(path: str) -> bool:
