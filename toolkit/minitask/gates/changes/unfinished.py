@@ -61,7 +61,14 @@ _STATEMENTS = {
         r"\bthrow\s+(?:new\s+)?\w+\(\s*[\"'`]"
         r"(?i:.{0,40}(?:not (?:yet )?implemented|todo\b|unimplemented))"
     ),
-    ".kt": lazy_pattern(r"\bTODO\("),
+    ".kt": lazy_pattern(r"\bTODO\(|\bthrow\s+NotImplementedError\(\)"),
+    ".scala": lazy_pattern(
+        r"(?<![=<>!])=\s*\?\?\?\s*$|^\s*\?\?\?\s*$|\bthrow\s+new\s+NotImplementedError\b"
+    ),
+    ".dart": lazy_pattern(r"\bthrow\s+(?:new\s+|const\s+)?UnimplementedError\(\)"),
+    ".fs": lazy_pattern(r"\b(?:raise|failwith)\b.*\bNotImplementedException\s*(?:\(\s*\)|\"\")"),
+    ".ps1": lazy_pattern(r"\bthrow\b.*\bNotImplementedException\]?(?:::new)?\("),
+    ".erl": lazy_pattern(r"\b(?:error|throw|exit)\(\s*(?:not_implemented|unimplemented|todo)\s*\)"),
     ".cs": lazy_pattern(r"\bthrow\s+new\s+NotImplementedException\b"),
     ".rb": lazy_pattern(r"\braise\s+NotImplementedError\b"),
     ".php": lazy_pattern(
@@ -69,6 +76,16 @@ _STATEMENTS = {
     ),
     ".swift": lazy_pattern(r"\bfatalError\(\s*\"(?i:.{0,40}(?:not (?:yet )?implemented|todo))"),
 }
+_MESSAGE = (
+    r"[\"'`](?i:to-?do\b[^\"'\n]{0,40}|(?:[\w.:#<>()]{1,40} )?(?:is |are )?"
+    r"(?:not (?:yet )?implemented|unimplemented|implement me)(?: yet)?[.! ]{0,3})[\"'`]"
+)
+_FAILS = lazy_pattern(
+    r"\b(?:throw|raise|error|fail(?:with)?|panic|die|croak|confess|stop|revert|fatalError|preconditionFailure|assert\w*"
+    r"|newException|quit|ex-info|push_error|abort|BUG|\w*(?:Exception|Error)\.?)(?![\w-])[^\"'`\n]{0,60}"
+    + _MESSAGE
+)
+"""A statement of any language that fails, with a message that says no more than that something is not written."""
 _SCRIPTS = frozenset({".jsx", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".tsx", ".vue", ".svelte"})
 _ALLOWED = lazy_pattern(
     r"(?i)\b(?:TODOs?|FIXME|XXX|PLACEHOLDERs?|placeholders?|stub(?:s|bed)?|skeletons?|scaffold\w*"
@@ -143,10 +160,16 @@ def _places(path: str, text: str) -> list[Unfinished]:
             for line, message, name in python
             if not _is_in_test(path, name)
         ]
-    form = _STATEMENTS.get(".js" if ending in _SCRIPTS else ending)
-    if form is not None and not _is_test_path(path):
-        rows = ((number, line) for number, line in enumerate(lines, 1) if form.search(line))
-        gaps += [_told(number, line) for number, line in rows if comment_text(line) is None]
+    form = _STATEMENTS.get(".js" if ending in _SCRIPTS else ending, _FAILS)
+    if ending != ".py" and not _is_test_path(path) and "mock" not in path.lower():
+        quoted_rows = rows_in_strings(text)
+        gaps += [
+            _told(number, line)
+            for number, line in enumerate(lines, 1)
+            if (form.search(line) or _FAILS.search(line))
+            and comment_text(line) is None
+            and number not in quoted_rows
+        ]
     return sorted(gaps, key=lambda gap: gap.line)
 
 

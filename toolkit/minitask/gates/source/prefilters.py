@@ -100,7 +100,7 @@ _HIDDEN = lazy_pattern(
 
 _UNFINISHED = lazy_pattern(
     r"(?i)TODO|FIXME|XXX|TBD|placeholder|implement|\bhere\b|\bpass\b|\.\.\.|fill |stub|omitted|\breal\b"
-    r"|\bto be\b|not yet"
+    r"|\bto be\b|not yet|\?\?\?"
 )
 
 
