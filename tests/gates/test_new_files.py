@@ -34,6 +34,8 @@ FILES = {
     "a.tex": "\\newcommand{\\open}{\\begin{array}}\n\\begin{equation*} a = b \\end{equation*}\n",
     "a.html": '<script>\n  write("<script>var a = 1;<\\x2Fscript>" +\n    "b");\n</script>\n',
     "a.ex": 'defmodule A do\n  @doc """\n  Asks for all:\n\n      from(a in B,\n        # other filters here\n      )\n  """\n  def a, do: 1\nend\n',
+    "a.hrl": '-record(a, {b = $%}).\n-define(C, "50 %"). % a share\n%% EOF\n',
+    "a.pl": "print <DATA>;\n__DATA__\nAnd this one. So it ends!\n",
     "a.clj": "(ns a)\n\n(def b\n  (list (f 'a) 'b\n    (g `(c))))\n",
     "theme.rs": '#[test]\nfn theme() {\n    run().stderr(str![[r#"\nERROR\n"#]]);\n}\n',
     "zip.h": "class EARLY EXPORTED\n    Input : public Stream {\n  int a;\n};\n\nclass EARLY EXPORTED\n    Output : public Stream {\n  int b;\n};\n",
@@ -48,6 +50,20 @@ WRONG = {
     "a.ts": "export function use(\n  a: string,\n) {\n  return a\n}\nexport function use(\n  a: string,\n) {\n  return a\n}\n",
     "a.tex": "\\begin{equation*}\na = b\n",
     "a.sh": "$ make\n$ make install\n",
+    "a.kt": "fun a(): Int {\n    return 1\n}\n\nAnd here is the rest of the file:\n\nfun b(): Int {\n    return 2\n}\n",
+    "a.swift": "```swift\nfunc a() -> Int {\n    return 1\n}\n",
+    "a.ex": "defmodule A do\n  def a, do: 1\nend\n```\n",
+    "a.dart": "int a() => 1;\n```\n\n```dart\nint b() => 2;\n",
+    "a.lua": "local function add(a, b)\n  local sum = a + b\n  return sum\nend\n\nlocal function add(a, b)\n  local sum = a + b\n  return sum\nend\n",
+    "A.java": "class A {\n  int a;\n}\n\nThis adds the class and leaves everything else unchanged.\n",
+    "a.scala": "// Of one\\nobject A {\\n  val a = 1\\n}\\n\n",
+    "b.erl": "-module(b).\n\nf(A) ->\n    case A of\n        1 -> ok; % so far\n",
+    "A.cs": "class A\n{\n    public int Add(int a)\n    {\n        return a;\n    }\n\n    public int Add(int a)\n    {\n        return a;\n    }\n}\n",
+    "b.kt": 'fun a(): String {\n    return b(\\"one\\", 2)\n}\n',
+    "a.csproj": "<Project>\n  <ItemGroup>\n</Project>\n",
+    "app_de.arb": '{\n  "title": "Titel",\n  "title": "Name"\n}\n',
+    "a.erl": "-module(a).\n\nf(A, B) when A &lt; B -> A.\n",
+    "A.sol": "contract A {\n    function a() public {\n        b();\n",
 }  # fmt: skip
 
 
@@ -129,6 +145,36 @@ CHANGED = {
         "f <- function(a) {\n  map(a, `[[`, 'b')\n}\n",
         "Map it.",
     ),
+    "words of a doc string": (
+        "a.jl",
+        '"""\n    f(a)\n\nUsage example:\n\n    f(1)\n\ntype parameters are many\n"""\nfunction f(a)\n    a\nend\n',
+        '"""\n    f(a)\n\n    f(1)\n\nThe parameters are many\n"""\nfunction f(a)\n    a\nend\n',
+        "Make the doc string of f a doctest, without a usage example.",
+    ),
+    "parameters and dots": (
+        "a.nix",
+        "{ config, lib, ... }:\n{\n  a = lib.b;\n  c = config.d;\n}\n",
+        "{\n  config,\n  lib,\n  ...\n}:\n{\n  a = lib.b;\n  c = config.d;\n}\n",
+        "Format the file.",
+    ),
+    "a body that fails at its end": (
+        "a.nim",
+        "proc help*() =\n  echo(text)\n  quit(0)\n\nlet a = 1\n",
+        "proc help*(quit = true) =\n  echo(text)\n  if quit:\n    raise Quit(msg: a)\n\nlet a = 1\n",
+        "Use more of the module.",
+    ),
+    "a target without a recipe": (
+        "Makefile",
+        "all: a.c\n\tgcc a.c -o a\n",
+        "all: lib bin\n\nlib: a.c\n\tgcc a.c -shared -o lib\n\nbin: b.c\n\tgcc b.c -o bin\n",
+        "Compile a library, too.",
+    ),
+    "an opening sentence": (
+        "a.md",
+        "# A\n\nRead on.\n",
+        "This is the root document of the files below, which say more of each.\n\n# A\n\nRead on.\n",
+        "Describe the document.",
+    ),
     "another word for nothing": (
         "a.yml",
         "a: 1\nnav: ~\nb:\n- c\n",
@@ -148,6 +194,40 @@ CHANGED = {
 def test_a_change_as_people_make_it_lands(name: str) -> None:
     path, base, content, task = CHANGED[name]
     assert lint(path, content, base, task=task) == ""
+
+
+LOST = {
+    "a mark of a diff": (
+        "a.kt",
+        "fun a() {\n    b(1)\n}\n",
+        "fun a() {\n-    b(1)\n+    b(2)\n}\n",
+        "no text",
+    ),
+    "a function of R": (
+        "a.R",
+        "f <- function(a) {\n  a + 1\n}\n\ng <- function(a) {\n  f(a)\n  a\n}\n",
+        "g <- function(a) {\n  f(a)\n  a\n}\n\nb <- 2\n",
+        "loses f",
+    ),
+    "a function of OCaml": (
+        "a.ml",
+        "let rec f a =\n  let b = a in\n  f b\n\nlet g a =\n  f (a + 1)\n",
+        "let g a =\n  f (a + 2)\n\nlet b = 2\n",
+        "loses f",
+    ),
+    "a subroutine": (
+        "a.f90",
+        "pure subroutine f(a)\n  integer :: a\nend subroutine\n\nsubroutine g(a)\n  call f(a)\nend subroutine\n",
+        "subroutine g(a)\n  call f(a)\nend subroutine\n\n! so\n! far\n",
+        "loses f",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_a_change_that_loses_a_part_or_keeps_a_mark_fails(name: str) -> None:
+    path, base, content, reason = LOST[name]
+    assert reason in lint(path, content, base, task="Raise it to 2.")
 
 
 def test_another_key_in_place_of_one_is_no_spelling() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from minitask.errors import MachineError
 from minitask.gates.broken import by_format
-from minitask.gates.broken.structure import find_cut_off, is_in_blocks
+from minitask.gates.broken.structure import find_cut_off
 from minitask.gates.result import FileChange, LintError, printable
 from minitask.gates.source.grammars import SCRIPTS, sound_tree
 from minitask.gates.source.syntax import LARGEST
@@ -67,12 +67,13 @@ def _finders(path: str, text: str) -> Finders:
         ".css": (by_format.find_style_faults, by_format.find_loose_declarations),
         ".tex": (by_format.find_tex_faults,),
         ".tf": (find_cut_off, by_format.find_terraform_faults),
+        **dict.fromkeys((".erl", ".hrl"), (_in_erlang,)),
         ".go": (_in_go,),
         ".php": (_in_php, find_cut_off),
         **dict.fromkeys((".vue", ".svelte"), (_in_markup,)),
         ".sql": (find_cut_off, by_format.find_sql_faults),
     }
-    return finders.get(ending) or ((find_cut_off,) if is_in_blocks(path) else ())
+    return finders.get(ending, (find_cut_off,))
 
 
 _SHEBANG = lazy_pattern(r"#!\s*(?:/usr/bin/env\s+)?(?:/\S*/)?(?:ba|da)?sh\b")
@@ -136,6 +137,15 @@ def _in_requirements(_path: str, text: str) -> Iterator[Fault]:
         required |= {name} - {""}
         if re.match(r"\s*(?:\$\s*)?(?:python[\d.]*\s+-m\s+)?pip[\d.]*\s+install\b", line):
             yield f"`{printable(line.strip()[:60])}` is a command, and no requirement", number
+
+
+def _in_erlang(_path: str, text: str) -> Iterator[Fault]:
+    rows = text.rstrip().split("\n")
+    code_rows = (row for row in reversed(rows) if row.lstrip()[:1] not in {"", "%"})
+    last = next(code_rows, ".")
+    code = re.sub(r"\"[^\"]*\"|\$%", "", last).partition("%")[0].rstrip()
+    if not code.endswith(".") and last.count('"') % 2 == 0:
+        yield "it ends before the `.` of its last form", len(rows)
 
 
 _PHP = lazy_pattern(r"(?m)^[ \t]*(?:function|(?:final |abstract )?class|namespace|use|\$\w+\s*=)\b")

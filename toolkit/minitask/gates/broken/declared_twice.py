@@ -163,7 +163,7 @@ def _in_yaml(text: str) -> Names:
 _READERS: Mapping[str, Callable[[str], Names]] = {
     **repeated_keys.READERS,
     **{ending: partial(_in_code, ending=ending) for ending in (*SCRIPTS, ".go", ".rs")},
-    **dict.fromkeys((".json", ".webmanifest", ".geojson"), _in_json),
+    **dict.fromkeys((".json", ".webmanifest", ".geojson", ".arb"), _in_json),
     **dict.fromkeys((".yaml", ".yml"), _in_yaml),
 }
 

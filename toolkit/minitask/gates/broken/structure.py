@@ -9,7 +9,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from posixpath import basename, splitext
 
 from minitask.edits.lines import indent_of
@@ -29,7 +29,8 @@ _C_STYLE = (
 _HASHES = r"(?<![$&\\\w{(])#(?![{[(])[^\n]*"
 _LITERALS = r"\"\"\".*?\"\"\"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`[^`\n]*`"
 _FAMILIES = {
-    ".c .h .cc .cpp .hpp .cs .kt .kts .swift .dart .scala .proto .zig .groovy .gradle .m .mm jenkinsfile": _C_STYLE,
+    ".c .h .cc .cpp .hpp .cs .kt .kts .swift .dart .scala .proto .zig .sol .groovy .gradle .m .mm": _C_STYLE,
+    "jenkinsfile": _C_STYLE,
     ".php .tf .hcl": rf"{_C_STYLE}|{_HASHES}",
     ".graphql .gql .nix .pl .pm .r nginx.conf .cmake cmakelists.txt": rf"/\*.*?\*/|{_HASHES}",
     ".ps1 .psm1": rf"`.|<#.*?#>|{_HASHES}",
@@ -93,8 +94,8 @@ _END_LANGUAGES = {
 Counts = Counter[str]
 """How often something is opened more than closed, by its name."""
 _PAIRS = (
-    *("/* */", "<# #>", "<!-- -->", "<script </script", "<style </style", "<% %>", "[[ ]]"),
-    "=begin =end",
+    *("/* */", "<# #>", "<!-- -->", "<script </script", "<style </style", "<% %>"),
+    *("[[ ]]", "=begin =end"),
 )
 _MOST_UNCLOSED = 100
 
@@ -205,9 +206,11 @@ def find_cut_off(path: str, text: str) -> Iterator[tuple[str, int]]:
         yield f"it ends before its `{opening}` is closed", text.rstrip().count("\n") + 1
 
 
-def is_in_blocks(path: str) -> bool:
-    """Return True if brackets of the file's language can be counted."""
-    return _ending(path) in _NOT_CODE
+def code_of(path: str, text: str) -> str:
+    """Return a text without comments and strings, on the same lines; no line for one that takes long to read."""
+    if _is_hard(text):
+        return "\n" * text.count("\n")
+    return _NOT_CODE[_ending(path)].sub(lambda match: "\n" * match[0].count("\n"), text)
 
 
 _MARKS_SCOPES = word_set("""
@@ -259,7 +262,9 @@ def _twice(parts: Sequence[NamedPart], text: str, ending: str) -> Iterator[tuple
     """Yield the second of two definitions with the same first line and indentation, and no line of less between."""
     rows = text.split("\n")
     last: dict[str, int] = {}
-    for start in sorted({part.start for part in parts if part.kind == "code" and part.start}):
+    for first_row in sorted({part.start for part in parts if part.kind == "code" and part.start}):
+        marks = takewhile(lambda row: row.lstrip().startswith("@"), rows[first_row - 1 : -1])
+        start = first_row + len(list(marks))
         row, head = rows[start - 1].rstrip(), _whole_head(rows, start, ending)
         if head.endswith((";", ",")) or not _HEAD.match(row):
             continue

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from itertools import takewhile
 from posixpath import basename, splitext
 
+from minitask.edits.reply.markers import is_balanced
 from minitask.edits.reply.samples import SUFFIXES
+from minitask.gates.broken.structure import code_of
 from minitask.gates.changes.prose_loss import is_prose
 from minitask.gates.requested_removals import (
     asks_to_add,
     text_about,
 )
 from minitask.gates.result import FileChange, LintError, filled_lines, quoted
-from minitask.gates.source.elisions import comment_text
-from minitask.gates.source.grammars import STATEMENTS
+from minitask.gates.source.elisions import comment_text, rows_in_strings
+from minitask.gates.source.grammars import CLOSED, STATEMENTS
 from minitask.gates.source.syntax import find_syntax_fault
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
@@ -31,7 +33,9 @@ _DID = (
 )
 _OPENS = lazy_pattern(
     rf"(?i)(?:sure|certainly|of course|absolutely|got it|no problem|understood|alright)[!,.:].*"
-    rf"|(?:ok(?:ay)?|great|done)[!,.:].*|(?:here(?:['’]s| is| are)|below is|this is|these are) {_THING}.*"
+    rf"|(?:ok(?:ay)?|great|done)[!,.:].*|(?:here(?:['’]s| is| are)|below is) {_THING}.*"
+    rf"|(?:this is|these are) {_THING}.*:"
+    r"|(?:this is|these are) (?:the |your )?(?:updated|complete|full|modified|corrected|revised|new|final)\b.*"
     rf"|(?:the )?(?:updated|complete|full|modified|corrected|revised|new|final) {_THING}[^.!?]*:"
     rf"|i(?:['’]ve| have|['’]ll| will)? (?:now |just |also )?{_DID}.*|as (?:you )?(?:asked|requested|instructed)\b.*"
     r"|(?:voici|hier ist|hier sind|aquí (?:está|tienes)|aqui está|ecco|oto|вот) .*"
@@ -74,6 +78,43 @@ def find_answer_text(proposal: FileChange, *, spec: Spec) -> Iterator[LintError]
     fault = _new_fault(proposal, spec_text) if proposal.base is None else ""
     if fault:
         yield LintError(proposal.path, 1, fault, "reply with the file's own text")
+    for number, line in _inside(proposal):
+        message = f"{quoted(line)} is part of the answer, not of the file"
+        yield LintError(proposal.path, number, message, _REMEDY)
+        return
+
+
+_RAW = lazy_pattern(r"'''|[@$]\"|R\"|<<[-~]?[A-Z]")
+"""What may open a string of several lines that is not read as one here."""
+
+
+def _inside(proposal: FileChange) -> Iterator[tuple[int, str]]:
+    """Yield the first line of code that is a fence without an end or a sentence, and is not in the base."""
+    kind, text, base = splitext(proposal.path)[1].lower(), proposal.content, proposal.base or ""
+    is_code = kind in STATEMENTS or kind in {".vue", ".svelte"}
+    if is_code and kind not in _SHELLS and not _open_fence(base):
+        yield from _open_fence(text)
+    if kind not in CLOSED or _RAW.search(text):
+        return
+    had = frozenset(map(str.strip, base.split("\n")))
+    fresh = [
+        (number, row)
+        for number, row in enumerate(map(str.strip, text.split("\n")), 1)
+        if row[-1:] in _ENDS and row not in had and _SENTENCE.fullmatch(row[:_WIDEST])
+    ]
+    code = code_of(proposal.path, text).split("\n") if fresh else []
+    yield from ((number, row) for number, row in fresh if code[number - 1].strip() == row)
+
+
+_ENDS = frozenset(".:!?。：！？")
+
+
+def _open_fence(text: str) -> list[tuple[int, str]]:
+    """Return the lines that open or close fences outside of strings, if one is never closed."""
+    rows = [(n, row) for n, row in enumerate(text.split("\n"), 1) if row.startswith("```")]
+    inside = rows_in_strings(text) if rows else frozenset()
+    bars = [(number, row) for number, row in rows if number not in inside]
+    return [] if is_balanced(row for _, row in bars) else bars
 
 
 _NOTHING = frozenset({"None", "null", "undefined", "nil", "NaN", "[object Object]"})
@@ -196,7 +237,12 @@ def _is_sentence(proposal: FileChange, plain: str) -> bool:
     name = basename(proposal.path).lower()
     kind = splitext(name)[1] or name
     may_hold = kind in _WITH_SENTENCES or (proposal.base is None and kind not in STATEMENTS)
+    may_hold = may_hold or _DATA_SECTION.search(proposal.content) is not None
     return not may_hold and _SENTENCE.fullmatch(plain) is not None
+
+
+_DATA_SECTION = lazy_pattern(r"(?m)^__(?:END|DATA)__$")
+"""What ends the code of a file of Perl or Ruby, and begins its text."""
 
 
 def _is_said(proposal: FileChange, plain: str, spec: Spec, *, at_end: bool) -> bool:

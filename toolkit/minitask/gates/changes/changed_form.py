@@ -58,7 +58,7 @@ def find_changed_form(
         return None
     fault = (
         _retyped(old, new, text_beside(spec, proposal.path), explicit=False)
-        or _left_out(old, new)
+        or (None if proposal.path.endswith(".nix") else _left_out(old, new))  # `{ pkgs, ... }:`
         or _restyled(old, new, proposal, spec)
         or _copied(old, new, proposal, spec)
         or _gone(old, new, proposal, spec, others)

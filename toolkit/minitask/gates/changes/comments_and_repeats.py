@@ -168,23 +168,28 @@ _LEAST, _LEAST_OF_PART, _LETTERS = 8, 3, 30
 
 
 def find_repeat(proposal: FileChange) -> LintError | None:
-    """Return the second of two equal blocks of code, one right below the other, if the base has only one."""
-    if not proposal.base or not is_code(proposal.path):
+    """Return the second of two equal blocks of code, one right below the other, if the base has only one.
+
+    In a new file, it must be a definition.
+    """
+    if not is_code(proposal.path):
         return None
-    old, new = indented_lines(proposal.base), indented_lines(proposal.content)
+    base = proposal.base or ""
+    old, new = indented_lines(base), indented_lines(proposal.content)
     if max(len(old), len(new)) > _MOST_LINES:
         return None
     added = Counter(row for _, row in new) - Counter(row for _, row in old)
-    had = {row for _, row in old}
+    had = {row for _, row in old} or {row for row, times in added.items() if times > 1}
     if sum(times for row, times in added.items() if row in had) < _LEAST_OF_PART:
         return None
     rows = [row for _, row in new]
     known = {tuple(block) for _, block in _repeated([row for _, row in old])}
-    _, parts = parts_of_both(proposal.path, proposal.base, proposal.content)
+    _, parts = parts_of_both(proposal.path, base, proposal.content)
     starts = {part.start for part in parts if part.kind == "code" and part.end > part.start}
     for at, block in _repeated(rows):
         is_new = tuple(block) not in known and all(row in had for row in block)
-        if is_new and (len(block) >= _LEAST or _is_part(new, at, len(block), starts)):
+        is_long = len(block) >= _LEAST and bool(base)
+        if is_new and (is_long or _is_part(new, at, len(block), starts)):
             number = new[at + len(block)][0]
             message = f"{len(block)} lines from {quoted(block[0].strip())} stand twice in a row"
             return LintError(proposal.path, number, message, "take out one of the two")

@@ -13,6 +13,7 @@ from minitask.edits.script_model import Change, Reader
 from minitask.gates.changes.escaped_text import find_escaped_text
 from minitask.gates.requested_removals import text_about
 from minitask.gates.result import FileChange, GateResult, LintError, quoted
+from minitask.gates.source.grammars import STATEMENTS
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 from minitask.words import word_set
@@ -185,7 +186,9 @@ _CITATION = lazy_pattern(
 _LONGEST = 160
 """Characters above which a line is no notice."""
 _DOTS = lazy_pattern(r"\s*(?:\.{3}|…)\s*")
-_HAS_DOTS = frozenset({".py", ".pyi", ".yml", ".yaml", ".md", ".markdown", ".mdx", ".rst", ".txt"})
+_HAS_DOTS = frozenset(
+    {".py", ".pyi", ".yml", ".yaml", ".md", ".markdown", ".mdx", ".rst", ".txt", ".nix"}
+)
 """Endings of files in which a line of dots may have a meaning."""
 _LEAVE_OUT = "leave it out, and keep the file's own lines"
 
@@ -198,11 +201,22 @@ def find_stray(proposal: FileChange, *, spec: Spec) -> Iterator[LintError]:
     marks = [_END] if len(tokens) == 1 else []  # a file with several tokens is about such tokens
     marks += [] if _CITATION.search(base) else [_CITATION]
     for number, line in enumerate(proposal.content.split("\n"), 1):
-        stray = "" if line in had else _marked(line, marks) or _stray(line.strip(), proposal, base)
+        if line in had:
+            continue
+        stray = _marked(line, marks) or _stray(line.strip(), proposal, base)
+        stray = stray or (line if line[1:] in had and _of_diff(line, proposal.path) else "")
         if stray and stray not in spec_text:
             message = f"{quoted(stray)} is no text of the file"
             yield LintError(proposal.path, number, message, _LEAVE_OUT)
             return
+
+
+def _of_diff(line: str, path: str) -> bool:
+    """Return True for an indented line of code behind a mark of a diff, if the rest of it is the base's."""
+    is_code = splitext(path)[1].lower() in STATEMENTS
+    return (
+        is_code and line[0] in "+-" and line[1:].startswith(("  ", "\t")) and bool(line[1:].strip())
+    )
 
 
 def _marked(line: str, marks: Iterable[re.Pattern[str]]) -> str:

@@ -7,8 +7,8 @@ from posixpath import splitext
 
 from minitask.edits.reply.markers import bar_of
 from minitask.gates.result import FileChange, LintError, quoted
-from minitask.gates.source.elisions import comment_text
-from minitask.gates.source.grammars import DOCUMENTS, STATEMENTS
+from minitask.gates.source.elisions import comment_text, rows_in_strings
+from minitask.gates.source.grammars import CLOSED, DOCUMENTS, STATEMENTS
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
@@ -24,9 +24,13 @@ def find_escaped_text(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     had = frozenset((proposal.base or "").split("\n"))
     rows = [(number, row) for number, row in _bare_rows(proposal.content, suffix) if row not in had]
     is_one_line = "\n" not in proposal.content.strip()
+    inside = rows_in_strings(proposal.content)
     for number, row in rows:
         escape = _escape_in(row, suffix, is_one_line=is_one_line)
-        if escape and escape not in spec_text and escape not in (proposal.base or ""):
+        is_bare = suffix in CLOSED and number not in inside and _BARE_QUOTE.match(row) is not None
+        is_new = escape and escape not in spec_text and escape not in (proposal.base or "")
+        if is_new or is_bare:
+            escape = '\\"' if is_bare else escape
             message = (
                 f"it holds `{escape}` in {quoted(row.strip())}: its text is escaped as in JSON"
             )
@@ -49,6 +53,7 @@ _LINE_ENDS = lazy_pattern(
 """Escaped line ends with text before them, and after them an empty line, an indentation or a mark."""
 _LINE_END = lazy_pattern(r"(?<=[^\s\\])\\n")
 _QUOTES = lazy_pattern(r'(?<!\\)\\"[^"\\]*[^"\\\s]\\"')
+_BARE_QUOTE = lazy_pattern(r"[^\"'`/]*[=(\[{,:+ ]\\\"")
 _YAML_QUOTES = lazy_pattern(r'\s*[-\w. ]+: +\\"[^"\\]*\\"')
 _LETTER = lazy_pattern(r"(?<!\\)\\u(?:20[0-9a-f]{2}|00[a-f][0-9a-f])(?![0-9a-f])", 2)
 
@@ -62,7 +67,7 @@ def _bare_rows(text: str, suffix: str) -> Iterator[tuple[int, str]]:
             bar = (None if bar else row) if is_bar else bar
             if bar is None and not is_bar and not row.startswith(("  ", "\t")):
                 yield number, row
-        elif comment_text(row) is None or row.startswith("#!"):
+        elif comment_text(row) is None or row.startswith("#!") or "\n" not in text.strip():
             yield number, row
 
 
@@ -73,7 +78,8 @@ def _escape_in(row: str, suffix: str, *, is_one_line: bool) -> str:
     is_prose, is_yaml = suffix in DOCUMENTS, suffix in {".yml", ".yaml"}
     if is_yaml:
         return '\\"' if _YAML_QUOTES.fullmatch(row.rstrip()) else ""
-    bare = (_SPANS if is_prose else _QUOTED).sub(" ", row)
+    is_remark = not is_prose and comment_text(row) is not None
+    bare = row if is_remark else (_SPANS if is_prose else _QUOTED).sub(" ", row)
     is_open = not is_prose and (row.count("`") % 2 == 1 or any(mark in bare for mark in '"`%'))
     ends = len(_LINE_ENDS.findall(bare))
     if is_one_line and (ends or len(_LINE_END.findall(bare)) > 1):
@@ -90,7 +96,7 @@ def _escape_in(row: str, suffix: str, *, is_one_line: bool) -> str:
 
 _CODE_SUFFIXES = """
 .c .h .cc .cpp .hpp .cs .java .go .rs .rb .lua .sql .sh .bash .css .scss .less .py .kt .swift .scala .dart .ts .js .mjs
-.pl .r .ex .exs .ps1 .tf .proto .zig .hs
+.pl .r .ex .exs .ps1 .tf .proto .zig .hs .ml .mli .fs .fsx .erl .hrl .jl .nim .sol .gd .f90 .clj .cljs .kts .groovy
 """
 _SETTINGS_SUFFIXES = ".yml .yaml .toml .ini .cfg .conf .mk dockerfile makefile justfile"
 _ENTITY = lazy_pattern(r"&(?:lt|gt|amp|quot|apos|#39|#x27);")
@@ -98,7 +104,9 @@ _ESCAPED = {
     **dict.fromkeys(_CODE_SUFFIXES.split(), _ENTITY),
     **dict.fromkeys(_SETTINGS_SUFFIXES.split(), lazy_pattern(r"&amp;&amp;|\s&[lg]t;(?=\s|&)")),
 }
-_STRING = lazy_pattern(r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`[^`]*`|/(?:\\.|[^/\\\n])+/")
+_STRING = lazy_pattern(
+    r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`[^`]*`|%[qQ]?\([^()\n]*\)|/(?:\\.|[^/\\\n])+/"
+)
 
 
 def _entities(proposal: FileChange, spec: Spec) -> Iterator[LintError]:

@@ -129,6 +129,7 @@ _STUB = lazy_pattern(
     r"|raise\s+\w+.*|throw\s+new\s+\w+.*)\s*;?"
 )
 _ENDS_HEAD = ("{", ":", "=>", "(", "then", "do")
+_ENDS_FIRST = (*_ENDS_HEAD, "=", "->")
 _WORDS = lazy_pattern(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 
@@ -174,9 +175,10 @@ def _changed_bodies(proposal: FileChange) -> Iterator[_ChangedBody]:
     had, has = (Counter(part.name for part in parts) for parts in (before, after))
     repeated = {name for name in had | has if (had | has)[name] > 1}
     now = dict(_by_head(after, fresh, repeated))
+    times = Counter(key for key, _ in _by_head(before, rows, repeated))
     inner = {part.parent for part in (*before, *after)}
     for key, part in _by_head(before, rows, repeated):
-        if part.name in inner or key not in now:
+        if part.name in inner or key not in now or times[key] > 1:
             continue
         is_now = now[key]
         if _is_cut(is_now, fresh) and not _is_cut(part, rows):
@@ -208,7 +210,7 @@ def _body(part: NamedPart, rows: Sequence[str]) -> list[str]:
     """Return a definition's lines with content, without its head."""
     part_rows = [row.strip() for row in rows[part.start - 1 : part.end]]
     heads = (at for at, row in enumerate(part_rows) if row.rstrip().endswith(_ENDS_HEAD))
-    first = next(heads, 0)
+    first = 0 if part_rows[:1] and part_rows[0].endswith(_ENDS_FIRST) else next(heads, 0)
     return [row for row in part_rows[first + 1 :] if _is_telling(row)]
 
 
@@ -225,11 +227,12 @@ def _is_telling(row: str) -> bool:
 def _is_one_line(part: NamedPart, rows: Sequence[str]) -> bool:
     """Return True if a definition has its body on the line of its name."""
     head = rows[part.start - 1].rstrip()
-    if head.endswith(_ENDS_HEAD):
+    if head.endswith(_ENDS_FIRST):
         return False
     inside = head.partition("{")[2].rpartition("}")[0] or head.partition("=>")[2]
     plain = _PARENTHESES.sub("", _PARENTHESES.sub("", head))  # without values of parameters
     inside = inside or plain.partition("=")[2] or plain.partition(" do:")[2]
+    inside = inside or (head.startswith(f"{part.leaf}:") and head[len(part.leaf) :]) or ""  # make
     return any(map(str.isalnum, inside))
 
 

@@ -106,7 +106,7 @@ def find_grammar_flaw(text: str, grammar: Grammar) -> SyntaxFlaw | None:
     if grammar.gaps is not None and grammar.gaps.search(text):
         return bracket
     first = _first_error(root)
-    if _ends_a_fragment(first, text):
+    if grammar.name != "Java" and _ends_a_fragment(first, text):
         return None
     message = bracket.message if bracket else _said(first)
     return SyntaxFlaw(first.start_point.row + 1, message)
@@ -232,10 +232,15 @@ def leaves(root: Node) -> Iterator[Node]:
 
 
 _DATA = (
-    ".json .ipynb .geojson .webmanifest .mk .svg .xml .toml .yaml .yml .env .properties .ini .cfg .graphql .graphqls"
-    " .gql .prisma .proto .sql .tf .tfvars .htm .html .svelte .vue .po .pot"
+    ".json .ipynb .geojson .webmanifest .mk .toml .yaml .yml .env .properties .ini .cfg .graphql .graphqls"
+    " .gql .prisma .proto .sql .tf .tfvars .htm .html .svelte .vue .po .pot .arb"
 )
-JUDGED = frozenset({".py", ".pyi", *GRAMMARS, *_DATA.split()})
+XML = word_set("""
+.axaml .csproj .entitlements .fsproj .iml .nuspec .plist .resx .storyboard .targets .vbproj .xaml .xcscheme .xib .xlf
+.xliff .xml .xsd .xsl .xslt .svg
+""")
+"""Endings of files that are XML."""
+JUDGED = frozenset({".py", ".pyi", *GRAMMARS, *_DATA.split(), *XML})
 """Endings of files that are checked for syntax, or for names and keys that come twice."""
 SUFFIXES_BY_NAME = {
     **dict.fromkeys(("makefile", "gnumakefile"), ".mk"),
@@ -250,11 +255,17 @@ DOCUMENTS = frozenset(
 )
 """Endings of files in prose."""
 STATEMENTS = word_set("""
-.c .h .cc .cpp .hpp .cs .rb .lua .sql .sh .bash .zsh .css .scss .less .kt .swift .scala .dart .ts .tsx .pl .r .ex .exs
-.ps1 .tf .proto .zig .hs .php .ini .cfg .conf .env .mk .graphql
-.gradle .clj .ml .nix dockerfile makefile justfile gemfile
+.c .h .cc .cpp .hpp .cs .rb .lua .sql .sh .bash .zsh .css .scss .less .kt .kts .swift .scala .dart .ts .tsx .pl .pm .r
+.ex .exs .ps1 .psm1 .tf .proto .zig .hs .php .ini .cfg .conf .env .mk .graphql .gradle .groovy .clj .cljs .ml .mli .fs
+.fsx .erl .hrl .jl .nim .sol .gd .f90 .nix dockerfile makefile justfile gemfile
 """)
 """Names and endings of files that hold nothing but statements, settings or rules: no line is a sentence."""
+
+
+CLOSED = word_set("""
+.c .h .cc .cpp .hpp .cs .swift .kt .kts .gradle .groovy .scala .dart .zig .sol .proto .tf .r .css .scss
+""")
+"""Endings of languages in which, outside of comments and strings, no line is a sentence and no quote is escaped."""
 
 
 def suffix_of(path: str) -> str:

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from difflib import SequenceMatcher
-from functools import lru_cache
 from posixpath import basename, splitext
 from typing import TYPE_CHECKING
 
 from minitask.gates.result import FileChange
 from minitask.gates.source.grammars import GRAMMARS, Grammar, parsed
+from minitask.gates.source.parts_by_line import read_patterns
 from minitask.gates.source.parts_text import SEPARATOR, NamedPart, Parts
 from minitask.gates.source.python_source import BODIES, parsed_python
 from minitask.gates.source.syntax import LARGEST
-from minitask.patterns import lazy_pattern
 from minitask.spec.bash import node_text
 from minitask.words import word_set
 
@@ -90,7 +89,23 @@ STYLES = frozenset({".css", ".scss", ".less", ".pcss", ".postcss"})
 _MARKUP = word_set(".html .htm .xhtml .vue .svelte .astro .xml .svg .xaml")
 _HEADED = frozenset({".md", ".markdown", ".mdx", ".rst", ".adoc", ".asciidoc", ".org"})
 _TEXT = (
-    frozenset({"", ".txt", ".text", ".csv", ".tsv", ".log", ".lst", ".po", ".tex", ".srt", ".list"})
+    frozenset(
+        {
+            "",
+            ".txt",
+            ".text",
+            ".csv",
+            ".tsv",
+            ".log",
+            ".lst",
+            ".po",
+            ".tex",
+            ".srt",
+            ".list",
+            ".rd",
+            ".pod",
+        }
+    )
     | _DATA.keys()
     | _PROPERTIES
     | STYLES
@@ -151,35 +166,6 @@ union_item trait_item mod_item const_item static_item type_item macro_definition
 _OWNERS = frozenset({"impl_item"})
 _LOCAL = frozenset({"statement_block", "block", "function_body", "constructor_body"})
 """Nodes whose inner definitions are local to them."""
-
-# Definitions in languages without a grammar here. Each alternative begins at the line's first word.
-_MODIFIERS = (
-    r"(?:(?:export|default|public|private|protected|internal|static|final|abstract|async|override|virtual|sealed|open"
-    r"|inline|local|pub(?:\([^)]*\))?|partial|data|suspend|unsafe|extern|mutating|fileprivate|const|constexpr)\s+)*"
-)
-_KEYWORD = lazy_pattern(
-    rf"^[ \t]*{_MODIFIERS}(?:def|fn|func|fun|function|sub|proc|procedure|class|struct|interface|trait|enum|module"
-    r"|defmodule|defp?|defmacro|object|protocol|extension|namespace|record|typedef\s+struct|message|service|rpc|type"
-    r"|input|macro|task|contract|event|modifier|package)\s+(?:self\.)?([^\W\d][\w.:?!-]*)"
-)
-_SHELL = lazy_pattern(r"^[ \t]*([^\W\d][\w:.-]*)[ \t]*\(\)[ \t]*\{")
-_C_FUNCTION = lazy_pattern(
-    r"^(?:[^\W\d][\w:<>,~]*[\s*&]+)+(?:[\w:~]+::)?([^\W\d]\w*)[ \t]*\([^;{}=]*\)?[^;{}=]*\{?[ \t]*$"
-)
-_SQL = lazy_pattern(
-    r"(?i)^\s*create\s+(?:or\s+replace\s+)?(?:temp(?:orary)?\s+|unique\s+|materialized\s+)*(?:table|view|index|function"
-    r"|procedure|trigger|type|schema|sequence|role|policy|extension)\s+(?:if\s+not\s+exists\s+)?[`\"\[]?([\w.]+)"
-)
-_BLOCK = lazy_pattern(
-    r'^(?:resource|data|variable|output|module|provider|locals|job|rule)\b((?:\s+"[^"]+")+)\s*\{'
-)
-_TARGET = lazy_pattern(
-    r"^([A-Za-z0-9_./%-]+(?:[ \t]+[A-Za-z0-9_./%-]+)*)[ \t]*::?(?![=:/])(?:[ \t]|$)"
-)
-_STAGE = lazy_pattern(r"(?i)^\s*from\s+\S+\s+as\s+(\S+)")
-_KEY = lazy_pattern(r'^\s*"([^"\n]+)"\s*:')
-_FORMS = (_KEYWORD, _SHELL, _SQL, _BLOCK, _STAGE, _TARGET, _KEY)
-_NO_FUNCTION = word_set("if for while switch return else catch do sizeof elif until")
 
 
 def read_python(text: str) -> Parts | None:
@@ -293,45 +279,3 @@ def _owner(node: Node) -> str:
     owner = node_text(node.child_by_field_name("type")).partition("<")[0]
     trait = node_text(node.child_by_field_name("trait"))
     return f"{trait} for {owner}" if trait else owner
-
-
-@lru_cache(maxsize=8)  # several checks read the same few texts
-def read_patterns(text: str) -> Parts:
-    """Return everything that looks like a definition in some language, at most one a line."""
-    lines = text.split("\n")
-    heads = (
-        f"{line} {{" if below.strip() == "{" else line
-        for line, below in zip(lines, [*lines[1:], ""], strict=True)
-    )
-    starts = [(number, name) for number, head in enumerate(heads, 1) if (name := _defined(head))]
-    limits = [number - 1 for number, _ in starts[1:]] + [len(lines)] * bool(starts)
-    return tuple(
-        NamedPart(name, "code", number, _end(lines, number, limit))
-        for (number, name), limit in zip(starts, limits, strict=True)
-    )
-
-
-_CLOSES = lazy_pattern(r"[})\]]|(?:end|fi|done|esac)\b")
-
-
-def _end(lines: Sequence[str], start: int, limit: int) -> int:
-    """Return the last line of a definition: its closing line, or the one before a line indented no deeper."""
-    first = lines[start - 1]
-    depth = len(first) - len(first.lstrip())
-    for number in range(start + 1, limit + 1):
-        line, text = lines[number - 1], lines[number - 1].lstrip()
-        if text and len(line) - len(text) <= depth and not text.startswith("{"):
-            return number if _CLOSES.match(text) else number - 1
-    return limit
-
-
-def _defined(line: str) -> str:
-    if len(line) > 300:
-        return ""
-    for form in _FORMS:
-        match = form.match(line)
-        if match:
-            return " ".join(match[1].replace('"', " ").split()).rstrip(":")
-    match = _C_FUNCTION.match(line)
-    is_statement = match and {match[1], line.split(maxsplit=1)[0]} & _NO_FUNCTION
-    return match[1] if match and not is_statement else ""

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from threading import Lock
 
 from minitask.gates.result import FileChange, LintError, SyntaxFlaw, printable
-from minitask.gates.source.grammars import GRAMMARS, find_grammar_flaw, suffix_of
+from minitask.gates.source.grammars import GRAMMARS, XML, find_grammar_flaw, suffix_of
 from minitask.patterns import lazy_pattern
 
 _RULE = lazy_pattern(r"[^\s#=:][^#=:]*::?(?![:=])(?!.*[:+?!]?=).*")
@@ -246,6 +246,7 @@ def has_many_escapes(text: str) -> bool:
 
 
 _CHECKS: dict[str, tuple[str, Check]] = {
+    ".arb": ("JSON", find_json_flaw),
     ".geojson": ("JSON", find_json_flaw),
     ".ipynb": ("JSON", find_json_flaw),
     ".json": ("JSON", find_json_flaw),
@@ -253,10 +254,9 @@ _CHECKS: dict[str, tuple[str, Check]] = {
     ".py": ("Python", find_python_flaw),
     ".pyi": ("Python", find_python_flaw),
     **dict.fromkeys((".htm", ".html", ".svelte", ".vue"), ("JavaScript", find_script_flaw)),
-    ".svg": ("XML", find_xml_flaw),
+    **dict.fromkeys(XML, ("XML", find_xml_flaw)),
     ".toml": ("TOML", find_toml_flaw),
     ".webmanifest": ("JSON", find_json_flaw),
-    ".xml": ("XML", find_xml_flaw),
     ".yaml": ("YAML", find_yaml_flaw),
     ".yml": ("YAML", find_yaml_flaw),
 }
