@@ -145,6 +145,12 @@ CHANGED = {
         "f <- function(a) {\n  map(a, `[[`, 'b')\n}\n",
         "Map it.",
     ),
+    "a private helper": (
+        "a.clj",
+        "(ns a)\n\n(defn- size [f]\n  (.length f))\n\n(defn all [f]\n  {:size (size f)\n   :name f})\n",
+        "(ns a)\n\n(defmulti data type)\n\n(defn all [f]\n  {:size (data f)\n   :name f})\n",
+        "Expose it as a multimethod.",
+    ),
     "words of a doc string": (
         "a.jl",
         '"""\n    f(a)\n\nUsage example:\n\n    f(1)\n\ntype parameters are many\n"""\nfunction f(a)\n    a\nend\n',

@@ -89,23 +89,7 @@ STYLES = frozenset({".css", ".scss", ".less", ".pcss", ".postcss"})
 _MARKUP = word_set(".html .htm .xhtml .vue .svelte .astro .xml .svg .xaml")
 _HEADED = frozenset({".md", ".markdown", ".mdx", ".rst", ".adoc", ".asciidoc", ".org"})
 _TEXT = (
-    frozenset(
-        {
-            "",
-            ".txt",
-            ".text",
-            ".csv",
-            ".tsv",
-            ".log",
-            ".lst",
-            ".po",
-            ".tex",
-            ".srt",
-            ".list",
-            ".rd",
-            ".pod",
-        }
-    )
+    frozenset({"", ".txt", ".text", ".csv", ".tsv", ".log", ".lst", ".po", ".tex", ".srt", ".list"})
     | _DATA.keys()
     | _PROPERTIES
     | STYLES
@@ -148,7 +132,7 @@ def _text_reader(ending: str) -> Read | None:
     for endings, reader in tables:
         if ending in endings:
             return reader
-    return (lambda _text: ()) if ending in _TEXT else None
+    return (lambda _text: ()) if ending in _TEXT or ending in {".rd", ".pod"} else None
 
 
 _RUNS_AS_MAIN = "__name__ == '__main__'"

@@ -39,10 +39,10 @@ _TARGET = lazy_pattern(
 )
 _STAGE = lazy_pattern(r"(?i)^\s*from\s+\S+\s+as\s+(\S+)")
 _LISP = lazy_pattern(
-    r"^\(def(?:n-?|un|macro|protocol|record|test)?\s+(?:\^(?:\{[^{}\n]*\}|\S+)\s+)*([^\W\d][\w'*!?<>=/.-]*)"
+    r"^\(def(?:n|un|macro|protocol|record|test)?\s+(?:\^(?:\{[^{}\n]*\}|\S+)\s+)*([^\W\d][\w'*!?<>=/.-]*)"
 )
-_LET = lazy_pattern(r"^let\s+(?:(?:rec|inline|private)\s+)*([^\W\d][\w']*)(?=[^\n]*=)")
-"""A definition of the top level in OCaml or F#."""
+_LET = lazy_pattern(r"^let\s+(?:(?:rec|inline)\s+)*([^\W\d][\w']*)(?=[^\n]*=)")
+"""A definition of the top level in OCaml or F#; as in Lisp, private ones may go with their last use."""
 _ASSIGNED = lazy_pattern(
     r"^([^\W\d][\w.]*)[ \t]*(?:<-|=|::(?=[ \t]))[ \t]*(?:(?<=::[ \t])|function\b)"
 )
