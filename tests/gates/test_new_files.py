@@ -148,7 +148,7 @@ CHANGED = {
     "a private helper": (
         "a.clj",
         "(ns a)\n\n(defn- size [f]\n  (.length f))\n\n(defn all [f]\n  {:size (size f)\n   :name f})\n",
-        "(ns a)\n\n(defmulti data type)\n\n(defmethod data :file [f]\n  (.length f))\n\n(defn all [f]\n  {:size (data f)\n   :name f})\n",
+        "(ns a)\n\n(defmulti data type)\n\n(defmethod data :file [f]\n  (measure (io/of f)))\n\n(defn all [f]\n  {:size (data f)\n   :name f})\n",
         "Expose it as a multimethod.",
     ),
     "words of a doc string": (
