@@ -20,12 +20,17 @@ from minitask.system.files import real_path
 from minitask.words import nearest
 
 
+_SMALL, _MOST_TEXTS = 100_000, 200
+"""Characters of a text that is kept, since many specs read the same file, and how many are."""
+
+
 class CommittedFiles(Struct):
     """A commit's files; lookups are cached, because a commit never changes."""
 
     objects: Objects
     commit: str
     _counts: dict[str, int | None] = field(default_factory=dict)
+    _texts: dict[str, str] = field(default_factory=dict)
     _entries: dict[str, Entry | None] = field(default_factory=dict)
     _tree: str | None = None
 
@@ -58,7 +63,12 @@ class CommittedFiles(Struct):
         entry = self.entry(path)
         if entry is None or entry.mode not in FILE_MODES:
             return None
-        return self.objects.blob(entry.oid).decode("utf-8", "surrogateescape")
+        if path in self._texts:
+            return self._texts[path]
+        text = self.objects.blob(entry.oid).decode("utf-8", "surrogateescape")
+        if len(text) <= _SMALL and len(self._texts) < _MOST_TEXTS:
+            self._texts[path] = text
+        return text
 
     def names(self, folder: str) -> dict[str, Entry]:
         """Return the entries of a folder by name; empty if it is not a folder."""
