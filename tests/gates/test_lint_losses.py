@@ -136,6 +136,11 @@ REMOVALS = [
     {"task": "1. Replace the file with a table."},
     {"task": "1. Refactor the steps into one table."},
     {"task": "1. Remove dead code."},
+    {"task": "1. Add a table, and remove the steps."},
+    {"task": "1. Add a table instead of the steps."},
+    {"task": "1. Write a table; the old steps are no longer needed."},
+    {"task": "1. This task removes all steps."},
+    {"title": "Removes the steps"},
     {"criteria": (Criterion("`step_3` is gone"),)},
     {"files": (FileRef("a.py", FileAction.EDIT, note="remove step_3"),)},
     {"files": (FileRef("a.py", FileAction.EDIT, ranges=(LineRange(10, 16),)),)},
@@ -159,6 +164,12 @@ ORDINARY = [
     {"task": "1. Remove `step_9`."},
     {"task": "1. Add a docstring to `step_3`."},
     {"task": "1. Reduce the timeout to 5."},
+    {"task": "1. Add a filter that removes all spaces."},
+    {"task": "1. Add `squeeze`, which drops every blank."},
+    {"task": "1. Create a command to delete all users."},
+    {"task": "1. `clean` removes everything below the folder."},
+    {"task": "1. Write tests for removing every user."},
+    {"task": "1. Implement merge, split and rewrite methods."},
 ]
 
 
@@ -166,6 +177,23 @@ ORDINARY = [
 def test_a_spec_that_names_other_things_asks_for_no_loss(parts: dict[str, object]) -> None:
     content = PYTHON.replace("def step_3(x):\n    return x + 3\n\n\n", "")
     assert "it loses step_3" in ruling("a.py", PYTHON, content, **parts)
+
+
+OTHER_LANGUAGES = {
+    "1. Entferne alt aus der Datei.": "a.py",
+    "1. Elimina la funci\u00f3n alt.": "a.py",
+    "1. \u5220\u9664\u65e7\u51fd\u6570 alt\u3002": "a.py",
+    "1. Entferne den Abschnitt alt.": "a.md",
+}
+
+
+@pytest.mark.parametrize(("task", "path"), OTHER_LANGUAGES.items())
+def test_a_task_in_another_language_may_name_what_goes(task: str, path: str) -> None:
+    gone, kept = "def alt():\n    return 1\n\n\n", "def b():\n    return 2\n"
+    if path == "a.md":
+        gone, kept = "## Alt\n\nMit pip.\n\n", "## Lizenz\n\nMIT.\n"
+    assert not ruling(path, f"{gone}{kept}", kept, task=task)
+    assert ruling(path, f"{gone}{kept}", kept, task=task.replace("alt", "neu"))
 
 
 MOVED = "def step_3(x):\n    return x + 3\n"

@@ -19,7 +19,6 @@ from minitask.spec.model import Kind
 from minitask.system.files import real_path
 from minitask.words import nearest
 
-
 _SMALL, _MOST_TEXTS = 100_000, 200
 """Characters of a text that is kept, since many specs read the same file, and how many are."""
 

@@ -12,71 +12,22 @@ from posixpath import basename
 
 from minitask.edits.grammar import paths_written, script_of
 from minitask.edits.script_model import Edit, EditScript, Operation, SearchReplace, Verb
+from minitask.gates.removal_words import (
+    asks_for_shorter,
+    asks_to_remove,
+    code_spans,
+    has_adding_word,
+    has_change_word,
+    has_loss_word,
+    is_vague,
+)
 from minitask.gates.source.parts_text import NamedPart
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 from minitask.words import word_set
 
-# Words that ask for removal or for rewriting. The ambiguous ones count unless an article or preposition before them
-# makes them nouns.
-_LESS = lazy_pattern(
-    r"(?i)\b(?:remov(?:e[sd]?|ing|al)|delet(?:e[sd]?|ing|ion)|dropp(?:ed|ing)|mov(?:ed|ing)|extract\w*|splitting|shr[iua]nk\w*"
-    r"|simplif\w+|re-?writ\w+|rewrote|emptie[sd]|emptying|de-?dup\w*|refactor\w*|restructur\w*|reorgani[sz]\w*"
-    r"|rework\w*|redesign\w*|migrat\w+|consolidat\w+|inlin(?:e[sd]?|ing)|unif(?:y|ie[sd])|collaps\w+|overhaul\w*"
-    r"|from scratch|get rid|cut down|instead(?! of \d)|in place of|no longer|not needed|unused|obsolete|superseded"
-    r"|redundant|eliminat\w+|factor(?:ed|ing)? out"
-    r"|pull(?:ed|ing)? out|clear(?:s|ed|ing)? out|start(?:ing)? over|condens\w+|prun\w+)\b"
-)
-_AMBIGUOUS = lazy_pattern(
-    r"(?i)(?<!\ba )(?<!\ban )(?<!\bthe )(?<!\bfor )(?<!\bof )(?<!\bwith )(?<!\bnew )"
-    r"\b(?:drops?|moves?|splits?|empty|merge[sd]?|merging|combin(?:e[sd]?|ing)"
-    r"|clean(?:s|ed|ing)?(?: ?up)?"
-    r"|port(?:s|ed|ing)?(?=\s+(?:it|them|this|the|all|our|from|everything)\b|\s+[^\s\d]\S*\s+(?:from|to|into)\b)"
-    r"|convert(?:s|ed|ing)?|strip(?:s|ped|ping)?(?= (?:it|them|the file|everything|down|all)\b)"
-    r"|trim(?:s|med|ming)?(?= (?:it|them|the|down|all|old|unused)\b)"
-    r"|reduc\w+(?= (?:it|the file|duplicat|boilerplate|code|size)))\b"
-)
-_REPLACED = lazy_pattern(
-    r"(?i)\b(?:replac(?:e[sd]?|ing)|chang(?:e[sd]?|ing)|turn(?:s|ed|ing)?|swap(?:s|ped|ping)?|overwrit\w+)\s+"
-    r"(?:(?:all|of|the|this|that|its|these|those|whole|entire|existing|old|current|present)\s+)*"
-    r"(?:(?:it|them)(?!\s+(?:from|to|with|by)\s*+(?:[\d\W]|$))|files?|everything|contents?|text"
-    r"|implementations?|modules?|body|bodies|pages?|style ?sheets?|scripts?"
-    r"|documents?|class(?:es)?|code|sections?|functions?|methods?|rules|keys|lines|rows|entries|tables?|lists?|blocks?"
-    r"|if|chain|prints?|loops?)\b"
-)
-# Words that ask for a shorter text or a translation, together with their object.
-_TEXT = (
-    r"(?:(?:it|them|down|all|of|the|this|its|these|every|each|whole|entire|existing|long|verbose|module|class|function"
-    r"|inline|`[^`]*`|\S+\.(?:md|txt|rst))\s+)*"
-    r"(?:it|them|docs?|docstrings?|documentation|documents?|comments?|text|texts|prose|wording|read-?me|files?|pages?"
-    r"|sections?|paragraphs?|introductions?|intro|descriptions?|sentences?|guides?|notes?|changelog|lists?|strings?"
-    r"|labels?|messages?|\S+\.(?:md|txt|rst)|`[^`]*`)"
-)
-_SHORTER = lazy_pattern(
-    rf"(?i)\b(?:shorten\w*|compress\w*|tighten\w*|abridg\w*|summari[sz]\w*|trim\w*|cut(?:ting)?|boil\w*|slim\w*|distil\w*"
-    rf"|translat\w*|paraphras\w*|re-?phras\w*|re-?word\w*|streamlin\w*|edit down|polish\w*|modernis\w*|modernize\w*"
-    rf"|reduc\w+|clean(?:s|ed|ing)?(?: ?up)?)\s+{_TEXT}(?!\w)"
-    r"|\b(?:shorter|(?:more )?(?:concise|terse|succinct|compact)|one-?liners?|fewer (?:lines|words)"
-    r"|half (?:as long|the length)|keep only|only keep|keep just|nothing but"
-    r"|one (?:sentence|line|paragraph) (?:each|per))\b"
-    r"|\b(?:at most|no more than|under|below|fewer than|less than)\s+\d+\s+(?:lines|words|sentences|paragraphs)\b"
-    r"|\btranslat\w+\b[^.\n]{0,60}\b(?:in)?to\s+[A-Z][a-z]+"
-)
-# A sentence with one of these words asks for more than it names.
-_VAGUE = lazy_pattern(
-    r"(?i)\b(?:helpers?|unused|dead|everything|all|any|every|its|their|related|obsolete|duplicat\w*|rest|others?|entire|whole|old"
-    r"|legacy|these|those|deprecated|code|functions|methods|classes|rules|sections|keys|lines|entries|rows|tests|parts"
-    r"|implementations?|boilerplate|below|above|following|it|them|file)\b"
-)
-# A sentence that only adds to a name, or uses it, does not ask for its removal.
-_ADDS = lazy_pattern(
-    r"(?i)\b(?:add(?:s|ed|ing)?|append\w*|insert\w*|includ\w+|extend\w*|keep\w*|call(?:s|ed|ing)?|us(?:e[sd]?|ing)"
-    r"|document\w*|test(?:s|ed|ing)?|like|leave|left|as in|after|before|below|above|next to|stays?"
-    r"|unchanged|untouched|preserv\w+)\b"
-)
 # Fenced or inline code, whose own words (`text.strip()`) ask for nothing.
 FENCED = lazy_pattern(r"(?s)(`{3,}|~{3,}).*?\1")
-_SPAN = lazy_pattern(r"`([^`\n]*)`|\"([^\"\n]{1,60})\"|“([^”\n]{1,60})”")
 _END = lazy_pattern(r"(?<=[\w`\"'”)\]])[.;!?](?=\s|$)|\n")
 _PLAIN_WORD = lazy_pattern(r"[a-z]+|\w{1,2}")
 
@@ -114,11 +65,6 @@ _RENAMES = lazy_pattern(
 )
 
 
-def code_spans(sentence: str) -> tuple[str, ...]:
-    """Return the parts of a sentence in backticks or quotation marks."""
-    return tuple(next(filter(None, match.groups()), "") for match in _SPAN.finditer(sentence))
-
-
 def says_name(text: str, name: str) -> bool:
     """Return True if the text mentions the name: as code or, if it cannot be an ordinary word, in prose."""
     if not re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text):
@@ -127,23 +73,6 @@ def says_name(text: str, name: str) -> bool:
         return True
     code = (*(match[0] for match in FENCED.finditer(text)), *code_spans(FENCED.sub("", text)))
     return any(_has_word(part, name) for part in code)
-
-
-def has_loss_word(sentence: str) -> bool:
-    """Return True if the sentence asks to remove, replace or empty something."""
-    return _has_any(sentence, _LESS, _AMBIGUOUS, _REPLACED, _EMPTIED)
-
-
-def _has_any(sentence: str, *forms: re.Pattern[str]) -> bool:
-    """Return True if the sentence has one of the forms outside of code and quotations."""
-    plain = _SPAN.sub(" ", sentence)
-    return any(form.search(plain) for form in forms)
-
-
-_EMPTIED = lazy_pattern(
-    r"(?i)\b(?:renam\w+|replac(?:e[sd]?|ing)|gone|without|empt\w+|blank|unset|reset|clear(?:s|ed|ing)?|null|stub\w*"
-    r"|no-?ops?|do(?:es)? nothing|disabl\w+|trim\w*|cut|shorten\w*|out-?dated|stale|wip(?:e[sd]?|ing)|tick\w* off)\b"
-)
 
 
 def is_named(spec: Spec, path: str, part: NamedPart) -> bool:
@@ -155,7 +84,7 @@ def is_named(spec: Spec, path: str, part: NamedPart) -> bool:
     if any(_has_word(fence, part.leaf) for fence in fences):
         return True
     context = _sentences((spec.context,))
-    return any(_names(sentence, part) and _removes(sentence) for sentence in context)
+    return any(_names(sentence, part) and has_change_word(sentence) for sentence in context)
 
 
 def _names(sentence: str, part: NamedPart) -> bool:
@@ -165,9 +94,19 @@ def _names(sentence: str, part: NamedPart) -> bool:
         return True
     is_called = re.search(rf"(?<!\w){re.escape(leaf)}[(:]", sentence)
     is_plain = not is_called and _PLAIN_WORD.fullmatch(leaf.lower())
-    if is_plain and not (len(leaf) > 2 and _removes(sentence)):
+    if is_plain and not _is_foreign(sentence) and not (len(leaf) > 2 and has_change_word(sentence)):
         return False
     return _has_word(sentence.lower(), leaf.lower())
+
+
+_FOREIGN = lazy_pattern(
+    r"(?i)[^\W\x00-\x7f]|\b(?:der|das|den|und|eine|aus|dem|vom|im|ist|nicht|les|une|sur|dans|los|las|del|por|para|uma|della|il|la|le|el)\b"
+)
+
+
+def _is_foreign(sentence: str) -> bool:
+    """Return True if a sentence is not English, so that an ordinary English word in it is a name."""
+    return _FOREIGN.search(sentence) is not None and " the " not in sentence.lower()
 
 
 def _has_word(text: str, word: str) -> bool:
@@ -181,25 +120,14 @@ def has_name(text: str, name: str) -> bool:
 
 
 def _may_lose(sentence: str, part: NamedPart) -> bool:
-    return _removes(sentence) or (part.kind != "items" and not _has_any(sentence, _ADDS))
-
-
-def _removes(sentence: str) -> bool:
-    return _has_any(sentence, _LESS, _AMBIGUOUS, _REPLACED, _CHANGED)
-
-
-_CHANGED = lazy_pattern(
-    r"(?i)\b(?:renam\w+|replac\w+|swap\w*|becomes?|into|set|sets|exactly|only|must not|should not|without|goes|gone)\b"
-)
+    return has_change_word(sentence) or (part.kind != "items" and not has_adding_word(sentence))
 
 
 def _asks_for_anything(sentence: str, path: str) -> bool:
-    if _SHORTER.search(sentence):
+    if asks_for_shorter(sentence):
         return True
-    if not _has_any(sentence, _LESS, _AMBIGUOUS, _REPLACED):
-        return False
     names = set(code_spans(sentence)) - {path, basename(path)}
-    return not names or _has_any(sentence, _VAGUE)
+    return asks_to_remove(sentence) and (not names or is_vague(sentence))
 
 
 @lru_cache(maxsize=64)
@@ -310,5 +238,6 @@ def _asks_for(sentence: str, text: str, removed_words: frozenset[str], heading: 
         return is_cited or not removed_words.isdisjoint(telling_words(sentence))
     if _ENGLISH.search(sentence):
         return False
-    title = heading.strip("#= *").lower()
-    return is_cited or (bool(title) and title in sentence.lower())
+    heads = [line for line in text.split("\n")[1:] if line.startswith(("#", "="))] or [heading]
+    titles = [head.strip("#= *").lower() for head in heads]
+    return is_cited or (all(titles) and all(title in sentence.lower() for title in titles))

@@ -16,11 +16,11 @@ from minitask.gates.changes.other_characters import (
     find_recased,
     is_like,
 )
+from minitask.gates.removal_words import has_loss_word
 from minitask.gates.requested_removals import (
     asks_to_add,
     asks_to_mend,
     cited_lines,
-    has_loss_word,
     may_go,
     task_sentences,
     text_beside,

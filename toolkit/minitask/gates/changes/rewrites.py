@@ -27,10 +27,10 @@ from minitask.gates.changes.damage import find_stray
 from minitask.gates.changes.other_characters import find_requoted
 from minitask.gates.changes.prose_loss import find_marked_lines, find_prose_loss, is_prose
 from minitask.gates.changes.short_files import find_dropped, is_meant
+from minitask.gates.removal_words import has_loss_word
 from minitask.gates.requested_removals import (
     asks_for_less,
     asks_to_mend,
-    has_loss_word,
     has_name,
     may_go,
     takes_away,

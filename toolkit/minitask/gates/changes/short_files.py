@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from minitask.gates.changes.prose_loss import unmatched
+from minitask.gates.removal_words import has_loss_word
 from minitask.gates.requested_removals import (
     FENCED,
     asks_for_less,
     asks_to_mend,
     cited_lines,
-    has_loss_word,
     has_name,
     may_go,
     takes_away,
