@@ -170,6 +170,12 @@ ORDINARY = [
     {"task": "1. `clean` removes everything below the folder."},
     {"task": "1. Write tests for removing every user."},
     {"task": "1. Implement merge, split and rewrite methods."},
+    {"task": "1. Remove an unused import."},
+    {"task": "1. Use a dict instead of if and else."},
+    {"task": "1. Remove the limit of the timeout."},
+    {"task": "1. Preserve the flag when deleting cookies."},
+    {"task": "1. Optimize the queries of the migration."},
+    {"task": "1. Drop the support of Python 2."},
 ]
 
 

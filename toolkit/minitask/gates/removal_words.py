@@ -11,7 +11,7 @@ from minitask.patterns import lazy_pattern
 _LESS = lazy_pattern(
     r"(?i)\b(?:remov(?:e[sd]?|ing|al)|delet(?:e[sd]?|ing|ion)|dropp(?:ed|ing)|mov(?:ed|ing)|extract\w*|splitting|shr[iua]nk\w*"
     r"|simplif\w+|re-?writ\w+|rewrote|emptie[sd]|emptying|de-?dup\w*|refactor\w*|restructur\w*|reorgani[sz]\w*"
-    r"|rework\w*|redesign\w*|migrat\w+|consolidat\w+|inlin(?:e[sd]?|ing)|unif(?:y|ie[sd])|collaps\w+|overhaul\w*"
+    r"|rework\w*|redesign\w*|migrat(?:e[sd]?|ing)|consolidat\w+|inlin(?:e[sd]?|ing)|unif(?:y|ie[sd])|collaps\w+|overhaul\w*"
     r"|from scratch|get rid|cut down|instead(?! of \d)|in place of|no longer|not needed|unused|obsolete|superseded"
     r"|redundant|eliminat\w+|factor(?:ed|ing)? out"
     r"|pull(?:ed|ing)? out|clear(?:s|ed|ing)? out|start(?:ing)? over|condens\w+|prun\w+)\b"
@@ -129,6 +129,24 @@ _OBJECT = lazy_pattern(
 _INSTEAD = lazy_pattern(
     r"(?i)(?:instead|in place of|from scratch|no longer|not needed|start\w* over)"
 )
+
+
+_REWRITING = lazy_pattern(
+    r"(?i)\b(?:mov(?:e|ed|ing)|extract\w*|split\w*|shr[iua]nk\w*|simplif\w+|re-?writ\w+|rewrote|empt\w+|de-?dup\w*"
+    r"|refactor\w*|restructur\w*|reorgani[sz]\w*|rework\w*|redesign\w*|migrat(?:e[sd]?|ing)|consolidat\w+|inlin\w+|unif\w+"
+    r"|collaps\w+|overhaul\w*|from scratch|start\w* over|cut down|condens\w+|factor\w* out|pull\w* out|merg\w+"
+    r"|combin\w+|clean\w*|port\w*|convert\w*|strip\w* (?:it|down)|reduc\w+|replac\w+)\b"
+)
+_DEFINITIONS = lazy_pattern(
+    r"(?i)\b(?:functions?|methods?|class(?:es)?|helpers?|code|definitions?|everything|implementations?|boilerplate"
+    r"|duplicat\w*|rest|tests?|rules?|apis?|endpoints?|handlers?|components?|modules?|wrappers?|leftovers?|features?"
+    r"|what|(?:unused|dead|obsolete|legacy|deprecated|redundant|old)\W*\Z)"
+)
+
+
+def may_mean_definition(sentence: str) -> bool:
+    """Return True if a request to remove something may mean a definition: it rewrites, or has a word for one."""
+    return _has_any(sentence, _REWRITING, _DEFINITIONS, _REPLACED, _SHORTER)
 
 
 def asks_to_remove(sentence: str) -> bool:

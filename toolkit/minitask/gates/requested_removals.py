@@ -20,8 +20,9 @@ from minitask.gates.removal_words import (
     has_change_word,
     has_loss_word,
     is_vague,
+    may_mean_definition,
 )
-from minitask.gates.source.parts_text import NamedPart
+from minitask.gates.source.parts_text import SEPARATOR, NamedPart
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 from minitask.words import word_set
@@ -35,6 +36,23 @@ _PLAIN_WORD = lazy_pattern(r"[a-z]+|\w{1,2}")
 def asks_for_less(spec: Spec, path: str) -> bool:
     """Return True if the spec asks for removals in the file without naming them."""
     return any(_asks_for_anything(sentence, path) for sentence in task_sentences(spec, path))
+
+
+def may_ask_for(spec: Spec, path: str, part: NamedPart) -> bool:
+    """Return True if a request that names nothing may mean a definition: by its verb, a noun, or a word of the name."""
+    words = {
+        word.lower() for name in part.name.split(SEPARATOR) for word in _NAME_WORDS.findall(name)
+    }
+    stems = {word[:_STEM] for word in words if len(word) >= _STEM}
+    return any(
+        may_mean_definition(sentence) or any(stem in sentence.lower() for stem in stems)
+        for sentence in task_sentences(spec, path)
+        if _asks_for_anything(sentence, path)
+    )
+
+
+_STEM = 4
+_NAME_WORDS = lazy_pattern(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 def task_sentences(spec: Spec, path: str) -> tuple[str, ...]:

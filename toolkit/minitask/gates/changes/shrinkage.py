@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from difflib import SequenceMatcher
+from functools import partial
 from itertools import accumulate
 
 from minitask.gates.requested_removals import (
     asks_for_less,
     cited_lines,
     is_named,
+    may_ask_for,
     rename,
     requested_renames,
     takes_away,
@@ -60,13 +62,15 @@ def find_shrinkage(
 ) -> LintError | None:
     """Return the loss of text that the spec does not ask for, or None; `others` are the change's other files."""
     path = proposal.path
-    if proposal.base is None or takes_away(spec, path) or asks_for_less(spec, path):
+    if proposal.base is None or takes_away(spec, path):
         return None
     before, after = _lines(proposal.base), _lines(proposal.content)
     lost, cited = before - after, cited_lines(spec, path)
     most_lost = max(before.total() - after.total(), lost.total())
     if not lost or (cited and cited >= most_lost) or _is_elsewhere(lost, others):
         return None
+    if asks_for_less(spec, path):
+        return _lost_parts(proposal, lost, spec=spec, others=others, is_asked=True)
     return (
         _lost_lines(proposal)
         or _lost_parts(proposal, lost, spec=spec, others=others)
@@ -99,8 +103,14 @@ def _lost_lines(proposal: FileChange) -> LintError | None:
 
 
 def _lost_parts(
-    proposal: FileChange, lines: Counter[str], *, spec: Spec, others: Sequence[FileChange]
+    proposal: FileChange,
+    lines: Counter[str],
+    *,
+    spec: Spec,
+    others: Sequence[FileChange],
+    is_asked: bool = False,
 ) -> LintError | None:
+    """Return the loss of named parts; if the spec asks to remove something, only of definitions that it cannot mean."""
     base = proposal.base or ""
     before, after = parts_of_both(proposal.path, base, proposal.content)
     is_only = len(before) == 1 and before[0].kind != "code"
@@ -122,8 +132,11 @@ def _lost_parts(
         and not _is_renamed_along(part, rows, proposal.content, renames)
         and not is_named(spec, proposal.path, part)
         and not _is_respelled(part, fresh, spec)
-        and not _is_done_with(part, before, rows, proposal.content)
+        and not _is_done_with(part, before, rows, proposal.content, is_asked=is_asked)
     ]
+    if is_asked:
+        is_meant = partial(may_ask_for, spec, proposal.path)
+        lost = [part for part in lost if part.kind == "code" and not is_meant(part)]
     lost = [part for part in lost if part.kind != "value" or _are_many(lost, before)]
     return _fault(proposal, lost) if lost else None
 
@@ -160,9 +173,15 @@ def _is_respelled(part: NamedPart, fresh: Collection[str], spec: Spec) -> bool:
     return any(SequenceMatcher(None, part.leaf, name).ratio() >= _RESPELLED for name in fresh)
 
 
-def _is_done_with(part: NamedPart, before: Parts, rows: Sequence[str], content: str) -> bool:
-    """Return True for a private definition whose users remain in the file and no longer name it."""
-    if part.kind != "code" or not part.leaf.startswith(("_", "#")) or part.leaf in content:
+def _is_done_with(
+    part: NamedPart, before: Parts, rows: Sequence[str], content: str, *, is_asked: bool
+) -> bool:
+    """Return True for a private definition whose users remain in the file and no longer name it.
+
+    If the spec asks to remove something, the definition need not be private.
+    """
+    is_private = part.leaf.startswith(("_", "#"))
+    if part.kind != "code" or not (is_private or is_asked) or part.leaf in content:
         return False
     elsewhere = "\n".join((*rows[: part.start - 1], *rows[part.end :]))
     others = (user for user in before if user != part and user.leaf in content)
