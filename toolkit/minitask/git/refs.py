@@ -51,10 +51,13 @@ def snapshot(git: Git, *patterns: str) -> dict[str, str]:
 def commit_at(git: Git, objects: Objects, ref: str) -> str | None:
     """Return the commit of a ref, or None; raise `MachineError` if the ref exists and its commit is missing."""
     commit = objects.commit(ref)
-    if commit is None:
-        named = git.run("rev-parse", "--verify", "-q", ref)
-        if named.exit_code == 0:
-            raise missing_object(named.stdout.decode().strip(), "commit")
+    if commit is not None:
+        return commit
+    named = git.run("rev-parse", "--verify", "-q", ref)
+    oid = named.stdout.decode().strip()
+    commit = objects.commit(oid) if oid else None  # another process may have made the ref
+    if oid and commit is None:
+        raise missing_object(oid, "commit")
     return commit
 
 
