@@ -241,3 +241,20 @@ def test_a_file_may_be_empty_where_the_spec_or_its_name_says_so() -> None:
     package = a_spec(files=(FileRef("p/__init__.py", FileAction.CREATE),))
     changes = [Change("p/__init__.py", "")]
     assert check_complete(package, worked(changes), candidate=Files("p/__init__.py")).passed
+
+
+EMPTYING = {
+    "Empty the file.": True, "Clear `a.txt`.": True, "Remove all lines of a.txt.": True, "Reset it.": True,
+    "Delete everything in it.": True, "Leave nothing in a.txt.": True, "Wipe the contents.": True,
+    "Remove trailing spaces.": False, "Clear the cache on start.": False, "Strip all tabs.": False,
+    "Reset the password by mail.": False, "The option is no longer needed.": False, "Clean up the names.": False,
+    "Move the heading up.": False, "Nothing else changes.": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("task", EMPTYING)
+def test_only_a_sentence_about_all_of_a_file_empties_it(task: str) -> None:
+    told = {"task": f"1. {task}", "title": "Adjust the list"}
+    spec = a_spec(files=(FileRef("a.txt", EDIT),), **told)
+    work = Work([Change("a.txt", "")], {"a.txt": "one\ntwo\n"}.get)
+    assert check_complete(spec, work, candidate=Files("a.txt")).passed == EMPTYING[task]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from posixpath import basename, splitext
 
 from msgspec import Struct
 
@@ -136,11 +138,17 @@ def _bad_name(path: str, base: FilesAfter, candidate: FilesAfter) -> str:
     return f"it creates {twins[0]} beside {twins[1]}: some file systems take both for one file"
 
 
-_SAYS_GONE = lazy_pattern(
-    r"(?i)\b(?:empt\w+|blank\w*|clear\w*|clean\w*|wip(?:e[sd]?|ing)|truncat\w+|reset\w*|remov\w+|delet\w+|drop\w*|purg\w+"
-    r"|strip\w*|mov(?:e[sd]?|ing)|extract\w*|erase\w*|get rid|nothing|no longer)\b"
+_EMPTIES = lazy_pattern(
+    r"(?i)\b(?:empt\w+|blank\w*|clear\w*|wip(?:e[sd]?|ing)|truncat\w+|reset\w*|purg\w+|erase\w*|nothing)\b"
 )
-"""Words that ask to empty a file."""
+_TAKES = lazy_pattern(
+    r"(?i)\b(?:clean\w*|remov\w+|delet\w+|drop\w*|strip\w*|mov(?:e[sd]?|ing)|extract\w*|get rid|no longer)\b"
+)
+_WHOLE = lazy_pattern(
+    r"(?i)\b(?:everything|contents?|(?:whole|entire)\s+\w+|the (?:file|text)|(?:all|its)\s+(?:of\s+)?(?:the\s+|its\s+)?"
+    r"(?:lines|rows|text|content|contents|entries|data))\b"
+)
+_IT = lazy_pattern(r"(?i)\bit\b")
 
 
 class Work(Struct, frozen=True):
@@ -198,12 +206,22 @@ def _empty(ref: FileRef, spec: Spec, work: Work) -> str:
 
 def _may_be_emptied(path: str, base: str, spec: Spec, changes: Sequence[Change]) -> bool:
     """Return True if the spec asks to empty the file, or if at least half of its lines moved to other changed files."""
-    if takes_away(spec, path) or any(map(_SAYS_GONE.search, task_sentences(spec, path))):
+    if takes_away(spec, path) or any(_empties(part, path) for part in task_sentences(spec, path)):
         return True
     lines = Counter(filter(None, map(str.strip, base.split("\n"))))
     others = "\n".join(change.content or "" for change in changes if change.path != path)
     moved = lines & Counter(map(str.strip, others.split("\n")))
     return moved.total() * 2 >= lines.total()
+
+
+def _empties(sentence: str, path: str) -> bool:
+    """Return True if a sentence asks to empty the file: it names the file, or says that all of it goes."""
+    if _EMPTIES.search(sentence):
+        name, text = basename(path).lower(), sentence.lower()
+        stem = splitext(name)[0]
+        is_named = name in text or (len(stem) > 2 and re.search(rf"\b{re.escape(stem)}\b", text))
+        return bool(is_named or _IT.search(sentence) or _WHOLE.search(sentence))
+    return bool(_TAKES.search(sentence) and _WHOLE.search(sentence))
 
 
 def _left(ref: FileRef, candidate: FilesAfter, work: Work) -> str:

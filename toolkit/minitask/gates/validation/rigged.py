@@ -37,6 +37,7 @@ from minitask.spec.model import Spec
 _SKIPS = lazy_pattern(
     r"(?i)\b(?:skip\w*|xfail\w*|expect\w* (?:to )?fail\w*|disabl\w*|ignor\w*|quarantin\w*|flaky|only on|platform\w*)\b"
 )
+_OF_TESTS = lazy_pattern(r"(?i)tests?\b|\btest_|\b(?:specs?|suites?|cases?|examples?|checks?|ci)\b")
 
 
 def find_rigged(files: Sequence[FileChange], *, spec: Spec, is_own: IsOwn) -> tuple[str, ...]:
@@ -50,7 +51,10 @@ def find_rigged(files: Sequence[FileChange], *, spec: Spec, is_own: IsOwn) -> tu
 def _of(file: FileChange, spec: Spec, is_own: IsOwn) -> Iterator[str]:
     commands = [command.text for command in spec.commands]
     spec_text = text_about(spec, file.path)
-    may_skip = allows_losses(spec) or any(map(_SKIPS.search, task_sentences(spec, file.path)))
+    sentences = task_sentences(spec, file.path)
+    may_skip = allows_losses(spec) or any(
+        _SKIPS.search(part) and _OF_TESTS.search(part) for part in sentences
+    )
     findings = [
         (find_patches(file, is_own=is_own), "replaces what its tests run or assert with"),
         (() if may_skip else find_skips(file), "leaves tests out"),

@@ -287,13 +287,18 @@ _ASKED = lazy_pattern(
     r"(?i)\b(?:ignor\w*|exclud\w*|disabl\w*|skip\w*|suppress\w*|noqa|nocheck|relax\w*"
     r"|turn\w* off|switch\w* off|strict\w*)\b"
 )
+_OF_CHECKERS = lazy_pattern(
+    r"(?i)lint|\b(?:rules?|warnings?|types?|typing|check\w*|mypy|pyright|ruff|flake8|clippy|rubocop|tsc\w*|configs?|settings?"
+    r"|config\w+|strict\w*|noqa|nocheck|suppress\w*|errors? codes?|import errors?)\b|[A-Z]{1,3}\d{3,4}\b"
+)
 
 
 def find_switched_off(file: FileChange, commands: Sequence[str], spec: Spec) -> Iterator[str]:
     """Yield the added lines that switch a checker off for at least one file, unless the spec asks for that."""
     if not any(map(_CHECKERS.search, commands)):
         return
-    if any(map(_ASKED.search, task_sentences(spec, file.path))):
+    sentences = task_sentences(spec, file.path)
+    if any(_ASKED.search(part) and _OF_CHECKERS.search(part) for part in sentences):
         return
     name = basename(file.path).lower()
     if _SETTINGS.fullmatch(name):
