@@ -81,6 +81,20 @@ def test_words_that_ask_for_nothing_to_go_change_nothing(words: str) -> None:
     assert lint(LESS, a_spec(task=words))
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["Remove trailing spaces", "Use a dict instead of a list", "Delete the cache on start", "Drop support of Python 2"],
+)  # fmt: skip
+def test_half_of_a_file_does_not_go_by_a_word_about_something_else(words: str) -> None:
+    text = "# A\n\n" + "".join(f"{n}. A line of text.\n" for n in range(12))
+    change = Change("a.md", "# A\n\n0. A line of text.\n")
+    spec = a_spec(title=words, files=(FileRef("a.md", FileAction.EDIT),), task=f"1. {words}.")
+    assert (
+        "it loses 11 of its 13" in check_lint([change], read={"a.md": text}.get, spec=spec).reason
+    )
+    assert lint(LESS, a_spec(title=words))
+
+
 def test_a_note_on_another_file_is_not_about_this_one() -> None:
     other = FileRef("b.py", FileAction.EDIT, note="remove the rows")
     assert lint(LESS, a_spec(files=(EDIT, other)))

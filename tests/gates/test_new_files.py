@@ -23,6 +23,7 @@ FILES = {
     "README.SETUP": "Ubuntu 16.04 HVM AMI\nThe script installs what is needed.\n",
     "Setting.hs": "module Setting where\n\nuse =\n  Setting . Config.setUse\n",
     "empty.sh": "",
+    "ci.yml": "jobs:\n  a:\n    steps:\n      - uses: b\n        with:\n          path: _wiki_dir\n",
     "menu.blade.php": "@props(['a'])\n\n@php\n$a = 1;\n@endphp\n<p>{{ $a }}</p>\n",
     "use.ts": "export function use<K extends string>(\n  prop: K,\n): A[K]\nexport function use(\n  props: string[],\n): A\n"
     "export function use(\n  prop: unknown,\n): unknown {\n  return prop\n}\n",

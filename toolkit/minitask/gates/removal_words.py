@@ -135,18 +135,28 @@ _REWRITING = lazy_pattern(
     r"(?i)\b(?:mov(?:e|ed|ing)|extract\w*|split\w*|shr[iua]nk\w*|simplif\w+|re-?writ\w+|rewrote|empt\w+|de-?dup\w*"
     r"|refactor\w*|restructur\w*|reorgani[sz]\w*|rework\w*|redesign\w*|migrat(?:e[sd]?|ing)|consolidat\w+|inlin\w+|unif\w+"
     r"|collaps\w+|overhaul\w*|from scratch|start\w* over|cut down|condens\w+|factor\w* out|pull\w* out|merg\w+"
+    r"|trim\w*|prun\w+"
     r"|combin\w+|clean\w*|port\w*|convert\w*|strip\w* (?:it|down)|reduc\w+|replac\w+)\b"
 )
-_DEFINITIONS = lazy_pattern(
-    r"(?i)\b(?:functions?|methods?|class(?:es)?|helpers?|code|definitions?|everything|implementations?|boilerplate"
-    r"|duplicat\w*|rest|tests?|rules?|apis?|endpoints?|handlers?|components?|modules?|wrappers?|leftovers?|features?"
-    r"|what|(?:unused|dead|obsolete|legacy|deprecated|redundant|old)\W*\Z)"
+_PART_NOUNS = """
+api attribute block boilerplate chunk class code component constant definition endpoint everything feature field
+function handler helper hook implementation interface leftover line list macro method module other paragraph rest row
+rule section setting struct table test wrapper
+"""
+_PARTS = lazy_pattern(
+    rf"(?i)\b(?:(?:{'|'.join(_PART_NOUNS.split())})(?:s|es)?|entr(?:y|ies)|propert(?:y|ies)|all else|what|duplicat\w*"
+    r"|(?:unused|dead|obsolete|legacy|deprecated|redundant|old)\W*\Z)"
+)
+_TAKING = lazy_pattern(
+    r"(?i)\b(?:remov\w+|delet\w+|drop\w*|get rid|eliminat\w+|clear\w*|strip\w*|unused|obsolete|superseded|redundant"
+    r"|no longer|not needed)\b"
 )
 
 
-def may_mean_definition(sentence: str) -> bool:
-    """Return True if a request to remove something may mean a definition: it rewrites, or has a word for one."""
-    return _has_any(sentence, _REWRITING, _DEFINITIONS, _REPLACED, _SHORTER)
+def may_mean_any_part(sentence: str) -> bool:
+    """Return True if a request to remove something may mean any part: it rewrites, or has a word for one."""
+    takes_parts = _has_any(sentence, _PARTS) and _has_any(sentence, _TAKING)
+    return takes_parts or _has_any(sentence, _REWRITING, _REPLACED)
 
 
 def asks_to_remove(sentence: str) -> bool:

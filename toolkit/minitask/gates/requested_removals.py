@@ -20,7 +20,7 @@ from minitask.gates.removal_words import (
     has_change_word,
     has_loss_word,
     is_vague,
-    may_mean_definition,
+    may_mean_any_part,
 )
 from minitask.gates.source.parts_text import SEPARATOR, NamedPart
 from minitask.patterns import lazy_pattern
@@ -34,21 +34,26 @@ _PLAIN_WORD = lazy_pattern(r"[a-z]+|\w{1,2}")
 
 
 def asks_for_less(spec: Spec, path: str) -> bool:
-    """Return True if the spec asks for removals in the file without naming them."""
-    return any(_asks_for_anything(sentence, path) for sentence in task_sentences(spec, path))
+    """Return True if the spec asks to rewrite the file, or for removals in it that can be of any part."""
+    sentences = _vague_requests(spec, path)
+    return any(asks_for_shorter(sentence) or may_mean_any_part(sentence) for sentence in sentences)
+
+
+def asks_for_something(spec: Spec, path: str) -> bool:
+    """Return True if the spec asks for removals in the file without naming them, be they of a word."""
+    return bool(_vague_requests(spec, path))
+
+
+def _vague_requests(spec: Spec, path: str) -> list[str]:
+    return [part for part in task_sentences(spec, path) if _asks_for_anything(part, path)]
 
 
 def may_ask_for(spec: Spec, path: str, part: NamedPart) -> bool:
-    """Return True if a request that names nothing may mean a definition: by its verb, a noun, or a word of the name."""
-    words = {
-        word.lower() for name in part.name.split(SEPARATOR) for word in _NAME_WORDS.findall(name)
-    }
+    """Return True if a request that names nothing has a word of the part's name."""
+    words = [word.lower() for word in _NAME_WORDS.findall(part.name.replace(SEPARATOR, " "))]
     stems = {word[:_STEM] for word in words if len(word) >= _STEM}
-    return any(
-        may_mean_definition(sentence) or any(stem in sentence.lower() for stem in stems)
-        for sentence in task_sentences(spec, path)
-        if _asks_for_anything(sentence, path)
-    )
+    requests = " ".join(_vague_requests(spec, path)).lower()
+    return any(stem in requests for stem in stems)
 
 
 _STEM = 4

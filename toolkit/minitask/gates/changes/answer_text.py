@@ -69,7 +69,11 @@ _WIDEST = 2_000  # characters of a line that may be a sentence
 def find_answer_text(proposal: FileChange, *, spec: Spec) -> Iterator[LintError]:
     """Yield the first line at an edge of the file that is new, not in the spec, and part of the answer."""
     spec_text = text_about(spec, proposal.path)
+    rows = proposal.content.split("\n")
+    may_nest = proposal.path.lower().endswith((".yml", ".yaml"))
     for number, line, at_end in (row for row in _edges(proposal) if len(row[1]) <= _WIDEST):
+        if may_nest and rows[number - 1][:1].isspace():
+            continue  # a key of a mapping, as `path:`
         spec_lines = spec_text.split("\n") if _is_frame(line, proposal.path) else spec_text
         if line not in spec_lines and _is_foreign(proposal, line, spec, at_end=at_end):
             message = f"{quoted(line)} is part of the answer, not of the file"

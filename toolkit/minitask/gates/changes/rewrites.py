@@ -29,7 +29,7 @@ from minitask.gates.changes.prose_loss import find_marked_lines, find_prose_loss
 from minitask.gates.changes.short_files import find_dropped, is_meant
 from minitask.gates.removal_words import has_loss_word
 from minitask.gates.requested_removals import (
-    asks_for_less,
+    asks_for_something,
     asks_to_mend,
     has_name,
     may_go,
@@ -72,7 +72,7 @@ def find_rewrite_faults(
     if takes_away(spec, proposal.path):
         return
     certain = _find_certain(proposal, spec, explanation)
-    if certain is not None or asks_for_less(spec, proposal.path):
+    if certain is not None or asks_for_something(spec, proposal.path):
         yield from _each(certain)
         return
     if is_prose(proposal.path):
@@ -274,7 +274,7 @@ def _may_be_empty(name: str, spec: Spec, path: str) -> bool:
 
 def _may_lose(part: NamedPart, lost: Sequence[str], spec: Spec, path: str) -> bool:
     """Return True if the spec mentions the definition or asks for a fix or removals."""
-    if asks_to_mend(spec, path) or asks_for_less(spec, path):
+    if asks_to_mend(spec, path) or asks_for_something(spec, path):
         return True
     return _speaks_of(part.leaf, spec, path) or may_go(spec, path, lost)
 

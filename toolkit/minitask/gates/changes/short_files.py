@@ -9,7 +9,7 @@ from minitask.gates.changes.prose_loss import unmatched
 from minitask.gates.removal_words import has_loss_word
 from minitask.gates.requested_removals import (
     FENCED,
-    asks_for_less,
+    asks_for_something,
     asks_to_mend,
     cited_lines,
     has_name,
@@ -46,7 +46,7 @@ def find_dropped(
     if proposal.explicit or not proposal.base or takes_away(spec, path):
         return None
     old, new = _rows(proposal.base), _rows(proposal.content)
-    if not 2 <= len(old) <= LONGEST or not new or asks_for_less(spec, path):
+    if not 2 <= len(old) <= LONGEST or not new or asks_for_something(spec, path):
         return None
     lost = _lost(proposal, spec=spec, others=others)
     if (

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from difflib import SequenceMatcher
-from functools import partial
 from itertools import accumulate
 
 from minitask.gates.requested_removals import (
     asks_for_less,
+    asks_for_something,
     cited_lines,
     is_named,
     may_ask_for,
@@ -62,20 +62,17 @@ def find_shrinkage(
 ) -> LintError | None:
     """Return the loss of text that the spec does not ask for, or None; `others` are the change's other files."""
     path = proposal.path
-    if proposal.base is None or takes_away(spec, path):
+    if proposal.base is None or takes_away(spec, path) or asks_for_less(spec, path):
         return None
     before, after = _lines(proposal.base), _lines(proposal.content)
     lost, cited = before - after, cited_lines(spec, path)
     most_lost = max(before.total() - after.total(), lost.total())
     if not lost or (cited and cited >= most_lost) or _is_elsewhere(lost, others):
         return None
-    if asks_for_less(spec, path):
-        return _lost_parts(proposal, lost, spec=spec, others=others, is_asked=True)
-    return (
-        _lost_lines(proposal)
-        or _lost_parts(proposal, lost, spec=spec, others=others)
-        or _elided(proposal)
-    )
+    many = _lost_lines(proposal)
+    if many is not None or asks_for_something(spec, path):
+        return many or _lost_parts(proposal, lost, spec=spec, others=others, is_asked=True)
+    return _lost_parts(proposal, lost, spec=spec, others=others) or _elided(proposal)
 
 
 def _lines(text: str) -> Counter[str]:
@@ -135,8 +132,8 @@ def _lost_parts(
         and not _is_done_with(part, before, rows, proposal.content, is_asked=is_asked)
     ]
     if is_asked:
-        is_meant = partial(may_ask_for, spec, proposal.path)
-        lost = [part for part in lost if part.kind == "code" and not is_meant(part)]
+        code = (part for part in lost if part.kind == "code")
+        lost = [part for part in code if not may_ask_for(spec, proposal.path, part)]
     lost = [part for part in lost if part.kind != "value" or _are_many(lost, before)]
     return _fault(proposal, lost) if lost else None
 
