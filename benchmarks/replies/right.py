@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import random
 from collections.abc import Callable
 
@@ -57,7 +58,10 @@ def path_as_the_info_string(case: Case, rng: random.Random) -> str:
 def path_above_the_fence(case: Case, rng: random.Random) -> str:
     """The path on the line above, dressed in many ways."""
     lead = rng.choice(
-        ("**{}**", "`{}`", "### {}", "File: {}", "**File:** `{}`", "{}:", "#### `{}`", "- **{}**:")
+        (
+            *("**{}**", "`{}`", "### {}", "File: {}", "**File:** `{}`", "{}:", "#### `{}`"),
+            *("- **{}**:", "\U0001f4c4 `{}`", "--- {} ---", "<!-- {} -->", "Here's the full `{}`:"),
+        )
     )
     return f"{lead.format(case.path)}\n\n" + _whole(case, case.language.fence)
 
@@ -245,6 +249,41 @@ def fence_with_a_note(case: Case, _rng: random.Random) -> str:
     return f"**`{case.path}`** (updated)\n\n" + _whole(case, case.language.fence)
 
 
+def diff_without_a_fence(case: Case, _rng: random.Random) -> str:
+    """A diff of git alone, between two sentences."""
+    head = f"diff --git a/{case.path} b/{case.path}\nindex 1234567..89abcde 100644\n"
+    body = _diff(case, old=f"a/{case.path}", new=f"b/{case.path}")
+    return f"The change:\n\n{head}{body}\nIt does what was asked.\n"
+
+
+def block_without_a_fence(case: Case, _rng: random.Random) -> str:
+    """A block below its path."""
+    return f"{case.path}\n{_block(case)}"
+
+
+def hunk_without_its_header(case: Case, _rng: random.Random) -> str:
+    """A diff of one changed line below a heading."""
+    return f"### {case.path}\n\n```diff\n-{case.old_line}+{case.new_line}```\n"
+
+
+def here_document(case: Case, _rng: random.Random) -> str:
+    """A command that writes the file."""
+    return f"```bash\ncat > {case.path} <<'END_OF_FILE'\n{case.after}END_OF_FILE\n```\n"
+
+
+def file_in_json(case: Case, rng: random.Random) -> str:
+    """A list of files, or a text for each path."""
+    as_list = {"files": [{"path": case.path, "content": case.after}]}
+    document = rng.choice((as_list, {case.path: case.after}))
+    return f"```json\n{json.dumps(document, indent=1)}\n```\n"
+
+
+def artifact(case: Case, _rng: random.Random) -> str:
+    """The file in a tag that has its path as a title."""
+    tag = f'<antArtifact identifier="a" type="application/vnd.ant.code" title="{case.path}">'
+    return f"{tag}\n{case.after}</antArtifact>\n"
+
+
 KINDS = {
     block_for_an_excerpt: Kind.EXCERPT,
     diff_for_an_excerpt: Kind.EXCERPT,
@@ -285,4 +324,10 @@ RIGHT: tuple[Form, ...] = (
     summary_outside,
     block_twice,
     fence_with_a_note,
+    diff_without_a_fence,
+    block_without_a_fence,
+    hunk_without_its_header,
+    here_document,
+    file_in_json,
+    artifact,
 )
