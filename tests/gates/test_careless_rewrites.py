@@ -134,7 +134,10 @@ WRONG = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("task", ["Refactor the file.", "Remove what is obsolete.", "Simplify it."])
+@pytest.mark.parametrize(
+    "task",
+    ["Refactor the file.", "Remove what is obsolete.", "Simplify it.", "Document the header of each note."],
+)  # fmt: skip
 @pytest.mark.parametrize("case", WRONG)
 def test_no_request_explains_a_careless_rewrite(case: str, task: str) -> None:
     path, base, content, words = WRONG[case]

@@ -29,8 +29,9 @@ _MOST_LINES = 5_000
 _LEAST_PLACES, _LEAST_LINES = 3, 4
 """Fewest places and lines at which comments go, and the code around them stays."""
 _ABOUT_COMMENTS = lazy_pattern(
-    r"(?i)\b(?:comments?|commented|doc\w*|jsdoc|clean\w*|tidy|licen[cs]\w*|header|copyright|typos?|spelling|remarks?|notes?|todos?"
-    r"|noqa|eslint\w*|lint\w*|pylint|annotations?|pragmas?|directives?|translat\w+|rewrit\w+|rewrote|minif\w+)\b"
+    r"(?i)\b(?:comments?|commented|doc-?(?:strings?|blocks?|comments?)|jsdoc|javadoc\w*|rustdoc|godoc|clean\w*|tidy|licen[cs]\w*"
+    r"|copyright|remarks?|todos?|noqa|eslint\w*|pylint|annotations?|pragmas?|directives?|translat\w+|rewrit\w+|rewrote"
+    r"|minif\w+)\b"
 )
 
 
