@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from minitask.errors import MachineError, UsageError
 from minitask.git import history, refs
 from minitask.git.commits import FileWrite, NewCommit
-from minitask.git.objects import open_objects
+from minitask.git.objects import Objects, open_objects
 from minitask.git.repository import Signature, committer, discover, signature
 from minitask.git.run_git import Git
 from minitask.git.trees import merge_tree, tree_changes
@@ -101,6 +102,27 @@ def test_refs_move_by_compare_and_swap(world: World, git: Git) -> None:
     assert refs.move(git, [refs.Move("refs/test/x", two, one)])
     assert not refs.move(git, [refs.Move("refs/test/y", two), refs.Move("refs/test/x", one, one)])
     assert refs.snapshot(git, "refs/test/y") == {}
+
+
+def test_a_ref_that_is_made_between_two_looks_is_no_damage(world: World, git: Git) -> None:
+    ref = "refs/test/late"
+    with open_objects(git) as objects:
+        assert refs.commit_at(git, objects, ref) is None
+
+        class Late:
+            """The objects as they are before the ref is made, at the first look."""
+
+            def commit(self, revision: str) -> str | None:
+                if revision == ref and not refs.snapshot(git, ref):
+                    world.git("update-ref", ref, "main")
+                    return None
+                return objects.commit(revision)
+
+        assert refs.commit_at(git, cast("Objects", Late()), ref) == world.tip()
+        world.git("update-ref", "-d", ref)
+        (world.root / ".git" / ref).write_text(f"{'1' * 40}\n")
+        with pytest.raises(MachineError, match="commit 111111111111 is missing"):
+            refs.commit_at(git, objects, ref)
 
 
 def test_history_says_which_commit_brought_a_file_in(world: World, git: Git) -> None:
