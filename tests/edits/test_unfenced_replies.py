@@ -56,6 +56,13 @@ READ = {
     "a text for each path in JSON": json.dumps({"src/a.py": NEW, "src/b.py": VALUE}),
     "files in tags": "".join(CDATA.format_map(file) for file in FILES),
     "artifacts": "".join(ARTIFACT.format_map(file) for file in FILES),
+    "a diff of git, then a list": f"{GIT}\n- It greets.\n+ It says no more.\n",
+    "two patches for mail": GIT.replace("diff --git a/src/b", "-- \n2.39.2\n\nFrom 2\nSubject: [PATCH]\n\n---\ndiff --git a/src/b") + "-- \n2.39.2\n",
+    "blocks, one below a sentence": f"src/a.py\n{BLOCK}\nThen in `src/b.py`:\n{NEW_BLOCK}",
+    "files in JSON below words": f"Here they are:\n\n{json.dumps(FILES)}\n",
+    "a file in JSON with a list of others": json.dumps(FILES[0] | {"more": FILES[1:]}),
+    "a list of the files below them": f"`src/a.py`\n```python\n{NEW}```\n\n{FENCED}\nThe files:\n\n```\nsrc/a.py\nsrc/b.py\n```\n",
+    "files with character data in tags": "".join(f'<file path="{file["path"]}"><![CDATA[\n{file["content"]}]]></file>\n' for file in FILES),
     "summaries": "".join(SUMMARY.format_map(file) for file in FILES),
 }  # fmt: skip
 
@@ -82,6 +89,13 @@ BACK = {
     "files in JSON without texts": json.dumps([{"path": "src/a.py"}, {"path": "src/b.py"}]),
     "another file in JSON": json.dumps({"src/a.py": NEW, "src/c.py": VALUE}),
     "an artifact with a title": ARTIFACT.format(path="Greeting", content=NEW),
+    "files in JSON that are appended": json.dumps([FILES[0] | {"action": "append"}, FILES[1]]),
+    "lines of a file in JSON": json.dumps([FILES[0] | {"startLine": 1, "endLine": 2}, FILES[1]]),
+    "two versions in JSON": f"{json.dumps(FILES)}\n\nNo:\n\n{json.dumps(FILES[1:]).replace('1', '2')}\n",
+    "a file in a tag that is appended": f'<file path="src/b.py" mode="append">\n{VALUE}</file>\n<file path="src/a.py">\n{NEW}</file>\n',
+    "a file in a tag that shows such tags": f'<file path="src/a.py">\n{NEW}# <file path="c">x</file>, <file path="src/b.py">\n{VALUE}</file>\n',
+    "a here-document with its own end in it": f"```bash\n{CAT.replace(VALUE, 'cat <<END' + chr(10) + 'END' + chr(10))}```\n",
+    "a block below a comparison": f"src/a.py\n{BLOCK}\nThe same as in `src/b.py`:\n{BLOCK.replace('hi', 'bye').replace('hello', 'ciao')}\nsrc/b.py\n{NEW_BLOCK}",
     "one numbered line": f"`src/a.py`\n```python\n{NEW}```\n\n`src/b.py`\n```python\n  1 | {VALUE}```\n",
 }  # fmt: skip
 
@@ -92,9 +106,34 @@ def test_a_form_that_leaves_something_open_goes_back(form: str) -> None:
         changes_of(BACK[form], TASK)
 
 
+OWN = {
+    "guide.md": ("md", '# Guide\n\nA model writes:\n\n<invoke name="x"><parameter name="path">a</parameter></invoke>\n'),
+    "list.xml": ("xml", '<files>\n<file path="src/c.py">x</file>\n</files>\n'),
+    "setup.sh": ("bash", "#!/bin/bash\nmkdir -p conf\ncat > conf/app.ini <<'EOF'\nx=1\nEOF\n"),
+    "fix.patch": ("diff", GIT),
+    "new.py": ("diff path=new.py", "@@ ... @@\n+import os\n\n+x = os\n"),
+    "run.golden": ("text path=run.golden", "1\tone\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", OWN)
+def test_the_text_of_a_file_is_no_call_and_no_command(path: str) -> None:
+    info, text = OWN[path]
+    task = ReplyContext((ListedFile(path, FileAction.CREATE),), {}.get)
+    (change,) = changes_of(f"Here it is.\n\n```{info}\n{text}```\n", task)
+    assert change.content == (text if path != "new.py" else "import os\n\nx = os\n")
+
+
 @pytest.mark.parametrize(
     "piece",
-    ["diff --git a\n", "--- a\n+++ b\n", "<<<<<<< SEARCH\n", "```sh\ncat > a << b\n", "a.py\n\n"],
+    [
+        "diff --git a\n",
+        "--- a\n+++ b\n",
+        "<<<<<<< SEARCH\n",
+        "```sh\ncat > a << b\n",
+        "a.py\n\n",
+        "@@ -1,9 +1,9 @@\n\n",
+    ],
 )
 def test_hard_text_is_read_in_time(piece: str) -> None:
     started = time.process_time()

@@ -185,7 +185,7 @@ def _split(lines: Sequence[str]) -> list[list[str]]:
 def _as_block(hunk: Sequence[str], path: str, line: int, *, is_new: bool) -> Edit:
     old = "".join(f"{diff_line[1:]}\n" for diff_line in hunk if diff_line[:1] != "+")
     new = "".join(f"{diff_line[1:]}\n" for diff_line in hunk if diff_line[:1] != "-")
-    if is_new and not old:
+    if is_new and not old.strip():  # a blank line that lacks its `+`
         return WholeFile(path, new, line)
     if not old:
         message = f"a hunk of {path} shows no line that is there"

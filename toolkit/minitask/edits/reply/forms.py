@@ -11,7 +11,7 @@ from minitask.edits.fences import has_markers
 from minitask.edits.grammar import parse_operations
 from minitask.edits.lines import split_lines
 from minitask.edits.reply.check_changes import check_whole
-from minitask.edits.reply.diffs import is_diff, is_headless, read_diff
+from minitask.edits.reply.diffs import holds_diffs, is_diff, is_headless, read_diff
 from minitask.edits.reply.markers import (
     bar_of,
     find_markers,
@@ -129,6 +129,8 @@ def _nameless(fence: Fence, request: ReplyContext) -> FenceEdits | None:
         gone = tuple(Operation(Verb.DELETE, (Source(path),), line=fence.line) for path in paths)
         return FenceEdits(gone) if gone else None
     only = request.only()
+    if only is not None and holds_diffs(only.path) and request.read(only.path) is None:
+        return None
     if fence_word(fence) in _DIFFS or is_diff(fence.content):
         bare = fence.content.lstrip().startswith("@@")
         path = only.path if only is not None and bare else None
@@ -185,7 +187,8 @@ def _named_edits(fence: Fence, name: Name, request: ReplyContext) -> FenceEdits:
         if has_block_form(content) or _is_unknown_block(content, base, request):
             blocks = read_blocks(content, path=path, line=fence.line + 1)
             return FenceEdits(blocks_without_numbers(blocks, base, task_text=request.task_text))
-        if is_diff(content, path=path) or fence_word(fence) in _DIFFS:
+        is_own = base is None and holds_diffs(path)  # a new patch file, not a patch of it
+        if is_diff(content, path=path) or (fence_word(fence) in _DIFFS and not is_own):
             return FenceEdits(tuple(read_diff(content, request, path=path, line=fence.line)))
         if base is not None and is_headless(content, base):
             message = f"the fence of {path} holds marked lines, and no `@@` line"

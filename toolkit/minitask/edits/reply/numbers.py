@@ -29,7 +29,7 @@ _PROMPT_FORMS = tuple(form for at, form in enumerate(_FORMS) if at != 3)
 """Those forms that lists do not use."""
 _TABLE = lazy_pattern(r"[ \t]*(?P<number>\d{1,6})(?:\t| ?[|│→] ?)")
 _TAB = lazy_pattern(r"(?s)[ \t]*(\d{1,6})\t(.*)")
-_DATA = (".csv", ".tsv", ".txt", ".md", ".dat", ".tab", ".log")
+_DATA = (".csv", ".tsv", ".txt", ".md", ".dat", ".tab", ".log", ".out", ".golden", ".snap")
 _NEW = (
     (_DATA, lazy_pattern(r" {2,}(?P<number>\d{1,6})\t")),
     ((".yml", ".yaml"), _TABLE),

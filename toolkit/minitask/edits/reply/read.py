@@ -95,9 +95,9 @@ def parse_reply(reply: str, request: ReplyContext) -> Parsed:
     answer, is_named = answer_of(normalise(reply)), partial(_is_named, request=request)
     fences = fences_of(answer, is_named=is_named)
     if not any(map(is_named, fences)) and patch_of(answer) is None:
-        answer = with_fences_around(
-            with_fences(answer, is_listed=partial(_is_written, request=request))
-        )
+        is_listed = partial(_is_written, request=request)
+        answer = with_fences(answer, is_listed=is_listed)
+        answer = with_fences_around(answer, is_listed=is_listed)
         fences = fences_of(answer, is_named=is_named)
     edits: list[Edit] = []
     unplaced: list[Fence] = []

@@ -324,7 +324,11 @@ def mentions(text: str, request: ReplyContext) -> set[str]:
 def _from_comment(content: str, request: ReplyContext) -> str | None:
     first, _, rest = content.partition("\n")
     match = _COMMENT.fullmatch(first)
-    bare = "" if rest.lstrip().startswith(("<<<<", "```", "~~~")) else first.strip()
+    second = rest.strip().partition("\n")[0]
+    is_heading = (
+        second and not second.startswith(("<<<<", "```", "~~~")) and not resolve(second, request)
+    )
+    bare = first.strip() if is_heading else ""
     path = resolve(match["path"] if match else bare, request) if match or bare else None
     listed = request.find(path) if path else None
     return path if listed and listed.is_written else None

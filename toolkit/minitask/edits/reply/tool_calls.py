@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from minitask.edits.fences import path_info, render_block, render_fence
 from minitask.edits.reply.markers import has_block_form
 from minitask.edits.script_model import SearchReplace
+from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
+from minitask.spec.markdown import find_fences
 
 _PATHS = ("path", "file_path", "filepath", "filename", "file", "target_file", "absolute_path")
 _CONTENTS = ("content", "contents", "file_text", "file_content", "text", "code", "new_content")
 _OLD = ("old_string", "old_str", "old_text", "old", "search", "find")
 _NEW = ("new_string", "new_str", "new_text", "new", "replace", "replacement")
-_PARTLY = lazy_pattern(r"append|insert|undo|offset|(?:^|[ _])(?:line|lines|range)(?:$|[ _])| a\+?$")
-"""In the name or the arguments of a tool: that it does not write all of a file."""
+_PARTLY = lazy_pattern(
+    r"append|prepend|insert|undo|offset|(?:^|[ _])(?:lines?|range|start|end|position|after|before)(?:$|[ _])"
+    r"|(?:Lines?|Range)(?:$|[ _A-Z])|(?:^| )a\+?(?:$| )"
+)
+"""In a tool's name, its arguments' names or a word that one of them says: that it does not write all of a file."""
 _BEGIN = "*** Begin Patch"
 
 
@@ -41,7 +47,11 @@ def _render(call: Mapping[str, object]) -> str:
     patch = next((text for text in _texts(arguments.values()) if _BEGIN in text), None)
     if patch is not None:
         return render_fence("patch", patch[patch.index(_BEGIN) :])
-    sign = f"{function.get('name')} {' '.join(arguments)} {arguments.get('mode')}"
+    options = (
+        text for key, text in arguments.items() if key not in (*_PATHS, *_CONTENTS, *_OLD, *_NEW)
+    )
+    said = (text for text in options if isinstance(text, str) and not any(map(str.isspace, text)))
+    sign = " ".join((str(function.get("name")), *arguments, *said))
     path, content = _first(arguments, _PATHS), _first(arguments, _CONTENTS)
     path = None if _PARTLY.search(sign) else path
     old, new = _first(arguments, _OLD), _first(arguments, _NEW)
@@ -95,9 +105,10 @@ _ELEMENTS = (
 _CALL = lazy_pattern(
     r"<invoke\s+name=[\"']?(?P<invoke>[\w.:-]+)[\"']?\s*>|<function=(?P<function>[\w.:-]+)>"
     rf"|<(?P<element>{_ELEMENTS})>|<(?P<file>{_FILE_TAGS})\s(?P<attributes>[^<>]*)>"
-    r"|(?P<json><tool_call>|\[TOOL_CALLS\]|<\|python_tag\|>|\A|```json\n)\s*(?:(?P<name>[\w.-]+)\[ARGS\])?(?=[{\[])"
+    r"|(?P<json><tool_call>|\[TOOL_CALLS\]|<\|python_tag\|>|\A|(?m:^)|```json\n)\s*(?:(?P<name>[\w.-]+)\[ARGS\])?(?=[{\[])"
 )
 _PATH = lazy_pattern(r"\b(?:path|filePath|file_path|name|title)=[\"']([^\"'<>]+)[\"']")
+_ATTRIBUTE = lazy_pattern(r"([\w-]+)=[\"']([^\"'<>]*)[\"']")
 _ARGUMENT = lazy_pattern(
     r"<parameter\s+name=[\"']?(?P<named>\w+)[\"']?[^<>]*>|<parameter=(?P<plain>\w+)>"
     r"|<(?P<element>path|content|diff|file_path|old_str(?:ing)?|new_str(?:ing)?|line_count)>"
@@ -133,10 +144,16 @@ def with_fences(answer: str, *, is_listed: Callable[[str], bool] = lambda _path:
 
 
 def _calls(text: str, is_listed: Callable[[str], bool]) -> Iterator[tuple[int, int, object]]:
-    """Yield where each call begins and ends, and its name and arguments as an API gives them."""
+    """Yield where each call begins and ends, and its name and arguments as an API gives them.
+
+    What stands inside of a fence is the text of a file or an example.
+    """
     at = 0
+    fences = [range(f.line, f.line + f.content.count("\n")) for f in find_fences(text)]
+    inside = {row for rows in fences for row in rows}
+    ends = [place for place, character in enumerate(text) if character == "\n"]
     for match in _CALL.finditer(text):
-        if match.start() < at:
+        if match.start() < at or bisect_left(ends, match.start()) in inside:
             continue
         found = (
             _json_call(text, match, is_listed)
@@ -175,10 +192,9 @@ def _files_in(value: object) -> Iterable[object]:
     lists = [item for item in fields.values() if isinstance(item, list)]
     if isinstance(value, list):
         return value
-    if len(lists) == 1:
-        return lists[0]
-    if _first(fields, _PATHS) is not None:
-        return [fields]
+    own = [fields] if _first(fields, _PATHS) is not None else []
+    if own or len(lists) == 1:
+        return [*own, *(file for files in lists for file in files)]
     return [{"path": path, "content": text} for path, text in fields.items()]
 
 
@@ -208,12 +224,16 @@ def _tagged(text: str, match: re.Match[str]) -> tuple[int, object] | None:
 
 
 def _file_in(match: re.Match[str], body: str, rest: str) -> Mapping[str, str] | None:
-    """Return the path and the text of a file in a tag, unless the text may hold the tag that ends it."""
+    """Return the attributes of a file in a tag, and its text; raise if the text may hold the tag that ends it."""
     tag, path = match["file"], _PATH.search(match["attributes"])
-    following = rest.partition(f"<{tag} ")[0]
-    if path is None or f"</{tag}>" in following:
+    if path is None:
         return None
-    return {"path": path[1], "content": body.removeprefix("\n")}
+    if f"<{tag} " in body or f"</{tag}>" in rest.partition(f"<{tag} ")[0]:
+        message = f"it is not clear which </{tag}> ends the text of {path[1]}"
+        raise EditError(message, hint="put the file in a fence with `path=…` in its info string")
+    attributes = dict(_ATTRIBUTE.findall(match["attributes"].replace(path[0], "")))
+    data = _CDATA.fullmatch(body)
+    return {**attributes, "path": path[1], "content": data[1] if data else body.removeprefix("\n")}
 
 
 def _tagged_arguments(body: str) -> Mapping[str, str] | None:

@@ -5,11 +5,14 @@ Each form says itself where it begins and ends and which file it is for. What do
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 
 from minitask.edits.fences import path_above, path_info, render_fence
 from minitask.edits.reply.markers import is_closing, is_opening
+from minitask.edits.reply.reply_context import SOURCE
 from minitask.edits.reply.samples import is_command
+from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
 
@@ -18,22 +21,32 @@ _DIFF_LINES = (
     *("similarity index ", "rename from ", "rename to ", "@@", " ", "+", "-", "\\"),
 )
 _SIGNATURE = "-- "
-"""The line below which git writes its version, in a patch for mail."""
+_VERSION = lazy_pattern(r"\d+\.\d[\w. ()-]*")
+"""The end of a patch for mail: git's version below a line of its own."""
+_CHANGE = lazy_pattern(r"[+-](?! \S)")
+"""A line of a hunk, rather than of a list."""
+_COUNTS = lazy_pattern(r"@@ -\d+(?:,(\d{1,9}))? \+\d+(?:,(\d{1,9}))? @@.*")
 _WORD = r"[^\s<>|&;]+"
 _HERE = lazy_pattern(
     rf"(?:cat\s*>\s*(?P<cat>{_WORD})|tee\s+(?P<tee>{_WORD})|cat)\s*<<\s*(?P<quote>['\"]?)(?P<end>\w+)(?P=quote)"
     rf"\s*(?:>\s*(?P<behind>{_WORD}))?\s*"
 )
+_TOKEN = lazy_pattern(r"[^\s`*\"'()\[\]<>]+")
 _FOLDER = lazy_pattern(r"(?:mkdir\s+-p\s+[^|&;<>]+|set\s+-[a-z]+|#.*|)")
 
 
-def with_fences_around(answer: str) -> str:
-    """Return an answer with fences around its edits that have none; unchanged if it has no such edits."""
+def with_fences_around(
+    answer: str, *, is_listed: Callable[[str], bool] = lambda _path: False
+) -> str:
+    """Return an answer with fences around its edits that have none; unchanged if it has no such edits.
+
+    `is_listed`: whether a path is that of a file to be written.
+    """
     if find_fences(answer):
-        return _with_documents(answer)
+        return _with_documents(answer, is_listed)
     lines = answer.split("\n")
     if any(map(is_opening, lines)):
-        return _with_blocks(lines) or answer
+        return _with_blocks(lines, is_listed) or answer
     start = next((at for at in range(len(lines) - 1) if _begins_diff(lines, at)), None)
     return answer if start is None else _with_diff(lines, start)
 
@@ -45,16 +58,37 @@ def _begins_diff(lines: Sequence[str], at: int) -> bool:
 
 def _with_diff(lines: Sequence[str], start: int) -> str:
     """Return the answer with one fence from the diff's first line to its last."""
-    signed = (at for at in range(start, len(lines)) if lines[at] == _SIGNATURE)
-    limit = next(signed, len(lines))
-    end = max(at for at in range(start, limit) if lines[at].startswith(_DIFF_LINES)) + 1
+    last = max(at for at in range(start, len(lines)) if lines[at].startswith(_DIFF_LINES))
+    hunk = max((at for at in range(start, last) if _COUNTS.fullmatch(lines[at])), default=last)
+    end = _end_by_counts(lines, hunk) or last + 1
+    is_signed = lines[end - 1] == _SIGNATURE and _VERSION.fullmatch("".join(lines[end : end + 1]))
+    rest = lines[end:]
+    if is_signed:
+        end, rest = end - 1, lines[end + 1 :]
     fence = render_fence("diff", "".join(f"{line}\n" for line in lines[start:end]))
-    rest = lines[end:] if limit == len(lines) else []
     return "\n".join((*lines[:start], "", fence, *rest))
 
 
-def _with_blocks(lines: Sequence[str]) -> str | None:
-    """Return the answer with a fence around each block; None if one has no path above it, or no end."""
+def _end_by_counts(lines: Sequence[str], hunk: int) -> int | None:
+    """Return the index behind the hunk's last line; None unless a blank line stands where its counts end."""
+    counts = _COUNTS.fullmatch(lines[hunk])
+    if counts is None:
+        return None
+    old, new = (int(count or 1) for count in counts.groups())
+    for at in range(hunk + 1, len(lines)):
+        if old <= 0 and new <= 0:
+            goes_on = lines[at] or any(map(_CHANGE.match, lines[at:]))
+            return None if goes_on else at
+        old -= lines[at][:1] != "+"
+        new -= lines[at][:1] != "-"
+    return None
+
+
+def _with_blocks(lines: Sequence[str], is_listed: Callable[[str], bool]) -> str | None:
+    """Return the answer with a fence around each block; None if one has no path above it, or no end.
+
+    A sentence above a block that names a listed file is left for the reading of fences to judge.
+    """
     out: list[str] = []
     path, at = None, 0
     while at < len(lines):
@@ -65,30 +99,48 @@ def _with_blocks(lines: Sequence[str]) -> str | None:
         end = next((row for row in range(at, len(lines)) if is_closing(lines[row])), None)
         above = next((row for row in range(len(out) - 1, -1, -1) if out[row].strip()), None)
         named = path_above(out[above]) if above is not None else None
+        tells = above is not None and any(map(is_listed, _words(out[above])))
         if above is not None and named:
             path, out[above] = named, ""
-        if end is None or path is None:
+        elif tells:
+            path = None
+        if end is None or (path is None and not tells):
             return None
         block = "".join(f"{line}\n" for line in lines[at : end + 1])
-        out += ["", render_fence(path_info(path), block)]
+        out += ["", render_fence(path_info(path) if path else "", block)]
         at = end + 1
     return "\n".join(out)
 
 
-def _with_documents(answer: str) -> str:
-    """Return the answer with each fence of commands that only write here-documents as the files that these write."""
+def _words(line: str) -> list[str]:
+    return [word.strip(".,:;!") for word in _TOKEN.findall(line)]
+
+
+def _with_documents(answer: str, is_listed: Callable[[str], bool]) -> str:
+    """Return the answer with each fence of commands that write listed files by here-documents as these files.
+
+    Raise if such a fence does anything else, or a document may go on behind its end.
+    """
     lines = answer.split("\n")
     for fence in reversed(find_fences(answer)):
-        files = list(_documents(fence.content)) if is_command(fence) else []
-        if files and None not in files:
-            rendered = [render_fence(path_info(path), text) for path, text in filter(None, files)]
-            end = fence.line + fence.content.count("\n") + 1
-            lines[fence.line - 1 : end] = ["", *rendered]
+        documents = list(_documents(fence.content)) if is_command(fence) else []
+        if not any(document and is_listed(document[0]) for document in documents):
+            continue
+        files = [(path, text) for path, text in filter(None, documents) if text is not None]
+        if len(files) < len(documents):
+            raise EditError(
+                "the commands that write files do more, or it is not clear where a file ends",
+                hint="put each file in a fence with `path=…` in its info string",
+                where=f"{SOURCE}:{fence.line}",
+            )
+        end = fence.line + fence.content.count("\n") + 1
+        rendered = [render_fence(path_info(path), text) for path, text in files]
+        lines[fence.line - 1 : end] = ["", *rendered]
     return "\n".join(lines)
 
 
-def _documents(commands: str) -> Iterator[tuple[str, str] | None]:
-    """Yield the path and text of each here-document; None for a command that does anything else."""
+def _documents(commands: str) -> Iterator[tuple[str, str | None] | None]:
+    """Yield the path and text of each here-document, the text None if it is unclear; None for any other command."""
     lines = commands.removesuffix("\n").split("\n")
     at = 0
     while at < len(lines):
@@ -103,5 +155,7 @@ def _documents(commands: str) -> Iterator[tuple[str, str] | None]:
         end = next((row for row in range(at + 1, len(lines)) if lines[row] == match["end"]), None)
         text = "".join(f"{line}\n" for line in lines[at + 1 : end])
         is_literal = match["quote"] or not any(mark in text for mark in "$`\\")
-        yield (paths[0], text) if len(paths) == 1 and end is not None and is_literal else None
+        opens_another = re.search(rf"<<-?\s*\\?['\"]?{match['end']}\b", text)
+        is_clear = end is not None and is_literal and not opens_another
+        yield (paths[0], text if is_clear else None) if len(paths) == 1 else None
         at = len(lines) if end is None else end + 1
