@@ -22,7 +22,7 @@ SPECS_FOLDER = "mini-projects"
 REMEMBERED = 10_000
 """Paths whose verdict is cached: a command asks for each several times."""
 
-_MOST_FOLDERS = 300
+_MOST_FOLDERS = 1_000
 """Folders in which a file that a misspelt path may mean is looked for."""
 
 _DRIVE = lazy_pattern(r"[A-Za-z]:")
