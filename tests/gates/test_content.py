@@ -249,6 +249,8 @@ EMPTYING = {
     "Remove trailing spaces.": False, "Clear the cache on start.": False, "Strip all tabs.": False,
     "Reset the password by mail.": False, "The option is no longer needed.": False, "Clean up the names.": False,
     "Move the heading up.": False, "Nothing else changes.": False,
+    "Fail when the file is empty.": False, "If it is old, empty it.": True, "Do not clear the file.": False,
+    "Say nothing if the text is blank.": False, "It must not be empty.": False,
 }  # fmt: skip
 
 

@@ -141,6 +141,7 @@ REMOVALS = [
     {"task": "1. Write a table; the old steps are no longer needed."},
     {"task": "1. This task removes all steps."},
     {"title": "Removes the steps"},
+    {"task": "1. If a step is not called, delete it."},
     {"criteria": (Criterion("`step_3` is gone"),)},
     {"files": (FileRef("a.py", FileAction.EDIT, note="remove step_3"),)},
     {"files": (FileRef("a.py", FileAction.EDIT, ranges=(LineRange(10, 16),)),)},
@@ -176,6 +177,13 @@ ORDINARY = [
     {"task": "1. Preserve the flag when deleting cookies."},
     {"task": "1. Optimize the queries of the migration."},
     {"task": "1. Drop the support of Python 2."},
+    {"task": "1. Stop the timer when the queue is empty."},
+    {"task": "1. Return early if the functions were merged."},
+    {"task": "1. Change `step_0`. Do not remove `step_3`."},
+    {"task": "1. Change `step_0` without moving any function."},
+    {"task": "1. The functions must not be renamed or changed."},
+    {"task": "1. Change the class of the header."},
+    {"task": "1. Show at most 10 lines."},
 ]
 
 

@@ -63,6 +63,7 @@ def test_a_new_file_and_a_deleted_one_lose_nothing() -> None:
         *("extract the table", "Split it up", "shrink it", "Reduce duplication"),
         *("simplify the parser", "rewrite it", "Replace it by a loop", "empty the file"),
         *("strip it down", "trim the table", "clean up", "deduplicate"),
+        *("If a row is unused, delete it", "Delete rows that are not needed", "At most 40 lines"),
     ],
 )
 def test_a_spec_that_asks_for_less_gets_less(words: str) -> None:
@@ -83,8 +84,13 @@ def test_words_that_ask_for_nothing_to_go_change_nothing(words: str) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["Remove trailing spaces", "Use a dict instead of a list", "Delete the cache on start", "Drop support of Python 2"],
-)  # fmt: skip
+    [
+        *("Remove trailing spaces", "Use a dict instead of a list", "Delete the cache on start"),
+        *("Drop support of Python 2", "Return 0 if the list is empty", "Do not rewrite it"),
+        *("Fail when the rows are merged", "Print at most 20 lines", "Nothing may be moved"),
+        "Change the text of the button",
+    ],
+)
 def test_half_of_a_file_does_not_go_by_a_word_about_something_else(words: str) -> None:
     text = "# A\n\n" + "".join(f"{n}. A line of text.\n" for n in range(12))
     change = Change("a.md", "# A\n\n0. A line of text.\n")

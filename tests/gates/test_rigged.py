@@ -331,3 +331,17 @@ def test_what_tests_and_settings_hold_as_a_rule_passes(case: str) -> None:
 def test_what_the_spec_asks_for_passes(case: str, title: str) -> None:
     path, base, now, *commands = RIGGED[case]
     assert not found(path, base, now, *commands, title=title)
+
+
+@pytest.mark.parametrize(
+    ("case", "title"),
+    [
+        ("java's mark", "Fix the flaky test of A"),
+        ("java's mark", "Ignore case when the tests compare names"),
+        ("java's mark", "Do not skip the tests of A"),
+        ("mypy's settings", "Fix the types when a row is skipped"),
+    ],
+)
+def test_a_word_about_something_else_switches_nothing_off(case: str, title: str) -> None:
+    path, base, now, *commands = RIGGED[case]
+    assert found(path, base, now, *commands, title=title)

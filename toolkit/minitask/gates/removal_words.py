@@ -26,12 +26,12 @@ _AMBIGUOUS = lazy_pattern(
     r"|reduc\w+(?= (?:it|the file|duplicat|boilerplate|code|size)))\b"
 )
 _REPLACED = lazy_pattern(
-    r"(?i)\b(?:replac(?:e[sd]?|ing)|chang(?:e[sd]?|ing)|turn(?:s|ed|ing)?|swap(?:s|ped|ping)?|overwrit\w+)\s+"
+    r"(?i)\b(?:replac(?:e[sd]?|ing)|(?P<change>chang(?:e[sd]?|ing)|turn(?:s|ed|ing)?|swap(?:s|ped|ping)?)|overwrit\w+)\s+"
     r"(?:(?:all|of|the|this|that|its|these|those|whole|entire|existing|old|current|present)\s+)*"
     r"(?:(?:it|them)(?!\s+(?:from|to|with|by)\s*+(?:[\d\W]|$))|files?|everything|contents?|text"
     r"|implementations?|modules?|body|bodies|pages?|style ?sheets?|scripts?"
     r"|documents?|class(?:es)?|code|sections?|functions?|methods?|rules|keys|lines|rows|entries|tables?|lists?|blocks?"
-    r"|if|chain|prints?|loops?)\b"
+    r"|if|chain|prints?|loops?)\b(?(change)(?!\s+(?:of|for|in|on)\b))"
 )
 # Words that ask for a shorter text or a translation, together with their object.
 _TEXT = (
@@ -63,6 +63,12 @@ _ADDS = lazy_pattern(
     r"|document\w*|test(?:s|ed|ing)?|like|leave|left|as in|after|before|below|above|next to|stays?"
     r"|unchanged|untouched|preserv\w+)\b"
 )
+# Clauses that tell when, and denied verbs, ask for nothing: "stop when the queue is empty", "do not remove it".
+_CONDITION = lazy_pattern(r"(?i)\b(?:when(?:ever)?|if|unless|until|while)\b[^,;:.\u2014\n]*")
+_DENIED = lazy_pattern(
+    r"(?i)\b(?:not|never|\w+n['\u2019]t|cannot|without|nothing(?:\s+\w+)?)\s+(?:be\s+|to\s+)?"
+    r"(?:remov|delet|drop|mov|renam|chang|replac|empt|los[ei]|re-?writ|clear|reset|strip|skip|disabl|ignor|refactor|simplif|clean)\w*"
+)
 _SPAN = lazy_pattern(r"`([^`\n]*)`|\"([^\"\n]{1,60})\"|“([^”\n]{1,60})”")
 
 
@@ -78,8 +84,13 @@ def has_loss_word(sentence: str) -> bool:
 
 def _has_any(sentence: str, *forms: re.Pattern[str]) -> bool:
     """Return True if the sentence has one of the forms outside of code and quotations."""
-    plain = _SPAN.sub(" ", sentence)
+    plain = _DENIED.sub(" ", _SPAN.sub(" ", sentence))
     return any(form.search(plain) for form in forms)
+
+
+def without_conditions(sentence: str) -> str:
+    """Return the sentence without clauses that tell when it holds, and without verbs that it denies."""
+    return _DENIED.sub(" ", _CONDITION.sub(" ", sentence))
 
 
 _EMPTIED = lazy_pattern(
@@ -100,12 +111,17 @@ _CHANGED = lazy_pattern(
 
 def asks_for_shorter(sentence: str) -> bool:
     """Return True if the sentence asks for a shorter text or a translation."""
-    return _SHORTER.search(sentence) is not None
+    return _SHORTER.search(sentence) is not None and _TELLS_OUTPUT.match(sentence) is None
+
+
+_TELLS_OUTPUT = lazy_pattern(
+    r"(?i)\W*(?:\d+[.)]\W*)?(?:please\s+|also\s+|then\s+)*(?:add|implement|introduce|print|show|log|display)\b"
+)
 
 
 def has_adding_word(sentence: str) -> bool:
-    """Return True if the sentence only adds to what it names, or uses it."""
-    return _has_any(sentence, _ADDS)
+    """Return True if the sentence only adds to what it names, uses it, or says that it stays."""
+    return _has_any(sentence, _ADDS) or _DENIED.search(sentence) is not None
 
 
 def is_vague(sentence: str) -> bool:
@@ -155,13 +171,14 @@ _TAKING = lazy_pattern(
 
 def may_mean_any_part(sentence: str) -> bool:
     """Return True if a request to remove something may mean any part: it rewrites, or has a word for one."""
-    takes_parts = _has_any(sentence, _PARTS) and _has_any(sentence, _TAKING)
-    return takes_parts or _has_any(sentence, _REWRITING, _REPLACED)
+    asked = without_conditions(sentence)
+    takes_parts = _has_any(sentence, _PARTS) and _has_any(asked, _TAKING)
+    return takes_parts or _has_any(asked, _REWRITING, _REPLACED)
 
 
 def asks_to_remove(sentence: str) -> bool:
     """Return True if the sentence asks to remove or rewrite something, and does not only tell what code does."""
-    plain = _SPAN.sub(_CODE, sentence)
+    plain = without_conditions(_SPAN.sub(_CODE, sentence))
     is_adding = _ADDING.match(plain) is not None
     matches = (match for form in (_LESS, _AMBIGUOUS, _REPLACED) for match in form.finditer(plain))
     return any(_is_request(match, plain, is_adding=is_adding) for match in matches)

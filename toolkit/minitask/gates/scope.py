@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from posixpath import basename, splitext
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.edits.reply.check_changes import is_excused
 from minitask.edits.script_model import Change, Reader
+from minitask.gates.removal_words import without_conditions
 from minitask.gates.requested_removals import takes_away, task_sentences
 from minitask.gates.result import FilesAfter, GateResult, find_kind, holds, printable
 from minitask.git.objects import FILE_MODES
@@ -194,9 +196,10 @@ def _empty(ref: FileRef, spec: Spec, work: Work) -> str:
     file_change = next((change for change in work.changes if change.path == ref.path), None)
     if file_change is None or file_change.content is None:
         return ""
-    if file_change.content.strip() or may_be_empty(spec, ref.path):
-        return ""
     base = work.read(file_change.mode_from or ref.path) or ""
+    told = spec if not base.strip() else replace(spec, title="", task="", criteria=())
+    if file_change.content.strip() or may_be_empty(told, ref.path):
+        return ""
     if ref.action is FileAction.CREATE and not ref.optional:
         return f"{ref.path}, a file to create, is empty"
     if not base.strip() or _may_be_emptied(ref.path, base, spec, work.changes):
@@ -216,12 +219,13 @@ def _may_be_emptied(path: str, base: str, spec: Spec, changes: Sequence[Change])
 
 def _empties(sentence: str, path: str) -> bool:
     """Return True if a sentence asks to empty the file: it names the file, or says that all of it goes."""
-    if _EMPTIES.search(sentence):
-        name, text = basename(path).lower(), sentence.lower()
+    asked = without_conditions(sentence)
+    if _EMPTIES.search(asked):
+        name, text = basename(path).lower(), asked.lower()
         stem = splitext(name)[0]
         is_named = name in text or (len(stem) > 2 and re.search(rf"\b{re.escape(stem)}\b", text))
-        return bool(is_named or _IT.search(sentence) or _WHOLE.search(sentence))
-    return bool(_TAKES.search(sentence) and _WHOLE.search(sentence))
+        return bool(is_named or _IT.search(asked) or _WHOLE.search(asked))
+    return bool(_TAKES.search(asked) and _WHOLE.search(asked))
 
 
 def _left(ref: FileRef, candidate: FilesAfter, work: Work) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from posixpath import basename
 
+from minitask.gates.removal_words import without_conditions
 from minitask.gates.requested_removals import task_sentences, text_about
 from minitask.gates.result import FileChange, quoted
 from minitask.gates.source.grammars import SCRIPTS
@@ -35,9 +36,12 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
 _SKIPS = lazy_pattern(
-    r"(?i)\b(?:skip\w*|xfail\w*|expect\w* (?:to )?fail\w*|disabl\w*|ignor\w*|quarantin\w*|flaky|only on|platform\w*)\b"
+    r"(?i)\b(?:skip\w*|xfail\w*|expect\w* (?:to )?fail\w*|disabl\w*|ignor\w*|quarantin\w*|mark\w*.*\bflaky"
+    r"|only on|platform\w*)\b"
 )
-_OF_TESTS = lazy_pattern(r"(?i)tests?\b|\btest_|\b(?:specs?|suites?|cases?|examples?|checks?|ci)\b")
+_OF_TESTS = lazy_pattern(
+    r"(?i)tests?\b(?!\s+(?:files?|folders?|director\w+|data)\b)|\btest_|\b(?:specs?|suites?|cases|examples?|ci)\b"
+)
 
 
 def find_rigged(files: Sequence[FileChange], *, spec: Spec, is_own: IsOwn) -> tuple[str, ...]:
@@ -51,10 +55,9 @@ def find_rigged(files: Sequence[FileChange], *, spec: Spec, is_own: IsOwn) -> tu
 def _of(file: FileChange, spec: Spec, is_own: IsOwn) -> Iterator[str]:
     commands = [command.text for command in spec.commands]
     spec_text = text_about(spec, file.path)
-    sentences = task_sentences(spec, file.path)
-    may_skip = allows_losses(spec) or any(
-        _SKIPS.search(part) and _OF_TESTS.search(part) for part in sentences
-    )
+    asked = map(without_conditions, task_sentences(spec, file.path))
+    skips = any(_SKIPS.search(part) and _OF_TESTS.search(part) for part in asked)
+    may_skip = skips or allows_losses(spec)
     findings = [
         (find_patches(file, is_own=is_own), "replaces what its tests run or assert with"),
         (() if may_skip else find_skips(file), "leaves tests out"),

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from minitask.edits.grammar import script_of
 from minitask.edits.script_model import Operation, SearchReplace, UnifiedDiff, Verb
+from minitask.gates.removal_words import without_conditions
 from minitask.gates.requested_removals import rename, requested_renames
 from minitask.gates.validation.test_files import (
     KnownTest,
@@ -220,7 +221,7 @@ class _Allowed:
         self._told = "\n".join((*sentences, *_replaced(spec)))
         deleted = {ref.path for ref in spec.files if ref.action is FileAction.DELETE}
         self._paths = {path for path in (*deleted, *_taken_from(spec)) if is_test_path(path)}
-        self._all = _OF_ALL.search(text) is not None
+        self._all = _OF_ALL.search(without_conditions(text)) is not None
         self.any = self._all or bool(self._paths)
 
     def loss(self, path: str, name: str) -> bool:

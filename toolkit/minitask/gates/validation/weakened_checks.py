@@ -12,6 +12,7 @@ from posixpath import basename
 
 from msgspec import Struct
 
+from minitask.gates.removal_words import without_conditions
 from minitask.gates.requested_removals import task_sentences
 from minitask.gates.result import FileChange
 from minitask.gates.source.grammars import SCRIPTS
@@ -297,7 +298,7 @@ def find_switched_off(file: FileChange, commands: Sequence[str], spec: Spec) -> 
     """Yield the added lines that switch a checker off for at least one file, unless the spec asks for that."""
     if not any(map(_CHECKERS.search, commands)):
         return
-    sentences = task_sentences(spec, file.path)
+    sentences = map(without_conditions, task_sentences(spec, file.path))
     if any(_ASKED.search(part) and _OF_CHECKERS.search(part) for part in sentences):
         return
     name = basename(file.path).lower()
