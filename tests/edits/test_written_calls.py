@@ -93,7 +93,7 @@ def test_a_reply_with_fences_keeps_its_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["<tool_call>{", '<file path="a">', "<invoke name=x>", "<arg_key>"]
+    "piece", ["<tool_call>{", '<file path="a">', "<invoke name=x>", "<arg_key>", "\n\n", "[[\n"]
 )
 def test_hard_text_is_read_in_time(piece: str) -> None:
     started = time.process_time()

@@ -105,7 +105,7 @@ _ELEMENTS = (
 _CALL = lazy_pattern(
     r"<invoke\s+name=[\"']?(?P<invoke>[\w.:-]+)[\"']?\s*>|<function=(?P<function>[\w.:-]+)>"
     rf"|<(?P<element>{_ELEMENTS})>|<(?P<file>{_FILE_TAGS})\s(?P<attributes>[^<>]*)>"
-    r"|(?P<json><tool_call>|\[TOOL_CALLS\]|<\|python_tag\|>|\A|(?m:^)|```json\n)\s*(?:(?P<name>[\w.-]+)\[ARGS\])?(?=[{\[])"
+    r"|(?P<json><tool_call>|\[TOOL_CALLS\]|<\|python_tag\|>|\A|(?m:^)(?=[{\[])|```json\n)\s*(?:(?P<name>[\w.-]+)\[ARGS\])?(?=[{\[])"
 )
 _PATH = lazy_pattern(r"\b(?:path|filePath|file_path|name|title)=[\"']([^\"'<>]+)[\"']")
 _ATTRIBUTE = lazy_pattern(r"([\w-]+)=[\"']([^\"'<>]*)[\"']")
