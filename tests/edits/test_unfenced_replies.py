@@ -36,7 +36,7 @@ UNNUMBERED = f"--- src/a.py\n+++ src/a.py\n@@ ... @@\n def greet(name):\n{HUNK}-
 FILES = [{"path": "src/a.py", "content": NEW}, {"path": "src/b.py", "content": VALUE}]
 CAT = f"mkdir -p src\ncat > src/a.py <<'EOF'\n{NEW}EOF\ncat <<'END' > src/b.py\n{VALUE}END\n"
 CDATA = "<file><path>{path}</path><content><![CDATA[\n{content}]]></content></file>\n"
-ARTIFACT = '<antArtifact identifier="x" type="application/vnd.ant.code" title="{path}">\n{content}</antArtifact>\n'
+ARTIFACT = '<antArtifact identifier="insert-x" type="application/vnd.ant.code" title="{path}">\n{content}</antArtifact>\n'
 SUMMARY = "<details><summary>{path}</summary>\n\n```python\n{content}```\n</details>\n\n"
 
 READ = {
@@ -90,6 +90,7 @@ BACK = {
     "another file in JSON": json.dumps({"src/a.py": NEW, "src/c.py": VALUE}),
     "an artifact with a title": ARTIFACT.format(path="Greeting", content=NEW),
     "files in JSON that are appended": json.dumps([FILES[0] | {"action": "append"}, FILES[1]]),
+    "calls inside of a plain fence": f"```\n<tool_call>{json.dumps({'name': 'write_file', 'arguments': FILES[0]})}</tool_call>\n```\n\n{FENCED}",
     "lines of a file in JSON": json.dumps([FILES[0] | {"startLine": 1, "endLine": 2}, FILES[1]]),
     "two versions in JSON": f"{json.dumps(FILES)}\n\nNo:\n\n{json.dumps(FILES[1:]).replace('1', '2')}\n",
     "a file in a tag that is appended": f'<file path="src/b.py" mode="append">\n{VALUE}</file>\n<file path="src/a.py">\n{NEW}</file>\n',

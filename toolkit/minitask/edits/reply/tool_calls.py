@@ -27,7 +27,10 @@ _PARTLY = lazy_pattern(
     r"append|prepend|insert|undo|offset|(?:^|[ _])(?:lines?|range|start|end|position|after|before)(?:$|[ _])"
     r"|(?:Lines?|Range)(?:$|[ _A-Z])|(?:^| )a\+?(?:$| )"
 )
-"""In a tool's name, its arguments' names or a word that one of them says: that it does not write all of a file."""
+"""In a tool's name, its arguments' names or the way that one of them says: that it does not write all of a file."""
+_WAYS = ("mode", "action", "operation", "op", "command", "kind", "method")
+_AROUND_CALLS = frozenset({"", "text", "txt", "xml", "json"})
+"""Info strings of fences that may stand around calls."""
 _BEGIN = "*** Begin Patch"
 
 
@@ -47,10 +50,7 @@ def _render(call: Mapping[str, object]) -> str:
     patch = next((text for text in _texts(arguments.values()) if _BEGIN in text), None)
     if patch is not None:
         return render_fence("patch", patch[patch.index(_BEGIN) :])
-    options = (
-        text for key, text in arguments.items() if key not in (*_PATHS, *_CONTENTS, *_OLD, *_NEW)
-    )
-    said = (text for text in options if isinstance(text, str) and not any(map(str.isspace, text)))
+    said = filter(None, (_first(arguments, (key,)) for key in _WAYS))
     sign = " ".join((str(function.get("name")), *arguments, *said))
     path, content = _first(arguments, _PATHS), _first(arguments, _CONTENTS)
     path = None if _PARTLY.search(sign) else path
@@ -146,11 +146,13 @@ def with_fences(answer: str, *, is_listed: Callable[[str], bool] = lambda _path:
 def _calls(text: str, is_listed: Callable[[str], bool]) -> Iterator[tuple[int, int, object]]:
     """Yield where each call begins and ends, and its name and arguments as an API gives them.
 
-    What stands inside of a fence is the text of a file or an example.
+    What stands inside of a fence is the text of a file or an example, unless the fence begins with a call.
     """
     at = 0
-    fences = [range(f.line, f.line + f.content.count("\n")) for f in find_fences(text)]
-    inside = {row for rows in fences for row in rows}
+    inside: set[int] = set()
+    for fence in find_fences(text):
+        first = fence.line + (fence.info in _AROUND_CALLS)
+        inside.update(range(first, fence.line + fence.content.count("\n")))
     ends = [place for place, character in enumerate(text) if character == "\n"]
     for match in _CALL.finditer(text):
         if match.start() < at or bisect_left(ends, match.start()) in inside:
