@@ -105,9 +105,9 @@ def test_refs_move_by_compare_and_swap(world: World, git: Git) -> None:
 
 
 def test_a_ref_that_is_made_between_two_looks_is_no_damage(world: World, git: Git) -> None:
-    ref = "refs/test/late"
+    ref, home = "refs/test/late", world.root / ".git"
     with open_objects(git) as objects:
-        assert refs.commit_at(git, objects, ref) is None
+        assert refs.commit_at(git, home, objects, ref) is None
 
         class Late:
             """The objects as they are before the ref is made, at the first look."""
@@ -118,11 +118,11 @@ def test_a_ref_that_is_made_between_two_looks_is_no_damage(world: World, git: Gi
                     return None
                 return objects.commit(revision)
 
-        assert refs.commit_at(git, cast("Objects", Late()), ref) == world.tip()
+        assert refs.commit_at(git, home, cast("Objects", Late()), ref) == world.tip()
         world.git("update-ref", "-d", ref)
         (world.root / ".git" / ref).write_text(f"{'1' * 40}\n")
         with pytest.raises(MachineError, match="commit 111111111111 is missing"):
-            refs.commit_at(git, objects, ref)
+            refs.commit_at(git, home, objects, ref)
 
 
 def test_history_says_which_commit_brought_a_file_in(world: World, git: Git) -> None:

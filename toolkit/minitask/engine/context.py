@@ -270,21 +270,22 @@ class Context(Struct):
 
     def tip(self, target: str) -> str:
         """Return the commit at a branch's tip; raise `NoBranchError` if the branch does not exist."""
-        tip = refs.commit_at(self.repository.git, self.objects, target)
+        tip = self._commit_at(target)
         if tip is not None:
             return tip
         if self.objects.commit("HEAD") is None:
-            raise UsageError(
-                "the repository has no commits yet", hint="git add FILES && git commit"
-            )
-        raise NoBranchError(
-            f"there is no branch {target.removeprefix('refs/heads/')}",
-            hint="create it with `git branch`",
-        )
+            message = "the repository has no commits yet"
+            raise UsageError(message, hint="git add FILES && git commit")
+        message = f"there is no branch {target.removeprefix('refs/heads/')}"
+        raise NoBranchError(message, hint="create it with `git branch`")
+
+    def _commit_at(self, ref: str) -> str | None:
+        repository = self.repository
+        return refs.commit_at(repository.git, repository.common_dir, self.objects, ref)
 
     def ledger_head(self) -> str | None:
         """Return the newest commit of the ledger, if there is one."""
-        return refs.commit_at(self.repository.git, self.objects, refs.LEDGER)
+        return self._commit_at(refs.LEDGER)
 
 
 @contextmanager

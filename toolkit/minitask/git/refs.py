@@ -48,10 +48,10 @@ def snapshot(git: Git, *patterns: str) -> dict[str, str]:
     return {name: oid for oid, name in pairs}
 
 
-def commit_at(git: Git, objects: Objects, ref: str) -> str | None:
+def commit_at(git: Git, common_dir: Path, objects: Objects, ref: str) -> str | None:
     """Return the commit of a ref, or None; raise `MachineError` if the ref exists and its commit is missing."""
     commit = objects.commit(ref)
-    if commit is not None:
+    if commit is not None or not _may_exist(common_dir, ref):
         return commit
     named = git.run("rev-parse", "--verify", "-q", ref)
     oid = named.stdout.decode().strip()
@@ -59,6 +59,16 @@ def commit_at(git: Git, objects: Objects, ref: str) -> str | None:
     if oid and commit is None:
         raise missing_object(oid, "commit")
     return commit
+
+
+def _may_exist(common_dir: Path, ref: str) -> bool:
+    """Return False if no ref file has the ref: much faster than git."""
+    if (common_dir / REFTABLE).exists() or (common_dir / ref).exists():
+        return True
+    try:
+        return f" {ref}\n".encode() in (common_dir / "packed-refs").read_bytes()
+    except OSError:
+        return False
 
 
 def shown(git: Git, common_dir: Path) -> bytes:
