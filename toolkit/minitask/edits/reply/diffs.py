@@ -12,7 +12,9 @@ from minitask.edits.script_model import Edit, SearchReplace, UnifiedDiff, WholeF
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 
-_HUNK = lazy_pattern(r"@@ -\d{1,9}(?:,\d{1,9})? \+\d{1,9}(?:,\d{1,9})? @@.*")
+HUNK = lazy_pattern(
+    r"@@ -(?P<start>\d{1,9})(?:,(?P<olds>\d{1,9}))? \+(?P<new_start>\d{1,9})(?:,(?P<news>\d{1,9}))? @@(?P<rest>.*)"
+)
 _BARE_HUNK = lazy_pattern(r"@@(?:[ .]*@@.*|[ .]*)")
 _PATCH_LINE = lazy_pattern(r"\*\*\* (?:Begin|End) Patch|\*\*\* (?:Add|Update|Delete) File: .*")
 _FILES = (".diff", ".patch")
@@ -34,7 +36,7 @@ def is_diff(content: str, *, path: str = "") -> bool:
         return True
     if lines[0].startswith("diff --git "):
         return True
-    hunk = _HUNK.fullmatch(lines[0]) or _BARE_HUNK.fullmatch(lines[0])
+    hunk = HUNK.fullmatch(lines[0]) or _BARE_HUNK.fullmatch(lines[0])
     return bool(hunk) and all(line[0] in " +-@\\" for line in lines)
 
 
@@ -52,7 +54,7 @@ def find_diff_line(lines: Iterable[str], request: ReplyContext) -> str | None:
     """Return the first line that belongs to a diff or patch and not to a file, or None."""
     for line in lines:
         text = line.rstrip()
-        if _HUNK.fullmatch(text) or _PATCH_LINE.fullmatch(text):
+        if HUNK.fullmatch(text) or _PATCH_LINE.fullmatch(text):
             return text
         if text.startswith(("--- ", "+++ ")) and resolve(text[4:].split("\t")[0], request):
             return text
@@ -108,7 +110,7 @@ def _headed(content: str, path: str) -> str:
 
 def _is_unnumbered(text: str) -> bool:
     marks = [line for line in text.split("\n") if line.startswith("@@")]
-    return bool(marks) and not any(_HUNK.fullmatch(line) for line in marks)
+    return bool(marks) and not any(HUNK.fullmatch(line) for line in marks)
 
 
 def _meant(diff: FileDiff, request: ReplyContext) -> FileDiff:
@@ -176,7 +178,7 @@ def _split(lines: Sequence[str]) -> list[list[str]]:
             hunks.append([])
         elif line[:1] in {" ", "+", "-", ""}:
             hunks[-1].append(line)
-        elif not line.startswith(_NO_HUNK):
+        elif not line.startswith(NO_HUNK):
             message = f"`{line[:60]}` is no line of a diff"
             raise EditError(message, hint="start each with a space, `+` or `-`")
     return [list(without_blank_end(hunk)) for hunk in hunks if any(map(str.strip, hunk))]
@@ -193,9 +195,8 @@ def _as_block(hunk: Sequence[str], path: str, line: int, *, is_new: bool) -> Edi
     return SearchReplace(path, old, new, line)
 
 
-_COUNTED_HUNK = lazy_pattern(r"@@ -(\d{1,9})(?:,\d{1,9})? \+(\d{1,9})(?:,\d{1,9})? @@(.*)")
 _HEADERS = ("diff --git ", "Index: ")
-_NO_HUNK = (*_HEADERS, "\\", "index ", "new file mode ", "deleted file mode ")
+NO_HUNK = (*_HEADERS, "\\", "index ", "new file mode ", "deleted file mode ")
 
 
 def recount(text: str) -> str | None:
@@ -204,7 +205,7 @@ def recount(text: str) -> str | None:
     The lines themselves must still match the file exactly; only wrong counts are tolerated.
     """
     lines = text.removesuffix("\n").split("\n")
-    starts = [at for at, line in enumerate(lines) if _COUNTED_HUNK.fullmatch(line.rstrip("\r"))]
+    starts = [at for at, line in enumerate(lines) if HUNK.fullmatch(line.rstrip("\r"))]
     if not starts:
         return None
     output = lines[: starts[0]]
@@ -236,8 +237,8 @@ def without_blank_end(lines: Sequence[str]) -> Sequence[str]:
 
 
 def _header(line: str, hunk: Sequence[str]) -> str:
-    match = _COUNTED_HUNK.fullmatch(line.rstrip("\r"))
+    match = HUNK.fullmatch(line.rstrip("\r"))
     assert match is not None  # noqa: S101 - the caller found the line by the same pattern
     old = sum(diff_line[:1] in {" ", "-", ""} for diff_line in hunk)
     new = sum(diff_line[:1] in {" ", "+", ""} for diff_line in hunk)
-    return f"@@ -{match[1]},{old} +{match[2]},{new} @@{match[3]}"
+    return f"@@ -{match['start']},{old} +{match['new_start']},{new} @@{match['rest']}"

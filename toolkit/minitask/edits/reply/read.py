@@ -24,8 +24,8 @@ from minitask.edits.reply.reply_context import (
     SOURCE,
     ReplyContext,
     forbidden,
+    is_written,
     name_of,
-    resolve,
 )
 from minitask.edits.reply.reply_fences import answer_of, fences_of
 from minitask.edits.reply.retyped import check_seams, with_base_lines
@@ -95,9 +95,8 @@ def parse_reply(reply: str, request: ReplyContext) -> Parsed:
     answer, is_named = answer_of(normalise(reply)), partial(_is_named, request=request)
     fences = fences_of(answer, is_named=is_named)
     if not any(map(is_named, fences)) and patch_of(answer) is None:
-        is_listed = partial(_is_written, request=request)
-        answer = with_fences(answer, is_listed=is_listed)
-        answer = with_fences_around(answer, is_listed=is_listed)
+        answer = with_fences(answer, is_listed=partial(is_written, request=request))
+        answer = with_fences_around(answer, request)
         fences = fences_of(answer, is_named=is_named)
     edits: list[Edit] = []
     unplaced: list[Fence] = []
@@ -133,11 +132,6 @@ def _is_named(fence: Fence, request: ReplyContext) -> bool:
     except UnlistedError:
         return True
     return is_edit_by_form(fence) or (name is not None and not name.comment)
-
-
-def _is_written(path: str, request: ReplyContext) -> bool:
-    listed = request.find(resolve(path, request) or "")
-    return listed is not None and listed.is_written
 
 
 def _check_listed(script: EditScript, request: ReplyContext) -> None:

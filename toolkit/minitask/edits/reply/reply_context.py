@@ -314,6 +314,12 @@ def _from_sentence(lead: str, request: ReplyContext) -> Name | None:
     return Name(meant.pop(), weak=True)
 
 
+def is_written(path: str, request: ReplyContext) -> bool:
+    """Return True if a spelling means a file that the task writes."""
+    listed = request.find(resolve(path, request) or "")
+    return listed is not None and listed.is_written
+
+
 def mentions(text: str, request: ReplyContext) -> set[str]:
     """Return the files to be written that a text names."""
     tokens = (word.strip(".,:;!") for word in _WORD.findall(text))

@@ -6,47 +6,41 @@ Each form says itself where it begins and ends and which file it is for. What do
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from minitask.edits.fences import path_above, path_info, render_fence
+from minitask.edits.reply.diffs import HUNK, NO_HUNK
 from minitask.edits.reply.markers import is_closing, is_opening
-from minitask.edits.reply.reply_context import SOURCE
+from minitask.edits.reply.reply_context import SOURCE, ReplyContext, is_written, mentions
 from minitask.edits.reply.samples import is_command
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
 
 _DIFF_LINES = (
-    *("diff --git ", "index ", "new file mode ", "deleted file mode ", "old mode ", "new mode "),
-    *("similarity index ", "rename from ", "rename to ", "@@", " ", "+", "-", "\\"),
+    *(*NO_HUNK, "@@", " ", "+", "-", "old mode ", "new mode "),
+    *("similarity index ", "rename from ", "rename to "),
 )
 _SIGNATURE = "-- "
 _VERSION = lazy_pattern(r"\d+\.\d[\w. ()-]*")
 """The end of a patch for mail: git's version below a line of its own."""
 _CHANGE = lazy_pattern(r"[+-](?! \S)")
 """A line of a hunk, rather than of a list."""
-_COUNTS = lazy_pattern(r"@@ -\d+(?:,(\d{1,9}))? \+\d+(?:,(\d{1,9}))? @@.*")
 _WORD = r"[^\s<>|&;]+"
 _HERE = lazy_pattern(
     rf"(?:cat\s*>\s*(?P<cat>{_WORD})|tee\s+(?P<tee>{_WORD})|cat)\s*<<\s*(?P<quote>['\"]?)(?P<end>\w+)(?P=quote)"
     rf"\s*(?:>\s*(?P<behind>{_WORD}))?\s*"
 )
-_TOKEN = lazy_pattern(r"[^\s`*\"'()\[\]<>]+")
 _FOLDER = lazy_pattern(r"(?:mkdir\s+-p\s+[^|&;<>]+|set\s+-[a-z]+|#.*|)")
 
 
-def with_fences_around(
-    answer: str, *, is_listed: Callable[[str], bool] = lambda _path: False
-) -> str:
-    """Return an answer with fences around its edits that have none; unchanged if it has no such edits.
-
-    `is_listed`: whether a path is that of a file to be written.
-    """
+def with_fences_around(answer: str, request: ReplyContext) -> str:
+    """Return an answer with fences around its edits that have none; unchanged if it has no such edits."""
     if find_fences(answer):
-        return _with_documents(answer, is_listed)
+        return _with_documents(answer, request)
     lines = answer.split("\n")
     if any(map(is_opening, lines)):
-        return _with_blocks(lines, is_listed) or answer
+        return _with_blocks(lines, request) or answer
     start = next((at for at in range(len(lines) - 1) if _begins_diff(lines, at)), None)
     return answer if start is None else _with_diff(lines, start)
 
@@ -59,7 +53,7 @@ def _begins_diff(lines: Sequence[str], at: int) -> bool:
 def _with_diff(lines: Sequence[str], start: int) -> str:
     """Return the answer with one fence from the diff's first line to its last."""
     last = max(at for at in range(start, len(lines)) if lines[at].startswith(_DIFF_LINES))
-    hunk = max((at for at in range(start, last) if _COUNTS.fullmatch(lines[at])), default=last)
+    hunk = max((at for at in range(start, last) if HUNK.fullmatch(lines[at])), default=last)
     end = _end_by_counts(lines, hunk) or last + 1
     is_signed = lines[end - 1] == _SIGNATURE and _VERSION.fullmatch("".join(lines[end : end + 1]))
     rest = lines[end:]
@@ -71,10 +65,10 @@ def _with_diff(lines: Sequence[str], start: int) -> str:
 
 def _end_by_counts(lines: Sequence[str], hunk: int) -> int | None:
     """Return the index behind the hunk's last line; None unless a blank line stands where its counts end."""
-    counts = _COUNTS.fullmatch(lines[hunk])
+    counts = HUNK.fullmatch(lines[hunk])
     if counts is None:
         return None
-    old, new = (int(count or 1) for count in counts.groups())
+    old, new = (int(count or 1) for count in counts.group("olds", "news"))
     for at in range(hunk + 1, len(lines)):
         if old <= 0 and new <= 0:
             goes_on = lines[at] or any(map(_CHANGE.match, lines[at:]))
@@ -84,7 +78,7 @@ def _end_by_counts(lines: Sequence[str], hunk: int) -> int | None:
     return None
 
 
-def _with_blocks(lines: Sequence[str], is_listed: Callable[[str], bool]) -> str | None:
+def _with_blocks(lines: Sequence[str], request: ReplyContext) -> str | None:
     """Return the answer with a fence around each block; None if one has no path above it, or no end.
 
     A sentence above a block that names a listed file is left for the reading of fences to judge.
@@ -99,7 +93,7 @@ def _with_blocks(lines: Sequence[str], is_listed: Callable[[str], bool]) -> str 
         end = next((row for row in range(at, len(lines)) if is_closing(lines[row])), None)
         above = next((row for row in range(len(out) - 1, -1, -1) if out[row].strip()), None)
         named = path_above(out[above]) if above is not None else None
-        tells = above is not None and any(map(is_listed, _words(out[above])))
+        tells = above is not None and bool(mentions(out[above], request))
         if above is not None and named:
             path, out[above] = named, ""
         elif tells:
@@ -112,11 +106,7 @@ def _with_blocks(lines: Sequence[str], is_listed: Callable[[str], bool]) -> str 
     return "\n".join(out)
 
 
-def _words(line: str) -> list[str]:
-    return [word.strip(".,:;!") for word in _TOKEN.findall(line)]
-
-
-def _with_documents(answer: str, is_listed: Callable[[str], bool]) -> str:
+def _with_documents(answer: str, request: ReplyContext) -> str:
     """Return the answer with each fence of commands that write listed files by here-documents as these files.
 
     Raise if such a fence does anything else, or a document may go on behind its end.
@@ -124,7 +114,7 @@ def _with_documents(answer: str, is_listed: Callable[[str], bool]) -> str:
     lines = answer.split("\n")
     for fence in reversed(find_fences(answer)):
         documents = list(_documents(fence.content)) if is_command(fence) else []
-        if not any(document and is_listed(document[0]) for document in documents):
+        if not any(document and is_written(document[0], request) for document in documents):
             continue
         files = [(path, text) for path, text in filter(None, documents) if text is not None]
         if len(files) < len(documents):
