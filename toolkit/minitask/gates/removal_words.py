@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from posixpath import basename, splitext
 
 from minitask.patterns import lazy_pattern
 
@@ -21,7 +23,7 @@ _AMBIGUOUS = lazy_pattern(
     r"\b(?:drops?|moves?|splits?|empty|merge[sd]?|merging|combin(?:e[sd]?|ing)"
     r"|clean(?:s|ed|ing)?(?: ?up)?"
     r"|port(?:s|ed|ing)?(?=\s+(?:it|them|this|the|all|our|from|everything)\b|\s+[^\s\d]\S*\s+(?:from|to|into)\b)"
-    r"|convert(?:s|ed|ing)?|strip(?:s|ped|ping)?(?= (?:it|them|the file|everything|down|all)\b)"
+    r"|convert(?:s|ed|ing)?|strip(?:s|ped|ping)?(?= (?:it|them|the file|everything|down)\b)"
     r"|trim(?:s|med|ming)?(?= (?:it|them|the|down|all|old|unused)\b)"
     r"|reduc\w+(?= (?:it|the file|duplicat|boilerplate|code|size)))\b"
 )
@@ -140,20 +142,13 @@ _CHANGE = lazy_pattern(
 )
 _CLAUSE = lazy_pattern(r"(?i)(?:[,;:(\u2014\u2013]|\b(?:and|then|but|also))\s*\Z")
 _OBJECT = lazy_pattern(
-    r"(?i)\s+(?:the|all|any|its|every|everything|old|unused|it|them|this|that|these|those|both|each)\b|\s*\u00a7|\W*\Z"
+    rf"(?i)\s+(?:the|all|any|its|every|everything|old|unused|it|them|this|that|these|those|both|each)\b|\s*{_CODE}|\W*\Z"
 )
 _INSTEAD = lazy_pattern(
     r"(?i)(?:instead|in place of|from scratch|no longer|not needed|start\w* over)"
 )
+_IN_PLACE = lazy_pattern(r"(?i)(?:instead|in place of)")
 
-
-_REWRITING = lazy_pattern(
-    r"(?i)\b(?:mov(?:e|ed|ing)|extract\w*|split\w*|shr[iua]nk\w*|simplif\w+|re-?writ\w+|rewrote|empt\w+|de-?dup\w*"
-    r"|refactor\w*|restructur\w*|reorgani[sz]\w*|rework\w*|redesign\w*|migrat(?:e[sd]?|ing)|consolidat\w+|inlin\w+|unif\w+"
-    r"|collaps\w+|overhaul\w*|from scratch|start\w* over|cut down|condens\w+|factor\w* out|pull\w* out|merg\w+"
-    r"|trim\w*|prun\w+"
-    r"|combin\w+|clean\w*|port\w*|convert\w*|strip\w* (?:it|down)|reduc\w+|replac\w+)\b"
-)
 _PART_NOUNS = """
 api attribute block boilerplate chunk class code component constant definition endpoint everything feature field
 function handler helper hook implementation interface leftover line list macro method module other paragraph rest row
@@ -164,24 +159,30 @@ _PARTS = lazy_pattern(
     r"|(?:unused|dead|obsolete|legacy|deprecated|redundant|old)\W*\Z)"
 )
 _TAKING = lazy_pattern(
-    r"(?i)\b(?:remov\w+|delet\w+|drop\w*|get rid|eliminat\w+|clear\w*|strip\w*|unused|obsolete|superseded|redundant"
-    r"|no longer|not needed)\b"
+    r"(?i)(?:remov|delet|drop|get rid|eliminat|clear|unused|obsolete|superseded|redundant|no longer|not needed)"
 )
-
-
-def may_mean_any_part(sentence: str) -> bool:
-    """Return True if a request to remove something may mean any part: it rewrites, or has a word for one."""
-    asked = without_conditions(sentence)
-    takes_parts = _has_any(sentence, _PARTS) and _has_any(asked, _TAKING)
-    return takes_parts or _has_any(asked, _REWRITING, _REPLACED)
 
 
 def asks_to_remove(sentence: str) -> bool:
     """Return True if the sentence asks to remove or rewrite something, and does not only tell what code does."""
+    return any(_requests(sentence))
+
+
+def may_mean_any_part(sentence: str) -> bool:
+    """Return True if a request to remove something may mean any part: it rewrites, or has a word for one."""
+    words = [word for word in _requests(sentence) if not _IN_PLACE.match(word)]
+    takes_only = all(map(_TAKING.match, words))
+    return bool(words) and (not takes_only or _has_any(sentence, _PARTS))
+
+
+def _requests(sentence: str) -> Iterator[str]:
+    """Yield the words with which a sentence asks to remove or rewrite something."""
     plain = without_conditions(_SPAN.sub(_CODE, sentence))
     is_adding = _ADDING.match(plain) is not None
-    matches = (match for form in (_LESS, _AMBIGUOUS, _REPLACED) for match in form.finditer(plain))
-    return any(_is_request(match, plain, is_adding=is_adding) for match in matches)
+    for form in (_LESS, _AMBIGUOUS, _REPLACED):
+        for match in form.finditer(plain):
+            if _is_request(match, plain, is_adding=is_adding):
+                yield match[0]
 
 
 def _is_request(match: re.Match[str], plain: str, *, is_adding: bool) -> bool:
@@ -195,3 +196,27 @@ def _is_request(match: re.Match[str], plain: str, *, is_adding: bool) -> bool:
         _CLAUSE.search(before) is not None and _OBJECT.match(plain[match.end() :]) is not None
     )
     return is_clause or not is_adding
+
+
+_EMPTYING = lazy_pattern(
+    r"(?i)\b(?:empt\w+|blank\w*|clear\w*|wip(?:e[sd]?|ing)|truncat\w+|reset\w*|purg\w+|erase\w*|nothing)\b"
+)
+_TAKES_AWAY = lazy_pattern(
+    r"(?i)\b(?:clean\w*|remov\w+|delet\w+|drop\w*|strip\w*|mov(?:e[sd]?|ing)|extract\w*|get rid|no longer)\b"
+)
+_WHOLE = lazy_pattern(
+    r"(?i)\b(?:everything|contents?|(?:whole|entire)\s+\w+|the (?:file|text)|(?:all|its)\s+(?:of\s+)?(?:the\s+|its\s+)?"
+    r"(?:lines|rows|text|content|contents|entries|data))\b"
+)
+_IT = lazy_pattern(r"(?i)\bit\b")
+
+
+def asks_to_empty(sentence: str, path: str) -> bool:
+    """Return True if a sentence asks to empty the file: it names the file, or says that all of it goes."""
+    asked = without_conditions(sentence)
+    if _EMPTYING.search(asked):
+        name, text = basename(path).lower(), asked.lower()
+        stem = splitext(name)[0]
+        is_named = name in text or (len(stem) > 2 and re.search(rf"\b{re.escape(stem)}\b", text))
+        return bool(is_named or _IT.search(asked) or _WHOLE.search(asked))
+    return bool(_TAKES_AWAY.search(asked) and _WHOLE.search(asked))

@@ -123,7 +123,8 @@ def _names(sentence: str, part: NamedPart) -> bool:
 
 
 _FOREIGN = lazy_pattern(
-    r"(?i)[^\W\x00-\x7f]|\b(?:der|das|den|und|eine|aus|dem|vom|im|ist|nicht|les|une|sur|dans|los|las|del|por|para|uma|della|il|la|le|el)\b"
+    r"(?i)[^\W\x00-\x7f]|\b(?:der|das|den|und|eine|aus|dem|vom|im|ist|nicht|les|une|sur|dans|los|las|del"
+    r"|por|para|uma|della|il|la|le|el)\b"
 )
 
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from posixpath import basename, splitext
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.edits.reply.check_changes import is_excused
 from minitask.edits.script_model import Change, Reader
-from minitask.gates.removal_words import without_conditions
+from minitask.gates.removal_words import asks_to_empty
 from minitask.gates.requested_removals import takes_away, task_sentences
 from minitask.gates.result import FilesAfter, GateResult, find_kind, holds, printable
 from minitask.git.objects import FILE_MODES
 from minitask.git.trees import TreeChange
-from minitask.patterns import lazy_pattern
 from minitask.spec.model import FileAction, FileRef, Spec
 from minitask.spec.notes import may_be_empty, may_stay
 from minitask.spec.paths import find_hidden, find_nested, find_twin, fold, is_protected
@@ -140,19 +137,6 @@ def _bad_name(path: str, base: FilesAfter, candidate: FilesAfter) -> str:
     return f"it creates {twins[0]} beside {twins[1]}: some file systems take both for one file"
 
 
-_EMPTIES = lazy_pattern(
-    r"(?i)\b(?:empt\w+|blank\w*|clear\w*|wip(?:e[sd]?|ing)|truncat\w+|reset\w*|purg\w+|erase\w*|nothing)\b"
-)
-_TAKES = lazy_pattern(
-    r"(?i)\b(?:clean\w*|remov\w+|delet\w+|drop\w*|strip\w*|mov(?:e[sd]?|ing)|extract\w*|get rid|no longer)\b"
-)
-_WHOLE = lazy_pattern(
-    r"(?i)\b(?:everything|contents?|(?:whole|entire)\s+\w+|the (?:file|text)|(?:all|its)\s+(?:of\s+)?(?:the\s+|its\s+)?"
-    r"(?:lines|rows|text|content|contents|entries|data))\b"
-)
-_IT = lazy_pattern(r"(?i)\bit\b")
-
-
 class Work(Struct, frozen=True):
     """A change as its executor made it, with a reader of the base and the executor's explanation.
 
@@ -197,6 +181,7 @@ def _empty(ref: FileRef, spec: Spec, work: Work) -> str:
     if file_change is None or file_change.content is None:
         return ""
     base = work.read(file_change.mode_from or ref.path) or ""
+    # what is said of new files counts for a file that has something in it only in its own note
     told = spec if not base.strip() else replace(spec, title="", task="", criteria=())
     if file_change.content.strip() or may_be_empty(told, ref.path):
         return ""
@@ -209,23 +194,14 @@ def _empty(ref: FileRef, spec: Spec, work: Work) -> str:
 
 def _may_be_emptied(path: str, base: str, spec: Spec, changes: Sequence[Change]) -> bool:
     """Return True if the spec asks to empty the file, or if at least half of its lines moved to other changed files."""
-    if takes_away(spec, path) or any(_empties(part, path) for part in task_sentences(spec, path)):
+    if takes_away(spec, path) or any(
+        asks_to_empty(part, path) for part in task_sentences(spec, path)
+    ):
         return True
     lines = Counter(filter(None, map(str.strip, base.split("\n"))))
     others = "\n".join(change.content or "" for change in changes if change.path != path)
     moved = lines & Counter(map(str.strip, others.split("\n")))
     return moved.total() * 2 >= lines.total()
-
-
-def _empties(sentence: str, path: str) -> bool:
-    """Return True if a sentence asks to empty the file: it names the file, or says that all of it goes."""
-    asked = without_conditions(sentence)
-    if _EMPTIES.search(asked):
-        name, text = basename(path).lower(), asked.lower()
-        stem = splitext(name)[0]
-        is_named = name in text or (len(stem) > 2 and re.search(rf"\b{re.escape(stem)}\b", text))
-        return bool(is_named or _IT.search(asked) or _WHOLE.search(asked))
-    return bool(_TAKES.search(asked) and _WHOLE.search(asked))
 
 
 def _left(ref: FileRef, candidate: FilesAfter, work: Work) -> str:

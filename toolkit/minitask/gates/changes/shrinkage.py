@@ -69,10 +69,12 @@ def find_shrinkage(
     most_lost = max(before.total() - after.total(), lost.total())
     if not lost or (cited and cited >= most_lost) or _is_elsewhere(lost, others):
         return None
-    many = _lost_lines(proposal)
-    if many is not None or asks_for_something(spec, path):
-        return many or _lost_parts(proposal, lost, spec=spec, others=others, is_asked=True)
-    return _lost_parts(proposal, lost, spec=spec, others=others) or _elided(proposal)
+    is_asked = asks_for_something(spec, path)
+    return (
+        _lost_lines(proposal)
+        or _lost_parts(proposal, lost, spec=spec, others=others, is_asked=is_asked)
+        or (None if is_asked else _elided(proposal))
+    )
 
 
 def _lines(text: str) -> Counter[str]:
@@ -105,7 +107,7 @@ def _lost_parts(
     *,
     spec: Spec,
     others: Sequence[FileChange],
-    is_asked: bool = False,
+    is_asked: bool,
 ) -> LintError | None:
     """Return the loss of named parts; if the spec asks to remove something, only of definitions that it cannot mean."""
     base = proposal.base or ""
