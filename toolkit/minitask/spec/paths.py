@@ -198,8 +198,8 @@ def find_similar(path: str, tree: Tree) -> str:
     parent, _, name = path.rpartition("/")
     same = [
         f"{start}{entry}"
-        for start in _folders(tree)
-        for entry in tree.names(start.rstrip("/"))
+        for start, entries in _folders(tree)
+        for entry in entries
         if fold(entry) == fold(name) and tree.kind(f"{start}{entry}") == "file"
     ]
     if same:
@@ -210,14 +210,14 @@ def find_similar(path: str, tree: Tree) -> str:
     return similar if similar and tree.kind(similar) == "file" else ""
 
 
-def _folders(tree: Tree) -> Iterator[str]:
-    """Yield the folders of a tree, each with its final `/`, the upper ones first; of a large tree only some."""
-    folders = [""]
-    for start in folders:
-        yield start
-        if len(folders) < _MOST_FOLDERS:
-            names = sorted(tree.names(start.rstrip("/")))
-            folders += [f"{start}{name}/" for name in names if "." not in name]
+def _folders(tree: Tree) -> Iterator[tuple[str, list[str]]]:
+    """Yield the folders of a tree and their entries, the upper ones first, each with its final `/`; not all of many."""
+    starts = [""]
+    for start in starts:
+        names = sorted(tree.names(start.rstrip("/")))
+        yield start, names
+        if len(starts) < _MOST_FOLDERS:
+            starts += [f"{start}{name}/" for name in names if "." not in name]
 
 
 def find_nested(paths: Iterable[str]) -> tuple[str, str] | None:

@@ -20,7 +20,7 @@ from minitask.planning.importers.foreign_plan import (
 from minitask.planning.importers.plan_commands import RunLine, read_runs, with_criteria
 from minitask.planning.importers.plan_files import ACTIONS, file_remark, unfit_path
 from minitask.spec.model import FileAction, Tier
-from minitask.words import one_line
+from minitask.words import one_line, word_set
 
 TIERS = {
     "haiku": Tier.CHEAP,
@@ -47,18 +47,9 @@ _STEPS = ("steps", "instructions", "description", "prompt", "task", "details")
 _CRITERIA = ("acceptance_criteria", "acceptance", "criteria", "done_when")
 _CHECKS = ("validation", "validate", "verify", "checks", "test")
 _CONTEXT = ("context", "constraints", "notes", "goal")
-_KNOWN = {
-    "id",
-    "key",
-    "depends_on",
-    "dependencies",
-    "model_tier",
-    "tier",
-    "status",
-    "state",
-    "done",
-}
-_KNOWN |= _FILES.keys()
+_KNOWN = _FILES.keys() | word_set(
+    "id key depends_on dependencies model_tier tier status state done"
+)
 _KNOWN |= {*_TITLES, *_STEPS, *_CRITERIA, *_CHECKS, *_CONTEXT}
 LONGEST = 1_000_000
 
@@ -163,7 +154,7 @@ def _with_actions(entry: Mapping[Any, Any]) -> Iterator[tuple[str, str, FileActi
             )
             yield "files", path, action
         elif isinstance(row, Mapping):
-            for verb in row.keys() & ACTIONS.keys():
+            for verb in sorted(row.keys() & ACTIONS.keys()):
                 yield from (("files", path, ACTIONS[verb]) for path in _values(row, (verb,)))
 
 
