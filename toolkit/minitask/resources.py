@@ -70,48 +70,67 @@ ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "$defs", "title", "descri
 
 
 Schema = Mapping[str, Any]
+Check = Callable[[Any], bool]
 
 
-def surely_fits(value: object, schema: Schema) -> bool:
-    """Return True if the value certainly fits; False if it does not, or the schema uses an unsupported keyword."""
+def fast_check(schema: Schema) -> Check:
+    """Return a check that is True if a value certainly fits: False may mean that the schema has an unknown keyword."""
+    checks: list[tuple[type | tuple[type, ...], Check]] = []
     for keyword, rule_value in schema.items():
         if keyword in ANNOTATIONS:
             continue
         if keyword not in _RULES:
-            return False
-        kind, keeps = _RULES[keyword]
-        if isinstance(value, kind) and not keeps(value, rule_value, schema):
-            return False
-    return True
+            return lambda _value: False
+        kind, make = _RULES[keyword]
+        checks.append((kind, make(rule_value, schema)))
+
+    def fits(value: object) -> bool:
+        return all(keeps(value) for kind, keeps in checks if isinstance(value, kind))
+
+    return fits
 
 
-def _has_type(value: object, rule_value: Any, _schema: Schema) -> bool:
-    kinds = rule_value if isinstance(rule_value, list) else [rule_value]
-    return any(type(value) in _TYPES.get(kind, ()) for kind in kinds)
+def _has_type(names: str | list[str], _schema: Schema) -> Check:
+    listed = [names] if isinstance(names, str) else names
+    types = frozenset(kind for name in listed for kind in _TYPES.get(name, ()))
+    return lambda value: type(value) in types
 
 
-def _is_choice(value: object, choices: Iterable[object], _schema: Schema) -> bool:
-    return any(type(value) is type(choice) and value == choice for choice in choices)
+def _is_choice(choices: Iterable[object], _schema: Schema) -> Check:
+    return lambda value: any(type(value) is type(choice) and value == choice for choice in choices)
 
 
-def _all_fit(values: Iterable[object], rule_value: Any, _schema: Schema) -> bool:
-    return isinstance(rule_value, dict) and all(surely_fits(item, rule_value) for item in values)
+def _all_fit(rule_value: Any, _schema: Schema) -> Check:
+    fits = fast_check(rule_value) if isinstance(rule_value, dict) else lambda _value: False
+    return lambda values: all(map(fits, values))
 
 
-def _are_unique(value: list[object], rule_value: Any, _schema: Schema) -> bool:
-    is_set = all(type(item) is str for item in value) and len(set(value)) == len(value)
-    return is_set or not rule_value
+def _are_unique(rule_value: Any, _schema: Schema) -> Check:
+    def unique(value: list[object]) -> bool:
+        return all(type(item) is str for item in value) and len(set(value)) == len(value)
+
+    return unique if rule_value else lambda _value: True
 
 
-def _properties_fit(value: Mapping[str, object], rule_value: Any, _schema: Schema) -> bool:
-    return all(surely_fits(value[key], rule_value[key]) for key in value if key in rule_value)
+def _properties_fit(rule_value: Mapping[str, Schema], _schema: Schema) -> Check:
+    checks = {key: fast_check(each) for key, each in rule_value.items() if each}
+
+    def fit(value: Mapping[str, object]) -> bool:
+        return all(checks[key](item) for key, item in value.items() if key in checks)
+
+    return fit
 
 
-def _others_fit(value: Mapping[str, object], rule_value: Any, schema: Schema) -> bool:
-    others = [item for key, item in value.items() if key not in schema.get("properties", {})]
-    if isinstance(rule_value, dict):
-        return "patternProperties" not in schema and _all_fit(others, rule_value, schema)
-    return rule_value is True or not others
+def _others_fit(rule_value: Any, schema: Schema) -> Check:
+    if rule_value is True:
+        return lambda _value: True
+    known = frozenset(schema.get("properties", ()))
+    if not isinstance(rule_value, dict):
+        return lambda value: value.keys() <= known
+    if "patternProperties" in schema:
+        return lambda _value: False
+    fits = fast_check(rule_value)
+    return lambda value: all(fits(item) for key, item in value.items() if key not in known)
 
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
@@ -124,18 +143,18 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "object": (dict,),
 }
 _NUMBERS = (int, float, Decimal)
-_RULES: Mapping[str, tuple[type | tuple[type, ...], Callable[[Any, Any, Schema], bool]]] = {
+_RULES: Mapping[str, tuple[type | tuple[type, ...], Callable[[Any, Schema], Check]]] = {
     "type": (object, _has_type),
     "enum": (object, _is_choice),
-    "minimum": (_NUMBERS, lambda value, least, _: bool(value >= least)),
-    "maximum": (_NUMBERS, lambda value, most, _: bool(value <= most)),
-    "minLength": (str, lambda value, least, _: len(value) >= least),
-    "maxLength": (str, lambda value, most, _: len(value) <= most),
-    "pattern": (str, lambda value, pattern, _: re.search(pattern, value) is not None),
+    "minimum": (_NUMBERS, lambda least, _: lambda value: bool(value >= least)),
+    "maximum": (_NUMBERS, lambda most, _: lambda value: bool(value <= most)),
+    "minLength": (str, lambda least, _: lambda value: len(value) >= least),
+    "maxLength": (str, lambda most, _: lambda value: len(value) <= most),
+    "pattern": (str, lambda pattern, _: lambda value: re.search(pattern, value) is not None),
     "items": (list, _all_fit),
-    "minItems": (list, lambda value, least, _: len(value) >= least),
+    "minItems": (list, lambda least, _: lambda value: len(value) >= least),
     "uniqueItems": (list, _are_unique),
-    "required": (dict, lambda value, keys, _: all(key in value for key in keys)),
+    "required": (dict, lambda keys, _: lambda value: all(key in value for key in keys)),
     "properties": (dict, _properties_fit),
     "additionalProperties": (dict, _others_fit),
     "propertyNames": (dict, _all_fit),

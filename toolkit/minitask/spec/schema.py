@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from minitask import resources
-from minitask.resources import ANNOTATIONS, fault, remedy, surely_fits
+from minitask.resources import ANNOTATIONS, Check, fast_check, fault, remedy
 from minitask.spec.model import Diagnostic, Problem, Spec
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def check_document(
     document: Mapping[str, object], lines: Mapping[str, int], *, path: str = ""
 ) -> tuple[Diagnostic, ...]:
     """Return the diagnostics of a spec's document; `lines` maps a path in it (`options/tier`) to a line."""
-    if surely_fits(document, _inlined_schema()):
+    if _fits_schema()(document):
         return ()
     return tuple(problem.at(path) for problem in _problems(_validator(""), document, lines))
 
@@ -30,14 +30,14 @@ def check_document(
 def check_spec(spec: Spec) -> tuple[Diagnostic, ...]:
     """Return the diagnostics of a parsed spec; its front matter has been checked separately."""
     document = spec_document(spec)
-    if surely_fits(document, _schema_beyond_front_matter()):
+    if _fits_beyond_front_matter()(document):
         return ()
     return check_document(document, dict(spec.lines), path=spec.path)
 
 
 def check_options(options: Mapping[str, object], lines: Mapping[str, int]) -> tuple[Problem, ...]:
     """Return the problems of a front matter; `lines` maps a key, or `key/INDEX`, to a line."""
-    if not options or surely_fits(options, _schema("options")):
+    if not options or _fits_options()(options):
         return ()
     return _problems(_validator("options"), options, lines)
 
@@ -71,9 +71,20 @@ def _inlined_schema() -> dict[str, Any]:
 
 
 @cache
-def _schema_beyond_front_matter() -> dict[str, Any]:
+def _fits_schema() -> Check:
+    return fast_check(_inlined_schema())
+
+
+@cache
+def _fits_beyond_front_matter() -> Check:
     schema = _inlined_schema()
-    return {**schema, "properties": {**schema["properties"], "options": {}, "lines": {}}}
+    others = {**schema["properties"], "options": {}, "lines": {}}
+    return fast_check({**schema, "properties": others})
+
+
+@cache
+def _fits_options() -> Check:
+    return fast_check(_schema("options"))
 
 
 @cache
@@ -167,10 +178,15 @@ def spec_document(spec: Spec) -> dict[str, object]:
 
 
 def _value(value: object) -> object:
-    if isinstance(value, Struct):
-        return {name: _value(getattr(value, name)) for name in value.__struct_fields__}
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, tuple):
         return [_value(element) for element in value]
+    if isinstance(value, Struct):
+        return {name: _value(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, Decimal):
         return format(value, "f")
     return str(value) if isinstance(value, str) else value
+
+
+_PLAIN = (str, int, bool, type(None))

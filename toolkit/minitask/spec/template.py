@@ -216,7 +216,7 @@ def named_placeholders(placeholders: Sequence[tuple[int, str]]) -> str:
 def find_loose_paths(spec: Spec) -> Iterator[tuple[int, str]]:
     """Yield the template's paths in prose and commands, where they may be intended."""
     for section, text in (("context", spec.context), ("task", spec.task)):
-        for row, line in enumerate(text.split("\n")):
+        for row, line in enumerate(text.split("\n") if "path/" in text else ()):
             yield from ((spec.line_in(section, row), m[0]) for m in _LOOSE_PATH.finditer(line))
     items = [(criterion.line, criterion.text) for criterion in spec.criteria]
     items += [(command.line, command.text) for command in spec.commands]
