@@ -269,8 +269,8 @@ _YAML_TASKS = lazy_pattern(
 _YAML_LIST = lazy_pattern(r"(?m)^(?:tasks\s*:|-\s+(?:id|title|name)\s*:)")
 
 
-def find_format(text: str, path: str) -> str:
-    """Return the format of another tool's plan; empty for any other text."""
+def find_format(text: str, path: str, document: Document | None = None) -> str:
+    """Return the format of another tool's plan; empty for any other text. `document` is the text, if already parsed."""
     text, file = text[:_LONGEST], PurePosixPath(path)
     if file.suffix in (".json", ".jsonl") or text.lstrip()[:1] == "{":
         return _in_json(text, file)
@@ -279,7 +279,7 @@ def find_format(text: str, path: str) -> str:
         return YAML
     if _BACKLOG_TASK.search(normal) and "backlog" in file.parts:
         return BACKLOG
-    return _in_markdown(_without_fences(normal), file)
+    return _in_markdown(_without_fences(document or parse_document(normal)), file)
 
 
 def import_command(form: str, path: str) -> str:
@@ -306,8 +306,7 @@ def _in_markdown(text: str, path: PurePosixPath) -> str:
     return ""
 
 
-def _without_fences(text: str) -> str:
-    document = parse_document(text)
+def _without_fences(document: Document) -> str:
     fenced = {
         row
         for token in document.tokens

@@ -70,7 +70,7 @@ def parse_file(text: str, *, path: str) -> SpecFile:
     containers: dict[int, Header] = {}
     tasks = read_tasks(document)
     if len(tasks) == 1 and not tasks[0].heading.number:
-        tasks = [] if find_format(source, path) in (*READ, BACKLOG) else tasks
+        tasks = [] if find_format(source, path, document) in (*READ, BACKLOG) else tasks
     for index, raw in enumerate(tasks):
         inherited = _container_header(raw, containers, problems)
         header = parse_header(raw.fields)
@@ -86,7 +86,7 @@ def parse_file(text: str, *, path: str) -> SpecFile:
         specs.append(replace(spec, options=options, **position))
     if not specs and not unclosed:
         problems = [problem for problem in problems if problem not in front.problems]
-        problems.append(_no_task(source, path))
+        problems.append(_no_task(source, path, document))
     for spec in specs:
         problems.extend(check_agreement(spec, front.lines))
     problems.extend(check_numbers(specs, id_line=front.lines.get("id", 0)))
@@ -113,9 +113,9 @@ def _container_header(raw: RawTask, headers: dict[int, Header], problems: list[P
     return headers[key]
 
 
-def _no_task(source: str, path: str) -> Problem:
+def _no_task(source: str, path: str, document: Document) -> Problem:
     """Return the problem of a file without a task; for another tool's plan, with the command that reads it."""
-    form = find_format(source, path)
+    form = find_format(source, path, document)
     if not form:
         hint = "begin the file with `# Mini-Task N: Title`"
         return Problem(1, "E101", "no mini-task heading", hint)
