@@ -910,3 +910,26 @@ def test_a_diff_that_adds_the_line_below_it_again_goes_back() -> None:
     request = asked(edited("a.py"), base={"a.py": CART})
     reply = f"{F}diff\n--- a/a.py\n+++ b/a.py\n{hunk}{F}\n"
     assert "stays in the file beside the search text" in error_of(reply, request)
+
+
+ROOT = "/home/ana/shop"
+
+
+@pytest.mark.parametrize("root", [ROOT, "C:\\Users\\ana\\shop"])
+def test_files_in_folders_show_where_the_repository_is_in_a_reply(root: str) -> None:
+    request = asked(ListedFile("src/a.txt", CREATE), ListedFile("README.md", CREATE), root="/repo")
+    reply = whole(f"{root}/README.md", "r\n") + whole(f"{root}/src/a.txt", "a\n")
+    assert read(reply, request) == {"README.md": "r\n", "src/a.txt": "a\n"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        whole(f"{ROOT}/docs/README.md", "r\n"),
+        whole("/home/ana/README.md", "r\n"),
+        whole(f"{ROOT}/README.md", "r\n") + "\nAs in /tmp/src/a.txt.\n",
+    ],
+)
+def test_a_folder_that_is_not_certain_to_be_the_repository_is_another(other: str) -> None:
+    request = asked(ListedFile("src/a.txt", CREATE), ListedFile("README.md", CREATE), root="/repo")
+    assert "lists no file" in error_of(whole(f"{ROOT}/src/a.txt", "a\n") + other, request)

@@ -35,6 +35,7 @@ GIT = (
 UNNUMBERED = f"--- src/a.py\n+++ src/a.py\n@@ ... @@\n def greet(name):\n{HUNK}--- /dev/null\n+++ src/b.py\n@@ ... @@\n+{VALUE}"
 FILES = [{"path": "src/a.py", "content": NEW}, {"path": "src/b.py", "content": VALUE}]
 CAT = f"mkdir -p src\ncat > src/a.py <<'EOF'\n{NEW}EOF\ncat <<'END' > src/b.py\n{VALUE}END\n"
+SIDES = "{heading}**Before:**\n```python\n    return 'hi ' + name\n```\n\n**After{behind}:**\n\n```python\n    return 'hello ' + name\n```\n\n"
 CDATA = "<file><path>{path}</path><content><![CDATA[\n{content}]]></content></file>\n"
 ARTIFACT = '<antArtifact identifier="insert-x" type="application/vnd.ant.code" title="{path}">\n{content}</antArtifact>\n'
 SUMMARY = "<details><summary>{path}</summary>\n\n```python\n{content}```\n</details>\n\n"
@@ -63,6 +64,12 @@ READ = {
     "a file in JSON with a list of others": json.dumps(FILES[0] | {"more": FILES[1:]}),
     "a list of the files below them": f"`src/a.py`\n```python\n{NEW}```\n\n{FENCED}\nThe files:\n\n```\nsrc/a.py\nsrc/b.py\n```\n",
     "files with character data in tags": "".join(f'<file path="{file["path"]}"><![CDATA[\n{file["content"]}]]></file>\n' for file in FILES),
+    "a text for each path in a part of JSON": json.dumps({"summary": "It greets.", "files": {"src/a.py": NEW, "src/b.py": VALUE}}),
+    "lines before and after": SIDES.format(heading="### 1. `src/a.py`\n\nIt says hello.\n\n", behind="") + FENCED,
+    "lines before and after, the path behind": SIDES.format(heading="", behind=" (`src/a.py`)").replace("Before", "Before (`src/a.py`)") + FENCED,
+    "lines before and after of a file that is whole": f"`src/a.py`\n```python\n{NEW}```\n\n{FENCED}\n" + SIDES.format(heading="", behind=""),
+    "a block, and its lines again": f"src/a.py\n```python\n{BLOCK}```\n\n{FENCED}\nThe function is now:\n\n```python\ndef greet(name):\n    return 'hello ' + name\n```\n",
+    "a diff, and its lines again": f"```diff\n{GIT}```\n\nThe function is now:\n\n```python\ndef greet(name):\n    return 'hello ' + name\n```\n",
     "summaries": "".join(SUMMARY.format_map(file) for file in FILES),
 }  # fmt: skip
 
@@ -97,6 +104,13 @@ BACK = {
     "a file in a tag that shows such tags": f'<file path="src/a.py">\n{NEW}# <file path="c">x</file>, <file path="src/b.py">\n{VALUE}</file>\n',
     "a here-document with its own end in it": f"```bash\n{CAT.replace(VALUE, 'cat <<END' + chr(10) + 'END' + chr(10))}```\n",
     "a block below a comparison": f"src/a.py\n{BLOCK}\nThe same as in `src/b.py`:\n{BLOCK.replace('hi', 'bye').replace('hello', 'ciao')}\nsrc/b.py\n{NEW_BLOCK}",
+    "files in JSON beside others": json.dumps({"files": {"src/a.py": NEW, "src/b.py": VALUE}, "deleted": ["src/c.py"]}),
+    "another file in a part of JSON": json.dumps({"files": {"src/a.py": NEW, "src/b.py": VALUE, "src/c.py": VALUE}}),
+    "lines before and after of no file": SIDES.format(heading="", behind="") + FENCED,
+    "lines before and after of two files": SIDES.format(heading="`src/a.py` and `src/b.py`\n\n", behind="") + FENCED,
+    "lines before that the file does not have": SIDES.format(heading="### src/a.py\n\n", behind="").replace("'hi '", "'hey '") + FENCED,
+    "lines after that are told of otherwise": SIDES.format(heading="### src/a.py\n\n", behind=" you run it, this is what it will look like") + FENCED,
+    "a block, and more lines": f"src/a.py\n```python\n{BLOCK}```\n\n{FENCED}\nAlso:\n\n```python\n    return 'hello ' + name.title()\n```\n",
     "one numbered line": f"`src/a.py`\n```python\n{NEW}```\n\n`src/b.py`\n```python\n  1 | {VALUE}```\n",
 }  # fmt: skip
 

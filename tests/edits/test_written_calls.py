@@ -44,6 +44,9 @@ CALLS = {
     "mistral's newer": f"[TOOL_CALLS]write_file[ARGS]{json.dumps(WRITE['arguments'])}",
     "llama's": f"<|python_tag|>{json.dumps({'name': 'write_file', 'parameters': WRITE['arguments']})}",
     "json alone": json.dumps(WRITE),
+    "a part of a line": json.dumps({"name": "edit", "arguments": {"file_path": "a.css", "old_string": "red", "new_string": "blue"}}),
+    "parts of two lines": json.dumps({"name": "edit", "arguments": {"file_path": "a.css", "old_string": "{\n  color: red", "new_string": "{\n  color: blue"}}),
+    "the text of a line": json.dumps({"name": "edit", "arguments": {"file_path": "a.css", "old_string": "color: red;\n}\n\nh1 {", "new_string": "color: blue;\n}\n\nh1 {"}}),
     "json in a fence": f"```json\n{json.dumps(WRITE, indent=1)}\n```\n",
     "invoke": f"<function_calls>\n{invoked('Write', file_path='a.css', content=BLUE)}</function_calls>\n",
     "invoke, an edit": invoked("str_replace_editor", command="str_replace", path="a.css", old_str=OLD.rstrip(), new_str=NEW.rstrip()),
@@ -75,6 +78,9 @@ BACK = {
     "a parameter that is never closed": coded("write_file", path="a.css", content=BLUE).replace("\n</parameter>\n</function>", "\n</function>"),
     "a text with the tag that ends it": CALLS["cline's"].replace("h1 {", "</content>\nh1 {"),
     "a file with the tag that ends it": CALLS["a file in a tag"].replace("h1 {", "</file>\nh1 {"),
+    "a part of several lines": json.dumps({"name": "edit", "arguments": {"file_path": "a.css", "old_string": ";", "new_string": " !important;"}}),
+    "a part of no line": json.dumps({"name": "edit", "arguments": {"file_path": "a.css", "old_string": "green", "new_string": "blue"}}),
+    "a part of a line in a block": "```css path=a.css\n<<<<<<< SEARCH\nred\n=======\nblue\n>>>>>>> REPLACE\n```\n",
     "an element between": CALLS["cline's"].replace("<content>", "and\n<content>"),
 }  # fmt: skip
 

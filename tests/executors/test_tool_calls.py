@@ -21,7 +21,7 @@ URL = "http://127.0.0.1:1"
 WIRE = Wire("s", "host", "sk-0123456789", 1_800_000_000.0)
 CUT = "```text path=a.txt\nA\n"
 WHOLE = "```path=a.txt\nA\n```\n"
-BLOCK = "```path=a.txt\n<<<<<<< SEARCH\nA\n=======\nB\n>>>>>>> REPLACE\n```\n"
+BLOCK = "```path=a.txt parts\n<<<<<<< SEARCH\nA\n=======\nB\n>>>>>>> REPLACE\n```\n"
 PATCH = "*** Begin Patch\n*** Add File: a.txt\n+A\n*** End Patch\n"
 
 

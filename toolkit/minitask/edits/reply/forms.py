@@ -13,10 +13,12 @@ from minitask.edits.lines import split_lines
 from minitask.edits.reply.check_changes import check_whole
 from minitask.edits.reply.diffs import holds_diffs, is_diff, is_headless, read_diff
 from minitask.edits.reply.markers import (
+    PARTS,
     bar_of,
     find_markers,
     has_block_form,
     is_balanced,
+    of_whole_lines,
     read_blocks,
     without_fences,
 )
@@ -186,6 +188,8 @@ def _named_edits(fence: Fence, name: Name, request: ReplyContext) -> FenceEdits:
     if not literal:
         if has_block_form(content) or _is_unknown_block(content, base, request):
             blocks = read_blocks(content, path=path, line=fence.line + 1)
+            if PARTS in fence.info.split() and base is not None:
+                blocks = tuple(of_whole_lines(block, base) for block in blocks)
             return FenceEdits(blocks_without_numbers(blocks, base, task_text=request.task_text))
         is_own = base is None and holds_diffs(path)  # a new patch file, not a patch of it
         if is_diff(content, path=path) or (fence_word(fence) in _DIFFS and not is_own):

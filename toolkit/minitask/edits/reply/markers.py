@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.edits.fences import has_markers, parse_blocks
 from minitask.edits.lines import body, is_blank, split_lines
@@ -30,6 +31,8 @@ _DIVIDER = lazy_pattern(r"[ \t]*={5,}[ \t]*")
 _BASE = lazy_pattern(r"[ \t]*\|{6,}.*")
 _START = lazy_pattern(r"(?i)[ \t]*:(?:start|end)_line:.*")
 _RULE = lazy_pattern(r"[ \t]*-{5,}[ \t]*")
+PARTS = "parts"
+"""The word behind a fence's path that lets a search text be a part of a line, as tools that replace text do."""
 _FORM = "write each block as `<<<<<<< SEARCH`, `=======`, `>>>>>>> REPLACE`"
 _LITERAL = "; where such lines are the file's own text, add the word `whole` after its path"
 
@@ -78,6 +81,20 @@ def read_blocks(content: str, *, path: str, line: int) -> tuple[SearchReplace, .
         message = f"`{text[:60]}` is no marker of a block, and no text of {path}"
         raise EditError(message, hint=_FORM + _LITERAL, where=f"{SOURCE}:{line + number - 1}")
     return blocks
+
+
+def of_whole_lines(block: SearchReplace, base: str) -> SearchReplace:
+    """Return a block of parts of lines as one of whole lines, if its search text occurs in the base exactly once."""
+    old, new = block.search.removesuffix("\n"), block.replace.removesuffix("\n")
+    if base.count(old) != 1:
+        return block
+    start = base.index(old)
+    end = start + len(old)
+    first, last = base.rfind("\n", 0, start) + 1, base.find("\n", end) + 1 or len(base)
+    before, behind = base[first:start], base[end:last]
+    if not before and not behind.strip("\r\n"):
+        return block
+    return replace(block, search=base[first:last], replace=before + new + behind)
 
 
 def _loose_blocks(

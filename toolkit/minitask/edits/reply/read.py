@@ -29,7 +29,9 @@ from minitask.edits.reply.reply_context import (
 )
 from minitask.edits.reply.reply_fences import answer_of, fences_of
 from minitask.edits.reply.retyped import check_seams, with_base_lines
+from minitask.edits.reply.roots import other_root
 from minitask.edits.reply.samples import check_unplaced
+from minitask.edits.reply.sides import with_blocks
 from minitask.edits.reply.tool_calls import with_fences
 from minitask.edits.reply.unfenced import with_fences_around
 from minitask.edits.script_model import (
@@ -92,7 +94,9 @@ def with_origin(change: Change, script: EditScript) -> Change:
 def parse_reply(reply: str, request: ReplyContext) -> Parsed:
     """Return the parsed reply, before it is applied; raise `EditError` if it is malformed."""
     check_characters(reply)
-    answer, is_named = answer_of(normalise(reply)), partial(_is_named, request=request)
+    answer = answer_of(normalise(reply))
+    request = replace(request, other_root=other_root(answer, request))
+    is_named = partial(_is_named, request=request)
     fences = fences_of(answer, is_named=is_named)
     if not any(map(is_named, fences)) and patch_of(answer) is None:
         answer = with_fences(answer, is_listed=partial(is_written, request=request))
@@ -101,7 +105,8 @@ def parse_reply(reply: str, request: ReplyContext) -> Parsed:
     edits: list[Edit] = []
     unplaced: list[Fence] = []
     literal: set[str] = set()
-    for fence in dict.fromkeys(fences):  # a repeated fence counts once
+    joined = with_blocks(fences, answer, request, is_named=is_named)
+    for fence in dict.fromkeys(joined):  # a repeated fence counts once
         with placed(fence.line, source=SOURCE):
             fence_edits = edits_of(fence, request)
         if fence_edits is None:

@@ -55,9 +55,9 @@ class ListedFile(Struct, frozen=True):
 class ReplyContext(Struct, frozen=True):
     """The context for reading a reply.
 
-    `read` returns a file of the base. `root` is the repository's folder, for absolute paths. `task_text` is the spec's
-    text, and `snippet_files` the whole files in its snippets, as (path, content). `extra_text` is anything else that
-    the model saw: a plan, the errors of its earlier replies.
+    `read` returns a file of the base. `root` is the repository's folder, for absolute paths; `other_root` is where the
+    reply takes it to be. `task_text` is the spec's text, and `snippet_files` the whole files in its snippets, as
+    (path, content). `extra_text` is anything else that the model saw: a plan, the errors of its earlier replies.
     """
 
     files: tuple[ListedFile, ...]
@@ -66,6 +66,7 @@ class ReplyContext(Struct, frozen=True):
     task_text: str = ""
     snippet_files: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     extra_text: str = ""
+    other_root: str = ""
 
     def find(self, path: str) -> ListedFile | None:
         """Return the listed file with exactly this path; one to be written takes precedence over one to be read."""
@@ -172,7 +173,7 @@ def required(written: str, request: ReplyContext) -> str:
 
 def unlisted(written: str, request: ReplyContext) -> UnlistedError:
     """Return the error for a path that is not listed."""
-    path = _tidied(written)
+    path = tidied(written)
     name = posixpath.basename(path).casefold()
     alike = [f.path for f in request.files if posixpath.basename(f.path).casefold() == name]
     if len(alike) == 1:
@@ -199,15 +200,15 @@ def resolve(written: str, request: ReplyContext) -> str | None:
         if candidate in paths:
             return candidate
     composed = {unicodedata.normalize("NFC", path): path for path in paths}
-    bare = unicodedata.normalize("NFC", _tidied(written))
-    alike = [path for spelling, path in composed.items() if _tidied(spelling) == bare]
+    bare = unicodedata.normalize("NFC", tidied(written))
+    alike = [path for spelling, path in composed.items() if tidied(spelling) == bare]
     is_another = request.read(bare) is not None and bare not in composed
     return alike[0] if len(alike) == 1 and not is_another else None
 
 
 def _spellings(written: str, request: ReplyContext) -> Iterator[str]:
     """Yield the paths that a spelling may stand for, the most literal first."""
-    path = _tidied(written)
+    path = tidied(written)
     yield path
     if path.startswith("/"):
         yield from _below_root(path, request)
@@ -215,7 +216,7 @@ def _spellings(written: str, request: ReplyContext) -> Iterator[str]:
         yield path[2:]
 
 
-def _tidied(written: str) -> str:
+def tidied(written: str) -> str:
     """Return the path without quotes, other systems' separators and `..` detours."""
     path = written.strip().strip(_EDGES).rstrip(_TRAILING).strip(_EDGES)
     path = _DRIVE.sub("", path.replace("\\", "/"))
@@ -224,10 +225,11 @@ def _tidied(written: str) -> str:
 
 def _below_root(path: str, request: ReplyContext) -> Iterator[str]:
     """Yield the path in the repository for an absolute path, in this clone or another."""
-    root = request.root.replace("\\", "/").rstrip("/")
-    if root and path.startswith(f"{root}/"):
-        yield path[len(root) + 1 :]
-        return
+    for written in (request.root, request.other_root):
+        root = written.replace("\\", "/").rstrip("/")
+        if root and path.startswith(f"{root}/"):
+            yield path[len(root) + 1 :]
+            return
     parts = path.lstrip("/").split("/")
     tails = ["/".join(parts[at:]) for at in range(len(parts))]
     existing = [tail for tail in tails if request.find(tail) or request.read(tail) is not None]

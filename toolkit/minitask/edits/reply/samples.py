@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from minitask.edits.grammar import paths_written
 from minitask.edits.reply.markers import bar_of
 from minitask.edits.reply.reply_context import SOURCE, ReplyContext, mentions, resolve
-from minitask.edits.script_model import EditScript, WholeFile
+from minitask.edits.script_model import EditScript, SearchReplace, UnifiedDiff, WholeFile
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Fence, FileAction
@@ -153,5 +153,11 @@ def _changed_by(content: str, request: ReplyContext) -> set[str]:
 def _known_lines(script: EditScript, request: ReplyContext) -> Iterator[str]:
     """Return the lines of the listed files, in the base and as written by the reply."""
     texts = [request.read(file.path) or "" for file in request.files]
-    texts += [edit.content for edit in script.edits if isinstance(edit, WholeFile)]
+    for edit in script.edits:
+        if isinstance(edit, WholeFile):
+            texts.append(edit.content)
+        elif isinstance(edit, SearchReplace):
+            texts.append(edit.replace)
+        elif isinstance(edit, UnifiedDiff):
+            texts += [line[1:] for line in edit.text.split("\n") if line.startswith("+")]
     return (line.strip() for text in texts for line in text.split("\n"))

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from minitask.edits.fences import path_info, render_block, render_fence
-from minitask.edits.reply.markers import has_block_form
+from minitask.edits.reply.markers import PARTS, has_block_form
 from minitask.edits.script_model import SearchReplace
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
@@ -61,7 +61,8 @@ def _render(call: Mapping[str, object]) -> str:
         return render_fence(path_info(path), _ended(diff))
     if path and old and new is not None and content is None:
         block = SearchReplace(path, _ended(old), _ended(new))
-        return render_fence(path_info(path), render_block(block))
+        is_open = not old.endswith("\n") and not new.endswith("\n")
+        return render_fence(path_info(path) + f" {PARTS}" * is_open, render_block(block))
     if path and content is not None and old is None:
         return render_fence(path_info(path), content)
     shown = raw_arguments if isinstance(raw_arguments, str) else json.dumps(raw_arguments)
@@ -189,15 +190,27 @@ def _json_call(
 
 
 def _files_in(value: object) -> Iterable[object]:
-    """Return the files in a list, in an object's only list, or in an object with a text for each path."""
+    """Return the files in a list, in an object's only list, or in an object with a text for each path.
+
+    That object may be the only part of another that is more than a text.
+    """
     fields = _mapping(value)
-    lists = [item for item in fields.values() if isinstance(item, list)]
     if isinstance(value, list):
         return value
+    parts = [item for item in fields.values() if not isinstance(item, str)]
+    is_around = _first(fields, _PATHS) is None and len(parts) == 1
+    if is_around and _is_text_for_each(parts[0]):
+        fields = _mapping(parts[0])
+    lists = [item for item in fields.values() if isinstance(item, list)]
     own = [fields] if _first(fields, _PATHS) is not None else []
     if own or len(lists) == 1:
         return [*own, *(file for files in lists for file in files)]
     return [{"path": path, "content": text} for path, text in fields.items()]
+
+
+def _is_text_for_each(value: object) -> bool:
+    fields = _mapping(value)
+    return bool(fields) and all(isinstance(text, str) for text in fields.values())
 
 
 def _is_edit(file: Mapping[str, object], is_listed: Callable[[str], bool]) -> bool:
