@@ -136,6 +136,12 @@ REMOVALS = [
     {"task": "1. Replace the file with a table."},
     {"task": "1. Refactor the steps into one table."},
     {"task": "1. Remove dead code."},
+    {"task": "1. Simplify a.py."},
+    {"task": "1. Convert it to a table."},
+    {"task": "1. Split up into smaller functions."},
+    {"title": "Clean up"},
+    {"task": "1. Inline the steps."},
+    {"task": "1. Restructure the calculation."},
     {"task": "1. Add a table, and remove the steps."},
     {"task": "1. Add a table instead of the steps."},
     {"task": "1. Write a table; the old steps are no longer needed."},
@@ -184,6 +190,15 @@ ORDINARY = [
     {"task": "1. The functions must not be renamed or changed."},
     {"task": "1. Change the class of the header."},
     {"task": "1. Show at most 10 lines."},
+    {"task": "1. Move the cursor to the end of the input."},
+    {"task": "1. Convert the values to floats."},
+    {"task": "1. Simplify the error message."},
+    {"task": "1. Clean up the output."},
+    {"task": "1. Merge both dictionaries."},
+    {"task": "1. Extract the year of the date."},
+    {"task": "1. Refactor the loop, which copies too often."},
+    {"task": "1. Remove the timeout from the attributes."},
+    {"task": "1. Use inline styles in the table, and skip empty lines."},
 ]
 
 

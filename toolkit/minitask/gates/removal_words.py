@@ -13,14 +13,15 @@ from minitask.patterns import lazy_pattern
 _LESS = lazy_pattern(
     r"(?i)\b(?:remov(?:e[sd]?|ing|al)|delet(?:e[sd]?|ing|ion)|dropp(?:ed|ing)|mov(?:ed|ing)|extract\w*|splitting|shr[iua]nk\w*"
     r"|simplif\w+|re-?writ\w+|rewrote|emptie[sd]|emptying|de-?dup\w*|refactor\w*|restructur\w*|reorgani[sz]\w*"
-    r"|rework\w*|redesign\w*|migrat(?:e[sd]?|ing)|consolidat\w+|inlin(?:e[sd]?|ing)|unif(?:y|ie[sd])|collaps\w+|overhaul\w*"
+    r"|rework\w*|redesign\w*|migrat(?:e[sd]?|ing)|consolidat\w+|inlin(?:e[sd]|ing)|unif(?:y|ie[sd])|collaps\w+|overhaul\w*"
     r"|from scratch|get rid|cut down|instead(?! of \d)|in place of|no longer|not needed|unused|obsolete|superseded"
     r"|redundant|eliminat\w+|factor(?:ed|ing)? out"
     r"|pull(?:ed|ing)? out|clear(?:s|ed|ing)? out|start(?:ing)? over|condens\w+|prun\w+)\b"
 )
+_NOUN = r"\s+(?!(?:the|its?|this|that|these|all|them|out)\b)[a-z]+\b"
 _AMBIGUOUS = lazy_pattern(
     r"(?i)(?<!\ba )(?<!\ban )(?<!\bthe )(?<!\bfor )(?<!\bof )(?<!\bwith )(?<!\bnew )"
-    r"\b(?:drops?|moves?|splits?|empty|merge[sd]?|merging|combin(?:e[sd]?|ing)"
+    rf"\b(?:drops?|moves?|splits?|(?:empty|inline)(?!{_NOUN})|merge[sd]?|merging|combin(?:e[sd]?|ing)"
     r"|clean(?:s|ed|ing)?(?: ?up)?"
     r"|port(?:s|ed|ing)?(?=\s+(?:it|them|this|the|all|our|from|everything)\b|\s+[^\s\d]\S*\s+(?:from|to|into)\b)"
     r"|convert(?:s|ed|ing)?|strip(?:s|ped|ping)?(?= (?:it|them|the file|everything|down)\b)"
@@ -158,31 +159,75 @@ _PARTS = lazy_pattern(
     rf"(?i)\b(?:(?:{'|'.join(_PART_NOUNS.split())})(?:s|es)?|entr(?:y|ies)|propert(?:y|ies)|all else|what|duplicat\w*"
     r"|(?:unused|dead|obsolete|legacy|deprecated|redundant|old)\W*\Z)"
 )
+_WIDE = lazy_pattern(
+    r"(?i)(?:re-?writ|rewrote|restructur|reorgani|rework|redesign|migrat|overhaul|from scratch|start)"
+)
+"""Verbs that mean all of what they are about."""
+_STATES = lazy_pattern(r"(?i)(?:unused|obsolete|superseded|redundant|no longer|not needed)")
+"""Words behind or before what is to go."""
+_OBJECT_END = lazy_pattern(
+    r"(?i)\b(?:from|in|on|for|with|by|to|into|so|that|which|instead|using|via)\b|[,;:.()]"
+)
+_ALL = lazy_pattern(
+    r"(?i)\b(?:it|them|this|that|these|those|everything|down|files?|modules?|scripts?|documents?|docs|pages?|contents?|body)\b"
+)
+_NO_OBJECT = lazy_pattern(r"(?i)\W*(?:(?:up|out|a bit|a little|further|more|things)\W*)?")
+
+
+def asks_to_remove(sentence: str) -> bool:
+    """Return True if the sentence asks to remove or rewrite something, and does not only tell what code does."""
+    return any(True for _ in _requests(_plain(sentence)))
+
+
+def may_mean_any_part(sentence: str, path: str) -> bool:
+    """Return True if a request to remove or rewrite something may mean any part of the file.
+
+    It names the file, its verb means a whole, or its object is such a word, a word for parts, or missing.
+    """
+    plain = _plain(sentence)
+    requests = [match for match in _requests(plain) if not _IN_PLACE.match(match[0])]
+    is_named = bool(requests) and _names_file(sentence.lower(), path)
+    return is_named or any(_means_any_part(match, plain) for match in requests)
+
+
+def may_mean_any_line(sentence: str) -> bool:
+    """Return True if a request may cost any number of lines: it rewrites, whatever its object is."""
+    words = [match[0] for match in _requests(_plain(sentence))]
+    return any(not _IN_PLACE.match(word) and not _TAKING.match(word) for word in words)
+
+
 _TAKING = lazy_pattern(
     r"(?i)(?:remov|delet|drop|get rid|eliminat|clear|unused|obsolete|superseded|redundant|no longer|not needed)"
 )
 
 
-def asks_to_remove(sentence: str) -> bool:
-    """Return True if the sentence asks to remove or rewrite something, and does not only tell what code does."""
-    return any(_requests(sentence))
+def _means_any_part(match: re.Match[str], plain: str) -> bool:
+    word, rest = match[0], _OBJECT_END.split(plain[match.end() :], maxsplit=1)[0]
+    if _WIDE.match(word) or (_NO_OBJECT.fullmatch(rest) and not _REPLACED.match(word)):
+        return True
+    about = plain if _STATES.match(word) else f"{word}{rest}"
+    return any(form.search(about) is not None for form in (_PARTS, _ALL))
 
 
-def may_mean_any_part(sentence: str) -> bool:
-    """Return True if a request to remove something may mean any part: it rewrites, or has a word for one."""
-    words = [word for word in _requests(sentence) if not _IN_PLACE.match(word)]
-    takes_only = all(map(_TAKING.match, words))
-    return bool(words) and (not takes_only or _has_any(sentence, _PARTS))
+def _names_file(text: str, path: str) -> bool:
+    name = basename(path).lower()
+    stem = splitext(name)[0]
+    return name in text or (
+        len(stem) > 2 and re.search(rf"\b{re.escape(stem)}\b", text) is not None
+    )
 
 
-def _requests(sentence: str) -> Iterator[str]:
+def _plain(sentence: str) -> str:
+    return without_conditions(_SPAN.sub(_CODE, sentence))
+
+
+def _requests(plain: str) -> Iterator[re.Match[str]]:
     """Yield the words with which a sentence asks to remove or rewrite something."""
-    plain = without_conditions(_SPAN.sub(_CODE, sentence))
     is_adding = _ADDING.match(plain) is not None
     for form in (_LESS, _AMBIGUOUS, _REPLACED):
         for match in form.finditer(plain):
             if _is_request(match, plain, is_adding=is_adding):
-                yield match[0]
+                yield match
 
 
 def _is_request(match: re.Match[str], plain: str, *, is_adding: bool) -> bool:
@@ -215,8 +260,6 @@ def asks_to_empty(sentence: str, path: str) -> bool:
     """Return True if a sentence asks to empty the file: it names the file, or says that all of it goes."""
     asked = without_conditions(sentence)
     if _EMPTYING.search(asked):
-        name, text = basename(path).lower(), asked.lower()
-        stem = splitext(name)[0]
-        is_named = name in text or (len(stem) > 2 and re.search(rf"\b{re.escape(stem)}\b", text))
+        is_named = _names_file(asked.lower(), path)
         return bool(is_named or _IT.search(asked) or _WHOLE.search(asked))
     return bool(_TAKES_AWAY.search(asked) and _WHOLE.search(asked))

@@ -20,6 +20,7 @@ from minitask.gates.removal_words import (
     has_change_word,
     has_loss_word,
     is_vague,
+    may_mean_any_line,
     may_mean_any_part,
 )
 from minitask.gates.source.parts_text import SEPARATOR, NamedPart
@@ -36,12 +37,19 @@ _PLAIN_WORD = lazy_pattern(r"[a-z]+|\w{1,2}")
 def asks_for_less(spec: Spec, path: str) -> bool:
     """Return True if the spec asks to rewrite the file, or for removals in it that can be of any part."""
     sentences = _vague_requests(spec, path)
-    return any(asks_for_shorter(sentence) or may_mean_any_part(sentence) for sentence in sentences)
+    return any(
+        asks_for_shorter(sentence) or may_mean_any_part(sentence, path) for sentence in sentences
+    )
 
 
 def asks_for_something(spec: Spec, path: str) -> bool:
     """Return True if the spec asks for removals in the file without naming them, be they of a word."""
     return bool(_vague_requests(spec, path))
+
+
+def asks_for_fewer_lines(spec: Spec, path: str) -> bool:
+    """Return True if the spec asks to rewrite something in the file without naming it."""
+    return any(may_mean_any_line(sentence) for sentence in _vague_requests(spec, path))
 
 
 def _vague_requests(spec: Spec, path: str) -> list[str]:

@@ -12,6 +12,7 @@ from difflib import SequenceMatcher
 from itertools import accumulate
 
 from minitask.gates.requested_removals import (
+    asks_for_fewer_lines,
     asks_for_less,
     asks_for_something,
     cited_lines,
@@ -71,7 +72,7 @@ def find_shrinkage(
         return None
     is_asked = asks_for_something(spec, path)
     return (
-        _lost_lines(proposal)
+        (None if asks_for_fewer_lines(spec, path) else _lost_lines(proposal))
         or _lost_parts(proposal, lost, spec=spec, others=others, is_asked=is_asked)
         or (None if is_asked else _elided(proposal))
     )
