@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# ruff: noqa: E501
 import pytest
 
 from minitask.edits.script_model import Change
@@ -152,7 +153,18 @@ REMOVALS = [
     {"files": (FileRef("a.py", FileAction.EDIT, note="remove step_3"),)},
     {"files": (FileRef("a.py", FileAction.EDIT, ranges=(LineRange(10, 16),)),)},
     {"context": "We no longer need `step_3`."},
-]
+    *(
+        {"task": f"1. {request}"}
+        for request in (
+            *("Räume auf", "Toten Code entfernen, aber nichts anderes ändern.", "Entferne nicht mehr benötigte Funktionen."),
+            *("Supprime le code mort et ses tests.", "Elimina el código no utilizado.", "Remova as funções não utilizadas."),
+            *("Rimuovi le funzioni non utilizzate.", "Verwijder ongebruikte functies.", "Usuń nieużywane funkcje."),
+            *("Удали неиспользуемые функции.", "Видали невикористані функції.", "Ta bort oanvända funktioner."),
+            *("Odstraň nepoužívané funkce.", "Kullanılmayan fonksiyonları kaldır.", "사용하지 않는 함수를 삭제한다."),
+            *("删除未使用的函数。", "清理死代码", "请删除不再使用的函数。", "使われていない関数を削除する。"),
+        )
+    ),
+]  # fmt: skip
 """Ways to ask for the loss of a function of fifteen."""
 
 
@@ -199,7 +211,18 @@ ORDINARY = [
     {"task": "1. Refactor the loop, which copies too often."},
     {"task": "1. Remove the timeout from the attributes."},
     {"task": "1. Use inline styles in the table, and skip empty lines."},
-]
+    *(
+        {"task": f"1. {task}"}
+        for task in (
+            *("Füge einen Filter hinzu, der alte Funktionen entfernt.", "Ändere x; bestehende Tests nicht entfernen."),
+            *("Entferne den ungenutzten Import.", "Entferne die Funktion y.", "Die Funktion soll alle Klassen entfernen.", "Lösche keine Funktion."),
+            *("Supprime un import inutilisé.", "La fonction supprime les tests.", "Ne supprime pas les fonctions."),
+            *("No elimines las funciones.", "La función elimina el código.", "Не удаляй функции.", "Nie usuwaj funkcji."),
+            *("添加一个删除函数的命令。", "不要删除任何函数。", "删除未使用的导入。", "该命令删除函数。"),
+            *("既存の関数は削除しないでください。", "`clean` は関数を削除する。", "이 명령은 함수를 삭제한다."),
+        )
+    ),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("parts", ORDINARY, ids=str)

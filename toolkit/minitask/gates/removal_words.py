@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from posixpath import basename, splitext
 
+from minitask.gates.foreign_requests import in_english
 from minitask.patterns import lazy_pattern
 
 # Words that ask for removal or for rewriting. The ambiguous ones count unless an article or preposition before them
@@ -129,7 +130,7 @@ def has_adding_word(sentence: str) -> bool:
 
 def is_vague(sentence: str) -> bool:
     """Return True if the sentence asks for more than it names."""
-    return _has_any(sentence, _VAGUE)
+    return _has_any(in_english(_SPAN.sub(_CODE, sentence)) or sentence, _VAGUE)
 
 
 # What new code does is no request: "add a filter that removes all spaces", "`clean` drops every lock".
@@ -218,7 +219,9 @@ def _names_file(text: str, path: str) -> bool:
 
 
 def _plain(sentence: str) -> str:
-    return without_conditions(_SPAN.sub(_CODE, sentence))
+    """Return the sentence without code, conditions and denied verbs; in English if it asks so in another language."""
+    uncoded = _SPAN.sub(_CODE, sentence)
+    return without_conditions(in_english(uncoded) or uncoded)
 
 
 def _requests(plain: str) -> Iterator[re.Match[str]]:

@@ -31,8 +31,8 @@ def with_blocks(
     The file stands in the label or in a line above it. A file that another fence edits is only shown in this way.
     """
     pairs = dict(_pairs(fences, answer.split("\n"), request, is_named))
-    named = "\n".join(f"{fence.info}\n{fence.lead}" for fence in fences if is_named(fence))
-    edited = mentions(named.replace("=", " "), request)
+    heads = "\n".join(f"{fence.info}\n{fence.lead}" for fence in fences if is_named(fence))
+    edited = mentions(heads.replace("=", " "), request)
     out: list[Fence] = []
     skipped: set[int] = set()
     for at, fence in enumerate(fences):
@@ -66,6 +66,6 @@ def _pairs(
             yield at, path
 
 
-def _is_label(lead: str, words: re.Pattern[str], request: ReplyContext) -> bool:
+def _is_label(lead: str, label: re.Pattern[str], request: ReplyContext) -> bool:
     others = [word for word in lead.split() if not mentions(word, request)]
-    return len(others) <= _MOST_WORDS and words.match(lead) is not None
+    return len(others) <= _MOST_WORDS and label.match(lead) is not None
