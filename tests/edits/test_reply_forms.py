@@ -10,7 +10,7 @@ from edits.replies import BLUE, CSS, HUNK, F, asked, edited, error_of, read, who
 from minitask.edits.reply.numbers import without_numbers
 from minitask.edits.reply.read import changes_of
 from minitask.edits.reply.reply_context import Citation, ListedFile, ReplyContext
-from minitask.errors import UnlistedError
+from minitask.errors import EditError, UnlistedError
 from minitask.spec.model import FileAction, LineRange
 
 EDIT, CREATE, DELETE, READ = (
@@ -153,6 +153,37 @@ def test_many_fences_below_tags_are_read_in_time() -> None:
     started = time.process_time()
     assert read(f"{reply}\n`src/a.txt`:\n{F}\na\n{F}\n", ONE_NEW) == {"src/a.txt": "a\n"}
     assert time.process_time() - started < 5
+
+
+SCRIPT = "#!/bin/sh\nset -eu\necho usage: run.sh\n"
+
+
+@pytest.mark.parametrize("lead", ["### `bin/run.sh`", "**bin/run.sh**", "2. Update `bin/run.sh`:"])
+@pytest.mark.parametrize("path", ["bin/run.sh", ".env.example", "bin/run"])
+def test_a_path_alone_above_shell_code_names_its_file(lead: str, path: str) -> None:
+    request = asked(ListedFile(path, CREATE), ListedFile("a.txt", CREATE))
+    lead = lead.replace("bin/run.sh", path)
+    for info in ("bash", "sh"):
+        reply = f"`a.txt`\n{F}\na\n{F}\n\n{lead}\n\n{F}{info}\n{SCRIPT}{F}\n"
+        assert read(reply, request) == {"a.txt": "a\n", path: SCRIPT}
+
+
+@pytest.mark.parametrize(
+    ("lead", "commands"),
+    [
+        ("Then run `bin/run.sh`:", "set -eu\n"),
+        ("### `bin/run.sh`", "chmod +x bin/run.sh\n"),
+        ("### `bin/run.sh`", "# Try it:\n./bin/run.sh 1\n"),
+        ("### `Makefile`", "make lint\n"),
+        ("### `other.sh`", "make lint\n"),
+        ("**Makefile** and **bin/run.sh**", "make lint\n"),
+    ],
+)
+def test_commands_below_a_path_are_no_file(lead: str, commands: str) -> None:
+    files = [ListedFile(path, CREATE) for path in ("a.txt", "bin/run.sh", "Makefile")]
+    reply = f"`a.txt`\n{F}\na\n{F}\n\n{lead}\n\n{F}bash\n{commands}{F}\n"
+    with pytest.raises(EditError):
+        read(reply, asked(*files))
 
 
 @pytest.mark.parametrize("comment", ["# src/a.py", "# file: src/a.py", "# ./src/a.py"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -34,9 +35,16 @@ from minitask.edits.reply.reply_context import (
     required,
     resolve,
 )
-from minitask.edits.reply.samples import fence_word, fits, is_command, is_sample, removals
+from minitask.edits.reply.samples import (
+    fence_word,
+    fits,
+    is_command,
+    is_sample,
+    may_be_script,
+    removals,
+)
 from minitask.edits.script_model import Edit, Operation, Source, Verb, WholeFile, placed
-from minitask.errors import EditError
+from minitask.errors import EditError, UnlistedError
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Fence
 
@@ -77,8 +85,8 @@ def edits_of(fence: Fence, request: ReplyContext) -> FenceEdits | None:
     """
     if fence_word(fence) in _EDITS:
         return FenceEdits(_operations(fence, request))
-    is_command_lead = is_command(fence) and "=" not in fence.info  # its lead introduces commands
-    name = name_of(replace(fence, lead="") if is_command_lead else fence, request)
+    may_be_run = is_command(fence) and "=" not in fence.info
+    name = _name_of_script(fence, request) if may_be_run else name_of(fence, request)
     begins = fence.content.lstrip().startswith(BEGIN)
     patch = patch_of(fence.content) if name is None or begins else None
     if patch is not None:
@@ -88,6 +96,24 @@ def edits_of(fence: Fence, request: ReplyContext) -> FenceEdits | None:
         inner = _path_in(fence, request)
         return _named_edits(*inner, request) if inner else _nameless(fence, request)
     return _named_edits(fence, name, request)
+
+
+def _name_of_script(fence: Fence, request: ReplyContext) -> Name | None:
+    """Return the file that a fence of shell code names; a line above that is more than a path introduces commands.
+
+    So does the path of a file in another language, or of one that the commands are about.
+    """
+    own = name_of(replace(fence, lead=""), request)
+    above = None
+    with suppress(UnlistedError):
+        above = own or name_of(replace(fence, info=""), request)
+    if own or above is None or above.weak or not may_be_script(fence, above.path):
+        return own
+    lines = (line for line in fence.content.split("\n") if not line.startswith("#"))
+    is_run = not fence.content.startswith("#!") and above.path in mentions(
+        "\n".join(lines), request
+    )
+    return None if is_run else replace(above, weak=True)
 
 
 def _path_in(fence: Fence, request: ReplyContext) -> tuple[Fence, Name] | None:

@@ -62,6 +62,12 @@ def fits(fence: Fence, path: str) -> bool:
     return path.endswith(suffixes)
 
 
+def may_be_script(fence: Fence, path: str) -> bool:
+    """Return True if a fence of shell code may be the file: its suffix is one of the shell's, or of no language."""
+    others = (suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+    return fits(fence, path) or not any(map(path.endswith, others))
+
+
 def removals(content: str, request: ReplyContext) -> list[str]:
     """Return the files to delete that the commands remove; empty if they do anything else."""
     removed: list[str] = []
