@@ -61,7 +61,7 @@ BASE = {
     "scripts/yaml.py": "def go(): ...\n",
     "web/index.ts": "",
     "web/app.tsx": "import { old } from './gone';\n",
-    "web/util.ts": "",
+    "web/util.ts": "export default 1;\n",
     "web/button.test.ts": "",
     "web/icon.svg": "",
     "web/theme.scss": "",
@@ -299,6 +299,7 @@ BREAKING = {
     "the default is gone": ([("web/core.ts", WEB.replace("default", "const d ="))], "no default"),
     "a type is gone": ([("web/core.ts", WEB.replace("T {", "U {"))], "web/core.ts has no T"),
     "what is passed on is gone": ([("web/core.ts", WEB.replace("LIMIT", "MAX"))], "web/again.js:1: "),
+    "CommonJS lost a name": ([("web/cjs.js", "exports.b = 1;\n")], "web/cjs.js has no a"),
     "a script moved": ([("web/core.ts", None)], "web/again.js:1: "),
     "a folder's index lost a name": ([("web/parts/index.js", "export const b = 1;\n")], "no a"),
     "a file of the change keeps an old import": (
@@ -344,7 +345,7 @@ HARMLESS = {
     ],
     "another ending": [("web/core.ts", None), ("web/core.js", WEB)],
     "a folder in place of a script": [("web/core.ts", None), ("web/core/index.ts", WEB), ("web/again.js", None)],
-    "CommonJS": [("web/cjs.js", "exports.b = 1;\n")],
+    "CommonJS that may export anything": [("web/cjs.js", "module.exports = make();\n")],
     "a text that cannot be parsed": [("web/core.ts", WEB + "export { \n")],
 }  # fmt: skip
 

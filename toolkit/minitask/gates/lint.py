@@ -74,7 +74,8 @@ def find_merge_faults(
     for proposal in proposals:
         syntax = _syntax_fault(proposal)
         is_same = proposal.content == proposal.base
-        broken = () if is_same else _broken_code(proposal, spec, frozenset)
+        others = [file for file in proposals if file is not proposal]
+        broken = () if is_same else _broken_code(proposal, others, spec, frozenset)
         faults += [syntax] if syntax is not None else broken
         faults += _defined_twice(proposal)
     faults += _broken_imports(changes, faults, read=read, spec=spec, candidate=candidate)
@@ -146,7 +147,7 @@ def _only_from_others(
             continue
         others = tuple(file for file in proposals if file is not proposal)
         yield from _unreported(_unfinished(proposal, spec, base_lines), faults)
-        yield from _broken_code(proposal, spec, base_lines)
+        yield from _broken_code(proposal, others, spec, base_lines)
         yield from _lost_names(proposal, others)
         yield from _shrunk_or_rewritten(proposal, others, spec, explanation)
 
@@ -157,7 +158,9 @@ def _unreported(more: Iterable[LintError], faults: Sequence[LintError]) -> Itera
     return (fault for fault in more if (fault.path, fault.line) not in reported)
 
 
-def _broken_code(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Iterator[LintError]:
+def _broken_code(
+    proposal: FileChange, others: Sequence[FileChange], spec: Spec, base_lines: BaseLines
+) -> Iterator[LintError]:
     suffix = suffix_of(proposal.path)
     if suffix not in _JUDGED_ELSEWHERE:
         from minitask.gates.broken.by_language import find_rejected
@@ -168,7 +171,7 @@ def _broken_code(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Ite
     if suffix == ".py":
         from minitask.gates.broken.python_code import find_broken_python
 
-        yield from find_broken_python(proposal, spec, base_lines)
+        yield from find_broken_python(proposal, others, spec, base_lines)
     else:
         from minitask.gates.broken.declared_twice import find_declared_twice
 

@@ -51,9 +51,12 @@ _LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 
 
 def find_broken_python(
-    proposal: FileChange, spec: Spec, base_lines: BaseLines
+    proposal: FileChange, others: Sequence[FileChange], spec: Spec, base_lines: BaseLines
 ) -> Iterator[LintError]:
-    """Yield the code that a change adds and that fails, stops in a debugger, or is never reached."""
+    """Yield the code that a change adds and that fails, stops in a debugger, or is never reached.
+
+    `others` are the change's other files: what one of them defines, another can import.
+    """
     path, text, base = proposal.path, proposal.content, proposal.base or ""
     rows = python_rows(text)
     if not base and _says_nothing(text) and not _may_say_nothing(proposal, spec, base_lines):
@@ -62,8 +65,10 @@ def find_broken_python(
         )
     unbound = _unbound(text)
     has_a_host = bool((unbound and _unbound(base)) or unbound.keys() & _OF_HOSTS)
+    own_names = _own_names(base, others) if unbound else frozenset()
     for name, line in unbound.items() if not has_a_host else ():
-        if not _KNOWN.search(rows[line - 1]) and (_lost(name, text, base) or not _says(spec, name)):
+        is_own = name in own_names or _lost(name, text, base)
+        if not _KNOWN.search(rows[line - 1]) and (is_own or not _says(spec, name)):
             message = f"nothing defines or imports {printable(name)}"
             yield LintError(path, line, message, "define or import it, or use what is there")
     for line, _ in _fresh(_unreached, text, base):
@@ -76,6 +81,12 @@ def find_broken_python(
     if not _DEBUGS.search(f"{spec.title}\n{spec.task}"):
         for line, call in _fresh(_breakpoints, text, base):
             yield LintError(path, line, f"it stops in a debugger: {call}", "take it out")
+
+
+def _own_names(base: str, others: Sequence[FileChange]) -> frozenset[str]:
+    """Return the names that the file bound before, or that another Python file of the change defines."""
+    texts = (base, *(file.content for file in others if file.suffix == ".py"))
+    return frozenset[str]().union(*(bound_names(text) or () for text in texts))
 
 
 def _says_nothing(text: str) -> bool:

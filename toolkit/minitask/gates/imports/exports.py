@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from minitask.gates.imports.common_js import exported_by_assignment, taken_names
 from minitask.gates.source.grammars import GRAMMARS, parsed
 from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
@@ -16,8 +17,12 @@ from minitask.spec.bash import node_text
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-# Exports that cannot be listed from the file's statements: CommonJS, `export * from`, TypeScript's `export =`.
-_UNTOLD = lazy_pattern(r"\bmodule\s*\.\s*exports\b|\bexports\s*[.\[]|\bexport\s*(?:\*\s*from|=)")
+# Exports that cannot be listed from the file's statements: `export * from`, TypeScript's `export =`.
+_UNTOLD = lazy_pattern(r"\bexport\s*(?:\*\s*from|=)")
+_COMMON = lazy_pattern(r"\bexports\b")
+# Scripts that hand out names in another way: AMD, and `this` of the top level.
+_OTHERWISE = lazy_pattern(r"\bdefine\s*\(|\bthis\s*[.\[]|\bdeclare\s+(?:module|global)\b")
+_DECLARATIONS = (".d.ts", ".d.mts", ".d.cts")
 _NAMES = frozenset({"identifier", "type_identifier", "shorthand_property_identifier_pattern"})
 
 
@@ -35,11 +40,16 @@ class NamedImport(Struct, frozen=True):
 
 def exported_names(path: str, text: str) -> frozenset[str] | None:
     """Return the names that a module exports, including `default`, or None if they cannot be determined."""
-    root = None if _UNTOLD.search(text) else _root(path, text)
+    is_told = not _UNTOLD.search(text) and not path.endswith(_DECLARATIONS)
+    root = _root(path, text) if is_told else None
     if root is None or root.has_error:
         return None
     statements = [node for node in root.children if node.type == "export_statement"]
-    return frozenset(name for node in statements for name in _exported(node))
+    names = frozenset(name for node in statements for name in _exported(node))
+    if not _COMMON.search(text):
+        return names if statements or not _OTHERWISE.search(text) else None
+    assigned = exported_by_assignment(root)
+    return None if assigned is None else names | assigned
 
 
 def named_imports(path: str, text: str) -> Iterator[NamedImport]:
@@ -54,6 +64,14 @@ def named_imports(path: str, text: str) -> Iterator[NamedImport]:
             passes_on = node.type == "export_statement"
             for line, name, local in _specified(node):
                 yield NamedImport(line, written, name, "" if passes_on else local)
+
+
+def used_names(path: str, text: str) -> Iterator[NamedImport]:
+    """Yield the names that a file imports, re-exports, or takes from modules that it holds as a whole."""
+    yield from named_imports(path, text)
+    root = _root(path, text)
+    for line, source, name in taken_names(root) if root is not None else ():
+        yield NamedImport(line, source, name, "")
 
 
 def declared_names(path: str, text: str) -> Iterator[str]:

@@ -9,7 +9,6 @@ without `*` and `**`.
 from __future__ import annotations
 
 import ast
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from posixpath import basename, dirname, normpath, splitext
@@ -17,21 +16,19 @@ from posixpath import basename, dirname, normpath, splitext
 from msgspec import Struct
 
 from minitask.edits.script_model import Change, Reader
-from minitask.gates.imports.exports import exported_names, named_imports
+from minitask.gates.imports.exports import exported_names, used_names
 from minitask.gates.imports.imports import (
+    find_all_python,
     find_missing_javascript,
     is_excused_line,
     is_in_spec,
-    without_script_ending,
 )
-from minitask.gates.imports.python_imports import (
-    find_gone_python,
-    find_missing_python,
-    module_files,
-)
+from minitask.gates.imports.python_imports import find_gone_python, module_files
+from minitask.gates.imports.script_names import without_script_ending
 from minitask.gates.imports.unresolved import UnresolvedImport, is_sample
 from minitask.gates.result import FilesAfter, LintError, holds, join, printable
 from minitask.gates.source.grammars import GRAMMARS, SCRIPTS
+from minitask.gates.source.python_bindings import binding_counts
 from minitask.gates.source.python_source import Function, bound_names, parsed_python
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
@@ -105,7 +102,7 @@ def _of_python(
 ) -> Iterator[UnresolvedImport]:
     if loss.names is not None and not any(name in text for name in loss.names):
         return
-    for missing in find_missing_python(path, text, candidate):
+    for missing in find_all_python(path, text, candidate):
         is_of_module = missing.target == loss.target and loss.has(missing.name)
         is_module = loss.names is None and join(missing.target, missing.name) == loss.target
         if is_of_module or is_module:
@@ -124,7 +121,7 @@ def _of_javascript(
         return
     if not _is_alone(loss, candidate):
         return
-    for imported in named_imports(path, text):
+    for imported in used_names(path, text):
         at = without_script_ending(normpath(join(dirname(path), imported.source)))
         if at in {loss.target, splitext(loss.path)[0]} and loss.has(imported.name):
             written = f"from {imported.source} import {imported.name}"
@@ -211,7 +208,7 @@ def _misfits(path: str, text: str, candidate: FilesAfter, read: Reader) -> Itera
     for statement in tree.body:
         if isinstance(statement, ast.ImportFrom):
             callable_as |= _imported(path, statement, candidate, read)
-    bound = _bindings(tree)
+    bound = binding_counts(tree)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue
@@ -238,7 +235,7 @@ def signatures(text: str) -> Mapping[str, Parameters]:
     tree = parsed_python(text)
     if tree is None:
         return {}
-    bound = _bindings(tree)
+    bound = binding_counts(tree)
     functions = (node for node in tree.body if isinstance(node, Function))
     plain = (node for node in functions if not node.decorator_list and bound[node.name] == 1)
     return {node.name: _signature(node) for node in plain}
@@ -258,22 +255,3 @@ def _signature(node: Function) -> Parameters:
         keywords=None if spec.kwarg is not None else names,
         needed=frozenset(needed),
     )
-
-
-def _bindings(tree: ast.Module) -> Counter[str]:
-    """Return how often a file binds each name, in whatever scope."""
-    names: Counter[str] = Counter()
-    for node in ast.walk(tree):
-        if isinstance(node, Function | ast.ClassDef):
-            names[node.name] += 1
-        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            names[node.id] += 1
-        elif isinstance(node, ast.arg):
-            names[node.arg] += 1
-        elif isinstance(node, ast.alias):
-            names[(node.asname or node.name).partition(".")[0]] += 1
-        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
-            names[node.name] += 1
-        elif isinstance(node, ast.Global | ast.Nonlocal):
-            names.update(node.names)
-    return names

@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from minitask.edits.script_model import Change, Reader
-from minitask.gates.imports.python_imports import find_missing_python, python_wants
+from minitask.gates.imports.exports import used_names
+from minitask.gates.imports.python_attributes import find_missing_attributes, used_attributes
+from minitask.gates.imports.python_imports import find_missing_python, module_paths, python_wants
+from minitask.gates.imports.script_names import BESIDE, find_missing_names, without_script_ending
 from minitask.gates.imports.unresolved import (
     RequestedModule,
     UnresolvedImport,
@@ -85,8 +88,8 @@ def find_unresolved_imports(
 def _language(path: str) -> tuple[Find, Want] | None:
     ending = splitext(path)[1].lower()
     if ending == ".py":
-        return find_missing_python, python_wants
-    return (find_missing_javascript, javascript_wants) if ending in SCRIPTS else None
+        return find_all_python, _all_python_wants
+    return (_find_all_javascript, javascript_wants) if ending in SCRIPTS else None
 
 
 def is_excused_line(text: str, line: int) -> bool:
@@ -133,8 +136,10 @@ def is_in_spec(missing: UnresolvedImport, spec: Spec) -> bool:
     text = _text(spec)
     if missing.name:
         module = re.escape(missing.written.split()[1])
-        pattern = rf"from\s+{module}\s+import\s+(?:\([^)]*|[^\n]*)\b{re.escape(missing.name)}\b"
-        return re.search(pattern, text) is not None
+        name = re.escape(missing.name)
+        pattern = rf"from\s+{module}\s+import\s+(?:\([^)]*|[^\n]*)\b{name}\b"
+        in_script = rf"\b{name}\b[^\n;]{{0,200}}[\"'`]{module}[\"'`]"
+        return re.search(f"{pattern}|{in_script}", text) is not None
     prefixes = tuple(missing.target + ending for ending in (".", "/__init__.", "/index."))
     if any(ref.path.startswith(prefixes) for ref in spec.writes()):
         return False
@@ -165,8 +170,6 @@ vm vscode wasi worker_threads zlib
 # Characters of bundler specifiers that are not plain paths: `?raw`, `!loader`, `*`, `${…}`, route aliases.
 _TOLD = lazy_pattern(r"[?!*${}#|%<>]")
 _STYLES = frozenset({".css", ".scss", ".sass", ".less", ".styl"})
-# Files that accompany a module of the same name and are not modules.
-_BESIDE = lazy_pattern(r"^(?:bench|cy|e2e|map|md|mdx|snap|spec|stories|story|test|tests)\b")
 _STATEMENTS = frozenset({"import_statement", "export_statement", "import_require_clause"})
 _DEEPEST = 200
 
@@ -196,11 +199,31 @@ def find_missing_javascript(
         )
 
 
+def find_all_python(path: str, text: str, candidate: FilesAfter) -> Iterator[UnresolvedImport]:
+    """Yield the imports of a file that certainly do not resolve, and the attributes that its modules lack."""
+    yield from find_missing_python(path, text, candidate)
+    yield from find_missing_attributes(path, text, candidate)
+
+
+def _all_python_wants(path: str, text: str) -> RequestedModule:
+    wants = python_wants(path, text)
+    uses = used_attributes(text)
+    names = ((stem, use.name) for use in uses for stem in module_paths(path, use.module, use.level))
+    return RequestedModule(wants.modules, wants.names | frozenset(names))
+
+
+def _find_all_javascript(path: str, text: str, candidate: FilesAfter) -> Iterator[UnresolvedImport]:
+    yield from find_missing_javascript(path, text, candidate)
+    yield from find_missing_names(path, text, candidate)
+
+
 def javascript_wants(path: str, text: str) -> RequestedModule:
-    """Return all relative imports of a file."""
+    """Return all relative imports of a file, and the names that it takes from them."""
     targets = (_target(path, specifier.text) for specifier in _specifiers(path, text))
+    used = ((_target(path, name.source), name.name) for name in used_names(path, text))
     return RequestedModule(
-        frozenset(without_script_ending(target) for target in targets if target is not None)
+        frozenset(without_script_ending(target) for target in targets if target is not None),
+        frozenset((without_script_ending(target), name) for target, name in used if target),
     )
 
 
@@ -272,12 +295,6 @@ def _target(path: str, specifier: str) -> str | None:
     return "" if target == "." else target
 
 
-def without_script_ending(target: str) -> str:
-    """Return the path; without its ending if that is a script's."""
-    stem, ending = splitext(target)
-    return stem if ending in SCRIPTS else target
-
-
 def _resolves(target: str, candidate: FilesAfter) -> bool:
     """Return True if a bundler could resolve the path, or if that is unknown."""
     kind = find_kind(candidate, target)
@@ -295,7 +312,7 @@ def _has_file(target: str, candidate: FilesAfter) -> bool:
     stem, ending = splitext(basename(target))
     starts = {basename(target) + ".", *([stem + "."] if ending in SCRIPTS | _STYLES else [])}
     return any(
-        name.startswith(start) and not _BESIDE.match(name[len(start) :])
+        name.startswith(start) and not BESIDE.match(name[len(start) :])
         for name in candidate.names(folder)
         for start in starts
     )
@@ -319,7 +336,7 @@ def _modules(names: Mapping[str, EntryKind]) -> set[str]:
     """Return the names that can be imported from a folder, as an import spells them."""
     scripts = {name: splitext(name) for name, kind in names.items() if kind is EntryKind.FILE}
     files = {stem if ending in SCRIPTS else name for name, (stem, ending) in scripts.items()}
-    importable = {name for name in files if not _BESIDE.match(name.rsplit(".", 1)[-1])}
+    importable = {name for name in files if not BESIDE.match(name.rsplit(".", 1)[-1])}
     return importable | {name for name, kind in names.items() if kind is EntryKind.FOLDER}
 
 

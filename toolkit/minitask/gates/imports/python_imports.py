@@ -90,10 +90,15 @@ def python_wants(path: str, text: str) -> RequestedModule:
     return RequestedModule(frozenset(modules), frozenset(names))
 
 
+def module_paths(path: str, module: str, level: int) -> Iterator[str]:
+    """Yield the paths, without ending, that a module can mean as an import of a file writes it."""
+    for folder in _folders(path, Imported(0, level, module, None, guarded=False)):
+        yield join(folder, module.replace(".", "/"))
+
+
 def module_files(path: str, module: str, level: int, candidate: FilesAfter) -> Iterator[str]:
     """Yield the files of the repository that a module, as an import of a file writes it, can mean."""
-    for folder in _folders(path, Imported(0, level, module, None, guarded=False)):
-        stem = join(folder, module.replace(".", "/"))
+    for stem in module_paths(path, module, level):
         files = (f"{stem}.py", f"{stem}/__init__.py")
         yield from (file for file in files if holds(candidate, file))
 
@@ -217,8 +222,8 @@ def _is_clear(path: str, top: str, search: Search, candidate: FilesAfter) -> boo
         package = join(package, part)
         if holds(candidate, join(package, "__init__.py")):
             return not is_required(path, top, candidate, loosely=False)
-    is_module = search.at == join(search.root, top) and holds(candidate, search.at + ".py")
-    is_own = is_module or _is_imported(path, top, search.root, candidate)
+    is_file = search.find is Find.FOUND and holds(candidate, search.at + ".py")
+    is_own = is_file or _is_imported(path, top, search.root, candidate)
     return is_own and not is_required(path, top, candidate, loosely=True)
 
 

@@ -1,0 +1,121 @@
+# ruff: noqa: E501 - the cases are whole files
+"""Names that a file takes from another one of the repository are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from minitask.edits.script_model import Change
+from minitask.gates.lint import check_lint
+from minitask.gates.result import EntryKind
+from minitask.spec.model import FileAction, FileRef, Spec
+
+
+class Files:
+    """A repository in memory."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+
+    def names(self, folder: str) -> Mapping[str, EntryKind]:
+        start = f"{folder}/" if folder else ""
+        below = [path.removeprefix(start) for path in self._texts if path.startswith(start)]
+        return {
+            path.partition("/")[0]: EntryKind.FOLDER if "/" in path else EntryKind.FILE
+            for path in below
+        }
+
+    def read(self, path: str) -> str | None:
+        return self._texts.get(path)
+
+    def holding(self, word: str, endings: Sequence[str]) -> Sequence[str]:
+        return [p for p, text in self._texts.items() if word in text and p.endswith(tuple(endings))]
+
+
+def ruling(base: Mapping[str, str], now: Mapping[str, str], task: str = "1. Do it.") -> str:
+    """What the lint gate says of a change."""
+    files = [FileRef(p, FileAction.EDIT if p in base else FileAction.CREATE) for p in now]
+    spec = Spec("mini-projects/p/01.md", "1", "Do it", files=tuple(files), task=task)
+    changes = [Change(path, text) for path, text in now.items()]
+    after = Files({**base, **now})
+    return check_lint(changes, read=base.get, spec=spec, candidate=after).reason
+
+
+ADD = "export function add(a, b) {\n  return a + b;\n}\n"
+USES_ADD = 'import { add } from "./add";\n\nexport const two = add(1, 1);\n'
+COMMON = "function add(a, b) {\n  return a + b;\n}\n\nmodule.exports = { add };\n"
+TAKES = "const { add } = require('./add');\n\nmodule.exports = () => add(1, 1);\n"
+HOLDS = "const all = require('./add');\n\nmodule.exports = () => all.add(1, 1);\n"
+UTIL = "def fetch(url):\n    return url\n"
+BY_MODULE = "from app import util\n\n\ndef b():\n    return util.fetch('b')\n"
+BY_NAME = "from app.util import fetch\n\n\ndef a():\n    return fetch('a')\n"
+APP = {"app/__init__.py": "", "app/util.py": UTIL, "app/b.py": BY_MODULE, "app/a.py": BY_NAME}
+NEW_UTIL = UTIL.replace("fetch", "download")
+RENAME = "1. In `app/util.py` rename `fetch` to `download`.\n2. Update `app/a.py`."
+WRONG = {
+    "an export under another name": ({}, {"add.ts": ADD.replace("add", "sum"), "b.ts": USES_ADD}, "add.ts has no add"),
+    "a default export": ({}, {"add.ts": ADD.replace("function", "default function"), "b.ts": USES_ADD}, "has no add"),
+    "no default export": ({}, {"add.ts": ADD, "b.ts": USES_ADD.replace("{ add }", "add")}, "has no default"),
+    "a type": ({"add.ts": ADD}, {"b.ts": 'import type { Op } from "./add";\nlet a: Op;\n'}, "has no Op"),
+    "passed on": ({"add.ts": ADD}, {"b.ts": 'export { mul } from "./add";\n'}, "b.ts:1: "),
+    "a member": ({"add.ts": ADD}, {"b.ts": 'import * as m from "./add";\nm.mul(1);\n'}, "b.ts:2: "),
+    "an index": ({"m/index.ts": ADD}, {"b.ts": 'import { mul } from "./m";\nmul(1);\n'}, "m/index.ts has no mul"),
+    "CommonJS": ({}, {"add.js": COMMON.replace("add", "sum"), "b.js": TAKES}, "add.js has no add"),
+    "CommonJS, one function": ({}, {"add.js": COMMON.replace("{ add }", "add"), "b.js": TAKES}, "has no add"),
+    "CommonJS, no exports": ({}, {"add.js": "const add = 1;\n", "b.js": TAKES}, "has no add"),
+    "CommonJS, by name": ({"add.js": "exports.sum = exports.plus = 1;\n"}, {"b.js": HOLDS}, "b.js:3: "),
+    "CommonJS, a caller that stays": ({"add.js": COMMON, "b.js": HOLDS}, {"add.js": COMMON.replace("add", "sum")}, "b.js:3: "),
+    "an attribute": (APP, {"app/c.py": BY_MODULE.replace("fetch", "load")}, "app/c.py:5: "),
+    "an attribute by an alias": (APP, {"app/c.py": "import app.util as u\n\nprint(u.load())\n"}, "app/util.py has no load"),
+    "an attribute by dots": (APP, {"app/c.py": "from . import util\n\nprint(util.load())\n"}, "app/util.py has no load"),
+    "a caller by attribute that stays": (APP, {"app/util.py": NEW_UTIL, "app/a.py": BY_NAME.replace("fetch", "download")}, "app/b.py:5: "),
+    "a folder without __init__.py": ({}, {"text/slug.py": "def make():\n    return 1\n", "tests/test_slug.py": "from text.slug import slugify\n\n\ndef test_a():\n    assert slugify()\n"}, "text/slug.py has no slugify"),
+    "an import renamed, its use not": (APP, {"app/util.py": NEW_UTIL, "app/a.py": BY_NAME.replace("import fetch", "import download"), "app/b.py": BY_MODULE.replace("fetch", "download")}, "app/a.py:5: nothing defines or imports fetch"),
+    "a definition renamed, its use not": ({"a.py": f"{UTIL}\n\nprint(fetch(1))\n"}, {"a.py": f"{NEW_UTIL}\n\nprint(fetch(1))\n"}, "nothing defines or imports fetch"),
+    "a test without its import": ({}, {"util.py": UTIL, "test_util.py": "def test_fetch():\n    assert fetch(1) == 1\n"}, "nothing defines or imports fetch"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_name_that_the_other_file_lacks_is_a_fault(case: str) -> None:
+    base, now, words = WRONG[case]
+    assert words in ruling(base, now, RENAME)
+
+
+def of_add(text: str) -> Mapping[str, str]:
+    """A module of JavaScript whose exports the text decides."""
+    return {"add.js": text}
+
+
+RIGHT: dict[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
+    "an export": ({}, {"add.ts": ADD, "b.ts": USES_ADD}),
+    "a default of CommonJS": (of_add(COMMON), {"b.js": USES_ADD.replace("{ add }", "add")}),
+    "all passed on": (of_add('export * from "./c";\n'), {"b.js": USES_ADD}),
+    "declarations beside": ({"add.js": "", "add.d.ts": ""}, {"b.js": USES_ADD}),
+    "a mock": (of_add("export {};\n"), {"b.test.js": f'vi.mock("./add");\n{USES_ADD}'}),
+    "a copy of exports": (of_add("const e = module.exports;\ne.add = 1;\n"), {"b.js": TAKES}),
+    "exports made elsewhere": (of_add("module.exports = make();\n"), {"b.js": TAKES}),
+    "a spread": (of_add("module.exports = { ...c };\n"), {"b.js": TAKES}),
+    "a function with properties": (of_add(COMMON.replace("{ add }", "add") + "add.add = 1;\n"), {"b.js": TAKES}),
+    "exports by name": (of_add("exports.add = 1;\nmodule.exports.b = 2;\n"), {"b.js": TAKES}),
+    "a default value": (of_add("exports.b = 1;\n"), {"b.js": TAKES.replace("{ add }", "{ add = 1 }")}),
+    "a member that may be missing": (of_add("exports.b = 1;\n"), {"b.js": HOLDS.replace("all.add(", "all.add?.(")}),
+    "a member that is asked for": (of_add("exports.b = 1;\n"), {"b.js": f"{HOLDS}if (all.add) f();\n"}),
+    "a name bound again": (of_add("exports.b = 1;\n"), {"b.js": f"{HOLDS}function f(all) {{}}\n"}),
+    "AMD": (of_add("define([], () => ({ add: 1 }));\n"), {"b.js": TAKES}),
+    "an attribute": (APP, {"app/c.py": BY_MODULE}),
+    "an attribute that is set": (APP, {"app/c.py": "from app import util\n\nutil.more = 1\nprint(util.more)\n"}),
+    "an attribute that is set elsewhere": ({**APP, "x.py": "import app.util\napp.util.more = 1\n"}, {"app/c.py": "from app import util\n\nprint(util.more)\n"}),
+    "an attribute that may be missing": (APP, {"app/c.py": "from app import util\n\nprint(hasattr(util, 'x') and util.x)\n"}),
+    "what the package binds": ({**APP, "app/__init__.py": "from .x import util\n"}, {"app/c.py": "from app import util\n\nprint(util.more)\n"}),
+    "a name bound again in Python": (APP, {"app/c.py": "from app import util\n\n\ndef f(util):\n    return util.more\n"}),
+    "all renamed": (APP, {p: text.replace("fetch", "download") for p, text in APP.items() if text}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RIGHT)
+def test_a_name_that_may_be_there_passes(case: str) -> None:
+    base, now = RIGHT[case]
+    assert not ruling(base, now, RENAME)

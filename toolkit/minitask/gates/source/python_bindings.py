@@ -1,0 +1,27 @@
+"""Count how often a Python file binds each name, to know whether a name can mean one thing only."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+
+from minitask.gates.source.python_source import Function
+
+
+def binding_counts(tree: ast.Module) -> Counter[str]:
+    """Return how often a file binds each name, in whatever scope."""
+    names: Counter[str] = Counter()
+    for node in ast.walk(tree):
+        if isinstance(node, Function | ast.ClassDef):
+            names[node.name] += 1
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            names[node.id] += 1
+        elif isinstance(node, ast.arg):
+            names[node.arg] += 1
+        elif isinstance(node, ast.alias):
+            names[(node.asname or node.name).partition(".")[0]] += 1
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            names[node.name] += 1
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            names.update(node.names)
+    return names
