@@ -200,6 +200,36 @@ def test_a_title_that_is_the_files_name_stays() -> None:
     assert read(f"{F}markdown\n{label}{F}\n", request) == {"AGENTS.md": "# Guide\n\nIt guides.\n"}
 
 
+BUTTON = (
+    'import React from "react";\n\ntype Props = { label: string };\n\n'
+    "export function B({ label }: Props) {\n  return label;\n}\n"
+)
+BUTTONS = asked(edited("b.tsx"), edited("c.tsx"), base={"b.tsx": BUTTON, "c.tsx": "c\n"})
+
+
+def commented(text: str) -> str:
+    """A reply with two files, the first named by its first comment."""
+    return f"{F}tsx\n// b.tsx\n{text}{F}\n" + whole("c.tsx", "d\n")
+
+
+def test_a_commented_file_that_begins_and_ends_as_before_may_change_more_than_half() -> None:
+    text = BUTTON.replace("label: string", "text: string").replace("{ label }", "{ text }")
+    text = text.replace("return label", "return text")
+    assert read(commented(text), BUTTONS)["b.tsx"] == text
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        'import React from "react";\n\nexport const C = 1;\n',
+        "type Props = { text: string };\n\nexport function B({ text }: Props) {\n  return text;\n}\n",
+        "export function B({ text }) {\n  return text;\n}\n",
+    ],
+)
+def test_a_commented_fence_that_may_be_a_part_goes_back(part: str) -> None:
+    assert "does not look like all" in error_of(commented(part), BUTTONS)
+
+
 def test_a_first_comment_that_the_file_has_already_stays() -> None:
     base = {"src/a.py": "# src/a.py\nx = 1\n"}
     reply = f"{F}python\n# src/a.py\nx = 2\n{F}\n"

@@ -105,3 +105,10 @@ def test_hard_text_is_read_in_time(piece: str) -> None:
     started = time.process_time()
     with_fences(piece * 5_000)
     assert time.process_time() - started < 5
+
+
+def test_a_part_of_the_first_line_is_found_behind_a_byte_order_mark() -> None:
+    base = f"\ufeff{CSS}"
+    call = json.dumps({"path": "a.css", "old_string": "body", "new_string": "html"})
+    changes = changes_of(f"[{call}]", ReplyContext(TASK.files, {"a.css": base}.get))
+    assert [change.content for change in changes] == [base.replace("body", "html")]

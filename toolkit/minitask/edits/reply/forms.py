@@ -57,7 +57,10 @@ _COMPARES = lazy_pattern(
 )
 """A line above a block with such a word may name another file than the block's."""
 _KEPT_SHARE = 2
-"""A whole file in an unnamed fence must keep at least one of this many lines of the file it replaces."""
+"""A whole file in an unnamed fence must keep at least one of this many lines of the file it replaces.
+
+One more if it begins and ends as that does.
+"""
 
 
 class FenceEdits(Struct, frozen=True):
@@ -300,10 +303,15 @@ def _check_likeness(whole: WholeFile, base: str | None) -> None:
         raise EditError(message, hint=f"write path={whole.path} in its info string")
     if base is None:
         return
-    old = [line.strip() for line in base.split("\n") if line.strip()]
-    new = {line.strip() for line in whole.content.split("\n") if line.strip()}
-    kept_count = sum(line in new for line in old)
-    ends = not old or old[0] in new or old[-1] in new
-    if old and not (ends and kept_count * _KEPT_SHARE >= len(old)):
+    old, new = _filled(base), _filled(whole.content)
+    have = set(new)
+    kept_count = sum(line in have for line in old)
+    is_around = old[:1] == new[:1] and old[-1:] == new[-1:]
+    ends = is_around or not have.isdisjoint((*old[:1], *old[-1:]))
+    if old and not (ends and kept_count * (_KEPT_SHARE + is_around) >= len(old)):
         hint = f"write path={whole.path} in its info string if it is the whole file"
         raise EditError("a fence names no file, and does not look like all of one", hint=hint)
+
+
+def _filled(text: str) -> list[str]:
+    return [line.strip() for line in text.split("\n") if line.strip()]

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.edits.fences import has_markers, parse_blocks
-from minitask.edits.lines import body, is_blank, split_lines
+from minitask.edits.lines import BOM, body, is_blank, split_lines
 from minitask.edits.reply.reply_context import SOURCE
 from minitask.edits.script_model import SearchReplace
 from minitask.errors import EditError
@@ -90,7 +90,8 @@ def of_whole_lines(block: SearchReplace, base: str) -> SearchReplace:
         return block
     start = base.index(old)
     end = start + len(old)
-    first, last = base.rfind("\n", 0, start) + 1, base.find("\n", end) + 1 or len(base)
+    first = base.rfind("\n", 0, start) + 1 or len(BOM) * base.startswith(BOM)
+    last = base.find("\n", end) + 1 or len(base)
     before, behind = base[first:start], base[end:last]
     if not before and not behind.strip("\r\n"):
         return block
