@@ -107,6 +107,12 @@ def test_a_listed_path_is_meant_however_it_is_spelled(opening: str) -> None:
         "E aqui o novo arquivo `src/b.txt`:",
         "Ecco il nuovo file `src/b.txt`:",
         "以下是 `src/b.txt` 的完整内容:",
+        "**`src/b.txt`** \u2014 add the letter",
+        "### src/b.txt: say b",
+        "(2/2) `src/b.txt`",
+        "**Step 2 \u2013 `src/b.txt`**",
+        "Overwrite `src/b.txt` with the following:",
+        "Put this in `src/b.txt`:",
     ],
 )
 def test_a_sentence_that_says_nothing_else_names_the_file_of_the_fence_below(lead: str) -> None:
@@ -142,6 +148,8 @@ def test_a_line_below_a_title_opens_no_fence(title: str) -> None:
         "// not in src/b.txt",
         "We use `src/b.txt`:",
         "\u274c `src/b.txt`",
+        "`src/b.txt` \u2014 unchanged, for context",
+        "`src/b.txt`: it is like `src/a.txt`",
     ],
 )
 def test_a_sentence_that_says_more_names_no_file(lead: str) -> None:
@@ -153,6 +161,27 @@ def test_many_fences_below_tags_are_read_in_time() -> None:
     started = time.process_time()
     assert read(f"{reply}\n`src/a.txt`:\n{F}\na\n{F}\n", ONE_NEW) == {"src/a.txt": "a\n"}
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("files", "lead", "is_read"),
+    [
+        (("a.py", "b.go"), "Example response:", True),
+        (("a.py", "b.go"), "Also add to package.json:", False),
+        (("a.py", "b.json"), "Example response:", False),
+        (("a.py", "b.md"), "Example response:", False),
+        (("a.py", "b.golden"), "Example response:", False),
+    ],
+)
+def test_a_fence_in_a_language_of_no_file_is_an_example(
+    files: tuple[str, ...], lead: str, is_read: bool
+) -> None:
+    request = asked(*(ListedFile(path, CREATE) for path in files))
+    reply = "".join(whole(path, "1\n") for path in files) + f"\n{lead}\n\n{F}json\n[2]\n{F}\n"
+    if is_read:
+        assert read(reply, request) == dict.fromkeys(files, "1\n")
+    else:
+        assert "names no file" in error_of(reply, request)
 
 
 SCRIPT = "#!/bin/sh\nset -eu\necho usage: run.sh\n"

@@ -23,15 +23,14 @@ from minitask.edits.reply.markers import (
     read_blocks,
     without_fences,
 )
+from minitask.edits.reply.names import Name, name_of
 from minitask.edits.reply.numbers import blocks_without_numbers, without_numbers
 from minitask.edits.reply.other_forms import BEGIN, patch_of, read_patch
 from minitask.edits.reply.reply_context import (
     SOURCE,
-    Name,
     ReplyContext,
     forbidden,
     mentions,
-    name_of,
     required,
     resolve,
 )

@@ -17,6 +17,7 @@ from minitask.edits.reply.check_changes import (
     check_seen,
 )
 from minitask.edits.reply.forms import edits_of, elect_only, is_edit_by_form
+from minitask.edits.reply.names import name_of
 from minitask.edits.reply.numbers import with_base_ranges
 from minitask.edits.reply.other_forms import patch_of, read_patch
 from minitask.edits.reply.outside import check_meant, check_unread
@@ -25,7 +26,6 @@ from minitask.edits.reply.reply_context import (
     ReplyContext,
     forbidden,
     is_written,
-    name_of,
 )
 from minitask.edits.reply.reply_fences import answer_of, fences_of
 from minitask.edits.reply.retyped import check_seams, with_base_lines

@@ -128,10 +128,46 @@ def _check_fence(
     lines = [line.strip() for line in fence.content.split("\n") if line.strip()]
     if all(line in known_lines for line in lines):
         return
-    if is_sample(fence) and not missing and not mentions(fence.lead, request):
+    if (
+        not missing
+        and not mentions(fence.lead, request)
+        and (is_sample(fence) or _is_of_another(fence, request))
+    ):
         return
     hint = "write path=… in its info string if it is a file or edits of one, else leave it out"
     raise EditError("a fence names no file", hint=hint, where=where)
+
+
+def _is_of_another(fence: Fence, request: ReplyContext) -> bool:
+    """Return True if a fence's language is that of no file of the task, none can hold it, and no path leads."""
+    names_path = any("/" in word or "." in word.rstrip(".:") for word in fence.lead.split())
+    suffixes = SUFFIXES.get(fence_word(fence), ())
+    all_suffixes = tuple(suffix for endings in SUFFIXES.values() for suffix in endings)
+    return (
+        bool(suffixes)
+        and not names_path
+        and all(
+            file.path.endswith(all_suffixes) and not file.path.endswith((*suffixes, *_MIXED))
+            for file in request.written()
+        )
+    )
+
+
+_MIXED = (
+    ".md",
+    ".markdown",
+    ".mdx",
+    ".txt",
+    ".html",
+    ".htm",
+    ".vue",
+    ".svelte",
+    ".xml",
+    ".yaml",
+    ".yml",
+    ".php",
+)
+"""Endings of files that hold text in other languages."""
 
 
 def fence_word(fence: Fence) -> str:

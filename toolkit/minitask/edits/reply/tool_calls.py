@@ -182,7 +182,10 @@ def _json_call(
         files = [_mapping(file) for file in _files_in(value)]
         if not files or not all(_is_edit(file, is_listed) for file in files):
             return None
-        value = [{"name": "write_file", "arguments": file} for file in files]
+        value = [
+            {"name": "write_file", "arguments": {"path": file.get("name"), **file}}
+            for file in files
+        ]
     if match["json"].startswith("```"):
         close = text.find("```", end)
         end = close + 3 if close >= 0 else end
@@ -214,7 +217,7 @@ def _is_text_for_each(value: object) -> bool:
 
 
 def _is_edit(file: Mapping[str, object], is_listed: Callable[[str], bool]) -> bool:
-    path, text = _first(file, _PATHS), _first(file, (*_CONTENTS, *_NEW))
+    path, text = _first(file, (*_PATHS, "name")), _first(file, (*_CONTENTS, *_NEW))
     return path is not None and text is not None and is_listed(path)
 
 
