@@ -100,6 +100,29 @@ CASES = {
 
 
 @pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("src\\app.py", "src/app.py"),
+        ("./src/app.py", "src/app.py"),
+        ("src//app.py", "src/app.py"),
+        ("src\\new.py", "src/new.py"),
+        ("/home/ana/shop/src/app.py", "src/app.py"),
+        ("C:\\shop\\src\\app.py", "src/app.py"),
+        ("/home/ana/shop/src/new.py", ""),
+        ("../src/app.py", ""),
+        ("src/lib/", ""),
+        (".GIT\\config", ""),
+    ],
+)
+def test_another_spelling_of_a_path_is_told_with_the_one_that_is_meant(
+    path: str, meant: str
+) -> None:
+    (found,) = check_against_tree(_spec(_ref(path, WRITE)), TREE)
+    assert found.code == "E205"
+    assert found.message.partition("; did you mean ")[2].removesuffix("?") == meant
+
+
+@pytest.mark.parametrize(
     ("files", "codes"), [(files, codes) for codes, them in CASES.items() for files in them]
 )
 def test_one_mistake_about_files_gives_one_diagnostic(files: list[FileRef], codes: str) -> None:

@@ -12,7 +12,14 @@ from msgspec import Struct
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Diagnostic, FileAction, FileRef, Problem, Spec, Tree
-from minitask.spec.paths import check_path, find_hidden, find_similar, find_twin, prefixes
+from minitask.spec.paths import (
+    check_path,
+    find_hidden,
+    find_meant,
+    find_similar,
+    find_twin,
+    prefixes,
+)
 from minitask.spec.quality import UNREAD_LIST, find_unread_lists
 from minitask.spec.template import PLACEHOLDER_PATH
 from minitask.words import counted
@@ -100,7 +107,8 @@ def _nothing_to_write(spec: Spec) -> Problem:
 def _judge(spec: Spec, ref: FileRef, *, tree: Tree, others: OtherSpecs) -> Fault | None:
     reason = check_path(ref.path)
     if reason:
-        message = f"the path {ref.path!r} {reason}"
+        meant = find_meant(ref.path, tree)
+        message = f"the path {ref.path!r} {reason}" + (f"; did you mean {meant}?" if meant else "")
         hint = "write it from the repository's root, with `/` between the parts"
         return "E205", message, hint
     return _check_links(ref, tree=tree) or _check_presence(spec, ref, tree=tree, others=others)

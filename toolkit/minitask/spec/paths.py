@@ -193,6 +193,19 @@ def find_twin(
     return None
 
 
+def find_meant(path: str, tree: Tree) -> str:
+    """Return the canonical path of the only file that another spelling can mean, or ""; a relative one may be new."""
+    parts = [part for part in path.replace("\\", "/").split("/") if part not in {"", "."}]
+    if ".." in parts or path.endswith("/"):
+        return ""
+    if _check_root(path) != "is absolute":
+        plain = "/".join(parts)
+        return "" if check_path(plain) else plain
+    ends = ("/".join(parts[at:]) for at in range(len(parts)))
+    files = [end for end in ends if not check_path(end) and tree.kind(end) == "file"]
+    return files[0] if len(files) == 1 else ""
+
+
 def find_similar(path: str, tree: Tree) -> str:
     """Return the file that a path without one may mean: of the same name elsewhere, or of a similar one beside it."""
     parent, _, name = path.rpartition("/")
