@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from minitask.gates.validation.removed_subjects import is_named_after, removed_subjects
 from minitask.gates.validation.sentinel import find_lost_tests
 from minitask.gates.validation.test_files import find_tests, is_test_path, with_failing_tests
 from minitask.spec.parse import parse_file
@@ -256,6 +257,49 @@ def test_a_test_that_moved_to_another_file_is_not_gone() -> None:
 def test_a_spec_says_which_tests_may_go(words: str, *, allowed: bool) -> None:
     found = find_lost_tests({"tests/test_a.py": BEFORE}, {"tests/test_a.py": ONE}, spec=spec(words))
     assert bool(found.doubts) is not allowed
+
+
+CODE = "def one():\n    return 1\n\n\ndef two():\n    return 2\n"
+ONLY_ONE = "def one():\n    return 1\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "tests", "told"),
+    [
+        ("1. Remove `two`.", ONLY_ONE, ONE, ""),
+        ("1. Remove dead code.", ONLY_ONE, ONE, ""),
+        ("1. Entferne ungenutzte Funktionen.", ONLY_ONE, ONE, ""),
+        ("1. Remove `two`.", CODE, ONE, "test_two is gone"),
+        ("1. Remove `two`.", f"{ONLY_ONE}\n\nx = two\n", ONE, "test_two is gone"),
+        ("1. Mend `two`.", ONLY_ONE, ONE, "test_two is gone"),
+        ("1. Remove `two`.", ONLY_ONE, "", "test_one is gone"),
+        ("1. Remove `one`.", ONLY_ONE, ONE, "test_two is gone"),
+    ],
+)
+def test_a_test_of_what_the_task_removes_goes_with_it(
+    words: str, code: str, tests: str, told: str
+) -> None:
+    before = {"a.py": CODE, "tests/test_a.py": BEFORE}
+    after = {"a.py": code, "tests/test_a.py": tests}
+    removed = removed_subjects(before, after, spec=spec(words))
+    found = find_lost_tests(before, after, spec=spec(words), removed=removed)
+    assert told in " ".join(found.doubts)
+    assert bool(found.doubts) is bool(told)
+
+
+@pytest.mark.parametrize(
+    ("test", "subject", "is_its"),
+    [
+        ("test_old_words_are_split", "old_words", True),
+        ("testOldWords", "oldWords", True),
+        ("TestOldWords", "OldWords", True),
+        ("test_loader_fails", "load", False),
+        ("test_words", "old_words", False),
+        ("test_words_old_words", "old_words", False),
+    ],
+)
+def test_a_test_is_named_after_what_it_tests(test: str, subject: str, *, is_its: bool) -> None:
+    assert is_named_after(test, subject) is is_its
 
 
 @pytest.mark.parametrize(

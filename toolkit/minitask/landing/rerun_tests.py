@@ -21,6 +21,7 @@ from minitask.gates.changes.unfinished import find_only_comments
 from minitask.gates.requested_removals import text_about, words_of
 from minitask.gates.result import FileChange
 from minitask.gates.validation.mutants import is_code, new_lines
+from minitask.gates.validation.removed_subjects import removed_subjects
 from minitask.gates.validation.rigged import find_rigged, is_named_in
 from minitask.gates.validation.sentinel import (
     Findings,
@@ -93,6 +94,14 @@ def find_weak_tests(engine: Context, watched: Watched) -> Findings:
     )
     spec = watched.task.spec
     lost = find_lost_tests(base, candidate, spec=spec)
+    if lost.doubts:
+        changed = [file.path for file in watched.files]
+        texts = (
+            {path: engine.objects.file(commit, path) for path in changed}
+            for commit in (watched.task.base, watched.commit)
+        )
+        removed = removed_subjects(*texts, spec=spec)
+        lost = find_lost_tests(base, candidate, spec=spec, removed=removed)
     return lost.plus(find_idle_tests(base, candidate, spec=spec))
 
 

@@ -16,6 +16,7 @@ from minitask.edits.grammar import script_of
 from minitask.edits.script_model import Operation, SearchReplace, UnifiedDiff, Verb
 from minitask.gates.removal_words import without_conditions
 from minitask.gates.requested_removals import rename, requested_renames
+from minitask.gates.validation.removed_subjects import is_named_after
 from minitask.gates.validation.test_files import (
     KnownTest,
     find_tests,
@@ -35,7 +36,7 @@ _COMPILES = (Runner.GO, Runner.CARGO)
 _VERBS = r"(?:remov|delet|drop|skip|renam|merg|replac|rewrit|obsolete|disabl|mov|empt|turn)\w*"
 _SENTENCE = lazy_pattern(r"(?<=[.;:])\s+|\n")
 _OF_A_NAME = lazy_pattern(rf"(?i)\b{_VERBS}\b")
-_OF_ALL = lazy_pattern(rf"(?i)\b{_VERBS}\s+(?:[\w`'./-]+\s+){{0,3}}(?:tests?|specs?)\b")
+_OF_ALL = lazy_pattern(rf"(?i)\b{_VERBS}\s+(?:[\w`'./-]+\s+){{0,3}}(?:tests?|specs?)\b(?!/)")
 """Words with which a spec allows tests to be removed: beside a test's name, or for tests in general."""
 _ONLY_RUNS = lazy_pattern(
     r"(?i)\bsmoke\b|\bnot (?:raise|throw|crash|fail|panic)\b|\bwithout (?:\w+ )?(?:errors?|exceptions?|raising"
@@ -129,11 +130,15 @@ def _fewer(name: str, had: SuiteCounts, now: SuiteCounts) -> Iterator[str]:
 
 
 def find_lost_tests(
-    base: Mapping[str, str | None], candidate: Mapping[str, str | None], *, spec: Spec
+    base: Mapping[str, str | None],
+    candidate: Mapping[str, str | None],
+    *,
+    spec: Spec,
+    removed: Sequence[str] = (),
 ) -> Findings:
     """Return the tests that a change deletes, skips, renames or empties without the spec's request.
 
-    Both mappings hold the changed files by path; None for a missing file.
+    Both mappings hold the changed files by path; None for a missing file. Tests of what was `removed` must go.
     """
     had, has = _tests(base), _tests(candidate)
     gained = Counter(
@@ -150,6 +155,8 @@ def find_lost_tests(
         loss = _loss(test, new, is_elsewhere=gained[_last(name)] > 0)
         gained[_last(name)] -= new is None
         losses += bool(loss)
+        if new is None and any(is_named_after(_last(name), subject) for subject in removed):
+            continue
         if loss and not allowed.loss(path, _last(name)):
             gone.append(f"{path}: {name} {loss}")
     if not gone:
@@ -221,7 +228,8 @@ class _Allowed:
         self._told = "\n".join((*sentences, *_replaced(spec)))
         deleted = {ref.path for ref in spec.files if ref.action is FileAction.DELETE}
         self._paths = {path for path in (*deleted, *_taken_from(spec)) if is_test_path(path)}
-        self._all = _OF_ALL.search(without_conditions(text)) is not None
+        parts = map(without_conditions, _SENTENCE.split(text))
+        self._all = any(_OF_ALL.search(part) for part in parts)
         self.any = self._all or bool(self._paths)
 
     def loss(self, path: str, name: str) -> bool:
