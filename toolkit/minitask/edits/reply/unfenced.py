@@ -7,11 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from minitask.edits.fences import path_above, path_info, render_fence
 from minitask.edits.reply.diffs import HUNK, NO_HUNK
 from minitask.edits.reply.markers import is_closing, is_opening
-from minitask.edits.reply.reply_context import SOURCE, ReplyContext, is_written, mentions
+from minitask.edits.reply.reply_context import (
+    SOURCE,
+    ReplyContext,
+    is_written,
+    mentions,
+    resolve,
+)
 from minitask.edits.reply.samples import is_command
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
@@ -31,6 +38,12 @@ _HERE = lazy_pattern(
     rf"(?:cat\s*>\s*(?P<cat>{_WORD})|tee\s+(?P<tee>{_WORD})|cat)\s*<<\s*(?P<quote>['\"]?)(?P<end>\w+)(?P=quote)"
     rf"\s*(?:>\s*(?P<behind>{_WORD}))?\s*"
 )
+_SECTION = lazy_pattern(
+    r"[ \t]*(?P<mark>={3,}|-{3,}|\*{3,})[ \t]*(?:(?i:file):?[ \t]+)?(?P<path>[^\s=*-](?:[^=*]*[^\s=*-])?)"
+    r"[ \t]*(?P=mark)[ \t]*"
+)
+"""The name of a file between two equal marks."""
+_ENDS = frozenset({"end", "eof", "end of file", "end of files", "done"})
 _FOLDER = lazy_pattern(r"(?:mkdir\s+-p\s+[^|&;<>]+|set\s+-[a-z]+|#.*|)")
 
 
@@ -42,7 +55,9 @@ def with_fences_around(answer: str, request: ReplyContext) -> str:
     if any(map(is_opening, lines)):
         return _with_blocks(lines, request) or answer
     start = next((at for at in range(len(lines) - 1) if _begins_diff(lines, at)), None)
-    return answer if start is None else _with_diff(lines, start)
+    if start is None:
+        return _with_sections(lines, request) or answer
+    return _with_diff(lines, start)
 
 
 def _begins_diff(lines: Sequence[str], at: int) -> bool:
@@ -104,6 +119,39 @@ def _with_blocks(lines: Sequence[str], request: ReplyContext) -> str | None:
         out += ["", render_fence(path_info(path) if path else "", block)]
         at = end + 1
     return "\n".join(out)
+
+
+def _with_sections(lines: Sequence[str], request: ReplyContext) -> str | None:
+    """Return the answer with a fence around each file below its name between marks; None if it has no such files.
+
+    Raise if a name is none of the task's, or if it is not clear where the last file ends: at a last mark, or as before.
+    """
+    heads = [(at, mark) for at, line in enumerate(lines) if (mark := _SECTION.fullmatch(line))]
+    first = next((head["mark"] for _, head in heads if is_written(head["path"], request)), None)
+    rows = [(at, head["path"]) for at, head in heads if head["mark"] == first]
+    out, end = list(lines[: rows[0][0]]) if rows else [], 0
+    for (at, path), (end, _) in pairwise((*rows, (len(lines), ""))):
+        text = "\n".join(lines[at + 1 : end]).strip("\n")
+        if path.lower() in _ENDS and at == rows[-1][0]:
+            return "\n".join((*out, *lines[at + 1 :]))
+        if not is_written(path, request) or (
+            end == len(lines) and not _ends_as(text, path, request)
+        ):
+            raise EditError(
+                f"the files stand below their names without fences, and {path} "
+                + ("has no certain end" if is_written(path, request) else "is none of the task's"),
+                hint="put each file in a fence with `path=…` in its info string",
+                where=f"{SOURCE}:{at + 1}",
+            )
+        out += ["", render_fence(path_info(path), text)]
+    return "\n".join(out) if rows else None
+
+
+def _ends_as(text: str, path: str, request: ReplyContext) -> bool:
+    """Return True if a text ends with the last line of the file in the base."""
+    base = request.read(resolve(path, request) or "") or ""
+    last = base.rstrip().rpartition("\n")[2].strip()
+    return bool(last) and last == text.rstrip().rpartition("\n")[2].strip()
 
 
 def _with_documents(answer: str, request: ReplyContext) -> str:
