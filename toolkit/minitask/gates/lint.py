@@ -59,6 +59,7 @@ def check_lint(
             proposals, faults, spec=spec, base_lines=base_lines, explanation=explanation
         )
         faults += _left_behind(proposals, spec, locate)
+        faults += _mixed_up(proposals, spec)
     if not faults:
         return GateResult(GATE, passed=True)
     return GateResult(GATE, passed=False, reason=_reason(faults))
@@ -195,6 +196,14 @@ def _left_behind(
     from minitask.gates.broken.declared_twice import find_left_behind
 
     return find_left_behind(proposals, spec=spec, locate=locate)
+
+
+def _mixed_up(proposals: Sequence[FileChange], spec: Spec) -> Iterable[LintError]:
+    if len(proposals) < 2:
+        return ()
+    from minitask.gates.changes.mixed_up import find_mixed_up
+
+    return find_mixed_up(proposals, spec)
 
 
 def _shrunk_or_rewritten(
