@@ -114,6 +114,18 @@ def test_a_file_to_edit_that_an_agent_leaves_goes_back_once_and_then_fails(
     assert prompts.read_text().count(reason) == 1
 
 
+@pytest.mark.parametrize("title", ["Say two", "Trim the blank lines"])
+def test_blank_lines_alone_are_no_edit_unless_the_task_is_about_them(
+    world: World, tmp_path: Path, title: str
+) -> None:
+    command(world, tmp_path, "echo two > a.txt; printf 'one\\n\\n' > b.txt; echo done")
+    edit_two(world, title=title)
+    outcome = world.exec("p/01-b").json
+    is_about_lines = "blank" in title
+    assert (outcome["verdict"] == "merged") is is_about_lines, outcome["reason"]
+    assert ("changes white space alone" in outcome["reason"]) is not is_about_lines
+
+
 LEFT = {
     "named in its last words": ("echo two > a.txt; echo b.txt needs no change: it is right", {}),
     "named once the change goes back": (

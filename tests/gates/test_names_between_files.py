@@ -54,7 +54,37 @@ BY_NAME = "from app.util import fetch\n\n\ndef a():\n    return fetch('a')\n"
 APP = {"app/__init__.py": "", "app/util.py": UTIL, "app/b.py": BY_MODULE, "app/a.py": BY_NAME}
 NEW_UTIL = UTIL.replace("fetch", "download")
 RENAME = "1. In `app/util.py` rename `fetch` to `download`.\n2. Update `app/a.py`."
+MOD = "module example.com/app\n\ngo 1.21\n"
+GO = "package util\n\nfunc Fetch(u string) string {\n\treturn u\n}\n"
+IN_PACKAGE = 'package util\n\nfunc All() string {\n\treturn Fetch("v")\n}\n'
+MAIN = 'package main\n\nimport "example.com/app/util"\n\nfunc main() {\n\tprintln(util.Fetch("a"))\n}\n'
+GO_APP = {"go.mod": MOD, "util/u.go": GO, "util/v.go": IN_PACKAGE, "main.go": MAIN}
+NEW_GO = GO.replace("Fetch", "Download")
+CARGO = '[package]\nname = "app"\n'
+RUST = "pub fn fetch(u: &str) -> &str {\n    u\n}\n"
+RUST_MAIN = 'mod util;\n\nfn main() {\n    println!("{}", util::fetch("a"));\n}\n'
+CRATE = {"Cargo.toml": CARGO, "src/util.rs": RUST, "src/main.rs": RUST_MAIN}
+USES_CRATE = 'use crate::util::fetch;\n\npub fn a() {\n    fetch("a");\n}\n'
+JAVA = "package app;\n\npublic class Util {\n    public static String fetch(String u) {\n        return u;\n    }\n}\n"
+JAVA_MAIN = 'package app;\n\nclass Main {\n    public static void main(String[] a) {\n        Util.fetch("a");\n    }\n}\n'
+JAVA_APP = {"app/Util.java": JAVA, "app/Main.java": JAVA_MAIN}
 WRONG = {
+    "Go, a function under another name": ({"go.mod": MOD}, {"util/u.go": NEW_GO, "main.go": MAIN}, "main.go:6: package util has no Fetch"),
+    "Go, a function that is private": ({"go.mod": MOD}, {"util/u.go": GO.replace("Fetch", "fetch"), "main.go": MAIN}, "has no Fetch"),
+    "Go, no package": ({"go.mod": MOD}, {"main.go": MAIN}, "main.go:3: import"),
+    "Go, a caller of the package that stays": (GO_APP, {"util/u.go": NEW_GO}, "util/v.go:4: Fetch is used here"),
+    "Go, a caller elsewhere that stays": (GO_APP, {"util/u.go": NEW_GO}, "main.go:6: Fetch is used here"),
+    "Go, declared twice": (GO_APP, {"util/w.go": GO}, "util/w.go:3: Fetch is declared in util/u.go, too"),
+    "Go, two packages in a folder": (GO_APP, {"util/w.go": "package tools\n"}, "package tools is beside package util"),
+    "Rust, a function under another name": ({"Cargo.toml": CARGO}, {"src/util.rs": RUST.replace("fetch", "load"), "src/main.rs": RUST_MAIN}, "src/main.rs:4: src/util.rs has no fetch"),
+    "Rust, a private function": ({"Cargo.toml": CARGO}, {"src/util.rs": RUST.removeprefix("pub "), "src/main.rs": RUST_MAIN}, "has no public fetch"),
+    "Rust, a caller that stays": (CRATE, {"src/util.rs": RUST.replace("fetch", "load")}, "src/main.rs:4: "),
+    "Rust, by the crate": (CRATE, {"src/a.rs": USES_CRATE.replace("fetch", "load")}, "src/a.rs:1: "),
+    "Rust, in a list": (CRATE, {"src/a.rs": USES_CRATE.replace("fetch;", "{fetch, load};")}, "src/a.rs:1: "),
+    "Java, a method under another name": (JAVA_APP, {"app/Util.java": JAVA.replace("fetch", "load")}, "app/Main.java:5: app/Util.java has no fetch"),
+    "Java, a method of a new object": (JAVA_APP, {"app/B.java": "package app;\n\nclass B {\n    String b = new Util().load(1);\n}\n"}, "app/B.java:4: "),
+    "Java, a type of another file": ({}, {"app/Other.java": JAVA}, "app/Other.java:3: the public type Util"),
+    "Java, another package": (JAVA_APP, {"app/B.java": "package web;\n\nclass B {\n}\n"}, "package web is beside package app"),
     "an export under another name": ({}, {"add.ts": ADD.replace("add", "sum"), "b.ts": USES_ADD}, "add.ts has no add"),
     "a default export": ({}, {"add.ts": ADD.replace("function", "default function"), "b.ts": USES_ADD}, "has no add"),
     "no default export": ({}, {"add.ts": ADD, "b.ts": USES_ADD.replace("{ add }", "add")}, "has no default"),
@@ -111,6 +141,24 @@ RIGHT: dict[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
     "an attribute that may be missing": (APP, {"app/c.py": "from app import util\n\nprint(hasattr(util, 'x') and util.x)\n"}),
     "what the package binds": ({**APP, "app/__init__.py": "from .x import util\n"}, {"app/c.py": "from app import util\n\nprint(util.more)\n"}),
     "a name bound again in Python": (APP, {"app/c.py": "from app import util\n\n\ndef f(util):\n    return util.more\n"}),
+    "Go": ({}, GO_APP),
+    "Go, a name that is bound here": (GO_APP, {"b.go": MAIN.replace("main()", "f(util T)").replace("Fetch", "Load")}),
+    "Go, for a system": (GO_APP, {"util/u_windows.go": GO, "util/w.go": f"//go:build unix\n\n{GO}"}),
+    "Go, a test of its own package": (GO_APP, {"util/u_test.go": "package util_test\n"}),
+    "Go, what is generated": ({**GO_APP, "util/g.go": "package util\n\n//go:generate stringer\n"}, {"b.go": MAIN.replace("Fetch", "Load").replace("main()", "f()")}),
+    "Go, moved within the package": (GO_APP, {"util/u.go": "package util\n", "util/w.go": GO}),
+    "Go, a module of its own": ({**GO_APP, "util/go.mod": "module x\n"}, {"b.go": MAIN.replace("Fetch", "Load").replace("main()", "f()")}),
+    "Rust": ({}, CRATE),
+    "Rust, passed on": (CRATE, {"src/util.rs": "mod a;\npub use a::fetch;\n", "src/util/a.rs": RUST}),
+    "Rust, passed on by a glob": (CRATE, {"src/util.rs": "mod a;\npub use a::*;\n", "src/util/a.rs": RUST}),
+    "Rust, made by a macro": (CRATE, {"src/util.rs": "make!(fetch);\n"}),
+    "Rust, private above": ({**CRATE, "src/util.rs": RUST.removeprefix("pub ")}, {"src/main.rs": RUST_MAIN.replace("util::fetch", "util::a::go"), "src/util.rs": f"pub mod a;\n{RUST.removeprefix('pub ')}", "src/util/a.rs": "pub fn go(u: &str) {\n    crate::util::fetch(u);\n}\n"}),
+    "Rust, another crate": (CRATE, {"src/a.rs": "use util::load;\n"}),
+    "Java": ({}, JAVA_APP),
+    "Java, inherited": ({**JAVA_APP, "app/Util.java": JAVA.replace("Util {", "Util extends Base {")}, {"app/Main.java": JAVA_MAIN.replace("fetch", "load")}),
+    "Java, made by an annotation": ({**JAVA_APP, "app/Util.java": JAVA.replace("public class", "@Data\npublic class")}, {"app/Main.java": JAVA_MAIN.replace("fetch", "load")}),
+    "Java, of every enum": ({"app/Util.java": "package app;\n\npublic enum Util {\n    A, B;\n}\n"}, {"app/Main.java": JAVA_MAIN.replace("fetch", "valueOf").replace('"a");', '"A"); f(Util.A);')}),
+    "Java, of the platform": (JAVA_APP, {"app/B.java": "package app;\n\nclass B {\n    Object b = Objects.hash(Math.PI);\n}\n"}),
     "all renamed": (APP, {p: text.replace("fetch", "download") for p, text in APP.items() if text}),
 }  # fmt: skip
 

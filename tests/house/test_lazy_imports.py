@@ -12,7 +12,10 @@ from minitask.gates.lint import check_lint
 from minitask.edits.script_model import Change
 from minitask.spec.model import Spec
 spec = Spec("s.md", "1", "t")
-lint = lambda path, text: check_lint([Change(path, text)], read={}.get, spec=spec, candidate=object())
+class Empty:
+    names = holding = lambda self, *_: {}
+    read = lambda self, path: None
+lint = lambda path, text: check_lint([Change(path, text)], read={}.get, spec=spec, candidate=Empty())
 """
 PARSED = "from minitask.spec.parse import parse_file\nspec = parse_file({!r}, path='x').specs[0]\n"
 PROGRAMS = {

@@ -53,6 +53,7 @@ def check_lint(
         for fault in _faults(proposal, spec, base_lines=base_lines, unresolved=unresolved)
     ]
     faults += _broken_imports(changes, faults, read=read, spec=spec, candidate=candidate)
+    faults += _broken_packages(changes, read, candidate)
     if not scripted:
         faults += _misfit_calls(changes, read, candidate)
         faults += _only_from_others(
@@ -80,7 +81,19 @@ def find_merge_faults(
         faults += [syntax] if syntax is not None else broken
         faults += _defined_twice(proposal)
     faults += _broken_imports(changes, faults, read=read, spec=spec, candidate=candidate)
+    faults += _broken_packages(changes, read, candidate)
     return [*faults, *_misfit_calls(changes, read, candidate)]
+
+
+def _broken_packages(
+    changes: Sequence[Change], read: Reader, candidate: FilesAfter | None
+) -> Iterable[LintError]:
+    endings = {suffix_of(change.path) for change in changes} & {".go", ".java", ".rs"}
+    if candidate is None or not endings:
+        return ()
+    from minitask.gates.imports.packages import find_package_faults
+
+    return find_package_faults(changes, read=read, candidate=candidate)
 
 
 def _misfit_calls(

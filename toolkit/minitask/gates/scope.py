@@ -15,6 +15,7 @@ from minitask.gates.requested_removals import takes_away, task_sentences
 from minitask.gates.result import FilesAfter, GateResult, find_kind, holds, printable
 from minitask.git.objects import FILE_MODES
 from minitask.git.trees import TreeChange
+from minitask.patterns import lazy_pattern
 from minitask.spec.model import FileAction, FileRef, Spec
 from minitask.spec.notes import may_be_empty, may_stay
 from minitask.spec.paths import find_hidden, find_nested, find_twin, fold, is_protected
@@ -163,8 +164,31 @@ def _reasons(spec: Spec, work: Work, candidate: FilesAfter) -> Iterator[str]:
         yield _undone(ref, candidate)
         if not work.scripted:
             yield _empty(ref, spec, work)
-            if ref.path not in changed or not holds(candidate, ref.path):
+            is_there = ref.path in changed and holds(candidate, ref.path)
+            if not is_there or _is_spaced(ref.path, spec, work):
                 yield _left(ref, candidate, work)
+
+
+def _is_spaced(path: str, spec: Spec, work: Work) -> bool:
+    """Return True if the change adds or removes white space at the ends of lines or of the file, and nothing else."""
+    change = next((change for change in work.changes if change.path == path), None)
+    base = work.read(path) if change is not None and change.mode_from is None else None
+    if change is None or base is None or change.content is None or change.executable:
+        return False
+    before, after = (
+        [row.rstrip() for row in text.split("\n") if row.strip()] for text in (base, change.content)
+    )
+    if before != after or base == change.content:
+        return False
+    from minitask.gates.changes.changed_form import ABOUT_FORM
+
+    texts = (spec.title, spec.task, spec.context, *(c.text for c in spec.criteria))
+    return not any(ABOUT_FORM.search(text) or _ENDINGS.search(text) for text in texts)
+
+
+_ENDINGS = lazy_pattern(
+    r"(?i)\b(?:new-?lines?|line (?:ends?|endings?)|eof|crlf|lf|blank|empty lines?|trailing)\b"
+)
 
 
 def _undone(ref: FileRef, candidate: FilesAfter) -> str:
@@ -213,6 +237,8 @@ def _left(ref: FileRef, candidate: FilesAfter, work: Work) -> str:
     if is_excused(ref.path, work.explanation):
         return ""
     how = "leaves it as it is" if exists else "leaves no such file"
+    if exists and any(change.path == ref.path for change in work.changes):
+        how = "changes white space alone"
     return (
         f"{ref.path} is to be {_DONE[ref.action]}, and the change {how}; "
         f"do it, or say in a line of your last words why {ref.path} needs no change"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from minitask.gates.requested_removals import has_name
 from minitask.gates.result import FileChange, LintError, printable
 from minitask.gates.source.grammars import SCRIPTS, sound_tree, suffix_of
+from minitask.gates.source.name_uses import IDENTIFIERS, PATTERNS, bound_among, uses_of
 from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import node_text, walk
@@ -20,10 +21,6 @@ from minitask.words import word_set
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_IDENTIFIERS = word_set("""
-identifier type_identifier package_identifier shorthand_property_identifier
-""")
-_PATTERNS = _IDENTIFIERS | {"shorthand_property_identifier_pattern"}
 _GIVEN_TO_SCRIPTS = word_set("""
 AbortController Array Blob Boolean Buffer Date Error Event EventTarget File FormData Function Headers Intl Iterator
 JSON JSX Map Math Number Object Promise Proxy React Reflect RegExp Request Response Set String Symbol TextDecoder
@@ -56,18 +53,18 @@ def find_lost_names(proposal: FileChange, others: Sequence[FileChange] = ()) -> 
     old, new = sound_tree(base, suffix), sound_tree(proposal.content, suffix)
     if old is None or new is None:
         return
-    gone = _top_names(old) - _top_names(new) - _GIVEN[suffix]
+    gone = top_names(old) - top_names(new) - _GIVEN[suffix]
     gone = {name for name in gone if not any(has_name(file.content, name) for file in others)}
     if not gone or _has_glob(new):
         return
-    gone -= _bound_names(new, gone)
-    used = _uses(new, gone) if gone and _uses(old, gone) else {}
+    gone -= bound_among(new, gone)
+    used = uses_of(new, gone) if gone and uses_of(old, gone) else {}
     for name, line in sorted(used.items(), key=lambda pair: pair[1]):
         message = f"{printable(name)} is used here, and the file no longer imports or defines it"
         yield LintError(proposal.path, line, message, f"keep {printable(name)}, or change its uses")
 
 
-def _top_names(root: Node) -> set[str]:
+def top_names(root: Node) -> set[str]:
     """Return the names that the statements of a file's top level import and define."""
     names: set[str] = set()
     for child in root.children:
@@ -93,7 +90,7 @@ def _pattern_names(node: Node | None) -> Iterator[str]:
     waiting = [node] if node is not None else []
     while waiting:
         part = waiting.pop()
-        if part.type in _PATTERNS:
+        if part.type in PATTERNS:
             yield node_text(part)
         elif part.type == "pair_pattern":
             waiting += filter(None, [part.child_by_field_name("value")])
@@ -111,7 +108,7 @@ def _imported(statement: Node) -> Iterator[str]:
         elif node.type in {"import_specifier", "use_as_clause"}:
             named = node.child_by_field_name("alias") or node.child_by_field_name("name")
             yield node_text(named)
-        elif node.type in _IDENTIFIERS:
+        elif node.type in IDENTIFIERS:
             yield node_text(node)
         elif node.type == "scoped_identifier":
             yield from _of_path(node, statement)
@@ -154,82 +151,3 @@ def _has_glob(root: Node) -> bool:
         if "import" in child.type or child.type == "use_declaration"
         for node in walk(child)
     )
-
-
-_BINDING = ("parameter", "pattern", "declarator", "import", "use_", "catch", "_spec")
-"""Parts of the types of nodes in which an identifier may be a new name."""
-_FIELDS = frozenset({"left", "name", "pattern", "parameter", "parameters", "alias", "label"})
-_VALUES = frozenset({"value", "body", "right", "arguments", "function", "condition"})
-_QUALIFIED = (
-    *("scoped_", "qualified_", "nested_", "member_"),
-    *("selector_", "jsx_", "field_", "macro_"),
-)
-
-
-def _bound_names(root: Node, names: set[str]) -> set[str]:
-    """Return those of the names that may be bound somewhere in the file, in any scope."""
-    nodes = (node for node in walk(root) if node.type in _PATTERNS and node_text(node) in names)
-    return {node_text(node) for node in nodes if _may_bind(node)}
-
-
-def _may_bind(node: Node) -> bool:
-    """Return True if a name may be declared where it stands; what is part of a type only names a type."""
-    is_type = node.type == "type_identifier"
-    child, parent = node, node.parent
-    for _ in range(3 if is_type else 6):
-        if parent is None or parent.type.endswith(("block", "body", "program", "source_file")):
-            return False
-        field = _field(parent, child)
-        if field in _VALUES:
-            return False
-        if is_type and parent.type in {"type_parameter", "type_parameters"}:
-            return True
-        if not is_type and any(part in parent.type for part in _BINDING):
-            return True
-        if field in _FIELDS and not parent.type.startswith(_QUALIFIED):
-            return not is_type or child == node
-        child, parent = parent, parent.parent
-    return False
-
-
-def _field(parent: Node, child: Node) -> str:
-    index = next(at for at, node in enumerate(parent.children) if node == child)
-    return parent.field_name_for_child(index) or ""
-
-
-def _uses(root: Node, names: set[str]) -> dict[str, int]:
-    """Return the first line that uses each of the names by itself, outside imports and macros."""
-    lines: dict[str, int] = {}
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if "import" in node.type or node.type in _NO_USE:
-            continue
-        if node.type in _IDENTIFIERS and node_text(node) in names and _is_use(node):
-            line = node.start_point.row + 1
-            lines[node_text(node)] = min(line, lines.get(node_text(node), line))
-        waiting += node.children
-    return lines
-
-
-_NO_USE = frozenset({"use_declaration", "token_tree", "attribute_item", "inner_attribute_item"})
-
-
-def _is_use(node: Node) -> bool:
-    """Return True if a name stands by itself: no member, key, label or tag of markup, no operand of `typeof`."""
-    parent = node.parent
-    if parent is None or parent.type in _NO_USERS:
-        return False
-    field = _field(parent, node)
-    if parent.type in {"method_invocation", "field_access"}:
-        return field == "object"
-    if parent.type.startswith(("scoped_", "qualified_", "nested_")):
-        return field in {"path", "scope", "package", "module"}
-    if parent.type.startswith("jsx_"):
-        return node_text(node)[:1].isupper()
-    return not (parent.type == "unary_expression" and parent.children[0].type == "typeof")
-
-
-_NO_USERS = word_set("""
-keyed_element literal_element export_specifier macro_invocation package_clause
-""")

@@ -36,7 +36,7 @@ _MOST_LINES = 5_000
 _LEAST, _NEARLY_ALL = 3, 0.8
 _TELLING = 8
 """Limits: lines of a judged file, lines and share of a file-wide change, letters of a copied end."""
-_ABOUT_FORM = lazy_pattern(
+ABOUT_FORM = lazy_pattern(
     r"(?i)\b(?:(?:re-?)?format\w*|indent\w*|tabs?|spac(?:e|es|ing)|white-?space|blank lines?|style|lint\w*"
     r"|prettier|black"
     r"|ruff|gofmt|tidy|pretty\w*|beautif\w+|align\w*|(?:un)?wrap\w*|nest\w*|convert\w*|port|translat\w+|rewrit\w+|layout"
@@ -132,7 +132,7 @@ def _left_out(old: Rows, new: Rows) -> tuple[int, str] | None:
 def _restyled(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple[int, str] | None:
     """Find a file in which nearly all lines changed their indentation, spacing, case or order."""
     spec_text = text_beside(spec, proposal.path)
-    if _ABOUT_FORM.search(spec_text):
+    if ABOUT_FORM.search(spec_text):
         return None
     fault = _reindented(old, new) or _spread(proposal) or _reformatted(old, new, proposal)
     if fault is None and not asks_to_mend(spec, proposal.path):

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from posixpath import basename, dirname, splitext
 
+from minitask.gates.imports.go_packages import is_plain
 from minitask.gates.imports.unresolved import is_sample
 from minitask.gates.requested_removals import task_sentences
 from minitask.gates.result import FileChange, LintError, filled_lines, printable
@@ -59,21 +60,25 @@ def _is_same(first: FileChange, second: FileChange) -> bool:
     """Return True if two files that are no data of tests have the same lines, under different names."""
     names = {basename(file.path).partition(".")[0] for file in (first, second)}
     is_data = any("test" in dirname(file.path).lower() for file in (first, second))
-    if len(names) == 1 or is_data or (first.base is not None and first.base == second.base):
+    rows, other_rows = _rows(first.content), _rows(second.content)
+    if len(names) == 1 or is_data or len(rows) < 2 or rows != other_rows:
         return False
-    rows = [text for _, text in filled_lines(first.content)]
-    return len(rows) > 1 and rows == [text for _, text in filled_lines(second.content)]
+    return first.base is None or second.base is None or _rows(first.base) != _rows(second.base)
+
+
+def _rows(text: str) -> list[str]:
+    return [row for _, row in filled_lines(text)]
 
 
 def _are_swapped(first: FileChange, second: FileChange) -> bool:
     """Return True if each of two new files speaks of what the other is named after, and not of its own name."""
     if first.base is not None or second.base is not None:
         return False
-    words = _name_words(first.path), _name_words(second.path)
-    own, foreign = words[0] - words[1], words[1] - words[0]
+    names = _name_words(first.path), _name_words(second.path)
+    first_words, second_words = names[0] - names[1], names[1] - names[0]
     texts = first.content.lower(), second.content.lower()
-    has_foreign = _has_any(texts[0], foreign) and _has_any(texts[1], own)
-    return has_foreign and not (_has_any(texts[0], own) or _has_any(texts[1], foreign))
+    has_foreign = _has_any(texts[0], second_words) and _has_any(texts[1], first_words)
+    return has_foreign and not (_has_any(texts[0], first_words) or _has_any(texts[1], second_words))
 
 
 def _name_words(path: str) -> frozenset[str]:
@@ -92,12 +97,17 @@ def _repeated(first: FileChange, second: FileChange) -> tuple[str, int]:
     """
     is_tested = is_test_path(first.path) != is_test_path(second.path)
     are_new = first.base is None and second.base is None
-    if not (is_tested or are_new) or first.suffix not in _READ:
+    is_of_system = first.suffix == ".go" and not all(map(_is_plain, (first, second)))
+    if not (is_tested or are_new) or first.suffix not in _READ or is_of_system:
         return "", 0
     had, has = dict(_definitions(first)), dict(_definitions(second))
     both = [name for name in has if name in had and had[name][1] == has[name][1]]
     is_all = are_new and len(both) == min(len(had), len(has))
     return (both[0], has[both[0]][0]) if both and (is_tested or is_all) else ("", 0)
+
+
+def _is_plain(file: FileChange) -> bool:
+    return is_plain(file.path, file.content)
 
 
 def _definitions(file: FileChange) -> Iterator[tuple[str, tuple[int, list[str]]]]:

@@ -1,0 +1,93 @@
+"""Tell where a name is bound and where it is used, in the syntax trees of the languages that have a grammar."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from minitask.spec.bash import node_text, walk
+from minitask.words import word_set
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+IDENTIFIERS = word_set("""
+identifier type_identifier package_identifier shorthand_property_identifier
+""")
+PATTERNS = IDENTIFIERS | {"shorthand_property_identifier_pattern"}
+_BINDING = ("parameter", "pattern", "declarator", "import", "use_", "catch", "_spec")
+"""Parts of the types of nodes in which an identifier may be a new name."""
+_FIELDS = frozenset({"left", "name", "pattern", "parameter", "parameters", "alias", "label"})
+_VALUES = frozenset({"value", "body", "right", "arguments", "function", "condition"})
+_QUALIFIED = (
+    *("scoped_", "qualified_", "nested_", "member_"),
+    *("selector_", "jsx_", "field_", "macro_"),
+)
+
+
+def bound_among(root: Node, names: set[str]) -> set[str]:
+    """Return those of the names that may be bound somewhere in the file, in any scope."""
+    nodes = (node for node in walk(root) if node.type in PATTERNS and node_text(node) in names)
+    return {node_text(node) for node in nodes if _may_bind(node)}
+
+
+def _may_bind(node: Node) -> bool:
+    """Return True if a name may be declared where it stands; what is part of a type only names a type."""
+    is_type = node.type == "type_identifier"
+    child, parent = node, node.parent
+    for _ in range(3 if is_type else 6):
+        if parent is None or parent.type.endswith(("block", "body", "program", "source_file")):
+            return False
+        field = _field(parent, child)
+        if field in _VALUES:
+            return False
+        if is_type and parent.type in {"type_parameter", "type_parameters"}:
+            return True
+        if not is_type and any(part in parent.type for part in _BINDING):
+            return True
+        if field in _FIELDS and not parent.type.startswith(_QUALIFIED):
+            return not is_type or child == node
+        child, parent = parent, parent.parent
+    return False
+
+
+def _field(parent: Node, child: Node) -> str:
+    index = next(at for at, node in enumerate(parent.children) if node == child)
+    return parent.field_name_for_child(index) or ""
+
+
+def uses_of(root: Node, names: set[str]) -> dict[str, int]:
+    """Return the first line that uses each of the names by itself, outside imports and macros."""
+    lines: dict[str, int] = {}
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if "import" in node.type or node.type in _NO_USE:
+            continue
+        if node.type in IDENTIFIERS and node_text(node) in names and _is_use(node):
+            line = node.start_point.row + 1
+            lines[node_text(node)] = min(line, lines.get(node_text(node), line))
+        waiting += node.children
+    return lines
+
+
+_NO_USE = frozenset({"use_declaration", "token_tree", "attribute_item", "inner_attribute_item"})
+
+
+def _is_use(node: Node) -> bool:
+    """Return True if a name stands by itself: no member, key, label or tag of markup, no operand of `typeof`."""
+    parent = node.parent
+    if parent is None or parent.type in _NO_USERS:
+        return False
+    field = _field(parent, node)
+    if parent.type in {"method_invocation", "field_access"}:
+        return field == "object"
+    if parent.type.startswith(("scoped_", "qualified_", "nested_")):
+        return field in {"path", "scope", "package", "module"}
+    if parent.type.startswith("jsx_"):
+        return node_text(node)[:1].isupper()
+    return not (parent.type == "unary_expression" and parent.children[0].type == "typeof")
+
+
+_NO_USERS = word_set("""
+keyed_element literal_element export_specifier macro_invocation package_clause
+""")
