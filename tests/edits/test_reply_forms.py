@@ -647,6 +647,40 @@ def test_a_file_to_delete_goes_or_the_reply_goes_back() -> None:
         assert read(whole("a.css", BLUE) + gone, request) == {"a.css": BLUE, "b.css": None}
 
 
+@pytest.mark.parametrize(
+    ("told", "goes"),
+    [
+        ("`b.css` is deleted.", True),
+        ("I removed b.css.", True),
+        ("### `b.css`\n\nDelete this file.", True),
+        ("**b.css** (deleted)", True),
+        ("`b.css` wird gelöscht.", True),
+        ("删除 `b.css`。", True),
+        ("`b.css` is not deleted: x.css needs it.", False),
+        ("You can delete `b.css` now.", False),
+        ("I removed the colours from `b.css`.", False),
+        ("Delete `b.css` once a.css is in use.", False),
+        ("`a.css` has what `b.css` had. Deleted it.", False),
+        ("See `b.css`.\n\nThe rules are removed.", False),
+        ("`b.css`", False),
+    ],
+)
+def test_a_file_to_delete_goes_where_the_reply_says_so(told: str, *, goes: bool) -> None:
+    request = asked(edited("a.css"), ListedFile("b.css", DELETE), base={"a.css": CSS, "b.css": CSS})
+    reply = f"{whole('a.css', BLUE)}\n{told}\n"
+    if goes:
+        assert read(reply, request) == {"a.css": BLUE, "b.css": None}
+    else:
+        assert "is to be deleted" in error_of(reply, request)
+
+
+def test_words_delete_no_file_that_is_not_to_be_deleted() -> None:
+    request = asked(edited("a.css"), edited("b.css"), base={"a.css": CSS, "b.css": CSS})
+    assert "b.css is to be edited" in error_of(
+        f"{whole('a.css', BLUE)}\nb.css is deleted.\n", request
+    )
+
+
 def test_commands_that_would_change_a_file_go_back() -> None:
     reply = whole("a.css", BLUE) + f"{F}bash\nsed -i s/0/1/ a.css\n{F}\n"
     assert "commands are not run" in error_of(reply, CSS_TASK)

@@ -32,6 +32,7 @@ from minitask.edits.reply.retyped import check_seams, with_base_lines
 from minitask.edits.reply.roots import other_root
 from minitask.edits.reply.samples import check_unplaced
 from minitask.edits.reply.sides import with_blocks
+from minitask.edits.reply.told_deletions import told_deletions
 from minitask.edits.reply.tool_calls import with_fences
 from minitask.edits.reply.unfenced import with_fences_around
 from minitask.edits.script_model import (
@@ -128,6 +129,8 @@ def parse_reply(reply: str, request: ReplyContext) -> Parsed:
     prose = without_fences(answer, fences)
     prose = prose.replace(patch[1], "\n" * patch[1].count("\n")) if patch else prose
     check_meant(script, prose)
+    told = told_deletions(prose, request, served=frozenset(paths_written(script)))
+    script = EditScript((*script.edits, *told)) if script.edits else script
     return Parsed(script, frozenset(literal), tuple(unplaced), prose)
 
 
