@@ -47,6 +47,8 @@ CALLS = {
     "a part of a line": json.dumps({"name": "edit", "arguments": {"file_path": "a.css", "old_string": "red", "new_string": "blue"}}),
     "parts of two lines": json.dumps({"name": "edit", "arguments": {"file_path": "a.css", "old_string": "{\n  color: red", "new_string": "{\n  color: blue"}}),
     "the text of a line": json.dumps({"name": "edit", "arguments": {"file_path": "a.css", "old_string": "color: red;\n}\n\nh1 {", "new_string": "color: blue;\n}\n\nh1 {"}}),
+    "a part of a line, everywhere": json.dumps({"name": "edit", "arguments": {"file_path": "a.css", "old_string": "red", "new_string": "blue", "replace_all": True}}),
+    "several edits in a call": json.dumps({"name": "MultiEdit", "arguments": {"file_path": "a.css", "edits": [{"old_string": "color: red", "new_string": "color: blue"}]}}),
     "json in a fence": f"```json\n{json.dumps(WRITE, indent=1)}\n```\n",
     "invoke": f"<function_calls>\n{invoked('Write', file_path='a.css', content=BLUE)}</function_calls>\n",
     "invoke, an edit": invoked("str_replace_editor", command="str_replace", path="a.css", old_str=OLD.rstrip(), new_str=NEW.rstrip()),
@@ -81,6 +83,9 @@ BACK = {
     "a part of several lines": json.dumps({"name": "edit", "arguments": {"file_path": "a.css", "old_string": ";", "new_string": " !important;"}}),
     "a part of no line": json.dumps({"name": "edit", "arguments": {"file_path": "a.css", "old_string": "green", "new_string": "blue"}}),
     "a part of a line in a block": "```css path=a.css\n<<<<<<< SEARCH\nred\n=======\nblue\n>>>>>>> REPLACE\n```\n",
+    "lines and parts everywhere": json.dumps({"name": "edit", "arguments": {"file_path": "a.css", "old_string": "}", "new_string": "};", "replace_all": True}}),
+    "several edits everywhere": json.dumps({"name": "MultiEdit", "arguments": {"file_path": "a.css", "edits": [{"old_string": "red", "new_string": "blue", "replace_all": True}]}}),
+    "several edits, one open": json.dumps({"name": "MultiEdit", "arguments": {"file_path": "a.css", "edits": [{"old_string": "red", "new_string": "blue"}, {"old_string": "h1"}]}}),
     "an element between": CALLS["cline's"].replace("<content>", "and\n<content>"),
 }  # fmt: skip
 

@@ -14,8 +14,10 @@ from minitask.edits.lines import split_lines
 from minitask.edits.reply.check_changes import check_whole
 from minitask.edits.reply.diffs import holds_diffs, is_diff, is_headless, read_diff
 from minitask.edits.reply.markers import (
+    ALL,
     PARTS,
     bar_of,
+    check_once,
     find_markers,
     has_block_form,
     is_balanced,
@@ -35,6 +37,7 @@ from minitask.edits.reply.reply_context import (
     resolve,
 )
 from minitask.edits.reply.samples import (
+    DIFFS,
     fence_word,
     fits,
     is_command,
@@ -42,13 +45,20 @@ from minitask.edits.reply.samples import (
     may_be_script,
     removals,
 )
-from minitask.edits.script_model import Edit, Operation, Source, Verb, WholeFile, placed
+from minitask.edits.script_model import (
+    Edit,
+    Operation,
+    SearchReplace,
+    Source,
+    Verb,
+    WholeFile,
+    placed,
+)
 from minitask.errors import EditError, UnlistedError
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Fence
 
 _EDITS = frozenset({"edits", "edit", "operations"})
-_DIFFS = frozenset({"diff", "patch", "udiff"})
 _MARKDOWN = (".md", ".markdown", ".mdx", ".rst", ".txt")
 _BY_TILDES = (".md", ".markdown", ".mdx")
 _COMPARES = lazy_pattern(
@@ -73,17 +83,17 @@ def is_edit_by_form(fence: Fence) -> bool:
     """Return True if the fence's form alone makes it an edit."""
     word = fence_word(fence)
     return (
-        word in _EDITS | _DIFFS
+        word in _EDITS | DIFFS
         or has_block_form(fence.content)
         or patch_of(fence.content) is not None
         or is_diff(fence.content)
     )
 
 
-def edits_of(fence: Fence, request: ReplyContext) -> FenceEdits | None:
+def edits_of(fence: Fence, request: ReplyContext, *, head: str | None = None) -> FenceEdits | None:
     """Return the edits of a fence, or None if it names no file and does not have the form of an edit.
 
-    Raise `EditError` if it is malformed.
+    A fence that names none is of the file `head` above it, if any. Raise `EditError` if it is malformed.
     """
     if fence_word(fence) in _EDITS:
         return FenceEdits(_operations(fence, request))
@@ -94,6 +104,8 @@ def edits_of(fence: Fence, request: ReplyContext) -> FenceEdits | None:
     if patch is not None:
         line, text = patch
         return FenceEdits(tuple(read_patch(text, request, line=fence.line + line)))
+    if name is None and head is not None and patch is None:
+        name = Name(head, weak=True)
     if name is None:
         inner = _path_in(fence, request)
         return _named_edits(*inner, request) if inner else _nameless(fence, request)
@@ -161,7 +173,7 @@ def _nameless(fence: Fence, request: ReplyContext) -> FenceEdits | None:
     only = request.only()
     if only is not None and holds_diffs(only.path) and request.read(only.path) is None:
         return None
-    if fence_word(fence) in _DIFFS or is_diff(fence.content):
+    if fence_word(fence) in DIFFS or is_diff(fence.content):
         bare = fence.content.lstrip().startswith("@@")
         path = only.path if only is not None and bare else None
         return FenceEdits(tuple(read_diff(fence.content, request, path=path, line=fence.line)))
@@ -207,6 +219,7 @@ def _with_listed(operation: Operation, request: ReplyContext) -> Operation:
 
 
 def _named_edits(fence: Fence, name: Name, request: ReplyContext) -> FenceEdits:
+    fence = _below_comment(fence) if name.comment else fence
     path, content = name.path, fence.content
     listed = request.find(path)
     if listed is None or not listed.is_written:
@@ -215,12 +228,9 @@ def _named_edits(fence: Fence, name: Name, request: ReplyContext) -> FenceEdits:
     literal = name.literal or _shows_conflicts(content, path, base)
     if not literal:
         if has_block_form(content) or _is_unknown_block(content, base, request):
-            blocks = read_blocks(content, path=path, line=fence.line + 1)
-            if PARTS in fence.info.split() and base is not None:
-                blocks = tuple(of_whole_lines(block, base) for block in blocks)
-            return FenceEdits(blocks_without_numbers(blocks, base, task_text=request.task_text))
+            return FenceEdits(_blocks_of(fence, path, base, request))
         is_own = base is None and holds_diffs(path)  # a new patch file, not a patch of it
-        if is_diff(content, path=path) or (fence_word(fence) in _DIFFS and not is_own):
+        if is_diff(content, path=path) or (fence_word(fence) in DIFFS and not is_own):
             return FenceEdits(tuple(read_diff(content, request, path=path, line=fence.line)))
         if base is not None and is_headless(content, base):
             message = f"the fence of {path} holds marked lines, and no `@@` line"
@@ -233,6 +243,26 @@ def _named_edits(fence: Fence, name: Name, request: ReplyContext) -> FenceEdits:
     if name.weak:
         _check_likeness(whole, base)
     return FenceEdits((whole,), frozenset({path} if literal else ()))
+
+
+def _below_comment(fence: Fence) -> Fence:
+    """Return a fence of blocks without the comment above them."""
+    content = fence.content.partition("\n")[2]
+    return (
+        replace(fence, content=content, line=fence.line + 1) if has_block_form(content) else fence
+    )
+
+
+def _blocks_of(
+    fence: Fence, path: str, base: str | None, request: ReplyContext
+) -> tuple[SearchReplace, ...]:
+    blocks = read_blocks(fence.content, path=path, line=fence.line + 1)
+    marks = fence.info.split() if base is not None else []
+    for block in blocks if ALL in marks else ():
+        check_once(block, base or "")
+    if PARTS in marks:
+        blocks = tuple(of_whole_lines(block, base or "") for block in blocks)
+    return blocks_without_numbers(blocks, base, task_text=request.task_text)
 
 
 def _is_unknown_block(content: str, base: str | None, request: ReplyContext) -> bool:

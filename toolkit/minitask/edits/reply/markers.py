@@ -33,6 +33,8 @@ _START = lazy_pattern(r"(?i)[ \t]*:(?:start|end)_line:.*")
 _RULE = lazy_pattern(r"[ \t]*-{5,}[ \t]*")
 PARTS = "parts"
 """The word behind a fence's path that lets a search text be a part of a line, as tools that replace text do."""
+ALL = "all"
+"""The word there that is for every place where the search text occurs."""
 _FORM = "write each block as `<<<<<<< SEARCH`, `=======`, `>>>>>>> REPLACE`"
 _LITERAL = "; where such lines are the file's own text, add the word `whole` after its path"
 
@@ -81,6 +83,14 @@ def read_blocks(content: str, *, path: str, line: int) -> tuple[SearchReplace, .
         message = f"`{text[:60]}` is no marker of a block, and no text of {path}"
         raise EditError(message, hint=_FORM + _LITERAL, where=f"{SOURCE}:{line + number - 1}")
     return blocks
+
+
+def check_once(block: SearchReplace, base: str) -> None:
+    """Raise if a block that is meant for every place has several."""
+    count = base.count(block.search.removesuffix("\n"))
+    if count > 1:
+        message = f"the search text occurs {count} times in {block.path}, and a block replaces one"
+        raise EditError(message, hint="give a block for each place, or the whole file")
 
 
 def of_whole_lines(block: SearchReplace, base: str) -> SearchReplace:

@@ -35,7 +35,7 @@ _REMARK = lazy_pattern(
     r"(?:new|created?|updated?|edit(?:ed)?|modified|whole|full|complete)\b[\w ]*[)\]]?$"
 )
 _REMARKED = lazy_pattern(r"(?P<path>[^\s:]+)(?::|\s[\u2014\u2013-]+)\s(?P<remark>\S.*)")
-_REFERS = lazy_pattern(
+REFERS = lazy_pattern(
     r"(?i)\b(?:un(?:changed|modified|touched)|not?|nothing|see|like|as|same|similar|than|before|existing|original|current\w*|old"
     r"|usage|example|context|reference|us(?:e[sd]?|ing)|imports?|calls?|from|runs?|shows?)\b"
 )
@@ -138,6 +138,14 @@ def _name_for(written: str, request: ReplyContext, *, literal: bool = False) -> 
     return Name(required(written, request), literal)
 
 
+def path_alone(line: str, request: ReplyContext) -> str | None:
+    """Return the listed file of a line that is its path alone, in any Markdown, with or without a label."""
+    meant = (
+        resolve(text, request) for text in (_undressed(line), _undressed(_SIGNS.sub("", line)))
+    )
+    return next(filter(None, meant), None)
+
+
 def _from_lead(lead: str, request: ReplyContext) -> Name | None:
     lead = lead.replace("\uff1a", ": ").strip()
     bare = _undressed(lead)
@@ -153,7 +161,7 @@ def _from_lead(lead: str, request: ReplyContext) -> Name | None:
         return _name_for(path_above(lead) or bare, request)
     remarked = _REMARKED.fullmatch(bare)
     if remarked and resolve(remarked["path"], request):
-        is_other = mentions(remarked["remark"], request) or _REFERS.search(remarked["remark"])
+        is_other = mentions(remarked["remark"], request) or REFERS.search(remarked["remark"])
         return None if is_other else Name(required(remarked["path"], request), weak=True)
     return _from_sentence(lead, request)
 

@@ -77,6 +77,9 @@ def _tags_above(lines: Sequence[str], start: int, covered: set[int]) -> Iterator
     at = start - 1
     while at >= 0 and not lines[at].strip() and start - at <= 2:
         at -= 1
+    is_named = at == start - 1 and at > 0 and path_above(lines[at]) is not None
+    if is_named and not _TAGS.fullmatch(lines[at]):
+        at -= 1
     while at >= 0 and at not in covered and _TAGS.fullmatch(lines[at]):
         yield at
         at -= 1

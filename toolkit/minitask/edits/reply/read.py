@@ -17,6 +17,7 @@ from minitask.edits.reply.check_changes import (
     check_seen,
 )
 from minitask.edits.reply.forms import edits_of, elect_only, is_edit_by_form
+from minitask.edits.reply.heads import heads_of
 from minitask.edits.reply.names import name_of
 from minitask.edits.reply.numbers import with_base_ranges
 from minitask.edits.reply.other_forms import patch_of, read_patch
@@ -81,8 +82,8 @@ def make_changes(parsed: Parsed, request: ReplyContext) -> tuple[Change, ...]:
     check_seams(parsed.script.edits, changes, request)
     check_result(changes, request, literal=parsed.literal)
     check_exchanged(changes, request)
-    check_complete(changes, request, prose=parsed.prose)
     check_unread(parsed.script, parsed.prose, [change.content or "" for change in changes])
+    check_complete(changes, request, prose=parsed.prose)
     return tuple(with_origin(change, parsed.script) for change in changes)
 
 
@@ -107,9 +108,11 @@ def parse_reply(reply: str, request: ReplyContext) -> Parsed:
     unplaced: list[Fence] = []
     literal: set[str] = set()
     joined = with_blocks(fences, answer, request, is_named=is_named)
+    prose = without_fences(answer, fences)
+    heads = heads_of(joined, prose, request, has_name=partial(_has_name, request=request))
     for fence in dict.fromkeys(joined):  # a repeated fence counts once
         with placed(fence.line, source=SOURCE):
-            fence_edits = edits_of(fence, request)
+            fence_edits = edits_of(fence, request, head=heads.get(fence.line))
         if fence_edits is None:
             unplaced.append(fence)
         else:
@@ -126,20 +129,24 @@ def parse_reply(reply: str, request: ReplyContext) -> Parsed:
     placed_edits = (with_base_ranges(edit, request) for edit in unique)
     script = EditScript(tuple(with_base_lines(edit, request) for edit in placed_edits))
     _check_listed(script, request)
-    prose = without_fences(answer, fences)
     prose = prose.replace(patch[1], "\n" * patch[1].count("\n")) if patch else prose
     check_meant(script, prose)
-    told = told_deletions(prose, request, served=frozenset(paths_written(script)))
-    script = EditScript((*script.edits, *told)) if script.edits else script
+    deletions = told_deletions(prose, request, served=frozenset(paths_written(script)))
+    script = EditScript((*script.edits, *deletions)) if script.edits else script
     return Parsed(script, frozenset(literal), tuple(unplaced), prose)
 
 
 def _is_named(fence: Fence, request: ReplyContext) -> bool:
+    return _has_name(fence, request) or is_edit_by_form(fence)
+
+
+def _has_name(fence: Fence, request: ReplyContext) -> bool:
+    """Return True if a fence names a file, listed or not, elsewhere than in a comment."""
     try:
         name = name_of(fence, request)
     except UnlistedError:
         return True
-    return is_edit_by_form(fence) or (name is not None and not name.comment)
+    return name is not None and not name.comment
 
 
 def _check_listed(script: EditScript, request: ReplyContext) -> None:

@@ -17,6 +17,7 @@ from minitask.words import word_set
 _SHELLS = word_set("""
 sh bash zsh fish shell console shell-session shellsession terminal powershell pwsh ps1 cmd bat batch
 """)
+DIFFS = frozenset({"diff", "patch", "udiff"})
 _OUTPUTS = frozenset(["", "text", "txt", "plaintext", "plain", "output", "log", "stdout", "out"])
 SUFFIXES = {
     "bash": (".sh", ".bash"), "sh": (".sh",), "shell": (".sh", ".bash", ".zsh"), "zsh": (".zsh", ".sh"),

@@ -31,9 +31,9 @@ def told_deletions(
     doomed = {path for path in listed - served if request.read(path) is not None}
     lines = [line for line in prose.split("\n") if line.strip()] if doomed else []
     for line, following in pairwise((*lines, "")):
-        named = mentions(line, request)
-        is_alone = len(named) == 1 and not _GOES.search(line) and not mentions(following, request)
+        paths = mentions(line, request)
+        is_alone = len(paths) == 1 and not _GOES.search(line) and not mentions(following, request)
         text = f"{line} {following}" if is_alone and line.startswith(("#", "*", "-", "`")) else line
-        if len(named) == 1 and named <= doomed and _GOES.search(text) and not _STAYS.search(text):
-            doomed -= named
-            yield Operation(Verb.DELETE, (Source(named.pop()),))
+        if len(paths) == 1 and paths <= doomed and _GOES.search(text) and not _STAYS.search(text):
+            doomed -= paths
+            yield Operation(Verb.DELETE, (Source(paths.pop()),))

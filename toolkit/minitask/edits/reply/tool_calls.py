@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from minitask.edits.fences import path_info, render_block, render_fence
-from minitask.edits.reply.markers import PARTS, has_block_form
+from minitask.edits.reply.markers import ALL, PARTS, has_block_form
 from minitask.edits.script_model import SearchReplace
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
@@ -28,6 +28,7 @@ _PARTLY = lazy_pattern(
     r"|(?:Lines?|Range)(?:$|[ _A-Z])|(?:^| )a\+?(?:$| )"
 )
 """In a tool's name, its arguments' names or the way that one of them says: that it does not write all of a file."""
+_EVERYWHERE = ("replace_all", "replaceAll", "all_occurrences")
 _WAYS = ("mode", "action", "operation", "op", "command", "kind", "method")
 _AROUND_CALLS = frozenset({"", "text", "txt", "xml", "json"})
 """Info strings of fences that may stand around calls."""
@@ -62,11 +63,31 @@ def _render(call: Mapping[str, object]) -> str:
     if path and old and new is not None and content is None:
         block = SearchReplace(path, _ended(old), _ended(new))
         is_open = not old.endswith("\n") and not new.endswith("\n")
-        return render_fence(path_info(path) + f" {PARTS}" * is_open, render_block(block))
+        everywhere = f" {ALL}" * any(map(arguments.get, _EVERYWHERE))
+        info = path_info(path) + f" {PARTS}" * is_open + everywhere
+        return render_fence(info, render_block(block))
+    blocks = _blocks(arguments.get("edits"), path) if path and content is None else ""
+    if path and blocks:
+        return render_fence(f"{path_info(path)} {PARTS}", blocks)
     if path and content is not None and old is None:
         return render_fence(path_info(path), content)
     shown = raw_arguments if isinstance(raw_arguments, str) else json.dumps(raw_arguments)
     return f"(a call of the tool {function.get('name')}, which there is not: {shown})"
+
+
+def _blocks(edits: object, path: str) -> str:
+    """Return a call's list of replacements as blocks; "" if any is more, or is to be done everywhere."""
+    pairs = [
+        (_first(fields, _OLD), _first(fields, _NEW))
+        for fields in map(_mapping, edits if isinstance(edits, list) else ())
+        if not any(value is True for value in fields.values())
+    ]
+    if not isinstance(edits, list) or len(pairs) < len(edits):
+        return ""
+    if any(not old or new is None or old[-1:] == "\n" or new[-1:] == "\n" for old, new in pairs):
+        return ""
+    texts = [(_ended(old or ""), _ended(new or "")) for old, new in pairs]
+    return "".join(render_block(SearchReplace(path, old, new)) for old, new in texts)
 
 
 def _arguments(raw_arguments: object) -> Mapping[str, object]:

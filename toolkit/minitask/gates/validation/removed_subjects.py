@@ -19,13 +19,15 @@ Texts = Mapping[str, str | None]
 
 def removed_subjects(base: Texts, candidate: Texts, *, spec: Spec) -> tuple[str, ...]:
     """Return the names of definitions outside of the tests that the spec asks to remove and no changed file has now."""
-    left = "\n".join(text for text in candidate.values() if text)
+    texts_after = "\n".join(text for text in candidate.values() if text)
     return tuple(
         part.leaf
         for path, text in base.items()
         if text and is_code(path) and not is_test_path(path)
         for part in lost_parts(*parts_of_both(path, text, candidate.get(path) or ""))
-        if part.kind == "code" and not has_name(left, part.leaf) and _is_asked(spec, path, part)
+        if part.kind == "code"
+        and not has_name(texts_after, part.leaf)
+        and _is_asked(spec, path, part)
     )
 
 
@@ -37,8 +39,11 @@ def _is_asked(spec: Spec, path: str, part: NamedPart) -> bool:
 
 def is_named_after(test: str, subject: str) -> bool:
     """Return True if a test's name begins with what it tests: `test_old_words_are_split` with `old_words`."""
-    words, wanted = _words(re.sub(r"(?i)^test_?|(?<=\.)test_?", "", test)), _words(subject)
-    return bool(wanted) and words[: len(wanted)] == wanted
+    test_words, subject_words = (
+        _words(re.sub(r"(?i)^test_?|(?<=\.)test_?", "", test)),
+        _words(subject),
+    )
+    return bool(subject_words) and test_words[: len(subject_words)] == subject_words
 
 
 def _words(name: str) -> list[str]:
