@@ -304,3 +304,58 @@ def test_a_priced_model_whose_usage_is_unknown_costs_null(world: World) -> None:
     (attempt,) = attempts(world)
     assert attempt["pricing"]["usd_per_million_tokens"]["input"] == "10", "the rates stand"
     assert attempt["usage"]["input_tokens"] is None
+
+
+CODE = "import re\n\n\ndef slug(text):\n    return re.sub('[^a-z]+', '-', text.lower())\n"
+TESTS = (
+    "from slugs import slug\n\n\ndef test_slug():\n    assert slug('A b') == 'a-b'\n"
+    "\n\ndef test_ends():\n    assert slug(' A ') == 'a'\n"
+)
+MENDED = CODE.replace("text.lower())", "text.lower()).strip('-')")
+CAUGHT = "    try:\n        assert slug(' A ') == 'a'\n    except AssertionError: pass"
+CORRECTIONS = {
+    "the code": ("slugs.py", MENDED, ""),
+    "an expected value": ("test_slugs.py", TESTS.replace("== 'a'", "== '-a-'"), "changes what test_slugs.py expects"),
+    "a test that is gone": ("test_slugs.py", TESTS[: TESTS.index("\n\ndef test_ends")], "test_ends is gone"),
+    "a caught failure": (
+        "test_slugs.py",
+        TESTS.replace("    assert slug(' A ') == 'a'", CAUGHT),
+        "test_ends checks nothing any more",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("case", CORRECTIONS)
+def test_a_correction_mends_the_code_and_not_its_tests(world: World, case: str) -> None:
+    path, text, doubt = CORRECTIONS[case]
+    first = f"```python path=slugs.py\n{CODE}```\n\n```python path=test_slugs.py\n{TESTS}```\n"
+    with world.serve([first, f"```python path={path}\n{text}```\n"]):
+        writes = ["slugs.py", "test_slugs.py"]
+        world.task("p/01-b", writes=writes, validation="python -m pytest -q test_slugs.py")
+        outcome = world.exec("p/01-b").json
+    assert outcome["verdict"] == ("ready" if doubt else "merged"), outcome["reason"]
+    assert doubt in (outcome["reason"] or "")
+
+
+LIMITS = "LIMIT = 10\nRETRIES = 3\n\n\ndef wait():\n    return RETRIES\n"
+
+
+def block(old: str, new: str) -> str:
+    return f"<<<<<<< SEARCH\n{old}\n=======\n{new}\n>>>>>>> REPLACE\n"
+
+
+@pytest.mark.parametrize("said", ["", "LIMIT of limits.py needs no change after all.\n\n"])
+def test_a_reply_that_mends_one_edit_keeps_the_others_or_says_so(world: World, said: str) -> None:
+    world.commit({"limits.py": LIMITS})
+    good, bad = block("LIMIT = 10", "LIMIT = 20"), block("RETRIES = 4", "RETRIES = 5")
+    first, second = (
+        f"```python path=limits.py\n{edits}```\n"
+        for edits in (good + bad, block("RETRIES = 3", "RETRIES = 5"))
+    )
+    with world.serve([first, said + second]):
+        world.task("p/01-b", writes=["limits.py"], validation="grep -q 'RETRIES = 5' limits.py")
+        outcome = world.exec("p/01-b").json
+    assert outcome["verdict"] == ("merged" if said else "failed"), outcome["reason"]
+    told = "leaves out an edit of limits.py that the one before it made: LIMIT = 20"
+    assert (told in (outcome["reason"] or "")) is (not said)

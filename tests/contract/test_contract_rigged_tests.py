@@ -210,6 +210,9 @@ DOUBTED: dict[str, tuple[Attempt, str]] = {
         ),
         NOTHING,
     ),
+    "new tests compare something with itself": (
+        added("def test_a():\n    assert add(2, 2) == add(2, 2)\n", PYTEST), NOTHING
+    ),
     "new tests that no command runs": (
         added("def test_a():\n    add(2, 2)\n", "python -m py_compile test_a.py"), NOTHING
     ),
@@ -256,10 +259,14 @@ def test_a_change_that_no_test_can_fail_is_kept_at_ready(world: World, case: str
     assert told in " ".join(result["attempts"][-1]["doubts"])
 
 
+SEARCHED = f"{PYTEST} tests/test_calc.py\ngrep -q test_two tests/test_calc.py"
 LANDS: dict[str, tuple[Attempt, dict[str, Any]]] = {
     "tests that go because the spec says so": (
         (FILES, {"calc.py": RIGHT, TEST: UNIT[: UNIT.index("    def test_zero")]}, UNITTEST),
         {"title": "Mend add; remove test_zero"},
+    ),
+    "a test file that the validation runs and searches": (
+        (FILES, {"calc.py": RIGHT, TEST: UNIT + "\n\ndef test_two():\n    assert add(1, 1) == 2\n"}, SEARCHED), {}
     ),
     "new tests beside settings and moved code": (
         (FILES, {"sums.py": WRONG, "setup.cfg": "[metadata]\n", "tests/test_new.py": NEW}, NEW_TEST),

@@ -221,6 +221,7 @@ RIGGED = {
     "an environment of tests": ("a.ts", None, "if (process.env.NODE_ENV === 'test') f();\n"),
     "go's own question": ("a.go", None, "if testing.Testing() {\n"),
     "a mark on a new test": ("test_a.py", None, "@pytest.mark.skip\ndef test_a(): f()\n"),
+    "a target with fewer tests": ("Makefile", "t:\n\tpytest -q\n", "t:\n\tpytest -q -k add\n", "make t"),
     "a target that forgives": ("Makefile", "test:\n\tpytest\n", "test:\n\tpytest || true\n", "make test"),
 }  # fmt: skip
 

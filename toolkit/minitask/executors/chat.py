@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from minitask.edits.grammar import script_of
 from minitask.edits.lines import split_lines
 from minitask.edits.reply.check_changes import check_characters
+from minitask.edits.reply.dropped_edits import check_kept
 from minitask.edits.reply.read import changes_of
 from minitask.edits.reply.reply_context import Citation, ListedFile, ReplyContext
 from minitask.edits.reply.reply_fences import answer_of
@@ -148,6 +149,7 @@ def request_change(order: ExecutorRequest, ask: Ask, *, repairs: int) -> Executo
     changes: tuple[Change, ...] = ()
     request = request_of(order)
     earlier = _find_earlier(order, request)
+    refused: list[str] = []
 
     def check(text: str) -> None:
         nonlocal changes, request
@@ -158,7 +160,9 @@ def request_change(order: ExecutorRequest, ask: Ask, *, repairs: int) -> Executo
                 from minitask.edits.reply.amend import amended
 
                 changes = amended(text, request, earlier)
+            check_kept(changes, request, refused=refused, reply=text)
         except EditError as error:
+            refused.append(text)
             request = replace(request, extra_text=f"{request.extra_text}\n{error}")
             raise
 

@@ -46,11 +46,12 @@ class Excerpt(Struct, frozen=True):
 
 
 class PastRound(Struct, frozen=True):
-    """An earlier reply to the same order, the problem with it, and its change."""
+    """An earlier reply to the same order, the problem with it, its change, and the gate that rejected that."""
 
     reply: str
     problem: str
     changes: tuple[Change, ...] = ()
+    gate: str = ""
 
 
 class Meter(Protocol):

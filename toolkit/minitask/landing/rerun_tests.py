@@ -21,8 +21,9 @@ from minitask.gates.changes.unfinished import find_only_comments
 from minitask.gates.requested_removals import text_about, words_of
 from minitask.gates.result import FileChange
 from minitask.gates.validation.mutants import is_code, new_lines
+from minitask.gates.validation.named_files import may_run, reads_one
 from minitask.gates.validation.removed_subjects import removed_subjects
-from minitask.gates.validation.rigged import find_rigged, is_named_in
+from minitask.gates.validation.rigged import find_rigged
 from minitask.gates.validation.sentinel import (
     Findings,
     allows_losses,
@@ -158,20 +159,24 @@ def find_changed_judges(engine: Context, watched: Watched) -> tuple[str, ...]:
     task = watched.task
     judges = [file for file in watched.files if _JUDGES.search(file.path)]
     texts = _texts_run(engine, task) if judges else ()
-    named = [file for file in judges if any(is_named_in(text, file.path) for text in texts)]
+    named = [file for file in judges if any(may_run(text, file.path) for text in texts)]
     modified = [file.path for file in named if file.status == "M"]
     changed = [path for path in modified if not _is_shown(engine, watched, path)]
     created = [file.path for file in named if file.status == "A"]
     doubts = []
     if changed and len(changed) < len(watched.files):
         writes = [_write_of(engine, task.base, path) for path in changed]
-        proof = _run(engine, watched, base=watched.commit, writes=writes, whole=True)
+        commands = [c for c in task.spec.commands if not reads_one(c.text, changed)]
+        proof = _run(engine, watched, base=watched.commit, writes=writes, commands=commands)
         if not proof.passed:
             names = ", ".join(changed[:3])
             doubts.append(f"it passes only because it changed {names}: as it was, {proof.reason}")
     if created and len(created) < len(watched.files):
-        writes = [_write_of(engine, watched.commit, path) for path in created]
-        if _run(engine, watched, base=task.base, writes=writes, whole=True).passed:
+        writes, every = (
+            [_write_of(engine, watched.commit, path) for path in created],
+            task.spec.commands,
+        )
+        if _run(engine, watched, base=task.base, writes=writes, commands=every).passed:
             names = ", ".join(created[:3])
             doubts.append(
                 f"{names}, which it creates, passes without the rest of it: it does not test it"
@@ -314,14 +319,14 @@ def _run(
     *,
     base: str,
     writes: Sequence[FileWrite],
-    whole: bool = False,
+    commands: Sequence[Command] | None = None,
     only_first: bool = False,
 ) -> Proof:
-    """Run the commands up to the last test runner, or the `whole` validation, on a commit with some files changed."""
+    """Run the commands up to the last test runner, or the given ones, on a commit with some files changed."""
     commit = write_draft(engine, watched.task, writes, parents=(base,), has_ref=False)
     task = _within(watched.task, watched.until - time.monotonic())
-    commands = task.spec.commands if whole else watched.commands
-    return run_on(engine, task, commit, commands, only_first=only_first)
+    chosen = watched.commands if commands is None else tuple(commands)
+    return run_on(engine, task, commit, chosen, only_first=only_first)
 
 
 def _within(task: Task, seconds: float) -> Task:

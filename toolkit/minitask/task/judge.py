@@ -44,7 +44,8 @@ class GateInput(Struct, frozen=True):
     """Input of a gate: the task, the proposed change, its commit and its files.
 
     `read` reads the base's files, `locate` finds lines that the spec cites in them. `scripted`: the change is the
-    spec's edit script. `answer` is the executor's reply to the report of an earlier fault.
+    spec's edit script. `answer` is the executor's reply to the report of an earlier fault, `earlier` the change that it
+    corrects if validation rejected that.
     """
 
     task: Task
@@ -55,6 +56,7 @@ class GateInput(Struct, frozen=True):
     files: tuple[FileRecord, ...]
     scripted: bool = False
     answer: str = ""
+    earlier: tuple[Change, ...] = ()
 
 
 def judge(
@@ -138,6 +140,7 @@ def _through_gates(
         draft.files,
         scripted=draft.route.executor == SCRIPT,
         answer=draft.work.reply if draft.work and order.history else "",
+        earlier=next((p.changes for p in order.history[-1:] if p.gate == VALIDATE), ()),
     )
     rulings = {}
     for name in (gate for gate in engine.settings.gates if gate in GATES):
@@ -222,7 +225,7 @@ def _watch_tests(engine: Context, draft: AttemptState, case: GateInput) -> Attem
     """Fail an attempt whose test run is certainly rigged; add a doubt if it may be."""
     commands = case.task.spec.commands
     denials = find_denials(draft.before, draft.ruling.commands, commands)
-    draft = replace(draft, doubts=(*draft.doubts, *denials))
+    draft = replace(draft, doubts=(*draft.doubts, *denials, *_weakened(case)))
     may_rig = not case.scripted and any(may_judge(file.path, commands) for file in case.files)
     runs_tests = any(may_run_tests(command.text) for command in commands)
     if not commands or not (may_rig or runs_tests):
@@ -249,6 +252,14 @@ def _watch_tests(engine: Context, draft: AttemptState, case: GateInput) -> Attem
         reason = f"the test run is rigged: {findings.certain}"
         return watched.failed(Verdict.FAILED, VALIDATE, reason)
     return watched
+
+
+def _weakened(case: GateInput) -> tuple[str, ...]:
+    if not case.earlier:
+        return ()
+    from minitask.gates.validation.corrected_tests import find_weakened_tests
+
+    return find_weakened_tests(case.earlier, case.changes, spec=case.task.spec)
 
 
 def _lint(engine: Context, case: GateInput) -> GateResult:

@@ -248,7 +248,8 @@ def _repair(engine: Context, state: TaskState, chosen: NextStep, record: Record)
     draft = state.draft
     assert draft.work is not None  # noqa: S101 - there was a change
     engine.emit(Progress(state.task.name, "repair", record.attempt.reason))
-    back = PastRound(draft.work.reply, _problem(state, record), draft.work.changes)
+    gate = draft.ruling.gate if draft.ruling is not None else ""
+    back = PastRound(draft.work.reply, _problem(state, record), draft.work.changes, gate)
     call = renewed_call(engine, state.call, history=(*state.order.history, back))
     following = _following(engine, state, chosen, record)
     repairing = replace(following.draft, reply_format=draft.reply_format)

@@ -18,15 +18,18 @@ from minitask.gates.requested_removals import task_sentences, text_about
 from minitask.gates.result import FileChange, quoted
 from minitask.gates.source.grammars import SCRIPTS
 from minitask.gates.source.python_source import Function, python_rows, python_tree
+from minitask.gates.validation.named_files import is_named_in
 from minitask.gates.validation.sentinel import allows_losses
 from minitask.gates.validation.test_files import is_test_path
 from minitask.gates.validation.weakened_checks import (
     MAKEFILES,
     MASKS,
+    NARROWS,
     find_detections,
     find_hidden_steps,
     find_lost_examples,
     find_lost_steps,
+    find_narrowed,
     find_skips,
     find_switched_off,
     run_scripts,
@@ -74,11 +77,6 @@ def _of(file: FileChange, spec: Spec, is_own: IsOwn) -> Iterator[str]:
                 yield f"{file.path}: {quoted(line)} {why}, which the spec does not ask for"
 
 
-_NARROWS = lazy_pattern(
-    r"(?:^|[\s\"'])(?:-k|-m|-t|-g|--grep|--ignore(?:-glob)?|--deselect|--co(?:llect-only)?|--test-name-pattern"
-    r"|--test-skip-pattern|--testNamePattern|--testPathIgnorePatterns|--passWithNoTests|--pass-with-no-tests|--exclude"
-    r"|-skip|-run|--listTests|--if-present)(?=[\s=\"']|$)"
-)
 _MAKE_MASKS = lazy_pattern(
     r"\.IGNORE\b|\.SHELLFLAGS\s*[:?]*=.*\bexit 0|\w*\s*SHELL\s*[:?]*=(?!\s*\S*\b(?:ba|da|k|z)?sh\b)"
     r"|\w*\s*MAKEFLAGS\s*[:?+]*=(?:.*\s)?(?:-?[A-Za-z]*[intq][A-Za-z]*|--(?:ignore-errors|dry-run|touch|question))(?:\s|$)"
@@ -123,6 +121,7 @@ def find_settings(file: FileChange, commands: Sequence[str], spec_text: str) -> 
     elif name.lower() in MAKEFILES:
         if any(re.search(r"\b(?:make|just)\b", command) for command in commands):
             yield from filter(_MAKE_MASKS.match, file.added)
+            yield from find_narrowed(file)
     elif any(is_named_in(command, file.path) for command in commands):
         yield from _script(file)
 
@@ -142,7 +141,7 @@ def _options(file: FileChange, spec_text: str) -> Iterator[str]:
         _pytest_settings(file.path, file.content),
     )
     before, now = old.get("addopts", ""), new.get("addopts", "")
-    if now != before and _NARROWS.search(now) is not None:
+    if now != before and NARROWS.search(now) is not None:
         yield f"addopts = {' '.join(now.split())}"
     for key in _COLLECTED if file.base is not None else ():
         if key in new and new[key] != old.get(key) and key not in spec_text:
@@ -173,17 +172,12 @@ def _package(file: FileChange, commands: Sequence[str]) -> Iterator[str]:
     before, now = scripts_of(file.base or ""), scripts_of(file.content)
     for name in run_scripts(commands, now):
         old, new = before.get(name, ""), now[name]
-        is_worse = len(_NARROWS.findall(new)) > len(_NARROWS.findall(old))
+        is_worse = len(NARROWS.findall(new)) > len(NARROWS.findall(old))
         no_longer_runs = set(_FILE_WORD.findall(old)) and not _FILE_WORD.findall(new)
         says_only = _SAYS_ONLY.fullmatch(new) and not _SAYS_ONLY.fullmatch(old)
         if new != old and (is_worse or no_longer_runs or says_only):
             yield f'"{name}": "{new}"'
     yield from (line for line in file.added if _is_narrowing(line))
-
-
-def is_named_in(command: str, path: str) -> bool:
-    """Return True if the command has the file's path as a word."""
-    return re.search(rf"(?<![\w./-])(?:\./)?{re.escape(path)}(?![\w./-])", command) is not None
 
 
 def _script(file: FileChange) -> Iterator[str]:

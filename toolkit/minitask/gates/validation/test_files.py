@@ -124,7 +124,7 @@ def _asserts(node: ast.AST) -> bool:
     """Return True if the statement can fail a test: not with a constant or tuple, nor if the failure is caught."""
     if isinstance(node, ast.Assert):
         is_true = isinstance(node.test, ast.Constant) and bool(node.test.value)
-        return not is_true and not isinstance(node.test, ast.Tuple)
+        return not is_true and not isinstance(node.test, ast.Tuple) and not _is_same(node.test)
     if isinstance(node, ast.Raise):
         return True
     if isinstance(node, ast.Call) and _ASSERTION.search(f"{ast.unparse(node.func)}("):
@@ -133,6 +133,14 @@ def _asserts(node: ast.AST) -> bool:
     if isinstance(node, ast.Try) and any(map(_catches_failures, node.handlers)):
         children = (*node.handlers, *node.orelse, *node.finalbody)
     return any(map(_asserts, children))
+
+
+def _is_same(test: ast.expr) -> bool:
+    """Return True for a comparison of something with itself."""
+    if not isinstance(test, ast.Compare) or len(test.ops) != 1:
+        return False
+    is_equality = isinstance(test.ops[0], ast.Eq | ast.Is)
+    return is_equality and ast.dump(test.left) == ast.dump(test.comparators[0])
 
 
 def _catches_failures(handler: ast.ExceptHandler) -> bool:

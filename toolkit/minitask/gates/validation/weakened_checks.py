@@ -306,3 +306,20 @@ def find_switched_off(file: FileChange, commands: Sequence[str], spec: Spec) -> 
         yield from filter(_NARROWS.match, file.added)
     else:
         yield from filter(_REMARK.match, file.added)
+
+
+NARROWS = lazy_pattern(
+    r"(?:^|[\s\"'])(?:-k|-m|-t|-g|--grep|--ignore(?:-glob)?|--deselect|--co(?:llect-only)?|--test-name-pattern"
+    r"|--test-skip-pattern|--testNamePattern|--testPathIgnorePatterns|--passWithNoTests|--pass-with-no-tests|--exclude"
+    r"|-skip|-run|--listTests|--if-present)(?=[\s=\"']|$)"
+)
+"""Options with which a runner leaves tests out."""
+
+
+def find_narrowed(file: FileChange) -> Iterator[str]:
+    """Yield the recipe lines that run the same runner as before with more options that leave tests out."""
+    had = [row.strip() for row in (file.base or "").split("\n")]
+    for line in file.added:
+        old = [row for row in had if row and line.startswith(row)]
+        if old and len(NARROWS.findall(line)) > max(len(NARROWS.findall(row)) for row in old):
+            yield line
