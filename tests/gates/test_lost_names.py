@@ -78,6 +78,49 @@ export const root = (plugin: Plugin) => join("a", plugin.name);
 """
 
 
+FLASK = """\
+import os
+import typing as t
+
+from .compat import text, Style
+
+
+class Config:
+    def load(self, name: str, style: Style = "a") -> t.Any:
+        exec(compile(name, "a", "exec"), self.__dict__)
+        return unicode(text(os.environ[name]))
+"""
+BAT = """use std::fmt;
+use std::path::Path;
+
+use crate::error::*;
+use crate::style::Style;
+
+impl fmt::Display for Theme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", find(Path::new("a")))
+    }
+}
+
+fn is_on(style: &Style) -> bool {
+    use self::Style::*;
+    matches(style, On)
+}
+
+mod tests {
+    use std::path::Path;
+}
+"""
+VUE = """import type { Directive, Emit } from "./types";
+
+export const show: Directive<Element> = { a: 1 };
+
+export function on(emit: Emit<string>, at: Emit.Place) {
+  emit("a");
+}
+"""
+
+
 def ruling(path: str, base: str, content: str) -> str:
     spec = a_spec("1. Simplify the file; it gets a new helper.", FileRef(path, FileAction.EDIT))
     return check_lint([Change(path, content)], read={path: base}.get, spec=spec).reason
@@ -113,6 +156,14 @@ def a_spec(task: str, *files: FileRef) -> Spec:
         ("B.java", INNER.replace(" extends Base", ""), "import com.b.Base.Part;\n", "Part", 5),
         ("a.ts", TYPESCRIPT, 'import { join } from "node:path";\n', "join", 3),
         ("a.ts", TYPESCRIPT, 'import type { Plugin } from "./plugin";\n', "Plugin", 3),
+        ("a.ts", VUE, "Directive, ", "Directive", 3),
+        ("a.ts", VUE, ", Emit", "Emit", 5),
+        ("a.py", FLASK, "import os\n", "os", 9),
+        ("a.py", FLASK, "import typing as t\n", "t", 7),
+        ("a.py", FLASK, ", Style", "Style", 8),
+        ("a.py", FLASK, "text, ", "text", 10),
+        ("a.rs", BAT, "use std::fmt;\n", "fmt", 6),
+        ("a.rs", BAT, "use crate::style::Style;\n", "Style", 12),
     ],
 )
 def test_a_name_in_use_cannot_go(path: str, base: str, gone: str, name: str, line: int) -> None:
@@ -149,6 +200,23 @@ def test_a_name_in_use_cannot_go(path: str, base: str, gone: str, name: str, lin
         ("A.java", JAVA.replace("com.b", "com.a"), "import com.a.Text;\n", ""),
         ("B.java", INNER, "import com.b.Base.Part;\n", ""),
         ("a.ts", TYPESCRIPT, "import type { Plugin }", "import type { Other as Plugin }"),
+        ("a.py", FLASK, "import os\n", "from .compat import *\n"),
+        ("a.py", FLASK, "import os\n", "try:\n    import os\nexcept ImportError:\n    os = None\n"),
+        (
+            "a.py",
+            FLASK.replace("text, Style", "text, str, Style"),
+            "text, str, Style",
+            "text, Style",
+        ),
+        ("a.py", FLASK, "return unicode(", "import os\n        return unicode("),
+        ("a.rs", BAT, "use std::fmt;\n", "use std::fmt::{self, Debug};\n"),
+        ("a.rs", "use atty;\nfn f() { atty::is(); }\n", "use atty;\n", ""),
+        (
+            "a.rs",
+            "fn on() {}\nfn f() { on(); }\n",
+            "fn on() {}\nfn f() { on(); }\n",
+            "trait A {\n    fn on(&self);\n}\n",
+        ),
     ],
 )
 def test_a_name_may_come_from_elsewhere(path: str, base: str, old: str, new: str) -> None:
@@ -163,6 +231,14 @@ def test_a_definition_may_move_to_another_file_of_the_change() -> None:
     spec = a_spec("1. Move `pad` to `b.go`.", *files)
     reason = check_lint(changes, read={"a.go": GIN}.get, spec=spec).reason
     assert "is used here" not in reason
+
+
+def test_a_module_does_not_see_the_names_of_another_file_of_the_change() -> None:
+    changes = [Change("a.ts", TYPESCRIPT.partition("\n")[2]), Change("b.ts", TYPESCRIPT)]
+    files = (FileRef("a.ts", FileAction.EDIT), FileRef("b.ts", FileAction.CREATE))
+    spec = a_spec("1. Copy `a.ts` to `b.ts`.", *files)
+    reason = check_lint(changes, read={"a.ts": TYPESCRIPT}.get, spec=spec).reason
+    assert "a.ts:3: join is used here" in reason
 
 
 def test_comments_among_exports_are_no_names() -> None:

@@ -102,8 +102,8 @@ WRONG = {
     "an attribute by dots": (APP, {"app/c.py": "from . import util\n\nprint(util.load())\n"}, "app/util.py has no load"),
     "a caller by attribute that stays": (APP, {"app/util.py": NEW_UTIL, "app/a.py": BY_NAME.replace("fetch", "download")}, "app/b.py:5: "),
     "a folder without __init__.py": ({}, {"text/slug.py": "def make():\n    return 1\n", "tests/test_slug.py": "from text.slug import slugify\n\n\ndef test_a():\n    assert slugify()\n"}, "text/slug.py has no slugify"),
-    "an import renamed, its use not": (APP, {"app/util.py": NEW_UTIL, "app/a.py": BY_NAME.replace("import fetch", "import download"), "app/b.py": BY_MODULE.replace("fetch", "download")}, "app/a.py:5: nothing defines or imports fetch"),
-    "a definition renamed, its use not": ({"a.py": f"{UTIL}\n\nprint(fetch(1))\n"}, {"a.py": f"{NEW_UTIL}\n\nprint(fetch(1))\n"}, "nothing defines or imports fetch"),
+    "an import renamed, its use not": (APP, {"app/util.py": NEW_UTIL, "app/a.py": BY_NAME.replace("import fetch", "import download"), "app/b.py": BY_MODULE.replace("fetch", "download")}, "app/a.py:5: fetch is used here"),
+    "a definition renamed, its use not": ({"a.py": f"{UTIL}\n\nprint(fetch(1))\n"}, {"a.py": f"{NEW_UTIL}\n\nprint(fetch(1))\n"}, "fetch is used here"),
     "a test without its import": ({}, {"util.py": UTIL, "test_util.py": "def test_fetch():\n    assert fetch(1) == 1\n"}, "nothing defines or imports fetch"),
 }  # fmt: skip
 

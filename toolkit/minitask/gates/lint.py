@@ -76,8 +76,8 @@ def find_merge_faults(
     for proposal in proposals:
         syntax = _syntax_fault(proposal)
         is_same = proposal.content == proposal.base
-        others = [file for file in proposals if file is not proposal]
-        broken = () if is_same else _broken_code(proposal, others, spec, frozenset)
+        others = tuple(file for file in proposals if file is not proposal)
+        broken = () if is_same else _broken_names(proposal, others, spec, frozenset)
         faults += [syntax] if syntax is not None else broken
         faults += _defined_twice(proposal)
     faults += _broken_imports(changes, faults, read=read, spec=spec, candidate=candidate)
@@ -161,8 +161,7 @@ def _only_from_others(
             continue
         others = tuple(file for file in proposals if file is not proposal)
         yield from _unreported(_unfinished(proposal, spec, base_lines), faults)
-        yield from _broken_code(proposal, others, spec, base_lines)
-        yield from _lost_names(proposal, others)
+        yield from _broken_names(proposal, others, spec, base_lines)
         yield from _shrunk_or_rewritten(proposal, others, spec, explanation)
 
 
@@ -170,6 +169,15 @@ def _unreported(more: Iterable[LintError], faults: Sequence[LintError]) -> Itera
     """Yield those of `more` on whose lines there is no fault yet."""
     reported = {(fault.path, fault.line) for fault in faults}
     return (fault for fault in more if (fault.path, fault.line) not in reported)
+
+
+def _broken_names(
+    proposal: FileChange, others: Sequence[FileChange], spec: Spec, base_lines: BaseLines
+) -> Iterator[LintError]:
+    """Yield code that cannot work, and names that the file still uses but no longer imports or defines."""
+    lost = list(_lost_names(proposal, others))
+    yield from lost
+    yield from _unreported(_broken_code(proposal, others, spec, base_lines), lost)
 
 
 def _broken_code(
@@ -193,7 +201,7 @@ def _broken_code(
 
 
 def _lost_names(proposal: FileChange, others: Sequence[FileChange]) -> Iterable[LintError]:
-    if suffix_of(proposal.path) not in GRAMMARS:
+    if suffix_of(proposal.path) not in {".py", *GRAMMARS}:
         return ()
     from minitask.gates.broken.lost_names import find_lost_names
 

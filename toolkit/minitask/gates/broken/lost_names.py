@@ -1,11 +1,12 @@
-"""Find names that a file no longer imports or defines and still uses, in the languages that have a grammar.
+"""Find names that a file no longer imports or defines and still uses, in Python and the languages that have a grammar.
 
 Only what is certain counts: the base binds the name at the top level of the file, and no declaration, parameter,
-pattern or import of the new file has that name. Python's names are checked by `python_imports`.
+pattern or import of the new file has that name.
 """
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,12 @@ from minitask.gates.requested_removals import has_name
 from minitask.gates.result import FileChange, LintError, printable
 from minitask.gates.source.grammars import SCRIPTS, sound_tree, suffix_of
 from minitask.gates.source.name_uses import IDENTIFIERS, PATTERNS, bound_among, uses_of
+from minitask.gates.source.python_bindings import binding_counts
+from minitask.gates.source.python_source import (
+    BUILT_IN,
+    names_of_module,
+    parsed_python,
+)
 from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import node_text, walk
@@ -41,6 +48,9 @@ Box Err FromIterator Iterator None Ok Option Result Some String ToString TryFrom
 """),
 }
 """Names that a language, a platform or a test runner provides, so that a file may stop importing them."""
+_SHARING = frozenset({".go", ".java"})
+"""Languages in which a file sees the definitions of others in its folder without an import."""
+_MODULE = lazy_pattern(r"\b(?:import|export|require|use)\b")
 _GLOB = frozenset({"use_wildcard", "dot", "asterisk"})
 _VERSION = lazy_pattern(r"v\d+")
 
@@ -50,18 +60,40 @@ def find_lost_names(proposal: FileChange, others: Sequence[FileChange] = ()) -> 
     suffix, base = suffix_of(proposal.path), proposal.base or ""
     if not base or max(len(base), len(proposal.content)) > LARGEST:
         return
-    old, new = sound_tree(base, suffix), sound_tree(proposal.content, suffix)
-    if old is None or new is None:
-        return
-    gone = top_names(old) - top_names(new) - _GIVEN[suffix]
-    gone = {name for name in gone if not any(has_name(file.content, name) for file in others)}
-    if not gone or _has_glob(new):
-        return
-    gone -= bound_among(new, gone)
-    used = uses_of(new, gone) if gone and uses_of(old, gone) else {}
+    used = _lost_in_python(base, proposal.content) if suffix == ".py" else _lost(proposal, others)
     for name, line in sorted(used.items(), key=lambda pair: pair[1]):
         message = f"{printable(name)} is used here, and the file no longer imports or defines it"
         yield LintError(proposal.path, line, message, f"keep {printable(name)}, or change its uses")
+
+
+def _lost_in_python(base: str, content: str) -> dict[str, int]:
+    old, new = parsed_python(base), parsed_python(content)
+    if old is None or new is None:
+        return {}
+    names = names_of_module(new, content)
+    gone = names_of_module(old, base) - names - BUILT_IN
+    if not gone or "*" in names:
+        return {}
+    gone -= binding_counts(new).keys()
+    lines: dict[str, int] = {}
+    for node in ast.walk(new) if gone else ():
+        if isinstance(node, ast.Name) and node.id in gone:
+            lines[node.id] = min(node.lineno, lines.get(node.id, node.lineno))
+    return lines
+
+
+def _lost(proposal: FileChange, others: Sequence[FileChange]) -> dict[str, int]:
+    suffix = suffix_of(proposal.path)
+    old, new = sound_tree(proposal.base or "", suffix), sound_tree(proposal.content, suffix)
+    if old is None or new is None:
+        return {}
+    gone = top_names(old) - top_names(new) - _GIVEN[suffix]
+    if suffix in _SHARING or not _MODULE.search(proposal.content):
+        gone = {name for name in gone if not any(has_name(file.content, name) for file in others)}
+    if not gone or _globs(new) - _globs(old):
+        return {}
+    gone -= bound_among(new, gone)
+    return uses_of(new, gone) if gone and uses_of(old, gone) else {}
 
 
 def top_names(root: Node) -> set[str]:
@@ -99,8 +131,14 @@ def _pattern_names(node: Node | None) -> Iterator[str]:
 
 
 def _imported(statement: Node) -> Iterator[str]:
-    """Yield the local names of an import; of Java, none that its package, its base class or `java.lang` has anyway."""
-    waiting = list(statement.named_children)
+    """Yield the local names of an import that the file cannot use without it.
+
+    In Java, its package, its base class or `java.lang` may have the name anyway; in Rust, a crate needs no import.
+    """
+    is_crate = statement.type == "use_declaration"
+    waiting = [
+        node for node in statement.named_children if not (is_crate and node.type == "identifier")
+    ]
     while waiting:
         node = waiting.pop()
         if node.type == "import_spec":
@@ -113,7 +151,10 @@ def _imported(statement: Node) -> Iterator[str]:
         elif node.type == "scoped_identifier":
             yield from _of_path(node, statement)
         elif node.type == "scoped_use_list":
-            waiting += filter(None, [node.child_by_field_name("list")])
+            names = node.child_by_field_name("list")
+            waiting += filter(None, [names])
+            if names is not None and any(part.type == "self" for part in names.children):
+                yield node_text(node.child_by_field_name("path")).rpartition(":")[2]
         elif node.type != "string":
             waiting += node.named_children
 
@@ -143,11 +184,11 @@ def _of_go(spec: Node) -> Iterator[str]:
         yield name
 
 
-def _has_glob(root: Node) -> bool:
-    """Return True if the file imports all names of something, one of which may be the lost one."""
-    return any(
-        node.type in _GLOB
+def _globs(root: Node) -> set[str]:
+    """Return the statements that import all names of something: a new one may bring the lost name."""
+    return {
+        node_text(child)
         for child in root.children
         if "import" in child.type or child.type == "use_declaration"
-        for node in walk(child)
-    )
+        if any(node.type in _GLOB for node in walk(child))
+    }

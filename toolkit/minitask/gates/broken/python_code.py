@@ -7,7 +7,6 @@ judged, nor is a name that the spec mentions, nor a file whose base already read
 from __future__ import annotations
 
 import ast
-import builtins
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -18,6 +17,7 @@ from minitask.gates.requested_removals import says_name
 from minitask.gates.result import BaseLines, FileChange, LintError, printable
 from minitask.gates.source.python_source import (
     BODIES,
+    BUILT_IN,
     Function,
     bound_names,
     is_dots,
@@ -32,7 +32,6 @@ from minitask.words import word_set
 if TYPE_CHECKING:
     from symtable import Symbol, SymbolTable
 
-_BUILT_IN = frozenset((*dir(builtins), "WindowsError", "reveal_type", "reveal_locals", "_"))
 _OF_HOSTS = word_set("""
 get_ipython display get_config spark dbutils snakemake profile Import Export ngettext pgettext npgettext
 """)
@@ -164,7 +163,7 @@ def _unbound(text: str) -> dict[str, int]:
         for symbol in table.get_symbols():
             name = symbol.get_name()
             is_free = symbol.is_global() if table is not module else not _is_bound(symbol)
-            if not is_free or not symbol.is_referenced() or name in bound | _BUILT_IN:
+            if not is_free or not symbol.is_referenced() or name in bound | BUILT_IN:
                 continue
             lines = [line for line in loads.get(name, ()) if line >= table.get_lineno()]
             if lines and not (name.startswith("__") and name.endswith("__")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minitask.spec.bash import node_text, walk
+from minitask.spec.bash import node_text
 from minitask.words import word_set
 
 if TYPE_CHECKING:
@@ -17,28 +17,40 @@ PATTERNS = IDENTIFIERS | {"shorthand_property_identifier_pattern"}
 _BINDING = ("parameter", "pattern", "declarator", "import", "use_", "catch", "_spec")
 """Parts of the types of nodes in which an identifier may be a new name."""
 _FIELDS = frozenset({"left", "name", "pattern", "parameter", "parameters", "alias", "label"})
-_VALUES = frozenset({"value", "body", "right", "arguments", "function", "condition"})
+_VALUES = word_set("""
+value body right arguments function condition type return_type trait type_arguments
+""")
+_OWNERS = frozenset({"path", "scope", "object", "module", "package", "operand"})
 _QUALIFIED = (
     *("scoped_", "qualified_", "nested_", "member_"),
-    *("selector_", "jsx_", "field_", "macro_"),
+    *("selector_", "jsx_", "field_", "macro_", "generic_"),
 )
 
 
 def bound_among(root: Node, names: set[str]) -> set[str]:
-    """Return those of the names that may be bound somewhere in the file, in any scope."""
-    nodes = (node for node in walk(root) if node.type in PATTERNS and node_text(node) in names)
-    return {node_text(node) for node in nodes if _may_bind(node)}
+    """Return those of the names that may be bound somewhere in the file, in any scope but that of an inner module."""
+    bound: set[str] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.type in PATTERNS and node_text(node) in names and _may_bind(node):
+            bound.add(node_text(node))
+        waiting += [] if node.type == "mod_item" else node.children
+    return bound
 
 
 def _may_bind(node: Node) -> bool:
     """Return True if a name may be declared where it stands; what is part of a type only names a type."""
     is_type = node.type == "type_identifier"
     child, parent = node, node.parent
+    if parent is not None and _is_method(parent):
+        return False
     for _ in range(3 if is_type else 6):
         if parent is None or parent.type.endswith(("block", "body", "program", "source_file")):
             return False
         field = _field(parent, child)
-        if field in _VALUES:
+        is_owner = field in _OWNERS and parent.type.startswith(_QUALIFIED)
+        if field in _VALUES or is_owner or parent.type == "use_wildcard":
             return False
         if is_type and parent.type in {"type_parameter", "type_parameters"}:
             return True
@@ -48,6 +60,12 @@ def _may_bind(node: Node) -> bool:
             return not is_type or child == node
         child, parent = parent, parent.parent
     return False
+
+
+def _is_method(node: Node) -> bool:
+    """Return True for a function of a Rust type, whose name alone calls nothing."""
+    owner = node.parent.type if node.parent is not None else ""
+    return owner == "declaration_list" and node.type.startswith("function_")
 
 
 def _field(parent: Node, child: Node) -> str:
@@ -70,7 +88,7 @@ def uses_of(root: Node, names: set[str]) -> dict[str, int]:
     return lines
 
 
-_NO_USE = frozenset({"use_declaration", "token_tree", "attribute_item", "inner_attribute_item"})
+_NO_USE = word_set("use_declaration mod_item token_tree attribute_item inner_attribute_item")
 
 
 def _is_use(node: Node) -> bool:
@@ -79,6 +97,8 @@ def _is_use(node: Node) -> bool:
     if parent is None or parent.type in _NO_USERS:
         return False
     field = _field(parent, node)
+    if field == "name" and _is_method(parent):
+        return False
     if parent.type in {"method_invocation", "field_access"}:
         return field == "object"
     if parent.type.startswith(("scoped_", "qualified_", "nested_")):

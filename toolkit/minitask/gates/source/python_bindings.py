@@ -22,6 +22,8 @@ def binding_counts(tree: ast.Module) -> Counter[str]:
             names[(node.asname or node.name).partition(".")[0]] += 1
         elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
             names[node.name] += 1
+        elif isinstance(node, ast.MatchMapping) and node.rest:
+            names[node.rest] += 1
         elif isinstance(node, ast.Global | ast.Nonlocal):
             names.update(node.names)
     return names

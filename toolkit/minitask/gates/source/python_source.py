@@ -38,6 +38,8 @@ _VALUES = (ast.Assign, ast.Call, ast.Compare, ast.Constant, ast.Dict, ast.Expr)
 """Nodes that bind only the targets of an assignment, unless they contain `:=`."""
 BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
 """Fields of a statement that hold statements."""
+BUILT_IN = frozenset((*dir(builtins), "WindowsError", "reveal_type", "reveal_locals", "_"))
+"""Names that need no definition: the interpreter's own, of type checkers, and of gettext."""
 
 
 class Imported(Struct, frozen=True):
@@ -123,6 +125,11 @@ def bound_names(text: str) -> frozenset[str] | None:
         return None
     names = frozenset(_bound(tree, text))
     return None if names & {"*", "__getattr__"} else names
+
+
+def names_of_module(tree: ast.Module, text: str) -> frozenset[str]:
+    """Return the names that a module's statements bind at its top level; `*` stands for a star import."""
+    return frozenset(_bound(tree, text))
 
 
 def _statements(tree: ast.Module) -> Iterator[tuple[Imports, bool]]:
