@@ -220,9 +220,12 @@ INVALID = [
     ("a.js", "Here is the code:\nlet a = 1;\n", "a.js:1: "),
     ("a.jsx", "let a = <p>{x</p>;\n", "a.jsx:1: "),
     ("a.ts", "let a: number = 1;\nfunction f(a: string {\n}\n", "a.ts:2: not valid TypeScript: "),
-    ("a.ts", "class A {\n  b() {\n    return 1;\n}\n", 'a.ts:1: not valid TypeScript: the "{" in'),
+    ("a.ts", "class A {\n  b() {\n    return 1;\n}\n", 'a.ts:4: not valid TypeScript: the "{" in'),
+    ("a.ts", "export function f(\n  return null;\n): void {\n  g();\n}\n", "a.ts:2: not valid TypeScript: "),
+    ("a.ts", "type A = { b: string;;\n  c number }\n", "a.ts:"),
+    ("a.tsx", "let a = <p>{x</p>;\n", "a.tsx:1: "),
     ("a.ts", "export type * from './a';\nf(1));\n", 'a.ts:2: not valid TypeScript: the ")" in'),
-    ("a.tsx", "const a = (\n  <p>{b}</p>\n;\n", "a.tsx:1: "),
+    ("a.tsx", "const a = (\n  <p>{b}</p>\n;\n", "a.tsx:2: "),
     ("a.go", "package a\n\nfunc f( {\n}\n", "a.go:3: not valid Go: "),
     ("a.go", "package a\n\nfunc f() {\n\treturn 1 +\n}\n", "a.go:"),
     ("a.rs", "fn f() {\n    let x = 1\n    let y = 2;\n}\n", 'a.rs:2: not valid Rust: ";" is missing'),
@@ -251,6 +254,14 @@ def test_what_was_broken_in_the_base_is_not_judged(path: str, content: str, star
         ("a.js", 'import defer * as a from "a";\n'),
         ("a.js", "class A { @log() accessor x = 1; }\n"),
         ("a.js", "const a = String.raw`\\u`;\n"),
+        ("a.ts", "export interface A<in out T, out U> { b: T }\n"),
+        ("a.ts", "export type * from './a';\n"),
+        ("a.ts", "const a = await b<typeof import('c')>();\n"),
+        ("a.ts", "interface A {\n  (a: string): B\n  <T>(a: T): C\n}\n"),
+        ("a.ts", "type A = ['b'?, 'c'?];\n"),
+        ("a.ts", "abstract class A { protected abstract override b: C; }\n"),
+        ("a.ts", "const a = sql<{ b: number }>`SELECT 1`;\n"),
+        ("a.tsx", 'const a = <a href="/?b=1&c=2">d</a>;\n'),
         ("a.go", "package a\n\nfunc f() *int { return new(123) }\n"),
         ("a.go", "package a\n\nconst (A = 1; B = 2)\n"),
         ("a.rs", "impl<const N: usize> A<N> where [(); N]:, {}\n"),
@@ -261,6 +272,13 @@ def test_what_was_broken_in_the_base_is_not_judged(path: str, content: str, star
 def test_forms_beyond_a_grammar_are_held_to_their_brackets(path: str, content: str) -> None:
     assert not lint(path, content)
     assert "never closed" in lint(path, content + "{\n")
+
+
+@pytest.mark.parametrize("mark", ["{% if a %}", "<% b %>", "<?php"])
+def test_marks_of_templates_in_a_valid_base_excuse_no_error(mark: str) -> None:
+    base = f'def f():\n    """Render `{mark}`."""\n    return 1\n'
+    assert "not valid Python" in lint("a.py", base.replace("return 1", "return 1 +"), base)
+    assert not lint("a.py", f"{base}{mark}\n", "def f():\n    return 1\n")
 
 
 def test_a_part_that_another_file_includes_is_no_broken_file() -> None:

@@ -139,6 +139,8 @@ RIGHT: dict[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
     "an attribute that is set": (APP, {"app/c.py": "from app import util\n\nutil.more = 1\nprint(util.more)\n"}),
     "an attribute that is set elsewhere": ({**APP, "x.py": "import app.util\napp.util.more = 1\n"}, {"app/c.py": "from app import util\n\nprint(util.more)\n"}),
     "an attribute that may be missing": (APP, {"app/c.py": "from app import util\n\nprint(hasattr(util, 'x') and util.x)\n"}),
+    "a module of the standard library": ({"src/flask/typing.py": ""}, {"src/flask/typing.py": "import typing as t\n\nName = t.TypeVar('Name')\n"}),
+    "a module that may be installed": ({"tools/yaml.py": "A = 1\n", "requirements.txt": "pyyaml\n"}, {"tools/b.py": "import yaml\n\nprint(yaml.safe_load('a'))\n"}),
     "what the package binds": ({**APP, "app/__init__.py": "from .x import util\n"}, {"app/c.py": "from app import util\n\nprint(util.more)\n"}),
     "a name bound again in Python": (APP, {"app/c.py": "from app import util\n\n\ndef f(util):\n    return util.more\n"}),
     "Go": ({}, GO_APP),

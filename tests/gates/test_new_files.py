@@ -191,7 +191,7 @@ CHANGED = {
     "a property called path": (
         "a.ts",
         "const a = {\n  code: 'x',\n}\n",
-        "path: [],\nconst a = {\n  code: 'x',\n}\n",
+        "path: [];\nconst a = {\n  code: 'x',\n}\n",
         "Improve types.",
     ),
 }

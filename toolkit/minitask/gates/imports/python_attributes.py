@@ -14,7 +14,7 @@ from posixpath import dirname
 
 from msgspec import Struct
 
-from minitask.gates.imports.python_imports import module_files
+from minitask.gates.imports.python_imports import is_missing, module_files
 from minitask.gates.imports.unresolved import UnresolvedImport, did_you_mean
 from minitask.gates.result import FilesAfter, join
 from minitask.gates.source.python_bindings import binding_counts
@@ -52,6 +52,8 @@ def find_missing_attributes(
         file = files[key]
         names = bound_names(candidate.read(file) or "") if file else None
         if file is None or names is None or use.name in names or _is_set(use.name, candidate):
+            continue
+        if not is_missing(path, use.module, use.level, use.name, candidate):
             continue
         near = did_you_mean(use.name, names)
         message = f"{file} has no {use.name}" + (f'; did you mean "{near}"?' if near else "")

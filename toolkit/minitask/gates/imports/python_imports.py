@@ -75,6 +75,13 @@ def find_missing_python(path: str, text: str, candidate: FilesAfter) -> Iterator
             yield missing
 
 
+def is_missing(path: str, module: str, level: int, name: str, candidate: FilesAfter) -> bool:
+    """Return True if `from module import name` certainly fails in a file."""
+    imported = Imported(0, level, module, name, guarded=False)
+    look = _relative if level else _absolute
+    return look(path, imported, candidate) is not None
+
+
 def python_wants(path: str, text: str) -> RequestedModule:
     """Return all imports of a file, guarded or not."""
     modules: set[str] = set()

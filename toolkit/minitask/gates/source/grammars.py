@@ -23,16 +23,28 @@ from minitask.words import word_set
 if TYPE_CHECKING:
     from tree_sitter import Language, Node
 
-_EVERYTHING = lazy_pattern("")
 # Keywords exported under their own name (`catch_ as catch`); attributes after `export * from`; import phases;
 # `accessor` fields; escapes allowed only in tagged templates; `&` in the text of an element.
-_JAVASCRIPT_GAPS = lazy_pattern(
+_OF_JAVASCRIPT = (
     r"\bas\s+(?:break|case|catch|class|const|continue|debugger|delete|do|else|enum|export|extends|false|finally|for|"
     r"function|if|import|in|instanceof|new|null|return|super|switch|this|throw|true|try|typeof|var|void|while|with)\b"
     r"|\bexport\s*\*[^;\n]{0,300}\bwith\s*\{"
     r"|\bimport\s+(?:defer|source)\s|\baccessor\s+[\w#\[]|\\[ux](?![0-9a-fA-F{])"
     r"|(?<!&)&\s[^;{}()=<]{0,300}(?:</|<\w|\{)"
 )
+# Variance (`<in out T>`), `export type *`, types of modules (`typeof import("a")`), types of tagged templates,
+# optional elements of tuples, declarations with `using`, `in` as a key, `&` in an attribute of JSX, and modifiers in
+# another order.
+_OF_TYPESCRIPT = (
+    r"|[<,]\s*(?:in\s+)?(?:in|out)\s+\w|\bexport\s+type\s*\*|(?:[:|&<]|\b(?:typeof|readonly|extends))\s*import\s*\("
+    r"|>`|\?\s*[,\]]|\busing\s+\w+\s*:|\bin\d*\??\s*:|=\"[^\"\n]*&"
+    r"|\babstract\s+override\b"
+)
+# A signature that begins with its type parameters, below another one: in JSX, such a line is an element.
+_SIGNATURE = r"|(?m:^\s*<)"
+_JAVASCRIPT_GAPS = lazy_pattern(_OF_JAVASCRIPT)
+_TYPESCRIPT_GAPS = lazy_pattern(_OF_JAVASCRIPT + _OF_TYPESCRIPT + _SIGNATURE)
+_TSX_GAPS = lazy_pattern(_OF_JAVASCRIPT + _OF_TYPESCRIPT)
 # Flow: types in a .js file, announced by a pragma or by type imports.
 _FLOW = lazy_pattern(r"(?m)@(?:no)?flow\b|^(?:import|export)\s+(?:type|typeof|opaque)\b")
 # `new` of a value, and a group that ends on the line of its last constant.
@@ -63,9 +75,9 @@ class Grammar(Struct, frozen=True):
 
 _JAVASCRIPT = Grammar("JavaScript", "tree_sitter_javascript", gaps=_JAVASCRIPT_GAPS, foreign=_FLOW)
 _TYPESCRIPT = Grammar(
-    "TypeScript", "tree_sitter_typescript", "language_typescript", gaps=_EVERYTHING
+    "TypeScript", "tree_sitter_typescript", "language_typescript", gaps=_TYPESCRIPT_GAPS
 )
-_TSX = Grammar("TypeScript", "tree_sitter_typescript", "language_tsx", gaps=_EVERYTHING)
+_TSX = Grammar("TypeScript", "tree_sitter_typescript", "language_tsx", gaps=_TSX_GAPS)
 GRAMMARS = {
     ".cjs": _JAVASCRIPT,
     ".cts": _TYPESCRIPT,

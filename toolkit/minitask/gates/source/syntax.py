@@ -285,10 +285,12 @@ def find_syntax_fault(proposal: FileChange) -> LintError | None:
         return None
     language, check = language_check
     flaw = _found(check, proposal.content)
-    if flaw is None or _is_template(proposal):
+    if flaw is None or (proposal.base is not None and _found(check, proposal.base)):
         return None
-    if proposal.base is not None and _found(check, proposal.base):
-        return None
+    if _is_template(proposal.path, proposal.content):
+        has_only_marks = proposal.base is not None and _is_template(proposal.path, proposal.base)
+        if not has_only_marks:  # the base was valid in spite of the marks, in a string or a comment
+            return None
     message = f"not valid {language}: {flaw.message}"
     return LintError(proposal.path, flaw.line, message, _REMEDY)
 
@@ -307,9 +309,9 @@ def _found(check: Check, text: str) -> SyntaxFlaw | None:
     return check(text) if len(text) <= LARGEST else None
 
 
-def _is_template(proposal: FileChange) -> bool:
-    """Return True if the file is a template, which need not be valid in its language."""
-    if "{{" in proposal.path or _TEMPLATE.search(proposal.content):
+def _is_template(path: str, text: str) -> bool:
+    """Return True if the file may be a template, which need not be valid in its language."""
+    if "{{" in path or _TEMPLATE.search(text):
         return True
-    is_data = PurePosixPath(proposal.path).suffix.lower() in {".json", ".toml", ".yaml", ".yml"}
-    return is_data and bool(_MUSTACHE.search(proposal.content))
+    is_data = PurePosixPath(path).suffix.lower() in {".json", ".toml", ".yaml", ".yml"}
+    return is_data and bool(_MUSTACHE.search(text))
