@@ -35,7 +35,7 @@ from minitask.edits.reply.samples import check_unplaced
 from minitask.edits.reply.sides import with_blocks
 from minitask.edits.reply.told_deletions import told_deletions
 from minitask.edits.reply.tool_calls import with_fences
-from minitask.edits.reply.unfenced import with_fences_around
+from minitask.edits.reply.unfenced import parted, with_fences_around
 from minitask.edits.script_model import (
     Change,
     Edit,
@@ -108,6 +108,11 @@ def parse_reply(reply: str, request: ReplyContext) -> Parsed:
     unplaced: list[Fence] = []
     literal: set[str] = set()
     joined = with_blocks(fences, answer, request, is_named=is_named)
+    joined = tuple(
+        part
+        for fence in joined
+        for part in ([fence] if _has_name(fence, request) else parted(fence, request))
+    )
     prose = without_fences(answer, fences)
     heads = heads_of(joined, prose, request, has_name=partial(_has_name, request=request))
     for fence in dict.fromkeys(joined):  # a repeated fence counts once

@@ -9,9 +9,11 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from msgspec.structs import replace
+
 from minitask.edits.fences import path_above, path_info, render_fence
 from minitask.edits.reply.diffs import HUNK, NO_HUNK
-from minitask.edits.reply.markers import is_closing, is_opening
+from minitask.edits.reply.markers import is_closing, is_opening, without_fences
 from minitask.edits.reply.reply_context import (
     SOURCE,
     ReplyContext,
@@ -23,6 +25,7 @@ from minitask.edits.reply.samples import is_command
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
+from minitask.spec.model import Fence
 
 _DIFF_LINES = (
     *(*NO_HUNK, "@@", " ", "+", "-", "old mode ", "new mode "),
@@ -119,6 +122,18 @@ def _with_blocks(lines: Sequence[str], request: ReplyContext) -> str | None:
         out += ["", render_fence(path_info(path) if path else "", block)]
         at = end + 1
     return "\n".join(out)
+
+
+def parted(fence: Fence, request: ReplyContext) -> tuple[Fence, ...]:
+    """Return the fences of the blocks in one fence, each below its path; the fence itself if it holds anything else."""
+    lines = fence.content.split("\n")
+    first = next((line for line in lines if line.strip()), "")
+    if path_above(first) is None or not is_written(first.strip(), request):
+        return (fence,)
+    text = _with_blocks(lines, request) or ""
+    if not text or without_fences(text).strip():
+        return (fence,)
+    return tuple(replace(part, line=fence.line) for part in find_fences(text))
 
 
 def _with_sections(lines: Sequence[str], request: ReplyContext) -> str | None:
