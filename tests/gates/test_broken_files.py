@@ -44,6 +44,10 @@ PYTHON = NOTEBOOK.replace(
     '"metadata": {}, "nbformat"', '"metadata": {"kernelspec": {"language": "python"}}, "nbformat"'
 )
 WRONG = {
+    "docker, a shell script": ("Dockerfile", "#!/bin/sh\nset -e\nexec a\n", "is no instruction of a Dockerfile"),
+    "css, a page": ("a.css", "\n<!doctype html>\n<p>{a}</p>\n", "a.css:2: it is no style sheet"),
+    "css, a script": ("a.css", "/* a */\ndocument.title = 'y';\n", "a.css:2: it is no style sheet"),
+    "html, a script": ("a.html", "document.title = 'y';\n", "a.html:1: it is no page of HTML"),
     "shell, unclosed": ("a.sh", "if [ -f x ]; then\n  echo x\n", "not valid shell"),
     "shell, a here-document": ("a.sh", "cat <<EOF\nx\n  EOF\nls\n", "here-document at line 1"),
     "vue, two setups": ("A.vue", "<script setup>\n</script>\n<script setup lang='ts'>\n</script>\n", "A.vue:3: it has two"),
@@ -92,6 +96,11 @@ WRONG = {
     "requirements": ("requirements.txt", "pip install requests\n", "and no requirement"),
 }  # fmt: skip
 RIGHT = {
+    "css, imports": ("a.css", "/* <a> */\n@import 'b.css';\n"),
+    "css, a comment": ("a.css", "/* later */\n"),
+    "css, a template": ("a.css", "{{ rules }}\n"),
+    "html, text": ("a.html", "Hello, you.\n"),
+    "html, a template": ("a.html", "{% set a = b %}\n"),
     "shell": ("a.sh", "shopt -s extglob\ncase $1 in\n  !(a|b)) ls ;;\nesac\n"),
     "shell, here-documents": (
         "a.sh",

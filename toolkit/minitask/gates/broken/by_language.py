@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from minitask.errors import MachineError
 from minitask.gates.broken import by_format
+from minitask.gates.broken.foreign_text import find_foreign_text
 from minitask.gates.broken.structure import find_cut_off
 from minitask.gates.result import FileChange, LintError, printable
 from minitask.gates.source.grammars import SCRIPTS, sound_tree
@@ -35,7 +36,7 @@ _LONGEST_SCRIPT = 20_000
 
 def find_rejected(proposal: FileChange) -> Iterator[LintError]:
     """Yield the faults that keep a file from being compiled, loaded or read, and that its base does not have."""
-    finders = _finders(proposal.path, proposal.content)
+    finders = (*_finders(proposal.path, proposal.content), find_foreign_text)
     path, base = proposal.path, proposal.base or ""
     if max(len(base), len(proposal.content)) > LARGEST:
         return
@@ -53,10 +54,10 @@ Finders = tuple[Callable[[str, str], Iterator[Fault]], ...]
 
 def _finders(path: str, text: str) -> Finders:
     name, ending = basename(path), splitext(path)[1].lower()
-    if ending in {".sh", ".bash"} or (not ending and _SHEBANG.match(text)):
-        return (_in_shell,)
     if name == "Dockerfile" or ending == ".dockerfile":
         return (by_format.find_docker_faults,)
+    if ending in {".sh", ".bash"} or (not ending and _SHEBANG.match(text)):
+        return (_in_shell,)
     if name.startswith("requirements") and ending == ".txt":
         return (_in_requirements,)
     if (of_data := by_format.data_finder(path)) is not None:

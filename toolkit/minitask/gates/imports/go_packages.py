@@ -25,6 +25,7 @@ from minitask.gates.source.grammars import sound_tree
 from minitask.gates.source.name_uses import bound_among, uses_of
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import node_text, walk
+from minitask.words import word_set
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -49,6 +50,7 @@ def find_go_faults(
         if change.content is not None and is_plain(change.path, change.content):
             yield from _beside(change.path, change.content, base or "", candidate)
             yield from _imported(change.path, change.content, base or "", candidate)
+            yield from _undeclared(change.path, change.content, base or "", candidate)
         if base is not None:
             yield from _lost(change, base, candidate)
 
@@ -78,6 +80,43 @@ def _beside(path: str, text: str, base: str, candidate: FilesAfter) -> Iterator[
             for name in sorted(twice):
                 message = f"{printable(name)} is declared in {printable(sibling)}, too"
                 yield LintError(path, names[name], message, "declare it once")
+
+
+_GIVEN = word_set("""
+any append bool byte cap clear close comparable complex complex128 complex64 copy delete error float32 float64 imag int
+int16 int32 int64 int8 len make max min new panic print println real recover rune string uint uint16 uint32 uint64 uint8
+uintptr init main
+""")
+
+
+def _undeclared(path: str, text: str, base: str, candidate: FilesAfter) -> Iterator[LintError]:
+    """Yield the new calls of functions that neither the file nor its package declares."""
+    root = sound_tree(text, ".go")
+    called = _called(root)
+    names = called.keys() - _called(sound_tree(base, ".go")).keys() - _GIVEN
+    if root is None or not names or _has_dot_import(root):
+        return
+    names -= bound_among(root, set(names)) | declared(root).keys()
+    for name in candidate.names(dirname(path)) if names else ():
+        sibling = candidate.read(join(dirname(path), name)) or "" if name.endswith(".go") else ""
+        sibling_root = sound_tree(sibling, ".go")
+        if sibling_root is None or _GENERATES in sibling or 'import "C"' in sibling:
+            return
+        names -= declared(sibling_root).keys()
+    for name in sorted(names):
+        message = f"nothing in package {printable(_package(root))} declares {printable(name)}"
+        yield LintError(path, called[name], message, "declare it, or use what is there")
+
+
+def _called(root: Node | None) -> dict[str, int]:
+    """Return the names that a file calls by themselves, each with its first line."""
+    lines: dict[str, int] = {}
+    for node in walk(root) if root is not None else ():
+        function = node.child_by_field_name("function") if node.type == "call_expression" else None
+        if function is not None and function.type == "identifier":
+            line = function.start_point.row + 1
+            lines[node_text(function)] = min(line, lines.get(node_text(function), line))
+    return lines
 
 
 def _siblings(path: str, candidate: FilesAfter) -> Iterator[tuple[str, Node]]:
