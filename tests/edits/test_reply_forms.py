@@ -198,6 +198,31 @@ def test_a_path_alone_above_shell_code_names_its_file(lead: str, path: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("path", "fence", "is_read"),
+    [
+        ("LICENSE", f"{F}\nMIT\n{F}", True),
+        ("py.typed", f"{F}\n{F}", True),
+        ("run.sh", f"{F}bash\n{SCRIPT}{F}", True),
+        ("n.ipynb", f"{F}json\n{{}}\n{F}", True),
+        ("run.sh", f"{F}bash\nset -eu\n{F}", False),
+        ("m.py", f"{F}\nhello\n{F}", False),
+        ("m.py", f"{F}bash\n{SCRIPT}{F}", False),
+        ("n.ipynb", f"{F}python\n1\n{F}", False),
+    ],
+)
+def test_a_heading_names_a_fence_that_may_be_its_file(
+    path: str, fence: str, *, is_read: bool
+) -> None:
+    request = asked(ListedFile(path, CREATE), ListedFile("a.txt", CREATE))
+    reply = f"`a.txt`\n{F}\na\n{F}\n\n### `{path}`\n\nIt is new.\n\n{fence}\n"
+    if is_read:
+        assert read(reply, request).keys() == {"a.txt", path}
+    else:
+        with pytest.raises(EditError):
+            read(reply, request)
+
+
+@pytest.mark.parametrize(
     ("lead", "commands"),
     [
         ("Then run `bin/run.sh`:", "set -eu\n"),

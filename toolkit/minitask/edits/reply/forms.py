@@ -121,12 +121,14 @@ def _name_of_script(fence: Fence, request: ReplyContext) -> Name | None:
     above = None
     with suppress(UnlistedError):
         above = own or name_of(replace(fence, info=""), request)
-    if own or above is None or above.weak or not may_be_script(fence, above.path):
+    is_script = fence.content.startswith("#!")
+    is_file = (
+        above is not None and may_be_script(fence, above.path) and (is_script or not above.weak)
+    )
+    if own or above is None or not is_file:
         return own
     lines = (line for line in fence.content.split("\n") if not line.startswith("#"))
-    is_run = not fence.content.startswith("#!") and above.path in mentions(
-        "\n".join(lines), request
-    )
+    is_run = not is_script and above.path in mentions("\n".join(lines), request)
     return None if is_run else replace(above, weak=True)
 
 

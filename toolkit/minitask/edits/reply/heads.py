@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from minitask.edits.reply.markers import has_block_form
 from minitask.edits.reply.names import REFERS, path_alone
 from minitask.edits.reply.reply_context import ReplyContext, mentions
-from minitask.edits.reply.samples import DIFFS, fence_word, fits, is_sample
+from minitask.edits.reply.samples import (
+    DIFFS,
+    fence_word,
+    fits,
+    is_of_no_language,
+    is_sample,
+    may_be_script,
+)
 from minitask.spec.model import Fence
 
 
@@ -35,7 +42,7 @@ def heads_of(
             path is None
             or path in edited
             or fence in placed_fences
-            or not _may_be_edit(fence, path)
+            or not _may_be_edit(fence, path, request)
         ):
             continue
         heads[fence.line] = path
@@ -56,14 +63,20 @@ def _last_heads(fences: Sequence[Fence], prose: str, request: ReplyContext) -> I
         yield path
 
 
-def _may_be_edit(fence: Fence, path: str) -> bool:
-    """Return True if a fence has a form of an edit, or the file's language, and its lead does not tell otherwise."""
+def _may_be_edit(fence: Fence, path: str, request: ReplyContext) -> bool:
+    """Return True if a fence has a form of an edit, or the file's language, and its lead does not tell otherwise.
+
+    A script begins with `#!`; a new file of no language may stand in a fence without one.
+    """
     if fence.content.lstrip().startswith(_OWN_HEADS):
         return False
     if has_block_form(fence.content) or fence_word(fence) in DIFFS:
         return True
-    tells = fence.lead.rstrip().endswith(":") and REFERS.search(fence.lead)
-    return not is_sample(fence) and fits(fence, path) and not tells
+    if fence.lead.rstrip().endswith(":") and REFERS.search(fence.lead):
+        return False
+    is_plain = not fence.info and is_of_no_language(path) and request.read(path) is None
+    is_script = fence.content.startswith("#!") and may_be_script(fence, path)
+    return is_plain or is_script or (not is_sample(fence) and fits(fence, path))
 
 
 _OWN_HEADS = ("--- ", "diff --git ", "*** ")

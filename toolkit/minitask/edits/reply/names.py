@@ -37,7 +37,7 @@ _REMARK = lazy_pattern(
 _REMARKED = lazy_pattern(r"(?P<path>[^\s:]+)(?::|\s[\u2014\u2013-]+)\s(?P<remark>\S.*)")
 REFERS = lazy_pattern(
     r"(?i)\b(?:un(?:changed|modified|touched)|not?|nothing|see|like|as|same|similar|than|before|existing|original|current\w*|old"
-    r"|usage|example|context|reference|us(?:e[sd]?|ing)|imports?|calls?|from|runs?|shows?)\b"
+    r"|usage|example|outputs?|prints|context|reference|us(?:e[sd]?|ing)|imports?|calls?|from|runs?|shows?)\b"
 )
 """A remark with such a word may tell of other lines than the file's new ones."""
 _SIGNS = lazy_pattern(

@@ -26,7 +26,7 @@ SUFFIXES = {
     "python": (".py", ".pyi"), "py": (".py", ".pyi"), "python3": (".py",),
     "javascript": (".js", ".mjs", ".cjs", ".jsx"), "js": (".js", ".mjs", ".cjs", ".jsx"), "jsx": (".jsx", ".js"),
     "typescript": (".ts", ".tsx", ".mts", ".cts"), "ts": (".ts", ".tsx", ".mts", ".cts"), "tsx": (".tsx", ".ts"),
-    "json": (".json",), "jsonc": (".json", ".jsonc"), "yaml": (".yaml", ".yml"), "yml": (".yaml", ".yml"),
+    "json": (".json", ".ipynb"), "jsonc": (".json", ".jsonc"), "yaml": (".yaml", ".yml"), "yml": (".yaml", ".yml"),
     "toml": (".toml",), "ini": (".ini", ".cfg", ".conf"), "css": (".css",), "scss": (".scss",),
     "html": (".html", ".htm", ".vue", ".svelte"), "xml": (".xml", ".svg", ".html"),
     "markdown": (".md", ".markdown", ".mdx", ".txt"), "md": (".md", ".markdown", ".mdx", ".txt"),
@@ -65,8 +65,13 @@ def fits(fence: Fence, path: str) -> bool:
 
 def may_be_script(fence: Fence, path: str) -> bool:
     """Return True if a fence of shell code may be the file: its suffix is one of the shell's, or of no language."""
-    others = (suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
-    return fits(fence, path) or not any(map(path.endswith, others))
+    return fits(fence, path) or is_of_no_language(path)
+
+
+def is_of_no_language(path: str) -> bool:
+    """Return True if a file's suffix is that of no language."""
+    suffixes = (suffix for endings in SUFFIXES.values() for suffix in endings)
+    return not any(map(path.endswith, suffixes))
 
 
 def removals(content: str, request: ReplyContext) -> list[str]:
@@ -143,12 +148,11 @@ def _is_of_another(fence: Fence, request: ReplyContext) -> bool:
     """Return True if a fence's language is that of no file of the task, none can hold it, and no path leads."""
     names_path = any("/" in word or "." in word.rstrip(".:") for word in fence.lead.split())
     suffixes = SUFFIXES.get(fence_word(fence), ())
-    all_suffixes = tuple(suffix for endings in SUFFIXES.values() for suffix in endings)
     return (
         bool(suffixes)
         and not names_path
         and all(
-            file.path.endswith(all_suffixes) and not file.path.endswith((*suffixes, *_MIXED))
+            not is_of_no_language(file.path) and not file.path.endswith((*suffixes, *_MIXED))
             for file in request.written()
         )
     )
