@@ -250,3 +250,21 @@ def test_a_comment_that_says_what_the_code_does_now_stands_for_nothing() -> None
 
 def test_a_line_that_is_both_is_named_once() -> None:
     assert lint("a.py", "import os\n... rest of the file unchanged ...\n").count("\n") == 0
+
+
+NO_CONTENT = [
+    "(unchanged)",
+    "See above.",
+    "No changes needed.",
+    "Content unchanged from previous reply.",
+    "// same as before",
+]
+CONTENT = ["unchanged = 1", "See README.md.", "One change.", "same", "See above: the rules hold."]
+
+
+@pytest.mark.parametrize("path", ["a.md", "a.txt", "a.ts", "Makefile"])
+@pytest.mark.parametrize("line", [*NO_CONTENT, *CONTENT])
+def test_a_line_in_place_of_a_file_is_a_fault(path: str, line: str) -> None:
+    spec = Spec(SPEC.path, "1", "Write it", files=(FileRef(path, FileAction.CREATE),))
+    reason = check_lint([Change(path, f"{line}\n")], read={}.get, spec=spec).reason
+    assert ("is left out" in reason) is (line in NO_CONTENT), reason

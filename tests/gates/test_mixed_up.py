@@ -54,6 +54,7 @@ RIGHT = {
     "neither has its name": {"io.py": "a = 1\n", "net.py": "b = 2\n"},
     "the same one line": {"a.py": "x = 1\n", "b.py": "x = 1\n"},
     "the same name in two folders": {"a/tsconfig.json": '{\n "a": 1\n}\n', "b/tsconfig.json": '{\n "a": 1\n}\n'},
+    "two versions": {"options-v3.md": USAGE, "options-v4.md": USAGE},
     "data of tests": {"tests/in/a.txt": "x\ny\n", "tests/in/b.txt": "x\ny\n"},
     "a helper in two of many": {"a.py": f"{SLUG}\n\n{SHORT}", "b.py": SLUG + "\n\n" + SHORT.replace("shorten", "cut")},
 }  # fmt: skip

@@ -24,6 +24,7 @@ _ASKS_FOR_BOTH = lazy_pattern(
     r"(?i)\b(?:cop(?:y|ies|ied)|same|identical\w*|mirror\w*|duplicat\w*|in sync|clone[sd]?|vendor\w*|equal)\b"
 )
 _WORD = lazy_pattern(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])")
+_NUMBER = lazy_pattern(r"\d+")
 _LEAST_LINES = 3
 """Fewest lines of a text, or of a definition, that nobody writes twice by chance."""
 _READ = frozenset({".py", *GRAMMARS})
@@ -58,7 +59,7 @@ def _is_asked(first: FileChange, second: FileChange, spec: Spec) -> bool:
 
 def _is_same(first: FileChange, second: FileChange) -> bool:
     """Return True if two files that are no data of tests have the same lines, under different names."""
-    names = {basename(file.path).partition(".")[0] for file in (first, second)}
+    names = {_NUMBER.sub("", basename(file.path)).partition(".")[0] for file in (first, second)}
     is_data = any("test" in dirname(file.path).lower() for file in (first, second))
     rows, other_rows = _rows(first.content), _rows(second.content)
     if len(names) == 1 or is_data or len(rows) < 2 or rows != other_rows:

@@ -12,6 +12,7 @@ from minitask.gates.result import BaseLines, FileChange, LintError, quoted
 from minitask.gates.source.elisions import (
     comment_text,
     is_elision,
+    is_no_content,
     is_note,
     may_replace_code,
     rows_in_strings,
@@ -47,6 +48,9 @@ def find_placeholders(proposal: FileChange, *, base_lines: BaseLines) -> Iterato
 def _candidates(path: str, lines: list[str]) -> Iterator[tuple[int, str]]:
     """Yield the numbers (from 1) and texts of the lines that look like elisions."""
     ends = _ends(lines)
+    if is_no_content("\n".join(lines)):
+        yield from ((number, lines[number - 1]) for number in ends)
+        return
     if PurePosixPath(path).suffix.lower() in DOCUMENTS:
         yield from ((number, lines[number - 1]) for number in ends if is_elision(lines[number - 1]))
         return

@@ -93,6 +93,17 @@ _ALONE = lazy_pattern(
 )
 
 
+_VERSION = (
+    r"(?:(?:the|my|an?) )?(?:previous|earlier|last|first|original)"
+    r" (?:reply|answer|response|version|message|file|one)"
+)
+_SUBJECT = r"(?:the |this )?(?:same )?(?:file|contents?|code)"
+_NO_CONTENT = _any_of(
+    rf"(?:{_SUBJECT} )?(?:{_GONE}|not changed|not modified)(?: (?:from|in|as) {_VERSION})?",
+    rf"(?:the )?(?:same|identical)(?: (?:file|contents?|code))? (?:as|to) (?:above|before|{_VERSION})",
+    rf"(?:see|as|as in) (?:above|below|before|{_VERSION})",
+    r"no (?:further )?changes?(?: (?:is |are )?(?:needed|required|necessary|here))?",
+)
 # Phrases that need no dots: each names code and says that it is unchanged or omitted.
 _PLAIN = _any_of(
     rf"{_REST}(?:{_OF}{_CODE})? {_GONE}",
@@ -143,6 +154,15 @@ def is_note(line: str) -> bool:
         return False
     bare = line.strip()
     return is_elision(line) or (not _CODELIKE.search(bare) and _tells(bare, plain=True))
+
+
+def is_no_content(text: str) -> bool:
+    """Return True if all that a file holds is a line about another version of it, such as "(unchanged)"."""
+    rows = [row for row in text.split("\n") if row.strip()]
+    if len(rows) != 1 or len(rows[0]) > LONGEST:
+        return False
+    bare = _AROUND.sub("", _LEADER.sub("", rows[0], count=1))
+    return _NO_CONTENT.fullmatch(bare.strip(" .!:-#*_").casefold()) is not None
 
 
 def may_replace_code(line: str) -> bool:
