@@ -219,6 +219,24 @@ def test_a_branch_whose_rebase_is_under_way_does_not_move(ready: World, where: s
     assert ready.show("b.txt") == "b\n"
 
 
+def test_a_merge_or_rebase_of_the_users_is_told_as_what_it_is(ready: World) -> None:
+    ready.git("switch", "-qc", "other")
+    ready.commit({"c.txt": "theirs\n"})
+    ready.git("switch", "-q", "main")
+    ready.commit({"c.txt": "ours\n"})
+    ready.git("merge", "-q", "other", check=False)
+    outcome = ready.minitask("exec", "p/01-b", "--json")
+    assert outcome.json["verdict"] == "ready", outcome.text
+    assert "cannot be done now" in outcome.json["reason"]
+    assert "overwrite" not in outcome.json["reason"]
+    ready.git("merge", "--abort")
+    ready.git("rebase", "-q", "other", check=False)
+    outcome = ready.minitask("exec", "p/01-b")
+    assert outcome.code == 2
+    assert "a rebase is under way" in outcome.stderr
+    assert "git rebase --continue" in outcome.stderr
+
+
 @pytest.mark.variant
 def test_no_worktree_is_registered_in_the_users_repository(ready: World) -> None:
     config = (ready.root / ".git/config").read_bytes()

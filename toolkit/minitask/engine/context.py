@@ -258,10 +258,7 @@ class Context(Struct):
         if name:
             ref = f"refs/heads/{name.removeprefix('refs/heads/')}"
         if ref is None:
-            raise UsageError(
-                "HEAD is detached, so there is no branch to merge into",
-                hint="git switch BRANCH, set `target` in minitask.yaml, or add --into where it is an option",
-            )
+            raise update_target.no_branch(self.repository.git_dir)
         if BAD_REF.search(ref):
             raise UsageError(
                 f"{name} is not the name of a branch", hint="name one that `git branch` lists"

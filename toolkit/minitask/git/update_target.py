@@ -15,7 +15,7 @@ from pathlib import Path
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
-from minitask.errors import MachineError, MinitaskError
+from minitask.errors import MachineError, MinitaskError, UsageError
 from minitask.git import refs
 from minitask.git.repository import Repository, head_branch
 from minitask.git.restore_checkout import (
@@ -48,6 +48,8 @@ TROUBLE = (
 """Git's messages if the machine failed, as opposed to a user's file blocking the merge."""
 LOCKED = ".lock': File exists"
 """Git's message if another git process is at work, or left its lock."""
+OVERWRITES = "would be overwritten"
+"""Git's message if a file of the user's is in the way, as opposed to a merge of theirs that is under way."""
 REBASE_FOLDERS = ("rebase-merge", "rebase-apply")
 REBASES = "a rebase is under way"
 GITS_OWN_CODES_MAX = 129
@@ -73,7 +75,19 @@ class TargetUpdate(Struct, frozen=True):
             return f"cannot be done while {self.reason}"
         if LOCKED in self.reason:
             return f"cannot be done while git is locked; when no git runs, remove the file: {self.reason}"
-        return f"would overwrite your edits: {self.reason}"
+        fault = "would overwrite your edits" if OVERWRITES in self.reason else "cannot be done now"
+        return f"{fault}: {self.reason}"
+
+
+def no_branch(git_dir: Path) -> UsageError:
+    """Return the error for a checkout on no branch: HEAD is detached, by the user or by a rebase."""
+    is_rebased = any((git_dir / name).is_dir() for name in REBASE_FOLDERS)
+    fault = REBASES if is_rebased else "HEAD is detached"
+    way_out = "git rebase --continue" if is_rebased else "git switch BRANCH"
+    return UsageError(
+        f"{fault}, so there is no branch to merge into",
+        hint=f"{way_out}, set `target` in minitask.yaml, or add --into where it is an option",
+    )
 
 
 def update_target(repository: Repository, step: TargetMove) -> TargetUpdate:
