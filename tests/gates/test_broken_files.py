@@ -46,6 +46,7 @@ PYTHON = NOTEBOOK.replace(
 WRONG = {
     "docker, a shell script": ("Dockerfile", "#!/bin/sh\nset -e\nexec a\n", "is no instruction of a Dockerfile"),
     "css, a page": ("a.css", "\n<!doctype html>\n<p>{a}</p>\n", "a.css:2: it is no style sheet"),
+    "css, a comment in a script": ("a.css", "\ndocument /* a\n*/ .title;\n", "a.css:2: it is no style sheet"),
     "css, a script": ("a.css", "/* a */\ndocument.title = 'y';\n", "a.css:2: it is no style sheet"),
     "html, a script": ("a.html", "document.title = 'y';\n", "a.html:1: it is no page of HTML"),
     "shell, unclosed": ("a.sh", "if [ -f x ]; then\n  echo x\n", "not valid shell"),

@@ -163,6 +163,7 @@ def _only_from_others(
         yield from _unreported(_unfinished(proposal, spec, base_lines), faults)
         yield from _broken_names(proposal, others, spec, base_lines)
         yield from _shrunk_or_rewritten(proposal, others, spec, explanation)
+        yield from _kept_values(proposal, others, spec)
 
 
 def _unreported(more: Iterable[LintError], faults: Sequence[LintError]) -> Iterator[LintError]:
@@ -217,6 +218,16 @@ def _left_behind(
     from minitask.gates.broken.declared_twice import find_left_behind
 
     return find_left_behind(proposals, spec=spec, locate=locate)
+
+
+def _kept_values(
+    proposal: FileChange, others: Sequence[FileChange], spec: Spec
+) -> Iterable[LintError]:
+    if not proposal.base or "`" not in spec.task + spec.title:
+        return ()
+    from minitask.gates.changes.told_values import find_kept_values
+
+    return find_kept_values(proposal, others, spec)
 
 
 def _mixed_up(proposals: Sequence[FileChange], spec: Spec) -> Iterable[LintError]:

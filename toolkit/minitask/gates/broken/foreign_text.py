@@ -7,7 +7,7 @@ from posixpath import splitext
 
 from minitask.patterns import lazy_pattern
 
-_COMMENTS = lazy_pattern(r"(?s)/\*.*?\*/|<!--.*?-->|(?m:^[ \t]*//[^\n]*$)")
+_COMMENTS = lazy_pattern(r"(?s)/\*.*?(?:\*/|\Z)|<!--.*?(?:-->|\Z)|(?m:^[ \t]*//[^\n]*)")
 _TEMPLATES = lazy_pattern(r"\{\{|\{%|<%|<\?")
 _STYLE = lazy_pattern(r"[{@]")
 
@@ -15,10 +15,12 @@ _STYLE = lazy_pattern(r"[{@]")
 def find_foreign_text(path: str, text: str) -> Iterator[tuple[str, int]]:
     """Yield that no line of a file can be of its language, with the first line that is not blank."""
     name, is_foreign = _CHECKS.get(splitext(path)[1].lower(), ("", None))
-    plain = _COMMENTS.sub("", text).strip()
-    if is_foreign is not None and plain and not _TEMPLATES.search(text) and is_foreign(plain):
-        line = text.count("\n", 0, text.index(plain.split("\n", 1)[0])) + 1
-        yield f"it is no {name}", line
+    if is_foreign is None or _TEMPLATES.search(text):
+        return
+    bare = _COMMENTS.sub(lambda match: "\n" * match[0].count("\n"), text)
+    plain = bare.strip()
+    if plain and is_foreign(plain):
+        yield f"it is no {name}", bare[: bare.index(plain)].count("\n") + 1
 
 
 def _is_no_style(plain: str) -> bool:
