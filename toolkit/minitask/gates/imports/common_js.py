@@ -7,7 +7,8 @@ with any other use of `exports` may export anything.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from minitask.gates.source.grammars import leaves
@@ -80,28 +81,28 @@ def _listed(value: Node, root: Node) -> frozenset[str] | None:
 
 def taken_names(root: Node) -> Iterator[Taken]:
     """Yield the names that a file takes from the relative paths that it requires, or imports as a whole."""
+    held: dict[str, str] = {}
     for statement in root.children:
         if statement.type == "import_statement":
             source = _relative(statement.child_by_field_name("source"))
             spaces = (node for node in walk(statement) if node.type == "namespace_import")
-            for space in spaces if source else ():
-                yield from _called(root, node_text(space.named_children[-1]), source)
+            held |= {node_text(space.named_children[-1]): source for space in spaces if source}
         for part in statement.named_children if statement.type.endswith("_declaration") else ():
             source = _required(part.child_by_field_name("value"))
             name = part.child_by_field_name("name")
-            if not source or name is None:
-                continue
-            if name.type == "identifier":
-                yield from _called(root, node_text(name), source)
-            elif name.type == "object_pattern":
-                keys = (
-                    (child.child_by_field_name("key") or child) for child in name.named_children
-                )
-                yield from (
-                    (key.start_point.row + 1, source, node_text(key))
-                    for key in keys
-                    if key.type in {"property_identifier", "shorthand_property_identifier_pattern"}
-                )
+            if source and name is not None and name.type == "identifier":
+                held[node_text(name)] = source
+            elif source and name is not None:
+                yield from ((line, source, key) for line, key in _keys(name))
+    yield from _called(root, held) if held else ()
+
+
+def _keys(pattern: Node) -> Iterator[tuple[int, str]]:
+    """Yield the lines and names that a pattern takes from an object, without those that have a default."""
+    for child in pattern.named_children if pattern.type == "object_pattern" else ():
+        key = child.child_by_field_name("key") or child
+        if key.type in {"property_identifier", "shorthand_property_identifier_pattern"}:
+            yield key.start_point.row + 1, node_text(key)
 
 
 def _relative(source: Node | None) -> str:
@@ -119,33 +120,30 @@ def _required(value: Node | None) -> str:
     return _relative(written[0]) if is_required and len(written) == 1 else ""
 
 
-def _called(root: Node, local: str, source: str) -> Iterator[Taken]:
-    """Yield the members of a name that the file only calls, where the name is bound once."""
-    lines: dict[str, int] = {}
-    not_called: set[str] = set()
-    bound = 0
+def _called(root: Node, held: Mapping[str, str]) -> Iterator[Taken]:
+    """Yield the members that the file only calls, of the names that it binds once; `held` gives their modules."""
+    lines: dict[tuple[str, str], int] = {}
+    not_called: set[tuple[str, str]] = set()
+    bound: Counter[str] = Counter()
     for node in walk(root):
-        if (
-            node.type not in {"identifier", "shorthand_property_identifier_pattern"}
-            or node_text(node) != local
-        ):
+        if node.type not in _NAMES or node_text(node) not in held:
             continue
-        member = node.parent
-        if (
-            member is None
-            or member.type != "member_expression"
-            or member.child_by_field_name("object") != node
-        ):
-            bound += member is None or member.type not in {"arguments", "return_statement"}
+        local, member = node_text(node), node.parent
+        is_owner = member is not None and member.type == "member_expression"
+        if member is None or not is_owner or member.child_by_field_name("object") != node:
+            bound[local] += member is None or member.type not in {"arguments", "return_statement"}
             continue
-        name = node_text(member.child_by_field_name("property"))
+        key = (local, node_text(member.child_by_field_name("property")))
         if _is_call(member):
-            lines[name] = min(node.start_point.row + 1, lines.get(name, 1 << 30))
+            lines[key] = min(node.start_point.row + 1, lines.get(key, 1 << 30))
         else:
-            not_called.add(name)
-    for name, line in lines.items() if bound == 1 else ():
-        if name not in not_called:
-            yield line, source, name
+            not_called.add(key)
+    for (local, name), line in lines.items():
+        if bound[local] == 1 and (local, name) not in not_called:
+            yield line, held[local], name
+
+
+_NAMES = frozenset({"identifier", "shorthand_property_identifier_pattern"})
 
 
 def _is_call(member: Node) -> bool:

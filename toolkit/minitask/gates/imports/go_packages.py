@@ -216,13 +216,10 @@ def _members(root: Node | None, local: str) -> Iterator[tuple[str, int]]:
     if root is None or local in bound_among(root, {local}):
         return
     for node in walk(root):
-        owner, _, name = node_text(node).partition(".")
-        if (
-            node.type in {"selector_expression", "qualified_type"}
-            and owner == local
-            and name.isidentifier()
-        ):
-            yield name, node.start_point.row + 1
+        if node.type in {"selector_expression", "qualified_type"}:
+            owner, _, name = node_text(node).partition(".")
+            if owner == local and name.isidentifier():
+                yield name, node.start_point.row + 1
 
 
 def _lost(change: Change, base: str, candidate: FilesAfter) -> Iterator[LintError]:

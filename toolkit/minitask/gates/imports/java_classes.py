@@ -103,23 +103,26 @@ def _missing(
     only: frozenset[str] | None = None,
 ) -> Iterator[LintError]:
     root = sound_tree(text, ".java")
-    classes: dict[str, tuple[str, frozenset[str] | None]] = {}
-    for owner, name, line in _uses(root) if root is not None else ():
-        if owner not in classes:
-            file = _file_of(path, root, owner, candidate)
-            bound = owner in bound_among(root, {owner}) if root is not None else True
-            classes[owner] = (
-                file,
-                members(candidate.read(file) or "", file) if file and not bound else None,
-            )
-        file, names = classes[owner]
-        is_old = f"{owner}.{name}" in base and file not in touched
+    uses = list(_uses(root)) if root is not None else []
+    if root is None or not uses:
+        return
+    inner = {node_text(n.child_by_field_name("name")) for n in walk(root) if n.type in _TYPES}
+    owners = {owner for owner, _, _ in uses} - inner
+    files = {owner: _file_of(path, root, owner, candidate) for owner in owners}
+    bound = bound_among(root, {owner for owner, file in files.items() if file})
+    classes = {
+        owner: members(candidate.read(file) or "", file)
+        for owner, file in files.items()
+        if file and owner not in bound
+    }
+    for owner, name, line in uses:
+        names = classes.get(owner)
+        is_old = f"{owner}.{name}" in base and files.get(owner) not in touched
         if names is None or name in names or is_old or (only is not None and name not in only):
             continue
         near = did_you_mean(name, names)
-        message = f"{printable(file)} has no {printable(name)}" + (
-            f'; did you mean "{printable(near)}"?' if near else ""
-        )
+        message = f"{printable(files[owner])} has no {printable(name)}"
+        message += f'; did you mean "{printable(near)}"?' if near else ""
         yield LintError(path, line, message, "use what is there, or create it in this change")
 
 
@@ -139,31 +142,18 @@ def _uses(root: Node) -> Iterator[tuple[str, str, int]]:
             yield node_text(owner), node_text(name), node.start_point.row + 1
 
 
-def _file_of(path: str, root: Node | None, owner: str, candidate: FilesAfter) -> str:
+def _file_of(path: str, root: Node, owner: str, candidate: FilesAfter) -> str:
     """Return the file of a class that a file imports, or that is beside it; empty if it is not certain."""
-    imports = (
-        [node_text(n) for n in root.children if n.type == "import_declaration"] if root else []
-    )
-    named_imports = [
-        written.rstrip(" ;").split()[-1]
-        for written in imports
-        if written.rstrip(" ;").endswith(f".{owner}")
-    ]
-    inner = (
-        {node_text(n.child_by_field_name("name")) for n in walk(root) if n.type in _TYPES}
-        if root
-        else set()
-    )
-    if owner in inner or (not named_imports and any("*" in written for written in imports)):
+    imports = [node_text(n).rstrip(" ;") for n in root.children if n.type == "import_declaration"]
+    named = [line.split()[-1] for line in imports if line.endswith(f".{owner}")]
+    if not named and any("*" in line for line in imports):
         return ""
-    package = _package(root)
-    folder = dirname(path)
-    if named_imports:
-        start = folder.removesuffix(package.replace(".", "/"))
-        is_rooted = package and folder.endswith(package.replace(".", "/"))
-        file = f"{start}{named_imports[0].replace('.', '/')}.java" if is_rooted else ""
-    else:
-        file = join(folder, f"{owner}.java")
+    folder, package = dirname(path), _package(root).replace(".", "/")
+    file = join(folder, f"{owner}.java")
+    if named:
+        is_rooted = bool(package) and folder.endswith(package)
+        top = folder.removesuffix(package)
+        file = f"{top}{named[0].replace('.', '/')}.java" if is_rooted else ""
     return file if file and holds(candidate, file) else ""
 
 
