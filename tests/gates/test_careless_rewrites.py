@@ -115,8 +115,34 @@ def uncommented(text: str) -> str:
     return "".join(line for line in lines if not line.lstrip().startswith(("#", "//")))
 
 
+INNER = """\
+exports.send = function send(path, done, next) {
+  let run;
+  function fail(err) {
+    done(err);
+    next();
+  }
+  run = function (req) {
+    handle(req);
+    next();
+  };
+  return stream(path, fail, run);
+};
+"""
+HANDLER = """\
+def logger(app):
+    class Handler(Base):
+        def emit(self, record):
+            text = format(record)
+            self.write(text)
+
+    return Handler(app)
+"""
 WRONG = {
     "a stub in Ruby": ("a.rb", RUBY, RUBY.replace("      possible = @names.select { |known| known == name }\n      possible.first\n", "      nil\n"), "it empties"),
+    "a stub inside of a function": ("a.js", INNER, INNER.replace("    done(err);\n    next();\n", "    return null;\n"), "it empties exports.send.fail"),
+    "a stub that is assigned": ("a.js", INNER, INNER.replace("    handle(req);\n    next();\n", "    return null;\n"), "it empties exports.send.run"),
+    "a stub of a class in a function": ("a.py", HANDLER, HANDLER.replace("            text = format(record)\n            self.write(text)\n", "            pass\n"), "it empties logger.Handler.emit"),
     "a stub in Go": ("a.go", GO, GO[: GO.index("\tif len")] + '\tpanic("not implemented")\n}\n', "it empties Engine.Last"),
     "a method twice": ("a.go", GO, f"{GO}\n{LAST}", "twice"),
     "a function twice in a row": ("a.js", EXPRESS, EXPRESS + EXPRESS[EXPRESS.rindex("\n\nexports") + 1 :], "lines from"),
@@ -146,6 +172,7 @@ def test_no_request_explains_a_careless_rewrite(case: str, task: str) -> None:
 
 RIGHT = {
     "a body that is one value now": ("a.go", GO, GO.replace(LAST, "func (e *Engine) Last() string {\n\treturn e.routes[0]\n}\n"), "Simplify it."),
+    "an inner function that is another one": ("a.js", INNER, INNER.replace("    done(err);\n    next();\n", "    next(err);\n"), "Tell `next` of the error."),
     "a stub with its reason": ("a.rb", RUBY, RUBY.replace("      possible = @names.select { |known| known == name }\n      possible.first\n", "      # Templates are gone.\n      nil\n"), "Remove templates."),
     "a definition goes with its comment": ("a.go", GO, GO.replace(f"// Add appends a route.\n{ADD}\n", ""), "Remove what is obsolete."),
     "a comment of the next one": ("a.js", EXPRESS.replace("Return the type", "Private"), EXPRESS.replace("exports.type = function", "exports.kind = function").replace("Return the type", "Private"), "Rename `exports.type` to `exports.kind`; `type` goes."),

@@ -281,6 +281,14 @@ def test_marks_of_templates_in_a_valid_base_excuse_no_error(mark: str) -> None:
     assert not lint("a.py", f"{base}{mark}\n", "def f():\n    return 1\n")
 
 
+def test_a_form_that_the_base_has_excuses_no_error_elsewhere() -> None:
+    base = "const a = { in: 1 };\nlet b = 1;\n"
+    assert not lint("a.ts", base.replace("b = 1", "b = 2"), base)
+    assert not lint("a.ts", base.replace("b = 1", "b = c<typeof import('d')>()"), base)
+    assert "not valid TypeScript" in lint("a.ts", base.replace("b = 1", "b = = 1"), base)
+    assert not lint("a.ts", base.replace("b = 1", "b = = 1"))
+
+
 def test_a_part_that_another_file_includes_is_no_broken_file() -> None:
     assert not lint("part.rs", "// Made by a script.\nstore.register(1, vec![\n    A,\n])\n")
 

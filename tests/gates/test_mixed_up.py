@@ -39,6 +39,7 @@ WRONG = {
     "all in both": ({"slug.py": SLUG + "\n\n" + SHORT, "shorten.py": f'"""Texts."""\n\n\n{SLUG}\n\n{SHORT}'}, "it repeats slugify of slug.py"),
     "one in both": ({"slug.py": SLUG, "shorten.py": f"{SLUG}\n\n{SHORT}"}, "shorten.py:1: it repeats slugify"),
     "a test with the code in it": ({"slug.py": SLUG, "test_slug.py": SLUG + TEST}, "test_slug.py:1: it repeats slugify"),
+    "a script's test with the code in it": ({"add.ts": ADD, "add.test.ts": f"{ADD}test('a', () => expect(add(1, 2)).toBe(3));\n"}, "add.test.ts:1: it repeats add"),
 }  # fmt: skip
 
 
@@ -54,6 +55,7 @@ RIGHT = {
     "neither has its name": {"io.py": "a = 1\n", "net.py": "b = 2\n"},
     "the same one line": {"a.py": "x = 1\n", "b.py": "x = 1\n"},
     "the same name in two folders": {"a/tsconfig.json": '{\n "a": 1\n}\n', "b/tsconfig.json": '{\n "a": 1\n}\n'},
+    "a mirror": {"src/slug.py": SLUG, "dist/slug.py": f"# Copied.\n{SLUG}"},
     "two versions": {"options-v3.md": USAGE, "options-v4.md": USAGE},
     "data of tests": {"tests/in/a.txt": "x\ny\n", "tests/in/b.txt": "x\ny\n"},
     "a helper in two of many": {"a.py": f"{SLUG}\n\n{SHORT}", "b.py": SLUG + "\n\n" + SHORT.replace("shorten", "cut")},

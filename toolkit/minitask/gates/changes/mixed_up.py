@@ -38,7 +38,8 @@ def find_mixed_up(proposals: Sequence[FileChange], spec: Spec) -> Iterator[LintE
     fresh = [file for file in proposals if file.content != file.base and not is_sample(file.path)]
     pairs = combinations(fresh, 2) if len(fresh) <= _MOST_FILES else ()
     for first, second in pairs:
-        if first.suffix != second.suffix or _is_asked(first, second, spec):
+        is_other = first.suffix != second.suffix or _are_alike(first, second)
+        if is_other or _is_asked(first, second, spec):
             continue
         name, line = printable(first.path), 1
         if _is_same(first, second):
@@ -57,12 +58,17 @@ def _is_asked(first: FileChange, second: FileChange, spec: Spec) -> bool:
     return any(map(_ASKS_FOR_BOTH.search, sentences))
 
 
-def _is_same(first: FileChange, second: FileChange) -> bool:
-    """Return True if two files that are no data of tests have the same lines, under different names."""
+def _are_alike(first: FileChange, second: FileChange) -> bool:
+    """Return True for files of one name in two folders, or numbered ones; a test is not like what it tests."""
     names = {_NUMBER.sub("", basename(file.path)).partition(".")[0] for file in (first, second)}
+    return len(names) == 1 and is_test_path(first.path) == is_test_path(second.path)
+
+
+def _is_same(first: FileChange, second: FileChange) -> bool:
+    """Return True if two files that are no data of tests have the same lines."""
     is_data = any("test" in dirname(file.path).lower() for file in (first, second))
     rows, other_rows = _rows(first.content), _rows(second.content)
-    if len(names) == 1 or is_data or len(rows) < 2 or rows != other_rows:
+    if is_data or len(rows) < 2 or rows != other_rows:
         return False
     return first.base is None or second.base is None or _rows(first.base) != _rows(second.base)
 

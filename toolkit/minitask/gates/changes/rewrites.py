@@ -94,7 +94,7 @@ def _find_stub(proposal: FileChange, spec: Spec) -> LintError | None:
     if not is_code(proposal.path) or takes_away(spec, proposal.path):
         return None
     rows = proposal.content.split("\n")
-    for body in _changed_bodies(proposal):
+    for body in (*_changed_bodies(proposal), *_changed_bodies(proposal, inner=True)):
         is_stub = _is_emptied(body.had, body.has) and _is_stub(body, rows)
         if is_stub and not _may_be_empty(body.part.leaf, spec, proposal.path):
             return _fault(proposal, body.part.shown, body.part.start)
@@ -167,18 +167,18 @@ class _ChangedBody(Struct, frozen=True):
     has_marks: list[str]
 
 
-def _changed_bodies(proposal: FileChange) -> Iterator[_ChangedBody]:
-    """Yield the innermost definitions whose body or decorators changed."""
+def _changed_bodies(proposal: FileChange, *, inner: bool = False) -> Iterator[_ChangedBody]:
+    """Yield the innermost definitions whose body or decorators changed; `inner` adds functions inside of others."""
     base = proposal.base or ""
-    before, after = parts_of_both(proposal.path, base, proposal.content)
+    before, after = parts_of_both(proposal.path, base, proposal.content, inner=inner)
     rows, fresh = base.split("\n"), proposal.content.split("\n")
     had, has = (Counter(part.name for part in parts) for parts in (before, after))
     repeated = {name for name in had | has if (had | has)[name] > 1}
     now = dict(_by_head(after, fresh, repeated))
     times = Counter(key for key, _ in _by_head(before, rows, repeated))
-    inner = {part.parent for part in (*before, *after)}
+    owners = {part.parent for part in (*before, *after) if part.kind == "code"}
     for key, part in _by_head(before, rows, repeated):
-        if part.name in inner or key not in now or times[key] > 1:
+        if part.name in owners or key not in now or times[key] > 1:
             continue
         is_now = now[key]
         if _is_cut(is_now, fresh) and not _is_cut(part, rows):

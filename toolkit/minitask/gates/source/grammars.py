@@ -107,21 +107,33 @@ _OPENING = {"(": ")", "[": "]", "{": "}", "${": "}"}
 _CLOSING = frozenset(_OPENING.values())
 
 
-def find_grammar_flaw(text: str, grammar: Grammar) -> SyntaxFlaw | None:
-    """Return the first syntax error, or None if there is none or it cannot be judged."""
+def find_grammar_flaw(text: str, grammar: Grammar, base: str | None = None) -> SyntaxFlaw | None:
+    """Return the first syntax error, or None if there is none or it cannot be judged.
+
+    If the grammar can read the `base`, only new lines can have forms that it does not cover.
+    """
     root = parsed(text, grammar)
     if root is not None and not root.has_error:
         return _other_flaw(root, text, grammar)
     if root is None or (grammar.foreign and grammar.foreign.search(text)):
         return None
     bracket = _odd_bracket(root)
-    if grammar.gaps is not None and grammar.gaps.search(text):
+    if grammar.gaps is not None and grammar.gaps.search(_new_lines(text, grammar, base)):
         return bracket
     first = _first_error(root)
     if grammar.name != "Java" and _ends_a_fragment(first, text):
         return None
     message = bracket.message if bracket else _said(first)
     return SyntaxFlaw(first.start_point.row + 1, message)
+
+
+def _new_lines(text: str, grammar: Grammar, base: str | None) -> str:
+    """Return the lines that a base that the grammar can read does not have; without such a base, all."""
+    root = parsed(base, grammar) if base else None
+    if base is None or root is None or root.has_error:
+        return text
+    known = frozenset(base.split("\n"))
+    return "\n".join(row for row in text.split("\n") if row not in known)
 
 
 _QUOTES = lazy_pattern("[\u2018-\u201f]")

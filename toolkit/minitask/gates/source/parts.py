@@ -9,6 +9,7 @@ import ast
 from collections import Counter
 from collections.abc import Callable, Iterator
 from difflib import SequenceMatcher
+from functools import partial
 from posixpath import basename, splitext
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from minitask.gates.result import FileChange
 from minitask.gates.source.grammars import GRAMMARS, Grammar, parsed
 from minitask.gates.source.parts_by_line import read_patterns
 from minitask.gates.source.parts_text import SEPARATOR, NamedPart, Parts
-from minitask.gates.source.python_source import BODIES, parsed_python
+from minitask.gates.source.python_source import BODIES, Function, parsed_python
 from minitask.gates.source.syntax import LARGEST
 from minitask.spec.bash import node_text
 from minitask.words import word_set
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
 Read = Callable[[str], Parts | None]
 
 
-def parts_of_both(path: str, before: str, after: str) -> tuple[Parts, Parts]:
-    """Return the parts of two versions of a file, both from the same reader."""
-    reader = _reader(path)
+def parts_of_both(
+    path: str, before: str, after: str, *, inner: bool = False
+) -> tuple[Parts, Parts]:
+    """Return the parts of two versions of a file from the same reader; `inner` adds functions inside of others."""
+    reader = _reader(path, inner=inner)
     if reader is not None:
         old, new = reader(before), reader(after)
         if old is not None and new is not None:
@@ -109,12 +112,12 @@ def _ending(path: str) -> str:
     return splitext(name)[1]
 
 
-def _reader(path: str) -> Read | None:
+def _reader(path: str, *, inner: bool) -> Read | None:
     ending = _ending(path)
     if ending in {".py", ".pyi"}:
-        return read_python
+        return partial(read_python, inner=inner)
     if ending in GRAMMARS:
-        return lambda text: read_grammar(text, GRAMMARS[ending])
+        return partial(read_grammar, grammar=GRAMMARS[ending], inner=inner)
     return _text_reader(ending)
 
 
@@ -152,27 +155,28 @@ _LOCAL = frozenset({"statement_block", "block", "function_body", "constructor_bo
 """Nodes whose inner definitions are local to them."""
 
 
-def read_python(text: str) -> Parts | None:
+def read_python(text: str, *, inner: bool = False) -> Parts | None:
     """Return the definitions and assigned names of a Python module, or None if it does not parse."""
     tree = parsed_python(text)
-    return None if tree is None else tuple(_python_parts(tree, ""))
+    return None if tree is None else tuple(_python_parts(tree, "", inner=inner))
 
 
-def _python_parts(node: ast.AST, above: str) -> Iterator[NamedPart]:
+def _python_parts(node: ast.AST, above: str, *, inner: bool) -> Iterator[NamedPart]:
+    is_local = isinstance(node, Function)
     for body in BODIES:
         for child in getattr(node, body, ()):
             if isinstance(child, _DEFINED):
                 start = min([child.lineno, *(mark.lineno for mark in child.decorator_list)])
                 name = above + child.name
                 yield NamedPart(name, "code", start, child.end_lineno or start)
-                if isinstance(child, ast.ClassDef):
-                    yield from _python_parts(child, name + SEPARATOR)
+                if inner or isinstance(child, ast.ClassDef):
+                    yield from _python_parts(child, name + SEPARATOR, inner=inner)
             elif isinstance(child, ast.Assign | ast.AnnAssign):
-                yield from _assigned(child, above)
+                yield from () if is_local else _assigned(child, above)
             elif isinstance(child, ast.If) and _RUNS_AS_MAIN in ast.unparse(child.test):
                 yield NamedPart(_MAIN, "code", child.lineno, child.end_lineno or child.lineno)
             else:
-                yield from _python_parts(child, above)
+                yield from _python_parts(child, above, inner=inner)
 
 
 def _assigned(node: ast.Assign | ast.AnnAssign, above: str) -> Iterator[NamedPart]:
@@ -188,13 +192,13 @@ def _is_constant(name: str) -> bool:
     return name.isupper() and len(name) > 1
 
 
-def read_grammar(text: str, grammar: Grammar) -> Parts | None:
+def read_grammar(text: str, grammar: Grammar, *, inner: bool = False) -> Parts | None:
     """Return the definitions of a text, read with a grammar, or None if it cannot be parsed."""
     root = parsed(text, grammar) if len(text) <= LARGEST else None
-    return None if root is None else tuple(_grammar_parts(root, ""))
+    return None if root is None else tuple(_grammar_parts(root, "", inner=inner))
 
 
-def _grammar_parts(node: Node, above: str) -> Iterator[NamedPart]:
+def _grammar_parts(node: Node, above: str, *, inner: bool) -> Iterator[NamedPart]:
     waiting = [(child, above) for child in reversed(node.children)]
     while waiting:
         child, prefix = waiting.pop()
@@ -204,7 +208,7 @@ def _grammar_parts(node: Node, above: str) -> Iterator[NamedPart]:
             prefix = part.name + SEPARATOR
         elif child.type in _OWNERS:
             prefix = prefix + _owner(child) + SEPARATOR
-        if child.type not in _LOCAL:
+        if inner or child.type not in _LOCAL:
             waiting += [(inner, prefix) for inner in reversed(child.children)]
 
 
@@ -212,7 +216,7 @@ def _grammar_part(node: Node, above: str) -> NamedPart | None:
     if node.type == "variable_declarator":
         return _variable(node, above)
     if node.type == "assignment_expression":
-        return _assigned_member(node)
+        return _assigned_member(node, above)
     if node.type not in _NAMED:
         return None
     name = node.child_by_field_name("name")
@@ -234,19 +238,20 @@ def _variable(node: Node, above: str) -> NamedPart | None:
     return _part(above + text, "code" if strong else "value", node.parent or node)
 
 
-def _assigned_member(node: Node) -> NamedPart | None:
-    """Return what a statement of the top level assigns to a member: `exports.x = function () {}`."""
+def _assigned_member(node: Node, above: str) -> NamedPart | None:
+    """Return what a statement assigns to a member, `exports.x = function () {}`; inside of others, only a function."""
     statement, owner = node.parent, node.child_by_field_name("left")
     value = node.child_by_field_name("right")
     while value is not None and value.type == "assignment_expression":
         value = value.child_by_field_name("right")
-    is_member = owner is not None and owner.type == "member_expression"
-    if statement is None or statement.parent is None or not is_member or value is None:
+    if statement is None or statement.parent is None or owner is None or value is None:
         return None
-    if statement.parent.type != "program":
+    is_function, is_top = value.type in _FUNCTION_VALUES, statement.parent.type == "program"
+    is_member = owner.type == "member_expression"
+    if not (is_member if is_top else is_function and (is_member or owner.type == "identifier")):
         return None
-    kind = "code" if value.type in _FUNCTION_VALUES else "value"
-    return _part(node_text(owner).replace(".", SEPARATOR), kind, statement)
+    name = ("" if is_top else above) + node_text(owner).replace(".", SEPARATOR)
+    return _part(name, "code" if is_function else "value", statement)
 
 
 def _part(name: str, kind: str, node: Node) -> NamedPart:

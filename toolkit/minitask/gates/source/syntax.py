@@ -280,7 +280,7 @@ _LENIENT_JSON = lazy_pattern(
 
 def find_syntax_fault(proposal: FileChange) -> LintError | None:
     """Return the proposal's first syntax error, or None if there is none or it cannot be judged."""
-    language_check = _check_of(proposal.path)
+    language_check = _check_of(proposal)
     if language_check is None:
         return None
     language, check = language_check
@@ -295,13 +295,13 @@ def find_syntax_fault(proposal: FileChange) -> LintError | None:
     return LintError(proposal.path, flaw.line, message, _REMEDY)
 
 
-def _check_of(path: str) -> tuple[str, Check] | None:
-    suffix = suffix_of(path)
-    if suffix == ".json" and _LENIENT_JSON.search(path):
+def _check_of(proposal: FileChange) -> tuple[str, Check] | None:
+    suffix = suffix_of(proposal.path)
+    if suffix == ".json" and _LENIENT_JSON.search(proposal.path):
         return None
     grammar = GRAMMARS.get(suffix)
     if grammar is not None:
-        return grammar.name, lambda text: find_grammar_flaw(text, grammar)
+        return grammar.name, lambda text: find_grammar_flaw(text, grammar, proposal.base)
     return _CHECKS.get(suffix)
 
 
