@@ -129,6 +129,13 @@ exports.send = function send(path, done, next) {
   return stream(path, fail, run);
 };
 """
+PROPERTY = """\
+class Page:
+    @property
+    def width(self):
+        size = self.paper.size
+        return size.width
+"""
 HANDLER = """\
 def logger(app):
     class Handler(Base):
@@ -140,6 +147,8 @@ def logger(app):
 """
 WRONG = {
     "a stub in Ruby": ("a.rb", RUBY, RUBY.replace("      possible = @names.select { |known| known == name }\n      possible.first\n", "      nil\n"), "it empties"),
+    "a function inside of another one twice": ("a.js", INNER.replace("fail", "finish_with"), INNER.replace("fail", "finish_with").replace("  run =", "  function finish_with(err) {\n    done(err);\n    next();\n  }\n  run ="), "stand twice in a row"),
+    "a property twice": ("a.py", PROPERTY, PROPERTY + PROPERTY[PROPERTY.index("    def"):], "stand twice in a row"),
     "a stub inside of a function": ("a.js", INNER, INNER.replace("    done(err);\n    next();\n", "    return null;\n"), "it empties exports.send.fail"),
     "a stub that is assigned": ("a.js", INNER, INNER.replace("    handle(req);\n    next();\n", "    return null;\n"), "it empties exports.send.run"),
     "a stub of a class in a function": ("a.py", HANDLER, HANDLER.replace("            text = format(record)\n            self.write(text)\n", "            pass\n"), "it empties logger.Handler.emit"),

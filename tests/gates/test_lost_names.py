@@ -111,6 +111,24 @@ mod tests {
     use std::path::Path;
 }
 """
+NESTED = """\
+exports.send = function send(path, done) {
+  const limit = 3;
+  function fail(err) {
+    done(err);
+  }
+  stream(path, fail);
+  stop(limit);
+};
+"""
+GUARDED = """\
+def make(app):
+    def fail():
+        return unicode(app)
+
+    exec("a")
+    return fail
+"""
 VUE = """import type { Directive, Emit } from "./types";
 
 export const show: Directive<Element> = { a: 1 };
@@ -158,6 +176,9 @@ def a_spec(task: str, *files: FileRef) -> Spec:
         ("a.ts", TYPESCRIPT, 'import type { Plugin } from "./plugin";\n', "Plugin", 3),
         ("a.ts", VUE, "Directive, ", "Directive", 3),
         ("a.ts", VUE, ", Emit", "Emit", 5),
+        ("a.js", NESTED, "  function fail(err) {\n    done(err);\n  }\n", "fail", 3),
+        ("a.js", NESTED, "  const limit = 3;\n", "limit", 6),
+        ("a.py", GUARDED, "    def fail():\n        return unicode(app)\n\n", "fail", 3),
         ("a.py", FLASK, "import os\n", "os", 9),
         ("a.py", FLASK, "import typing as t\n", "t", 7),
         ("a.py", FLASK, ", Style", "Style", 8),
@@ -200,6 +221,8 @@ def test_a_name_in_use_cannot_go(path: str, base: str, gone: str, name: str, lin
         ("A.java", JAVA.replace("com.b", "com.a"), "import com.a.Text;\n", ""),
         ("B.java", INNER, "import com.b.Base.Part;\n", ""),
         ("a.ts", TYPESCRIPT, "import type { Plugin }", "import type { Other as Plugin }"),
+        ("a.js", NESTED, "  const limit = 3;\n", "  let [limit] = sizes;\n"),
+        ("a.py", GUARDED, "    def fail():\n", "    for fail in app:\n"),
         ("a.py", FLASK, "import os\n", "from .compat import *\n"),
         ("a.py", FLASK, "import os\n", "try:\n    import os\nexcept ImportError:\n    os = None\n"),
         (

@@ -7,7 +7,7 @@ pattern or import of the new file has that name.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from minitask.gates.requested_removals import has_name
@@ -17,7 +17,6 @@ from minitask.gates.source.name_uses import IDENTIFIERS, PATTERNS, bound_among, 
 from minitask.gates.source.python_bindings import binding_counts
 from minitask.gates.source.python_source import (
     BUILT_IN,
-    names_of_module,
     parsed_python,
 )
 from minitask.gates.source.syntax import LARGEST
@@ -70,14 +69,19 @@ def _lost_in_python(base: str, content: str) -> dict[str, int]:
     old, new = parsed_python(base), parsed_python(content)
     if old is None or new is None:
         return {}
-    names = names_of_module(new, content)
-    gone = names_of_module(old, base) - names - BUILT_IN
+    names = binding_counts(new).keys()
+    gone = binding_counts(old).keys() - names - BUILT_IN
     if not gone or "*" in names:
         return {}
-    gone -= binding_counts(new).keys()
+    lines = _reads(new, gone)
+    return lines if lines and _reads(old, gone) else {}
+
+
+def _reads(tree: ast.Module, names: Collection[str]) -> dict[str, int]:
+    """Return the first line that reads each of the names by itself."""
     lines: dict[str, int] = {}
-    for node in ast.walk(new) if gone else ():
-        if isinstance(node, ast.Name) and node.id in gone:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in names:
             lines[node.id] = min(node.lineno, lines.get(node.id, node.lineno))
     return lines
 
@@ -88,12 +92,32 @@ def _lost(proposal: FileChange, others: Sequence[FileChange]) -> dict[str, int]:
     if old is None or new is None:
         return {}
     gone = top_names(old) - top_names(new) - _GIVEN[suffix]
+    if suffix in SCRIPTS:
+        gone |= (_declared(old) & _words_of_change(proposal)) - _GIVEN[suffix]
     if suffix in _SHARING or not _MODULE.search(proposal.content):
         gone = {name for name in gone if not any(has_name(file.content, name) for file in others)}
     if not gone or _globs(new) - _globs(old):
         return {}
     gone -= bound_among(new, gone)
     return uses_of(new, gone) if gone and uses_of(old, gone) else {}
+
+
+def _declared(root: Node) -> set[str]:
+    """Return the names of functions, classes and variables of a script, in any scope."""
+    names = (node.child_by_field_name("name") for node in walk(root) if node.type in _DECLARATIONS)
+    return {node_text(name) for name in names if name is not None and name.type in IDENTIFIERS}
+
+
+_DECLARATIONS = word_set("function_declaration class_declaration variable_declarator")
+
+
+def _words_of_change(proposal: FileChange) -> set[str]:
+    """Return the words of the lines that a change takes away, as far as they still occur."""
+    fresh = proposal.content.split("\n")
+    lost = set((proposal.base or "").split("\n")).difference(fresh)
+    return {word for row in lost for word in _NAMES.findall(row)} & set(
+        _NAMES.findall(proposal.content)
+    )
 
 
 def top_names(root: Node) -> set[str]:

@@ -168,6 +168,9 @@ _LEAST, _LEAST_OF_PART, _LETTERS = 8, 3, 30
 """Fewest lines of a repeated block, of one that is a definition, and letters and digits of either."""
 
 
+_HEAD = lazy_pattern(r"\s*(?:async\s+def|def|class)\s+\w")
+
+
 def find_repeat(proposal: FileChange) -> LintError | None:
     """Return the second of two equal blocks of code, one right below the other, if the base has only one.
 
@@ -185,8 +188,9 @@ def find_repeat(proposal: FileChange) -> LintError | None:
         return None
     rows = [row for _, row in new]
     known = {tuple(block) for _, block in _repeated([row for _, row in old])}
-    _, parts = parts_of_both(proposal.path, base, proposal.content)
+    _, parts = parts_of_both(proposal.path, base, proposal.content, inner=True)
     starts = {part.start for part in parts if part.kind == "code" and part.end > part.start}
+    starts |= {number for number, row in new if _HEAD.match(row)}  # a part begins at its decorators
     for at, block in _repeated(rows):
         is_new = tuple(block) not in known and all(row in had for row in block)
         is_long = len(block) >= _LEAST and bool(base)

@@ -24,6 +24,11 @@ def binding_counts(tree: ast.Module) -> Counter[str]:
             names[node.name] += 1
         elif isinstance(node, ast.MatchMapping) and node.rest:
             names[node.rest] += 1
+        elif type(node).__name__ in _TYPE_PARAMETERS:  # since Python 3.12
+            names[getattr(node, "name", "")] += 1
         elif isinstance(node, ast.Global | ast.Nonlocal):
             names.update(node.names)
     return names
+
+
+_TYPE_PARAMETERS = frozenset({"TypeVar", "ParamSpec", "TypeVarTuple"})

@@ -127,11 +127,6 @@ def bound_names(text: str) -> frozenset[str] | None:
     return None if names & {"*", "__getattr__"} else names
 
 
-def names_of_module(tree: ast.Module, text: str) -> frozenset[str]:
-    """Return the names that a module's statements bind at its top level; `*` stands for a star import."""
-    return frozenset(_bound(tree, text))
-
-
 def _statements(tree: ast.Module) -> Iterator[tuple[Imports, bool]]:
     waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
     while waiting:
