@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from minitask.edits.grammar import script_of
 from minitask.edits.lines import split_lines
 from minitask.edits.reply.check_changes import check_characters
-from minitask.edits.reply.dropped_edits import check_kept
 from minitask.edits.reply.read import changes_of
 from minitask.edits.reply.reply_context import Citation, ListedFile, ReplyContext
 from minitask.edits.reply.reply_fences import answer_of
@@ -154,13 +153,12 @@ def request_change(order: ExecutorRequest, ask: Ask, *, repairs: int) -> Executo
     def check(text: str) -> None:
         nonlocal changes, request
         try:
-            if earlier is None:
+            if earlier is None and not refused:
                 changes = changes_of(text, request)
             else:
-                from minitask.edits.reply.amend import amended
+                from minitask.edits.reply.amend import changes_of_next
 
-                changes = amended(text, request, earlier)
-            check_kept(changes, request, refused=refused, reply=text)
+                changes = changes_of_next(text, request, earlier, refused)
         except EditError as error:
             refused.append(text)
             request = replace(request, extra_text=f"{request.extra_text}\n{error}")

@@ -1,7 +1,8 @@
 """Read a reply that corrects an earlier one: its edits apply to the files as the earlier one left them.
 
 The combined result must pass all checks of a single reply. A reply that repeats all edits of the earlier one is read by
-itself, against the base.
+itself, against the base. One that mends a refused reply makes its right edits again: a model that is told of one edit
+often leaves the others out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from minitask.edits.apply_script import apply_script
 from minitask.edits.lines import split_lines
-from minitask.edits.reply.check_changes import check_complete, check_result, check_seen
+from minitask.edits.reply.check_changes import check_complete, check_result, check_seen, is_excused
 from minitask.edits.reply.read import (
     Parsed,
     changes_of,
@@ -151,3 +152,51 @@ def _searched(edits: Iterable[Edit]) -> Iterator[tuple[str, str]]:
             yield edit.path, edit.search
         elif isinstance(edit, UnifiedDiff):
             yield "", edit.text
+
+
+def changes_of_next(
+    text: str, request: ReplyContext, earlier: EarlierReply | None, refused: Sequence[str]
+) -> tuple[Change, ...]:
+    """Return the changes of a reply that corrects an earlier one, or that follows `refused` ones."""
+    changes = amended(text, request, earlier) if earlier else changes_of(text, request)
+    if refused:
+        _check_kept(changes, request, refused=refused, reply=text)
+    return changes
+
+
+def _check_kept(
+    changes: Sequence[Change], request: ReplyContext, *, refused: Sequence[str], reply: str
+) -> None:
+    """Raise `EditError` if an edit of a refused reply, which applied to the base, has left no trace in the changes."""
+    contents = {change.path: change.content or "" for change in changes}
+    prose = parse_reply(reply, request).prose
+    for edit in (edit for text in refused for edit in _edits(text, request)):
+        content = contents.get(edit.path)
+        if content is None or is_excused(edit.path, prose):
+            continue
+        base = request.read(edit.path) or ""
+        if base.count(edit.search) == 1 and edit.search in content and not _has_any(content, edit):
+            line = next(filter(str.strip, edit.replace.split("\n")), edit.search).strip()
+            message = f"the reply leaves out an edit of {edit.path} that the one before it made: {line[:80]}"
+            hint = "reply with all edits again, or say in a line why that one is not needed"
+            raise EditError(message, hint=hint)
+
+
+def _edits(text: str, request: ReplyContext) -> Iterator[SearchReplace]:
+    try:
+        parsed: Parsed = parse_reply(text, request)
+    except EditError:
+        return
+    yield from (edit for edit in parsed.script.edits if isinstance(edit, SearchReplace))
+
+
+def _has_any(content: str, edit: SearchReplace) -> bool:
+    """Return True if the content has one of the lines that the edit adds, or if it adds none that tells."""
+    had, rows = ({row.strip() for row in text.split("\n")} for text in (edit.search, content))
+    added = {row.strip() for row in edit.replace.split("\n")} - had
+    telling = {row for row in added if sum(map(str.isalnum, row)) >= _LEAST_LETTERS}
+    return not telling or not telling.isdisjoint(rows)
+
+
+_LEAST_LETTERS = 3
+"""Fewest letters of a line that tells an edit."""

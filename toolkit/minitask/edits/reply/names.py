@@ -1,8 +1,9 @@
-"""The file that a fence names: in its info string, in the line above it, or in its first comment."""
+"""The file that a fence names: in its info string, in the line above it, or in its first comment; and its root."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -14,6 +15,7 @@ from minitask.edits.reply.reply_context import (
     mentions,
     required,
     resolve,
+    tidied,
 )
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Fence
@@ -199,3 +201,24 @@ def _from_comment(content: str, request: ReplyContext) -> str | None:
     path = resolve(match["path"] if match else bare, request) if match or bare else None
     listed = request.find(path) if path else None
     return path if listed and listed.is_written else None
+
+
+def other_root(answer: str, request: ReplyContext) -> str:
+    """Return the folder above the listed files in the answer's absolute paths, or "" if that is not certain.
+
+    Only a file in a folder of the repository shows where that begins; `/x/a.py` may be any `a.py`.
+    """
+    roots = set(_roots(answer, request))
+    return roots.pop() if len(roots) == 1 else ""
+
+
+def _roots(answer: str, request: ReplyContext) -> Iterator[str]:
+    below = [f"/{file.path}" for file in request.files if "/" in file.path]
+    for word in set(_PATH_WORD.findall(answer)) if below else ():
+        if not word.startswith("/") and word[1:3] not in (":/", ":\\"):
+            continue
+        path = tidied(word.rstrip(".:;!"))
+        yield from (path.removesuffix(end) for end in below if path.endswith(end) and path != end)
+
+
+_PATH_WORD = lazy_pattern(r"[^\s`*\"'()\[\]<>={},]+")

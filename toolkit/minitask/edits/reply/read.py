@@ -18,7 +18,7 @@ from minitask.edits.reply.check_changes import (
 )
 from minitask.edits.reply.forms import edits_of, elect_only, is_edit_by_form
 from minitask.edits.reply.heads import heads_of
-from minitask.edits.reply.names import name_of
+from minitask.edits.reply.names import name_of, other_root
 from minitask.edits.reply.numbers import with_base_ranges
 from minitask.edits.reply.other_forms import patch_of, read_patch
 from minitask.edits.reply.outside import check_meant, check_unread
@@ -30,7 +30,6 @@ from minitask.edits.reply.reply_context import (
 )
 from minitask.edits.reply.reply_fences import answer_of, fences_of
 from minitask.edits.reply.retyped import check_seams, with_base_lines
-from minitask.edits.reply.roots import other_root
 from minitask.edits.reply.samples import check_unplaced
 from minitask.edits.reply.sides import with_blocks
 from minitask.edits.reply.told_deletions import told_deletions
