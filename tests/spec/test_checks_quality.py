@@ -205,14 +205,17 @@ WORTH = {
         "if [ -f f ]; then grep -q x f; else false; fi", "if grep -q x f; then echo OK; else exit 1; fi",
         "for f in a b; do grep -q x $f; done", "for f in a b; do cp $f c; done",
         "case $X in a) grep -q x f;; esac", "bash -c 'grep -q x f'", "(grep -q x f; return 1)",
+        "A=$(pytest)", "export A=$(pytest); test -n $A", "pytest && echo $(date)",
         "{ echo a; } > out.txt", "check() { grep -q x f || true; }",
     ],
     SETUP: [
         "cd src", "cd src && A=1", "export A=1", "A=1", "set -euo pipefail", "mkdir -p build",
         "echo text > in.txt", "rm -f out || true", "python -m http.server &",
+        "export A=$(pytest)", "readonly A=$(git rev-parse HEAD) B=1", "local a=$(pytest -q)",
     ],
     SHOW: ["ls", "ls -la", "pwd", "wc -l base.py", "git status --short", "git diff --stat"],
     VOID: [
+        "echo $(pytest)", "echo start; echo $(pytest -q)",
         "echo OK", "A=1 echo OK", "true", ":", "exit 0", "printf 'x'", "echo a; echo b", "pytest || true",
         "pytest 2>&1 || true", "pytest &> log || :", "pytest || echo failed", "pytest || exit 0",
         "pytest; true", "pytest; echo done", "pytest | tail -5 || true", "echo x | cat",

@@ -89,9 +89,12 @@ def _compound_strength(text: str) -> CommandStrength:
     if _ENDS_SHELL.search(text) or "<<" in text or ">" in text.replace(">&", ""):
         return CommandStrength.CHECK
     try:
-        outcomes = _sequence_outcomes(parse_tree(text).children)
+        nodes = parse_tree(text).children
     except UnreadableError:
         return CommandStrength.CHECK
+    if [node.type for node in nodes] == ["declaration_command"]:
+        return CommandStrength.SETUP
+    outcomes = _sequence_outcomes(nodes)
     return CommandStrength.CHECK if False in outcomes else CommandStrength.VOID
 
 
@@ -117,6 +120,10 @@ def _node_outcomes(node: Node) -> frozenset[bool]:
         passed_on = _node_outcomes(left) - {operator == "&&"}
         runs_right = (operator == "&&") in _node_outcomes(left)
         return passed_on | (_node_outcomes(right) if runs_right else frozenset())
+    name = node_text(node.child_by_field_name("name")) if node.type == "command" else ""
+    # `export A=$(f)` and `echo $(f)` succeed whatever `f` does
+    if node.type == "declaration_command" or name in _NEVER_FAILS:
+        return _SUCCEEDS
     plain = node.type == "command" and read_words(node_text(node))
     return _pipeline_outcomes([plain]) if plain else _CAN_FAIL
 
