@@ -28,6 +28,8 @@ from minitask.words import word_set
 _MOST_LINES = 5_000
 _LEAST_PLACES, _LEAST_LINES = 3, 4
 """Fewest places and lines at which comments go, and the code around them stays."""
+_FEWER = 3
+"""Lost lines of comments that a new one may stand for."""
 _ABOUT_COMMENTS = lazy_pattern(
     r"(?i)\b(?:comments?|commented|doc-?(?:strings?|blocks?|comments?)|jsdoc|javadoc\w*|rustdoc|godoc|clean\w*|tidy|licen[cs]\w*"
     r"|copyright|remarks?|todos?|noqa|eslint\w*|pylint|annotations?|pragmas?|directives?|translat\w+|rewrit\w+|rewrote"
@@ -51,7 +53,8 @@ def find_stripped_comments(proposal: FileChange, spec: Spec) -> LintError | None
     fresh = set(texts[1]) - set(texts[0])
     if first is None or places < _LEAST_PLACES or lines < _LEAST_LINES:
         return None
-    if any(map(_is_remark, fresh)) or _ABOUT_COMMENTS.search(text_beside(spec, proposal.path)):
+    is_reworded = sum(map(_is_remark, fresh)) * _FEWER >= lines
+    if is_reworded or _ABOUT_COMMENTS.search(text_beside(spec, proposal.path)):
         return None
     message = f"it loses {quoted(first[1])} and other comments, which the spec does not ask for"
     return LintError(proposal.path, first[0], message, SEND_WHOLE)
