@@ -129,6 +129,25 @@ exports.send = function send(path, done, next) {
   return stream(path, fail, run);
 };
 """
+TESTED = """\
+pub struct Shop;
+
+#[must_use]
+pub fn price(of: &Shop) -> u32 {
+    let base = 3;
+    base * 2
+}
+"""
+LICENSED = """\
+/*
+ * Shop
+ * Copyright 2026 The Shop Authors
+ */
+
+exports.price = function (shop) {
+  return shop.base * 2;
+};
+"""
 PROPERTY = """\
 class Page:
     @property
@@ -160,6 +179,9 @@ WRONG = {
     "a Go comment alone": ("a.go", GO, GO.replace(ADD, ""), "is the comment of Engine.Add, which is gone"),
     "a doc comment alone": ("a.js", EXPRESS, EXPRESS[: EXPRESS.index("exports.type")] + EXPRESS[EXPRESS.index("/**\n * Return the length") :], "is the comment of exports.type, which is gone"),
     "the last doc comment alone": ("a.js", EXPRESS, EXPRESS[: EXPRESS.index("exports.length")], "is the comment of exports.length, which is gone"),
+    "a decorator": ("a.py", PROPERTY, PROPERTY.replace("    @property\n", ""), 'it loses "@property"'),
+    "an attribute": ("a.rs", TESTED, TESTED.replace("#[must_use]\n", ""), 'it loses "#[must_use]"'),
+    "the licence": ("a.js", LICENSED, LICENSED[LICENSED.index("exports"):], "* Shop"),
     "one new comment for all": ("a.py", PYTHON, uncommented(PYTHON).replace("class", "# Files.\nclass"), "and other comments"),
     "no comments in Python": ("a.py", PYTHON, uncommented(PYTHON), "and other comments"),
     "no indentation in Go": ("a.go", GO + LAST.replace("Last", "First") + LAST.replace("Last", "Third"), bare(GO + LAST.replace("Last", "First") + LAST.replace("Last", "Third")), "indented in another way"),
@@ -186,6 +208,10 @@ RIGHT = {
     "a stub with its reason": ("a.rb", RUBY, RUBY.replace("      possible = @names.select { |known| known == name }\n      possible.first\n", "      # Templates are gone.\n      nil\n"), "Remove templates."),
     "a definition goes with its comment": ("a.go", GO, GO.replace(f"// Add appends a route.\n{ADD}\n", ""), "Remove what is obsolete."),
     "a comment of the next one": ("a.js", EXPRESS.replace("Return the type", "Private"), EXPRESS.replace("exports.type = function", "exports.kind = function").replace("Return the type", "Private"), "Rename `exports.type` to `exports.kind`; `type` goes."),
+    "a decorator that the task names": ("a.py", PROPERTY, PROPERTY.replace("    @property\n", ""), "Turn the property `width` into a method."),
+    "a decorator of another body": ("a.py", PROPERTY, PROPERTY.replace("    @property\n", "").replace("size.width", "size.x"), "Fix it."),
+    "another licence": ("a.js", LICENSED, LICENSED.replace("Shop", "Store"), "Rename Shop to Store."),
+    "the licence that the task names": ("a.js", LICENSED, LICENSED[LICENSED.index("exports"):], "Remove the licence."),
     "comments in other words": ("a.py", PYTHON, uncommented(PYTHON).replace("class", "# Files.\nclass").replace("        self", "        # Made anew.\n        self"), "Fix it."),
     "comments are to go": ("a.py", PYTHON, uncommented(PYTHON), "Remove all comments."),
     "two comments go": ("a.py", PYTHON, PYTHON.replace("    # Opened on first use.\n", "").replace("        # An empty store has no file.\n", ""), "Simplify it."),

@@ -247,7 +247,7 @@ WRONG = {
     "css, cut": ("a.css", CSS, without(CSS, "  width: 90px;\n}\n"), "braces"),
     "sh": ("a.sh", SHELL, SHELL.replace('  git tag "$1"\n  git push --tags\n', "  :\n"), "empties release"),
     "python, a line": ("a.py", PYTHON, without(PYTHON, "    found.sort()\n"), "loses lines of names"),
-    "python, a decorator": ("a.py", CACHED, without(CACHED, "@functools.cache\n"), "loses lines of g"),
+    "python, a decorator": ("a.py", CACHED, without(CACHED, "@functools.cache\n"), "@functools.cache"),
     "python, what it runs": ("a.py", CACHED, CACHED[: CACHED.index("if __name__")], "loses __main__"),
     "yaml": ("a.yaml", YAML, YAML.replace("image: shop", "image:"), "empties service.image"),
     "json": ("a.json", JSON, JSON.replace('"MIT"', '""'), "empties license"),

@@ -25,12 +25,12 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 from minitask.words import word_set
 
-_MOST_LINES = 5_000
+MOST_LINES = 5_000
 _LEAST_PLACES, _LEAST_LINES = 3, 4
 """Fewest places and lines at which comments go, and the code around them stays."""
 _FEWER = 3
 """Lost lines of comments that a new one may stand for."""
-_ABOUT_COMMENTS = lazy_pattern(
+ABOUT_COMMENTS = lazy_pattern(
     r"(?i)\b(?:comments?|commented|doc-?(?:strings?|blocks?|comments?)|jsdoc|javadoc\w*|rustdoc|godoc|clean\w*|tidy|licen[cs]\w*"
     r"|copyright|remarks?|todos?|noqa|eslint\w*|pylint|annotations?|pragmas?|directives?|translat\w+|rewrit\w+|rewrote"
     r"|minif\w+)\b"
@@ -40,27 +40,28 @@ _ABOUT_COMMENTS = lazy_pattern(
 def find_stripped_comments(proposal: FileChange, spec: Spec) -> LintError | None:
     """Return the first of several comments that a rewritten file lost, though the code beside each is the same."""
     old, new = filled_lines(proposal.base or ""), filled_lines(proposal.content)
-    if not new or not is_code(proposal.path) or max(len(old), len(new)) > _MOST_LINES:
+    if not new or not is_code(proposal.path) or max(len(old), len(new)) > MOST_LINES:
         return None
     texts = [text for _, text in old], [text for _, text in new]
     places = lines = 0
     first = None
     for tag, start, end, at, _ in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
         gone = texts[0][start:end]
-        if tag == "delete" and all(_is_remark(row) for row in gone):
+        if tag == "delete" and all(is_remark(row) for row in gone):
             places, lines = places + 1, lines + len(gone)
             first = first or (new[min(at, len(new) - 1)][0], gone[0])
     fresh = set(texts[1]) - set(texts[0])
     if first is None or places < _LEAST_PLACES or lines < _LEAST_LINES:
         return None
-    is_reworded = sum(map(_is_remark, fresh)) * _FEWER >= lines
-    if is_reworded or _ABOUT_COMMENTS.search(text_beside(spec, proposal.path)):
+    is_reworded = sum(map(is_remark, fresh)) * _FEWER >= lines
+    if is_reworded or ABOUT_COMMENTS.search(text_beside(spec, proposal.path)):
         return None
     message = f"it loses {quoted(first[1])} and other comments, which the spec does not ask for"
     return LintError(proposal.path, first[0], message, SEND_WHOLE)
 
 
-def _is_remark(row: str) -> bool:
+def is_remark(row: str) -> bool:
+    """Return True for a line that is all comment."""
     return comment_text(row) is not None or row in {"*", "*/", "**/"}
 
 
@@ -91,7 +92,7 @@ def _comment_above(rows: Sequence[str], part: NamedPart) -> list[str]:
     if len(above) > 1 and not above[-1] and above[-2] in {"*/", "**/"}:
         above.pop()  # some styles put a blank line below a doc comment
     for row in reversed(above):
-        if not row or not _is_remark(row):
+        if not row or not is_remark(row):
             break
         comment.insert(0, row)
     is_doc = bool(comment) and comment[0].startswith(("/**", "///"))
@@ -104,12 +105,12 @@ def _left_alone(comment: Sequence[str], new: Rows) -> int:
     texts = [row for _, row in new]
     for at in occurrences(texts, comment):
         follower = texts[at + len(comment)] if at + len(comment) < len(texts) else ""
-        if not follower or follower[0] in "})]" or follower == "end" or _is_remark(follower):
+        if not follower or follower[0] in "})]" or follower == "end" or is_remark(follower):
             return new[at][0]
     return 0
 
 
-_MARKED = word_set("""
+MARKED = word_set("""
 .py .js .jsx .mjs .ts .tsx .mts .java .kt .scala .groovy .rs .go .cs .php .swift .dart .cc .cpp .h
 """)
 _MARK = lazy_pattern(
@@ -124,18 +125,18 @@ _DEFINES = lazy_pattern(
 
 def find_taken_mark(proposal: FileChange, spec: Spec) -> LintError | None:
     """Return the fault of a definition put between another one and its decorator, attribute or doc comment."""
-    if not proposal.base or splitext(proposal.path)[1].lower() not in _MARKED:
+    if not proposal.base or splitext(proposal.path)[1].lower() not in MARKED:
         return None
     old, new = (filled_lines(text) for text in (proposal.base, proposal.content))
     before, after = [row for _, row in old], [row for _, row in new]
-    if max(len(before), len(after)) > _MOST_LINES:
+    if max(len(before), len(after)) > MOST_LINES:
         return None
     spec_words = telling_words(text_about(spec, proposal.path))
     matcher = SequenceMatcher(None, before, after, autojunk=False)
     for tag, at, _, start, end in matcher.get_opcodes():
         if tag != "insert" or not 0 < at < len(before):
             continue
-        heads = (row for row in after[start:end] if not _is_mark(row) and comment_text(row) is None)
+        heads = (row for row in after[start:end] if not is_mark(row) and comment_text(row) is None)
         head, owner = next(heads, ""), before[at]
         lost = _marks_above(before, at, owner) - _marks_above(after, end, owner)
         if not lost or not _DEFINES.match(head) or not _DEFINES.match(owner):
@@ -148,7 +149,8 @@ def find_taken_mark(proposal: FileChange, spec: Spec) -> LintError | None:
     return None
 
 
-def _is_mark(row: str) -> bool:
+def is_mark(row: str) -> bool:
+    """Return True for a line that is all decorator, annotation or attribute."""
     return _MARK.fullmatch(row) is not None
 
 
@@ -156,8 +158,8 @@ def _marks_above(rows: Sequence[str], at: int, owner: str) -> set[str]:
     """Return the decorators above a line, and its doc comment: `/**`, `///`, or one that begins with its name."""
     marks: set[str] = set()
     for row in reversed(rows[:at]):
-        comment = None if _is_mark(row) else comment_text(row)
-        if comment is None and not _is_mark(row):
+        comment = None if is_mark(row) else comment_text(row)
+        if comment is None and not is_mark(row):
             break
         is_doc = row.startswith(("/**", "///")) or (
             row.startswith("// ") and has_name(owner, (comment or "").partition(" ")[0])
@@ -183,7 +185,7 @@ def find_repeat(proposal: FileChange) -> LintError | None:
         return None
     base = proposal.base or ""
     old, new = indented_lines(base), indented_lines(proposal.content)
-    if max(len(old), len(new)) > _MOST_LINES:
+    if max(len(old), len(new)) > MOST_LINES:
         return None
     added = Counter(row for _, row in new) - Counter(row for _, row in old)
     had = {row for _, row in old} or {row for row, times in added.items() if times > 1}

@@ -24,6 +24,7 @@ from minitask.gates.changes.comments_and_repeats import (
     find_taken_mark,
 )
 from minitask.gates.changes.damage import find_stray
+from minitask.gates.changes.lost_heads import find_lost_head
 from minitask.gates.changes.other_characters import find_requoted
 from minitask.gates.changes.prose_loss import find_marked_lines, find_prose_loss, is_prose
 from minitask.gates.changes.short_files import find_dropped, is_meant
@@ -108,6 +109,7 @@ def _find_certain(proposal: FileChange, spec: Spec, explanation: str) -> LintErr
     return (
         _find_stub(proposal, spec)
         or find_stripped_comments(proposal, spec)
+        or find_lost_head(proposal, spec)
         or find_retyped(proposal, spec=spec)
         or find_reindented(proposal, spec=spec)
     )
