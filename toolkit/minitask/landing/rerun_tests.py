@@ -172,11 +172,9 @@ def find_changed_judges(engine: Context, watched: Watched) -> tuple[str, ...]:
             names = ", ".join(changed[:3])
             doubts.append(f"it passes only because it changed {names}: as it was, {proof.reason}")
     if created and len(created) < len(watched.files):
-        writes, every = (
-            [_write_of(engine, watched.commit, path) for path in created],
-            task.spec.commands,
-        )
-        if _run(engine, watched, base=task.base, writes=writes, commands=every).passed:
+        writes = [_write_of(engine, watched.commit, path) for path in created]
+        proof = _run(engine, watched, base=task.base, writes=writes, commands=task.spec.commands)
+        if proof.passed:
             names = ", ".join(created[:3])
             doubts.append(
                 f"{names}, which it creates, passes without the rest of it: it does not test it"

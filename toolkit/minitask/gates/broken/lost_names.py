@@ -1,13 +1,13 @@
 """Find names that a file no longer imports or defines and still uses, in Python and the languages that have a grammar.
 
-Only what is certain counts: the base binds the name at the top level of the file, and no declaration, parameter,
-pattern or import of the new file has that name.
+Only what is certain counts: the base binds and uses the name, and no declaration, parameter, pattern or import of the
+new file has it. In Go, Java and Rust, the base binds it at the top level; in Python and scripts, in any scope.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from minitask.gates.requested_removals import has_name
@@ -15,10 +15,7 @@ from minitask.gates.result import FileChange, LintError, printable
 from minitask.gates.source.grammars import SCRIPTS, sound_tree, suffix_of
 from minitask.gates.source.name_uses import IDENTIFIERS, PATTERNS, bound_among, uses_of
 from minitask.gates.source.python_bindings import binding_counts
-from minitask.gates.source.python_source import (
-    BUILT_IN,
-    parsed_python,
-)
+from minitask.gates.source.python_source import BUILT_IN, parsed_python
 from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import node_text, walk
@@ -74,7 +71,12 @@ def _lost_in_python(base: str, content: str) -> dict[str, int]:
     if not gone or "*" in names:
         return {}
     lines = _reads(new, gone)
-    return lines if lines and _reads(old, gone) else {}
+    return lines and _only(lines, _reads(old, gone))
+
+
+def _only(lines: Mapping[str, int], names: Collection[str]) -> dict[str, int]:
+    """Return the lines of those names."""
+    return {name: line for name, line in lines.items() if name in names}
 
 
 def _reads(tree: ast.Module, names: Collection[str]) -> dict[str, int]:
@@ -99,7 +101,8 @@ def _lost(proposal: FileChange, others: Sequence[FileChange]) -> dict[str, int]:
     if not gone or _globs(new) - _globs(old):
         return {}
     gone -= bound_among(new, gone)
-    return uses_of(new, gone) if gone and uses_of(old, gone) else {}
+    lines = uses_of(new, gone) if gone else {}
+    return lines and _only(lines, uses_of(old, gone))
 
 
 def _declared(root: Node) -> set[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import takewhile
+from itertools import chain, takewhile
 from posixpath import splitext
 
 from msgspec import Struct
@@ -95,7 +95,7 @@ def _find_stub(proposal: FileChange, spec: Spec) -> LintError | None:
     if not is_code(proposal.path) or takes_away(spec, proposal.path):
         return None
     rows = proposal.content.split("\n")
-    for body in (*_changed_bodies(proposal), *_changed_bodies(proposal, inner=True)):
+    for body in chain(_changed_bodies(proposal), _changed_bodies(proposal, inner=True)):
         is_stub = _is_emptied(body.had, body.has) and _is_stub(body, rows)
         if is_stub and not _may_be_empty(body.part.leaf, spec, proposal.path):
             return _fault(proposal, body.part.shown, body.part.start)

@@ -209,7 +209,7 @@ def _grammar_parts(node: Node, above: str, *, inner: bool) -> Iterator[NamedPart
         elif child.type in _OWNERS:
             prefix = prefix + _owner(child) + SEPARATOR
         if inner or child.type not in _LOCAL:
-            waiting += [(inner, prefix) for inner in reversed(child.children)]
+            waiting += [(below, prefix) for below in reversed(child.children)]
 
 
 def _grammar_part(node: Node, above: str) -> NamedPart | None:

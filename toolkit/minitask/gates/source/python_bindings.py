@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 
-from minitask.gates.source.python_source import Function
+from minitask.gates.source.python_source import Function, names_of
 
 
 def binding_counts(tree: ast.Module) -> Counter[str]:
@@ -14,20 +14,14 @@ def binding_counts(tree: ast.Module) -> Counter[str]:
     for node in ast.walk(tree):
         if isinstance(node, Function | ast.ClassDef):
             names[node.name] += 1
-        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            names[node.id] += 1
         elif isinstance(node, ast.arg):
             names[node.arg] += 1
-        elif isinstance(node, ast.alias):
-            names[(node.asname or node.name).partition(".")[0]] += 1
-        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
-            names[node.name] += 1
-        elif isinstance(node, ast.MatchMapping) and node.rest:
-            names[node.rest] += 1
         elif type(node).__name__ in _TYPE_PARAMETERS:  # since Python 3.12
             names[getattr(node, "name", "")] += 1
         elif isinstance(node, ast.Global | ast.Nonlocal):
             names.update(node.names)
+        else:
+            names.update(names_of(node))
     return names
 
 

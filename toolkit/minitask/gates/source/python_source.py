@@ -175,7 +175,7 @@ def _bound(tree: ast.Module, text: str) -> Iterator[str]:
             yield node.name
             yield from _declared(node) if has_globals else ()
             continue
-        yield from _names_of(node)
+        yield from names_of(node)
         if has_walrus or not isinstance(node, _VALUES):
             waiting.extend(ast.iter_child_nodes(node))
         elif isinstance(node, ast.Assign):
@@ -188,7 +188,8 @@ def _declared(node: ast.AST) -> Iterator[str]:
             yield from part.names
 
 
-def _names_of(node: ast.AST) -> Iterator[str]:
+def names_of(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a node itself binds, as a target, an import, a handler or a pattern."""
     if isinstance(node, ast.Name):
         if not isinstance(node.ctx, ast.Load):
             yield node.id

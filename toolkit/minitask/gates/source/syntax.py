@@ -287,10 +287,9 @@ def find_syntax_fault(proposal: FileChange) -> LintError | None:
     flaw = _found(check, proposal.content)
     if flaw is None or (proposal.base is not None and _found(check, proposal.base)):
         return None
-    if _is_template(proposal.path, proposal.content):
-        has_only_marks = proposal.base is not None and _is_template(proposal.path, proposal.base)
-        if not has_only_marks:  # the base was valid in spite of the marks, in a string or a comment
-            return None
+    path, base = proposal.path, proposal.base
+    if _is_template(path, proposal.content) and (base is None or not _is_template(path, base)):
+        return None  # a base that is valid in spite of such marks has them in strings or comments
     message = f"not valid {language}: {flaw.message}"
     return LintError(proposal.path, flaw.line, message, _REMEDY)
 
