@@ -6,7 +6,8 @@ does not compile. Only files without build constraints count, and only what the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from posixpath import basename, dirname
 from typing import TYPE_CHECKING
 
@@ -62,11 +63,10 @@ def is_plain(path: str, text: str) -> bool:
 
 def _beside(path: str, text: str, base: str, candidate: FilesAfter) -> Iterator[LintError]:
     """Yield a package clause that the folder's other files contradict, and what another of them declares, too."""
-    root = sound_tree(text, ".go")
-    names, old_names = declared(root), declared(sound_tree(base, ".go"))
-    package = _package(root)
-    for sibling, sibling_root in _siblings(path, candidate):
-        sibling_package = _package(sibling_root)
+    package, names = _facts(text)
+    _, old_names = _facts(base)
+    for sibling, sibling_text in _siblings(path, candidate):
+        sibling_package, sibling_names = _facts(sibling_text)
         if sibling_package.removesuffix("_test") != package.removesuffix("_test"):
             if not base:
                 both = f"{printable(package)} is beside package {printable(sibling_package)}"
@@ -76,7 +76,7 @@ def _beside(path: str, text: str, base: str, candidate: FilesAfter) -> Iterator[
                 )
                 return
         elif sibling_package == package:
-            twice = (names.keys() & declared(sibling_root).keys()) - old_names.keys()
+            twice = (names.keys() & sibling_names.keys()) - old_names.keys()
             for name in sorted(twice):
                 message = f"{printable(name)} is declared in {printable(sibling)}, too"
                 yield LintError(path, names[name], message, "declare it once")
@@ -99,10 +99,9 @@ def _undeclared(path: str, text: str, base: str, candidate: FilesAfter) -> Itera
     names -= bound_among(root, set(names)) | declared(root).keys()
     for name in candidate.names(dirname(path)) if names else ():
         sibling = candidate.read(join(dirname(path), name)) or "" if name.endswith(".go") else ""
-        sibling_root = sound_tree(sibling, ".go")
-        if sibling_root is None or _GENERATES in sibling or 'import "C"' in sibling:
+        if sibling and not _is_readable(sibling):
             return
-        names -= declared(sibling_root).keys()
+        names -= _facts(sibling)[1].keys()
     for name in sorted(names):
         message = f"nothing in package {printable(_package(root))} declares {printable(name)}"
         yield LintError(path, called[name], message, "declare it, or use what is there")
@@ -119,17 +118,29 @@ def _called(root: Node | None) -> dict[str, int]:
     return lines
 
 
-def _siblings(path: str, candidate: FilesAfter) -> Iterator[tuple[str, Node]]:
-    """Yield the other plain files of a folder, with their trees."""
+def _siblings(path: str, candidate: FilesAfter) -> Iterator[tuple[str, str]]:
+    """Yield the other plain files of a folder, with their texts."""
     folder = dirname(path)
     for name in sorted(candidate.names(folder)):
         sibling = join(folder, name)
         if not name.endswith(".go") or sibling == path:
             continue
         text = candidate.read(sibling) or ""
-        root = sound_tree(text, ".go") if is_plain(sibling, text) else None
-        if root is not None and _package(root):
-            yield sibling, root
+        if is_plain(sibling, text) and _facts(text)[0]:
+            yield sibling, text
+
+
+@lru_cache(maxsize=1_024)  # several checks read all files of a package
+def _facts(text: str) -> tuple[str, Mapping[str, int]]:
+    """Return the package and the declared names of a file, each with its line; nothing if it does not parse."""
+    root = sound_tree(text, ".go")
+    return _package(root), declared(root)
+
+
+def _is_readable(text: str) -> bool:
+    """Return True if the file itself tells all that it declares."""
+    is_whole = _GENERATES not in text and 'import "C"' not in text
+    return is_whole and bool(_facts(text)[0])
 
 
 def _package(root: Node | None) -> str:
@@ -204,10 +215,9 @@ def _names_of(folder: str, candidate: FilesAfter) -> frozenset[str] | None:
         if not name.endswith(".go") or name.endswith("_test.go"):
             continue
         text = candidate.read(join(folder, name)) or ""
-        root = sound_tree(text, ".go")
-        if root is None or _GENERATES in text or 'import "C"' in text:
+        if not _is_readable(text):
             return None
-        names |= declared(root).keys()
+        names |= _facts(text)[1].keys()
     return frozenset(names)
 
 
@@ -224,17 +234,17 @@ def _members(root: Node | None, local: str) -> Iterator[tuple[str, int]]:
 
 def _lost(change: Change, base: str, candidate: FilesAfter) -> Iterator[LintError]:
     """Yield the uses, in other files, of names that a package no longer declares."""
-    folder, old_root = dirname(change.path), sound_tree(base, ".go")
-    package, gone = _package(old_root), set(declared(old_root))
+    folder, (package, declared_before) = dirname(change.path), _facts(base)
+    gone = set(declared_before)
     if not is_plain(change.path, base):
         return
     for name in candidate.names(folder) if gone else ():
         text = candidate.read(join(folder, name)) or "" if name.endswith(".go") else ""
-        root = sound_tree(text, ".go")
-        gone = gone - declared(root).keys() if root is not None else set()
-    for sibling, root in _siblings(change.path, candidate) if gone else ():
-        if _package(root) == package and not _has_dot_import(root):
-            used = uses_of(root, gone - bound_among(root, gone) - declared(root).keys())
+        gone = gone - _facts(text)[1].keys() if not text or _facts(text)[0] else set()
+    for sibling, text in _siblings(change.path, candidate) if gone else ():
+        root = sound_tree(text, ".go") if _facts(text)[0] == package else None
+        if root is not None and not _has_dot_import(root):
+            used = uses_of(root, gone - bound_among(root, gone) - _facts(text)[1].keys())
             yield from (_gone(sibling, line, name, folder) for name, line in used.items())
     for name in sorted(gone):
         for sibling in candidate.holding(name, (".go",)):
