@@ -175,7 +175,7 @@ def _changed_bodies(proposal: FileChange, *, inner: bool = False) -> Iterator[_C
     before, after = parts_of_both(proposal.path, base, proposal.content, inner=inner)
     rows, fresh = base.split("\n"), proposal.content.split("\n")
     had, has = (Counter(part.name for part in parts) for parts in (before, after))
-    repeated = {name for name in had | has if (had | has)[name] > 1}
+    repeated = {name for name, times in (had | has).items() if times > 1}
     now = dict(_by_head(after, fresh, repeated))
     times = Counter(key for key, _ in _by_head(before, rows, repeated))
     owners = {part.parent for part in (*before, *after) if part.kind == "code"}

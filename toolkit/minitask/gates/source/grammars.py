@@ -102,7 +102,8 @@ _DEEPEST = 300
 _ENDS = lazy_pattern(r"[>;{}()]")
 _STEPS, _STEPS_PER_CHARACTER = 1_000, 0.03
 """Progress reports before a parser is stopped: real files need at most half, some garbage a thousand times as many."""
-_CHUNK = 1 << 16
+_CHUNK = 512
+"""Bytes that the parser asks for at once: reading the text of any node copies as many."""
 _OPENING = {"(": ")", "[": "]", "{": "}", "${": "}"}
 _CLOSING = frozenset(_OPENING.values())
 

@@ -9,7 +9,7 @@ import ast
 from collections import Counter
 from collections.abc import Callable, Iterator
 from difflib import SequenceMatcher
-from functools import partial
+from functools import lru_cache, partial
 from posixpath import basename, splitext
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Read = Callable[[str], Parts | None]
 
 
+@lru_cache(maxsize=4)  # several checks read the same two texts, one after another
 def parts_of_both(
     path: str, before: str, after: str, *, inner: bool = False
 ) -> tuple[Parts, Parts]:
