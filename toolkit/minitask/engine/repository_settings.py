@@ -15,6 +15,7 @@ from minitask.git.repository import Repository
 from minitask.policy.route import SCRIPT, RouteOverrides
 from minitask.settings import Settings, SettingsLayer
 from minitask.spec.model import Diagnostic, FileAction, Problem, Spec, Tier
+from minitask.spec.paths import check_path
 from minitask.system.files import Cache
 
 APIS = frozenset({"openai", "anthropic", "ollama"})
@@ -58,7 +59,7 @@ def check_filters(
         for ref in spec.writes()
         if ref.action is not FileAction.DELETE
     ]
-    paths = list(dict.fromkeys(ref.path for _, ref in writes))
+    paths = list(dict.fromkeys(ref.path for _, ref in writes if not check_path(ref.path)))
     filters = filtered_paths(repository, objects, commit, paths) if paths else {}
     for spec, ref in writes:
         if ref.path in filters:

@@ -153,7 +153,9 @@ class _Walk(Struct, frozen=True):
                 message = f"{prefix}{key} is given twice"
                 raise _RefusedError(line, message, "keep one of the two lines")
             self.lines[f"{prefix}{key}"] = line + 2
-            entries[key] = self.value(value_node, f"{prefix}{key}")
+            value = self.value(value_node, f"{prefix}{key}")
+            is_commit = key == "anchor" and type(value) is int  # a short name may have digits only
+            entries[key] = str(value_node.value) if is_commit else value
         return entries
 
     def sequence(self, node: Any, key_path: str) -> list[object]:
