@@ -134,6 +134,14 @@ def test_a_watched_validation_follows_a_spec(world: World) -> None:
         assert any(line.startswith("error:") for line in lines)
 
 
+def test_what_commands_did_before_the_change_is_told_as_that(world: World) -> None:
+    world.landed("p/01-b", whole={"b.txt": "b\n"}, validation="ls\ntest -f b.txt")
+    text = world.minitask("show", "p/01-b", "--output").stdout
+    assert "\n  before    ok     ls\n" in text
+    assert "\n  before    FAILED test -f b.txt (exit code 1)\n" in text
+    assert "\n  FAILED" not in text
+
+
 def test_nothing_that_a_command_prints_steers_the_terminal(world: World) -> None:
     printed = "bash -c \"printf '\\033]0;x\\007\\033[31mred\\x9b\\n'; exit 3\""
     world.task("p/01-a", whole={"a.txt": "a\n"}, validation=printed)

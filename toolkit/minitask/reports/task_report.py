@@ -107,7 +107,9 @@ def _command_lines(attempt: Attempt, spec: Spec | None, *, with_output: bool) ->
     if red:
         yield f"  before    fails without the change: {red[0]}"
     for command in attempt.before if with_output else ():
-        yield from map(_aligned, render_command(command, with_output=True))
+        first, *output = render_command(command, with_output=True)
+        yield f"  before    {first.strip()}"
+        yield from map(_aligned, output)
 
 
 def _aligned(line: str) -> str:

@@ -26,6 +26,8 @@ _MAX_CHARACTERS = 8_000  # libyaml's parser overflows the C stack at some 20,000
 _MAX_DEPTH = 8
 _INT = lazy_pattern(r"[-+]?(?:0|[1-9][0-9_]{0,17})")
 _FLOAT = lazy_pattern(r"[-+]?[0-9]{1,18}\.[0-9]{0,18}")
+_NAMES = frozenset({"anchor", "depends_on", "id", "tags"})
+"""Options whose values are names, also if they have digits only: a task's number, a commit's short name."""
 _TRUE = {"yes", "true", "on"}
 _HINT = "write `key: value` lines between two lines of `---`"
 
@@ -136,7 +138,9 @@ class _Walk(Struct, frozen=True):
         if key_path.count("/") > _MAX_DEPTH:
             raise _RefusedError(node.start_mark.line, f"{key_path} is nested too deep", _HINT)
         if node.id == "scalar":
-            return _scalar(node)
+            value = _scalar(node)
+            is_name = key_path.partition("/")[0] in _NAMES
+            return str(node.value) if is_name and type(value) is int else value
         if node.id == "mapping":
             return self.mapping(node, f"{key_path}/")
         return self.sequence(node, key_path)
@@ -153,9 +157,7 @@ class _Walk(Struct, frozen=True):
                 message = f"{prefix}{key} is given twice"
                 raise _RefusedError(line, message, "keep one of the two lines")
             self.lines[f"{prefix}{key}"] = line + 2
-            value = self.value(value_node, f"{prefix}{key}")
-            is_commit = key == "anchor" and type(value) is int  # a short name may have digits only
-            entries[key] = str(value_node.value) if is_commit else value
+            entries[key] = self.value(value_node, f"{prefix}{key}")
         return entries
 
     def sequence(self, node: Any, key_path: str) -> list[object]:

@@ -52,7 +52,7 @@ _BY_KIND = {
     FailureKind.PROMPT_CUT: f"raise the server's context or list fewer lines, then {RERUN}",
     FailureKind.MISSING: f"install the program (minitask doctor), then {RERUN}",
     FailureKind.BUDGET: f"raise the limit, then {RERUN}",
-    FailureKind.STUCK: f"raise timeout_seconds or split the task, then {RERUN}",
+    FailureKind.STUCK: f"split the task, or raise a timeout_seconds below 600, then {RERUN}",
     FailureKind.CUT_OFF: f"allow more output tokens or split the task, then {RERUN}",
     FailureKind.REFUSED: f"ask another model: {RERUN} --tier …",
 }
