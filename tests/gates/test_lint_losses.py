@@ -131,7 +131,7 @@ REMOVALS = [
     {"task": "1. `step_3` is obsolete."},
     {"task": "1. Entferne `step_3`."},
     {"task": "1. 删除 `step_3`。"},
-    {"task": "1. Rename `step_3` to `other`."},
+    {"task": "1. Rename step_3 to other."},
     {"task": "1. Fold `step_3` into `step_4`."},
     {"task": "1. Rewrite the file."},
     {"task": "1. Replace the file with a table."},

@@ -129,7 +129,7 @@ def test_what_the_base_had_is_none_of_the_changes_doing() -> None:
 ALLOWED: list[dict[str, object]] = [
     {"task": "1. Add a stub for the parser."},
     {"task": "1. Leave a TODO where the parser goes."},
-    {"task": "1. Raise `NotImplementedError` for now."},
+    {"task": "1. Raise NotImplementedError for now."},
     {"criteria": (Criterion("the body is a placeholder"),)},
     {"files": (FileRef("a.py", FileAction.CREATE, note="skeleton"),)},
     {"snippets": (Fence("python", "def f(x):\n    # TODO: parse\n    return x\n"),)},

@@ -61,6 +61,7 @@ def check_lint(
         )
         faults += _left_behind(proposals, spec, locate)
         faults += _mixed_up(proposals, spec)
+        faults += _undone(proposals, read, spec, explanation)
     if not faults:
         return GateResult(GATE, passed=True)
     return GateResult(GATE, passed=False, reason=_reason(faults))
@@ -163,7 +164,6 @@ def _only_from_others(
         yield from _unreported(_unfinished(proposal, spec, base_lines), faults)
         yield from _broken_names(proposal, others, spec, base_lines)
         yield from _shrunk_or_rewritten(proposal, others, spec, explanation)
-        yield from _kept_values(proposal, others, spec)
 
 
 def _unreported(more: Iterable[LintError], faults: Sequence[LintError]) -> Iterator[LintError]:
@@ -220,14 +220,14 @@ def _left_behind(
     return find_left_behind(proposals, spec=spec, locate=locate)
 
 
-def _kept_values(
-    proposal: FileChange, others: Sequence[FileChange], spec: Spec
+def _undone(
+    proposals: Sequence[FileChange], read: Reader, spec: Spec, explanation: str
 ) -> Iterable[LintError]:
-    if not proposal.base or "`" not in spec.task + spec.title:
+    if not any(mark in spec.task + spec.title for mark in ("`", "_", "()")):
         return ()
-    from minitask.gates.changes.told_values import find_kept_values
+    from minitask.gates.changes.undone import find_undone
 
-    return find_kept_values(proposal, others, spec)
+    return find_undone(proposals, spec=spec, read=read, explanation=explanation)
 
 
 def _mixed_up(proposals: Sequence[FileChange], spec: Spec) -> Iterable[LintError]:

@@ -1,0 +1,210 @@
+"""A value that the task sets is set."""
+
+from __future__ import annotations
+
+import pytest
+
+from minitask.edits.script_model import Change
+from minitask.gates.lint import check_lint
+from minitask.spec.model import FileAction, FileRef, Spec
+
+PYTHON = "LIMIT = 10\nRETRIES = 3\n\n\ndef wait():\n    return RETRIES * LIMIT\n"
+FILES = {
+    "a.py": PYTHON,
+    "b.ts": "export const LIMIT: number = 10;\nexport const RETRIES = 3;\n",
+    "c.yaml": "LIMIT: 10\nRETRIES: 3\n",
+    "d.json": '{\n  "LIMIT": 10,\n  "RETRIES": 3\n}\n',
+    "f.json": '{\n  "a": "^9.1.2",\n  "on": {\n    "RETRIES": 3\n  }\n}\n',
+    "e.go": "package e\n\nconst LIMIT = 10\n\nvar RETRIES = 3\n",
+}
+
+
+def ruling(path: str, content: str, task: str) -> str:
+    files = (FileRef(path, FileAction.EDIT), FileRef("other.py", FileAction.EDIT))
+    spec = Spec("mini-projects/p/01.md", "1", "Raise limits", files=files, task=task)
+    return check_lint([Change(path, content)], read=FILES.get, spec=spec).reason
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path != "f.json"])
+def test_a_value_that_stays_is_a_fault(path: str) -> None:
+    task = "1. Set `LIMIT` to 20.\n2. Raise `RETRIES` from 3 to `5`."
+    half = FILES[path].replace("3", "5")
+    assert "LIMIT is still 10, and the task sets it to 20" in ruling(path, half, task)
+    assert "is still" not in ruling(path, half.replace("10", "20"), task)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "1. Set `RETRIES` to 5.",
+        "1. Set `LIMIT` to 10.0.",
+        "1. Set `LIMIT` to 10 and `RETRIES` to 5.",
+        "1. In `other.py` set `LIMIT` to 20.",
+        "1. Do not set `LIMIT` to 20.",
+        "1. If `wait` is slow, set `LIMIT` to 20.",
+        "1. Set `LIMIT` to `RETRIES`.",
+        "1. Set `other` to 20.",
+    ],
+)
+def test_what_is_not_told_for_certain_may_stay(task: str) -> None:
+    assert "is still" not in ruling("a.py", PYTHON.replace("3", "5"), task)
+
+
+def test_a_name_that_is_assigned_twice_is_not_judged() -> None:
+    content = PYTHON.replace("3", "5") + "\n\ndef other(LIMIT=10):\n    return LIMIT\n"
+    assert "is still" not in ruling("a.py", content, "1. Set `LIMIT` to 20.")
+
+
+def test_the_value_may_be_meant_for_another_file_of_the_change() -> None:
+    changes = [Change("c.yaml", "LIMIT: 10\nRETRIES: 5\n"), Change("d.yaml", "LIMIT: 20\n")]
+    files = tuple(FileRef(change.path, FileAction.EDIT) for change in changes)
+    spec = Spec("mini-projects/p/01.md", "1", "T", files=files, task="1. Set `LIMIT` to 20.")
+    reason = check_lint(changes, read={**FILES, "d.yaml": "LIMIT: 10\n"}.get, spec=spec).reason
+    assert "is still" not in reason
+
+
+@pytest.mark.parametrize("task", ["1. Bump `a` to 9.1.2.", '1. Set `on` to "*".'])
+def test_a_range_and_an_object_are_no_values(task: str) -> None:
+    assert "is still" not in ruling("f.json", FILES["f.json"].replace("3", "5"), task)
+
+
+STORE = '''"""Sizes."""
+
+import os
+
+LIMIT = 10
+
+
+class Store:
+    def load(self, path):
+        return open(path).read()
+
+    def save(self, path, text):
+        with open(path, "w") as f:
+            f.write(text)
+
+
+def old_size(text):
+    return int(text)
+
+
+def show(n, unit="bytes"):
+    print("size", n)
+    return f"{n} {unit}"
+'''
+
+
+def left_out(step: str, content: str, **told: object) -> str:
+    files = (FileRef("m.py", FileAction.EDIT), FileRef("b.py", FileAction.CREATE, optional=True))
+    task = f"1. Add `VERSION`.\n2. {step}"
+    spec = Spec("mini-projects/p/01.md", "1", "Sizes", files=files, task=task)
+    change = Change("m.py", content.replace("LIMIT = 10\n", "LIMIT = 10\nVERSION = '1'\n"))
+    return check_lint([change], read={"m.py": STORE}.get, spec=spec, **told).reason
+
+
+READ_SIZE = "def read_size(text):\n    return text[:-3]\n\n\ndef show"
+DELETE = "    def delete(self, path):\n        os.remove(path)\n\n    def load"
+OLD_SIZE = "def old_size(text):\n    return int(text)\n\n\n"
+SAVE = '    def save(self, path, text):\n        with open(path, "w") as f:\n            f.write(text)\n'
+LOAD = "        return open(path).read()"
+TRY = "        try:\n            return open(path).read()\n        except OSError:\n            return ''"
+# A step, and what of the file it changes into what.
+STEPS = [
+    ("Add a function `read_size(text)` that reads '3 KB'.", "def show", READ_SIZE),
+    (
+        "Add a new `--json` flag to the command.",
+        "import os",
+        "import os\nimport sys\n\nJSON = '--json' in sys.argv",
+    ),
+    ("Implement `Store.delete(path)`.", "    def load", DELETE),
+    ("Add to `Store` a method `delete`.", "    def load", DELETE),
+    ("`Store` needs a `delete(path)` method.", "    def load", DELETE),
+    (
+        "**Add** the constants `MIN_SIZE` and `MAX_SIZE`.",
+        "LIMIT =",
+        "MIN_SIZE, MAX_SIZE = 1, 9\nLIMIT =",
+    ),
+    (
+        "Make `show` accept a keyword argument `places`.",
+        "def show(n, ",
+        "def show(n, *, places=2, ",
+    ),
+    ("Add an optional parameter `places` to `show`.", "def show(n, ", "def show(n, places=2, "),
+    ("Rename `show` to `render_size`.", "def show", "def render_size"),
+    ("Rename old_size to read_size.", "def old_size", "def read_size"),
+    ("`old_size` becomes `readSize`.", "def old_size", "def readSize"),
+    ("Replace `int(text)` by `read_int(text)`.", "int(text)", "read_int(text)"),
+    ("Use `pathlib.PurePath` in `load`.", "open(path)", "open(pathlib.PurePath(path))"),
+    (
+        "If the text is empty, `old_size` raises `SizeError`.",
+        "    return int",
+        "    if not text:\n        raise SizeError\n    return int",
+    ),
+    ("Remove the function `old_size`.", OLD_SIZE, ""),
+    ("Drop `Store.save`.", SAVE, "    def keep(self):\n        pass\n"),
+    ("`old_size` must go.", OLD_SIZE, ""),
+    (
+        "Write a docstring for `show`.",
+        '    print("size"',
+        '    """Return a size."""\n    print("size"',
+    ),
+    ("Add type hints to `old_size`.", "old_size(text)", "old_size(text: str) -> int"),
+    ("Decorate `old_size` with `@cache`.", "def old_size", "@cache\ndef old_size"),
+    ("Make `old_size` return a float.", "int(text)", "float(text)"),
+    ("Catch `OSError` in `load`, and return ''.", LOAD, TRY),
+    ('Change the message in `show` to "total size".', '"size"', '"total size"'),
+    ("Set LIMIT to 20.", "LIMIT = 10\n", "LIMIT = 20\nVERSION = '1'\n"),
+    ("Import `Decimal` from `decimal`.", "import os", "import os\nfrom decimal import Decimal"),
+    ("Füge eine Funktion `read_size` hinzu.", "def show", READ_SIZE),
+]
+
+
+@pytest.mark.parametrize(("step", "old", "new"), STEPS, ids=[step for step, _, _ in STEPS])
+def test_a_step_that_is_left_out_is_a_fault(step: str, old: str, new: str) -> None:
+    words = ("the task asks for", "is as it was", "is still")
+    assert any(part in left_out(step, STORE) for part in words)
+    assert old in STORE
+    after = left_out(step, STORE.replace(old, new, 1))
+    assert not any(part in after for part in words)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "Do not add a function `read_size`.",
+        "Add a function such as `read_size` where it helps.",
+        "If there is no `__all__`, add `__all__`.",
+        "Add `read_size` or `parse_size`.",
+        "Add a test to `tests/test_m.py` for `read_size`.",
+        "Keep `old_size`; a later task removes it.",
+        "Remove the call of `old_size`.",
+        "Remove `old_size`'s default.",
+        "Call it in a way that `load` needs no change.",
+        "Return `None` if there is no file.",
+        "Use `snake_case` names.",
+        "Create a branch `sizes`.",
+        "Add a line before `old_size` and next to `show`.",
+    ],
+)
+def test_a_step_that_asks_for_nothing_certain_may_stay(step: str) -> None:
+    assert not left_out(step, STORE)
+
+
+def test_an_answer_may_say_where_a_name_is() -> None:
+    step = "Add a function `read_size`."
+    assert not left_out(step, STORE, explanation="`read_size` already exists in b.py.")
+    assert left_out(step, STORE, explanation="I added `read_size`.")
+
+
+def test_a_name_that_moves_is_in_its_new_file() -> None:
+    gone = STORE.replace("def old_size(text):\n    return int(text)\n\n\n", "")
+    files = (FileRef("m.py", FileAction.EDIT), FileRef("b.py", FileAction.CREATE))
+    task = "1. Move `old_size` to `b.py`."
+    spec = Spec("mini-projects/p/01.md", "1", "Move it", files=files, task=task)
+
+    def ruled(text: str) -> str:
+        changes = [Change("m.py", gone), Change("b.py", text)]
+        return check_lint(changes, read={"m.py": STORE}.get, spec=spec).reason
+
+    assert "b.py:1: the task asks for old_size in this file" in ruled("X = 1\n")
+    assert not ruled("def old_size(text):\n    return int(text)\n")

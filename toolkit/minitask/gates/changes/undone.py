@@ -1,0 +1,191 @@
+"""Find steps of the task that a change certainly leaves out: what it asks for in so many words, and no file has.
+
+"Add a function `parse_size`" is as plain as a command, and a validation of another step does not notice that it was
+left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from posixpath import basename
+
+from minitask.edits.script_model import Reader
+from minitask.gates.requested_removals import FENCED, task_sentences
+from minitask.gates.requested_work import (
+    files_in,
+    folded,
+    moves_asked_for,
+    names_asked_for,
+    places_to_change,
+    removals_asked_for,
+    texts_asked_for,
+    with_code,
+)
+from minitask.gates.result import FileChange, LintError, last_line, printable
+from minitask.gates.source.parts import is_code, parts_of_both
+from minitask.gates.source.parts_text import SEPARATOR, NamedPart
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import Spec
+
+Fault = tuple[str, LintError]
+"""The name or text that a step is about, and what is wrong."""
+_EXCUSE = lazy_pattern(
+    r"(?i)\b(?:already|exist\w*|defined|provided|inherit\w*|generated|imported|elsewhere|not needed|no longer"
+    r"|unnecessary|renamed|instead|is in|is at|comes from|stays?|kept|keep)\b"
+)
+_TOLD = lazy_pattern(
+    r"(?i)(?:\b(?:set|change|raise|lower|increase|decrease|reduce|bump|update)\s+(?:the\s+)?(?:[a-z]+\s+){0,2})?"
+    r"(?:`([A-Za-z_][\w-]*)`|(?-i:\b([A-Z][A-Z0-9]{2,}))\b)\s+(?:from\s+\S+\s+to|to|becomes|(?:should|must)\s+(?:now\s+)?be)\s+"
+    r"`?(-?\d[\d_.]*|\"[^\"`\n]*\"|'[^'`\n]*'|true|false)`?(?=[\s.,;)]|$)"
+)
+_LITERAL = lazy_pattern(r"(?i)-?\d[\d_.]*|\"[^\"]+\"|'[^']+'|true|false")
+_UNSURE = lazy_pattern(
+    r"(?i)\b(?:not|n't|never|if|unless|when|instead|later|optional\w*|example)\b|n't\b"
+)
+
+
+def find_undone(
+    proposals: Sequence[FileChange], *, spec: Spec, read: Reader, explanation: str = ""
+) -> Iterator[LintError]:
+    """Yield what the task asks for in so many words, and the change does not do.
+
+    A name that a line of `explanation`, the answer's own words, says to be elsewhere is not missed.
+    """
+    edited = [file for file in proposals if file.content != file.base]
+    excuses = "\n".join(filter(_EXCUSE.search, FENCED.sub("\n", explanation).split("\n")))
+    pool = _pool(proposals, spec, read) if edited else ""
+    for sentence in _sentences(spec, edited):
+        paths = files_in(sentence)
+        files = [file for file in edited if not paths or any(map(file.path.endswith, paths))]
+        faults = chain(_missing(sentence, files, pool, spec), _not_moved(sentence, proposals))
+        faults = chain(faults, *(_as_before(file, sentence) for file in files))
+        yield from islice((error for name, error in faults if name not in excuses), 1)
+    for file in edited:
+        others = tuple(proposal for proposal in proposals if proposal is not file)
+        yield from _kept_values(file, others, spec)
+
+
+def _pool(proposals: Sequence[FileChange], spec: Spec, read: Reader) -> str:
+    """Return the letters and digits of all files of the change and the spec's list, with their paths."""
+    unchanged = {ref.path for ref in spec.writes()} - {file.path for file in proposals}
+    texts = chain.from_iterable((file.path, file.content) for file in proposals)
+    return folded("\n".join((*texts, *(read(path) or "" for path in sorted(unchanged)))))
+
+
+def _sentences(spec: Spec, files: Iterable[FileChange]) -> Iterator[str]:
+    about = chain(*(task_sentences(spec, file.path) for file in files))
+    return iter(dict.fromkeys(map(with_code, about)))
+
+
+def _missing(sentence: str, files: Sequence[FileChange], pool: str, spec: Spec) -> Iterator[Fault]:
+    """Yield the names and texts that a sentence asks for, and that no file has."""
+    if not files:
+        return
+    paths = {name for ref in spec.files for name in (ref.path, basename(ref.path))}
+    for name in chain(names_asked_for(sentence), texts_asked_for(sentence)):
+        if folded(name) not in pool and name not in paths:
+            message = f"the task asks for {printable(name)}, and no file of the change has it"
+            remedy = f"do that step, too, or say in a line where {printable(name)} is"
+            yield name, LintError(files[0].path, last_line(files[0].content), message, remedy)
+
+
+def _not_moved(sentence: str, proposals: Sequence[FileChange]) -> Iterator[Fault]:
+    """Yield the names that a sentence moves or copies to a file, which does not have them."""
+    for name, path in moves_asked_for(sentence):
+        targets = [file for file in proposals if file.path.endswith(path)]
+        if len(targets) == 1 and folded(name) not in folded(targets[0].content):
+            message = f"the task asks for {printable(name)} in this file, and it is not there"
+            yield name, LintError(targets[0].path, 1, message, "do that step, too")
+
+
+def _as_before(file: FileChange, sentence: str) -> Iterator[Fault]:
+    """Yield the definitions that a sentence removes or changes, and that the file has as it had them."""
+    if not file.base or not is_code(file.path):
+        return
+    removed, changed = (
+        list(dict.fromkeys(read(sentence))) for read in (removals_asked_for, places_to_change)
+    )
+    if not removed and not changed:
+        return
+    before, after = parts_of_both(file.path, file.base, file.content)
+    for name in (*removed, *changed):
+        had, has = (_part_named(name, parts) for parts in (before, after))
+        if had and has and _text_of(had, file.base) == _text_of(has, file.content):
+            does = "removes" if name in removed else "changes"
+            message = f"{printable(name)} is as it was, and the task {does} it"
+            yield name, LintError(file.path, has.start, message, "do that step, too")
+
+
+def _part_named(name: str, parts: Iterable[NamedPart]) -> NamedPart | None:
+    """Return the one definition of a name, or of `Class.name`; None if there is none, or more."""
+    path = name.replace(".", SEPARATOR)
+    code = (part for part in parts if part.start and part.kind == "code")
+    matches = [
+        part
+        for part in code
+        if part.leaf == name or f"{SEPARATOR}{part.name}".endswith(SEPARATOR + path)
+    ]
+    return matches[0] if len(matches) == 1 else None
+
+
+def _text_of(part: NamedPart, text: str) -> list[str]:
+    return text.split("\n")[part.start - 1 : part.end]
+
+
+def _kept_values(
+    proposal: FileChange, others: Sequence[FileChange], spec: Spec
+) -> Iterator[LintError]:
+    """Yield each name that the task sets to a value, and that the file assigns once, still with its old value.
+
+    `others` are the change's other files: the value may be meant for one of them.
+    """
+    base = proposal.base
+    for sentence in _sentences(spec, [proposal]) if base else ():
+        files = files_in(sentence)
+        is_elsewhere = files and not any(proposal.path.endswith(file) for file in files)
+        if is_elsewhere or _UNSURE.search(sentence):
+            continue
+        for quoted, bare, value in _TOLD.findall(sentence):
+            name = quoted or bare
+            old, new = _assigned(base or "", name), _assigned(proposal.content, name)
+            is_kept = len(old) == len(new) == 1 and old[0][0] == new[0][0]
+            is_kept = is_kept and _LITERAL.fullmatch(new[0][0]) is not None
+            if not is_kept or _same(old[0][0], value) or _is_set(others, name, value):
+                continue
+            shown = printable(new[0][0])
+            message = (
+                f"{printable(name)} is still {shown}, and the task sets it to {printable(value)}"
+            )
+            yield LintError(proposal.path, new[0][1], message, "set it, too")
+
+
+def _same(first: str, second: str) -> bool:
+    return _plain(first) == _plain(second)
+
+
+def _plain(value: str) -> str | float:
+    """Return a literal without quotes and the sign of a range of versions; a number by its value."""
+    text = value.strip("\"'` ").lstrip("^~=<>v ").rstrip(".").lower()
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _is_set(files: Sequence[FileChange], name: str, value: str) -> bool:
+    literals = (literal for file in files for literal, _ in _assigned(file.content, name))
+    return any(_same(literal, value) for literal in literals)
+
+
+def _assigned(text: str, name: str) -> list[tuple[str, int]]:
+    """Return the literals that a file assigns to a name, each with its line; something else counts as one, too."""
+    pattern = re.compile(
+        rf"(?<![\w.-]){re.escape(name)}[\"']?(?:\s*:\s*[A-Za-z_&'][\w<>&' ]{{0,40}}=|\s*:?=(?!=)|\s*:)[ \t]*([^\n;,#]*)"
+    )
+    places = (
+        (match[1].strip(), text.count("\n", 0, match.start()) + 1)
+        for match in pattern.finditer(text)
+    )
+    return [(value.rstrip("});"), line) for value, line in places]

@@ -1,0 +1,243 @@
+"""Read from a sentence of a task what it asks for in so many words: names, texts, moves, places to change, removals.
+
+Only what is certain counts: the imperative, with its object in backticks or certainly a name (`max_size`, `parse()`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from posixpath import splitext
+
+from minitask.patterns import lazy_pattern
+from minitask.words import word_set
+
+_SPAN = r"`[^`\n]+`"
+_SPANS = (
+    rf"(?P<spans>{_SPAN}(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+)(?:(?:an?|the)\s+)?{_SPAN}){{0,9}}+)"
+)
+_CLAUSE = r"(?:^[\W\d]*|[:;,.\u2014\u2013]\s+|\b(?:and|then|also|please|must|should|to|finally|next|now)\s+)"
+# Words between a verb and its object, without those that begin another phrase.
+_BETWEEN = (
+    r"(?:(?!(?:to|for|in|of|from|with|on|at|into|onto|before|after|around|like|using|by|that|which|via|per|as|under|over"
+    r"|about|against|near|beside|below|above|inside|within|behind|between|alongside|next|message|label|or)\b)"
+    r"(?![a-z]+ing\s(?<!missing\s))[a-z][a-z-]*\s+){0,5}+"
+)
+_NOUN = r"(?:parameter|argument|option|flag|field|property|attribute|key|column|method|function|class|constant)"
+_ADDED = lazy_pattern(
+    rf"(?i){_CLAUSE}(?:add|create|define|implement|introduce|write|declare|export|append|insert|register|import|call)\s+"
+    rf"(?:(?:to|in)\s+(?:the\s+[a-z]+\s+)?{_SPAN},?\s+)?{_BETWEEN}{_SPANS}"
+)
+_ADDED_ABROAD = lazy_pattern(
+    r"(?i)(?:\b(?:füge|ergänze|erstelle|schreibe|implementiere|definiere|ajoute[rz]?|crée[rz]?|implémente[rz]?|añad[ei]r?"
+    r"|agreg(?:a|ue)r?|cre(?:a|e)r?|implement(?:a|e)r?|adicion[ae]r?|aggiung(?:i|ere)|добав\w+|созда\w+|реализ\w+)\s|添加|新增|创建"
+    rf"|实现|追加|作成|実装|추가|구현)[^`\n]{{0,30}}(?P<spans>{_SPAN})"
+)
+_TAKES = (
+    r"(?:^[\W\d]*(?:give|extend|make|let|have|accept|support|take|provide)\b[^\n]*?"
+    rf"|\bthere (?:should|must|has to) be\s+|{_SPAN}\s+(?:also\s+)?(?:gets|needs|gains|receives|takes|accepts)\s+)"
+    r"\b(?:an?|another|new)\s+(?:[a-z-]+\s+){0,2}?"
+)
+_NEW = lazy_pattern(rf"(?i){_TAKES}{_NOUN},?\s+(?:(?:named|called)\s+)?(?P<spans>{_SPAN})")
+_NEW_NAME = lazy_pattern(rf"(?i){_TAKES}(?P<spans>{_SPAN})\s+{_NOUN}")
+_REPLACED = lazy_pattern(
+    rf"(?i)\b(?:replace|swap|change|convert|switch|rename)\s[^`\n]{{0,40}}{_SPAN}[^`.;\n]{{0,40}}"
+    rf"(?:\b(?:with|by|to|for|into|as)|->|→)\s+(?:(?:an?|the|new|calls?|of|to)\s+){{0,3}}(?P<spans>{_SPAN})"
+)
+_BECOMES = lazy_pattern(
+    rf"(?i){_SPAN}\s+(?:becomes|is (?:now )?(?:renamed to|called|replaced (?:by|with)))\s+"
+    rf"(?:an?\s+|the\s+)?(?P<spans>{_SPAN})"
+)
+_PREFERRED = lazy_pattern(
+    rf"(?i)\buse\s+(?:the\s+)?(?P<spans>{_SPAN})\s+(?:instead of|in place of|rather than)\b"
+)
+_RAISED = lazy_pattern(
+    rf"(?i)(?:\b(?:raise|throw)|{_SPAN}\s+(?:raises|throws))\s+(?:an?\s+|the\s+)?(?P<spans>{_SPAN})"
+)
+_FLAG = lazy_pattern(
+    rf"(?i){_CLAUSE}(?:support|accept|handle|honou?r)\s+{_BETWEEN}(?P<spans>`--[^`\n]+`)"
+)
+_USED = lazy_pattern(
+    rf"(?i)(?:{_CLAUSE}use\s+|\b(?:with|using|via)\s+)(?:the\s+|a\s+)?(?P<spans>{_SPAN})"
+)
+_FORMS = (_ADDED, _ADDED_ABROAD, _NEW, _NEW_NAME, _REPLACED, _BECOMES, _PREFERRED, _RAISED, _FLAG)
+
+_HELD_BACK = lazy_pattern(
+    r"(?i)\b(?:not|never|without|avoid|no|optional\w*(?!\s+(?:parameter|argument|field|property|key)\b)"
+    r"|consider|may|might|could|can|either|maybe|example|e\.g|such as"
+    r"|instance|exist\w*|missing|already|absent|present|unless|similar|equivalent|branch|tag|commit|issue|ticket|nicht|kein\w*|pas|ne|não|non|не)\b"
+    r"|n['’]t\b|不|没"
+)
+"""Words before a name that make the request unsure, or one that is not about files."""
+_GOES_ON = lazy_pattern(
+    r"(?:['’]s\b|-\w|\s*/|\s+or\b|\s+\(?(?:if|where|when)\s+(?:needed|necessary|possible))"
+)
+_NAME = lazy_pattern(
+    r"(?:(?:async|export|default|pub|static|def|class|function|fn|func|const|let|var|type|interface|enum|struct)\s+)*"
+    r"[@.#<\"']?(?:--)?(?P<name>[A-Za-z_$][\w$-]*(?:(?:\.|::|->|#)[A-Za-z_$][\w$-]*)*)[?!]?"
+    r"(?:\(.*\)|\s*[=:].*|[\"']|\s*/?>)?;?"
+)
+_STRONG = lazy_pattern(
+    r"@[\w.]+(?:\(.*\))?|(?:[\w$]+[._][\w$.]+|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*)(?:\(.*\))?"
+)
+"""What is certainly a name of code, not a word, a tool or a style."""
+_TOLD_OF = lazy_pattern(r"(?i)\b(?:stop\w*|when|if|while|where|are|is|was|were|has|have)\b")
+"""Words by which a sentence tells what is so, before `with` or `using`."""
+_BUILT_IN = word_set("""
+none null nil true false undefined self this int str string dict list tuple set bool boolean number float object array
+snake_case camelcase pascalcase
+""")
+_LEAST = 3
+"""Fewest letters and digits of a name that is looked for."""
+# A name that stands in prose without backticks, certainly a name: `max_size`, `parse()`.
+_BARE = lazy_pattern(
+    r"(?P<code>`[^`\n]*`)|\*+|(?<![\w./-])(?P<name>[A-Za-z]\w*_\w+(?:\(\))?|[A-Za-z_]\w*\(\))(?![\w/-]|\.\w)"
+)
+ENDINGS = word_set("""
+.py .js .jsx .ts .tsx .mjs .cjs .go .rs .java .kt .rb .php .c .h .cc .cpp .hpp .cs .swift .md .rst .txt .json .yaml .yml
+.toml .ini .cfg .env .css .scss .html .vue .svelte .sql .sh .xml .csv .lock .tf .proto
+""")
+"""Endings by which a code span is a file."""
+_FILE = lazy_pattern(r"`([\w./-]+\.\w+)`")
+
+
+def with_code(sentence: str) -> str:
+    """Return a sentence without marks of emphasis, with backticks around the names that stand without."""
+
+    def written(match: re.Match[str]) -> str:
+        return match["code"] or (f"`{match['name']}`" if match["name"] else "")
+
+    return _BARE.sub(written, sentence)
+
+
+def files_in(sentence: str) -> list[str]:
+    """Return the code spans of a sentence that are files."""
+    return [name for name in _FILE.findall(sentence) if splitext(name)[1].lower() in ENDINGS]
+
+
+def folded(text: str) -> str:
+    """Return the letters and digits of a text in lower case, so that `max-size` is found in `maxSize`."""
+    return re.sub(r"[\W_]+", "", text).lower()
+
+
+def names_asked_for(sentence: str) -> Iterator[str]:
+    """Yield the names that a sentence asks to write, to raise, to call, or to use in place of others."""
+    for form in _FORMS:
+        for match in form.finditer(sentence):
+            yield from _names_of(match, sentence)
+    for match in _USED.finditer(sentence):
+        is_told = _TOLD_OF.search(sentence, 0, match.start("spans")) is not None
+        if _STRONG.fullmatch(match["spans"].strip("`")) and not is_told:
+            yield from _names_of(match, sentence)
+
+
+def _names_of(match: re.Match[str], sentence: str) -> Iterator[str]:
+    if _is_sure(match, sentence):
+        yield from filter(None, map(name_of, re.findall(_SPAN, match["spans"])))
+
+
+def _is_sure(match: re.Match[str], sentence: str) -> bool:
+    end = match.end("spans")
+    plain = re.sub(_SPAN, "`", sentence[:end])
+    return _HELD_BACK.search(plain) is None and _GOES_ON.match(sentence, end) is None
+
+
+def name_of(span: str) -> str:
+    """Return the name that a code span is or defines; empty if it is a file, a built-in type or other code."""
+    code = span.strip("` ")
+    match = _NAME.fullmatch(code)
+    if match is None or splitext(code)[1].lower() in ENDINGS:
+        return ""
+    name = re.split(r"\.|::|->|#", match["name"])[-1]
+    is_usual = len(folded(name)) < _LEAST or name.lower() in _BUILT_IN
+    return "" if is_usual else name
+
+
+_REWORDED = lazy_pattern(
+    r"(?i)\b(?:change|set|update|rename|reword|correct|replace)\s[^\"\n]{0,60}(?:\"[^\"\n]+\"[^\"\n]{0,40})?\b(?:to|with|by|into)\s+"
+    r"`?\"(?P<text>[^\"\n{}<>%$\\\d]{3,80})\""
+)
+
+
+def texts_asked_for(sentence: str) -> Iterator[str]:
+    """Yield the quoted texts to which a sentence changes others, without numbers and placeholders."""
+    for match in _REWORDED.finditer(sentence):
+        if (
+            not _HELD_BACK.search(sentence[: match.start("text")])
+            and len(folded(match["text"])) > 3
+        ):
+            yield match["text"]
+
+
+_MOVED = lazy_pattern(
+    rf"(?i){_CLAUSE}(?:move|copy)\s+{_BETWEEN}{_SPANS}[^`\n]{{0,30}}\b(?:to|into)\s+(?:[a-z]+\s+){{0,3}}`(?P<path>[\w./-]+\.\w+)`"
+)
+
+
+def moves_asked_for(sentence: str) -> Iterator[tuple[str, str]]:
+    """Yield the names that a sentence moves or copies, each with the file that it names."""
+    for match in _MOVED.finditer(sentence):
+        for name in _names_of(match, sentence):
+            yield name, match["path"]
+
+
+_EDITS = lazy_pattern(
+    rf"(?i){_CLAUSE}(?:(?:add|insert|append|prepend|print|log|call|raise|throw|return|use|replace|remove|delete|drop|rename|swap"
+    r"|catch|close|open|wrap|sort|check|validate|handle|move)\b|change\s+the\s+(?:default|message|text|name|order|signature|condition"
+    r"|loop|string|type|parameter|argument|value)\b)"
+)
+_WHERE = lazy_pattern(
+    r"(?i)(?<!next )(?<!similar )(?<!due )\b(?:to|in|into|of|from|inside|within)\s+"
+    r"(?:the\s+)?(?:(?:body|end|start|top|beginning|signature)\s+of\s+)?(?:the\s+)?(?:(?:function|method|class)\s+)?"
+    rf"(?P<spans>{_SPAN})"
+    r"(?=\s*(?:$|[.,;:)]|(?:function|method|class)\b|(?:to|with|by|when|if|so|and|as|before|after|from|in|of)\b))"
+)
+_ELSEWHERE = lazy_pattern(
+    r"(?i)\b(?:for|(?:calls?|uses?|usages?|imports?|cop(?:y|ies)|instances?|occurrences?|results?|rest) (?:to|of)"
+    r"|references?|links?|tests?|support|access|alias|that|which|by)\b|[;:\n]"
+)
+_MARKED = lazy_pattern(
+    rf"(?i){_CLAUSE}(?:(?:decorate|annotate|document|wrap the body of)\s+(?:the\s+)?(?:(?:function|method|class)\s+)?"
+    r"|(?:add|write)\s+(?:an?\s+|the\s+|[a-z]+\s+){0,3}?(?:docstrings?|type (?:hints?|annotations?))\s+"
+    r"(?:to|for|in|on)\s+(?:(?:all|the|parameters|arguments|of|function|method|class)\s+){0,5})(?P<spans>"
+    rf"{_SPAN})(?!\s*(?:class|module|package|file)?e?s?\s*['’])"
+)
+_MADE = lazy_pattern(
+    rf"(?i){_CLAUSE}(?:make|turn|convert)\s+(?:the\s+)?(?:(?:function|method|class)\s+)?(?P<spans>{_SPAN})\s+(?:(?:in)?to\s+)?"
+    r"(?:an?\s+)?(?:static|class|async|private|abstract|generic|property|dataclass|generator|return|raise|accept|take|print|log)\b"
+)
+
+
+def places_to_change(sentence: str) -> Iterator[str]:
+    """Yield the definitions in which a sentence asks to add, replace or remove something."""
+    for match in (*_MARKED.finditer(sentence), *_MADE.finditer(sentence)):
+        yield from _names_of(match, sentence)
+    for verb in _EDITS.finditer(sentence):
+        for match in _WHERE.finditer(sentence, verb.end()):
+            between = re.sub(_SPAN, "`", sentence[verb.end() : match.start("spans")])
+            if not _ELSEWHERE.search(between):
+                yield from _names_of(match, sentence)
+
+
+_PART = r"(?:function|method|class|constant|variable|type|interface|struct|enum|helper|test|field|property|key|setting)"
+_REMOVED = lazy_pattern(
+    rf"(?i){_CLAUSE}(?:remove|delete|drop|get rid of|take out)\s+"
+    r"(?:(?:the|an?|old|unused|deprecated|obsolete|legacy|dead|private|public|global|redundant|both|whole|entire"
+    rf"|{_PART}(?:e?s)?|entr(?:y|ies)|properties)\s+)*+{_SPANS}"
+    rf"(?=\s*(?:$|[.,;:)]|{_PART}(?:e?s)?\b(?!['’])|(?:and|then|completely|entirely|altogether|too|as well|now)\b"
+    r"|(?:from|in)\s+(?:the\s+(?:file|module|code|codebase|class)\b|`[\w./-]+\.\w+`)))"
+)
+
+
+_GOES = lazy_pattern(
+    rf"(?i)(?P<spans>{_SPAN})\s+(?:(?:is|are|must be|should be)\s+(?:to be\s+)?(?:removed|deleted|dropped)"
+    r"|must go|goes away)\b"
+)
+
+
+def removals_asked_for(sentence: str) -> Iterator[str]:
+    """Yield the names, or `Class.name`, of the definitions that a sentence removes."""
+    for match in (*_REMOVED.finditer(sentence), *_GOES.finditer(sentence)):
+        if _is_sure(match, sentence):
+            for span in re.findall(_SPAN, match["spans"]):
+                yield span.strip("` ").partition("(")[0]
