@@ -44,6 +44,7 @@ def test_a_task_is_found_by(projects: World, folder: str, word: str, name: str) 
         outcome = projects.minitask(*command, "--json", cwd=at)
         assert outcome.code == 0, outcome.text
         assert name in outcome.stdout
+    assert projects.minitask("validate", word, cwd=at).stdout == "no errors in 1 spec\n"
 
 
 @pytest.mark.parametrize(
@@ -62,12 +63,18 @@ def test_a_wrong_name_is_answered_with_the_right_one(projects: World, word: str,
         outcome = projects.minitask(command, word)
         assert outcome.code == 2, outcome.text
         assert hint in outcome.stderr, command
+    if hint.startswith("name one of"):
+        assert hint in projects.minitask("validate", word).stderr
 
 
 @pytest.mark.variant
 def test_a_branch_and_a_task_without_spec_are_names_too(projects: World) -> None:
     assert projects.exec("api/01-routes", "--no-merge").json["verdict"] == "ready"
     assert "+api/01-routes" in projects.minitask("diff", "minitask/api/01-routes").stdout
+    assert (
+        projects.minitask("route", "minitask/api/01-routes", "--json").json[0]["task"]
+        == "api/01-routes"
+    )
     assert projects.minitask("merge", "routes").code == 2
     assert projects.minitask("merge", "api/1").code == 0
     projects.git("rm", "-q", "mini-projects/api/01-routes.md")

@@ -102,6 +102,7 @@ def test_a_rename_by_an_earlier_task_is_followed_before_and_after_it_landed(worl
     outcome = world.minitask("run", "p", "--json")
     assert {*outcome.verdicts.values()} == {"merged"}, outcome.text
     assert world.show("c.txt") == "line 2\nline 3\n"
+    assert errors(world, "p") == {}
 
 
 def test_a_model_is_told_that_lines_to_read_changed(world: World) -> None:

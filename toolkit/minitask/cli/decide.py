@@ -12,7 +12,7 @@ import click
 from minitask.cli.session import environment, find_repository, json_option, print_json, start_folder
 from minitask.engine.repository_settings import load_settings
 from minitask.engine.spec_files import read_sources
-from minitask.engine.tasks import PROJECTS, parse_once
+from minitask.engine.tasks import parse_once
 from minitask.engine.validate_specs import check_sources
 from minitask.errors import UsageError
 from minitask.policy.decide import (
@@ -109,7 +109,7 @@ def _answers_of_specs(folder: Path, paths: tuple[str, ...]) -> dict[Question, De
     repository = find_repository(folder)
     around = repository if repository and repository.top else None
     top = around.top if around and around.top else folder
-    sources = read_sources(top, folder, [_spec_path(top, folder, word) for word in paths])
+    sources = read_sources(top, folder, paths)
     files = [parse_once(text, path=path, cache=None) for path, text in sources.texts.items()]
     specs = [spec for file in files for spec in file.specs]
     if not specs:
@@ -119,12 +119,6 @@ def _answers_of_specs(folder: Path, paths: tuple[str, ...]) -> dict[Question, De
         )
     settings = load_settings(around, environment())
     return survey_answers(survey(specs, check_sources(sources, around, settings).diagnostics))
-
-
-def _spec_path(top: Path, folder: Path, word: str) -> str:
-    """Return the path that a word names; if it does not exist, that of the project of this name."""
-    project = top / PROJECTS / word
-    return str(project) if not (folder / word).exists() and project.is_dir() else word
 
 
 def _ask(question: Question) -> DelegationAnswer:

@@ -25,13 +25,11 @@ from minitask.engine.tasks import (
 from minitask.errors import RefusedError, UsageError
 from minitask.git import refs
 from minitask.git.objects import FILE_MODES, TREE
-from minitask.patterns import lazy_pattern
-from minitask.spec.dependency_graph import normal_number
+from minitask.spec.dependency_graph import fits
 from minitask.spec.model import SpecFile
 from minitask.system.files import real_path
 from minitask.words import nearest
 
-_NUMBER = lazy_pattern(r"[0-9]{1,6}[a-z]?(?![A-Za-z0-9])")
 SHOWN = 6
 FORMS = "name a spec's path, FILE#N, PROJECT/ID or a project"
 
@@ -98,8 +96,7 @@ def full_name(engine: Context, word: str, base: Base) -> str:
 
     A task without a spec is found by its records, and a branch of the toolkit by its name.
     """
-    name = word.removeprefix("refs/heads/")
-    name = name.removeprefix("minitask/") if name.count("/") > 1 else name
+    name = _without_branch(word)
     if "/@" in name or _is_known(engine, name):
         return name
     try:
@@ -168,6 +165,7 @@ def _markdown(engine: Context, tree: str, above: str) -> list[str]:
 def _named(engine: Context, word: str, base: Base) -> tuple[list[Task], dict[str, LoadedFile]]:
     """Return the tasks that a word names, and the files searched; existing paths take precedence."""
     paths, number = _paths(engine, word, base)
+    word = word if paths else _without_branch(word)
     if len(paths) == 1:
         engine.look_back(base.base, paths[0])
     files = {name: load_file(engine, name, base) for name in paths or _likely(engine, word, base)}
@@ -185,6 +183,12 @@ def _named(engine: Context, word: str, base: Base) -> tuple[list[Task], dict[str
             _stop_on_errors(file.parsed)
         raise _unknown_name(engine, word, [task.name for task in tasks], base)
     return chosen, files
+
+
+def _without_branch(word: str) -> str:
+    """Return the name of the task whose branch a word names, or else the word."""
+    name = word.removeprefix("refs/heads/")
+    return name.removeprefix("minitask/") if name.count("/") > 1 else name
 
 
 def _paths(engine: Context, word: str, base: Base) -> tuple[list[str], str]:
@@ -243,19 +247,6 @@ def _is_called(task: Task, word: str) -> bool:
         return name == task_id and normalize("NFC", task.path).startswith(written)
     before, sign, number = word.rpartition("#")
     return bool(sign) and before == project and task.spec.number == number
-
-
-def fits(word: str, name: str, number: str = "") -> bool:
-    """Return True if a word is the ID or number of the task `PROJECT/ID`, with or without its project."""
-    project, _, task_id = name.partition("/")
-    given_project, _, given = word.replace("#", "/").rpartition("/")
-    if given_project not in ("", project):
-        return False
-    if given == task_id:
-        return True
-    leading = _NUMBER.match(task_id)
-    own = leading[0] if leading else number
-    return bool(own and _NUMBER.fullmatch(given)) and normal_number(given) == normal_number(own)
 
 
 def _choose_fitting(word: str, tasks: Iterable[Task], base: Base) -> list[Task]:

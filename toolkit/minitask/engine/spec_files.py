@@ -13,12 +13,13 @@ from msgspec.structs import replace
 from minitask.engine.tasks import PROJECTS, parse_once
 from minitask.errors import UsageError
 from minitask.git.objects import FILE_MODES, SUBMODULE, SYMLINK, TREE, Entry, Objects
-from minitask.spec.dependency_graph import task_names
+from minitask.spec.dependency_graph import fits, task_names
 from minitask.spec.frontmatter import MAX_BYTES, MAX_FILES
 from minitask.spec.model import Kind
 from minitask.system.files import real_path
 from minitask.words import nearest
 
+_SHOWN = 6
 _SMALL, _MOST_TEXTS = 100_000, 200
 """Characters of a text that is kept, since many specs read the same file, and how many are."""
 
@@ -225,19 +226,26 @@ def _paths_of(top: Path, folder: Path, names: Sequence[str]) -> list[Path]:
             for candidate in candidates
             if candidate.is_file() or (candidate.is_dir() and candidate != folder)
         ]
-        paths += existing[:1] or _files_of(top, word) or [path]
+        paths += existing[:1] or _files_of(top, folder, word) or [path]
     return paths
 
 
-def _files_of(top: Path, word: str) -> list[Path]:
-    """Return the spec files of a project, or of one of its tasks, by the names in `status`."""
-    paths = []
+def _files_of(top: Path, folder: Path, word: str) -> list[Path]:
+    """Return the spec files of a project, or of the task that a word names as `exec` takes it."""
+    paths, fitting = [], dict[str, Path]()
     for path in spec_files(top / PROJECTS) if (top / PROJECTS).is_dir() else ():
-        name = path.relative_to(top).as_posix()
-        names = task_names(parse_once(_read_spec(path), path=name, cache=None).specs)
-        if word in names or any(word == task_name.partition("/")[0] for task_name in names):
+        where = path.relative_to(top).as_posix()
+        specs = parse_once(_read_spec(path), path=where, cache=None).specs
+        names = dict(zip(task_names(specs), specs, strict=True))
+        if word in names or any(word == name.partition("/")[0] for name in names):
             paths.append(path)
-    return paths
+        fitting |= {name: path for name, spec in names.items() if fits(word, name, spec.number)}
+    near = {name: path for name, path in fitting.items() if path.parent.name == folder.name}
+    chosen = near or fitting
+    if not paths and len(chosen) > 1:
+        hint = f"name one of: {', '.join([*chosen][:_SHOWN])}"
+        raise UsageError(f"several tasks are called {word}", hint=hint)
+    return paths or [*chosen.values()]
 
 
 def _completed(sources: Sources, root: Path) -> Iterator[str]:

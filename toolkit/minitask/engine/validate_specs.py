@@ -14,15 +14,15 @@ from minitask.edits.checker import check_specs
 from minitask.edits.related_specs import Universe
 from minitask.engine.anchors import CommitGround, WorkGround
 from minitask.engine.repository_settings import check_filters, check_route
-from minitask.engine.spec_files import CheckoutFiles, CommittedFiles, Sources, spec_files
+from minitask.engine.spec_files import CheckoutFiles, Sources, spec_files
 from minitask.engine.tasks import PROJECTS, parse_once
 from minitask.git.filters import attribute_sources
-from minitask.git.history import Landing, all_landings, introduced_by
+from minitask.git.history import Landing, all_landings
 from minitask.git.objects import Objects, blob_id, open_objects
 from minitask.git.repository import Repository
 from minitask.settings import Settings
 from minitask.spec.batches import check_batches, home_of
-from minitask.spec.checks import check_against_tree, check_anchor
+from minitask.spec.checks import check_anchor
 from minitask.spec.dependency_graph import task_names
 from minitask.spec.model import Diagnostic, Spec, Tree
 from minitask.system.files import Cache
@@ -88,11 +88,6 @@ class _Head(Struct):
             if entry
             and blob_id(texts[path].encode("utf-8", "surrogateescape"), like=entry.oid) == entry.oid
         }
-
-    def original_tree(self, spec: Spec) -> CommittedFiles | None:
-        """Return the tree of the commit that added a spec."""
-        commit = introduced_by(self.repository.git, self.ground.base, spec.path)
-        return CommittedFiles(self.ground.objects, commit) if commit else None
 
     def landed(self, specs: Sequence[Spec]) -> list[Spec]:
         """Return the specs that have landed in their version at HEAD."""
@@ -181,8 +176,6 @@ class _Validation(Struct):
         for spec in judged:
             if id(spec) not in landed_ids:
                 yield from check_route(spec, self.settings)
-            elif head and (tree := head.original_tree(spec)):
-                yield from check_against_tree(spec, tree)
 
     def _near(self, judged: Sequence[Spec]) -> list[Spec]:
         """Return the other specs in the same projects."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from minitask.engine.anchors import Anchor
 from minitask.engine.check_specs import SpecCheck, refusals, waits_for, warn
 from minitask.engine.context import Context
-from minitask.engine.find_tasks import SHOWN, FoundTasks, fits
+from minitask.engine.find_tasks import SHOWN, FoundTasks
 from minitask.engine.task_status import State, task_statuses
 from minitask.engine.tasks import Base, Task
 from minitask.errors import MinitaskError, UsageError
@@ -26,6 +26,7 @@ from minitask.project.schedule import Plan, Schedule
 from minitask.project.task_graph import check_order, dependencies, implications, ordered
 from minitask.routing.requests import find_shared_reads, make_order
 from minitask.routing.route_task import resolve_model, route_of
+from minitask.spec.dependency_graph import fits
 from minitask.spec.file_dependencies import urgency, wave_numbers
 from minitask.task.finish import landed_result
 from minitask.task.state import RunOptions

@@ -24,6 +24,7 @@ from minitask.spec.model import Spec
 from minitask.spec.paths import SPECS_FOLDER
 
 Key = TypeVar("Key")
+_NUMBER = lazy_pattern(r"[0-9]{1,6}[a-z]?(?![A-Za-z0-9])")
 Indices = dict[Key, tuple[int, ...]]
 
 
@@ -207,6 +208,19 @@ def task_names(specs: Sequence[Spec]) -> tuple[str, ...]:
 def normal_number(number: str) -> str:
     """Return a task's number in a form for comparison: `02` becomes `2`, `1A` becomes `1a`."""
     return number.strip().lower().lstrip("0") or "0"
+
+
+def fits(word: str, name: str, number: str = "") -> bool:
+    """Return True if a word is the ID or number of the task `PROJECT/ID`, with or without its project."""
+    project, _, task_id = name.partition("/")
+    given_project, _, given = word.replace("#", "/").rpartition("/")
+    if given_project not in ("", project):
+        return False
+    if given == task_id:
+        return True
+    leading = _NUMBER.match(task_id)
+    own = leading[0] if leading else number
+    return bool(own and _NUMBER.fullmatch(given)) and normal_number(given) == normal_number(own)
 
 
 def _is_shared(spec: Spec, siblings: int) -> bool:
