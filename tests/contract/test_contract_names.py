@@ -44,6 +44,7 @@ def test_a_task_is_found_by(projects: World, folder: str, word: str, name: str) 
         outcome = projects.minitask(*command, "--json", cwd=at)
         assert outcome.code == 0, outcome.text
         assert name in outcome.stdout
+    assert {row["task"] for row in projects.minitask("log", word, "--json", cwd=at).json} == {name}
     assert projects.minitask("validate", word, cwd=at).stdout == "no errors in 1 spec\n"
 
 

@@ -27,7 +27,11 @@ from minitask.reports.task_lists import audit_document, render_audit
 @click.option(
     "--sample", type=click.IntRange(min=1), metavar="N", help="Only N merges, chosen at random."
 )
-@click.option("--into", metavar="BRANCH", help="The branch to look at (default: the current one).")
+@click.option(
+    "--into",
+    metavar="BRANCH",
+    help="The branch to look at (default: the setting target, else the current one).",
+)
 @click.option("--attest", metavar="FILE", help="Write what is proven as an in-toto statement.")
 @json_option
 def command(

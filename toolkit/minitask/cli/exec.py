@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--tier", help="The tier to use: none, free, cheap, balanced or frontier.")
 @click.option(
     "--executor",
-    help="The executor to use, by its name in the config.",
+    help="The executor to use, by its name in the settings.",
     shell_complete=complete_executors,
 )
 @click.option("--model", help="The model to use.")

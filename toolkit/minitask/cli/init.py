@@ -47,7 +47,7 @@ SETTING_KEYS = ("preset", "executors", "tiers")
 @click.option(
     "--preset",
     type=click.Choice([name for name in PRESETS if name != "default"]),
-    help="Use these executors and tiers; look for nothing.",
+    help="Use these executors and tiers; look for no others.",
 )
 @click.option("--templates", is_flag=True, help="Copy the spec templates, to change them.")
 @click.option(

@@ -17,7 +17,11 @@ from minitask.reports.task_lists import log_document, render_log
 @click.argument("projects", nargs=-1, metavar="[PROJECT]...", shell_complete=complete_tasks)
 @click.option("-n", "--number", type=click.IntRange(min=1), metavar="N", help="At most N lines.")
 @click.option("--graph", "as_graph", is_flag=True, help="Draw the merges with their commits.")
-@click.option("--into", metavar="BRANCH", help="The branch to look at (default: the current one).")
+@click.option(
+    "--into",
+    metavar="BRANCH",
+    help="The branch to look at (default: the setting target, else the current one).",
+)
 @json_option
 def command(
     projects: tuple[str, ...],

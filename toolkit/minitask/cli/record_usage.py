@@ -57,7 +57,7 @@ DAY = len("2026-01-31")
 @click.option(
     "--cost",
     metavar="USD",
-    help="The cost billed, in US dollars (default: by the config's prices, else list prices).",
+    help="The cost billed, in US dollars (default: by the settings' prices, else list prices).",
 )
 @click.option(
     "--claude-code",
@@ -81,7 +81,7 @@ DAY = len("2026-01-31")
 @click.option(
     "--tier",
     type=click.Choice(MODEL_TIERS),
-    help="The model's tier (default: the config's, else frontier).",
+    help="The model's tier (default: the settings', else frontier).",
 )
 @click.option(
     "--executor",

@@ -170,9 +170,9 @@ def landed_of(engine: Context, base: Base, words: Sequence[str]) -> Iterator[Lan
     if not words:
         return landed
     pairs = [(commit, commit.task.partition("/")[0]) for commit in landed]
-    names = {word.strip("/").removeprefix("mini-projects/") for word in words}
-    others = names - {project for _, project in pairs}
-    names |= {task.name for task in list_tasks(engine, sorted(others), base)}
+    named = {word.strip("/").removeprefix("mini-projects/"): word for word in words}
+    others = [named[name] for name in named.keys() - {project for _, project in pairs}]
+    names = {*named, *(task.name for task in list_tasks(engine, sorted(others), base))}
     return (commit for commit, project in pairs if names & {project, commit.task})
 
 
@@ -231,7 +231,9 @@ def folder_at(name: str) -> Path:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 into_option = click.option(
-    "--into", metavar="BRANCH", help="The branch to merge into (default: the current one)."
+    "--into",
+    metavar="BRANCH",
+    help="The branch to merge into (default: the setting target, else the current one).",
 )
 
 

@@ -29,8 +29,8 @@ from minitask.reports.task_lists import Requests, render_status, status_document
 def command(projects: tuple[str, ...], *, watch: bool, asks: bool, as_json: bool) -> int:
     """List the committed tasks with their state, and the reason where there is one.
 
-    new, ready, merged, failed, refused, conflict, error and skipped are the result of the last try; changed: the spec
-    was, since then; undone: it was reverted.
+    new: not tried yet; ready, merged, failed, refused, conflict, error, skipped: the last result; changed: the spec has
+    changed since then; undone: the merge was reverted.
 
     Without PROJECT, those of the project in whose folder you are, or of all.
 

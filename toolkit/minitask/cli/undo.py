@@ -17,7 +17,9 @@ from minitask.project.whole_project import undo_named
     "tasks", nargs=-1, required=True, metavar="TASK|PROJECT...", shell_complete=complete_tasks
 )
 @click.option(
-    "--into", metavar="BRANCH", help="The branch to revert them on (default: the current one)."
+    "--into",
+    metavar="BRANCH",
+    help="The branch to revert them on (default: the setting target, else the current one).",
 )
 @json_option
 def command(tasks: tuple[str, ...], into: str | None, *, as_json: bool) -> int:
