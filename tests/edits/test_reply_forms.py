@@ -41,6 +41,13 @@ def below(lead: str) -> str:
         f"{F}text path=src/new.txt,",
         f"{F}text path=src/new.txt:",
         f"{F}text path=src\\new.txt",
+        f"{F}text path=src%2Fnew.txt",
+        f"{F}text path=repo/src/new.txt",
+        f"{F}text path=w/src/new.txt",
+        f"{F}text path=(src/new.txt)",
+        f"{F}text path=“src/new.txt”",
+        f"{F}text path=「src/new.txt」",
+        f"{F}text path=src/\u200bnew.txt.",
         f"{F}text path=a/src/new.txt",
         f"{F}text path=b/src/new.txt",
         f"{F}text path=/work/repo/src/new.txt",
@@ -86,6 +93,35 @@ def below(lead: str) -> str:
 def test_a_listed_path_is_meant_however_it_is_spelled(opening: str) -> None:
     request = asked(ListedFile("src/new.txt", CREATE), root="/work/repo")
     assert read(f"{opening}\nhello\n{F}\n", request) == {"src/new.txt": "hello\n"}
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        ("docs/my file.txt", "docs/my%20file.txt"),
+        ("docs/my file.txt", "docs/my\\ file.txt"),
+        ("app/[id]/page.txt", "app/\\[id\\]/page.txt"),
+        ("app/[id]/page.txt", "app\\[id]\\page.txt"),
+        ("(auth)/page.txt", "(auth)/page.txt"),
+        ("docs/a%20b.txt", "docs/a%20b.txt"),
+        ("a/b.txt", "repo/a/b.txt"),
+    ],
+)
+def test_an_encoded_or_escaped_path_is_the_listed_one(path: str, written: str) -> None:
+    request = asked(ListedFile(path, CREATE), root="/work/repo")
+    assert read(f"{F}text path={written}\nhello\n{F}\n", request) == {path: "hello\n"}
+
+
+def test_a_loose_path_that_may_be_another_file_goes_back() -> None:
+    other = {"w/a.txt": "x\n", "docs/a b.txt": "x\n"}
+    for path, written in (
+        ("a.txt", "w/a.txt"),
+        ("a.txt", "repo/a.txt"),
+        ("docs/a.b.txt", "docs/a%20b.txt"),
+    ):
+        request = asked(ListedFile(path, CREATE), base=other, root="/work/repo")
+        assert "lists no file" in error_of(f"{F}text path={written}\nhello\n{F}\n", request)
+    assert "no file file:/x/a.txt" in error_of(whole("file:///x/a.txt", "x\n"), NEW_TASK)
 
 
 @pytest.mark.parametrize(
@@ -353,10 +389,30 @@ def test_blocks_with_other_markers_are_read(opening: str, divider: str, closing:
         CSS + ">>>>>>> REPLACE\n",
         "<<<<<<< SEARCH\n  red\n=======\n  blue\n>>>>>>> REPLACE\n".replace("<", "&lt;").replace(">", "&gt;"),
         "<<<<<<< SEARCH\nno such line\n=======\n  color: blue;\n>>>>>>> REPLACE\n",
+        "[SEARCH]\n  color: red;\n[REPLACE]\n  color: blue;\n[END]\n",
+        "@@@ SEARCH\n  color: red;\n@@@ REPLACE\n  color: blue;\n@@@ END\n",
+        "<search>\n  color: red;\n</search>\n<replace>\n  color: blue;\n</replace>\n",
+        "<!-- old -->\n  color: red;\n<!-- new -->\n  color: blue;\n<!-- end -->\n",
+        "<<<SEARCH>>>\n  color: red;\n<<<REPLACE>>>\n  color: blue;\n<<<END>>>\n",
+        "// SUCHE\n  color: red;\n// ERSETZE\n  color: blue;\n",
+        "2c2\n<   color: red;\n---\n>   color: blue;\n",
+        "@@@ -1,3 -1,3 +1,3 @@@\n  body {\n--  color: red;\n++  color: blue;\n  }\n",
+        CSS.replace("red", "[-red;-]{+blue;+}"),
     ],
 )  # fmt: skip
 def test_what_looks_like_blocks_and_cannot_be_read_in_one_way_goes_back(content: str) -> None:
     error_of(whole("a.css", content), CSS_TASK)
+
+
+@pytest.mark.parametrize(
+    ("base", "content"),
+    [
+        ("name: a\nversion: 1\nkind: x\nsize: 2\n", "name: b\nversion: 1\nkind: y\nsize: 3\n"),
+        ("# A\n\none\n\ntwo\n\nthree\n", "# B\n\none\n\n# C\n\nfour\n\nfive\n"),
+    ],
+)
+def test_a_changed_line_in_the_form_of_the_others_is_no_label(base: str, content: str) -> None:
+    assert read(whole("a.txt", content), asked(edited("a.txt"), base={"a.txt": base}))
 
 
 def test_a_path_above_blocks_inside_of_their_fence_is_read() -> None:
@@ -384,6 +440,7 @@ def test_markers_that_the_file_or_the_task_has_are_text() -> None:
         "--- a/a.css\n+++ b/a.css\n",
         "--- a.css\n+++ ./a.css\n",
         "diff --git a/a.css b/a.css\n--- a/a.css\n+++ b/a.css\n",
+        "--- i/a.css\n+++ w/a.css\n",
         "",
     ],
 )
@@ -478,8 +535,31 @@ def test_copied_numbers_in_a_block_are_taken_away() -> None:
     request = asked(edited("a.txt"), base={"a.txt": TEXT})
     block = "<<<<<<< SEARCH\n2\tline 2\n3\tline 3\n=======\n2\tline 2\n3\tLINE 3\n>>>>>>> REPLACE\n"
     assert read(whole("a.txt", block), request) == {"a.txt": CHANGED}
-    late = "<<<<<<< SEARCH\nline 3\n=======\n3\tLINE 3\n>>>>>>> REPLACE\n"
-    assert "line number" in error_of(whole("a.txt", late), request)
+    for mark in ("\t", ": ", " | ", "→"):
+        late = f"<<<<<<< SEARCH\nline 3\n=======\n3{mark}LINE 3\n>>>>>>> REPLACE\n"
+        assert "line number" in error_of(whole("a.txt", late), request)
+        number = f"L3{mark}" if mark == ": " else f"3{mark}"
+        both = f"<<<<<<< SEARCH\n{number}line 3\n=======\n{number}LINE 3\n>>>>>>> REPLACE\n"
+        assert read(whole("a.txt", both), request) == {"a.txt": CHANGED}
+
+
+@pytest.mark.parametrize(
+    "line", ["3: LINE 3", "3 | LINE 3", "+3\tLINE 3", "L3: LINE 3", "3a\tLINE 3"]
+)
+def test_a_number_before_a_changed_line_alone_goes_back(line: str) -> None:
+    request = asked(edited("a.txt"), base={"a.txt": TEXT})
+    content = TEXT.replace("line 3", line)
+    assert "line number" in error_of(whole("a.txt", content), request)
+    told = asked(edited("a.txt"), base={"a.txt": TEXT}, task_text=f"Write `{line}`.")
+    assert read(whole("a.txt", content), told) == {"a.txt": content}
+
+
+def test_a_number_of_another_form_between_copied_numbers_goes_back() -> None:
+    request = asked(edited("a.txt"), base={"a.txt": TEXT})
+    numbered = "".join(f"{n}\tline {n}\n" for n in range(1, 8))
+    assert "line 4 of a.txt" in error_of(
+        whole("a.txt", numbered.replace("4\t", "3a\tnew\n4\t")), request
+    )
 
 
 @pytest.mark.parametrize(
@@ -498,7 +578,7 @@ def test_numbers_of_the_file_itself_stay(path: str, text: str, after: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("path", "form"), [("m.py", "{}\t"), ("m.css", "{}: "), ("m.md", "{:6}\t")]
+    ("path", "form"), [("m.py", "{}\t"), ("m.css", "{}: "), ("m.md", "{:6}\t"), ("m.txt", "{}→")]
 )
 def test_a_new_file_in_which_every_line_begins_with_its_number_goes_back(
     path: str, form: str
@@ -562,6 +642,19 @@ def test_a_fence_around_a_name_and_its_fence_is_no_file() -> None:
     answer = f"**README.md**\n\n{F}\n# A\n{F}\n{F}\n{F}\n"
     error = error_of(f"{F}{F}markdown\n{answer}{F}{F}\n", README)
     assert "holds the name of README.md" in error
+
+
+@pytest.mark.parametrize(
+    "doc",
+    [DOC, DOC.replace("# Tool", "Tool\n===="), DOC.replace("# Tool", "Tool").replace("## ", "")],
+)
+def test_a_fence_in_a_document_that_is_the_reply_is_not_the_file(doc: str) -> None:
+    request = asked(ListedFile("README.md", CREATE))
+    assert "names no file" in error_of(doc, request)
+    told = f"Here is the file:\n\n{F}\n# Tool\n\nRun it.\n{F}\n\nIt says how to run it.\n"
+    assert read(told, request) == {"README.md": "# Tool\n\nRun it.\n"}
+    headed = f"## Answer\n\n{F}markdown\n# Tool\n{F}\n"
+    assert read(headed, request) == {"README.md": "# Tool\n"}
 
 
 def test_a_block_in_a_markdown_file_may_hold_fences() -> None:

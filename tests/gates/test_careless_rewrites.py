@@ -171,6 +171,8 @@ WRONG = {
     "a stub inside of a function": ("a.js", INNER, INNER.replace("    done(err);\n    next();\n", "    return null;\n"), "it empties exports.send.fail"),
     "a stub that is assigned": ("a.js", INNER, INNER.replace("    handle(req);\n    next();\n", "    return null;\n"), "it empties exports.send.run"),
     "a stub of a class in a function": ("a.py", HANDLER, HANDLER.replace("            text = format(record)\n            self.write(text)\n", "            pass\n"), "it empties logger.Handler.emit"),
+    "a docstring alone": ("a.py", HANDLER, HANDLER.replace("            text = format(record)\n            self.write(text)\n", "            '''unchanged'''\n"), "it empties logger.Handler.emit"),
+    "a docstring and a stub": ("a.py", HANDLER, HANDLER.replace("            text = format(record)\n            self.write(text)\n", '            """As before."""\n            pass\n'), "it empties logger.Handler.emit"),
     "a stub in Go": ("a.go", GO, GO[: GO.index("\tif len")] + '\tpanic("not implemented")\n}\n', "it empties Engine.Last"),
     "a method twice": ("a.go", GO, f"{GO}\n{LAST}", "twice"),
     "a function twice in a row": ("a.js", EXPRESS, EXPRESS + EXPRESS[EXPRESS.rindex("\n\nexports") + 1 :], "lines from"),

@@ -125,6 +125,19 @@ def test_a_comment_may_not_stand_where_lines_were_lost(remark: str) -> None:
     assert "stands where" in ruling(path, base, content)
 
 
+@pytest.mark.parametrize(
+    ("path", "base", "content"),
+    [
+        ("a.jsx", "<div>\n  <b>a</b>\n  <i>b</i>\n  <u>c</u>\n</div>\n", "<div>\n  <b>z</b>\n  {/* le reste */}\n</div>\n"),
+        ("a.cs", "class A {\n  int a() => 1;\n  int b() => 2;\n  int c() => 3;\n}\n", "class A {\n  int a() => 9;\n  #region rest\n  #endregion\n}\n"),
+    ],
+)  # fmt: skip
+def test_a_comment_at_the_end_of_a_block_may_not_stand_for_two_lines(
+    path: str, base: str, content: str
+) -> None:
+    assert "stands where" in ruling(path, base, content)
+
+
 REMOVALS = [
     {"title": "Remove `step_3`"},
     {"task": "1. Delete step_3 and its helpers."},

@@ -69,6 +69,7 @@ STRAY = {
     "the tag that ends a call": (CSS.replace("10px;\n", "9px;\n</parameter>\n"), "</parameter>"),
     "a notice of a reader": (CSS + "[Showing lines 1-4 of 40. Use :5 to go on]\n", "[Showing"),
     "a notice of a shell": (CSS.replace("  color: red;\n", "[... 35 characters truncated ...]\n"), "35"),
+    "a notice alone": (CSS.replace("  color: red;\n", "[truncated]\n"), "[truncated]"),
     "dots": (CSS.replace("  color: red;\n", "  ...\n"), "..."),
 }  # fmt: skip
 
@@ -88,6 +89,11 @@ def test_a_citation_of_a_search_is_no_text_of_a_file(citation: str, base: str | 
     told = f"1. Strip `{citation}` from answers."
     assert not ruling("a.md", base, content, explicit=True, task=told)
     assert not ruling("a.py", None, f"MARK = {citation!r}\n")
+
+
+@pytest.mark.parametrize("dots", ["...", "…"])
+def test_dots_are_no_file(dots: str) -> None:
+    assert "is no text of the file" in ruling("a.txt", None, f"{dots}\n")
 
 
 @pytest.mark.parametrize("case", STRAY)

@@ -16,7 +16,13 @@ HUNK = lazy_pattern(
     r"@@ -(?P<start>\d{1,9})(?:,(?P<olds>\d{1,9}))? \+(?P<new_start>\d{1,9})(?:,(?P<news>\d{1,9}))? @@(?P<rest>.*)"
 )
 _BARE_HUNK = lazy_pattern(r"@@(?:[ .]*@@.*|[ .]*)")
-_PATCH_LINE = lazy_pattern(r"\*\*\* (?:Begin|End) Patch|\*\*\* (?:Add|Update|Delete) File: .*")
+_PATCH_LINE = lazy_pattern(
+    r"\*\*\* (?:Begin|End) Patch|\*\*\* (?:Add|Update|Delete) File: .*|@@@+ -\d[^@]*@@@+.*"
+)
+_COMMAND = lazy_pattern(r"\d{1,9}(?:,\d{1,9})?[acd]\d{1,9}(?:,\d{1,9})?")
+"""The line above a change in a diff without context, such as `2,3c2`."""
+_WORD_CHANGE = "-]{+"
+"""What stands between the old and the new words in a diff by words."""
 _FILES = (".diff", ".patch")
 
 
@@ -52,9 +58,12 @@ def is_headless(content: str, base: str) -> bool:
 
 def find_diff_line(lines: Iterable[str], request: ReplyContext) -> str | None:
     """Return the first line that belongs to a diff or patch and not to a file, or None."""
-    for line in lines:
-        text = line.rstrip()
-        if HUNK.fullmatch(text) or _PATCH_LINE.fullmatch(text):
+    texts = [line.rstrip() for line in lines]
+    has_sides = any(text.startswith(("< ", "> ")) for text in texts)
+    for text in texts:
+        if HUNK.fullmatch(text) or _PATCH_LINE.fullmatch(text) or _WORD_CHANGE in text:
+            return text
+        if has_sides and _COMMAND.fullmatch(text):
             return text
         if text.startswith(("--- ", "+++ ")) and resolve(text[4:].split("\t")[0], request):
             return text

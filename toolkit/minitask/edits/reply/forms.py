@@ -21,6 +21,7 @@ from minitask.edits.reply.markers import (
     find_markers,
     has_block_form,
     is_balanced,
+    is_framed,
     of_whole_lines,
     read_blocks,
     without_fences,
@@ -59,7 +60,7 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.model import Fence
 
 _EDITS = frozenset({"edits", "edit", "operations"})
-_MARKDOWN = (".md", ".markdown", ".mdx", ".rst", ".txt")
+MARKDOWN = (".md", ".markdown", ".mdx", ".rst", ".txt")
 _BY_TILDES = (".md", ".markdown", ".mdx")
 _COMPARES = lazy_pattern(
     r"(?i)\b(?:like|as|same|see|similar|also|other|unlike|from|than|after|before|instead|not|both|imports?|uses?)\b"
@@ -270,12 +271,13 @@ def _blocks_of(
 def _is_unknown_block(content: str, base: str | None, request: ReplyContext) -> bool:
     """Return True if the content has block markers that neither the file nor the task has."""
     known_lines = (*split_lines(base or ""), *request.task_text.split("\n"))
-    return find_markers(content, known_lines=known_lines) is not None
+    is_marked = find_markers(content, known_lines=known_lines) is not None
+    return is_marked or (base is not None and is_framed(content, base))
 
 
 def _shows_conflicts(content: str, path: str, base: str | None) -> bool:
     """Return True if a new document shows git's conflict markers in its own fences, so that they are not edits."""
-    if base is not None or not path.endswith(_MARKDOWN) or has_markers(content):
+    if base is not None or not path.endswith(MARKDOWN) or has_markers(content):
         return False
     outside = without_fences(content)
     return outside != content and bool(outside.strip()) and find_markers(outside) is None
@@ -293,7 +295,7 @@ def _content(content: str, name: Name, base: str | None, request: ReplyContext) 
 def _without_path(content: str, path: str, base: str | None, request: ReplyContext) -> str:
     first, _, remainder = content.partition("\n")
     is_content = (base is not None and base.startswith(first)) or first.strip() in request.task_text
-    is_title = path.endswith(_MARKDOWN) and first.startswith("# ") and "\n# " not in content
+    is_title = path.endswith(MARKDOWN) and first.startswith("# ") and "\n# " not in content
     return content if is_content or is_title else remainder.removeprefix("\n")
 
 
@@ -305,8 +307,8 @@ def _without_inner_fence(content: str, path: str, base: str | None) -> str:
         return content
     closed = opening.is_closed_by(bar_of(lines[-1]))
     inside = any(opening.is_closed_by(bar_of(line)) for line in lines[1:-1])
-    may_be_own = path.endswith(_MARKDOWN) and opening.info not in {"markdown", "md"}
-    if inside and not path.endswith((*_MARKDOWN, ".txt")):
+    may_be_own = path.endswith(MARKDOWN) and opening.info not in {"markdown", "md"}
+    if inside and not path.endswith((*MARKDOWN, ".txt")):
         raise EditError(
             f"the fence of {path} begins with another fence, and it is not clear where that ends",
             hint="put the file into one fence, with more marks than any line inside",

@@ -31,6 +31,7 @@ _DIVIDER = lazy_pattern(r"[ \t]*={5,}[ \t]*")
 _BASE = lazy_pattern(r"[ \t]*\|{6,}.*")
 _START = lazy_pattern(r"(?i)[ \t]*:(?:start|end)_line:.*")
 _RULE = lazy_pattern(r"[ \t]*-{5,}[ \t]*")
+_WORDS = lazy_pattern(r"[\w\s]+")
 PARTS = "parts"
 """The word behind a fence's path that lets a search text be a part of a line, as tools that replace text do."""
 ALL = "all"
@@ -59,6 +60,30 @@ def find_markers(content: str, *, known_lines: Iterable[str] = ()) -> tuple[int,
     return None
 
 
+def is_framed(content: str, base: str) -> bool:
+    """Return True if a text is a block between labels such as `[SEARCH]`, and not the file.
+
+    Its first line and the one below some lines of the file have a form that no line of the file has, and the text has
+    no more than half of the file's lines.
+    """
+    rows, base_rows = (
+        [row for row in map(str.strip, text.split("\n")) if row] for text in (content, base)
+    )
+    base_set = set(base_rows)
+    below = next((at for at, row in enumerate(rows[1:], 1) if row not in base_set), 0)
+    frame = _frame(rows[0]) if rows else ""
+    is_label = frame and below > 1 and rows[0] not in base_set and _frame(rows[below]) == frame
+    shared = base_set.intersection(rows)
+    return (
+        bool(is_label) and len(shared) * 2 <= len(base_set) and frame not in map(_frame, base_set)
+    )
+
+
+def _frame(row: str) -> str:
+    """Return the marks of a line: what is left without its words."""
+    return _WORDS.sub("", row.replace("</", "<"))
+
+
 def has_block_form(content: str) -> bool:
     """Return True if the text begins with a block's opening line."""
     lines = [line for line in split_lines(content) if not is_blank(line)]
@@ -78,8 +103,7 @@ def read_blocks(content: str, *, path: str, line: int) -> tuple[SearchReplace, .
             return blocks
     blocks = _loose_blocks(split_lines(content), path=path, line=line)
     if blocks is None:
-        marker = find_markers(content)
-        number, text = marker or (1, "")
+        number, text = find_markers(content) or (1, content.strip().partition("\n")[0])
         message = f"`{text[:60]}` is no marker of a block, and no text of {path}"
         raise EditError(message, hint=_FORM + _LITERAL, where=f"{SOURCE}:{line + number - 1}")
     return blocks

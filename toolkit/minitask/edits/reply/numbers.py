@@ -28,10 +28,11 @@ _FORMS = tuple(
 _PROMPT_FORMS = tuple(form for at, form in enumerate(_FORMS) if at != 3)
 """Those forms that lists do not use."""
 _TABLE = lazy_pattern(r"[ \t]*(?P<number>\d{1,6})(?:\t| ?[|│→] ?)")
-_TAB = lazy_pattern(r"(?s)[ \t]*(\d{1,6})\t(.*)")
+_OWN = lazy_pattern(r"(?:[ \t+]*L?(\d{1,6})[a-z]?(?:\t| ?[|│→])|L?(\d{1,6})[a-z]?: ).*")
+"""A line that may begin with its own number, in a form that hardly any text has."""
 _DATA = (".csv", ".tsv", ".txt", ".md", ".dat", ".tab", ".log", ".out", ".golden", ".snap")
 _NEW = (
-    (_DATA, lazy_pattern(r" {2,}(?P<number>\d{1,6})\t")),
+    (_DATA, lazy_pattern(r"(?: {2,}(?=\d+\t)|[ \t]*(?=\d+→))(?P<number>\d{1,6})[\t→]")),
     ((".yml", ".yaml"), _TABLE),
     ("", lazy_pattern(r"[ \t]*(?P<number>\d{1,6})(?:\t| ?[|│→:] ?)")),
 )
@@ -72,7 +73,11 @@ def without_numbers(content: str, base: str | None, *, path: str, task_text: str
         return content
     if not _counts_on(marked, numbers_by_line):
         raise _copied(path, marked[0].at + 1)
-    return _stripped(lines, marked)
+    plain = _stripped(lines, marked)
+    for at, (text, line) in enumerate(zip(bodies(plain), lines, strict=True)):
+        if plain[at] == line and text.rstrip() not in numbers_by_line and _OWN.fullmatch(text):
+            raise _copied(path, at + 1)
+    return "".join(plain)
 
 
 def blocks_without_numbers(
@@ -86,13 +91,13 @@ def blocks_without_numbers(
 
 
 def find_copied(content: str, base: str, *, task_text: str = "") -> int | None:
-    """Return the first new line that begins with its own number and a tab; None if the file has such lines itself."""
+    """Return the first new line that begins with its own number; None if the file has such lines itself."""
     base_lines = set(bodies(split_lines(base)))
-    if any(_TAB.fullmatch(line) for line in base_lines):
+    if any(map(_OWN.fullmatch, base_lines)):
         return None
     for number, line in enumerate(bodies(split_lines(content)), 1):
-        match = None if line in base_lines or line in task_text else _TAB.fullmatch(line)
-        if match and int(match[1]) == number:
+        match = None if line in base_lines or line in task_text else _OWN.fullmatch(line)
+        if match and int(match[1] or match[2]) == number:
             return number
     return None
 
@@ -156,12 +161,12 @@ def _counts_on(marked: Sequence[_Marked], numbers_by_line: dict[str, list[int]])
     return rising and (shifts == {1} or all(line.is_placed(numbers_by_line) for line in own))
 
 
-def _stripped(lines: Sequence[str], marked: Iterable[_Marked]) -> str:
+def _stripped(lines: Sequence[str], marked: Iterable[_Marked]) -> list[str]:
     texts = {line.at: line.text for line in marked}
-    return "".join(
+    return [
         f"{texts[at]}{line[len(body(line)) :]}" if at in texts else line
         for at, line in enumerate(lines)
-    )
+    ]
 
 
 def _check_all(lines: Sequence[str], base: str, path: str, task_text: str) -> None:
@@ -199,14 +204,18 @@ def _plain_block(
     search = split_lines(block.search)
     if all(body(line).rstrip() in numbers_by_line for line in search):
         return block
-    marked = _marked(search, numbers_by_line, task_text)
-    if not marked or not all(line.is_placed(numbers_by_line) for line in marked):
+    lines = [*search, *split_lines(block.replace)]
+    marked = _marked(lines, numbers_by_line, task_text)
+    numbered = [line for line in marked if line.at < len(search)]
+    if not numbered or not all(line.is_placed(numbers_by_line) for line in numbered):
         return block
-    fresh = split_lines(block.replace)
-    copied = _marked(fresh, numbers_by_line, task_text)
+    copied = marked[len(numbered) :]
     if not all(a.number < b.number for a, b in pairwise(copied)):
-        raise _copied(block.path, copied[0].at + 1)
-    return replace(block, search=_stripped(search, marked), replace=_stripped(fresh, copied))
+        raise _copied(block.path, copied[0].at - len(search) + 1)
+    plain = _stripped(lines, marked)
+    return replace(
+        block, search="".join(plain[: len(search)]), replace="".join(plain[len(search) :])
+    )
 
 
 def _copied(path: str, line: int) -> EditError:

@@ -16,7 +16,7 @@ from minitask.edits.reply.check_changes import (
     check_result,
     check_seen,
 )
-from minitask.edits.reply.forms import edits_of, elect_only, is_edit_by_form
+from minitask.edits.reply.forms import MARKDOWN, edits_of, elect_only, is_edit_by_form
 from minitask.edits.reply.heads import heads_of
 from minitask.edits.reply.names import name_of, other_root
 from minitask.edits.reply.numbers import with_base_ranges
@@ -30,7 +30,7 @@ from minitask.edits.reply.reply_context import (
 )
 from minitask.edits.reply.reply_fences import answer_of, fences_of
 from minitask.edits.reply.retyped import check_seams, with_base_lines
-from minitask.edits.reply.samples import check_unplaced
+from minitask.edits.reply.samples import check_unplaced, fence_word
 from minitask.edits.reply.sides import with_blocks
 from minitask.edits.reply.told_deletions import told_deletions
 from minitask.edits.reply.tool_calls import with_fences
@@ -52,6 +52,9 @@ from minitask.spec.model import Fence
 _ABOUT_SAME = lazy_pattern(
     r"(?i)\b(?:same|identical|cop(?:y|ies)|sync\w*|mirror\w*|duplicat\w*|replac\w+)\b"
 )
+
+
+_HEADING = lazy_pattern(r"(?m)^ {0,3}(?:#{1,6} \S|(?:=|-){3,}[ \t]*$)")
 
 
 class Parsed(Struct, frozen=True):
@@ -126,7 +129,9 @@ def parse_reply(reply: str, request: ReplyContext) -> Parsed:
     if patch:
         with placed(patch[0], source=SOURCE):
             edits += read_patch(patch[1], request, line=patch[0])
-    elected = elect_only(unplaced, edits, request)
+    elected = (
+        None if _is_document(prose, unplaced, request) else elect_only(unplaced, edits, request)
+    )
     if elected is not None:
         edits, unplaced = elected, []
     unique = without_repeats(edits, request)
@@ -151,6 +156,16 @@ def _has_name(fence: Fence, request: ReplyContext) -> bool:
     except UnlistedError:
         return True
     return name is not None and not name.comment
+
+
+def _is_document(prose: str, fences: Sequence[Fence], request: ReplyContext) -> bool:
+    """Return True if the text around the fences may be the task's document itself: it has a title or a heading."""
+    only = request.only()
+    if only is None or not only.path.endswith(MARKDOWN):
+        return False
+    is_told = any(fence_word(fence) in {"markdown", "md", "mdx", "rst"} for fence in fences)
+    first = prose.strip().partition("\n")[0].rstrip("*_ ")
+    return not is_told and bool(_HEADING.search(prose) or first[-1:].isalnum())
 
 
 def _check_listed(script: EditScript, request: ReplyContext) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import posixpath
 import unicodedata
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 from msgspec import Struct, field
 
@@ -84,7 +85,12 @@ class ReplyContext(Struct, frozen=True):
         return ", ".join(f"{file.action.value} {file.path}" for file in self.written()) or "none"
 
 
-_DRIVE = lazy_pattern(r"[A-Za-z]:(?=/)")
+_DRIVE = lazy_pattern(r"^[A-Za-z]:(?=/)")
+_SIDES = frozenset("abciow")
+"""Folders that a diff writes before its paths: `a/` and `b/`, or git's `i/`, `w/`, `c/` and `o/`."""
+_AROUND = ({"Ps", "Pe"}, {"Pi", "Pf"}, {"Ps", "Pi"}, {"Ps", "Pf"})
+"""Unicode categories of a pair of brackets, or of quotes in one language or another."""
+_ESCAPE = lazy_pattern(r"\\(?=[^\w\\./-])")
 WORD = lazy_pattern(r"[^\s`*\"'()\[\]<>]+")
 EDGES = " \t`'\"<>*_"
 _TRAILING = ",;:"
@@ -126,11 +132,19 @@ def resolve(written: str, request: ReplyContext) -> str | None:
     for candidate in _spellings(written, request):
         if candidate in paths:
             return candidate
-    composed = {unicodedata.normalize("NFC", path): path for path in paths}
-    bare = unicodedata.normalize("NFC", tidied(written))
-    alike = [path for spelling, path in composed.items() if tidied(spelling) == bare]
-    is_another = request.read(bare) is not None and bare not in composed
+    bare = _plain(written)
+    alike = [path for path in paths if _plain(path) == bare]
+    is_another = request.read(bare) is not None and bare not in alike
     return alike[0] if len(alike) == 1 and not is_another else None
+
+
+def _plain(written: str) -> str:
+    """Return the path composed and decoded, without hidden characters, and without quotes or brackets around it."""
+    text = unicodedata.normalize("NFC", unquote(_ESCAPE.sub("", written)))
+    path = tidied("".join(char for char in text if unicodedata.category(char) != "Cf")).rstrip(".")
+    if len(path) > 2 and {*map(unicodedata.category, path[:: len(path) - 1])} in _AROUND:
+        path = tidied(path[1:-1])
+    return path
 
 
 def _spellings(written: str, request: ReplyContext) -> Iterator[str]:
@@ -139,8 +153,11 @@ def _spellings(written: str, request: ReplyContext) -> Iterator[str]:
     yield path
     if path.startswith("/"):
         yield from _below_root(path, request)
-    elif path.startswith(("a/", "b/")) and request.read(path) is None:
-        yield path[2:]
+    elif request.read(path) is None:
+        folder, _, below = path.partition("/")
+        is_root = folder == posixpath.basename(request.root) and "/" in below
+        if is_root or folder in _SIDES:
+            yield below
 
 
 def tidied(written: str) -> str:

@@ -174,7 +174,7 @@ _CALL_TAG = lazy_pattern(
 _NOTICE = lazy_pattern(
     r"(?i)[(\[<]+\s*(?:showing lines? \d+(?:\s?[-–]\s?\d+)? of \d+\b.*"
     r"|(?:\.{3}|…)?\s*\d+ (?:more )?(?:characters?|chars|lines|bytes) (?:truncated|omitted|clipped|not shown)\b.*"
-    r"|(?:response|output|file|content|text) (?:was )?(?:clipped|truncated)\b.*|(?:\.{3}|…)\s*truncated)\s*[)\]>]+"
+    r"|(?:response|output|file|content|text) (?:was )?(?:clipped|truncated)\b.*|(?:(?:\.{3}|…)\s*)?truncated)\s*[)\]>]+"
     r"|(?:\.{3}|…)\s*[\[(]\s*truncated\s*[\])]"
 )
 _CITATION = lazy_pattern(
@@ -236,5 +236,6 @@ def _stray(row: str, proposal: FileChange, base: str) -> str:
         return row
     if len(row) <= _LONGEST and _NOTICE.fullmatch(row):
         return row
-    is_left_out = base and splitext(proposal.path)[1].lower() not in _HAS_DOTS
+    is_only = proposal.content.strip() == row
+    is_left_out = is_only or (base and splitext(proposal.path)[1].lower() not in _HAS_DOTS)
     return row if is_left_out and _DOTS.fullmatch(row) else ""

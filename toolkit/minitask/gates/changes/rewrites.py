@@ -120,7 +120,7 @@ _RULE = lazy_pattern(r"(?:\A|(?<=[{};]))([^{};]+)\{([^{}]*)\}")
 _COMMENT = lazy_pattern(r"(?s)/\*.*?\*/")
 _VALUE = (
     r"(?:None|null|undefined|nil|0|1|-1|false|False|true|True|\"\"|''|\[\]|\{\}|\(\)"
-    r"|(?:Ok|Some)\((?:\(\)|0|None)?\))"
+    r"|(?:Ok|Some)\((?:\(\)|0|None)?\)|\"{3}.*\"{3}|'{3}.*'{3})"
 )
 _TRIVIAL = lazy_pattern(
     rf"(?:pass|\.\.\.|:|return(?:\s+(?:{_VALUE}|\w))?|{_VALUE}|panic!?\(.*\)"
@@ -252,8 +252,9 @@ def _is_stub(body: _ChangedBody, rows: Sequence[str]) -> bool:
     """Return True if a body of several lines is now one that does nothing or only fails, and no comment says why."""
     now = map(str.strip, rows[body.part.start : body.part.end])
     is_explained = any(comment_text(row) is not None for row in now)
-    is_one = len(body.has) == 1 < len(body.had)
-    return is_one and _STUB.fullmatch(body.has[0]) is not None and not is_explained
+    code = [row for row in body.has if not row.startswith(('"""', "'''"))]
+    is_one = len(code) <= 1 < len(body.had) and not is_explained
+    return is_one and all(map(_STUB.fullmatch, code)) and bool(body.has)
 
 
 def _only_lost(had: Sequence[str], has: Sequence[str], less: Counter[str]) -> list[str]:

@@ -51,7 +51,8 @@ SMALLEST_TEXT = 6
 _LEAST_VALUES = 3
 """Fewest lost variables that count, if they are more than a third of all: code may do without a few."""
 _LEAST_ELIDED = 3
-"""Fewest lines lost at a comment that stands for them."""
+"""Fewest lines lost at a comment that stands for them; one less if it is the last line of a block."""
+_CLOSERS = ("}", ")", "]", "</", "#end", "end")
 _SHOWN = 5
 _LONGEST_NAME = 60
 _MOST_LINES = 5_000
@@ -228,7 +229,8 @@ def _elided(proposal: FileChange) -> LintError | None:
         lost = was[after[0]] - was[before[0] + 1]
         gained = now[after[1]] - now[before[1] + 1]
         is_last = now[after[1]] == now[at + 1]
-        if is_last and lost - gained >= _LEAST_ELIDED:
+        ends_block = "".join(line for _, line in new[at + 1 : at + 2]).startswith(_CLOSERS)
+        if is_last and lost - gained >= _LEAST_ELIDED - ends_block:
             number, line = new[at]
             message = f"{quoted(line)} stands where {lost - gained} lines were lost"
             return LintError(path, number, message, SEND_WHOLE)
