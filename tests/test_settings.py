@@ -86,15 +86,70 @@ def test_guarded_keys_of_a_repository_count_only_once_trusted(key: str) -> None:
         ("prices: {m: 3}", "prices.m must be a mapping or text, not 3|its keys: input, "),
         ("routing: {escalation: [big]}", "routing.escalation.0 must be one of |choose one of them"),
         ("gates: [validate]", "scope is missing"),
+        # an unknown key explains what is missing
+        ("executors: {x: {kind: openai}}", "unknown key `executors.x.kind`|did you mean type?"),
+        ("executors: {x: {typ: openai}}", "unknown key `executors.x.typ`|did you mean type?"),
+        ("executors: {x: {provider: ollama, model: m}}", "`executors.x.provider`|did you mean type?"),
+        ("executors: {x: {base_url: 'http://x'}}", "executors.x lacks 'type'|add `type`"),
+        ("executors: {x: {command: [x]}}", "executors.x lacks 'type'"),
+        ("executors: {x: {}}", "executors.x is empty|add `type`"),
+        # a key of another section
+        ("max_escalations: 3", "unknown key `max_escalations`|did you mean routing.max_escalations?"),
+        ("jobs: 4", "did you mean concurrency.jobs?"),
+        ("share: [x]", "did you mean workspace.share?"),
+        ("cheap: {executor: x, model: m}", "did you mean tiers.cheap or baseline.cheap?"),
+        ("model: m", "did you mean models?"),
+        ("tiers: {routing: {}}", "a key of tiers must be one of free, cheap, "),
+        # a key that is there twice: YAML would take the last one
+        ("sandbox: required", "`sandbox` is there twice, first in line 1|keep one of them"),
+        ("limits: {seconds: 3, memory_mb: 9, seconds: 4}", "`seconds` is there twice, first in line 2"),
+        # YAML that is none
+        ("\tlimits: {}", "a tab stands where YAML allows spaces only|write spaces"),
+        ("target: 'main\n\n", "unexpected end of stream|correct that line"),
+        ("a: " + "[" * 3000, "nested too deep"),
+        # values
+        ("sandbox:", "sandbox is empty|write one of auto, required, none, or remove the key"),
+        ("budget: {max_cost_usd: '5'}", "must be a number, not '5'|write it without quotes: 5"),
+        ("concurrency: {jobs: '2'}", "write it without quotes: 2"),
+        ("routing: {escalation: [cheap, cheap]}", "routing.escalation names cheap twice"),
+        ("executors: {x: {type: command, command: claude -p}}", 'write `command: ["claude", "-p"]`'),
+        ("executors: {x: {type: command, command: []}}", "executors.x.command is empty"),
+        ("network: ['https://a.org/x']", "network.0 has an invalid value|`network`: What validations"),
     ],
 )  # fmt: skip
 def test_a_mistake_names_the_key_its_line_and_the_way_out(text: str, words: str) -> None:
     with pytest.raises(UsageError) as caught:
-        layer(f"\n{text}")
+        layer(f"{'sandbox: auto' if 'in line 1' in words else ''}\n{text}")
     assert caught.value.hint
     assert all(part in f"{caught.value}\n{caught.value.hint}" for part in words.split("|"))
-    line = "" if words == "mapping" else ":2"
+    line = "" if words in ("mapping", "nested too deep") else ":2"
     assert caught.value.where == f"{FILE}{line}"
+
+
+def test_a_value_that_may_be_a_key_is_not_shown() -> None:
+    with pytest.raises(UsageError) as caught:
+        layer("executors: {x: {type: openai, api_key_env: sk-live-0123}}")
+    assert "must be the name of an environment variable" in str(caught.value)
+    assert "0123" not in f"{caught.value}{caught.value.hint}"
+
+
+def test_a_section_whose_keys_are_all_comments_has_none() -> None:
+    found = resolve(
+        [layer("executors:\n  # a: {type: ollama}\nworkspace:\ntarget: one\n")], trusted=True
+    )
+    assert (found.target, found.executors, found.share) == ("one", {}, ())
+
+
+def test_paths_to_share_may_be_written_as_in_gitignore() -> None:
+    found = resolve(
+        [layer("workspace: {share: [./node_modules/, a/b/], copy: [.env]}\n")], trusted=True
+    )
+    assert (found.share, found.copy) == (("node_modules", "a/b"), (".env",))
+
+
+def test_an_anchor_may_be_merged_and_its_keys_replaced() -> None:
+    text = "executors:\n  a: &a {type: ollama, env: [A]}\n  b: {<<: *a, env: [B]}\n  c: {<<: *a}\n"
+    assert layer(text).values["executors"]["b"] == {"type": "ollama", "env": ["B"]}
 
 
 def test_a_variable_with_an_unusable_value_is_said() -> None:

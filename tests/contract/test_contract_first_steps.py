@@ -48,7 +48,7 @@ def test_settings_that_are_not_utf_8_are_an_error_with_a_way_out(world: World) -
     world.write({"minitask.yaml": "target: main\n".encode("utf-16")})
     outcome = world.minitask("status")
     assert outcome.code == 2
-    assert "minitask.yaml is not UTF-8" in outcome.stderr
+    assert "minitask.yaml:1: the file is UTF-16" in outcome.stderr
     assert outcome.stderr.endswith("\n  fix: save it as UTF-8\n")
 
 
@@ -78,7 +78,7 @@ def test_in_an_empty_repository_verify_says_so(world: World) -> None:
     world.git("update-ref", "-d", "refs/heads/main")
     outcome = world.minitask("verify", "HEAD")
     assert outcome.code == 2
-    assert "the repository has no commits yet" in outcome.stderr
+    assert "the branch main has no commits yet" in outcome.stderr
 
 
 def test_where_there_is_no_remote_the_fix_adds_one(world: World) -> None:

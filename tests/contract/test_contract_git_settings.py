@@ -24,6 +24,7 @@ SETTINGS = {
         "submodule.recurse": "true",
         "advice.diverging": "true",
     },
+    "trailers": {"trailer.separators": "#%", "core.commentChar": "M"},
 }
 
 
@@ -36,6 +37,10 @@ def test_a_task_lands_whatever_the_settings_say(world: World, name: str) -> None
     assert outcome.json["verdict"] == "merged", outcome.text
     assert world.tip() == outcome.json["merge"]
     assert world.git("status", "--porcelain") == ""
+    assert world.minitask("audit", "--json").json["proven"] == 1
+    assert "already merged" in world.exec("p/01-b").json["reason"]
+    assert world.minitask("undo", "p/01-b").code == 0
+    assert not world.has("b.txt")
 
 
 @pytest.mark.variant

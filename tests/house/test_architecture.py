@@ -16,7 +16,17 @@ PACKAGE = Path(__file__).parents[2] / "toolkit" / "minitask"
 LAYERS = (
     *("cli", "reports", "project", "planning", "forge", "task", "routing", "landing"),
     *("engine", "gates", "executors", "policy", "ledger", "workspace", "sandbox", "git"),
-    *("system", "edits", "spec", "config", "settings", "presets", "concurrency", "values"),
+    *(
+        "system",
+        "edits",
+        "spec",
+        "config",
+        "config_file",
+        "settings",
+        "presets",
+        "concurrency",
+        "values",
+    ),
     *("words", "patterns", "resources", "installed", "errors", "__init__"),
 )
 PURE = ("spec", "edits")

@@ -1,23 +1,18 @@
-"""Configuration files and variables: reading, schema checks, and trust by content hash."""
+"""Configuration files and variables, and trust by content hash."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from minitask import resources
+from minitask.config_file import check_schema, read_values, where_is
 from minitask.errors import MachineError, UsageError
-from minitask.resources import fault, remedy
-from minitask.settings import FILE, SettingsLayer
+from minitask.settings import SettingsLayer
 from minitask.words import did_you_mean, nearest
-
-if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
 
 ENVIRONMENT = {
     "MINITASK_PRESET": "preset",
@@ -108,7 +103,7 @@ def environment_layer(environ: Mapping[str, str], *, memo: Memo | None = None) -
         for variable, value in given.items():
             own: dict[str, Any] = {}
             _assign(own, ENVIRONMENT[variable], value)
-            _check_schema(own, variable)
+            check_schema(own, variable)
         return values
 
     return SettingsLayer(
@@ -117,28 +112,20 @@ def environment_layer(environ: Mapping[str, str], *, memo: Memo | None = None) -
 
 
 def _checked(text: str, name: str) -> Any:
-    import yaml
+    values = read_values(text, name)
+    _check_gates(values.get("gates"), where_is(name, text, ["gates"]))
+    return _with_plain_paths(_without_aliases(values))
 
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{name}:{mark.line + 1}" if mark else name
-        problem = getattr(error, "problem", None) or "it cannot be read"
-        raise UsageError(
-            f"not valid YAML: {problem}", where=where, hint="fix the line that it names"
-        ) from None
-    if values is None:
-        return {}
-    if _is_circular(values):
-        raise UsageError("a value contains itself", where=name, hint="remove the YAML alias")
-    if not isinstance(values, dict):
-        raise UsageError(
-            "the configuration must be a mapping of keys", where=name, hint="see `minitask init`"
-        )
-    _check_schema(values, name, text)
-    _check_gates(values.get("gates"), _where(name, text, ["gates"]))
-    return _without_aliases(values)
+
+def _with_plain_paths(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values with paths as they stand in git, without a `./` before them and a `/` behind."""
+    workspace = values.get("workspace", {})
+    plain = {
+        key: [name.removeprefix("./").rstrip("/") or name for name in workspace[key]]
+        for key in ("share", "copy")
+        if key in workspace
+    }
+    return {**values, "workspace": {**workspace, **plain}} if plain else values
 
 
 def _check_gates(gates: list[str] | None, name: str) -> None:
@@ -213,87 +200,6 @@ def _give(routing: dict[str, Any], key: str, meant: Any, *, alias: str) -> None:
         routing[key] = meant
     if both:
         raise UsageError(f"{alias} and routing.{key} set the same key", hint=f"leave {alias} out")
-
-
-def _where(name: str, text: str, path: Sequence[object]) -> str:
-    """Return `FILE:LINE` of a key of a YAML file, or of the nearest key above it; FILE if there is none."""
-    import yaml
-
-    node, line = (yaml.compose(text, Loader=yaml.SafeLoader) if text else None), 0
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            pairs = (pair for pair in node.value if str(pair[0].value) == str(part))
-            key, node = next(pairs, (None, None))
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            key = node = node.value[part]
-        else:
-            break
-        line = key.start_mark.line + 1 if key else line
-    return f"{name}:{line}" if line else name
-
-
-def _check_schema(values: Mapping[str, Any], name: str, text: str = "") -> None:
-    endless = _not_finite(values)
-    if endless:
-        raise UsageError(
-            f"{endless} is not a finite number", where=name, hint="write a plain number"
-        )
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    validator = Draft202012Validator(resources.schema("config"))
-    error = best_match(validator.iter_errors(values))
-    if error is None:
-        return
-    path = [*error.absolute_path]
-    key = ".".join(map(str, path))
-    if error.validator == "additionalProperties":
-        known_keys = sorted(cast("Mapping[str, Any]", error.schema).get("properties", {}))
-        instance = cast("Mapping[str, Any]", error.instance)
-        unknown = next(part for part in instance if part not in known_keys)
-        raise UsageError(
-            f"unknown key `{'.'.join(map(str, [*path, unknown]))}`",
-            where=_where(name, text, [*path, unknown]),
-            hint=did_you_mean(str(unknown), known_keys),
-        )
-    if "propertyNames" in error.absolute_schema_path:
-        key = f"a key of {key}"
-        path = [*path, error.instance]
-    words = [part for part in path if isinstance(part, str)]
-    raise UsageError(
-        f"{key} {fault(error)}",
-        where=_where(name, text, path),
-        hint=_choice_hint(error) or remedy(error, words[-1] if words else FILE),
-    )
-
-
-def _choice_hint(error: ValidationError) -> str:
-    """Return the nearest allowed value, or ""."""
-    if error.validator == "enum" and isinstance(error.instance, str):
-        near = nearest(error.instance, map(str, cast("list[object]", error.validator_value)))
-        return f"did you mean {near}?" if near else ""
-    return ""
-
-
-def _is_circular(values: Any, above: tuple[int, ...] = ()) -> bool:
-    """Return True if the value contains itself through a YAML alias."""
-    if not isinstance(values, dict | list):
-        return False
-    if id(values) in above:
-        return True
-    inside = values.values() if isinstance(values, dict) else values
-    return any(_is_circular(value, (*above, id(values))) for value in inside)
-
-
-def _not_finite(values: Any, prefix: str = "") -> str:
-    """Return the dotted key of the first NaN or infinite number, or an empty string."""
-    if isinstance(values, Mapping):
-        keys = (
-            _not_finite(value, f"{prefix}.{key}" if prefix else str(key))
-            for key, value in values.items()
-        )
-        return next(filter(None, keys), "")
-    return prefix if isinstance(values, float) and not isfinite(values) else ""
 
 
 def _assign(values: dict[str, Any], dotted: str, value: Any) -> None:

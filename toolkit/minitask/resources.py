@@ -172,12 +172,16 @@ KINDS = {
     "null": "empty",
 }
 """The words for each type of JSON."""
+VARIABLE = "^[A-Za-z_][A-Za-z0-9_]*$"
+"""The schemas' pattern of an environment variable's name."""
 
 
 def fault(error: ValidationError) -> str:
     """Return what is wrong with a value, to be put after its name."""
     value: object = error.instance
     constraint: Any = error.validator_value
+    if value is None or value in ("", [], {}):
+        return "is empty"
     if error.validator == "type":
         kinds = constraint if isinstance(constraint, list) else [constraint]
         expected = " or ".join(KINDS[kind] for kind in kinds if kind != "null")
@@ -189,6 +193,12 @@ def fault(error: ValidationError) -> str:
         return f"must be at least {constraint}, not {_show(value)}"
     if error.validator == "required":
         return f"lacks {error.message.partition(' is ')[0]}"
+    if error.validator == "uniqueItems" and isinstance(value, list):
+        return f"names {next(item for item in value if value.count(item) > 1)} twice"
+    if (
+        error.validator == "pattern" and constraint == VARIABLE
+    ):  # the value may be a key: it is not shown
+        return "must be the name of an environment variable"
     return f"has an invalid value: {_show(value)}"
 
 
@@ -205,8 +215,11 @@ def _show(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def remedy(error: ValidationError, name: str) -> str:
-    """Return how to fix it: the nearest choice, else an example, else what the property's description says."""
+def remedy(error: ValidationError, name: str, *, around: str = "") -> str:
+    """Return how to fix it: the nearest choice, else an example, else what the property's description says.
+
+    `around` is the description of the key around a value that has none of its own, such as an item of a list.
+    """
     import difflib
 
     schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
@@ -216,19 +229,41 @@ def remedy(error: ValidationError, name: str) -> str:
         missing = next((key for key in keys if key not in instance), "")
         described = schema.get("properties", {}).get(missing, {}).get("description", "")
         return f"add `{missing}`" + (f": {described}" if described else "")
+    choices = [str(choice) for choice in schema.get("enum", ()) if choice is not None]
+    near = difflib.get_close_matches(str(error.instance).casefold(), choices, n=1)
+    if near and error.instance is not None:
+        return f"did you mean `{near[0]}`?"
+    written = _as_written(error, schema, name)
+    if written:
+        return written
+    described = schema.get("description") or ("" if choices else around)
+    if described:
+        return f"`{name}`: {described}"
+    return "choose one of them" if choices else f"see the schema's `{name}`"
+
+
+def _as_written(error: ValidationError, schema: Mapping[str, Any], name: str) -> str:
+    """Return how to write a value: its keys, its choices, with or without quotes or brackets, or an example; or ""."""
+    value: object = error.instance
+    types = schema.get("type", ())
     is_type = error.validator == "type"
     if is_type and schema.get("properties"):
         return f"its keys: {', '.join(schema['properties'])}"
-    if is_type and _is_number(error.instance) and "string" in schema["type"]:
-        return f'put it in quotes: "{error.instance}"'
-    choices = [str(choice) for choice in schema.get("enum", ()) if choice is not None]
-    near = difflib.get_close_matches(str(error.instance).casefold(), choices, n=1)
-    if near:
-        return f"did you mean `{near[0]}`?"
+    if is_type and _is_number(value) and "string" in types:
+        return f'put it in quotes: "{value}"'
+    if is_type and isinstance(value, str) and _reads_as_number(value, types):
+        return f"write it without quotes: {value}"
+    if value is None and schema.get("enum"):
+        return f"write one of {', '.join(map(str, schema['enum']))}, or remove the key"
     if schema.get("examples"):
         return f"write, for example, `{name}: {schema['examples'][0]}`"
-    if schema.get("type") == "array" and isinstance(error.instance, str):
-        return f"write `{name}: [{json.dumps(error.instance, ensure_ascii=False)}]`"
-    if schema.get("description"):
-        return f"`{name}`: {schema['description']}"
-    return "choose one of them" if choices else f"see the schema's `{name}`"
+    if types == "array" and isinstance(value, str):
+        items = value.split() if name == "command" else [value]
+        return f"write `{name}: {json.dumps(items, ensure_ascii=False)}`"
+    return ""
+
+
+def _reads_as_number(text: str, types: str | list[str]) -> bool:
+    """Return True for a number in quotes where the schema wants a number."""
+    pattern = r"-?\d+(\.\d+)?" if "number" in types else r"-?\d+" if "integer" in types else r"(?!)"
+    return re.fullmatch(pattern, text) is not None

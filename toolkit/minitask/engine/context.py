@@ -181,7 +181,8 @@ class Context(Struct):
         """Return the paths to share with workspaces or copy there; raise `UsageError` for one outside the checkout."""
         top = self.repository.top
         for name in (*self.settings.share, *self.settings.copy):
-            reason = check_path(name)
+            is_pattern = top is not None and "*" in name and not (top / name).exists()
+            reason = "is a pattern: name each" if is_pattern else check_path(name)
             inside = top is None or real_path(top / name).is_relative_to(real_path(top))
             if reason or not inside:
                 raise UsageError(
@@ -270,11 +271,14 @@ class Context(Struct):
         tip = self._commit_at(target)
         if tip is not None:
             return tip
+        name = target.removeprefix("refs/heads/")
         if self.objects.commit("HEAD") is None:
-            message = "the repository has no commits yet"
-            raise UsageError(message, hint="git add FILES && git commit")
-        message = f"there is no branch {target.removeprefix('refs/heads/')}"
-        raise NoBranchError(message, hint="create it with `git branch`")
+            unborn = (head_branch(self.repository) or "HEAD").removeprefix("refs/heads/")
+            hint = "git add FILES && git commit, or git switch BRANCH"
+            raise UsageError(f"the branch {unborn} has no commits yet", hint=hint)
+        is_set = (self.settings.target or "").removeprefix("refs/heads/") == name
+        whose = f" (`target`, from {self.settings.sources['target']})" if is_set else ""
+        raise NoBranchError(f"there is no branch {name}{whose}", hint="create it with `git branch`")
 
     def _commit_at(self, ref: str) -> str | None:
         repository = self.repository

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -150,10 +151,14 @@ def read_text(path: Path) -> str | None:
     """Return a file's text, or None if it does not exist; raise `UsageError` if it is unreadable."""
     try:
         return path.read_text("utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8: {error}", hint="save it as UTF-8") from None
+        kind = "UTF-16" if error.object.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "not UTF-8"
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UsageError(
+            f"the file is {kind}", where=f"{path}:{line}", hint="save it as UTF-8"
+        ) from None
     except OSError as error:
         hint = "check the file and its permissions"
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint=hint) from None

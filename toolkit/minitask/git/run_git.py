@@ -39,6 +39,8 @@ QUIET = (
     "core.preloadIndex=true",
     "core.warnAmbiguousRefs=false",
     "advice.detachedHead=false",
+    "trailer.separators=:",
+    "core.commentChar=#",
 )
 PLAIN = (
     "core.autocrlf=false",
