@@ -164,6 +164,7 @@ def _only_from_others(
         yield from _unreported(_unfinished(proposal, spec, base_lines), faults)
         yield from _broken_names(proposal, others, spec, base_lines)
         yield from _shrunk_or_rewritten(proposal, others, spec, explanation)
+        yield from _forbidden(proposal, spec)
 
 
 def _unreported(more: Iterable[LintError], faults: Sequence[LintError]) -> Iterator[LintError]:
@@ -228,6 +229,12 @@ def _undone(
     from minitask.gates.changes.undone import find_undone
 
     return find_undone(proposals, spec=spec, read=read, explanation=explanation)
+
+
+def _forbidden(proposal: FileChange, spec: Spec) -> Iterable[LintError]:
+    from minitask.gates.changes.forbidden import find_forbidden
+
+    return find_forbidden(proposal, spec)
 
 
 def _mixed_up(proposals: Sequence[FileChange], spec: Spec) -> Iterable[LintError]:

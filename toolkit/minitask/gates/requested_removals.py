@@ -70,7 +70,7 @@ _NAME_WORDS = lazy_pattern(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 def task_sentences(spec: Spec, path: str) -> tuple[str, ...]:
     """Return the sentences of the task and about the file, without fenced code."""
-    return _sentences(texts_about(spec, path))
+    return sentences_of(texts_about(spec, path))
 
 
 def requested_renames(spec: Spec, path: str) -> dict[str, str]:
@@ -114,7 +114,7 @@ def is_named(spec: Spec, path: str, part: NamedPart) -> bool:
     fences = (match[0] for text in texts_about(spec, path) for match in FENCED.finditer(text))
     if any(_has_word(fence, part.leaf) for fence in fences):
         return True
-    context = _sentences((spec.context,))
+    context = sentences_of((spec.context,))
     return any(_names(sentence, part) and has_change_word(sentence) for sentence in context)
 
 
@@ -163,7 +163,8 @@ def _asks_for_anything(sentence: str, path: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _sentences(texts: tuple[str, ...]) -> tuple[str, ...]:
+def sentences_of(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the sentences of some texts, without fenced code."""
     return tuple(
         sentence
         for text in texts

@@ -1,4 +1,4 @@
-"""Read from a sentence of a task what it asks for in so many words: names, texts, moves, places to change, removals.
+"""Read from a sentence of a task what it asks for in so many words: names, texts, moves, places, removals.
 
 Only what is certain counts: the imperative, with its object in backticks or certainly a name (`max_size`, `parse()`).
 """
@@ -12,10 +12,9 @@ from posixpath import splitext
 from minitask.patterns import lazy_pattern
 from minitask.words import word_set
 
-_SPAN = r"`[^`\n]+`"
-_SPANS = (
-    rf"(?P<spans>{_SPAN}(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+)(?:(?:an?|the)\s+)?{_SPAN}){{0,9}}+)"
-)
+SPAN = r"`[^`\n]+`"
+"""A code span."""
+_SPANS = rf"(?P<spans>{SPAN}(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+)(?:(?:an?|the)\s+)?{SPAN}){{0,9}}+)"
 _CLAUSE = r"(?:^[\W\d]*|[:;,.\u2014\u2013]\s+|\b(?:and|then|also|please|must|should|to|finally|next|now)\s+)"
 # Words between a verb and its object, without those that begin another phrase.
 _BETWEEN = (
@@ -26,39 +25,39 @@ _BETWEEN = (
 _NOUN = r"(?:parameter|argument|option|flag|field|property|attribute|key|column|method|function|class|constant)"
 _ADDED = lazy_pattern(
     rf"(?i){_CLAUSE}(?:add|create|define|implement|introduce|write|declare|export|append|insert|register|import|call)\s+"
-    rf"(?:(?:to|in)\s+(?:the\s+[a-z]+\s+)?{_SPAN},?\s+)?{_BETWEEN}{_SPANS}"
+    rf"(?:(?:to|in)\s+(?:the\s+[a-z]+\s+)?{SPAN},?\s+)?{_BETWEEN}{_SPANS}"
 )
 _ADDED_ABROAD = lazy_pattern(
     r"(?i)(?:\b(?:füge|ergänze|erstelle|schreibe|implementiere|definiere|ajoute[rz]?|crée[rz]?|implémente[rz]?|añad[ei]r?"
     r"|agreg(?:a|ue)r?|cre(?:a|e)r?|implement(?:a|e)r?|adicion[ae]r?|aggiung(?:i|ere)|добав\w+|созда\w+|реализ\w+)\s|添加|新增|创建"
-    rf"|实现|追加|作成|実装|추가|구현)[^`\n]{{0,30}}(?P<spans>{_SPAN})"
+    rf"|实现|追加|作成|実装|추가|구현)[^`\n]{{0,30}}(?P<spans>{SPAN})"
 )
 _TAKES = (
     r"(?:^[\W\d]*(?:give|extend|make|let|have|accept|support|take|provide)\b[^\n]*?"
-    rf"|\bthere (?:should|must|has to) be\s+|{_SPAN}\s+(?:also\s+)?(?:gets|needs|gains|receives|takes|accepts)\s+)"
+    rf"|\bthere (?:should|must|has to) be\s+|{SPAN}\s+(?:also\s+)?(?:gets|needs|gains|receives|takes|accepts)\s+)"
     r"\b(?:an?|another|new)\s+(?:[a-z-]+\s+){0,2}?"
 )
-_NEW = lazy_pattern(rf"(?i){_TAKES}{_NOUN},?\s+(?:(?:named|called)\s+)?(?P<spans>{_SPAN})")
-_NEW_NAME = lazy_pattern(rf"(?i){_TAKES}(?P<spans>{_SPAN})\s+{_NOUN}")
+_NEW = lazy_pattern(rf"(?i){_TAKES}{_NOUN},?\s+(?:(?:named|called)\s+)?(?P<spans>{SPAN})")
+_NEW_NAME = lazy_pattern(rf"(?i){_TAKES}(?P<spans>{SPAN})\s+{_NOUN}")
 _REPLACED = lazy_pattern(
-    rf"(?i)\b(?:replace|swap|change|convert|switch|rename)\s[^`\n]{{0,40}}{_SPAN}[^`.;\n]{{0,40}}"
-    rf"(?:\b(?:with|by|to|for|into|as)|->|→)\s+(?:(?:an?|the|new|calls?|of|to)\s+){{0,3}}(?P<spans>{_SPAN})"
+    rf"(?i)\b(?:replace|swap|change|convert|switch|rename)\s[^`\n]{{0,40}}{SPAN}[^`.;\n]{{0,40}}"
+    rf"(?:\b(?:with|by|to|for|into|as)|->|→)\s+(?:(?:an?|the|new|calls?|of|to)\s+){{0,3}}(?P<spans>{SPAN})"
 )
 _BECOMES = lazy_pattern(
-    rf"(?i){_SPAN}\s+(?:becomes|is (?:now )?(?:renamed to|called|replaced (?:by|with)))\s+"
-    rf"(?:an?\s+|the\s+)?(?P<spans>{_SPAN})"
+    rf"(?i){SPAN}\s+(?:becomes|is (?:now )?(?:renamed to|called|replaced (?:by|with)))\s+"
+    rf"(?:an?\s+|the\s+)?(?P<spans>{SPAN})"
 )
 _PREFERRED = lazy_pattern(
-    rf"(?i)\buse\s+(?:the\s+)?(?P<spans>{_SPAN})\s+(?:instead of|in place of|rather than)\b"
+    rf"(?i)\buse\s+(?:the\s+)?(?P<spans>{SPAN})\s+(?:instead of|in place of|rather than)\b"
 )
 _RAISED = lazy_pattern(
-    rf"(?i)(?:\b(?:raise|throw)|{_SPAN}\s+(?:raises|throws))\s+(?:an?\s+|the\s+)?(?P<spans>{_SPAN})"
+    rf"(?i)(?:\b(?:raise|throw)|{SPAN}\s+(?:raises|throws))\s+(?:an?\s+|the\s+)?(?P<spans>{SPAN})"
 )
 _FLAG = lazy_pattern(
     rf"(?i){_CLAUSE}(?:support|accept|handle|honou?r)\s+{_BETWEEN}(?P<spans>`--[^`\n]+`)"
 )
 _USED = lazy_pattern(
-    rf"(?i)(?:{_CLAUSE}use\s+|\b(?:with|using|via)\s+)(?:the\s+|a\s+)?(?P<spans>{_SPAN})"
+    rf"(?i)(?:{_CLAUSE}use\s+|\b(?:with|using|via)\s+)(?:the\s+|a\s+)?(?P<spans>{SPAN})"
 )
 _FORMS = (_ADDED, _ADDED_ABROAD, _NEW, _NEW_NAME, _REPLACED, _BECOMES, _PREFERRED, _RAISED, _FLAG)
 
@@ -133,12 +132,12 @@ def names_asked_for(sentence: str) -> Iterator[str]:
 
 def _names_of(match: re.Match[str], sentence: str) -> Iterator[str]:
     if _is_sure(match, sentence):
-        yield from filter(None, map(name_of, re.findall(_SPAN, match["spans"])))
+        yield from filter(None, map(name_of, re.findall(SPAN, match["spans"])))
 
 
 def _is_sure(match: re.Match[str], sentence: str) -> bool:
     end = match.end("spans")
-    plain = re.sub(_SPAN, "`", sentence[:end])
+    plain = re.sub(SPAN, "`", sentence[:end])
     return _HELD_BACK.search(plain) is None and _GOES_ON.match(sentence, end) is None
 
 
@@ -189,7 +188,7 @@ _EDITS = lazy_pattern(
 _WHERE = lazy_pattern(
     r"(?i)(?<!next )(?<!similar )(?<!due )\b(?:to|in|into|of|from|inside|within)\s+"
     r"(?:the\s+)?(?:(?:body|end|start|top|beginning|signature)\s+of\s+)?(?:the\s+)?(?:(?:function|method|class)\s+)?"
-    rf"(?P<spans>{_SPAN})"
+    rf"(?P<spans>{SPAN})"
     r"(?=\s*(?:$|[.,;:)]|(?:function|method|class)\b|(?:to|with|by|when|if|so|and|as|before|after|from|in|of)\b))"
 )
 _ELSEWHERE = lazy_pattern(
@@ -200,10 +199,10 @@ _MARKED = lazy_pattern(
     rf"(?i){_CLAUSE}(?:(?:decorate|annotate|document|wrap the body of)\s+(?:the\s+)?(?:(?:function|method|class)\s+)?"
     r"|(?:add|write)\s+(?:an?\s+|the\s+|[a-z]+\s+){0,3}?(?:docstrings?|type (?:hints?|annotations?))\s+"
     r"(?:to|for|in|on)\s+(?:(?:all|the|parameters|arguments|of|function|method|class)\s+){0,5})(?P<spans>"
-    rf"{_SPAN})(?!\s*(?:class|module|package|file)?e?s?\s*['’])"
+    rf"{SPAN})(?!\s*(?:class|module|package|file)?e?s?\s*['’])"
 )
 _MADE = lazy_pattern(
-    rf"(?i){_CLAUSE}(?:make|turn|convert)\s+(?:the\s+)?(?:(?:function|method|class)\s+)?(?P<spans>{_SPAN})\s+(?:(?:in)?to\s+)?"
+    rf"(?i){_CLAUSE}(?:make|turn|convert)\s+(?:the\s+)?(?:(?:function|method|class)\s+)?(?P<spans>{SPAN})\s+(?:(?:in)?to\s+)?"
     r"(?:an?\s+)?(?:static|class|async|private|abstract|generic|property|dataclass|generator|return|raise|accept|take|print|log)\b"
 )
 
@@ -214,7 +213,7 @@ def places_to_change(sentence: str) -> Iterator[str]:
         yield from _names_of(match, sentence)
     for verb in _EDITS.finditer(sentence):
         for match in _WHERE.finditer(sentence, verb.end()):
-            between = re.sub(_SPAN, "`", sentence[verb.end() : match.start("spans")])
+            between = re.sub(SPAN, "`", sentence[verb.end() : match.start("spans")])
             if not _ELSEWHERE.search(between):
                 yield from _names_of(match, sentence)
 
@@ -230,7 +229,7 @@ _REMOVED = lazy_pattern(
 
 
 _GOES = lazy_pattern(
-    rf"(?i)(?P<spans>{_SPAN})\s+(?:(?:is|are|must be|should be)\s+(?:to be\s+)?(?:removed|deleted|dropped)"
+    rf"(?i)(?P<spans>{SPAN})\s+(?:(?:is|are|must be|should be)\s+(?:to be\s+)?(?:removed|deleted|dropped)"
     r"|must go|goes away)\b"
 )
 
@@ -239,5 +238,5 @@ def removals_asked_for(sentence: str) -> Iterator[str]:
     """Yield the names, or `Class.name`, of the definitions that a sentence removes."""
     for match in (*_REMOVED.finditer(sentence), *_GOES.finditer(sentence)):
         if _is_sure(match, sentence):
-            for span in re.findall(_SPAN, match["spans"]):
+            for span in re.findall(SPAN, match["spans"]):
                 yield span.strip("` ").partition("(")[0]

@@ -24,8 +24,7 @@ from minitask.gates.requested_work import (
     with_code,
 )
 from minitask.gates.result import FileChange, LintError, last_line, printable
-from minitask.gates.source.parts import is_code, parts_of_both
-from minitask.gates.source.parts_text import SEPARATOR, NamedPart
+from minitask.gates.source.parts import definition_named, is_code, parts_of_both
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
@@ -111,27 +110,11 @@ def _as_before(file: FileChange, sentence: str) -> Iterator[Fault]:
         return
     before, after = parts_of_both(file.path, file.base, file.content)
     for name in (*removed, *changed):
-        had, has = (_part_named(name, parts) for parts in (before, after))
-        if had and has and _text_of(had, file.base) == _text_of(has, file.content):
+        had, has = (definition_named(name, parts) for parts in (before, after))
+        if had and has and had.rows_of(file.base) == has.rows_of(file.content):
             does = "removes" if name in removed else "changes"
             message = f"{printable(name)} is as it was, and the task {does} it"
             yield name, LintError(file.path, has.start, message, "do that step, too")
-
-
-def _part_named(name: str, parts: Iterable[NamedPart]) -> NamedPart | None:
-    """Return the one definition of a name, or of `Class.name`; None if there is none, or more."""
-    path = name.replace(".", SEPARATOR)
-    code = (part for part in parts if part.start and part.kind == "code")
-    matches = [
-        part
-        for part in code
-        if part.leaf == name or f"{SEPARATOR}{part.name}".endswith(SEPARATOR + path)
-    ]
-    return matches[0] if len(matches) == 1 else None
-
-
-def _text_of(part: NamedPart, text: str) -> list[str]:
-    return text.split("\n")[part.start - 1 : part.end]
 
 
 def _kept_values(

@@ -70,6 +70,14 @@ def _retitled(before: Parts, after: Parts) -> set[NamedPart]:
     }
 
 
+def definition_named(name: str, parts: Parts) -> NamedPart | None:
+    """Return the one definition of a name, or of `Class.name`; None if there is none, or more."""
+    path = SEPARATOR + name.replace(".", SEPARATOR)
+    code = [part for part in parts if part.start and part.kind == "code"]
+    matches = [part for part in code if f"{SEPARATOR}{part.name}".endswith(path)]
+    return matches[0] if len(matches) == 1 else None
+
+
 def gained_parts(file: FileChange) -> list[NamedPart]:
     """Return the parts that the file has and its base has not."""
     before, after = parts_of_both(file.path, file.base or "", file.content)

@@ -251,6 +251,10 @@ class NamedPart(Struct, frozen=True):
         """The last name of the path."""
         return self.name.rpartition(SEPARATOR)[2]
 
+    def rows_of(self, text: str) -> list[str]:
+        """Return the part's lines in the text that it was read from."""
+        return text.split("\n")[self.start - 1 : self.end]
+
     @property
     def shown(self) -> str:
         """The path for messages, joined with dots."""
