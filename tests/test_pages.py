@@ -5,9 +5,11 @@ what the page shows.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -72,6 +74,25 @@ COMMAND_LINES = [
     for _, text in blocks(page)
     for words in command_lines(text)
 ]
+
+
+def links(page: Path) -> Iterator[tuple[Path, str]]:
+    """The files of this repository that a page links to, each with its `#`."""
+    for token in MarkdownIt("commonmark").enable("table").parse(page.read_text("utf-8")):
+        for part in token.children or ():
+            target = str(part.attrs.get("href") or part.attrs.get("src") or "")
+            if target and not target.startswith(("http", "<")):
+                path, _, anchor = target.partition("#")
+                yield (page.parent / path).resolve() if path else page, anchor
+
+
+def anchors(page: Path) -> set[str]:
+    """The names of a page's headings in links."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(page.read_text("utf-8"))
+    heads = [text.content for head, text in pairwise(tokens) if head.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", head).lower().replace(" ", "-") for head in heads}
+
+
 SESSIONS = [
     pytest.param(line, printed, id=f"{page.name}: {line[:40]}")
     for page in PAGES
@@ -100,6 +121,22 @@ def test_settings_are_read(world: World, page: Path, text: str) -> None:
     assert world.minitask("trust").code == 0
     outcome = world.minitask("config", "show")
     assert outcome.code == 0, f"{page}: {outcome.text}"
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted((ROOT / "docs").glob("*/*.md"))], ids=str)
+def test_a_link_leads_to_what_is_there(page: Path) -> None:
+    for path, anchor in links(page):
+        assert path.exists(), path
+        assert not anchor or anchor in anchors(path), f"{path}#{anchor}"
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached, new = set[Path](), {ROOT / "README.md"}
+    while new:
+        reached |= new
+        linked = {path for page in new for path, _ in links(page) if path.suffix == ".md"}
+        new = linked - reached
+    assert [page for page in PAGES if page not in reached] == []
 
 
 @pytest.mark.parametrize("words", COMMAND_LINES)
