@@ -695,12 +695,15 @@ THOUGHT = f"Maybe:\n\n{F}css path=a.css\nwrong\n{F}\n\nNo.\n"
         ("", "[/THINK]"),
         ("◁think▷", "◁/think▷"),
         ("<|begin_of_thought|>", "<|end_of_thought|>\n"),
+        ("<|begin_of_thought|>", "<|end_of_thought|>\n\n<|begin_of_solution|>\n"),
+        ("<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>"),
+        ("", "So it is. </think>"),
         ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
         ("analysis", "assistantfinal"),
         ("Sure.\n<think>\n", "</think>\n"),
     ],
 )
-@pytest.mark.parametrize("end", ["", "<|return|>", "<|im_end|>\n", "</s>"])
+@pytest.mark.parametrize("end", ["", "<|return|>", "<|im_end|>\n", "</s>", "<|END_RESPONSE|>"])
 def test_a_draft_in_thoughts_is_no_edit(opening: str, closing: str, end: str) -> None:
     reply = f"{opening}{THOUGHT}{closing}{whole('a.css', BLUE).rstrip()}{end}"
     assert read(reply, CSS_TASK) == {"a.css": BLUE}

@@ -75,7 +75,7 @@ def test_anthropics_own_rate_limit_headers_are_heeded():
     assert Run(tongue, tongue.error(429, "slow down", headers=headers), GOOD).waits == [4.0]
 
 
-@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 529])
+@pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 529])
 def test_a_passing_error_is_followed_by_a_good_answer(tongue, status):
     run = Run(tongue, tongue.error(status, "later"), GOOD)
     assert run.work is not None, run.failure

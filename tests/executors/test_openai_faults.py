@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 from dialects import GOOD, KEY, OPENAI, Run
 from model_server import ScriptedReply, completion, drip, error, raw, scripted_server, zipped
@@ -97,6 +99,11 @@ def test_a_compressed_answer_of_the_very_limit_is_read():
         ask(zipped(text), max_bytes=5999)
     with pytest.raises(HttpFault, match="larger"):
         ask(raw(bytes(1001)), max_bytes=1000)
+
+
+def test_an_answer_that_was_deflated_though_nobody_accepts_that_is_read():
+    body = raw(zlib.compress(b"plain"), headers={"Content-Encoding": "deflate"})
+    assert ask(body).body == b"plain"
 
 
 def test_damaged_or_unknown_compression_is_a_fault():

@@ -92,6 +92,12 @@ OPENAI_FAULTS: list[tuple[object, int, FailureKind, str]] = [
         TRANSPORT,
         "quota",
     ),
+    ({"error": "invalid_token", "error_description": "The token expired"}, 401, AUTH, "invalid_token: The token"),
+    ({"__type": "ValidationException", "Message": "The model is unknown."}, 400, BAD, "model is unknown"),
+    ({"fault": {"faultstring": "Invalid key", "detail": {"errorcode": "v2.Key"}}}, 401, AUTH, "Invalid key"),
+    ({"error": {"error": {"message": "deep down"}}}, 400, BAD, "deep down"),
+    ({"error": {"message": "Unsupported", "param": "max_tokens"}}, 400, BAD, "Unsupported (max_tokens)"),
+    (b'"the model does not exist"', 404, BAD, "HTTP 404: the model does not exist"),
     (b"<!doctype html><h1>Bad gateway</h1>", 200, TRANSPORT, "web page"),
     (b"", 200, TRANSPORT, "nothing"),
     (b'data: {"choices": []}\n\n', 200, TRANSPORT, "stream"),
@@ -145,7 +151,12 @@ def test_a_stream_that_nobody_requested_is_the_reply_that_its_chunks_make():
 
 @pytest.mark.parametrize(
     "part",
-    [{"delta": {"content": "text"}}, {"text": "text"}, {"message": "text"}],
+    [
+        {"delta": {"content": "text"}},
+        {"text": "text"},
+        {"message": "text"},
+        {"message": {"content": {"type": "text", "text": "text"}}},
+    ],
 )
 def test_a_reply_is_read_where_its_server_puts_it(part):
     body = {"choices": [{"index": 0, "finish_reason": "stop", **part}], "usage": USED}
@@ -176,6 +187,8 @@ def test_a_wait_that_the_body_asks_for_is_heeded():
         ({"prompt_tokens": 1000, "total_tokens": 1500}, (1000, 500)),
         ({"completion_tokens": 500, "total_tokens": 1500}, (1000, 500)),
         ({"total_tokens": 1500}, (None, None)),
+        ({"prompt_tokens": 0, "completion_tokens": 100, "total_tokens": 1100}, (1000, 100)),
+        ({"prompt_tokens": 1000, "completion_tokens": 100, "reasoning_tokens": 4000}, (1000, 4100)),
         ({"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": "many"}, (1000, 100)),
         ({"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": -1}, (1000, 100)),
         ({"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 10**9}, (1000, 100)),

@@ -285,15 +285,15 @@ def _decoder(encoding: str, max_bytes: int) -> Callable[[bytes], bytes]:
     """Return a decoder of chunks; its output stops one byte past the limit, against decompression bombs."""
     if encoding in {"", "identity"}:
         return bytes
-    if encoding not in {"gzip", "x-gzip"}:
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
         raise HttpFault(Stage.BODY, f"the response is encoded as {encoding[:40]!r}, not gzip")
-    stream = zlib.decompressobj(wbits=31)
+    stream = zlib.decompressobj(wbits=47)  # gzip, or zlib's own form
 
     def inflate(chunk: bytes) -> bytes:
         try:
             return stream.decompress(chunk, max_bytes + 1)
         except zlib.error as error:
-            raise HttpFault(Stage.BODY, f"the response is damaged gzip ({error})") from error
+            raise HttpFault(Stage.BODY, f"the response is damaged {encoding} ({error})") from error
 
     return inflate
 

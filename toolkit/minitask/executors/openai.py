@@ -148,7 +148,7 @@ def read_usage(parsed: object) -> Usage:
     if not written:
         written = _first_count(usage, "cache_creation_input_tokens", otherwise=written)
     details_out = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
-    reasoning = _count(mapping(details_out), "reasoning_tokens")
+    reasoning = _count(mapping(details_out) or usage, "reasoning_tokens")
     total, apart = _count(usage, "total_tokens"), (cached or 0) + (written or 0)
     if prompt is not None and (apart > prompt or apart == (total or 0) - prompt - (output or 0)):
         prompt += apart
@@ -170,7 +170,7 @@ def _with_total(
     """Return prompt and output counts, completed from the total; an excess of the total is output."""
     if total is None or (prompt is None and output is None):
         return prompt, output
-    if prompt is None:
+    if not prompt:
         return (total - output if output and total > output else None), output
     if output is None or total > prompt + output:
         return prompt, (total - prompt if total > prompt else output)

@@ -200,6 +200,8 @@ def mapping(value: object) -> Object:
 
 def text_of(content: object) -> str:
     """Return a message's text, given as a string or in parts, without reasoning."""
+    if isinstance(content, dict):
+        content = [content]
     if isinstance(content, list):
         return "".join(text_of(_text_of_part(part)) for part in content)
     return content if isinstance(content, str) else ""
@@ -241,7 +243,7 @@ def _not_json(answer: HttpResponse, wire: Wire) -> ExecutorFailure:
 
 def _plain_text(answer: HttpResponse) -> str:
     """Return the first line of a body that is a sentence, not JSON or a web page."""
-    line = answer.body[:_SHOWN].decode("utf-8", "replace").strip().partition("\n")[0]
+    line = answer.body[:_SHOWN].decode("utf-8", "replace").strip().partition("\n")[0].strip('"')
     return line if line[:1].isalpha() and " " in line else ""
 
 

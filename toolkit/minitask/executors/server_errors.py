@@ -51,6 +51,7 @@ _GARBLED = lazy_pattern(
     re.IGNORECASE,
 )
 """Errors of a server with a client's status that pass: it could not read its model's output, or is busy."""
+_PASSING = frozenset({408, 409, 425, 429})
 STATUS_OF = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -119,7 +120,7 @@ class Complaint(Struct, frozen=True):
             return FailureKind.AUTH
         if status == 400 and _KEY_WORDS.search(self.message.lower()):
             return FailureKind.AUTH
-        if status in {408, 409, 425, 429} or status >= 500:
+        if status in _PASSING or status >= 500:
             return FailureKind.TRANSPORT
         return FailureKind.BAD_REQUEST
 
@@ -143,7 +144,9 @@ def read_complaint(parsed: Object) -> Complaint:
         error = error[0] if error else None
     if isinstance(error, str):
         nested = _nested(error)
-        return read_complaint(nested) if nested else _complaint({}, error)
+        beside = _message({**parsed, "error": None}) if " " not in error else ""
+        text = f"{error}: {beside}" if beside else error
+        return read_complaint(nested) if nested else _complaint({}, text)
     fields = error if isinstance(error, dict) and error else parsed
     return _complaint(fields, _message(fields))
 
@@ -179,6 +182,8 @@ def _complaint(fields: Object, text: str) -> Complaint:
     texts = frozenset(islice(_texts(fields, _DEPTH), _NODES))
     codes = frozenset(str(fields[name]) for name in _CODES if _is_code(fields.get(name)))
     codes |= (NO_MONEY | _REJECTED_KEY) & texts
+    field = fields.get("param")
+    text += f" ({field})" if isinstance(field, str) and field and field not in text else ""
     return Complaint(text, codes, _delay(fields, _DEPTH) or wait_seconds(text))
 
 
@@ -189,7 +194,7 @@ def _message(fields: Object) -> str:
             return value
         if value and not isinstance(value, str):
             return json.dumps(value)
-    return ""
+    return max((text for text in _texts(fields, _DEPTH) if " " in text), key=len, default="")
 
 
 def _nested(text: str) -> Object | None:
@@ -231,7 +236,7 @@ def should_retry(status: int, headers: Mapping[str, str]) -> bool:
     header = headers.get("x-should-retry", "").strip().lower()
     if header in {"true", "false"}:
         return header == "true"
-    return status in {408, 409, 429} or status >= 500
+    return status in _PASSING or status >= 500
 
 
 def advised_seconds(headers: Mapping[str, str], *, now: float) -> float | None:

@@ -26,12 +26,13 @@ _NAMES = (
     r"|ant:?thinking|(?:inner|internal)_(?:monologue|thoughts)|brainstorm(?:ing)?|chain_of_thought"
 )
 _OPENING = lazy_pattern(
-    rf"(?i)[ \t]*(?:<({_NAMES})>|\[(THINK)\]|◁(think)▷|<\|begin_of_(thought)\|>)"
+    rf"(?i)[ \t]*(?:<({_NAMES})>|\[(THINK)\]|◁(think)▷|<\|(?:begin_of|start)_(th\w+)\|>)"
 )
-_CLOSING = lazy_pattern(rf"(?i)</(?:{_NAMES})>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>")
-_END_TOKENS = lazy_pattern(
-    r"(?:\s*(?:<\|(?:im_end|end|return|endoftext|eot_id|eom_id|end_of_text)\|>|</s>|<end_of_turn>))+\s*\Z"
+_CLOSING = lazy_pattern(
+    rf"(?i)</(?:{_NAMES})>|\[/THINK\]|◁/think▷|<\|end_(?:of_)?(?:thought|thinking)\|>"
 )
+_START_TOKENS = lazy_pattern(r"(?m)^(?:<\|\w{2,30}\|>[ \t]*)+(?=`{3}|~{3})")
+_END_TOKENS = lazy_pattern(r"(?:\s*(?:<\|\w{2,30}\|>|</s>|<end_of_turn>))+\s*\Z")
 _NEXT_TURN = lazy_pattern(
     r"<(?:\|(?:im_end|end|eot_id|end_of_text|endoftext)\||end_of_turn|/s)>\s*"
     r"(?:<\|(?:im_start|start_header_id|user|start)\|>|<start_of_turn>|\[INST\])"
@@ -49,7 +50,7 @@ def answer_of(reply: str) -> str:
     text = _final_channel(reply)
     end = _END_TOKENS.search(text)
     text = text[: end.start()] + "\n" if end else text
-    return _without_blocks(_first_turn(text))
+    return _START_TOKENS.sub("", _without_blocks(_first_turn(text)))
 
 
 def _first_turn(text: str) -> str:
@@ -143,7 +144,7 @@ def _is_closing(line: str) -> bool:
     if not match:
         return False
     before, behind = line[: match.start()].strip(), line[match.end() :].strip()
-    return not before or not behind
+    return not before or not behind or bar_of(behind) is not None
 
 
 def _blanked_above(lines: list[str], at: int) -> int:
