@@ -31,6 +31,41 @@ def test_a_submodule_is_filled_from_the_checkout_at_the_recorded_commit(world: W
     world.landed("p/03-d", whole={"d.txt": "d\n"}, validation=in_one)
 
 
+@pytest.mark.parametrize("how", ["never filled", "a commit that nobody has", "inside of another"])
+def test_a_submodule_that_the_checkout_cannot_fill_is_named_with_what_fills_it(
+    world: World, how: str
+) -> None:
+    above, allow = world.root.parent, ("-c", "protocol.file.allow=always")
+    for name in ("inner", "outer"):
+        World(above / name).init()
+        World(above / name).commit({"lib.txt": "recorded\n"})
+    add = (*allow, "submodule", "--quiet", "add", str(above / "inner"))
+    World(above / "outer").git(*add, "in")
+    World(above / "outer").git("commit", "-qm", "submodule")
+    world.git(*add[:-1], str(above / "outer"), "ext")
+    if how == "never filled":
+        world.git("commit", "-qm", "submodule")
+        world.git("submodule", "--quiet", "deinit", "-f", "ext")
+    elif how != "inside of another":
+        world.git("update-index", "--cacheinfo", f"160000,{'1' * 40},ext")
+    world.git("commit", "-qm", "submodule", check=False)
+    fill = (
+        "git -C ext submodule update --init in"
+        if "inside" in how
+        else "git submodule update --init ext"
+    )
+    path = "ext/in/lib.txt" if "inside" in how else "ext/lib.txt"
+    world.task(
+        "p/01-b", whole={"b.txt": "b\n"}, validation=f"test -f b.txt\ngrep -qx recorded {path}"
+    )
+    outcome = world.exec("p/01-b")
+    assert outcome.json["verdict"] == "refused", outcome.text
+    assert f"fix: check it out: {fill}" in outcome.json["reason"]
+    if how == "inside of another":
+        world.git("-C", "ext", *allow, *fill.split()[3:])
+        assert world.exec("p/01-b").json["verdict"] == "merged"
+
+
 @pytest.mark.variant
 def test_tags_of_the_repository_are_in_the_workspace(world: World) -> None:
     world.git("tag", "v1.0")

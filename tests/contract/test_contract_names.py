@@ -57,6 +57,8 @@ def test_a_task_is_found_by(projects: World, folder: str, word: str, name: str) 
         ("wep", "did you mean web?"),
         ("api/9", "choose from api/01-routes, api/03-tests"),
         ("nothing-like-it", "PROJECT/ID"),
+        ("mini-projects/api/01-Routes.md", "did you mean api/01-routes?"),
+        ("", "the name of a task or project is empty"),
     ],
 )
 def test_a_wrong_name_is_answered_with_the_right_one(projects: World, word: str, hint: str) -> None:
@@ -81,6 +83,23 @@ def test_a_branch_and_a_task_without_spec_are_names_too(projects: World) -> None
     projects.git("rm", "-q", "mini-projects/api/01-routes.md")
     projects.git("commit", "-qm", "the spec is done")
     assert "merged" in projects.minitask("show", "01-routes").stdout
+
+
+@pytest.mark.parametrize("project", ["@scope", "#hash", "two  spaces", "a#b"])
+def test_a_project_of_any_name_can_be_run_shown_and_undone(world: World, project: str) -> None:
+    path = world.task(f"{project}/01-x", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
+    assert world.minitask("run", project).code == 0
+    for command in (("show", path), ("diff", path), ("audit",), ("undo", path)):
+        outcome = world.minitask(*command)
+        assert outcome.code == 0, (command, outcome.text)
+    assert not world.has("b.txt")
+
+
+@pytest.mark.parametrize("name", [".gitkeep", "README.md", "base/01-x.md"])
+def test_a_folder_without_specs_has_no_tasks(world: World, name: str) -> None:
+    world.commit({f"mini-projects/{name}": "# Notes\n"})
+    outcome = world.minitask("status")
+    assert outcome.code == 0, outcome.text
 
 
 def test_the_place_of_a_spec_that_is_elsewhere_is_named(projects: World) -> None:

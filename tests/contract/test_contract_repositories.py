@@ -212,7 +212,7 @@ def test_a_branch_whose_rebase_is_under_way_does_not_move(ready: World, where: s
     rebasing.git("-c", "sequence.editor=sed -i 1s/pick/edit/", "rebase", "-i", *options, base)
     outcome = ready.minitask("exec", "p/01-b", "--into", "main", "--json")
     assert outcome.json["verdict"] == "ready", outcome.text
-    assert "a rebase is under way in" in outcome.json["reason"]
+    assert f"a rebase is under way in {folder}" in outcome.json["reason"]
     assert ready.tip() == tip
     rebasing.git("rebase", "--continue", env={"GIT_EDITOR": "true"})
     assert ready.minitask("merge", "p/01-b", "--into", "main").code == 0
@@ -235,6 +235,49 @@ def test_a_merge_or_rebase_of_the_users_is_told_as_what_it_is(ready: World) -> N
     assert outcome.code == 2
     assert "a rebase is under way" in outcome.stderr
     assert "git rebase --continue" in outcome.stderr
+
+
+def test_patches_of_the_users_that_are_under_way_are_told_as_such(ready: World) -> None:
+    ready.commit({"c.txt": "one\n"})
+    patch = ready.root.parent / "patch"
+    patch.write_text(ready.git("format-patch", "-1", "--stdout") + "\n")
+    ready.commit({"c.txt": "two\n"})
+    ready.git("am", str(patch), check=False)
+    outcome = ready.exec("p/01-b")
+    assert outcome.json["verdict"] == "ready", outcome.text
+    assert "`git am` is under way" in outcome.json["reason"]
+    ready.git("am", "--abort")
+    assert ready.minitask("merge", "p/01-b").code == 0
+
+
+def test_a_branch_that_is_checked_out_twice_moves_once_it_is_not(ready: World) -> None:
+    """Git allows it if forced to; the other checkout would take the merge back with its next commit."""
+    other = World(ready.root.parent / "other")
+    ready.git("worktree", "add", "-q", "--force", str(other.root), "main")
+    outcome = ready.exec("p/01-b")
+    assert outcome.json["verdict"] == "ready", outcome.text
+    assert f"main is checked out in {ready.root} and in {other.root}" in outcome.json["reason"]
+    assert ready.git("status", "--porcelain") == other.git("status", "--porcelain") == ""
+    other.git("switch", "-q", "--detach")
+    assert ready.minitask("merge", "p/01-b").code == 0
+
+
+@pytest.mark.parametrize("name", [".git", ".bare"])
+def test_a_worktree_of_a_bare_repository_lands(ready: World, tmp_path: Path, name: str) -> None:
+    run(("git", "clone", "-q", "--bare", ready.root, tmp_path / "project" / name), cwd=tmp_path)
+    bare = World(tmp_path / "project" / name)
+    bare.git("worktree", "add", "-q", "../main", "main")
+    tree = World(tmp_path / "project" / "main")
+    assert_lands(tree)
+    assert (tree.root / "b.txt").exists()
+
+
+def test_a_branch_without_commits_in_a_repository_with_some_is_told_as_such(ready: World) -> None:
+    ready.git("switch", "-q", "--orphan", "fresh")
+    outcome = ready.minitask("exec", "p/01-b")
+    assert_one_clear_line(outcome)
+    assert "the branch fresh has no commits yet" in outcome.stderr
+    assert "git switch BRANCH" in outcome.stderr
 
 
 @pytest.mark.variant

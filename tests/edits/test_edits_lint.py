@@ -65,6 +65,11 @@ def test_a_path_out_of_scope_is_named_at_its_edit() -> None:
     assert found.message == "the edit script writes app.py, which the spec lists only to read"
 
 
+def test_a_path_with_spaces_and_without_quotes_is_told_with_them() -> None:
+    (found, _) = check_script(_spec({"my file.txt": CREATE}, ("text path=my file.txt", "x\n")))
+    assert (found.code, found.hint) == ("E302", 'write the path in quotes: path="my file.txt"')
+
+
 def test_what_is_left_to_a_model_is_a_note() -> None:
     spec, _ = CASES["a file that is left"]
     (found,) = check_script(spec)

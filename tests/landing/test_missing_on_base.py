@@ -25,7 +25,14 @@ def scene(
     def left_out(paths: Iterable[str]) -> dict[str, bool]:
         return {path: IGNORED[path] for path in paths if path in IGNORED}
 
-    return Scene(written, network, lambda: NAMES, left_out, tools, lambda: ("ext/lib",))
+    return Scene(
+        written,
+        network,
+        lambda: NAMES,
+        left_out,
+        tools,
+        lambda text: ("", "ext/lib" * ("ext/lib" in text)),
+    )
 
 
 LACKS = {

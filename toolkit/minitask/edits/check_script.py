@@ -12,6 +12,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from minitask.edits.apply_script import apply_edit, build, edit_plan
+from minitask.edits.fences import quote
 from minitask.edits.grammar import covers, parse_script, paths_written, script_of
 from minitask.edits.lines import LineHunk, Versions, map_lines
 from minitask.edits.related_specs import Overlay
@@ -70,7 +71,9 @@ def _check_scope(spec: Spec, script: EditScript) -> Iterator[Diagnostic]:
             allowed.add(path)
             listed = "lists only to read" if path in read else "does not list"
             message = f"the edit script writes {path}, which the spec {listed}"
+            spaced = next((name for name in allowed if name.startswith(f"{path} ")), "")
             hint = "add it to `**Files to Create/Edit**:`, or remove the edit"
+            hint = f"write the path in quotes: path={quote(spaced)}" if spaced else hint
             line = edit.line or spec.line_of("snippets")
             yield Problem(line, "E302", message, hint).at(spec.path)
 

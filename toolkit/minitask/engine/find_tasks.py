@@ -85,7 +85,7 @@ def list_tasks(engine: Context, names: Sequence[str], base: Base) -> tuple[Task,
 
 def all_tasks(engine: Context, base: Base) -> tuple[Task, ...]:
     """Return all committed tasks."""
-    if engine.objects.entry(base.base, PROJECTS) is None:
+    if not spec_paths(engine, base.base, PROJECTS):
         return ()
     top = engine.repository.top
     return list_tasks(engine, [f"{top}/{PROJECTS}" if top else PROJECTS], base)
@@ -97,7 +97,9 @@ def full_name(engine: Context, word: str, base: Base) -> str:
     A task without a spec is found by its records, and a branch of the toolkit by its name.
     """
     name = _without_branch(word)
-    if "/@" in name or _is_known(engine, name):
+    if name.partition("/")[2].startswith("@") and name.count("/") == 1:
+        return name  # a planning call's
+    if _is_known(engine, name):
         return name
     try:
         names = [task.name for task in list_tasks(engine, [name], base)]
@@ -164,6 +166,8 @@ def _markdown(engine: Context, tree: str, above: str) -> list[str]:
 
 def _named(engine: Context, word: str, base: Base) -> tuple[list[Task], dict[str, LoadedFile]]:
     """Return the tasks that a word names, and the files searched; existing paths take precedence."""
+    if not word:
+        raise UsageError("the name of a task or project is empty", hint=FORMS)
     paths, number = _paths(engine, word, base)
     word = word if paths else _without_branch(word)
     if len(paths) == 1:
@@ -193,8 +197,8 @@ def _without_branch(word: str) -> str:
 
 def _paths(engine: Context, word: str, base: Base) -> tuple[list[str], str]:
     """Return the spec files at a path, or of the project folder of that name, and the number after a `#`."""
-    before, sign, number = word.rpartition("#")
-    for path, own_number in ((word, ""), *([(before, number)] if sign else [])):
+    before, _, number = word.rpartition("#")
+    for path, own_number in ((word, ""), *([(before, number)] if before else [])):
         inside = _inside(engine, path, base)
         paths = spec_paths(engine, base.base, inside) if inside is not None else []
         if inside and not paths and checkout_bytes(engine, inside) is not None:
@@ -299,7 +303,8 @@ def _unknown_name(engine: Context, word: str, names: list[str], base: Base) -> U
     projects = {name.partition("/")[0] for name in names}
     ids = {} if "/" in word else {name.partition("/")[2]: name for name in names}
     own = [name for name in names if "/" in word and name.startswith(f"{word.partition('/')[0]}/")]
-    near = nearest(word, own or [*names, *projects, *ids])
+    stem = word.removeprefix(f"{PROJECTS}/").removesuffix(".md")
+    near = nearest(stem, own or [*names, *projects, *ids])
     if own and not near:
         return UsageError(message, hint=f"choose from {', '.join(own[:SHOWN])}")
     return UsageError(message, hint=f"did you mean {ids.get(near, near)}?" if near else FORMS)

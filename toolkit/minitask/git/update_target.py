@@ -52,6 +52,7 @@ OVERWRITES = "would be overwritten"
 """Git's message if a file of the user's is in the way, as opposed to a merge of theirs that is under way."""
 REBASE_FOLDERS = ("rebase-merge", "rebase-apply")
 REBASES = "a rebase is under way"
+PATCHES = "`git am` is under way"
 GITS_OWN_CODES_MAX = 129
 """A higher exit status comes from a wrapper whose git was killed."""
 
@@ -71,7 +72,7 @@ class TargetUpdate(Struct, frozen=True):
     @property
     def obstacle(self) -> str:
         """Return what a checkout has against the move: a rebase, a lock, or the user's edits."""
-        if self.reason.startswith(REBASES):
+        if self.reason.startswith((REBASES, PATCHES)):
             return f"cannot be done while {self.reason}"
         if LOCKED in self.reason:
             return f"cannot be done while git is locked; when no git runs, remove the file: {self.reason}"
@@ -99,6 +100,11 @@ def update_target(repository: Repository, step: TargetMove) -> TargetUpdate:
     folder = _rebased_in(repository, step.target)
     if folder is not None:
         return TargetUpdate(done=False, reason=f"{REBASES} in {folder}")
+    tops = _checked_out_in(repository, step.target)
+    if len(tops) > 1:
+        name = step.target.removeprefix("refs/heads/")
+        reason = f"{name} is checked out in {tops[0]} and in {tops[1]}; switch to another branch in one of them"
+        return TargetUpdate(done=False, reason=reason)
     checkout = checkout_of(repository, step.target)
     since_ns = write_journal(repository, step, checkout)
     try:
@@ -136,8 +142,30 @@ def _rebased_in(repository: Repository, target: str) -> Path | None:
         ):
             with contextlib.suppress(OSError):
                 if target in (git_dir / name).read_text("utf-8", "surrogateescape").splitlines():
-                    return git_dir
+                    return _top_of(git_dir)
     return None
+
+
+def _top_of(git_dir: Path) -> Path:
+    """Return the checkout's folder of a repository or of a linked worktree, by the files that git keeps there."""
+    try:
+        return Path((git_dir / "gitdir").read_text("utf-8", "surrogateescape").rstrip("\n")).parent
+    except OSError:
+        return git_dir.parent if git_dir.name == ".git" else git_dir
+
+
+def _checked_out_in(repository: Repository, target: str) -> list[Path]:
+    """Return the checkouts of a branch; git makes more than one only if forced to, and each but one falls behind."""
+    linked = [*(repository.common_dir / "worktrees").glob("*")]
+    tops = []
+    for git_dir in (repository.common_dir, *linked) if linked else ():
+        with contextlib.suppress(OSError):
+            head = (git_dir / "HEAD").read_text("utf-8", "surrogateescape").rstrip("\n")
+            if (
+                head == f"ref: {target}" and (git_dir / "index").exists()
+            ):  # a bare repository has none
+                tops.append(_top_of(git_dir))
+    return [top for top in tops if (top / ".git").exists()]
 
 
 def recover(repository: Repository) -> None:
@@ -181,7 +209,8 @@ def _fast_forward(
     ):
         return TargetUpdate(done=False, moved_meanwhile=True)
     if any((checkout.git_dir / name).exists() for name in REBASE_FOLDERS):
-        return TargetUpdate(done=False, reason=f"{REBASES} in {checkout.top}")
+        is_am = (checkout.git_dir / "rebase-apply/applying").exists()
+        return TargetUpdate(done=False, reason=f"{PATCHES if is_am else REBASES} in {checkout.top}")
     finished = git.run(*FAST_FORWARD, step.new)
     if finished.exit_code == 0:
         return _arrived(repository, step, git)

@@ -177,7 +177,7 @@ def _message(task: Task, attempt: Attempt, title: str, *, verdict: Verdict | Non
         "Minitask-Tokens": _tokens(attempt.usage),
         "Minitask-Cost": _cost(attempt.cost_usd),
     }
-    lines = "".join(f"{key}: {' '.join(value.split())}\n" for key, value in trailers.items())
+    lines = "".join(f"{key}: {' '.join(value.splitlines())}\n" for key, value in trailers.items())
     return f"{' '.join(title.split())}\n\n{body}{lines}"
 
 

@@ -84,8 +84,9 @@ class Scene(Struct, frozen=True):
     `written` and `executable` are the paths that the task writes, and makes executable; `network` is how to reach a
     host (`""`: nothing prevents it); `tools` are the package folders that only the checkout has. `names` returns the
     names of all files and folders of the base; `left_out` returns those of the given paths that only the checkout has,
-    with whether git ignores them; `empty` the submodules without content; `fill` the command that fetches the history
-    that the clone lacks; `reaches` whether the clone has the commit that many before the base.
+    with whether git ignores them; `empty` the submodule without content that a text names: the repository's folder and
+    its path there; `fill` the command that fetches the history that the clone lacks; `reaches` whether the clone has
+    the commit that many before the base.
     """
 
     written: tuple[str, ...]
@@ -93,7 +94,7 @@ class Scene(Struct, frozen=True):
     names: Callable[[], Collection[str]]
     left_out: Callable[[Iterable[str]], dict[str, bool]]
     tools: tuple[str, ...] = ()
-    empty: Callable[[], Collection[str]] = tuple
+    empty: Callable[[str], tuple[str, str]] = lambda _text: ("", "")
     executable: tuple[str, ...] = ()
     fill: Callable[[], str] = str
     reaches: Callable[[int], bool] = bool
@@ -190,12 +191,13 @@ def _denied(red: Red, scene: Scene) -> Lack | None:
 
 def _submodule(red: Red, scene: Scene) -> Lack | None:
     text = f"{red.command}\n{red.output}"
-    path = next((submodule for submodule in scene.empty() if submodule in text), None)
-    if path is None:
+    above, path = scene.empty(text)
+    if not path:
         return None
+    git = f"git -C {above}" if above else "git"
     return Lack(
-        f"needs the submodule {path}, whose recorded commit is not in the checkout",
-        f"check it out: git submodule update --init {path}",
+        f"needs the submodule {f'{above}/{path}' if above else path}, whose recorded commit is not in the checkout",
+        f"check it out: {git} submodule update --init {path}",
     )
 
 

@@ -26,6 +26,7 @@ from minitask.spec.model import Command, ExpectationKind, FileAction, Options, S
 from minitask.spec.notes import is_executable
 from minitask.spec.paths import check_path, prefixes
 from minitask.workspace.incremental import IncrementalCheckout
+from minitask.workspace.submodules import empty_submodules
 
 PACKAGES = ("node_modules", ".venv", "venv", "vendor")
 """Folders in which package managers install packages in a checkout."""
@@ -250,7 +251,7 @@ def _scene(engine: Context, task: Task) -> Scene:
         names=partial(_names, engine, task),
         left_out=partial(_left_out, engine, task),
         tools=_tools(engine, task),
-        empty=partial(_empty_submodules, engine, task),
+        empty=partial(_empty_submodule, engine, task),
         fill=partial(fill_command, engine.repository),
         reaches=lambda count: engine.objects.commit(f"{task.base}~{count}") is not None,
         executable=tuple(ref.path for ref in task.spec.writes() if is_executable(ref)),
@@ -268,14 +269,11 @@ def _how_to_reach(engine: Context, task: Task) -> str:
     return "the hosts of `network` are reached through the proxy that HTTPS_PROXY names: have the program use it"
 
 
-def _empty_submodules(engine: Context, task: Task) -> Collection[str]:
-    """Return the submodules of the base that the checkout cannot fill."""
-    top = engine.repository.top
+def _empty_submodule(engine: Context, task: Task, text: str) -> tuple[str, str]:
+    """Return the first of the base's `empty_submodules` that a text names, or two empty texts."""
     if engine.objects.entry(task.base, ".gitmodules") is None:
-        return ()
-    listed = engine.repository.git.fields("ls-tree", "-r", "-z", task.base)
-    paths = [line.partition("\t")[2] for line in listed if line.startswith(SUBMODULE)]
-    return [path for path in paths if top is None or not (top / path / ".git").exists()]
+        return "", ""
+    return next(empty_submodules(engine.repository, task.base, text), ("", ""))
 
 
 def _names(engine: Context, task: Task) -> Collection[str]:
