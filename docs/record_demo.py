@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -20,8 +21,9 @@ def main() -> None:
     """Run the demo in a temporary folder, and write the picture."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "demo"
-        command = [sys.executable, "-m", "minitask", "demo", str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        command = ["minitask", "demo", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
         printed = done.stdout.replace(str(folder), "minitask-demo")
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     for line in ["$ minitask demo", *_shortened(printed)]:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+from pathlib import Path
+
 import pytest
 import yaml
 
 from world import MINITASK, World, model_settings, run, spec_text
 
 A = {"a.txt": "a\n"}
+
+
+def without_figures(text: str) -> str:
+    """The text without commits, times, amounts and the spaces before them."""
+    return re.sub(r" *\b(?:[0-9a-f]{9}|[\d.,]+)\b", "#", text.replace("\xa0", " "))
 
 
 @pytest.mark.parametrize("group", [(), ("config",)])
@@ -155,6 +164,13 @@ def test_the_demo_merges_eight_of_its_nine_tasks(world: World) -> None:
     assert outcome.code == 0, outcome.text
     assert "this run                 $0: every spec carries its own edit script" in outcome.stdout
     assert "core/agents/todoist.py                            2897 ->   576" in outcome.stdout
+    picture = (Path(__file__).parents[2] / "docs/demo.svg").read_text("utf-8")
+    drawn = unescape("\n".join(re.findall(r"<text[^>]*>(.*?)</text>", picture)))
+    rows = [
+        without_figures(row[:111])
+        for row in outcome.stdout.partition("look around")[0].splitlines()
+    ]
+    assert [row for row in rows if row not in without_figures(drawn)] == []
     demo = World(folder)
     states = [task["state"] for task in demo.minitask("status", "--json").json["tasks"]]
     assert sorted(states) == ["failed", *["merged"] * 8]
