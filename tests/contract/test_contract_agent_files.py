@@ -128,3 +128,37 @@ def test_a_login_that_was_cut_off_in_the_middle_is_not_kept(world: World, codex:
     world.exec("p/01-b")
     assert login.read_text() == OLD
     assert [path.name for path in login.parent.iterdir()] == ["auth.json"]
+
+
+@pytest.mark.parametrize("place", ["~/bin/agent", "tools/agent"])
+def test_the_path_of_a_program_may_begin_at_the_home_or_at_the_root(
+    world: World, home: Path, place: str
+) -> None:
+    above = home if place.startswith("~") else world.root
+    program = above / place.removeprefix("~/")
+    world.commit({"b.txt": "a\n"}, message="files")
+    world.configure(**agent_settings(Path(place)))
+    world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
+    below = world.root / "mini-projects"
+    missing = world.exec("p/01-b", cwd=below)
+    assert f"{program} is not a program" in missing.json["reason"]
+    write_program(program, "#!/bin/bash\necho b > b.txt\n")
+    assert world.exec("p/01-b", cwd=below).json["verdict"] == "merged"
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("exit 7", "exit code 7: it printed nothing"),
+        (r"printf '\e]0;title\a\e[31mbad\e[0m\r\n' >&2; exit 1", "exit code 1: bad"),
+        ("rm b.txt; mkfifo b.txt", "b.txt is a pipe or a device now"),
+        ("echo b > b.txt; git init -q more; touch more/x", "more/ is a git repository of its own now"),
+    ],
+)  # fmt: skip
+def test_why_an_agent_failed_is_said_in_plain_words(
+    world: World, tmp_path: Path, script: str, reason: str
+) -> None:
+    world.commit({"b.txt": "a\n"}, message="files")
+    command(world, tmp_path, script)
+    world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
+    assert reason in world.exec("p/01-b").json["reason"]

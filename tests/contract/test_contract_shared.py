@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from world import World
+from world import STRENGTHS, World, in_strength
 
 SANDBOXES = pytest.mark.parametrize("sandbox", ["auto", "none"])
 SHARE = {"share": ["packages.d"]}
@@ -91,3 +91,25 @@ def test_what_the_commit_has_there_is_the_commits(world: World, sandbox: str, br
     )
     outcome = world.exec("p/02-c")
     assert outcome.json["verdict"] == "merged", outcome.text
+
+
+@pytest.mark.variant
+@pytest.mark.parametrize("strength", STRENGTHS)
+def test_a_package_installed_for_the_user_is_the_commits(
+    world: World, home: Path, strength: str
+) -> None:
+    """By `pip install --user -e .`, whether the folder of its programs is on `PATH` or not."""
+    env = in_strength(world, strength)
+    world.commit({"src/shop.py": "RATE = 1\n"})
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = home / f".local/lib/{version}/site-packages"
+    packages.mkdir(parents=True)
+    (packages / "shop.pth").write_text(f"{world.root}/src\n")
+    python = os.path.realpath(sys.executable)
+    for rate, verdict in ((3, "failed"), (2, "merged")):
+        world.task(
+            f"p/{verdict}",
+            whole={"src/shop.py": f"RATE = {rate}\n"},
+            validation=f"{python} -c 'import shop; assert shop.RATE == 2'",
+        )
+        assert world.exec(f"p/{verdict}", env=env).json["verdict"] == verdict

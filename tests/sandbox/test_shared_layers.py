@@ -41,6 +41,14 @@ def test_a_copy_leads_into_the_workspace(copied: Copied) -> None:
     assert (copied.source / "bin/tool").read_text() == f"#!{top}/.venv/bin/python\n"
 
 
+def test_pipes_and_sockets_are_left_out(copied: Copied) -> None:
+    os.mkfifo(copied.source / "pipe")
+    copied.ensure()
+    assert not (copied.target / "pipe").exists()
+    assert (copied.target / "bin/tool").exists()
+    assert copied.is_intact()
+
+
 ANEW = {
     "write": "echo other > bin/tool",
     "add": "mkdir .vite-temp",

@@ -166,6 +166,14 @@ def test_a_version_manager_is_named_where_it_is_in_use(
     assert folders_of(home, home / entry).env[variable] == f"{home}/{folder}"
 
 
+def test_packages_that_pip_installed_for_the_user_are_found(home: Path) -> None:
+    packages = home / ".local/lib/python3.11/site-packages"
+    packages.mkdir(parents=True)
+    (home / ".local/lib/secret").touch()
+    folders = folders_of(home, "/usr/bin")
+    assert folders == UserFolders((str(packages),), {"PYTHONUSERBASE": f"{home}/.local"})
+
+
 def test_tools_of_dotnet_lead_to_no_dotnet_in_the_home(home: Path) -> None:
     (home / ".dotnet/tools").mkdir(parents=True)
     (home / ".dotnet/corefx/cryptography").mkdir(parents=True)

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Sequence
 
 from minitask.patterns import lazy_pattern
 
+_ESCAPE = lazy_pattern(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
+"""A terminal's control sequence: colours, moves, and titles, with their text."""
 _STEERING = lazy_pattern("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def one_line(text: str, *, longest: int | None = None) -> str:
     """Return the text on one line of at most `longest` characters, without terminal control characters."""
     if not text.isprintable():
+        text = _ESCAPE.sub("", text)
         text = "".join(char if char.isprintable() else " " for char in text)
     return " ".join(text.split())[:longest]
 

@@ -93,16 +93,31 @@ def load_settings(repository: Repository | None, environ: Mapping[str, str]) -> 
         trusted = config.is_trusted(environ, repository=repository.common_dir, text=local)
     layers.append(config.environment_layer(environ, memo=memo))
     resolved = settings.resolve(layers, trusted=trusted)
-    return _addressed(_placed(resolved, repository), environ)
+    return _addressed(_placed(resolved, repository, environ), environ)
 
 
-def _placed(resolved: Settings, repository: Repository | None) -> Settings:
-    """Return the settings with executors' folders made absolute, below the repository's root."""
-    if repository is None or not any(entry.folder for entry in resolved.executors.values()):
+def _placed(
+    resolved: Settings, repository: Repository | None, environ: Mapping[str, str]
+) -> Settings:
+    """Return the settings with executors' folders and programs made absolute: below the root, or `~/` the home."""
+    paths = [
+        path for entry in resolved.executors.values() for path in (entry.folder, *entry.command[:1])
+    ]
+    if repository is None or not any(paths):
         return resolved
     root = repository.top or repository.git_dir
+
+    def program(name: str) -> str:
+        if name.startswith("~/") and environ.get("HOME"):
+            return f"{environ['HOME']}{name[1:]}"
+        return str(root / name) if "/" in name else name
+
     executors = {
-        name: replace(entry, folder=str(root / entry.folder)) if entry.folder else entry
+        name: replace(
+            entry,
+            folder=str(root / entry.folder) if entry.folder else "",
+            command=(*map(program, entry.command[:1]), *entry.command[1:]),
+        )
         for name, entry in resolved.executors.items()
     }
     return replace(resolved, executors=executors)

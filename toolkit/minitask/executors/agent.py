@@ -205,10 +205,14 @@ class AgentExecutor:
     def _find(self) -> str:
         path = find_program(self._program, self._environ)
         if path is None:
+            program = self._program.program
+            is_path = "/" in program
             raise ExecutorFailure(
                 FailureKind.MISSING,
-                f"{self.name}: {self._program.program} is not on PATH",
-                hint="install it, or use another executor; `minitask doctor` lists what is there",
+                f"{self.name}: {program} is {'not a program' if is_path else 'not on PATH'}",
+                hint="check its path, and that it is executable"
+                if is_path
+                else "install it, or use another executor; `minitask doctor` lists what is there",
             )
         return path
 

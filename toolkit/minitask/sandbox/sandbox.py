@@ -190,7 +190,8 @@ class Sandbox(Struct, frozen=True):
     def enclose(self, argv: Sequence[str], room: SandboxPolicy) -> Wrapped:
         """Return the command inside this sandbox, under a prepared policy."""
         folders = user_folders(room, self.checkout)
-        programs = (f"{folder}/bin" for folder in folders.environments.values())
+        bases = (*folders.environments.values(), *filter(None, [folders.env.get("PYTHONUSERBASE")]))
+        programs = (f"{folder}/bin" for folder in bases)
         path = os.pathsep.join((room.path, *programs))
         tools = self._tools(room, path, folders)
         if self.strength is Strength.STRONG:

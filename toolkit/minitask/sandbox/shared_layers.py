@@ -160,8 +160,13 @@ def _may_name_folders(path: str) -> bool:
     return folder in PROGRAM_FOLDERS or any(fnmatch(name, pattern) for pattern in TEXTS)
 
 
+def can_be_copied(mode: int) -> bool:
+    """Return True for a file, a folder or a link: not for a pipe or a socket, which a server may have left."""
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
+
+
 def _facts(top: Path) -> Facts:
-    """Return the stat data of a path and all below it: inode and mode, for files also size and times."""
+    """Return the stat data of a path and all below it that can be copied: inode and mode, for files size and times."""
     found: Facts = {}
     waiting = [b""]
     root = os.fsencode(top)
@@ -171,6 +176,8 @@ def _facts(top: Path) -> Facts:
         try:
             status = os.lstat(path)
             is_folder = stat.S_ISDIR(status.st_mode)
+            if not can_be_copied(status.st_mode):
+                continue
             if is_folder:
                 above = name + b"/" if name else b""
                 waiting += [above + below for below in os.listdir(path)]  # noqa: PTH208

@@ -53,7 +53,7 @@ UV_KEEPS = {"UV_NO_SYNC": "1"}
 
 
 class PackageCache(Struct, frozen=True):
-    """A tool's package cache: its variable, its default folder below HOME, and the parts to show.
+    """A tool's package cache: its variable, its default folder below HOME, and the parts (or patterns) to show.
 
     `offline`: variables for commands without network, so that the tool reports what is missing instead of trying.
     """
@@ -75,6 +75,7 @@ CACHES = (
     PackageCache("GRADLE_RO_DEP_CACHE", ".gradle/caches", ("modules-2",)),
     PackageCache("NUGET_FALLBACK_PACKAGES", ".nuget/packages"),
     PackageCache("", ".m2/repository"),
+    PackageCache("PYTHONUSERBASE", ".local", ("lib/python3*/site-packages",)),
 )
 """Maven finds the home itself. npm, pip and uv write to their caches, so share their installed packages instead."""
 MARKS = ("pyvenv.cfg", "conda-meta")
@@ -125,7 +126,7 @@ def _look(
         env[variable] = folder
     for cache in CACHES:
         folder = room.environ.get(cache.variable) or f"{room.home}/{cache.folder}"
-        parts = [f"{folder}/{part}".rstrip("/") for part in cache.parts]
+        parts = [path for part in cache.parts for path in _matching(folder, part)]
         present = [part for part in parts if _may_show(part, room.home)]
         if present:
             roots += present
@@ -135,6 +136,13 @@ def _look(
     if has_venv or "UV_PROJECT_ENVIRONMENT" in environments:
         env |= UV_KEEPS
     return UserFolders(tuple(roots), env, environments)
+
+
+def _matching(folder: str, part: str) -> list[str]:
+    """Return the paths of a part of a folder, which may be a pattern."""
+    if "*" in part:
+        return sorted(glob(f"{escape(folder)}/{part}"))
+    return [f"{folder}/{part}".rstrip("/")]
 
 
 def _managers(room: SandboxPolicy) -> Iterator[tuple[str, str]]:

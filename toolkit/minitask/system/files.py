@@ -148,7 +148,7 @@ def _content(folder: int, part: str, name: str, *, limit: int) -> bytes | None:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise _changed(name, "no regular file")
+        raise _changed(name, "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device")
     with os.fdopen(descriptor, "rb") as stream:
         content = stream.read(limit + 1) if status.st_size <= limit else b""
     if max(status.st_size, len(content)) > limit:
@@ -164,7 +164,7 @@ def _is_link(folder: int, part: str) -> bool:
 
 
 def _changed(name: str, kind: str) -> EditError:
-    return EditError(f"{name} is {kind} now", hint="change regular files alone")
+    return EditError(f"{name} is {kind} now", hint="change regular files only")
 
 
 class Held(Struct, frozen=True):

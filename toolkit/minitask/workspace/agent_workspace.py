@@ -157,9 +157,8 @@ class AgentWorkspace(Redacted, frozen=True):
     def _content(self, name: str) -> str | None:
         """Return a file's content; None if it is gone."""
         if name.endswith("/"):  # git lists a nested repository so
-            raise EditError(
-                f"{name} is no longer a regular file", hint="change regular files alone"
-            )
+            message = f"{name} is a git repository of its own now"
+            raise EditError(message, hint="remove its .git, or the folder")
         content = files.read_regular_file(self.folder, name, limit=FILE_BYTES)
         return None if content is None else content.decode("utf-8", "surrogateescape")
 

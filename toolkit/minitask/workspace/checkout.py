@@ -21,7 +21,7 @@ from minitask.git.remotes import fetch_missing
 from minitask.git.repository import Repository
 from minitask.git.run_git import Git
 from minitask.patterns import lazy_pattern
-from minitask.sandbox.shared_layers import Copied, Layer
+from minitask.sandbox.shared_layers import Copied, Layer, can_be_copied
 from minitask.system import pipes
 from minitask.system.files import force_remove
 
@@ -317,9 +317,13 @@ def _copy(source: Path, target: Path) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, target, symlinks=True)
+        shutil.copytree(source, target, symlinks=True, ignore=_special)
     else:
         shutil.copy2(source, target)
+
+
+def _special(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if not can_be_copied(Path(folder, name).lstat().st_mode)]
 
 
 def alternates_to(*stores: Path) -> bytes:

@@ -117,7 +117,8 @@ def exit_problem(output: Output) -> Problem:
     unknown = FailureKind.TRANSPORT if killed else FailureKind.BAD_REQUEST
     kind = find_kind("\n".join(lines)) or find_kind(" ".join(reasons)) or unknown
     shown = reasons if reasons and reasons[0] not in lines[-3:] else lines[-3:]
-    return kind, clean(f"exit code {output.exit_code}: {' '.join(shown)}")
+    shown_text = " ".join(shown).strip() or "it printed nothing"
+    return kind, clean(f"exit code {output.exit_code}: {shown_text}")
 
 
 def reason_of(printed: str) -> str:
