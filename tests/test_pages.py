@@ -1,5 +1,5 @@
-"""Every block of the README and of docs/ is true: settings are read, command lines parse, and what they print is
-what the page shows.
+"""Every block of the README and of docs/ is true: settings are read, command lines parse (those of `--help` too), and
+what they print is what the page shows.
 """
 
 from __future__ import annotations
@@ -60,7 +60,18 @@ def command_lines(text: str) -> Iterator[list[str]]:
             is_command = part.strip().startswith("minitask ") and "report: " not in part
             words = shlex.split(part, comments=True) if is_command else []
             if words[1:] and not words[1].startswith(("[", "|")):
-                yield words[1:]
+                yield words[1 : words.index("|") if "|" in words else None]
+
+
+def helps(command: click.Command, name: str = "minitask") -> Iterator[tuple[str, str]]:
+    """The name and help of a command, and of those below it."""
+    yield name, command.help or ""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for below in command.list_commands(context):
+            found = command.get_command(context, below)
+            assert found is not None
+            yield from helps(found, f"{name} {below}")
 
 
 BLOCKS = [
@@ -93,6 +104,11 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", head).lower().replace(" ", "-") for head in heads}
 
 
+COMMAND_LINES += [
+    pytest.param(words, id=f"{name} --help: {' '.join(words)[:50]}")
+    for name, text in helps(group)
+    for words in command_lines(text)
+]
 SESSIONS = [
     pytest.param(line, printed, id=f"{page.name}: {line[:40]}")
     for page in PAGES
