@@ -935,6 +935,30 @@ def test_a_line_that_a_whole_file_repeats_stays_byte_for_byte(
     assert read(whole("a.txt", written), task) == {"a.txt": after}
 
 
+NINES = MIXED.replace("= 2", "= 9").replace("= 3", "= 9")
+BLOCK_OF = "<<<<<<< SEARCH\n{}=======\n{}>>>>>>> REPLACE\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "after"),
+    [
+        (BLOCK_OF.format("two = 2\n", "two = 9\n"), MIXED.replace("two = 2", "two = 9")),
+        (BLOCK_OF.format("two = 2\n", "two = 9\nnew = 0\n"), MIXED.replace("two = 2", "two = 9\nnew = 0")),
+        (BLOCK_OF.format("one = 1\n", "one = 9\nnew = 0\n"), MIXED.replace("one = 1", "one = 9\r\nnew = 0")),
+        ("@@ -1,3 +1,3 @@\n one = 1\n-two = 2\n+two = 9\n three = 3\n", MIXED.replace("two = 2", "two = 9")),
+        ("@@ -2,2 +2,2 @@\n-two = 2\n-three = 3\n+two = 9\n+three = 9\n", NINES),
+    ],
+)  # fmt: skip
+def test_an_edited_line_has_the_line_end_of_the_one_it_replaces(content: str, after: str) -> None:
+    request = asked(edited("a.txt"), base={"a.txt": MIXED})
+    assert read(whole("a.txt", content), request) == {"a.txt": after}
+
+
+def test_a_file_whose_lines_end_with_cr_alone_is_not_written_as_a_whole() -> None:
+    request = asked(edited("a.txt"), base={"a.txt": "one\rtwo\r"})
+    assert "end with CR alone" in error_of(whole("a.txt", "one\nTWO\n"), request)
+
+
 @pytest.mark.parametrize(
     ("base", "written", "words"),
     [

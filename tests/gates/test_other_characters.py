@@ -8,6 +8,7 @@ from test_rewrites import ruling
 MESSAGES = (
     "timeout: 1000\ntitle: Tourner l’image\nheart: ❤️\nicon: \uf015 home\nwait: five… six\n"
     "end: 你好，世界。\ndrink: café\narea: 5 m²\nversion: 1.10\nmail: a@b.org\nkey: 12345678901234567890\n"
+    "tea\tcup\n"
     "pattern: a\\.b\nsum: sha256-4uD7mAqX0bQ9Kf0jHq0e4mQe9V0sJ6m0rYl1sT2pQ3c=\n"
     "commit: 1f2e3d4c5b6a79880f1e2d3c4b5a69788796a5b4\n"
 )
@@ -20,6 +21,12 @@ SLIPS = [
     ("，世界。", ",世界."),
     ("é", "e"),
     ("é", "Ã©"),
+    ("é", "ee"),
+    ("é", "?"),
+    ("heart: ❤️", "heart: ?"),
+    ("heart: ❤️", "heart: :heart:"),
+    ("你好，世界。", "?"),
+    ("tea\tcup", "tea    cup"),
     ("²", "2"),
     ("1.10", "1.1"),
     ("a@b.org", "[a@b.org](mailto:a@b.org)"),

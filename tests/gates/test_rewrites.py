@@ -152,6 +152,7 @@ user = me
 """
 INDENTED = "".join(f"  {row}\n" for row in CONF.splitlines())
 DOCKER = "FROM a\nRUN make it\nCOPY . /app\nCMD run it\n"
+TWO_TABS = "package a\n\nfunc A() int {\n\tx := 1\n\treturn x\n}\n"
 NESTED = "one:\n  two: 3\n  four: 5\nsix:\n  seven: 8\n"
 HTML = """\
 <html>
@@ -296,6 +297,7 @@ WRONG = {
     "no-break space": ("a.conf", CONF, CONF.replace("# keep", "#\u00a0keep"), "characters"),
     "escapes": ("a.conf", CONF + "# ü\n", CONF + "# \\u00fc\n", "other characters"),
     "spaces to tabs": ("a.js", JS, JS.replace("  ", "\t"), "indented in another way"),
+    "tabs to spaces in two lines": ("a.go", TWO_TABS, TWO_TABS.replace("\t", "    ").replace("return x", "return x + 1"), "indented in another way"),
     "dedented": ("a.yaml", NESTED, NESTED.replace("  ", " "), "indented in another way"),
     "all indented": ("a.conf", CONF, INDENTED, "indented in another way"),
     "lower case": ("a.conf", CONF, CONF.replace("Shop", "shop"), "another case"),

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from minitask.edits.fences import QUOTED
-from minitask.edits.lines import LF, Text, bodies, text_of
+from minitask.edits.lines import LF, Text, bodies, body, text_of
 from minitask.edits.match import describe_nearest, occurrences
 from minitask.edits.script_model import EditedFiles
 from minitask.errors import EditError
@@ -295,15 +295,20 @@ def patched(text: Text, diff: FileDiff) -> Text:
 
 
 def _changed(lines: Sequence[str], hunk: DiffHunk, *, eol: str) -> list[str]:
-    """Return the result of the hunk for the lines from its first old one."""
+    """Return the result of the hunk for the lines from its first old one; a line has the end of the one it replaces."""
     remaining, out = iter(lines), []
+    ends: list[str] = []
     for line in hunk.lines:
         if line.mark == "+":
-            out.append(line.text + ("" if line.bare else eol))
+            end = (ends.pop(0) if ends else "") or eol
+            out.append(line.text + ("" if line.bare else end))
             continue
         original = next(remaining)
         if line.mark == " ":
             out.append(original)
+            ends.clear()
+        else:
+            ends.append(original[len(body(original)) :])
     return out
 
 

@@ -87,7 +87,8 @@ def replaced(text: Text | None, edit: SearchReplace) -> Text:
     for _ in range(block.past_end):
         fresh = fresh[:-1] if fresh and is_blank(fresh[-1]) else fresh
     eol = text.eol or LF
-    shifted = adopt(block.shift(fresh), had=dominant_eol(edit.replace), eol=eol)
+    here = dominant_eol("".join(text.lines[block.start : block.end])) or eol
+    shifted = adopt(block.shift(fresh), had=dominant_eol(edit.replace), eol=here)
     put = _with_context(shifted, text.lines[block.start : block.end], search=search, fresh=fresh)
     after = text.lines[block.end :]
     if put and not after and not text.lines[-1].endswith(LF):

@@ -63,6 +63,9 @@ def check_whole(edit: WholeFile, request: ReplyContext) -> None:
         message = f"{edit.path} is not in UTF-8, so it cannot be written as a whole"
         hint = "reply with operations, or with SEARCH/REPLACE blocks of its plain ASCII lines"
         raise EditError(message, hint=hint)
+    if "\n" not in base and base.count("\r") > 1:
+        message = f"the lines of {edit.path} end with CR alone, so it cannot be written as a whole"
+        raise EditError(message, hint="leave it alone: its line ends must be converted first")
     if not listed.whole and (edit.path, edit.content) not in request.snippet_files:
         shown = ", ".join(map(str, listed.shown))
         how = f"was shown in part (lines {shown})" if shown else "was not shown"

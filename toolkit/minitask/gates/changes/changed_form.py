@@ -145,7 +145,8 @@ def _restyled(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple[i
 def _reindented(old: Rows, new: Rows) -> tuple[int, str] | None:
     pairs = list(_same_words(old, new))
     moved = [(number, was, row) for number, was, row in pairs if was != row]
-    if len(moved) < 2 or len(old) - len(pairs) > len(new) - len(pairs):
+    is_other_kind = all({was[0], row[0]} == {" ", "\t"} for _, was, row in moved)
+    if len(moved) < (1 if is_other_kind else 2) or len(old) - len(pairs) > len(new) - len(pairs):
         return None
     indented = [pair for pair in pairs if pair[1][0] in " \t"]
     others = [pair for pair in moved if pair[1][0] not in " \t"]

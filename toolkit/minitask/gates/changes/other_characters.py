@@ -46,6 +46,9 @@ _PLAIN = str.maketrans(
 _ESCAPE = lazy_pattern(r"\\u([0-9a-fA-F]{4})")
 _LINK = lazy_pattern(r"\[([^\[\]\s]{3,})\]\((?:mailto:)?\1\)")
 _ACCENTS = frozenset(map(chr, (*range(0x300, 0x370), *range(0xFE00, 0xFE10))))
+_NO_ASCII = lazy_pattern(r"[^\x00-\x7f]+")
+_LONGEST_STAND_IN = 12
+"""Most characters in place of those that a line lost, such as `?`, `ae` or `:smile:`."""
 _MARKS = "\"',;:`()"
 _QUOTED = lazy_pattern(r"\\([\"'])")
 _PRIVATE = lazy_pattern(r"[\ue000-\uf8ff] ?")
@@ -117,8 +120,27 @@ def _pairs(gone: Sequence[str], fresh: Rows) -> Iterator[tuple[int, str, str, bo
     for number, row in fresh:
         was = strict.get(_plain(row))
         other = loose.get(_bare(row)) if was is None else was
+        if other is None:
+            other = next((line for line in gone if _is_reduced(row, line)), None)
         if other is not None and other != row:
             yield number, row, other, was is not None
+
+
+def _is_reduced(row: str, was: str) -> bool:
+    """Return True if a line is a removed one without its tabs, or with ASCII or nothing for what was not ASCII."""
+    if "\t" in was.strip() and "\t" not in row:
+        return row.split() == was.split()
+    if was.isascii() or not row.isascii():
+        return False
+    first, *inner, last = _NO_ASCII.split(was)
+    if not any(map(str.isalnum, "".join((first, *inner, last)))):
+        return not any(map(str.isalnum, row))
+    end = len(row) - len(last)
+    at = len(first) if row.startswith(first) and row.endswith(last) else end + 1
+    for part in inner:
+        start = row.find(part, at, at + _LONGEST_STAND_IN + len(part))
+        at = start + len(part) if start >= 0 else end + 1
+    return 0 <= end - at <= _LONGEST_STAND_IN
 
 
 def _is_unasked(row: str, was: str, spec_text: str, *, is_strict: bool) -> bool:
