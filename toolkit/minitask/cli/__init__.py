@@ -78,7 +78,8 @@ class LazyGroup(click.Group):
             from minitask.errors import UsageError
             from minitask.words import nearest
 
-            near = nearest(name, COMMANDS)
+            options = {option for param in self.get_params(ctx) for option in param.opts}
+            near = f"--{name}" if f"--{name}" in options else nearest(name, COMMANDS)
             hint = f"did you mean `minitask {near}`?" if near else "`minitask --help` lists them"
             raise UsageError(f"there is no command {name}", hint=hint)
         return super().resolve_command(ctx, args)

@@ -21,7 +21,7 @@ from minitask.planning.scaffold import (
     render_variables,
     template_files,
 )
-from minitask.words import did_you_mean
+from minitask.words import did_you_mean, one_line
 
 STANDARD_TEMPLATE = "mini-task"
 
@@ -77,6 +77,7 @@ def command(
     repository = discover(start_folder(), environment())
     if lists:
         return _list(template_files(repository.top), template)
+    title = one_line(title or "")
     if not project or not title:
         raise UsageError("name a project and a title", hint="minitask new PROJECT TITLE")
     template, values = template or STANDARD_TEMPLATE, _values(pairs)
@@ -85,7 +86,7 @@ def command(
     spec.write()
     name = os.path.relpath(spec.path, start_folder())
     click.echo(f"created  {name}")
-    commit = f"git add {name} && git commit -m {shlex.quote(f'spec: {title}')}"
+    commit = f"git add -- {name} && git commit -m {shlex.quote(f'spec: {title}')} -- {name}"
     click.echo(f"next     edit it, then: minitask validate {name} && {commit}")
     return 0
 

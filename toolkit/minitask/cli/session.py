@@ -18,7 +18,7 @@ import click
 import msgspec.json
 from msgspec import Struct
 
-from minitask.cli.terminal import is_colored, painted, say
+from minitask.cli.terminal import is_colored, is_dumb, painted, say
 from minitask.errors import MinitaskError, UsageError
 from minitask.system.files import ensure_open_files
 from minitask.words import json_text, plain
@@ -49,7 +49,8 @@ def manner(*, as_json: bool, events: bool, live: bool) -> Manner:
         return Manner.EVENTS
     if as_json:
         return Manner.SILENT
-    return Manner.LIVE if live and sys.stderr.isatty() else Manner.PLAIN
+    is_live = live and sys.stderr.isatty() and not is_dumb(os.environ)
+    return Manner.LIVE if is_live else Manner.PLAIN
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import click
 from minitask.errors import Ended, MinitaskError, machine_text
 from minitask.patterns import lazy_pattern
 from minitask.system.signals import raise_on_signals
-from minitask.words import did_you_mean, plain, plain_text
+from minitask.words import did_you_mean, nearest, plain, plain_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,9 +52,14 @@ _is_colored: list[bool | None] = [None]
 
 def choose_colors(word: str, environ: Mapping[str, str]) -> None:
     """Set colours for the process: `auto`, `always` or `never`; `NO_COLOR` or a dumb terminal makes `auto` `never`."""
-    has_none = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
+    has_none = bool(environ.get("NO_COLOR")) or is_dumb(environ)
     off = word == "never" or (word == "auto" and has_none)
     _is_colored[0] = False if off else True if word == "always" else None
+
+
+def is_dumb(environ: Mapping[str, str]) -> bool:
+    """Return True if the terminal can do no more than print, or nothing says what it can do."""
+    return environ.get("TERM", "") in ("", "dumb")
 
 
 def is_colored(stream: TextIO) -> bool:
@@ -160,7 +165,6 @@ def _in_ascii(error: UnicodeError) -> tuple[str, int]:
 
 _QUOTED = lazy_pattern(r"'([^']*)'")
 _LISTED = lazy_pattern(r"(?s)( is not one of |\. Choose from:).*")
-_BARE = {ord("'"): None}
 BUG, INTERRUPTED, MACHINE = 70, 130, 3
 DEBUG = "MINITASK_DEBUG"
 
@@ -235,17 +239,28 @@ def _usage(error: click.ClickException, program: click.Command) -> str:
     command = context.command_path if context else _as_typed(program)
     hint = f"`{command} --help` says how it is used"
     kind = getattr(getattr(error, "param", None), "type", None)
-    message, _, near = error.format_message().partition(" Did you mean ")
-    if isinstance(error, click.NoSuchOption):  # in the words of click 8.4
-        message = message.replace(f": {error.option_name}", f" '{error.option_name}'")
-    if near:
-        hint = f"did you mean {near.translate(_BARE)}"
+    message = error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        message = f"no such option '{error.option_name}'"
+        hint = _option_hint(error, program) or hint
     if isinstance(kind, click.Choice):
         message = _LISTED.sub("", message)
         choices = [str(choice) for choice in kind.choices]
         value = _QUOTED.search(message.partition(": ")[2])
         hint = did_you_mean(value[1] if value else "", choices)
     return f"{message[:1].lower()}{message[1:].rstrip('.')}\n  fix: {hint}"
+
+
+def _option_hint(error: click.NoSuchOption, program: click.Command) -> str:
+    """Return where an option belongs, or which one is similar, or ""."""
+    name, context = error.option_name, error.ctx
+    typed = _as_typed(program)
+    if (context is None or context.parent is None) and " " in typed:
+        return f"write it behind the command: {typed} {name}"
+    if context is not None and any(name in option.opts for option in program.params):
+        return f"write it before the command: minitask {name} … {context.info_name}"
+    near = nearest(name, error.possibilities or ())
+    return f"did you mean {near}?" if near else ""
 
 
 def _as_typed(program: click.Command) -> str:

@@ -273,7 +273,10 @@ def _chunks(names: Iterable[str]) -> Iterator[list[bytes]]:
 
 def _ended() -> MachineError:
     hint = f"{DAMAGE}; if it lists nothing, run `minitask doctor`"
-    return MachineError("git cat-file ended early, as it does on a damaged object", hint=hint)
+    message = (
+        "git cat-file ended early, as on a damaged object, or in a partial clone without its remote"
+    )
+    return MachineError(message, hint=hint)
 
 
 def missing_object(oid: str, kind: str = "object") -> MachineError:

@@ -226,7 +226,10 @@ def render_template(top: Path | None, name: str, values: Mapping[str, str]) -> s
 
 def _new_file(top: Path, name: str, text: str) -> PlannedFile:
     path = top / name
-    if path.exists() or path.is_symlink():
+    if path.is_dir() or (path.is_symlink() and not path.exists()):
+        kind = "a folder" if path.is_dir() else "a link that leads nowhere"
+        raise UsageError(f"{name} is {kind}", hint=f"move {name} away")
+    if path.exists():
         return PlannedFile(name, "kept", path)
     return PlannedFile(name, "created", path, text.encode())
 
