@@ -68,6 +68,12 @@ def test_again_runs_it_anew(landed: World) -> None:
     assert landed.show("b.txt") == "b\n"
 
 
+def test_a_task_that_made_a_file_is_to_be_undone_before_it_runs_anew(world: World) -> None:
+    fields = {"writes": ["b.txt (create)"], "validation": "test -f b.txt"}
+    world.landed("p/01-b", whole={"b.txt": "b\n"}, **fields)
+    assert world.exec("p/01-b").json["reason"].endswith("to rerun, `minitask undo` it first")
+
+
 def test_again_of_what_is_still_there_is_refused_as_green_already(landed: World) -> None:
     outcome = landed.exec("p/01-b", "--again")
     assert (outcome.code, outcome.json["verdict"]) == (1, "refused")

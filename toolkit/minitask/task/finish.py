@@ -35,6 +35,7 @@ from minitask.ledger.record import (
 )
 from minitask.ledger.store import Exchange
 from minitask.policy.route import SCRIPT, counts_against_model
+from minitask.spec.model import FileAction
 from minitask.task import paid_calls
 from minitask.task.feedback import RERUN, find_outage_step
 from minitask.task.record_attempt import move_branch, record_attempt, record_landing
@@ -137,8 +138,13 @@ def landed_result(engine: Context, task: Task) -> TaskResult | None:
     if landing is None or landing.undone or landing.spec != f"{task.path}@{task.blob}":
         return None
     candidate = engine.objects.commit(f"{landing.commit}^2")
+    is_possible = not {ref.action for ref in task.spec.files} & {
+        FileAction.CREATE,
+        FileAction.DELETE,
+    }
+    rerun = "--again to rerun" if is_possible else "to rerun, `minitask undo` it first"
     return replace(
-        skipped(task, f"already merged ({landing.commit[:12]}), skipped; --again to rerun"),
+        skipped(task, f"already merged ({landing.commit[:12]}), skipped; {rerun}"),
         verdict=Verdict.MERGED,
         branch=refs.branch(task.name).removeprefix("refs/heads/"),
         commit=candidate,
