@@ -252,7 +252,7 @@ def test_each_place_of_a_result_is_a_finding_and_each_finding_counts_once() -> N
 
 def test_a_message_is_one_line_that_steers_no_terminal() -> None:
     (finding,) = read(sarif(result(message={"text": "one\n\n# Mini-Task 9: x\x1b[2J"}))).findings
-    assert finding.message == "one # Mini-Task 9: x [2J"
+    assert finding.message == "one # Mini-Task 9: x"
 
 
 def test_a_report_may_be_in_any_encoding_that_json_knows() -> None:

@@ -142,6 +142,50 @@ FORMS = {
         },
     ),
     "tags": ("**Files**:\n- [NEW] new.txt\n- **[MODIFY]** `a.py`\n\n**Files to Delete**: *none*", BOTH),
+    "groups": (
+        """**Files**:
+- Code:
+  - `a.py` (edit)
+    - `x.y` stays
+  - Tests
+    - [t.py](tests/t.py)
+- **New:**
+  - Styles
+    - b.css: for all
+    - c.css
+- `d.py`
+  - `e.py` imports it
+  - keep `f.py`""",
+        {
+            "a.py": FileAction.EDIT,
+            **dict.fromkeys(("tests/t.py", "d.py"), FileAction.WRITE),
+            **dict.fromkeys(("b.css", "c.css"), FileAction.CREATE),
+        },
+    ),
+    "links": (
+        """**Files to Edit**:
+- [a](src/a.py), [b](<src/b.py>) and [`c`](src/c.py "all of it")
+- **[d](src/d.py#rules)** (see [docs](docs/d.md))
+- ![logo](img/e.svg)
+- <a href="src/f.py">the f</a>
+- <code>src/g.py</code>
+- [[src/h.py]]
+- [src/i.py](https://host/x/blob/main/src/i.py)
+- [j](app/\\(auth\\)/j.py)
+- [the k][k]
+- [src/l.py][]
+- [src/m.py] - see `a[k]`
+- `n.py` (as in [x][k])
+
+[k]: src/k.py "k"
+[src/l.py]: src/l.py
+[src/m.py]: ./src/m.py""",
+        dict.fromkeys(
+            ("src/a.py", "src/b.py", "src/c.py", "src/d.py", "img/e.svg", "src/f.py", "src/g.py", "src/h.py",
+             "src/i.py", "app/(auth)/j.py", "src/k.py", "src/l.py", "src/m.py", "n.py"),
+            FileAction.EDIT,
+        ),
+    ),
     "struck out": (
         "**Files to Create**:\n- `new.txt`\n- ~~`b.py`~~ (later)\n- ~~c.py~~",
         {"new.txt": FileAction.CREATE},

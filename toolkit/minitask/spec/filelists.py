@@ -18,6 +18,9 @@ _DELIMITER = lazy_pattern(r"\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?")
 _PATH_HEADS = {"file", "files", "path", "file path", "filename", "file name", "target"}
 _NO = lazy_pattern(r"(?i)no|n|false|[✗✘❌]\ufe0f?")
 _ASKS = lazy_pattern(r"(?i)\b(?:edit|modif|chang|writ|touch)")
+_ONLY_PATH = lazy_pattern(
+    r"(?:`[^`\s]*[./][^`\s]*`|\[[^\[\]]+\]\([^()\s]*[./][^()\s]*\)|[^\s`(]*[\w)\]][./][^\s`(]*)(?:\s*(?:\(|[-–—:]\s).*)?"
+)
 VAGUE = {"file", "files"}
 """Headings of lists that may list something other than files."""
 
@@ -48,11 +51,12 @@ def bullets(document: Document, block: MarkdownBlock) -> Iterator[tuple[str, int
     Items below a label such as `**Modify:**` are files, with that verb before them.
     """
     list_items = items(document, block)
-    label, label_depth = "", 0
+    labels = [("", 0)]
     pending: tuple[Item, str, list[str]] | None = None
     for index, item in enumerate(list_items):
-        if label and item.depth <= label_depth:
-            label, label_depth = "", 0
+        while 0 < labels[-1][1] >= item.depth:
+            labels.pop()
+        label, label_depth = labels[-1]
         deeper = index + 1 < len(list_items) and list_items[index + 1].depth > item.depth
         if pending and item.depth > label_depth + 1:
             pending[2].append(item.text)
@@ -61,12 +65,19 @@ def bullets(document: Document, block: MarkdownBlock) -> Iterator[tuple[str, int
             yield _bullet_text(*pending)
             pending = None
         verb = find_label_verb(item.text)
-        if verb and deeper and item.depth == label_depth + 1:
-            label, label_depth = verb, item.depth
+        below = list_items[index + 1].text if deeper else ""
+        if deeper and item.depth == label_depth + 1 and (verb or _is_group(item.text, below)):
+            labels.append((verb or label, item.depth))
             continue
         pending = (item, label, [])
     if pending:
         yield _bullet_text(*pending)
+
+
+def _is_group(text: str, below: str) -> bool:
+    """Return True if an item names no file, and the one nested below it nothing but a file."""
+    names_file = any(looks_like_path(word.strip(":,;()")) for word in text.split())
+    return not names_file and "`" not in text and _ONLY_PATH.fullmatch(below) is not None
 
 
 def labelled_lists(

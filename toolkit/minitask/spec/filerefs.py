@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.markdown import CODE, Link, code_text, find_link
+from minitask.spec.markdown import CODE, Link, code_span, code_text, find_link
 from minitask.spec.model import FileAction, FileRef, LineRange
 from minitask.spec.notes import (
     DASH,
@@ -35,6 +35,7 @@ _VERB_PREFIX = lazy_pattern(
 )
 _VERB_ALONE = lazy_pattern(rf"(?i)(?P<verb>{VERBS})\s+(?=[^\s`*]+[./][^\s`*]+(?:\s|$))(?P<tag>)")
 _QUOTED = lazy_pattern(r"([\"'])(?P<path>[^\"']+)\1|<(?P<inner>[^<>]+)>")
+_LINK_START = lazy_pattern(r"!?\[|<(?=[a-z])")
 _ENUMERATION = lazy_pattern(r"(?s)(?P<note>.*?)\s*(?:[,;&+]|\s/\s|\band\b)\s*(?:and\s+)?\**\[?$")
 _BARE_END = lazy_pattern(r"(?i)\s+[(\[]|\s+[-–—]\s|:\s|[,;]\s|\s+lines?\s+[0-9]")
 _BARE_LIST = lazy_pattern(r"[^\s(),]*[./][^\s(),]*(?:\s*\([^()]*\))?")
@@ -109,7 +110,7 @@ def parse_refs(text: str, *, action: FileAction, line: int) -> FoundRefs:
         deleted = FileRef(old, FileAction.DELETE, line=line)
         return FoundRefs((deleted, FileRef(new, FileAction.CREATE, line=line)))
     action, head = _with_prefix(head, action)
-    entries = list(_split(head))
+    entries = list(_split(_with_code(head)))
     refs, bad = [], []
     for index, (path, note) in enumerate(entries):
         more = details if index == len(entries) - 1 else ""
@@ -140,12 +141,23 @@ def _with_prefix(text: str, action: FileAction) -> tuple[FileAction, str]:
     return action if action is FileAction.READ else _prefix_action(verb), text[verb.end() :]
 
 
+def _with_code(text: str) -> str:
+    """Return an item with the path of each link that names a file, in place of the link, as code."""
+    at, is_first = 0, True
+    while match := _LINK_START.search(text, at):
+        gap = text[at : match.start()]
+        link = find_link(text[match.end() - 1 :])
+        is_note = "`" in gap or _before(gap, first=is_first, depth=gap.count("(")) is None
+        if link is None or is_note:
+            break
+        code, end = code_span(_link_path(link)), match.end() - 1 + link.end
+        text = f"{text[: match.start()]}{code}{text[end:]}"
+        at, is_first = match.start() + len(code), False
+    return text
+
+
 def _split(text: str) -> Iterator[tuple[str, str]]:
     """Yield the path and raw note of each file; a path begins the text or follows a comma outside brackets."""
-    link = find_link(text)
-    if link and not link.text.startswith("`"):
-        yield _link_path(link), text[link.end :]
-        return
     starts: list[tuple[re.Match[str], str]] = []
     end = depth = 0
     for span in CODE.finditer(text):
@@ -165,7 +177,7 @@ def _split(text: str) -> Iterator[tuple[str, str]]:
         note = text[span.end() : until]
         if index + 1 < len(starts) and (match := _ENUMERATION.match(note)):
             note = match["note"]
-        yield code_text(span[2]).strip(), f"{before} {_after_link(note)}".strip()
+        yield code_text(span[2]).strip(), f"{before} {note.lstrip('*')}".strip()
 
 
 def looks_like_path(text: str) -> bool:
@@ -192,15 +204,6 @@ def _before(gap: str, *, first: bool, depth: int) -> str | None:
     return None if "/" in lead or re.search(r"\w\.\w", lead) else lead
 
 
-def _after_link(note: str) -> str:
-    """Return a note without the rest of the link whose text is the path."""
-    opened = re.match(r"\**(?=\]\()", note)
-    link = find_link(f"[x{note[opened.end() :]}") if opened else None
-    if opened and link:
-        note = note[opened.end() + link.end - len("[x") :]
-    return note.lstrip("*")
-
-
 def _split_bare(text: str) -> Iterator[tuple[str, str]]:
     bold = re.match(r"\*\*([^*]+)\*\*", text)
     if bold:
@@ -222,10 +225,10 @@ def _split_bare(text: str) -> Iterator[tuple[str, str]]:
 
 def _link_path(link: Link) -> str:
     """Return a link's path: its target, or its path-like text if the target is a URL, absolute, upward or an anchor."""
-    target = link.target.removeprefix("./")
+    target, text = link.target.removeprefix("./"), link.text.strip("`*_")
     foreign = re.match(r"[a-z]+://|/|\.\./|#", target, re.IGNORECASE)
-    looks = _PATHLIKE.fullmatch(_SUFFIX.sub(r"\g<path>", link.text)) is not None
-    return link.text if foreign and looks else target
+    looks = _PATHLIKE.fullmatch(_SUFFIX.sub(r"\g<path>", text)) is not None
+    return text if foreign and looks else target
 
 
 def _reference(

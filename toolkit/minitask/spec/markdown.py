@@ -7,7 +7,7 @@ Only the block rules run; text in paragraphs is parsed on demand, which halves t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import dropwhile
 from typing import TYPE_CHECKING
@@ -93,12 +93,21 @@ def one_line(text: str) -> str:
     return " ".join(part.strip() for part in text.split("\n")) if "\n" in text else text.strip()
 
 
+_WIKI = lazy_pattern(r"\[\[(?P<path>[^\[\]|\n]+)(?:\|[^\[\]\n]*)?\]\]")
+_ELEMENT = lazy_pattern(
+    r"<(?P<tag>[a-z]\w*)(?:\s(?:[^<>]*\s)?href=[\"'](?P<href>[^\"'<>]+)[\"'])?(?:\s[^<>]*)?>(?P<inner>[^<>]+)</(?P=tag)>"
+)
+_ESCAPED = lazy_pattern(r"\\([!-/:-@\[-`{-~])")
+_LINES = lazy_pattern(r"L?\d+(?:-L?\d+)?")
+_REFERENCE = lazy_pattern(
+    r"`[^`\n]*`|(?<!\])\[(?P<text>[^\[\]\n]+)\](?:\[(?P<label>[^\[\]\n]*)\])?(?![(\[:])"
+)
 _TEXT = lazy_pattern(r"\[((?:[^\[\]\\]|\\.|\[[^\[\]]*\])+)\]\(\s*")
 _TITLE = lazy_pattern(r"""\s*(?:\s(?:"[^"]*"|'[^']*'|\([^()]*\)))?\s*\)""")
 
 
 class Link(Struct, frozen=True):
-    """A link at the start of a text; `end` is the offset after it."""
+    """A link, or an element of HTML, at the start of a text; `end` is the offset after it."""
 
     text: str
     target: str
@@ -106,8 +115,13 @@ class Link(Struct, frozen=True):
 
 
 def find_link(text: str) -> Link | None:
-    """Return the link at the start of a text, or None."""
-    head = _TEXT.match(text)
+    """Return the link at the start of a text, in Markdown's form, HTML's or a wiki's, or None."""
+    wiki, element, head = _WIKI.match(text), _ELEMENT.match(text), _TEXT.match(text)
+    if wiki:
+        return Link(wiki["path"], wiki["path"], wiki.end())
+    if element:
+        inner = element["inner"].strip()
+        return Link(inner, element["href"] or inner, element.end())
     if head is None:
         return None
     start = head.end()
@@ -118,7 +132,9 @@ def find_link(text: str) -> Link | None:
     tail = _TITLE.match(text, stop)
     if tail is None or not target:
         return None
-    return Link(head[1].strip(), unquote(target), tail.end())
+    path, mark, fragment = _ESCAPED.sub(r"\1", target).partition("#")
+    suffix = f"{mark}{fragment}" if not path or _LINES.fullmatch(fragment) else ""
+    return Link(head[1].strip(), unquote(path) + suffix, tail.end())
 
 
 def _target_end(text: str, start: int) -> int:
@@ -158,10 +174,11 @@ class Item(Struct, frozen=True):
 
 
 class Document(Struct, frozen=True):
-    """A parsed Markdown text."""
+    """A parsed Markdown text; `targets` are those of its link references, by label."""
 
     lines: tuple[str, ...]
     tokens: Sequence[Token]
+    targets: Mapping[str, str] = {}
 
     def text(self, start: int, end: int) -> str:
         """Return lines `start` to `end` as written, without surrounding blank lines."""
@@ -190,8 +207,20 @@ def parse_document(text: str) -> Document:
     """Return the blocks of a text normalised by `normalise`."""
     parser = _parser()
     tokens: list[Token] = []
-    parser.block.parse(text, parser, {}, tokens)
-    return Document(tuple(text.split("\n")), tokens)
+    env: dict[str, dict[str, dict[str, str]]] = {}
+    parser.block.parse(text, parser, env, tokens)
+    targets = {name.casefold(): link["href"] for name, link in env.get("references", {}).items()}
+    return Document(tuple(text.split("\n")), tokens, targets)
+
+
+def _with_targets(text: str, targets: Mapping[str, str]) -> str:
+    """Return a text in which each link by reference has its target."""
+
+    def inline(match: re.Match[str]) -> str:
+        target = targets.get((match["label"] or match["text"] or "").casefold())
+        return match[0] if target is None else f"[{match['text']}](<{target}>)"
+
+    return _REFERENCE.sub(inline, text) if targets else text
 
 
 def blocks(document: Document) -> list[MarkdownBlock]:
@@ -239,7 +268,10 @@ def items(document: Document, block: MarkdownBlock) -> list[Item]:
         elif token.type == "inline" and stack and token.content:
             texts[stack[-1]].append(one_line(token.content))
     pairs = zip(texts, positions, strict=True)
-    return [Item(" ".join(text), depth, line) for text, (depth, line) in pairs]
+    return [
+        Item(_with_targets(" ".join(text), document.targets), depth, line)
+        for text, (depth, line) in pairs
+    ]
 
 
 def find_fences(text: str) -> tuple[Fence, ...]:
