@@ -196,15 +196,43 @@ def test_an_answer_may_say_where_a_name_is() -> None:
     assert left_out(step, STORE, explanation="I added `read_size`.")
 
 
-def test_a_name_that_moves_is_in_its_new_file() -> None:
-    gone = STORE.replace("def old_size(text):\n    return int(text)\n\n\n", "")
-    files = (FileRef("m.py", FileAction.EDIT), FileRef("b.py", FileAction.CREATE))
-    task = "1. Move `old_size` to `b.py`."
-    spec = Spec("mini-projects/p/01.md", "1", "Move it", files=files, task=task)
+def in_two_files(step: str, edited: str, more: str, path: str = "b.py") -> str:
+    files = (FileRef("m.py", FileAction.EDIT), FileRef(path, FileAction.CREATE))
+    spec = Spec("mini-projects/p/01.md", "1", "Sizes", files=files, task=f"1. {step}")
+    changes = [Change("m.py", edited), Change(path, more)]
+    return check_lint(changes, read={"m.py": STORE}.get, spec=spec).reason
 
-    def ruled(text: str) -> str:
-        changes = [Change("m.py", gone), Change("b.py", text)]
-        return check_lint(changes, read={"m.py": STORE}.get, spec=spec).reason
 
-    assert "b.py:1: the task asks for old_size in this file" in ruled("X = 1\n")
-    assert not ruled("def old_size(text):\n    return int(text)\n")
+READS = "def read_size(text):\n    return int(text[:-3])\n"
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "Move `read_size` to `b.py`.",
+        "Add a function `read_size` to `b.py`.",
+        "In `b.py`, add `read_size`.",
+        "`b.py`: define the function `read_size`.",
+        "`b.py` has a function `read_size`.",
+    ],
+)
+def test_a_name_is_in_the_file_that_the_task_names(step: str) -> None:
+    elsewhere = STORE + f"\n\n{READS}"
+    assert "b.py:1: the task asks for read_size in this file" in in_two_files(
+        step, elsewhere, "X = 1\n"
+    )
+    assert not in_two_files(step, STORE + "\n\nX = 1\n", READS)
+
+
+def test_a_name_is_gone_from_the_file_that_is_to_lack_it() -> None:
+    step = "`m.py` no longer uses `old_size`."
+    moved = STORE.replace("def old_size(text):\n    return int(text)\n\n\n", "")
+    assert "without old_size" in in_two_files(step, STORE + "\n\nX = 1\n", READS)
+    assert not in_two_files(step, moved, "def old_size(text):\n    return int(text)\n")
+
+
+def test_a_test_is_about_what_the_task_wants_tested() -> None:
+    step, longer = "Add unit tests for `show`.", STORE + "\n\nX = 1\n"
+    test = "import m\n\n\ndef test_{0}():\n    assert m.{0}(1)\n"
+    assert "a test of show" in in_two_files(step, longer, test.format("old_size"), "test_m.py")
+    assert not in_two_files(step, longer, test.format("show"), "test_m.py")

@@ -86,6 +86,8 @@ _BUILT_IN = word_set("""
 none null nil true false undefined self this int str string dict list tuple set bool boolean number float object array
 snake_case camelcase pascalcase
 """)
+_LONGEST = 1_000
+"""Characters of the longest sentence that is read: the patterns take quadratic time."""
 _LEAST = 3
 """Fewest letters and digits of a name that is looked for."""
 # A name that stands in prose without backticks, certainly a name: `max_size`, `parse()`.
@@ -101,7 +103,12 @@ _FILE = lazy_pattern(r"`([\w./-]+\.\w+)`")
 
 
 def with_code(sentence: str) -> str:
-    """Return a sentence without marks of emphasis, with backticks around the names that stand without."""
+    """Return a sentence without marks of emphasis, with backticks around the names that stand without.
+
+    One that is longer than any that a person writes says nothing.
+    """
+    if len(sentence) > _LONGEST:
+        return ""
 
     def written(match: re.Match[str]) -> str:
         return match["code"] or (f"`{match['name']}`" if match["name"] else "")
@@ -168,16 +175,50 @@ def texts_asked_for(sentence: str) -> Iterator[str]:
             yield match["text"]
 
 
-_MOVED = lazy_pattern(
-    rf"(?i){_CLAUSE}(?:move|copy)\s+{_BETWEEN}{_SPANS}[^`\n]{{0,30}}\b(?:to|into)\s+(?:[a-z]+\s+){{0,3}}`(?P<path>[\w./-]+\.\w+)`"
+_PATH = r"`(?P<path>[\w./-]+\.\w+)`"
+_VERB_OF_ADDING = r"(?:add|create|define|implement|introduce|write|declare|append|insert|move|copy)"
+_PUT = lazy_pattern(
+    rf"(?i){_CLAUSE}{_VERB_OF_ADDING}\s+{_BETWEEN}{_SPANS}(?:\s+[a-z]+){{0,3}}?\s+(?:to|in|into)\s+"
+    rf"(?:(?:the|a|new|file|module)\s+){{0,3}}{_PATH}"
+)
+_PUT_IN = lazy_pattern(
+    rf"(?i)(?:^[\W\d]*|\bin\s+)(?:the file\s+)?{_PATH}\s*[:,]\s+{_VERB_OF_ADDING}\s+{_BETWEEN}{_SPANS}"
+)
+_HAS = lazy_pattern(
+    rf"(?i){_PATH}\s+(?:now\s+|must\s+|should\s+)?(?:has|have|contains?|holds?|defines?|exports?|mentions?|lists?|includes?|declares?)"
+    rf"\s+{_BETWEEN}{_SPANS}"
+)
+_LACKS = lazy_pattern(
+    rf"(?i){_PATH}\s+(?:no longer|does not|must not|should not|doesn['’]t)\s+(?:has|have|contains?|uses?|imports?"
+    rf"|mentions?|calls?|defines?)\s+(?:any\s+)?{_BETWEEN}{_SPANS}"
 )
 
 
-def moves_asked_for(sentence: str) -> Iterator[tuple[str, str]]:
-    """Yield the names that a sentence moves or copies, each with the file that it names."""
-    for match in _MOVED.finditer(sentence):
-        for name in _names_of(match, sentence):
-            yield name, match["path"]
+def names_in_files(sentence: str) -> Iterator[tuple[str, str]]:
+    """Yield the names that a sentence wants in a file, each with that file."""
+    for form in (_PUT, _PUT_IN, _HAS):
+        for match in form.finditer(sentence):
+            yield from ((name, match["path"]) for name in _names_of(match, sentence))
+
+
+def names_not_in_files(sentence: str) -> Iterator[tuple[str, str]]:
+    """Yield the names that a sentence no longer wants in a file, each with that file."""
+    for match in _LACKS.finditer(sentence):
+        if not _GOES_ON.match(sentence, match.end("spans")):
+            for span in re.findall(SPAN, match["spans"]):
+                yield from ((name, match["path"]) for name in filter(None, [name_of(span)]))
+
+
+_TESTED = lazy_pattern(
+    rf"(?i){_CLAUSE}(?:add|write|create)\s+(?:[a-z]+\s+){{0,3}}tests?\s+"
+    rf"(?:for|of|covering|that (?:covers?|checks?|tests?))\s+(?:(?:the\s+)?[a-z]+\s+)?{_SPANS}"
+)
+
+
+def names_to_test(sentence: str) -> Iterator[str]:
+    """Yield the names for which a sentence asks tests."""
+    for match in _TESTED.finditer(sentence):
+        yield from _names_of(match, sentence)
 
 
 _EDITS = lazy_pattern(

@@ -12,12 +12,14 @@ from itertools import chain, islice
 from posixpath import basename
 
 from minitask.edits.script_model import Reader
-from minitask.gates.requested_removals import FENCED, task_sentences
+from minitask.gates.requested_removals import FENCED, has_name, task_sentences
 from minitask.gates.requested_work import (
     files_in,
     folded,
-    moves_asked_for,
     names_asked_for,
+    names_in_files,
+    names_not_in_files,
+    names_to_test,
     places_to_change,
     removals_asked_for,
     texts_asked_for,
@@ -25,6 +27,7 @@ from minitask.gates.requested_work import (
 )
 from minitask.gates.result import FileChange, LintError, last_line, printable
 from minitask.gates.source.parts import definition_named, is_code, parts_of_both
+from minitask.gates.validation.test_files import is_test_path
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
@@ -58,7 +61,7 @@ def find_undone(
     for sentence in _sentences(spec, edited):
         paths = files_in(sentence)
         files = [file for file in edited if not paths or any(map(file.path.endswith, paths))]
-        faults = chain(_missing(sentence, files, pool, spec), _not_moved(sentence, proposals))
+        faults = chain(_missing(sentence, files, pool, spec), _misplaced(sentence, proposals))
         faults = chain(faults, *(_as_before(file, sentence) for file in files))
         yield from islice((error for name, error in faults if name not in excuses), 1)
     for file in edited:
@@ -90,13 +93,34 @@ def _missing(sentence: str, files: Sequence[FileChange], pool: str, spec: Spec) 
             yield name, LintError(files[0].path, last_line(files[0].content), message, remedy)
 
 
-def _not_moved(sentence: str, proposals: Sequence[FileChange]) -> Iterator[Fault]:
-    """Yield the names that a sentence moves or copies to a file, which does not have them."""
-    for name, path in moves_asked_for(sentence):
-        targets = [file for file in proposals if file.path.endswith(path)]
-        if len(targets) == 1 and folded(name) not in folded(targets[0].content):
+def _misplaced(sentence: str, proposals: Sequence[FileChange]) -> Iterator[Fault]:
+    """Yield the names that a sentence wants in a file that lacks them, or no longer in one that has them."""
+    for name, path in names_in_files(sentence):
+        target = _only_file(path, proposals)
+        if target is not None and folded(name) not in folded(target.content):
             message = f"the task asks for {printable(name)} in this file, and it is not there"
-            yield name, LintError(targets[0].path, 1, message, "do that step, too")
+            yield name, LintError(target.path, 1, message, "do that step, too")
+    for name, path in names_not_in_files(sentence):
+        target = _only_file(path, proposals)
+        if (
+            target is not None
+            and has_name(target.content, name)
+            and has_name(target.base or "", name)
+        ):
+            message = f"the task wants this file without {printable(name)}, and it is there"
+            yield name, LintError(target.path, 1, message, "remove it")
+    tests = [file for file in proposals if is_test_path(file.path)]
+    for name in names_to_test(sentence) if tests else ():
+        if not any(folded(name) in folded(file.content) for file in tests):
+            message = (
+                f"the task asks for a test of {printable(name)}, and no test of the change has it"
+            )
+            yield name, LintError(tests[0].path, 1, message, "write that test, too")
+
+
+def _only_file(path: str, proposals: Sequence[FileChange]) -> FileChange | None:
+    files = [file for file in proposals if f"/{file.path}".endswith(f"/{path}")]
+    return files[0] if len(files) == 1 else None
 
 
 def _as_before(file: FileChange, sentence: str) -> Iterator[Fault]:
