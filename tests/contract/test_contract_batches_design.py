@@ -100,6 +100,17 @@ def test_specs_that_are_not_committed_are_judged_too(world: World) -> None:
     assert told(world) == [], "one task, then three at once"
 
 
+def test_a_project_that_has_merged_is_not_told(world: World) -> None:
+    before: list[str] = []
+    for name in ("01-a", "02-b", "03-c", "04-d"):
+        fields = {"front": {"depends_on": before}, "validation": f"test -f {name}.txt"}
+        world.task(f"p/{name}", whole={f"{name}.txt": "x\n"}, **fields)
+        before = [name]
+    assert [item["code"] for item in told(world)] == ["N411"]
+    assert world.minitask("run", "p").code == 0
+    assert told(world) == []
+
+
 def test_a_file_that_holds_its_whole_project_is_judged_by_itself(world: World) -> None:
     tasks = [
         spec_text(

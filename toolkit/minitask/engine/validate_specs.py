@@ -21,7 +21,7 @@ from minitask.git.history import Landing, all_landings
 from minitask.git.objects import Objects, blob_id, open_objects
 from minitask.git.repository import Repository
 from minitask.settings import Settings
-from minitask.spec.batches import check_batches, home_of
+from minitask.spec.batches import MIN_TASKS, check_batches, home_of
 from minitask.spec.checks import check_anchor
 from minitask.spec.dependency_graph import task_names
 from minitask.spec.model import Diagnostic, Spec, Tree
@@ -127,8 +127,8 @@ class _Validation(Struct):
         committed = head.unchanged(texts) if head else set()
         for group in _by_project(specs):
             diagnostics += self._check_project(group, committed)
+        landed_ids = set(map(id, head.landed(specs))) if head else set()
         if head:
-            landed_ids = set(map(id, head.landed(specs)))
             rest = [spec for spec in specs if id(spec) not in landed_ids]
             ground = head.ground
             diagnostics += check_filters(rest, head.repository, ground.objects, ground.base)
@@ -137,6 +137,8 @@ class _Validation(Struct):
             commit = self.objects.commit(revision) if self.objects and revision else revision
             diagnostics += check_anchor(spec, commit=commit)
         for project in self._whole_projects(specs):
+            if sum(id(spec) not in landed_ids for spec in project) < MIN_TASKS:
+                continue
             is_new = not committed.issuperset(spec.path for spec in project)
             tree = head.ground.files if head and not is_new else self.worktree
             diagnostics += check_batches(
