@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from minitask.errors import MachineError
 from minitask.gates.broken import by_format
-from minitask.gates.broken.foreign_text import find_foreign_text
 from minitask.gates.broken.structure import find_cut_off
 from minitask.gates.result import FileChange, LintError, printable
 from minitask.gates.source.grammars import SCRIPTS, sound_tree
@@ -36,7 +35,7 @@ _LONGEST_SCRIPT = 20_000
 
 def find_rejected(proposal: FileChange) -> Iterator[LintError]:
     """Yield the faults that keep a file from being compiled, loaded or read, and that its base does not have."""
-    finders = (*_finders(proposal.path, proposal.content), find_foreign_text)
+    finders = (*_finders(proposal.path, proposal.content), _in_another)
     path, base = proposal.path, proposal.base or ""
     if max(len(base), len(proposal.content)) > LARGEST:
         return
@@ -283,3 +282,34 @@ def _is_declaration(leaf: Node) -> bool:
     if owner.type == "range_clause":
         return is_left and any(child.type == ":=" for child in owner.children)
     return is_left and owner.type == "short_var_declaration"
+
+
+_COMMENTS = lazy_pattern(r"(?s)/\*.*?(?:\*/|\Z)|<!--.*?(?:-->|\Z)|(?m:^[ \t]*//[^\n]*)")
+_TEMPLATES = lazy_pattern(r"\{\{|\{%|<%|<\?")
+_STYLE_MARK = lazy_pattern(r"[{@]")
+
+
+def _in_another(path: str, text: str) -> Iterator[tuple[str, int]]:
+    """Yield that a file is certainly in another language than its name says, such as a page in a style sheet."""
+    name, is_foreign = _OTHERS.get(splitext(path)[1].lower(), ("", None))
+    if is_foreign is None or _TEMPLATES.search(text):
+        return
+    bare = _COMMENTS.sub(lambda match: "\n" * match[0].count("\n"), text)
+    plain = bare.strip()
+    if plain and is_foreign(plain):
+        yield f"it is no {name}", bare[: bare.index(plain)].count("\n") + 1
+
+
+def _is_no_style(plain: str) -> bool:
+    return plain.startswith("<") or not _STYLE_MARK.search(plain)
+
+
+def _is_no_page(plain: str) -> bool:
+    return "<" not in plain and "{" not in plain and "=" in plain
+
+
+_OTHERS: dict[str, tuple[str, Callable[[str], bool] | None]] = {
+    ".css": ("style sheet", _is_no_style),
+    ".html": ("page of HTML", _is_no_page),
+    ".htm": ("page of HTML", _is_no_page),
+}

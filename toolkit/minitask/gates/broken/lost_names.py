@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING
 from minitask.gates.requested_removals import has_name
 from minitask.gates.result import FileChange, LintError, printable
 from minitask.gates.source.grammars import SCRIPTS, sound_tree, suffix_of
-from minitask.gates.source.name_uses import IDENTIFIERS, PATTERNS, bound_among, uses_of
-from minitask.gates.source.python_bindings import binding_counts
+from minitask.gates.source.name_uses import (
+    IDENTIFIERS,
+    PATTERNS,
+    binding_counts,
+    bound_among,
+    uses_of,
+)
 from minitask.gates.source.python_source import BUILT_IN, parsed_python
 from minitask.gates.source.syntax import LARGEST
 from minitask.patterns import lazy_pattern

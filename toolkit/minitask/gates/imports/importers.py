@@ -28,7 +28,7 @@ from minitask.gates.imports.script_names import without_script_ending
 from minitask.gates.imports.unresolved import UnresolvedImport, is_sample
 from minitask.gates.result import FilesAfter, LintError, holds, join, printable
 from minitask.gates.source.grammars import GRAMMARS, SCRIPTS
-from minitask.gates.source.python_bindings import binding_counts
+from minitask.gates.source.name_uses import binding_counts
 from minitask.gates.source.python_source import Function, bound_names, parsed_python
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec

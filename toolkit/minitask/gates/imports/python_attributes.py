@@ -17,7 +17,7 @@ from msgspec import Struct
 from minitask.gates.imports.python_imports import is_missing, module_files
 from minitask.gates.imports.unresolved import UnresolvedImport, did_you_mean
 from minitask.gates.result import FilesAfter, join
-from minitask.gates.source.python_bindings import binding_counts
+from minitask.gates.source.name_uses import binding_counts
 from minitask.gates.source.python_source import bound_names, parsed_python
 from minitask.patterns import lazy_pattern
 

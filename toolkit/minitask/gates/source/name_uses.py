@@ -1,9 +1,12 @@
-"""Tell where a name is bound and where it is used, in the syntax trees of the languages that have a grammar."""
+"""Tell where a name is bound and where it is used: in Python by its parser, in other languages by their grammars."""
 
 from __future__ import annotations
 
+import ast
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from minitask.gates.source.python_source import Function, names_of
 from minitask.spec.bash import node_text
 from minitask.words import word_set
 
@@ -111,3 +114,23 @@ def _is_use(node: Node) -> bool:
 _NO_USERS = word_set("""
 keyed_element literal_element export_specifier macro_invocation package_clause
 """)
+
+
+def binding_counts(tree: ast.Module) -> Counter[str]:
+    """Return how often a file binds each name, in whatever scope."""
+    names: Counter[str] = Counter()
+    for node in ast.walk(tree):
+        if isinstance(node, Function | ast.ClassDef):
+            names[node.name] += 1
+        elif isinstance(node, ast.arg):
+            names[node.arg] += 1
+        elif type(node).__name__ in _TYPE_PARAMETERS:  # since Python 3.12
+            names[getattr(node, "name", "")] += 1
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            names.update(node.names)
+        else:
+            names.update(names_of(node))
+    return names
+
+
+_TYPE_PARAMETERS = frozenset({"TypeVar", "ParamSpec", "TypeVarTuple"})
