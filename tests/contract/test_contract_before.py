@@ -75,3 +75,34 @@ def test_tags_of_the_repository_are_in_the_workspace(world: World) -> None:
         )
         world.landed(f"p/{name[0]}", whole={name: "n\n"}, validation=validation)
         world.git("tag", "--force", "v1.1")
+
+
+@pytest.mark.parametrize("setting", ["lint", "checks"])
+@pytest.mark.parametrize(
+    ("command", "is_missing"),
+    [
+        ("A=1 no-such-linter {files} || exit 1", True),
+        ("for f in {files}; do test -e $f; done", False),
+        ("lint() { true; }; lint", False),
+        ("PATH=$PWD/tools:$PATH; tool {files}", False),
+        ("b.txt", False),
+    ],
+)
+def test_a_missing_program_of_the_settings_costs_no_call(
+    world: World, setting: str, command: str, *, is_missing: bool
+) -> None:
+    reply = "```text path=b.txt\nb\n```\n"
+    with world.serve([reply] * 4, **{setting: [command.replace("{files}", "a.txt")]}) as server:
+        world.task("p/01-b", writes=["b.txt"], validation="grep -qx b b.txt")
+        outcome = world.exec("p/01-b").json
+        assert (len(server.requests) == 0) is is_missing
+    assert (
+        f"of `{setting}` needs `no-such-linter`, which was not found" in outcome["reason"]
+    ) is is_missing
+
+
+def test_a_reason_names_the_setting_whose_command_failed(world: World) -> None:
+    world.configure(lint=["grep -q no {files}"])
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
+    reason = world.exec("p/01-b").json["reason"]
+    assert reason == "`grep -q no b.txt` of the config's `lint` failed: exit code 1"

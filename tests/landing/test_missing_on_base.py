@@ -66,6 +66,7 @@ LACKS = {
     "revision": (Red("git diff origin/main", 128, "fatal: bad revision 'origin/main'"), "origin/main"),
     "tag": (Red("git diff v9.9", 128, "fatal: ambiguous argument 'v9.9': unknown revision or path"), "v9.9"),
     "submodule": (Red("make", 2, "make: ext/lib/lib.mk: No such file"), "submodule ext/lib"),
+    "repository": (Red("git tag x", 128, "fatal: /c/slots/0/git/x.lock: Read-only file system"), "only read"),
     "rights": (Red("./run.sh", 126, "bash: ./run.sh: Permission denied"), "not executable"),
 }  # fmt: skip
 LEFT_ALONE = {

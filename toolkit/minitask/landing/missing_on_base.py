@@ -32,6 +32,11 @@ BY_PATH = (".", "/", "node:")
 """Prefixes of module names that are not a package's."""
 DENIED = lazy_pattern(r"(?:^|: )(?:\./)?([^\s:]+): Permission denied", re.MULTILINE)
 TEMPORARY = lazy_pattern(r"(/(?:var/)?tmp/[^\s:'\"]*)['\"]?: Permission denied")
+READ_ONLY_GIT = lazy_pattern(
+    r"/slots/[0-9]+/git/[^\n]*(?:Read-only file system|Permission denied)"
+    r"|unable to create directory for [^\n]*/slots/[0-9]+/git/"
+)
+"""What git says if it may not write to the workspace's repository."""
 MISSING_FILE = lazy_pattern(
     r"[Nn]o such file|not found|cannot (?:open|access|find)|can't open|Cannot find|does not exist|ENOENT"
 )
@@ -176,6 +181,15 @@ def _revision(red: Red, scene: Scene) -> Lack | None:
     )
 
 
+def _repository(red: Red, _scene: Scene) -> Lack | None:
+    if not READ_ONLY_GIT.search(red.output):
+        return None
+    return Lack(
+        "writes to the repository, which commands may only read in this sandbox",
+        'work in a clone: git clone -q . "$TMPDIR/clone" && cd "$TMPDIR/clone"',
+    )
+
+
 def _denied(red: Red, scene: Scene) -> Lack | None:
     match = DENIED.search(red.output) if red.exit_code == CANNOT_RUN else None
     if match is None or match[1].rpartition("/")[2] not in scene.names():
@@ -245,6 +259,7 @@ RULES = (
     _temporary,
     _history,
     _revision,
+    _repository,
     _denied,
     _submodule,
     _left_out,

@@ -16,8 +16,15 @@ from minitask.engine.tasks import Task
 from minitask.errors import RefusedError
 from minitask.git.objects import SUBMODULE
 from minitask.git.remotes import fill_command
-from minitask.landing.missing_on_base import CHECK, Lack, Red, Scene, find_lack
-from minitask.landing.run_commands import Proof, first_line, run_on, run_session, set_up
+from minitask.landing.missing_on_base import CHECK, NOT_FOUND, Lack, Red, Scene, find_lack
+from minitask.landing.run_commands import (
+    Proof,
+    find_missing_program,
+    first_line,
+    run_on,
+    run_session,
+    set_up,
+)
 from minitask.ledger.record import CommandRecord
 from minitask.ledger.record_json import parse_command
 from minitask.sandbox.choose_sandbox import how_to_strengthen
@@ -164,6 +171,7 @@ def _key(engine: Context, task: Task, tree: str, commands: Sequence[Command]) ->
 
 def check_fails_before(engine: Context, task: Task) -> tuple[CommandRecord, ...]:
     """Run the validation on the base; refuse one that passes already, because it proves nothing."""
+    _refuse_missing_program(engine, task)
     if task.spec.options.proof == "none":
         return ()
     proof = run_on(engine, task, task.base, task.spec.commands, on_base=True)
@@ -242,6 +250,20 @@ def _refuse_broken_environment(engine: Context, task: Task, proof: Proof) -> Non
                 )
             after_checks = after_checks and CHECK.match(command.command) is not None
         earlier.append(command.command)
+
+
+def _refuse_missing_program(engine: Context, task: Task) -> None:
+    """Refuse a task that a command of the config will fail for lack of its program, whatever the change."""
+    missing = find_missing_program(engine)
+    if missing is None:
+        return
+    setting, command, program = missing
+    output = f"bash: {program}: command not found"
+    red = Red(command, NOT_FOUND, output, earlier=(engine.settings.setup,))
+    lack = find_lack(red, _scene(engine, task))
+    if lack is not None:
+        message = f"task {task.name}: `{first_line(command)}` of `{setting}` {lack.problem}"
+        raise RefusedError(message, where=engine.settings.sources[setting], hint=lack.hint)
 
 
 def _scene(engine: Context, task: Task) -> Scene:

@@ -13,9 +13,11 @@ from minitask.engine.tasks import Task
 from minitask.errors import MachineError
 from minitask.gates.source.prefilters import may_run_tests
 from minitask.ledger.record import CommandRecord, SuiteCounts
+from minitask.patterns import lazy_pattern
 from minitask.sandbox import shell_session
 from minitask.sandbox.commands import CommandResult
 from minitask.spec.model import Command
+from minitask.system import process
 from minitask.workspace.incremental import IncrementalCheckout
 
 _LOCK_FILES = """
@@ -30,11 +32,15 @@ NAMED = 3
 
 
 class Proof(Struct, frozen=True):
-    """The results of commands on a commit's tree, and the strength of the sandbox."""
+    """The results of commands on a commit's tree, and the strength of the sandbox.
+
+    `setting` is the config's key of commands that are not the spec's.
+    """
 
     passed: bool
     commands: tuple[CommandRecord, ...]
     sandbox: str
+    setting: str = "checks"
 
     @property
     def reason(self) -> str:
@@ -43,8 +49,30 @@ class Proof(Struct, frozen=True):
         if failed is None:
             return ""
         how = failed.reason or f"exit code {failed.exit_code}"
-        whose = "" if failed.line else " of the config's `checks`"
+        whose = "" if failed.line else f" of the config's `{self.setting}`"
         return f"`{first_line(failed.command)}`{whose} failed: {how}"
+
+
+PROGRAM = lazy_pattern(r"\s*(?:[A-Za-z_]\w*=\S*\s+)*([A-Za-z0-9_][\w.+-]*)(?=\s|$)")
+"""The first word of a command, behind variables that are set for it."""
+TYPES = 'for word; do type -t -- "$word" >/dev/null || echo "$word"; done'
+
+
+def find_missing_program(engine: Context) -> tuple[str, str, str] | None:
+    """Return a setting, the first of its commands whose program certainly does not exist, and the program."""
+    settings = engine.settings
+    texts = {**dict.fromkeys(settings.lint, "lint"), **dict.fromkeys(settings.checks, "checks")}
+    if not texts or any("PATH=" in text or "()" in text or "alias " in text for text in texts):
+        return None
+    programs = {match[1]: text for text in texts if (match := PROGRAM.match(text))}
+    environ = {"PATH": engine.environ.get("PATH", "")}
+    argv = ("bash", "--norc", "-c", TYPES, "bash", *programs)  # bash knows what it has itself
+    asked = process.run(argv, cwd=engine.repository.home, env=environ, timeout_seconds=20)
+    missing = asked.stdout.decode("utf-8", "replace").split()
+    if not asked.ok or not missing:
+        return None
+    command = programs[missing[0]]
+    return texts[command], command, missing[0]
 
 
 def set_up(engine: Context, slot: IncrementalCheckout) -> None:

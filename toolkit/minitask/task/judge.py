@@ -278,7 +278,8 @@ def _lint(engine: Context, case: GateInput) -> GateResult:
     if not commands:
         return result
     engine.emit(Progress(case.task.name, "lint", counted(len(commands), "command")))
-    return _ruling("lint", prove_only(engine, case.task, case.commit, commands))
+    proof = prove_only(engine, case.task, case.commit, commands)
+    return _ruling("lint", replace(proof, setting="lint"))
 
 
 def _validate(engine: Context, case: GateInput) -> GateResult:
