@@ -69,7 +69,7 @@ def _key(sources: Sources, head: str | None, settings: Settings, attributes: byt
     for path, text in sources.texts.items():
         digest.update(f"{path}\0{len(text)}\0{text}".encode("utf-8", "surrogateescape"))
     digest.update("\0".join(sorted(sources.whole)).encode("utf-8", "surrogateescape"))
-    return f"validate 2\0{head}\0{digest.hexdigest()}"
+    return f"validate 3\0{head}\0{digest.hexdigest()}"
 
 
 class _Head(Struct):
