@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -204,3 +205,17 @@ def test_messages_go_to_stderr(world: World) -> None:
     assert outcome.json["verdict"] == "merged"
     assert "minitask trust" in outcome.stderr
     assert "\x1b" not in outcome.text
+
+
+def test_the_page_names_the_keys_that_are_printed(world: World) -> None:
+    page = (SCHEMAS.parent / "docs/ci.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z]+)` \| ([^;\n]*)", page, re.MULTILINE)
+    world.landed("p/01-b", whole={"b.txt": "b\n"}, validation=VALIDATION)
+    words = {"status": (), "log": (), "audit": (), "run": ("p",)}
+    for command, keys in rows:
+        document = world.minitask(command, *words.get(command, ("p/01-b",)), "--json").json
+        nested = document["tasks"] if command == "status" else document
+        printed = nested[0] if isinstance(nested, list) else nested
+        named = re.findall(r"`(\w+)`", re.sub(r"\(.*?\)", "", keys))
+        assert [key for key in named if key not in printed and key not in document] == [], command
+    assert len(rows) == 8
