@@ -106,3 +106,19 @@ def test_a_reason_names_the_setting_whose_command_failed(world: World) -> None:
     world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
     reason = world.exec("p/01-b").json["reason"]
     assert reason == "`grep -q no b.txt` of the config's `lint` failed: exit code 1"
+
+
+@pytest.mark.parametrize("setting", ["lint", "checks"])
+@pytest.mark.parametrize("title", ["Write a file", "Make make pass"])
+def test_a_command_of_the_settings_that_fails_without_the_change_costs_one_call(
+    world: World, setting: str, title: str
+) -> None:
+    world.commit({"Makefile": "all:\n\t@echo 'a.txt: 1 error'; exit 1\n"})
+    reply = "```text path=b.txt\nb\n```\n"
+    with world.serve([reply] * 4, **{setting: ["cd .", "make"]}) as server:
+        world.task("p/01-b", writes=["b.txt"], validation="grep -qx b b.txt", title=title)
+        outcome = world.exec("p/01-b").json
+        is_asked_for = "make" in title
+        assert (len(server.requests) == 1) is not is_asked_for
+    same = f"`make` of the config's `{setting}` fails the same way without the change"
+    assert (same in outcome["reason"]) is not is_asked_for

@@ -91,13 +91,14 @@ def fails_without_change(
     *,
     written: Collection[str],
     spec_text: str = "",
+    is_progress: bool = False,
 ) -> CommandRecord | None:
     """Return the first failed command if all failed commands failed on the base too, for the same reason.
 
     The reason is a module missing before and after, or identical output. Identical output counts only if the change
-    made another command pass, and the failed command names no file that the task writes: otherwise the task itself may
-    be incomplete. A missing module does not count if a path that the task writes may provide it, or `spec_text` names
-    it.
+    made another command pass (or `is_progress`), and the failed command names no file that the task writes: otherwise
+    the task itself may be incomplete. A missing module does not count if a path that the task writes may provide it, or
+    `spec_text` names it.
     """
     earlier = {(command.line, command.command): command for command in before}
     pairs = [(command, earlier.get((command.line, command.command))) for command in after]
@@ -111,7 +112,7 @@ def fails_without_change(
         return None
     if red and lacks[0]:
         return replace(red[0][0], reason=f"the module {lacks[0]} is missing")
-    return red[0][0] if red and (fixed or any(lacks)) else None
+    return red[0][0] if red and (fixed or is_progress or any(lacks)) else None
 
 
 def _lack(

@@ -148,7 +148,7 @@ def _through_gates(
             lander.expect(task, draft.commit)
         rulings[name] = GATES[name](engine, case)
         if not rulings[name].passed:
-            return _ruled(draft, _blamed(draft, rulings[name], case))
+            return _ruled(draft, _blamed(engine, draft, rulings[name], case))
     ruling = rulings[VALIDATE]
     proven = replace(draft, ruling=ruling, verdict=Verdict.READY, doubts=(), grade=None)
     watched = _watch_tests(engine, proven, case)
@@ -172,25 +172,41 @@ def _check_imports(engine: Context, draft: AttemptState, order: ExecutorRequest)
     unknown = tuple(map(str, packages))
     noted = replace(draft, unknown_imports=unknown)
     if unknown and engine.settings.imports == FAIL:
-        return _ruled(noted, GateResult("lint", passed=False, reason="\n".join(unknown)))
+        return _ruled(noted, GateResult(LINT, passed=False, reason="\n".join(unknown)))
     return noted
 
 
-def _blamed(draft: AttemptState, ruling: GateResult, case: GateInput) -> GateResult:
-    """Return the ruling; its reason says if validation fails the same way without the change."""
-    if ruling.gate != VALIDATE:
-        return ruling
-    if _is_unlisted(ruling, case):
+def _blamed(
+    engine: Context, draft: AttemptState, ruling: GateResult, case: GateInput
+) -> GateResult:
+    """Return the ruling; its reason says if a command fails the same way without the change."""
+    if ruling.gate == VALIDATE and _is_unlisted(ruling, case):
         return replace(ruling, reason=f"{ruling.reason}; {UNLISTED}")
     spec = draft.task.spec
     written = [ref.path for ref in spec.writes()]
     spec_text = "\n".join((spec.title, spec.task, *(criterion.text for criterion in spec.criteria)))
+    red = next((command for command in ruling.commands if not command.passed), None)
+    before = draft.before
+    if red is not None and not red.line:  # of the settings, so it has not run on the base
+        ran = [Command(record.command) for record in ruling.commands if not record.line]
+        if red.command.split()[0] not in spec_text:  # else the task may be about it
+            before = (*before, *prove_only(engine, draft.task, draft.task.base, ran).commands)
     command = fails_without_change(
-        draft.before, ruling.commands, written=written, spec_text=spec_text
+        before,
+        ruling.commands,
+        written=written,
+        spec_text=spec_text,
+        is_progress=ruling.gate == LINT and red is not None and bool(red.output_tail.strip()),
     )
     if command is None:
         return ruling
-    return replace(ruling, reason=f"`{first_line(command.command)}` {SAME_WAY}: {command.reason}")
+    whose = (
+        ""
+        if command.line
+        else f" of the config's `{ruling.gate if ruling.gate == LINT else 'checks'}`"
+    )
+    reason = f"`{first_line(command.command)}`{whose} {SAME_WAY}: {command.reason}"
+    return replace(ruling, reason=reason)
 
 
 def _is_unlisted(ruling: GateResult, case: GateInput) -> bool:
@@ -277,9 +293,9 @@ def _lint(engine: Context, case: GateInput) -> GateResult:
     commands = lint_commands(engine.settings.lint, case.files) if result.passed else ()
     if not commands:
         return result
-    engine.emit(Progress(case.task.name, "lint", counted(len(commands), "command")))
+    engine.emit(Progress(case.task.name, LINT, counted(len(commands), "command")))
     proof = prove_only(engine, case.task, case.commit, commands)
-    return _ruling("lint", replace(proof, setting="lint"))
+    return _ruling(LINT, replace(proof, setting=LINT))
 
 
 def _validate(engine: Context, case: GateInput) -> GateResult:
@@ -290,9 +306,9 @@ def _validate(engine: Context, case: GateInput) -> GateResult:
     return _ruling(VALIDATE, prove(engine, case.task, case.commit))
 
 
-VALIDATE = "validate"
+LINT, VALIDATE = "lint", "validate"
 GATES: Mapping[str, Callable[[Context, GateInput], GateResult]] = {
-    "lint": _lint,
+    LINT: _lint,
     VALIDATE: _validate,
 }
 """The gates of a candidate by name. Its scope is always judged first."""
