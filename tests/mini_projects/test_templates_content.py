@@ -81,7 +81,9 @@ def test_the_page_lists_every_variable_of_a_template(path: Path):
     page = (FOLDER / "README.md").read_text("utf-8")
     section = page.partition(f"## {path.name.removesuffix('.md.j2')}\n")[2].partition("\n## ")[0]
     listed = dict(re.findall(r"^\| `(\w+)` \| .+ \| `(.+)` \|$", section, re.MULTILINE))
-    assert listed == {name: value for name, value in declared(path).items() if value}
+    variables = {name: value for name, value in declared(path).items() if value}
+    assert f"`{variables.pop('next')}`" in page.partition("\n## ")[0]
+    assert listed == variables
 
 
 @by_name
