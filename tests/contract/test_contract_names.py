@@ -74,6 +74,7 @@ def test_a_wrong_name_is_answered_with_the_right_one(projects: World, word: str,
 def test_a_branch_and_a_task_without_spec_are_names_too(projects: World) -> None:
     assert projects.exec("api/01-routes", "--no-merge").json["verdict"] == "ready"
     assert "+api/01-routes" in projects.minitask("diff", "minitask/api/01-routes").stdout
+    assert projects.minitask("validate", "minitask/api/01-routes").code == 0
     assert (
         projects.minitask("route", "minitask/api/01-routes", "--json").json[0]["task"]
         == "api/01-routes"

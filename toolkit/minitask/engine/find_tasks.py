@@ -25,7 +25,7 @@ from minitask.engine.tasks import (
 from minitask.errors import RefusedError, UsageError
 from minitask.git import refs
 from minitask.git.objects import FILE_MODES, TREE
-from minitask.spec.dependency_graph import fits
+from minitask.spec.dependency_graph import fits, without_branch
 from minitask.spec.model import SpecFile
 from minitask.system.files import real_path
 from minitask.words import nearest
@@ -96,7 +96,7 @@ def full_name(engine: Context, word: str, base: Base) -> str:
 
     A task without a spec is found by its records, and a branch of the toolkit by its name.
     """
-    name = _without_branch(word)
+    name = without_branch(word)
     if name.partition("/")[2].startswith("@") and name.count("/") == 1:
         return name  # a planning call's
     if _is_known(engine, name):
@@ -169,7 +169,7 @@ def _named(engine: Context, word: str, base: Base) -> tuple[list[Task], dict[str
     if not word:
         raise UsageError("the name of a task or project is empty", hint=FORMS)
     paths, number = _paths(engine, word, base)
-    word = word if paths else _without_branch(word)
+    word = word if paths else without_branch(word)
     if len(paths) == 1:
         engine.look_back(base.base, paths[0])
     files = {name: load_file(engine, name, base) for name in paths or _likely(engine, word, base)}
@@ -187,12 +187,6 @@ def _named(engine: Context, word: str, base: Base) -> tuple[list[Task], dict[str
             _stop_on_errors(file.parsed)
         raise _unknown_name(engine, word, [task.name for task in tasks], base)
     return chosen, files
-
-
-def _without_branch(word: str) -> str:
-    """Return the name of the task whose branch a word names, or else the word."""
-    name = word.removeprefix("refs/heads/")
-    return name.removeprefix("minitask/") if name.count("/") > 1 else name
 
 
 def _paths(engine: Context, word: str, base: Base) -> tuple[list[str], str]:

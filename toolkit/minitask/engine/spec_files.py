@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from minitask.engine.tasks import PROJECTS, parse_once
 from minitask.errors import UsageError
 from minitask.git.objects import FILE_MODES, SUBMODULE, SYMLINK, TREE, Entry, Objects
-from minitask.spec.dependency_graph import fits, task_names
+from minitask.spec.dependency_graph import fits, task_names, without_branch
 from minitask.spec.frontmatter import MAX_BYTES, MAX_FILES
 from minitask.spec.model import Kind
 from minitask.system.files import real_path
@@ -232,7 +232,7 @@ def _paths_of(top: Path, folder: Path, names: Sequence[str]) -> list[Path]:
 
 def _files_of(top: Path, folder: Path, word: str) -> list[Path]:
     """Return the spec files of a project, or of the task that a word names as `exec` takes it."""
-    paths, fitting = [], dict[str, Path]()
+    word, paths, fitting = without_branch(word), [], dict[str, Path]()
     for path in spec_files(top / PROJECTS) if (top / PROJECTS).is_dir() else ():
         where = path.relative_to(top).as_posix()
         specs = parse_once(_read_spec(path), path=where, cache=None).specs

@@ -210,6 +210,12 @@ def normal_number(number: str) -> str:
     return number.strip().lower().lstrip("0") or "0"
 
 
+def without_branch(word: str) -> str:
+    """Return the name of the task whose branch a word names, or else the word."""
+    name = word.removeprefix("refs/heads/")
+    return name.removeprefix("minitask/") if name.count("/") > 1 else name
+
+
 def fits(word: str, name: str, number: str = "") -> bool:
     """Return True if a word is the ID or number of the task `PROJECT/ID`, with or without its project."""
     project, _, task_id = name.partition("/")
