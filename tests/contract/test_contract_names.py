@@ -103,6 +103,22 @@ def test_a_folder_without_specs_has_no_tasks(world: World, name: str) -> None:
     assert outcome.code == 0, outcome.text
 
 
+@pytest.mark.parametrize("kind", ["symbolic link", "submodule"])
+def test_a_project_that_git_cannot_commit_here_is_told_as_such(world: World, kind: str) -> None:
+    world.task("p/01-x", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
+    world.git("mv", "mini-projects", "tasks")
+    if kind == "submodule":
+        world.git("update-index", "--add", "--cacheinfo", f"160000,{world.tip()},mini-projects")
+        (world.root / "tasks").rename(world.root / "mini-projects")
+    else:
+        (world.root / "mini-projects").symlink_to("tasks")
+        world.git("add", "mini-projects")
+    world.git("commit", "-qm", "specs elsewhere")
+    outcome = world.minitask("run", "p")
+    assert (outcome.code, f"mini-projects is a {kind}: " in outcome.stderr) == (2, True)
+    assert "git add" not in outcome.stderr
+
+
 def test_the_place_of_a_spec_that_is_elsewhere_is_named(projects: World) -> None:
     projects.write({"mini-projects/api/09-new.md": "# Task 9: New\n"})
     for word in ("api/9", "api/09-new"):

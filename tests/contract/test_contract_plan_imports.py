@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from executors.model_server import completion
-from world import World
+from world import World, run
 
 PLAN = """\
 # Cheaper Routing Implementation Plan
@@ -226,3 +226,15 @@ def test_what_cannot_be_imported_is_said(
     assert outcome.code == 2
     assert told in outcome.text
     assert not (world.root / "mini-projects").exists()
+
+
+def test_the_printed_commands_commit_the_specs_and_nothing_else(world: World) -> None:
+    listed = "tasks:\n  - title: Say x\n    files: [a.txt]\n    validation: grep -qx x a.txt\n"
+    world.write({"plan.yaml": listed, "staged.txt": "mine\n"})
+    world.git("add", "staged.txt")
+    made = [world.minitask("import", "plan.yaml"), world.minitask("new", "q", "Two\nlines")]
+    for outcome, folder in zip(made, ("plan", "q"), strict=True):
+        _, _, line = next(x for x in outcome.stdout.splitlines() if "git add" in x).partition("&& ")
+        run(("sh", "-ec", line), cwd=world.root)
+        assert world.git("diff", "--name-only", "HEAD~1").startswith(f"mini-projects/{folder}/")
+        assert world.git("status", "--porcelain", "staged.txt") == "A  staged.txt"

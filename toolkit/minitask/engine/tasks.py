@@ -14,7 +14,7 @@ from minitask.engine.context import Context
 from minitask.errors import MinitaskError, RefusedError, UsageError
 from minitask.git import history, refs
 from minitask.git.history import Landing
-from minitask.git.objects import FILE_MODES, Entry, blob_id
+from minitask.git.objects import FILE_MODES, SUBMODULE, SYMLINK, Entry, blob_id
 from minitask.git.trees import TreeChange, is_ancestor
 from minitask.spec.dependency_graph import task_names
 from minitask.spec.model import Diagnostic, Spec, SpecFile
@@ -156,8 +156,16 @@ def _is_same(engine: Context, path: str, present: bytes, entry: Entry) -> bool:
 
 
 def commit_command(engine: Context, path: str, base: Base, name: str) -> str:
-    """Return the command that commits a spec, relative to the user's folder."""
+    """Return the command that commits a spec, relative to the user's folder; else why git cannot commit it there."""
     top = engine.repository.top
+    for folder in prefixes(path)[:-1]:
+        entry = engine.objects.entry(base.base, folder)
+        if entry is not None and entry.mode == SYMLINK:
+            return f"{folder} is a symbolic link: name the spec by the path to which it leads"
+        if entry is not None and entry.mode == SUBMODULE:
+            return (
+                f"{folder} is a submodule: run minitask there, or keep the spec in this repository"
+            )
     shown = shlex.quote(os.path.relpath(top / path, base.folder) if top else path)
     return f"git add -- {shown} && git commit -m {shlex.quote(f'spec: {name}')} -- {shown}"
 

@@ -74,7 +74,7 @@ def _next_steps(planned: Planned) -> Iterator[str]:
 
 
 def _commit_command(folder: str, project: str) -> str:
-    commit = f"git commit -m 'specs: {project}'"
+    commit = f"git commit -m 'specs: {project}' -- {folder}"  # nothing else that is staged
     return f"minitask validate {folder} && git add {folder} && {commit}"
 
 
@@ -273,7 +273,7 @@ def _scan_next(scan: Scan, options: ScanOptions) -> Iterator[str]:
         again = "delete them and scan again with --check 'COMMAND {path}'"
         yield f"next  write the validations of the drafts; or {again}"
     yield f"{'then' if scan.drafts else 'next'}  minitask validate {folder}"
-    yield f'      git add {folder} && git commit -m "specs: {options.project}"'
+    yield f'      git add {folder} && git commit -m "specs: {options.project}" -- {folder}'
     yield f"      minitask run {options.project}"
 
 
