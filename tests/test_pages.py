@@ -216,3 +216,19 @@ def test_a_session_prints_what_the_page_shows(world: World, line: str, printed: 
     outcome = world.minitask(*shlex.split(line))
     shown = [row.rstrip() for row in outcome.text.strip().splitlines()]
     assert shown == [row.rstrip() for row in printed.splitlines()], outcome.text
+
+
+def test_the_operations_of_an_edit_script_apply_as_the_page_shows_them(world: World) -> None:
+    [operations] = [text for _, text in blocks(ROOT / "docs/specs.md") if text.startswith("copy ")]
+    lines = "".join(f"    x{number} = {number}\n" for number in range(1, 400))
+    world.commit({f"src/{name}.py": lines for name in ("a", "b", "c", "old")})
+    writes = ["src/a.py", "src/b.py", "src/new.py", "src/d.py", "src/c.py (delete)"]
+    script = f"```edits\n{operations}```\n"
+    world.task(
+        "p/01-a",
+        writes=[*writes, "src/old.py (delete)"],
+        snippets=script,
+        validation="test -f src/d.py",
+    )
+    outcome = world.minitask("validate", "p")
+    assert outcome.stdout == "no errors in 1 spec\n", outcome.text
