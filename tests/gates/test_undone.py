@@ -168,6 +168,32 @@ def test_a_step_that_is_left_out_is_a_fault(step: str, old: str, new: str) -> No
     assert not any(part in after for part in words)
 
 
+README = "# Sizes\n\nVersion 1.2.0, made with [Go](https://go.dev/doc) 1.21.\n\n## Use\n\nRun it.\n"
+
+
+@pytest.mark.parametrize(
+    ("step", "old", "new"),
+    [
+        ('Add a section "Installation".', "## Use", "## Installation\n\nBuild it.\n\n## Use"),
+        ("Add a new section `## FAQ`.", "## Use", "## FAQ\n\nNone.\n\n## Use"),
+        ('Change the heading "Use" to "Usage".', "## Use", "## Usage"),
+        ("Bump the version to 1.3.0.", "1.2.0", "1.3.0"),
+        ("Update Go from 1.21 to `1.24`.", "1.21", "1.24"),
+        ("Link to https://go.dev/ref instead.", "go.dev/doc", "go.dev/ref"),
+    ],
+)
+def test_a_text_that_the_task_asks_for_is_there(step: str, old: str, new: str) -> None:
+    files = (FileRef("README.md", FileAction.EDIT),)
+    spec = Spec("mini-projects/p/01.md", "1", "Docs", files=files, task=f"1. {step}")
+
+    def ruled(text: str) -> str:
+        change = Change("README.md", text + "\nMIT.\n")
+        return check_lint([change], read={"README.md": README}.get, spec=spec).reason
+
+    assert "the task asks for" in ruled(README)
+    assert not ruled(README.replace(old, new, 1))
+
+
 @pytest.mark.parametrize(
     "step",
     [

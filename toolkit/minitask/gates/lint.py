@@ -224,8 +224,6 @@ def _left_behind(
 def _undone(
     proposals: Sequence[FileChange], read: Reader, spec: Spec, explanation: str
 ) -> Iterable[LintError]:
-    if not any(mark in spec.task + spec.title for mark in ("`", "_", "()")):
-        return ()
     from minitask.gates.changes.undone import find_undone
 
     return find_undone(proposals, spec=spec, read=read, explanation=explanation)

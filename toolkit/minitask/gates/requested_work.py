@@ -165,14 +165,33 @@ _REWORDED = lazy_pattern(
 )
 
 
+_TITLED = lazy_pattern(
+    rf"(?i){_CLAUSE}(?:add|create|insert|write|append)\s+(?:(?:an?|the|new|[a-z-]+)\s+){{0,3}}?"
+    r"(?:section|heading|subsection|chapter|title|row|column|entry|link|button|label|tab|item|note|warning)\s+"
+    r"(?:(?:named|called|titled|label?led|with the (?:title|text|heading))\s+)?"
+    r"[`\"“](?:#{1,6} )?(?P<text>[^\"”`\n{}<>%$\\]{3,80})[\"”`]"
+)
+_EXACT = lazy_pattern(
+    r"(?i)\b(?:(?:bump|set|update|upgrade|change|raise|pin)\s+(?:[^\s;:]+\s+){1,6}?to\s+(?:version\s+)?"
+    r"[`\"v^~=]{0,3}(?P<version>\d+\.\d+(?:\.\d+)?)\b"
+    r"|(?:links?|points?|redirects?)\s+(?:[a-z]+\s+){0,3}?to\s+[`<]?(?P<url>https?://[^\s`>)]+[\w/]))"
+)
+
+
 def texts_asked_for(sentence: str) -> Iterator[str]:
-    """Yield the quoted texts to which a sentence changes others, without numbers and placeholders."""
-    for match in _REWORDED.finditer(sentence):
-        if (
-            not _HELD_BACK.search(sentence[: match.start("text")])
-            and len(folded(match["text"])) > 3
-        ):
-            yield match["text"]
+    """Yield the texts that a sentence asks for in quotes, without numbers and placeholders, and titles."""
+    for form in (_REWORDED, _TITLED):
+        for match in form.finditer(sentence):
+            is_held_back = _HELD_BACK.search(sentence[: match.start("text")]) is not None
+            if not is_held_back and len(folded(match["text"])) >= _LEAST:
+                yield match["text"]
+
+
+def exact_texts_asked_for(sentence: str) -> Iterator[str]:
+    """Yield the versions to which a sentence raises something, and the addresses to which it links."""
+    for match in _EXACT.finditer(sentence):
+        if not _HELD_BACK.search(sentence[: match.end()]):
+            yield match["version"] or match["url"]
 
 
 _PATH = r"`(?P<path>[\w./-]+\.\w+)`"

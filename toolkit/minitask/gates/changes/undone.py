@@ -14,6 +14,7 @@ from posixpath import basename
 from minitask.edits.script_model import Reader
 from minitask.gates.requested_removals import FENCED, has_name, task_sentences
 from minitask.gates.requested_work import (
+    exact_texts_asked_for,
     files_in,
     folded,
     names_asked_for,
@@ -57,11 +58,16 @@ def find_undone(
     """
     edited = [file for file in proposals if file.content != file.base]
     excuses = "\n".join(filter(_EXCUSE.search, FENCED.sub("\n", explanation).split("\n")))
-    pool = _pool(proposals, spec, read) if edited else ""
+    text = _text(proposals, spec, read) if edited else ""
+    pool = folded(text)
     for sentence in _sentences(spec, edited):
         paths = files_in(sentence)
         files = [file for file in edited if not paths or any(map(file.path.endswith, paths))]
-        faults = chain(_missing(sentence, files, pool, spec), _misplaced(sentence, proposals))
+        faults = chain(
+            _missing(sentence, files, pool, spec),
+            _inexact(sentence, files, text),
+            _misplaced(sentence, proposals),
+        )
         faults = chain(faults, *(_as_before(file, sentence) for file in files))
         yield from islice((error for name, error in faults if name not in excuses), 1)
     for file in edited:
@@ -69,11 +75,11 @@ def find_undone(
         yield from _kept_values(file, others, spec)
 
 
-def _pool(proposals: Sequence[FileChange], spec: Spec, read: Reader) -> str:
-    """Return the letters and digits of all files of the change and the spec's list, with their paths."""
+def _text(proposals: Sequence[FileChange], spec: Spec, read: Reader) -> str:
+    """Return the text of all files of the change and the spec's list, with their paths."""
     unchanged = {ref.path for ref in spec.writes()} - {file.path for file in proposals}
     texts = chain.from_iterable((file.path, file.content) for file in proposals)
-    return folded("\n".join((*texts, *(read(path) or "" for path in sorted(unchanged)))))
+    return "\n".join((*texts, *(read(path) or "" for path in sorted(unchanged))))
 
 
 def _sentences(spec: Spec, files: Iterable[FileChange]) -> Iterator[str]:
@@ -88,9 +94,20 @@ def _missing(sentence: str, files: Sequence[FileChange], pool: str, spec: Spec) 
     paths = {name for ref in spec.files for name in (ref.path, basename(ref.path))}
     for name in chain(names_asked_for(sentence), texts_asked_for(sentence)):
         if folded(name) not in pool and name not in paths:
-            message = f"the task asks for {printable(name)}, and no file of the change has it"
-            remedy = f"do that step, too, or say in a line where {printable(name)} is"
-            yield name, LintError(files[0].path, last_line(files[0].content), message, remedy)
+            yield name, _lacking(name, files[0])
+
+
+def _inexact(sentence: str, files: Sequence[FileChange], text: str) -> Iterator[Fault]:
+    """Yield the versions and addresses that a sentence asks for, and that no file has."""
+    for exact in exact_texts_asked_for(sentence) if files else ():
+        if exact not in text:
+            yield exact, _lacking(exact, files[0])
+
+
+def _lacking(name: str, file: FileChange) -> LintError:
+    message = f"the task asks for {printable(name)}, and no file of the change has it"
+    remedy = f"do that step, too, or say in a line where {printable(name)} is"
+    return LintError(file.path, last_line(file.content), message, remedy)
 
 
 def _misplaced(sentence: str, proposals: Sequence[FileChange]) -> Iterator[Fault]:
