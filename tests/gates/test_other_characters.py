@@ -77,6 +77,8 @@ STRAY = {
     "a notice of a reader": (CSS + "[Showing lines 1-4 of 40. Use :5 to go on]\n", "[Showing"),
     "a notice of a shell": (CSS.replace("  color: red;\n", "[... 35 characters truncated ...]\n"), "35"),
     "a notice alone": (CSS.replace("  color: red;\n", "[truncated]\n"), "[truncated]"),
+    "a mark of a change": (CSS.replace("10px;", "9px; <-- changed"), "<-- changed"),
+    "an arrow of a change": (CSS.replace("10px;", "9px;  ← this line was updated"), "updated"),
     "dots": (CSS.replace("  color: red;\n", "  ...\n"), "..."),
 }  # fmt: skip
 
@@ -206,3 +208,9 @@ UNESCAPED = [
 @pytest.mark.parametrize(("path", "content"), UNESCAPED)
 def test_escapes_where_they_belong_are_text(path: str, content: str) -> None:
     assert not ruling(path, "", content)
+
+
+def test_dots_in_an_edit_of_text_stand_for_nothing() -> None:
+    base = "one\ntwo\nthree\nfour\n"
+    content = base.replace("two\nthree\n", "TWO it is\n...\n")
+    assert "left out" in ruling("a.txt", base, content, explicit=True, task="1. Say what two is.")

@@ -302,6 +302,12 @@ WRONG = {
     "all indented": ("a.conf", CONF, INDENTED, "indented in another way"),
     "lower case": ("a.conf", CONF, CONF.replace("Shop", "shop"), "another case"),
     "spaced": ("a.conf", CONF, CONF.replace("\n", "\n\n"), "blank lines"),
+    "a shell's line above": ("a.conf", CONF, "$ cat a.conf\n" + CONF, "is part of the answer"),
+    "a prompt below": ("a.conf", CONF, CONF + "$\n", "is part of the answer"),
+    "its end": ("a.conf", CONF, CONF + "// end of a.conf\n", "is part of the answer"),
+    "its end in brackets": ("a.conf", CONF, CONF + "[End of file]\n", "is part of the answer"),
+    "a page's button": ("a.conf", CONF, "Copy code\n" + CONF, "is part of the answer"),
+    "a section of XML": ("a.conf", CONF, f"<![CDATA[\n{CONF}]]>\n", "is part of the answer"),
     "reversed": ("a.conf", CONF, "".join(reversed(CONF.splitlines(True))), "another order"),
     "before and after": ("a.conf", CONF, CONF + CONF.replace("3", "9"), "lines twice"),
     "the end twice": ("a.conf", CONF, CONF + "host = here\nuser = me\n", "is there twice"),
@@ -472,6 +478,11 @@ NOT_A_FILE = {
     "its lines twice": ("a.css", STYLE + STYLE, "it holds its lines twice"),
     "its path": ("a.css", "File: a.css\n" + STYLE, '"File: a.css" is part of the answer'),
     "a command that writes it": ("a.css", f"cat > a.css <<'E'\n{STYLE}", "is part of the answer"),
+    "a refusal": ("a.txt", "I cannot create this file.\n", "is an answer, not a file"),
+    "an apology": ("a.md", "Sorry, but I can't help with that.\n", "is an answer, not a file"),
+    "a question": ("a.txt", "What should the file contain?\n", "is an answer, not a file"),
+    "a place to fill in": ("a.txt", "[your content here]\n", "is an answer, not a file"),
+    "a tool's result": ("a.txt", "File created successfully at: a.txt\n", "is an answer, not a file"),
     "a thought": ("a.css", f"<think>\n{STYLE}", '"<think>" is part of the answer'),
 }  # fmt: skip
 
@@ -492,6 +503,9 @@ def test_a_new_file_holds_its_own_text_once(case: str) -> None:
         ("a.txt", '"a" he said\n'),
         ("a.md", "$ make\n$ make test\n"),
         ("a.txt", "a.txt\n"),
+        ("a.txt", "I can do it.\n"),
+        ("a.txt", "[a] b\n"),
+        ("a.txt", "Sorry.\nThis page is gone.\n"),
     ],
 )
 def test_a_new_file_may_hold_what_looks_like_an_answer(path: str, content: str) -> None:

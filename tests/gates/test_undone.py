@@ -14,6 +14,7 @@ FILES = {
     "b.ts": "export const LIMIT: number = 10;\nexport const RETRIES = 3;\n",
     "c.yaml": "LIMIT: 10\nRETRIES: 3\n",
     "d.json": '{\n  "LIMIT": 10,\n  "RETRIES": 3\n}\n',
+    "g.txt": "one fish\ntwo fish\nred fish\n",
     "f.json": '{\n  "a": "^9.1.2",\n  "on": {\n    "RETRIES": 3\n  }\n}\n',
     "e.go": "package e\n\nconst LIMIT = 10\n\nvar RETRIES = 3\n",
 }
@@ -25,7 +26,7 @@ def ruling(path: str, content: str, task: str) -> str:
     return check_lint([Change(path, content)], read=FILES.get, spec=spec).reason
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path != "f.json"])
+@pytest.mark.parametrize("path", [path for path in FILES if path not in ("f.json", "g.txt")])
 def test_a_value_that_stays_is_a_fault(path: str) -> None:
     task = "1. Set `LIMIT` to 20.\n2. Raise `RETRIES` from 3 to `5`."
     half = FILES[path].replace("3", "5")
@@ -262,3 +263,33 @@ def test_a_test_is_about_what_the_task_wants_tested() -> None:
     test = "import m\n\n\ndef test_{0}():\n    assert m.{0}(1)\n"
     assert "a test of show" in in_two_files(step, longer, test.format("old_size"), "test_m.py")
     assert not in_two_files(step, longer, test.format("show"), "test_m.py")
+
+
+FISH = "1. Replace `red fish` by `green fish` in the list."
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "~~red fish~~ green fish",
+        "# red fish\ngreen fish",
+        "red fish\ngreen fish",
+        "green fish (was red fish)",
+    ],
+)
+def test_a_text_that_the_task_replaces_is_gone(line: str) -> None:
+    content = FILES["g.txt"].replace("red fish", line)
+    assert "red fish is still there, and the task replaces it" in ruling("g.txt", content, FISH)
+
+
+@pytest.mark.parametrize(
+    ("content", "task"),
+    [
+        ("one fish\ntwo fish\ngreen fish\n", FISH),
+        ("one fish\ntwo fish\nred fish\ngreen fish\n", f"{FISH}\n2. Keep `red fish` above it."),
+        ("one fish\ntwo fish\nred fish and green fish\n", "1. Replace `red fish` by `red fish and green fish`."),
+        ("one fish\ntwo fish\nred fish\ngreen fish\n", "1. Add `green fish`."),
+    ],
+)  # fmt: skip
+def test_a_text_that_may_stay_is_no_fault(content: str, task: str) -> None:
+    assert "still there" not in ruling("g.txt", content, task)

@@ -288,3 +288,10 @@ def test_other_lists_are_left_alone(body: str) -> None:
 )  # fmt: skip
 def test_commands_below_another_heading_are_said_not_to_run(body: str, lines: list[int]) -> None:
     assert [d.line for d in check_quality(spec_with(body)) if d.code == "W415"] == lines
+
+
+def test_a_heading_and_labels_may_have_wide_colons() -> None:
+    text = "# Mini-Task 2：Do it\n\n**Files to Create**：`a.txt`\n\n## Task：\n\n1. Do it.\n"
+    spec = parse_file(text, path="x.md").specs[0]
+    found = (spec.number, spec.title, [ref.path for ref in spec.files], spec.task)
+    assert found == ("2", "Do it", ["a.txt"], "1. Do it.")

@@ -67,7 +67,7 @@ _TASK_HEADING = lazy_pattern(
     _PREFIX + r"mini[\s_-]?task\b" + _MARKS + r"\s*(?:\#|no\.?\s)?\s*"
     r"(?:(?P<number>[0-9]+(?:[.-][0-9]+)*[A-Za-z]?(?![A-Za-z0-9])|\[[^\]]*\])[\uFE0F\u20E3]*(?:\s*(?:of|/)\s*[0-9]+)?"
     + _MARKS
-    + r"(?:\s*(?:[:.)–—]|-(?=\s|$))|(?=\s|$))|(?P<letter>[A-Z])\s*[:–—]|:|$)"
+    + r"(?:\s*(?:[:：.)–—]|-(?=\s|$))|(?=\s|$))|(?P<letter>[A-Z])\s*[:：–—]|[:：]|$)"
     + _MARKS
     + r"\s*(?P<title>.*)$",
     re.IGNORECASE | re.DOTALL,

@@ -130,6 +130,8 @@ def _new_fault(proposal: FileChange, spec_text: str) -> str:
     rows = _texts(proposal.content)
     if "".join(rows) in _NOTHING and rows[0] not in spec_text:
         return f"it holds {quoted(rows[0])} alone"
+    if len(rows) == 1 and rows[0] not in spec_text and _is_answer(rows[0], proposal.path):
+        return f"{quoted(rows[0])} is an answer, not a file"
     is_shell = proposal.path.endswith(_SHELLS)
     is_added = len(rows) > 2 - is_shell and all(row[0] == "+" for row in rows)
     if is_added and any(row[1:2].strip() for row in rows):
@@ -143,6 +145,21 @@ def _new_fault(proposal: FileChange, spec_text: str) -> str:
     if is_twice and sum(map(str.isalnum, "".join(rows[:size]))) >= _TELLING:
         return "it holds its lines twice"
     return ""
+
+
+_DECLINES = lazy_pattern(
+    r"(?i)(?:i(?:['’]m| am)\s+)?(?:sorry|unable|unfortunately)\b.*"
+    r"|i (?:can|could|do|will|would)(?:not| not|n?['’]t)\b.*|i won['’]t\b.*"
+    r"|.*\?|[<\[({][a-z][a-z ,'-]+[>\])}]"
+)
+"""A refusal, a question, or a place to be filled in."""
+
+
+def _is_answer(row: str, path: str) -> bool:
+    """Return True if the only line of a new text is about the file, or declines to write it."""
+    name = basename(path)
+    is_about = "." in name and name in row and row not in {name, path}
+    return is_prose(path) and (is_about or _DECLINES.fullmatch(row) is not None)
 
 
 _SHELLS = (".sh", ".bash", ".zsh")
@@ -192,7 +209,9 @@ _TOKEN = lazy_pattern(
     r"|%%(?:write)?file\s+\S+|\*{3} ?end of (?:file|patch)|</?(?:think|thinking|reasoning|antthinking)>"
 )
 _FRAME = lazy_pattern(
-    r"(?i)EOF|(?:[-=#*/<]{2,}\s*)?(?:end|begin(?:ning)?|start)(?: of)?(?: file)?(?: ?: ?\S+)?\s*[-=#*/>]{2,}"
+    r"(?i)EOF|[$%]|\$ \w+ file|copy code|<!\[CDATA\[|\]\]>"
+    r"|[\[(<]\s*(?:end|begin(?:ning)?|start)(?: of)?(?: file)?\s*[\])>]"
+    r"|(?:[-=#*/<]{2,}\s*)?(?:end|begin(?:ning)?|start)(?: of)?(?: file)?(?: ?: ?\S+)?\s*[-=#*/>]{2,}"
     r"|[-=#*/<]{2,}\s*(?:end|begin(?:ning)?|start)(?: of)?(?: file)?(?: ?: ?\S+)?"
     r"|</?(?:code|pre)(?:\s[^<>]*)?>|text|markdown|plaintext|python|javascript|typescript|yaml|toml|json|ini|csv|sql|html|css"
     r"|bash|shell|dockerfile|makefile|rust"
@@ -202,7 +221,9 @@ _FRAME = lazy_pattern(
 
 def _is_frame(line: str, path: str) -> bool:
     """Return True if the line only marks where a file begins or ends, or gives its name."""
-    if _FRAME.fullmatch(line) or (_HEREDOC.match(line) and basename(path) in line):
+    if _FRAME.fullmatch(line.replace(basename(path), "file")) or (
+        _HEREDOC.match(line) and basename(path) in line
+    ):
         return True
     if path.lower().endswith(SUFFIXES.get(line.lower(), ())):
         return True  # the language of a fence

@@ -58,7 +58,7 @@ def find_changed_form(
         return None
     fault = (
         _retyped(old, new, text_beside(spec, proposal.path), explicit=False)
-        or (None if proposal.path.endswith(".nix") else _left_out(old, new))  # `{ pkgs, ... }:`
+        or _left_out_of(proposal, old, new)
         or _restyled(old, new, proposal, spec)
         or _copied(old, new, proposal, spec)
         or _gone(old, new, proposal, spec, others)
@@ -71,7 +71,9 @@ def find_retyped(proposal: FileChange, *, spec: Spec) -> LintError | None:
     old, new = _versions(proposal)
     if not old or not new:
         return None
-    return _fault(proposal, _retyped(old, new, text_beside(spec, proposal.path), explicit=True))
+    fault = _retyped(old, new, text_beside(spec, proposal.path), explicit=True)
+    may_elide = proposal.explicit and not is_code(proposal.path)
+    return _fault(proposal, fault or (_left_out_of(proposal, old, new) if may_elide else None))
 
 
 def _versions(proposal: FileChange) -> tuple[Rows, Rows]:
@@ -117,6 +119,10 @@ def _retyped(old: Rows, new: Rows, spec_text: str, *, explicit: bool) -> tuple[i
 def _changed(old: Rows, new: Rows) -> tuple[list[str], Rows]:
     had, has = {row for _, row in old}, {row for _, row in new}
     return [row for _, row in old if row not in has], [pair for pair in new if pair[1] not in had]
+
+
+def _left_out_of(proposal: FileChange, old: Rows, new: Rows) -> tuple[int, str] | None:
+    return None if proposal.path.endswith(".nix") else _left_out(old, new)  # `{ pkgs, ... }:`
 
 
 def _left_out(old: Rows, new: Rows) -> tuple[int, str] | None:

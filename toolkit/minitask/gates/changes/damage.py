@@ -183,6 +183,11 @@ _CITATION = lazy_pattern(
     r"|\[cite: ?\d[\d, ]{0,40}\]|</?grok:render\b"
 )
 """References to what a model's search found, which only its provider's page can show."""
+_CHANGE_MARK = lazy_pattern(
+    r"(?i)\s(?:<-+|←+|⟵|<<)\s*(?:this (?:line )?|line )?(?:is |was )?"
+    r"(?:changed|modified|updated|edited|replaced|fixed)(?: (?:here|this|line))?[.!]?\s*$"
+)
+"""What points at the line that a reply changes."""
 _LONGEST = 160
 """Characters above which a line is no notice."""
 _DOTS = lazy_pattern(r"\s*(?:\.{3}|…)\s*")
@@ -199,7 +204,7 @@ def find_stray(proposal: FileChange, *, spec: Spec) -> Iterator[LintError]:
     had, spec_text = frozenset(base.split("\n")), text_about(spec, proposal.path)
     tokens = {match[0] for text in (base, proposal.content) for match in _TOKEN.finditer(text)}
     marks = [_END] if len(tokens) == 1 else []  # a file with several tokens is about such tokens
-    marks += [] if _CITATION.search(base) else [_CITATION]
+    marks += [mark for mark in (_CITATION, _CHANGE_MARK) if not mark.search(base)]
     for number, line in enumerate(proposal.content.split("\n"), 1):
         if line in had:
             continue

@@ -43,6 +43,10 @@ _TOLD = lazy_pattern(
     r"(?:`([A-Za-z_][\w-]*)`|(?-i:\b([A-Z][A-Z0-9]{2,}))\b)\s+(?:from\s+\S+\s+to|to|becomes|(?:should|must)\s+(?:now\s+)?be)\s+"
     r"`?(-?\d[\d_.]*|\"[^\"`\n]*\"|'[^'`\n]*'|true|false)`?(?=[\s.,;)]|$)"
 )
+_REPLACED = lazy_pattern(
+    r"(?i)\b(?:replace|swap|substitute|change)\s+(?:the\s+|every\s+|each\s+|all\s+)?(?:[a-z]+\s+){0,2}`([^`]+)`"
+    r"\s+(?:by|with|to|for|into)\s+(?:the\s+)?(?:[a-z]+\s+){0,2}`([^`]+)`"
+)
 _LITERAL = lazy_pattern(r"(?i)-?\d[\d_.]*|\"[^\"]+\"|'[^']+'|true|false")
 _UNSURE = lazy_pattern(
     r"(?i)\b(?:not|n't|never|if|unless|when|instead|later|optional\w*|example)\b|n't\b"
@@ -73,6 +77,7 @@ def find_undone(
     for file in edited:
         others = tuple(proposal for proposal in proposals if proposal is not file)
         yield from _kept_values(file, others, spec)
+        yield from _kept_beside(file, spec)
 
 
 def _text(proposals: Sequence[FileChange], spec: Spec, read: Reader) -> str:
@@ -183,6 +188,26 @@ def _kept_values(
                 f"{printable(name)} is still {shown}, and the task sets it to {printable(value)}"
             )
             yield LintError(proposal.path, new[0][1], message, "set it, too")
+
+
+def _kept_beside(file: FileChange, spec: Spec) -> Iterator[LintError]:
+    """Yield each text that the task replaces by another, which the file has now, and the old one as often as before."""
+    sentences = list(_sentences(spec, [file])) if file.base else []
+    pairs = {
+        pair for text in sentences if not _UNSURE.search(text) for pair in _REPLACED.findall(text)
+    }
+    others = [text for text in sentences if not _REPLACED.search(text)]
+    for old, new in sorted(pairs):
+        if old not in new and new not in old and not any(old in text for text in others):
+            had, has = (_counts(text, old, new) for text in (file.base or "", file.content))
+            if 0 < had[0] <= has[0] and had[1] < has[1]:
+                line = file.content.count("\n", 0, file.content.index(old)) + 1
+                message = f"{printable(old)} is still there, and the task replaces it"
+                yield LintError(file.path, line, message, "take the old text out")
+
+
+def _counts(text: str, *parts: str) -> list[int]:
+    return [len(re.findall(rf"(?<!\w){re.escape(part)}(?!\w)", text)) for part in parts]
 
 
 def _same(first: str, second: str) -> bool:
