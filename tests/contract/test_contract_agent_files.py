@@ -162,3 +162,19 @@ def test_why_an_agent_failed_is_said_in_plain_words(
     command(world, tmp_path, script)
     world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
     assert reason in world.exec("p/01-b").json["reason"]
+
+
+@pytest.mark.parametrize("place", ["git/ignore", "mine", "info/exclude", "nowhere"])
+def test_what_the_users_own_git_ignores_is_no_part_of_a_change(
+    world: World, tmp_path: Path, place: str
+) -> None:
+    world.commit({"b.txt": "a\n"}, message="files")
+    command(world, tmp_path, "echo b > b.txt; echo x > .notes; echo x > new.notes")
+    above = world.root / ".git" if place.startswith("info") else Path(os.environ["XDG_CONFIG_HOME"])
+    (above / place).parent.mkdir(parents=True, exist_ok=True)
+    (above / place).write_text("*.notes\nb.txt\n")
+    if place == "mine":
+        world.git("config", "--global", "core.excludesFile", str(above / place))
+    world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
+    outcome = world.exec("p/01-b").json
+    assert outcome["verdict"] == ("refused" if place == "nowhere" else "merged"), outcome["reason"]

@@ -104,6 +104,19 @@ def committer(repository: Repository) -> Signature:
     return signature(finished.stdout.decode("utf-8", "surrogateescape").rstrip("\n"))
 
 
+def exclude_files(repository: Repository) -> tuple[Path, ...]:
+    """Return the existing files in which the user ignores files for all repositories, and for this one alone."""
+    git = repository.git.with_user_config()
+    configured = git.run("config", "--type=path", "--get", "core.excludesFile").stdout
+    home = git.environ.get("HOME", "")
+    base = git.environ.get("XDG_CONFIG_HOME") or (f"{home}/.config" if home else "")
+    default = Path(base, "git", "ignore") if base else None
+    named = configured.decode("utf-8", "surrogateescape").rstrip("\n")
+    everywhere = Path(named) if named else default
+    files = (everywhere, repository.common_dir / "info/exclude")
+    return tuple(path for path in files if path is not None and path.is_file())
+
+
 def git_version(environ: Mapping[str, str], cwd: Path) -> tuple[int, ...]:
     """Return the version of git as numbers; raise `MachineError` if git is missing."""
     finished = process.run(

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from minitask.edits.script_model import Change
 from minitask.errors import EditError, MachineError
-from minitask.git.repository import Repository
+from minitask.git.repository import Repository, exclude_files
 from minitask.git.run_git import Git
 from minitask.sandbox.sandbox import Limits, Sandbox, Strength
 from minitask.spec.paths import prefixes
@@ -119,16 +119,16 @@ class AgentWorkspace(Redacted, frozen=True):
                 path.write_bytes(change.content.encode("utf-8", "surrogateescape"))
 
     def changes(self, *, litter: Sequence[str], listed: Sequence[str] = ()) -> tuple[Change, ...]:
-        """Return the changes to the base, without files that git ignores or that match `litter`.
+        """Return the changes to the base, without files that the user's git ignores or that match `litter`.
 
         Untracked files named in `LITTER` are excluded too; `listed` files are included even if git ignores them.
         Contents are as in a commit: line ends, `ident` and encodings are converted by the attributes. Raise `EditError`
         for a path that is no longer a regular file, or too large for a source file.
         """
         git = self.slot.git
-        changed = git.fields(
-            "ls-files", "-z", "--modified", "--deleted", "--others", "--exclude-standard"
-        )
+        ignored = (f"--exclude-from={path}" for path in exclude_files(self.slot.repository))
+        flags = ("--modified", "--deleted", "--others", "--exclude-standard", *ignored)
+        changed = git.fields("ls-files", "-z", *flags)
         names = {
             name for name in changed if not any(_is_litter(name, pattern) for pattern in litter)
         }
