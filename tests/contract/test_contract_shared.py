@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from world import STRENGTHS, World, in_strength
+from world import STRENGTHS, World, in_strength, write_program
 
 SANDBOXES = pytest.mark.parametrize("sandbox", ["auto", "none"])
 SHARE = {"share": ["packages.d"]}
@@ -27,6 +27,22 @@ def test_a_linked_package_is_the_commits(world: World, sandbox: str) -> None:
     checkout(world, sandbox)
     world.task("p/01-b", whole={"core/rate": "2\n"}, validation="grep -qx 2 packages.d/core/rate")
     assert world.exec("p/01-b").json["verdict"] == "merged"
+
+
+@SANDBOXES
+def test_a_shared_link_brings_the_folder_to_which_it_leads(world: World, sandbox: str) -> None:
+    """Relative links in it, and paths of programs that name it, lead where they should."""
+    world.configure(sandbox=sandbox, workspace=SHARE)
+    world.commit({".gitignore": "packages.d\nkept/\n", "core/rate": "1\n"})
+    tool = f"#!{world.root}/kept/deep/bin/sh\necho tool\n"
+    write_program(world.root / "kept/deep/bin/tool", tool)
+    (world.root / "kept/deep/bin/sh").symlink_to("/bin/sh")
+    (world.root / "kept/deep/core").symlink_to("../../core")
+    (world.root / "packages.d").symlink_to("kept/deep")
+    validation = "grep -qx 2 packages.d/core/rate\npackages.d/bin/tool | grep -qx tool"
+    for name, rate, verdict in (("wrong", 3, "failed"), ("right", 2, "merged")):
+        world.task(f"p/{name}", whole={"core/rate": f"{rate}\n"}, validation=validation)
+        assert world.exec(f"p/{name}").json["verdict"] == verdict
 
 
 @SANDBOXES

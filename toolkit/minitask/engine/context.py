@@ -190,7 +190,8 @@ class Context(Struct):
                     hint="name files and folders inside the repository",
                 )
         layered = bool(self.settings.share) and self._can_overlay()
-        return SharedPaths(self.settings.share, self.settings.copy, layered)
+        share = places.with_link_targets(top, self.settings.share)
+        return SharedPaths(share, self.settings.copy, layered)
 
     def _can_overlay(self) -> bool:
         """Return True if a folder can get a private layer; tried once, and cached."""

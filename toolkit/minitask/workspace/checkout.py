@@ -81,7 +81,7 @@ class Workspace(Struct, frozen=True):
                 Path(os.path.realpath(source)), self.tree / name, folder / "upper", folder / "work"
             )
             for number, (name, source) in enumerate(self._shared())
-            if self.bring.layered and source.is_dir()
+            if self._is_layered(source)
             for folder in (self.folder / "layers" / str(number),)
         )
 
@@ -93,8 +93,11 @@ class Workspace(Struct, frozen=True):
         return tuple(
             Copied(source, self.tree / name, self.folder / "copies" / str(number), top, self.tree)
             for number, (name, source) in enumerate(self._shared())
-            if not (self.bring.layered and source.is_dir())
+            if not self._is_layered(source)
         )
+
+    def _is_layered(self, source: Path) -> bool:
+        return self.bring.layered and source.is_dir() and not source.is_symlink()
 
     def is_layer_written(self) -> bool:
         """Return True if a command wrote to a shared layer."""

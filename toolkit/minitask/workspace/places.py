@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from minitask.git.repository import Repository
-from minitask.system.files import force_remove, replace_file
+from minitask.system.files import force_remove, real_path, replace_file
 
 OWNER = "repository"
 """The file in a folder that names the repository of its workspaces."""
@@ -121,3 +121,11 @@ def _owner(folder: Path) -> bytes:
 def _is_orphan(folder: Path) -> bool:
     owner = _owner(folder)
     return bool(owner) and not os.path.lexists(owner)
+
+
+def with_link_targets(top: Path | None, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return paths inside a checkout, and the folders to which those that are links lead."""
+    if top is None:
+        return names
+    targets = (real_path(top / name) for name in names if (top / name).is_symlink())
+    return (*names, *(path.relative_to(real_path(top)).as_posix() for path in targets))
