@@ -101,3 +101,36 @@ def test_everything_else_means_nothing_if_the_task_names_no_definition() -> None
 def test_a_rename_reaches_what_is_to_stay() -> None:
     task = "1. Rename `old_size` to `read_size`.\n2. Do not change `show`."
     assert not ruling(BASE.replace("old_size", "read_size"), "", task=task)
+
+
+UNWANTED = [
+    ("Do not use `eval`.", "m.py", "    return eval(text)\n"),
+    ("Read it without using `json`.", "m.py", "    import json\n\n    return json.loads(text)\n"),
+    ("Don't import `numpy`.", "m.py", "    from numpy import int64\n\n    return int64(text)\n"),
+    ("Avoid `os.system`.", "m.py", "    return os.system(text)\n"),
+    ("Never call `print()` here.", "m.py", "    print(text)\n"),
+    ("Do not use the type `any`.", "m.ts", "const size = (text: any) => text.length;\n"),
+    ("Do not use `var`.", "m.ts", "var size = 1;\n"),
+    ("Do not add `unwrap` anywhere.", "m.rs", "fn f() -> u8 { g().unwrap() }\n"),
+]
+
+
+@pytest.mark.parametrize(("limit", "path", "line"), UNWANTED)
+def test_a_name_that_the_task_does_not_want_is_not_used(limit: str, path: str, line: str) -> None:
+    def ruled(content: str, base: str | None) -> str:
+        files = (FileRef(path, FileAction.WRITE),)
+        task = f"1. Read sizes in `read_size`.\n2. {limit}"
+        spec = Spec("mini-projects/p/01.md", "1", "Read sizes", files=files, task=task)
+        return check_lint([Change(path, content)], read={path: base}.get, spec=spec).reason
+
+    head = "def read_size(text):\n" if path == "m.py" else "// read_size\n"
+    assert "and the task says not to" in ruled(head + line, None)
+    assert "says not to" not in ruled(f"{head}{line}\n\nX = 1\n", head + line)
+    comment = "    # neither eval, any, var, unwrap nor numpy\n    return int(text)\n"
+    harmless = comment if path == "m.py" else "// neither any, var nor unwrap\n"
+    assert "says not to" not in ruled(head + harmless, None)
+
+
+def test_a_name_that_is_unwanted_for_one_use_may_have_others() -> None:
+    limit = "Do not use `round` for the unit."
+    assert not ruling(ROUNDED, limit)

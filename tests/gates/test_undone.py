@@ -141,6 +141,7 @@ STEPS = [
         "    return int",
         "    if not text:\n        raise SizeError\n    return int",
     ),
+    ("Replace all calls of `old_size` with `int`.", "def old_size", "def whole"),
     ("Remove the function `old_size`.", OLD_SIZE, ""),
     ("Drop `Store.save`.", SAVE, "    def keep(self):\n        pass\n"),
     ("`old_size` must go.", OLD_SIZE, ""),
@@ -209,6 +210,7 @@ def test_a_text_that_the_task_asks_for_is_there(step: str, old: str, new: str) -
         "Call it in a way that `load` needs no change.",
         "Return `None` if there is no file.",
         "Use `snake_case` names.",
+        "Rename `old_size` to `show`, and keep `old_size` as an alias.",
         "Create a branch `sizes`.",
         "Add a line before `old_size` and next to `show`.",
     ],
@@ -293,3 +295,10 @@ def test_a_text_that_the_task_replaces_is_gone(line: str) -> None:
 )  # fmt: skip
 def test_a_text_that_may_stay_is_no_fault(content: str, task: str) -> None:
     assert "still there" not in ruling("g.txt", content, task)
+
+
+def test_a_renamed_definition_is_gone_under_its_old_name() -> None:
+    step = "Rename `old_size` to `read_size`."
+    both = STORE + "\n\ndef read_size(text):\n    return old_size(text)\n"
+    assert "old_size is as it was, and the task renames it" in left_out(step, both)
+    assert not left_out(step, STORE.replace("old_size", "read_size"))

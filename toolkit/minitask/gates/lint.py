@@ -229,10 +229,11 @@ def _undone(
     return find_undone(proposals, spec=spec, read=read, explanation=explanation)
 
 
-def _forbidden(proposal: FileChange, spec: Spec) -> Iterable[LintError]:
-    from minitask.gates.changes.forbidden import find_forbidden
+def _forbidden(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
+    from minitask.gates.changes.forbidden import find_forbidden, find_unwanted
 
-    return find_forbidden(proposal, spec)
+    yield from find_forbidden(proposal, spec)
+    yield from find_unwanted(proposal, spec)
 
 
 def _mixed_up(proposals: Sequence[FileChange], spec: Spec) -> Iterable[LintError]:

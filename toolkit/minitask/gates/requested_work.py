@@ -241,7 +241,7 @@ def names_to_test(sentence: str) -> Iterator[str]:
 
 
 _EDITS = lazy_pattern(
-    rf"(?i){_CLAUSE}(?:(?:add|insert|append|prepend|print|log|call|raise|throw|return|use|replace|remove|delete|drop|rename|swap"
+    rf"(?i){_CLAUSE}(?:(?:add|insert|append|prepend|print|log|call|raise|throw|return|use|replace|remove|delete|drop"
     r"|catch|close|open|wrap|sort|check|validate|handle|move)\b|change\s+the\s+(?:default|message|text|name|order|signature|condition"
     r"|loop|string|type|parameter|argument|value)\b)"
 )
@@ -300,3 +300,30 @@ def removals_asked_for(sentence: str) -> Iterator[str]:
         if _is_sure(match, sentence):
             for span in re.findall(SPAN, match["spans"]):
                 yield span.strip("` ").partition("(")[0]
+
+
+_RENAMED = lazy_pattern(
+    rf"(?i)\brenam(?:e|ing)\s[^`\n]{{0,30}}(?P<old>{SPAN})[^`.;\n]{{0,20}}(?:\b(?:to|into|as)|->|→)\s+(?P<new>{SPAN})"
+)
+_EVERYWHERE = lazy_pattern(
+    r"(?i)\b(?:replac|renam|chang)(?:e|ing)\s+(?:(?:all|every|each)\s+(?:the\s+)?(?:occurrences?|uses?|usages?|calls?|instances?"
+    rf"|references?)\s+(?:of|to)\s+)(?P<old>{SPAN})[^`.;\n]{{0,20}}\b(?:with|by|to|into)\s+(?:[a-z]+\s+){{0,3}}(?P<new>{SPAN})"
+)
+_ALIAS = lazy_pattern(
+    r"(?i)\b(?:alias\w*|deprecat\w*|backwards?|compatib\w*|keep\w*|still|old name)\b"
+)
+
+
+def renames_asked_for(sentence: str) -> Iterator[str]:
+    """Yield the old names of the definitions that a sentence renames and does not keep in some form."""
+    for match in _RENAMED.finditer(sentence):
+        if not _HELD_BACK.search(sentence[: match.start("old")]) and not _ALIAS.search(sentence):
+            yield match["old"].strip("` ").partition("(")[0]
+
+
+def names_replaced(sentence: str) -> Iterator[str]:
+    """Yield the names of which a sentence replaces every use."""
+    for match in _EVERYWHERE.finditer(sentence):
+        old, new = name_of(match["old"]), match["new"]
+        if old and old not in new and not _HELD_BACK.search(sentence[: match.start("old")]):
+            yield old

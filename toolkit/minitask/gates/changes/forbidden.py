@@ -1,4 +1,4 @@
-"""Find definitions that the task wants as they are ("do not change `parse`"), and that a change touches."""
+"""Find what a change does although the task says not to: "do not change `parse`", "do not use `eval`"."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from minitask.gates.requested_removals import (
     text_about,
     texts_about,
 )
-from minitask.gates.requested_work import SPAN, files_in, with_code
+from minitask.gates.requested_work import SPAN, files_in, name_of, with_code
 from minitask.gates.result import FileChange, LintError, last_line, printable
+from minitask.gates.source.elisions import comment_text
 from minitask.gates.source.parts import definition_named, is_code, parts_of_both
 from minitask.gates.source.parts_text import SEPARATOR, NamedPart, Parts
 from minitask.patterns import lazy_pattern
@@ -53,6 +54,42 @@ _ELSE = lazy_pattern(
 _EXCEPT = lazy_pattern(
     r"(?i)\b(?:beyond|except|other than|apart from|unless|more than|yet|until|for now|if|when)\b"
 )
+_UNWANTED = lazy_pattern(
+    r"(?i)(?:(?:\b(?:not|never|without)|n['’]t)\s+(?:us(?:e|ing)|import(?:ing)?|call(?:ing)?|add(?:ing)?|introduc(?:e|ing))|\bavoid)\s+"
+    rf"(?:(?:the|any|an?|[a-z]+)\s+){{0,2}}?{_SPANS}"
+    r"(?=\s*(?:$|[.,;:!)]|(?:functions?|modules?|library|package|anywhere|at all|here|itself|in this file)\b))"
+)
+_STRING = lazy_pattern(r"\"[^\"\n]*\"|'[^'\n]*'")
+
+
+def find_unwanted(file: FileChange, spec: Spec) -> Iterator[LintError]:
+    """Yield the added lines that use a name of which the task says not to."""
+    if not is_code(file.path):
+        return
+    known = frozenset((file.base or "").split("\n"))
+    for sentence in _limits(spec, file):
+        if _EXCEPT.search(re.sub(SPAN, "`", sentence)):
+            continue
+        for match in _UNWANTED.finditer(sentence):
+            for name in filter(None, map(name_of, re.findall(SPAN, match["spans"]))):
+                line = _first_use(name, file.content, known)
+                if line:
+                    message = f"it uses {printable(name)}, and the task says not to"
+                    yield LintError(file.path, line, message, "do it without")
+
+
+def _first_use(name: str, text: str, known: frozenset[str]) -> int:
+    """Return the first new line that calls, imports or declares with a name; 0 if there is none."""
+    word = re.escape(name)
+    use = re.compile(
+        rf"(?<!\w){word}(?:\s*\(|!\(|\.\w|\s+\w+\s*[=;])|\b(?:import|from|require|use)\b.*\b{word}\b"
+        rf"|(?:[:<|]|\bas)\s*{word}\b(?!\s*:)"
+    )
+    for number, row in enumerate(text.split("\n"), 1):
+        is_new = row not in known and comment_text(row) is None
+        if is_new and use.search(_STRING.sub('""', row)):
+            return number
+    return 0
 
 
 def find_forbidden(file: FileChange, spec: Spec) -> Iterator[LintError]:

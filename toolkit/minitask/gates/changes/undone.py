@@ -20,13 +20,16 @@ from minitask.gates.requested_work import (
     names_asked_for,
     names_in_files,
     names_not_in_files,
+    names_replaced,
     names_to_test,
     places_to_change,
     removals_asked_for,
+    renames_asked_for,
     texts_asked_for,
     with_code,
 )
 from minitask.gates.result import FileChange, LintError, last_line, printable
+from minitask.gates.source.elisions import comment_text
 from minitask.gates.source.parts import definition_named, is_code, parts_of_both
 from minitask.gates.validation.test_files import is_test_path
 from minitask.patterns import lazy_pattern
@@ -146,21 +149,34 @@ def _only_file(path: str, proposals: Sequence[FileChange]) -> FileChange | None:
 
 
 def _as_before(file: FileChange, sentence: str) -> Iterator[Fault]:
-    """Yield the definitions that a sentence removes or changes, and that the file has as it had them."""
+    """Yield what a sentence removes, renames, replaces or changes, and the file has as it had it."""
     if not file.base or not is_code(file.path):
         return
-    removed, changed = (
-        list(dict.fromkeys(read(sentence))) for read in (removals_asked_for, places_to_change)
-    )
-    if not removed and not changed:
+    for name in names_replaced(sentence):
+        yield from ((name, error) for error in _remaining(name, file))
+    steps = [
+        *((name, "removes it") for name in removals_asked_for(sentence)),
+        *((name, "renames it") for name in renames_asked_for(sentence)),
+        *((name, "changes it") for name in places_to_change(sentence)),
+    ]
+    if not steps:
         return
     before, after = parts_of_both(file.path, file.base, file.content)
-    for name in (*removed, *changed):
+    for name, step in dict(steps).items():
         had, has = (definition_named(name, parts) for parts in (before, after))
-        if had and has and had.rows_of(file.base) == has.rows_of(file.content):
-            does = "removes" if name in removed else "changes"
-            message = f"{printable(name)} is as it was, and the task {does} it"
+        is_same = had and has and had.rows_of(file.base) == has.rows_of(file.content)
+        if has and (is_same or (had and step == "renames it")):
+            message = f"{printable(name)} is as it was, and the task {step}"
             yield name, LintError(file.path, has.start, message, "do that step, too")
+
+
+def _remaining(name: str, file: FileChange) -> Iterator[LintError]:
+    """Yield the first line of code that still has a name of which the task replaces every use."""
+    for number, row in enumerate(file.content.split("\n"), 1):
+        if has_name(row, name) and comment_text(row) is None:
+            message = f"{printable(name)} is still here, and the task replaces every use of it"
+            yield LintError(file.path, number, message, "do that step, too")
+            return
 
 
 def _kept_values(
