@@ -66,19 +66,19 @@ def find_unwanted(file: FileChange, spec: Spec) -> Iterator[LintError]:
     """Yield the added lines that use a name of which the task says not to."""
     if not is_code(file.path):
         return
-    known = frozenset((file.base or "").split("\n"))
+    base_rows = frozenset((file.base or "").split("\n"))
     for sentence in _limits(spec, file):
         if _EXCEPT.search(re.sub(SPAN, "`", sentence)):
             continue
         for match in _UNWANTED.finditer(sentence):
             for name in filter(None, map(name_of, re.findall(SPAN, match["spans"]))):
-                line = _first_use(name, file.content, known)
+                line = _first_use(name, file.content, base_rows)
                 if line:
                     message = f"it uses {printable(name)}, and the task says not to"
                     yield LintError(file.path, line, message, "do it without")
 
 
-def _first_use(name: str, text: str, known: frozenset[str]) -> int:
+def _first_use(name: str, text: str, base_rows: frozenset[str]) -> int:
     """Return the first new line that calls, imports or declares with a name; 0 if there is none."""
     word = re.escape(name)
     use = re.compile(
@@ -86,7 +86,7 @@ def _first_use(name: str, text: str, known: frozenset[str]) -> int:
         rf"|(?:[:<|]|\bas)\s*{word}\b(?!\s*:)"
     )
     for number, row in enumerate(text.split("\n"), 1):
-        is_new = row not in known and comment_text(row) is None
+        is_new = row not in base_rows and comment_text(row) is None
         if is_new and use.search(_STRING.sub('""', row)):
             return number
     return 0
