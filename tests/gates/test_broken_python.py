@@ -418,3 +418,11 @@ def test_names_and_stops_that_the_task_has_are_meant() -> None:
     assert not ruling(
         "a.py", OLD, body("breakpoint()\n    return w"), task="1. Stop in a breakpoint."
     )
+
+
+@pytest.mark.parametrize("value", ["['a.py']", "{'a': 1}", "(1, 2)", "42"])
+def test_the_output_of_a_run_is_no_part_of_a_program(value: str) -> None:
+    code = "import sys\n\nprint(sys.argv)\n"
+    assert "a value that nothing uses" in ruling("a.py", None, f"{code}\n{value}\n")
+    assert not ruling("a.py", f"{code}\n{value}\n", f"{code}\n{value}\nprint(1)\n")
+    assert not ruling("__manifest__.py", None, f'"""It."""\n\n{value}\n')

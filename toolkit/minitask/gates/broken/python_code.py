@@ -46,6 +46,7 @@ _WITHOUT_CODE = lazy_pattern(
     r"(?i)__init__\.py|conftest\.py|\b(?:comment\w*|licen[cs]e|copyright|header|empty|stub|placeholder|docstring)\b"
 )
 Find = Callable[[str], Iterator[tuple[int, str]]]
+_WIDEST = 60  # characters of a value that is told
 _LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 
 
@@ -74,12 +75,26 @@ def find_broken_python(
         yield LintError(path, line, "it is never reached", "take out one of the two")
     for line, _ in _fresh(_dots_beside_code, text, base) if "..." in text else ():
         yield LintError(path, line, "`...` stands for code that is left out", "write that code")
+    for line, value in _fresh(_bare_values, text, base):
+        message = f"{value} is a value that nothing uses, such as the output of a run"
+        yield LintError(path, line, message, "take it out")
     for line, definition in _fresh(_misplaced, text, base):
         message = f"{definition}, as its indentation is"
         yield LintError(path, line, message, "indent it like what it belongs to")
     if not _DEBUGS.search(f"{spec.title}\n{spec.task}"):
         for line, call in _fresh(_breakpoints, text, base):
             yield LintError(path, line, f"it stops in a debugger: {call}", "take it out")
+
+
+def _bare_values(text: str) -> Iterator[tuple[int, str]]:
+    """Yield each statement of a module that is a list, a dictionary or a number alone, beside other statements."""
+    tree = parsed_python(text)
+    statements = tree.body[ast.get_docstring(tree, clean=False) is not None :] if tree else []
+    for node in statements if len(statements) > 1 else ():
+        value = node.value if isinstance(node, ast.Expr) else None
+        is_number = isinstance(value, ast.Constant) and isinstance(value.value, int | float)
+        if value and (is_number or isinstance(value, ast.List | ast.Tuple | ast.Dict | ast.Set)):
+            yield node.lineno, printable(ast.unparse(value))[:_WIDEST]
 
 
 def _own_names(base: str, others: Sequence[FileChange]) -> frozenset[str]:
