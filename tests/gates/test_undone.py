@@ -117,6 +117,7 @@ STEPS = [
         "import os",
         "import os\nimport sys\n\nJSON = '--json' in sys.argv",
     ),
+    ("Add a --json flag.", "import os", "import os\nimport sys\n\nJSON = '--json' in sys.argv"),
     ("Implement `Store.delete(path)`.", "    def load", DELETE),
     ("Add to `Store` a method `delete`.", "    def load", DELETE),
     ("`Store` needs a `delete(path)` method.", "    def load", DELETE),

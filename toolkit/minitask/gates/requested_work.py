@@ -92,7 +92,8 @@ _LEAST = 3
 """Fewest letters and digits of a name that is looked for."""
 # A name that stands in prose without backticks, certainly a name: `max_size`, `parse()`.
 _BARE = lazy_pattern(
-    r"(?P<code>`[^`\n]*`)|\*+|(?<![\w./-])(?P<name>[A-Za-z]\w*_\w+(?:\(\))?|[A-Za-z_]\w*\(\))(?![\w/-]|\.\w)"
+    r"(?P<code>`[^`\n]*`)|\*+|(?<![\w./-])"
+    r"(?P<name>[A-Za-z]\w*_\w+(?:\(\))?|[A-Za-z_]\w*\(\)|--[a-z][\w-]+)(?![\w/-]|\.\w)"
 )
 ENDINGS = word_set("""
 .py .js .jsx .ts .tsx .mjs .cjs .go .rs .java .kt .rb .php .c .h .cc .cpp .hpp .cs .swift .md .rst .txt .json .yaml .yml
