@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 import minitask
+from memory_files import Files
 from minitask.edits.script_model import Change
 from minitask.gates.imports.imports import find_unresolved_imports
 from minitask.gates.lint import check_lint
@@ -72,33 +72,6 @@ BASE = {
     ".config/site.js": "",
     ".config/base.js": "",
 }
-
-
-class Files:
-    """A candidate of files that are held in memory."""
-
-    def __init__(self, files: Mapping[str, str]) -> None:
-        self.files = files
-
-    def names(self, folder: str) -> dict[str, EntryKind]:
-        """What a folder holds."""
-        start = f"{folder}/" if folder else ""
-        found: dict[str, EntryKind] = {}
-        for path in self.files:
-            if path.startswith(start):
-                name, *below = path[len(start) :].split("/")
-                found[name] = EntryKind.FOLDER if below else EntryKind.FILE
-        return found
-
-    def read(self, path: str) -> str | None:
-        """A file's text."""
-        return self.files.get(path)
-
-    def holding(self, word: str, endings: Sequence[str]) -> list[str]:
-        """The files whose text holds a word."""
-        pattern = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
-        texts = {path: text for path, text in self.files.items() if path.endswith(tuple(endings))}
-        return [path for path, text in texts.items() if pattern.search(text)]
 
 
 def lint(*changes: Change, base: Mapping[str, str] = BASE, spec: Spec = SPEC) -> str:

@@ -3,32 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pytest
 
+from memory_files import Files
 from minitask.edits.script_model import Change
 from minitask.gates.imports.importers import find_misfit_calls
-from minitask.gates.result import EntryKind
 
 F = "def f(x, y=0, *, z=1):\n    return x\n"
 USE = "from a import f\n\nprint(f(1, y=2))\n"
-
-
-class Files:
-    """A repository in memory."""
-
-    def __init__(self, texts: Mapping[str, str]) -> None:
-        self._texts = texts
-
-    def names(self, folder: str) -> Mapping[str, EntryKind]:
-        return dict.fromkeys(self._texts, EntryKind.FILE) if not folder else {}
-
-    def read(self, path: str) -> str | None:
-        return self._texts.get(path)
-
-    def holding(self, word: str, endings: Sequence[str]) -> Sequence[str]:
-        return [path for path, text in self._texts.items() if word in text]
 
 
 def faults(base: Mapping[str, str], now: Mapping[str, str]) -> str:

@@ -3,35 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pytest
 
+from memory_files import Files
 from minitask.edits.script_model import Change
 from minitask.gates.lint import check_lint
-from minitask.gates.result import EntryKind
 from minitask.spec.model import FileAction, FileRef, Spec
-
-
-class Files:
-    """A repository in memory."""
-
-    def __init__(self, texts: Mapping[str, str]) -> None:
-        self._texts = texts
-
-    def names(self, folder: str) -> Mapping[str, EntryKind]:
-        start = f"{folder}/" if folder else ""
-        below = [path.removeprefix(start) for path in self._texts if path.startswith(start)]
-        return {
-            path.partition("/")[0]: EntryKind.FOLDER if "/" in path else EntryKind.FILE
-            for path in below
-        }
-
-    def read(self, path: str) -> str | None:
-        return self._texts.get(path)
-
-    def holding(self, word: str, endings: Sequence[str]) -> Sequence[str]:
-        return [p for p, text in self._texts.items() if word in text and p.endswith(tuple(endings))]
 
 
 def ruling(base: Mapping[str, str], now: Mapping[str, str], task: str = "1. Do it.") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from memory_files import Files
 from minitask.edits.script_model import Change
 from minitask.gates.lint import check_lint
 from minitask.spec.model import FileAction, FileRef, Spec
@@ -222,8 +223,15 @@ def test_a_step_that_asks_for_nothing_certain_may_stay(step: str) -> None:
 
 def test_an_answer_may_say_where_a_name_is() -> None:
     step = "Add a function `read_size`."
-    assert not left_out(step, STORE, explanation="`read_size` already exists in b.py.")
+    there = {"explanation": "`read_size` already exists in b.py."}
+    assert not left_out(step, STORE, **there)
+    assert not left_out(step, STORE, candidate=Files({"b.py": "def read_size(): ..."}), **there)
+    spec = {"mini-projects/p/01.md": "1. Add a function `read_size`."}
+    assert "the task asks for read_size" in left_out(step, STORE, candidate=Files(spec), **there)
+    assert not left_out(step, STORE, explanation="I named `read_size` `old_size`, as elsewhere.")
     assert left_out(step, STORE, explanation="I added `read_size`.")
+    assert left_out("Remove `old_size`.", STORE, explanation="`old_size` is already gone.")
+    assert not left_out("Document `show`.", STORE, explanation="`show` is documented already.")
 
 
 def in_two_files(step: str, edited: str, more: str, path: str = "b.py") -> str:

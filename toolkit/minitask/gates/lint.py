@@ -61,7 +61,7 @@ def check_lint(
         )
         faults += _left_behind(proposals, spec, locate)
         faults += _mixed_up(proposals, spec)
-        faults += _undone(proposals, read, spec, explanation)
+        faults += _undone(proposals, read, spec, candidate, explanation)
     if not faults:
         return GateResult(GATE, passed=True)
     return GateResult(GATE, passed=False, reason=_reason(faults))
@@ -222,11 +222,17 @@ def _left_behind(
 
 
 def _undone(
-    proposals: Sequence[FileChange], read: Reader, spec: Spec, explanation: str
+    proposals: Sequence[FileChange],
+    read: Reader,
+    spec: Spec,
+    candidate: FilesAfter | None,
+    explanation: str,
 ) -> Iterable[LintError]:
     from minitask.gates.changes.undone import find_undone
 
-    return find_undone(proposals, spec=spec, read=read, explanation=explanation)
+    return find_undone(
+        proposals, spec=spec, read=read, candidate=candidate, explanation=explanation
+    )
 
 
 def _forbidden(proposal: FileChange, spec: Spec) -> Iterator[LintError]:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from posixpath import basename
 
+from msgspec import Struct
+
 from minitask.edits.script_model import Reader
 from minitask.gates.requested_removals import FENCED, has_name, task_sentences
 from minitask.gates.requested_work import (
@@ -28,19 +30,58 @@ from minitask.gates.requested_work import (
     texts_asked_for,
     with_code,
 )
-from minitask.gates.result import FileChange, LintError, last_line, printable
+from minitask.gates.result import FileChange, FilesAfter, LintError, last_line, printable
 from minitask.gates.source.elisions import comment_text
 from minitask.gates.source.parts import definition_named, is_code, parts_of_both
 from minitask.gates.validation.test_files import is_test_path
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
+from minitask.spec.paths import is_spec_path
 
-Fault = tuple[str, LintError]
-"""The name or text that a step is about, and what is wrong."""
-_EXCUSE = lazy_pattern(
-    r"(?i)\b(?:already|exist\w*|defined|provided|inherit\w*|generated|imported|elsewhere|not needed|no longer"
-    r"|unnecessary|renamed|instead|is in|is at|comes from|stays?|kept|keep)\b"
+_IS_THERE = lazy_pattern(
+    r"(?i)\b(?:already|exist\w*|defined|provided|inherit\w*|generated|imported|elsewhere|is in|is at|comes from)\b"
 )
+_OTHERWISE = lazy_pattern(r"(?i)\b(?:instead|renamed|called|named|spelled|means?|written)\b")
+_IS_DONE = lazy_pattern(r"(?i)\b(?:already|needs? no|no change|as it should|is in|has it)\b")
+_CODE = lazy_pattern(r"`([^`\n]+)`")
+
+
+class _Fault(Struct, frozen=True):
+    """A step that is left out: what it is about, and the error; `lacks` if nothing has it, else it is as it was."""
+
+    about: str
+    error: LintError
+    lacks: bool = False
+    is_final: bool = False
+
+
+class _Answer(Struct, frozen=True):
+    """The lines of an answer to an earlier fault, with what its claims can be checked by."""
+
+    lines: tuple[str, ...]
+    pool: str
+    candidate: FilesAfter | None
+
+    def excuses(self, fault: _Fault) -> bool:
+        """Return True if a line says that a step is done: where its name is, or what stands in its place."""
+        lines = () if fault.is_final else self.lines
+        return any(self._excuses(line, fault) for line in lines if fault.about in line)
+
+    def _excuses(self, line: str, fault: _Fault) -> bool:
+        if not fault.lacks:
+            return _IS_DONE.search(line) is not None
+        names = (name for name in _CODE.findall(line) if fault.about not in name)
+        if _OTHERWISE.search(line) and any(folded(name) in self.pool for name in names):
+            return True
+        return _IS_THERE.search(line) is not None and self._is_somewhere(fault.about)
+
+    def _is_somewhere(self, name: str) -> bool:
+        """Return True if a file of the repository that is no spec has the name, or if that is not known."""
+        if self.candidate is None:
+            return True
+        return not all(map(is_spec_path, self.candidate.holding(name, [""])))
+
+
 _TOLD = lazy_pattern(
     r"(?i)(?:\b(?:set|change|raise|lower|increase|decrease|reduce|bump|update)\s+(?:the\s+)?(?:[a-z]+\s+){0,2})?"
     r"(?:`([A-Za-z_][\w-]*)`|(?-i:\b([A-Z][A-Z0-9]{2,}))\b)\s+(?:from\s+\S+\s+to|to|becomes|(?:should|must)\s+(?:now\s+)?be)\s+"
@@ -57,16 +98,21 @@ _UNSURE = lazy_pattern(
 
 
 def find_undone(
-    proposals: Sequence[FileChange], *, spec: Spec, read: Reader, explanation: str = ""
+    proposals: Sequence[FileChange],
+    *,
+    spec: Spec,
+    read: Reader,
+    candidate: FilesAfter | None = None,
+    explanation: str = "",
 ) -> Iterator[LintError]:
     """Yield what the task asks for in so many words, and the change does not do.
 
-    A name that a line of `explanation`, the answer's own words, says to be elsewhere is not missed.
+    `explanation` answers an earlier fault: it may say that a name is elsewhere, which must be so in the `candidate`.
     """
     edited = [file for file in proposals if file.content != file.base]
-    excuses = "\n".join(filter(_EXCUSE.search, FENCED.sub("\n", explanation).split("\n")))
     text = _text(proposals, spec, read) if edited else ""
     pool = folded(text)
+    answer = _Answer(tuple(FENCED.sub("\n", explanation).split("\n")), pool, candidate)
     for sentence in _sentences(spec, edited):
         paths = files_in(sentence)
         files = [file for file in edited if not paths or any(map(file.path.endswith, paths))]
@@ -76,7 +122,7 @@ def find_undone(
             _misplaced(sentence, proposals),
         )
         faults = chain(faults, *(_as_before(file, sentence) for file in files))
-        yield from islice((error for name, error in faults if name not in excuses), 1)
+        yield from islice((fault.error for fault in faults if not answer.excuses(fault)), 1)
     for file in edited:
         others = tuple(proposal for proposal in proposals if proposal is not file)
         yield from _kept_values(file, others, spec)
@@ -95,36 +141,38 @@ def _sentences(spec: Spec, files: Iterable[FileChange]) -> Iterator[str]:
     return iter(dict.fromkeys(map(with_code, about)))
 
 
-def _missing(sentence: str, files: Sequence[FileChange], pool: str, spec: Spec) -> Iterator[Fault]:
+def _missing(sentence: str, files: Sequence[FileChange], pool: str, spec: Spec) -> Iterator[_Fault]:
     """Yield the names and texts that a sentence asks for, and that no file has."""
     if not files:
         return
     paths = {name for ref in spec.files for name in (ref.path, basename(ref.path))}
     for name in chain(names_asked_for(sentence), texts_asked_for(sentence)):
         if folded(name) not in pool and name not in paths:
-            yield name, _lacking(name, files[0])
+            yield _lacking(name, files[0])
 
 
-def _inexact(sentence: str, files: Sequence[FileChange], text: str) -> Iterator[Fault]:
+def _inexact(sentence: str, files: Sequence[FileChange], text: str) -> Iterator[_Fault]:
     """Yield the versions and addresses that a sentence asks for, and that no file has."""
     for exact in exact_texts_asked_for(sentence) if files else ():
         if exact not in text:
-            yield exact, _lacking(exact, files[0])
+            yield _lacking(exact, files[0])
 
 
-def _lacking(name: str, file: FileChange) -> LintError:
+def _lacking(name: str, file: FileChange) -> _Fault:
     message = f"the task asks for {printable(name)}, and no file of the change has it"
     remedy = f"do that step, too, or say in a line where {printable(name)} is"
-    return LintError(file.path, last_line(file.content), message, remedy)
+    error = LintError(file.path, last_line(file.content), message, remedy)
+    return _Fault(name, error, lacks=True)
 
 
-def _misplaced(sentence: str, proposals: Sequence[FileChange]) -> Iterator[Fault]:
+def _misplaced(sentence: str, proposals: Sequence[FileChange]) -> Iterator[_Fault]:
     """Yield the names that a sentence wants in a file that lacks them, or no longer in one that has them."""
     for name, path in names_in_files(sentence):
         target = _only_file(path, proposals)
         if target is not None and folded(name) not in folded(target.content):
             message = f"the task asks for {printable(name)} in this file, and it is not there"
-            yield name, LintError(target.path, 1, message, "do that step, too")
+            error = LintError(target.path, 1, message, "do that step, too")
+            yield _Fault(name, error, is_final=True)
     for name, path in names_not_in_files(sentence):
         target = _only_file(path, proposals)
         if (
@@ -133,14 +181,15 @@ def _misplaced(sentence: str, proposals: Sequence[FileChange]) -> Iterator[Fault
             and has_name(target.base or "", name)
         ):
             message = f"the task wants this file without {printable(name)}, and it is there"
-            yield name, LintError(target.path, 1, message, "remove it")
+            yield _Fault(name, LintError(target.path, 1, message, "remove it"), is_final=True)
     tests = [file for file in proposals if is_test_path(file.path)]
     for name in names_to_test(sentence) if tests else ():
         if not any(folded(name) in folded(file.content) for file in tests):
             message = (
                 f"the task asks for a test of {printable(name)}, and no test of the change has it"
             )
-            yield name, LintError(tests[0].path, 1, message, "write that test, too")
+            error = LintError(tests[0].path, 1, message, "write that test, too")
+            yield _Fault(name, error, lacks=True)
 
 
 def _only_file(path: str, proposals: Sequence[FileChange]) -> FileChange | None:
@@ -148,12 +197,12 @@ def _only_file(path: str, proposals: Sequence[FileChange]) -> FileChange | None:
     return files[0] if len(files) == 1 else None
 
 
-def _as_before(file: FileChange, sentence: str) -> Iterator[Fault]:
+def _as_before(file: FileChange, sentence: str) -> Iterator[_Fault]:
     """Yield what a sentence removes, renames, replaces or changes, and the file has as it had it."""
     if not file.base or not is_code(file.path):
         return
     for name in names_replaced(sentence):
-        yield from ((name, error) for error in _remaining(name, file))
+        yield from (_Fault(name, error, is_final=True) for error in _remaining(name, file))
     steps = [
         *((name, "removes it") for name in removals_asked_for(sentence)),
         *((name, "renames it") for name in renames_asked_for(sentence)),
@@ -167,7 +216,8 @@ def _as_before(file: FileChange, sentence: str) -> Iterator[Fault]:
         is_same = had and has and had.rows_of(file.base) == has.rows_of(file.content)
         if has and (is_same or (had and step == "renames it")):
             message = f"{printable(name)} is as it was, and the task {step}"
-            yield name, LintError(file.path, has.start, message, "do that step, too")
+            error = LintError(file.path, has.start, message, "do that step, too")
+            yield _Fault(name, error, is_final=step != "changes it")
 
 
 def _remaining(name: str, file: FileChange) -> Iterator[LintError]:
