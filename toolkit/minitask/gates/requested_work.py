@@ -64,8 +64,8 @@ _FORMS = (_ADDED, _ADDED_ABROAD, _NEW, _NEW_NAME, _REPLACED, _BECOMES, _PREFERRE
 _HELD_BACK = lazy_pattern(
     r"(?i)\b(?:not|never|without|avoid|no|optional\w*(?!\s+(?:parameter|argument|field|property|key)\b)"
     r"|consider|may|might|could|can|either|maybe|example|e\.g|such as"
-    r"|instance|exist\w*|missing|already|absent|present|unless|similar|equivalent|branch|tag|commit|issue|ticket|nicht|kein\w*|pas|ne|não|non|не)\b"
-    r"|n['’]t\b|不|没"
+    r"|instance|exist\w*|missing|already|absent|present|unless|similar|equivalent|branch|tag|commit|issue|ticket|later"
+    r"|(?:next|other) task|nicht|kein\w*|pas|ne|não|non|не)\b|n['’]t\b|不|没"
 )
 """Words before a name that make the request unsure, or one that is not about files."""
 _GOES_ON = lazy_pattern(
@@ -164,8 +164,6 @@ _REWORDED = lazy_pattern(
     r"(?i)\b(?:change|set|update|rename|reword|correct|replace)\s[^\"\n]{0,60}(?:\"[^\"\n]+\"[^\"\n]{0,40})?\b(?:to|with|by|into)\s+"
     r"`?\"(?P<text>[^\"\n{}<>%$\\\d]{3,80})\""
 )
-
-
 _TITLED = lazy_pattern(
     rf"(?i){_CLAUSE}(?:add|create|insert|write|append)\s+(?:(?:an?|the|new|[a-z-]+)\s+){{0,3}}?"
     r"(?:section|heading|subsection|chapter|title|row|column|entry|link|button|label|tab|item|note|warning)\s+"
@@ -256,6 +254,10 @@ _ELSEWHERE = lazy_pattern(
     r"(?i)\b(?:for|(?:calls?|uses?|usages?|imports?|cop(?:y|ies)|instances?|occurrences?|results?|rest) (?:to|of)"
     r"|references?|links?|tests?|support|access|alias|that|which|by)\b|[;:\n]"
 )
+_OF_ANOTHER = lazy_pattern(
+    r"(?i)\b(?!(?:body|end|start|top|beginning|signature|docstring|default|message|text|name|order|condition|loop|type"
+    r"|parameters?|arguments?|value)\b)\w+\s+of\s+(?:the\s+)?(?:(?:function|method|class)\s+)?\Z"
+)
 _MARKED = lazy_pattern(
     rf"(?i){_CLAUSE}(?:(?:decorate|annotate|document|wrap the body of)\s+(?:the\s+)?(?:(?:function|method|class)\s+)?"
     r"|(?:add|write)\s+(?:an?\s+|the\s+|[a-z]+\s+){0,3}?(?:docstrings?|type (?:hints?|annotations?))\s+"
@@ -275,7 +277,7 @@ def places_to_change(sentence: str) -> Iterator[str]:
     for verb in _EDITS.finditer(sentence):
         for match in _WHERE.finditer(sentence, verb.end()):
             between = re.sub(SPAN, "`", sentence[verb.end() : match.start("spans")])
-            if not _ELSEWHERE.search(between):
+            if not _ELSEWHERE.search(between) and not _OF_ANOTHER.search(between):
                 yield from _names_of(match, sentence)
 
 
@@ -287,8 +289,6 @@ _REMOVED = lazy_pattern(
     rf"(?=\s*(?:$|[.,;:)]|{_PART}(?:e?s)?\b(?!['’])|(?:and|then|completely|entirely|altogether|too|as well|now)\b"
     r"|(?:from|in)\s+(?:the\s+(?:file|module|code|codebase|class)\b|`[\w./-]+\.\w+`)))"
 )
-
-
 _GOES = lazy_pattern(
     rf"(?i)(?P<spans>{SPAN})\s+(?:(?:is|are|must be|should be)\s+(?:to be\s+)?(?:removed|deleted|dropped)"
     r"|must go|goes away)\b"
