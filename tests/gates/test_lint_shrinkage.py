@@ -16,7 +16,7 @@ EDIT = FileRef("a.py", FileAction.EDIT)
 
 def a_spec(**parts: object) -> Spec:
     """A spec that edits `a.py` and asks for nothing to go."""
-    told = {"title": "Add a flag", "files": (EDIT,), "task": "1. Add the flag --json.", **parts}
+    told = {"title": "Add a flag", "files": (EDIT,), "task": "1. Add the flag for JSON.", **parts}
     return Spec(path="mini-projects/p/01.md", number="1", **told)  # type: ignore[arg-type]
 
 
