@@ -108,7 +108,7 @@ UNWANTED = [
     ("Read it without using `json`.", "m.py", "    import json\n\n    return json.loads(text)\n"),
     ("Don't import `numpy`.", "m.py", "    from numpy import int64\n\n    return int64(text)\n"),
     ("Avoid `os.system`.", "m.py", "    return os.system(text)\n"),
-    ("Never call `print()` here.", "m.py", "    print(text)\n"),
+    ("Never call `print()`.", "m.py", "    print(text)\n"),
     ("Do not use the type `any`.", "m.ts", "const size = (text: any) => text.length;\n"),
     ("Do not use `var`.", "m.ts", "var size = 1;\n"),
     ("Do not add `unwrap` anywhere.", "m.rs", "fn f() -> u8 { g().unwrap() }\n"),

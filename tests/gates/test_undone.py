@@ -139,11 +139,10 @@ STEPS = [
     ("Replace `int(text)` by `read_int(text)`.", "int(text)", "read_int(text)"),
     ("Use `pathlib.PurePath` in `load`.", "open(path)", "open(pathlib.PurePath(path))"),
     (
-        "If the text is empty, `old_size` raises `SizeError`.",
+        "If the text is empty, raise `SizeError`.",
         "    return int",
         "    if not text:\n        raise SizeError\n    return int",
     ),
-    ("Replace all calls of `old_size` with `int`.", "def old_size", "def whole"),
     ("Remove the function `old_size`.", OLD_SIZE, ""),
     ("Drop `Store.save`.", SAVE, "    def keep(self):\n        pass\n"),
     ("`old_size` must go.", OLD_SIZE, ""),
@@ -309,8 +308,179 @@ def test_a_text_that_may_stay_is_no_fault(content: str, task: str) -> None:
     assert "still there" not in ruling("g.txt", content, task)
 
 
+def test_a_name_of_which_every_use_is_replaced_is_used_no_more() -> None:
+    step = "Replace all calls of `print` with `log`."
+    more = STORE.replace("    print(", "    log(n)\n    print(")
+    assert "print is still here" in left_out(step, more)
+    assert not left_out(step, STORE.replace("print(", "log("))
+
+
 def test_a_renamed_definition_is_gone_under_its_old_name() -> None:
     step = "Rename `old_size` to `read_size`."
     both = STORE + "\n\ndef read_size(text):\n    return old_size(text)\n"
     assert "old_size is as it was, and the task renames it" in left_out(step, both)
     assert not left_out(step, STORE.replace("old_size", "read_size"))
+
+
+DONE = [
+    (
+        "`load` raises `FileNotFoundError` today. Return '' instead.",
+        "return open(path).read()",
+        "return open(path).read() if os.path.exists(path) else ''",
+    ),
+    (
+        "`load` crashes with `KeyError`; read an empty text then.",
+        "return open(path).read()",
+        "return open(path).read() or ''",
+    ),
+    ("Fix the crash: `old_size` throws `TypeError` for None.", "int(text)", "int(text or 0)"),
+    (
+        "`m.py` has a function `old_size`. Remove it.",
+        "def old_size(text):\n    return int(text)\n\n\n",
+        "",
+    ),
+    ("Return the value of `old_size` from `show`.", 'return f"{n} {unit}"', "return old_size(n)"),
+    ("Log the size to `save`'s file.", 'print("size", n)', 'print("the size", n)'),
+    ("Print the name of `Store` in `show`.", 'print("size", n)', 'print("Store", n)'),
+    ("Use the limit from `Store` in `show`.", 'print("size", n)', 'print("size", n, LIMIT)'),
+    (
+        "Decorate `old_size` with `functools.cache`.",
+        "def old_size",
+        "@functools.cache\ndef old_size",
+    ),
+    ("Make `Store` a dataclass.", "class Store", "@dataclass\nclass Store"),
+    (
+        "Add a comment to `show` that tells its unit.",
+        "def show",
+        "# The unit comes last.\ndef show",
+    ),
+    (
+        "Rename the parameter `unit` to `name` in `show`.",
+        'def show(n, unit="bytes"):\n    print("size", n)\n    return f"{n} {unit}"\n',
+        'def show(n, name="bytes"):\n    print("size", n)\n    return f"{n} {name}"\n',
+    ),
+    ("Rename the JSON key `show` to `display`.", 'print("size", n)', 'print("display", n)'),
+    (
+        "Rename `old_size` to `read_size`; a later task removes `show`.",
+        "def old_size",
+        "def read_size",
+    ),
+    ("Replace `print` by `logging.info`.", 'print("size", n)', 'logging.info("size %s", n)'),
+    (
+        "Replace the call of `print` in `show` with one of `logger.info`.",
+        'print("size", n)',
+        'logger.info("size %s", n)',
+    ),
+    ('Change the message to "total NAME".', '"size"', 'f"total {unit}"'),
+    ('Change the message in `show` to "the size is".', '"size"', '"the size is"'),
+    (
+        "Do not use `print`; say total in place of size.",
+        'print("size", n)',
+        'print("total size", n)',
+    ),
+    (
+        "Add an `items` property to `Store`.",
+        "    def load",
+        "    @property\n    def items(self):\n        return []\n\n    def load",
+    ),
+    (
+        "Give `Store` an `items` property.",
+        "    def load",
+        "    @property\n    def items(self):\n        return []\n\n    def load",
+    ),
+    (
+        "Add `__str__` to `Store`.",
+        "    def load",
+        "    def __str__(self):\n        return 's'\n\n    def load",
+    ),
+    ("Write `Total` before the size.", '"size"', '"Total"'),
+    (
+        "Let `main` be called with `--dry-run`.",
+        "import os",
+        "import os\nimport sys\n\nDRY_RUN = 'dry-run' in sys.argv",
+    ),
+    (
+        "Handle a missing file in `load`.",
+        "return open(path).read()",
+        "return open(path).read() if os.path.exists(path) else ''",
+    ),
+    (
+        "Use `with` in `load`.",
+        "return open(path).read()",
+        "with open(path) as f:\n            return f.read()",
+    ),
+    ("Use f-strings in `old_size`.", "int(text)", "int(f'{text}')"),
+    ("Add type hints to all functions.", "old_size(text)", "old_size(text: str)"),
+    (
+        "Call `show` with `Store.load` results.",
+        "return int(text)",
+        "return int(show(Store.load(text)))",
+    ),
+    (
+        "Return early in `show` if `n` is 0.",
+        '    print("size", n)',
+        '    if not n:\n        return ""\n    print("size", n)',
+    ),
+    ("Keep `old_size` as it is, but round in `show`.", "{n} {unit}", "{round(n)} {unit}"),
+    ("Only change `show`.", "{n} {unit}", "{round(n)} {unit}"),
+    ("Only `show` changes.", "{n} {unit}", "{round(n)} {unit}"),
+    ("Change only the body of `show`.", "{n} {unit}", "{round(n)} {unit}"),
+    ("In `show`, do not print. Leave everything else as it is.", '    print("size", n)\n', ""),
+    ("Round in `show`. Do not change existing tests.", "{n} {unit}", "{round(n)} {unit}"),
+    ("Do not add a dependency on `numpy`; round in `show`.", "{n} {unit}", "{round(n)} {unit}"),
+    ("Use `Decimal` instead of `int`, without importing `float`.", "int(text)", "Decimal(text)"),
+    (
+        "Add a `size()` method to `Store` like the one of `old_size()`.",
+        "    def load",
+        "    def size(self):\n        return 1\n\n    def load",
+    ),
+    (
+        "Add support for `gzip` files in `load`.",
+        "return open(path).read()",
+        "return gzip.open(path).read()",
+    ),
+    ("Make `show` handle `None`.", "{n} {unit}", "{n or 0} {unit}"),
+    ("Remove the print from `show`.", '    print("size", n)\n', ""),
+    ("Sort imports.", "import os", "import os\nimport re"),
+    ("Ajoute `unité` à `show`.", '"bytes"', '"unité"'),
+    (
+        "Link to https://example.org/docs from the docstring.",
+        '"""Sizes."""',
+        '"""Sizes, see https://example.org/docs."""',
+    ),
+]
+"""Steps whose words could mean more than they do, and changes that do them."""
+
+
+@pytest.mark.parametrize(("step", "old", "new"), DONE, ids=[step for step, _, _ in DONE])
+def test_a_step_that_is_done_is_no_fault(step: str, old: str, new: str) -> None:
+    assert old in STORE
+    reason = left_out(step, STORE.replace(old, new, 1))
+    assert not any(part in reason for part in ("the task", "as it was", "is still"))
+
+
+SCRIPT = "/** Old. */\nexport function show(n) {\n  return `${n}`;\n}\n"
+RUST = "pub struct Store {\n    path: String,\n}\n"
+GO = "package m\n\n// Show shows.\nfunc Show(n int) string {\n\treturn fmt.Sprint(n)\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("step", "path", "base", "old", "new"),
+    [
+        ("Document `show` with JSDoc.", "m.js", SCRIPT, "/** Old. */", "/** Shows a size. */"),
+        ("Add `#[derive(Debug)]` to `Store`.", "m.rs", RUST, "pub s", "#[derive(Debug)]\npub s"),
+        ("Add a field `size` to `Store`.", "m.rs", RUST, "    path", "    size: u32,\n    path"),
+        ("Document `Show`.", "m.go", GO, "// Show shows.", "// Show returns the size."),
+    ],
+)
+def test_a_comment_or_attribute_above_a_definition_is_a_part_of_it(
+    step: str, path: str, base: str, old: str, new: str
+) -> None:
+    files = (FileRef(path, FileAction.EDIT),)
+    spec = Spec("mini-projects/p/01.md", "1", "Sizes", files=files, task=f"1. {step}")
+
+    def ruled(text: str) -> str:
+        return check_lint([Change(path, text)], read={path: base}.get, spec=spec).reason
+
+    assert "the task" in ruled(f"{base}\n")
+    assert "the task" not in ruled(base.replace(old, new))

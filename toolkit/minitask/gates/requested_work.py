@@ -14,8 +14,8 @@ from minitask.words import word_set
 
 SPAN = r"`[^`\n]+`"
 """A code span."""
-_SPANS = rf"(?P<spans>{SPAN}(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+)(?:(?:an?|the)\s+)?{SPAN}){{0,9}}+)"
-_CLAUSE = r"(?:^[\W\d]*|[:;,.\u2014\u2013]\s+|\b(?:and|then|also|please|must|should|to|finally|next|now)\s+)"
+SPANS = rf"(?P<spans>{SPAN}(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+)(?:(?:an?|the)\s+)?{SPAN}){{0,9}}+)"
+CLAUSE = r"(?:^[\W\d]*|[:;,.\u2014\u2013]\s+|\b(?:and|then|also|please|must|should|to|finally|next|now)\s+)"
 # Words between a verb and its object, without those that begin another phrase.
 _BETWEEN = (
     r"(?:(?!(?:to|for|in|of|from|with|on|at|into|onto|before|after|around|like|using|by|that|which|via|per|as|under|over"
@@ -24,8 +24,8 @@ _BETWEEN = (
 )
 _NOUN = r"(?:parameter|argument|option|flag|field|property|attribute|key|column|method|function|class|constant)"
 _ADDED = lazy_pattern(
-    rf"(?i){_CLAUSE}(?:add|create|define|implement|introduce|write|declare|export|append|insert|register|import|call)\s+"
-    rf"(?:(?:to|in)\s+(?:the\s+[a-z]+\s+)?{SPAN},?\s+)?{_BETWEEN}{_SPANS}"
+    rf"(?i){CLAUSE}(?:add|create|define|implement|introduce|write|declare|export|append|insert|register|import|call)\s+"
+    rf"(?:(?:to|in)\s+(?:the\s+[a-z]+\s+)?{SPAN},?\s+)?{_BETWEEN}{SPANS}"
 )
 _ADDED_ABROAD = lazy_pattern(
     r"(?i)(?:\b(?:füge|ergänze|erstelle|schreibe|implementiere|definiere|ajoute[rz]?|crée[rz]?|implémente[rz]?|añad[ei]r?"
@@ -50,24 +50,25 @@ _BECOMES = lazy_pattern(
 _PREFERRED = lazy_pattern(
     rf"(?i)\buse\s+(?:the\s+)?(?P<spans>{SPAN})\s+(?:instead of|in place of|rather than)\b"
 )
-_RAISED = lazy_pattern(
-    rf"(?i)(?:\b(?:raise|throw)|{SPAN}\s+(?:raises|throws))\s+(?:an?\s+|the\s+)?(?P<spans>{SPAN})"
-)
+_RAISED = lazy_pattern(rf"(?i){CLAUSE}(?:raise|throw)\s+(?:an?\s+|the\s+)?(?P<spans>{SPAN})")
 _FLAG = lazy_pattern(
-    rf"(?i){_CLAUSE}(?:support|accept|handle|honou?r)\s+{_BETWEEN}(?P<spans>`--[^`\n]+`)"
+    rf"(?i){CLAUSE}(?:support|accept|handle|honou?r)\s+{_BETWEEN}(?P<spans>`--[^`\n]+`)"
 )
 _USED = lazy_pattern(
-    rf"(?i)(?:{_CLAUSE}use\s+|\b(?:with|using|via)\s+)(?:the\s+|a\s+)?(?P<spans>{SPAN})"
+    rf"(?i)(?:{CLAUSE}use\s+|\b(?:with|using|via)\s+)(?:the\s+|a\s+)?(?P<spans>{SPAN})"
 )
 _FORMS = (_ADDED, _ADDED_ABROAD, _NEW, _NEW_NAME, _REPLACED, _BECOMES, _PREFERRED, _RAISED, _FLAG)
 
-_HELD_BACK = lazy_pattern(
+HELD_BACK = lazy_pattern(
     r"(?i)\b(?:not|never|without|avoid|no|optional\w*(?!\s+(?:parameter|argument|field|property|key)\b)"
     r"|consider|may|might|could|can|either|maybe|example|e\.g|such as"
-    r"|instance|exist\w*|missing|already|absent|present|unless|similar|equivalent|branch|tag|commit|issue|ticket|later"
-    r"|(?:next|other) task|nicht|kein\w*|pas|ne|não|non|не)\b|n['’]t\b|不|没"
+    r"|instance|exist\w*|missing|already|absent|present|unless|similar|equivalent|branch|tag|commit|issue|ticket"
+    r"|nicht|kein\w*|pas|ne|não|non|не)\b|n['’]t\b|不|没"
 )
 """Words before a name that make the request unsure, or one that is not about files."""
+LATER = lazy_pattern(
+    r"(?i)\b(?:later|(?:next|other|another|previous) (?:task|spec|step)s?|task \d+)\b"
+)
 _GOES_ON = lazy_pattern(
     r"(?:['’]s\b|-\w|\s*/|\s+or\b|\s+\(?(?:if|where|when)\s+(?:needed|necessary|possible))"
 )
@@ -80,7 +81,13 @@ _STRONG = lazy_pattern(
     r"@[\w.]+(?:\(.*\))?|(?:[\w$]+[._][\w$.]+|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*)(?:\(.*\))?"
 )
 """What is certainly a name of code, not a word, a tool or a style."""
-_TOLD_OF = lazy_pattern(r"(?i)\b(?:stop\w*|when|if|while|where|are|is|was|were|has|have)\b")
+_IMPERATIVE = lazy_pattern(
+    r"(?i)(?:[^\w`]|\d)*(?:add|use|write|create|implement|replace|read|parse|log|print|sort|wrap|decorate|mark|render|build|format|join"
+    r"|open|load|store|save|compute|validate|check|test|call|convert|guard|protect|make|return|define|send|fetch|compare|encode"
+    r"|decode|hash|escape|cache|annotate|register|in `[^`]+`)\b"
+)
+"""A sentence that begins with an order, so that `with` or `using` tells how."""
+_TOLD_OF = lazy_pattern(r"(?i)\b(?:stop\w*|when|if|while|where|are|is|was|were|has|have|fail\w*)\b")
 """Words by which a sentence tells what is so, before `with` or `using`."""
 _BUILT_IN = word_set("""
 none null nil true false undefined self this int str string dict list tuple set bool boolean number float object array
@@ -131,22 +138,25 @@ def names_asked_for(sentence: str) -> Iterator[str]:
     """Yield the names that a sentence asks to write, to raise, to call, or to use in place of others."""
     for form in _FORMS:
         for match in form.finditer(sentence):
-            yield from _names_of(match, sentence)
-    for match in _USED.finditer(sentence):
+            yield from names_of(match, sentence)
+    for match in _USED.finditer(sentence) if _IMPERATIVE.match(sentence) else ():
         is_told = _TOLD_OF.search(sentence, 0, match.start("spans")) is not None
         if _STRONG.fullmatch(match["spans"].strip("`")) and not is_told:
-            yield from _names_of(match, sentence)
+            yield from names_of(match, sentence)
 
 
-def _names_of(match: re.Match[str], sentence: str) -> Iterator[str]:
-    if _is_sure(match, sentence):
+def names_of(match: re.Match[str], sentence: str) -> Iterator[str]:
+    """Yield the names in the code spans that a form has matched, if the sentence is sure of them."""
+    if is_sure(match, sentence):
         yield from filter(None, map(name_of, re.findall(SPAN, match["spans"])))
 
 
-def _is_sure(match: re.Match[str], sentence: str) -> bool:
+def is_sure(match: re.Match[str], sentence: str) -> bool:
+    """Return True if no word makes a request unsure, or one of another task."""
     end = match.end("spans")
     plain = re.sub(SPAN, "`", sentence[:end])
-    return _HELD_BACK.search(plain) is None and _GOES_ON.match(sentence, end) is None
+    is_held_back = HELD_BACK.search(plain) or LATER.search(sentence)
+    return is_held_back is None and _GOES_ON.match(sentence, end) is None
 
 
 def name_of(span: str) -> str:
@@ -165,14 +175,16 @@ _REWORDED = lazy_pattern(
     r"`?\"(?P<text>[^\"\n{}<>%$\\\d]{3,80})\""
 )
 _TITLED = lazy_pattern(
-    rf"(?i){_CLAUSE}(?:add|create|insert|write|append)\s+(?:(?:an?|the|new|[a-z-]+)\s+){{0,3}}?"
+    rf"(?i){CLAUSE}(?:add|create|insert|write|append)\s+(?:(?:an?|the|new|[a-z-]+)\s+){{0,3}}?"
     r"(?:section|heading|subsection|chapter|title|row|column|entry|link|button|label|tab|item|note|warning)\s+"
     r"(?:(?:named|called|titled|label?led|with the (?:title|text|heading))\s+)?"
     r"[`\"“](?:#{1,6} )?(?P<text>[^\"”`\n{}<>%$\\]{3,80})[\"”`]"
 )
+_GAP = lazy_pattern(r"\b[A-Z]{3,}\b|\.\.\.|…")
+"""A word in a text that stands for another one, such as `NAME`."""
 _EXACT = lazy_pattern(
-    r"(?i)\b(?:(?:bump|set|update|upgrade|change|raise|pin)\s+(?:[^\s;:]+\s+){1,6}?to\s+(?:version\s+)?"
-    r"[`\"v^~=]{0,3}(?P<version>\d+\.\d+(?:\.\d+)?)\b"
+    r"(?i)\b(?:(?:bump|update|upgrade|pin|(?:set|change|raise)\s+(?:the\s+)?version)\s+(?:[^\s;:]+\s+){0,6}?to\s+(?:version\s+)?"
+    r"[`\"v^~=]{0,3}(?P<version>\d+\.\d+(?:\.\d+)?)\b(?!\s*(?:%|[kmgt]?i?b\b|ms\b|s\b|sec|min|hour|px|r?em\b|x\b|style|times))"
     r"|(?:links?|points?|redirects?)\s+(?:[a-z]+\s+){0,3}?to\s+[`<]?(?P<url>https?://[^\s`>)]+[\w/]))"
 )
 
@@ -181,34 +193,36 @@ def texts_asked_for(sentence: str) -> Iterator[str]:
     """Yield the texts that a sentence asks for in quotes, without numbers and placeholders, and titles."""
     for form in (_REWORDED, _TITLED):
         for match in form.finditer(sentence):
-            is_held_back = _HELD_BACK.search(sentence[: match.start("text")]) is not None
-            if not is_held_back and len(folded(match["text"])) >= _LEAST:
-                yield match["text"]
+            text = match["text"]
+            has_gap = _GAP.search(text) is not None and not text.isupper()
+            is_held_back = HELD_BACK.search(sentence[: match.start("text")]) is not None
+            if not is_held_back and not has_gap and len(folded(text)) >= _LEAST:
+                yield text
 
 
 def exact_texts_asked_for(sentence: str) -> Iterator[str]:
     """Yield the versions to which a sentence raises something, and the addresses to which it links."""
     for match in _EXACT.finditer(sentence):
-        if not _HELD_BACK.search(sentence[: match.end()]):
+        if not HELD_BACK.search(sentence[: match.end()]):
             yield match["version"] or match["url"]
 
 
 _PATH = r"`(?P<path>[\w./-]+\.\w+)`"
 _VERB_OF_ADDING = r"(?:add|create|define|implement|introduce|write|declare|append|insert|move|copy)"
 _PUT = lazy_pattern(
-    rf"(?i){_CLAUSE}{_VERB_OF_ADDING}\s+{_BETWEEN}{_SPANS}(?:\s+[a-z]+){{0,3}}?\s+(?:to|in|into)\s+"
+    rf"(?i){CLAUSE}{_VERB_OF_ADDING}\s+{_BETWEEN}{SPANS}(?:\s+[a-z]+){{0,3}}?\s+(?:to|in|into)\s+"
     rf"(?:(?:the|a|new|file|module)\s+){{0,3}}{_PATH}"
 )
 _PUT_IN = lazy_pattern(
-    rf"(?i)(?:^[\W\d]*|\bin\s+)(?:the file\s+)?{_PATH}\s*[:,]\s+{_VERB_OF_ADDING}\s+{_BETWEEN}{_SPANS}"
+    rf"(?i)(?:^[\W\d]*|\bin\s+)(?:the file\s+)?{_PATH}\s*[:,]\s+{_VERB_OF_ADDING}\s+{_BETWEEN}{SPANS}"
 )
 _HAS = lazy_pattern(
     rf"(?i){_PATH}\s+(?:now\s+|must\s+|should\s+)?(?:has|have|contains?|holds?|defines?|exports?|mentions?|lists?|includes?|declares?)"
-    rf"\s+{_BETWEEN}{_SPANS}"
+    rf"\s+{_BETWEEN}{SPANS}"
 )
 _LACKS = lazy_pattern(
     rf"(?i){_PATH}\s+(?:no longer|does not|must not|should not|doesn['’]t)\s+(?:has|have|contains?|uses?|imports?"
-    rf"|mentions?|calls?|defines?)\s+(?:any\s+)?{_BETWEEN}{_SPANS}"
+    rf"|mentions?|calls?|defines?)\s+(?:any\s+)?{_BETWEEN}{SPANS}"
 )
 
 
@@ -216,7 +230,7 @@ def names_in_files(sentence: str) -> Iterator[tuple[str, str]]:
     """Yield the names that a sentence wants in a file, each with that file."""
     for form in (_PUT, _PUT_IN, _HAS):
         for match in form.finditer(sentence):
-            yield from ((name, match["path"]) for name in _names_of(match, sentence))
+            yield from ((name, match["path"]) for name in names_of(match, sentence))
 
 
 def names_not_in_files(sentence: str) -> Iterator[tuple[str, str]]:
@@ -228,103 +242,12 @@ def names_not_in_files(sentence: str) -> Iterator[tuple[str, str]]:
 
 
 _TESTED = lazy_pattern(
-    rf"(?i){_CLAUSE}(?:add|write|create)\s+(?:[a-z]+\s+){{0,3}}tests?\s+"
-    rf"(?:for|of|covering|that (?:covers?|checks?|tests?))\s+(?:(?:the\s+)?[a-z]+\s+)?{_SPANS}"
+    rf"(?i){CLAUSE}(?:add|write|create)\s+(?:[a-z]+\s+){{0,3}}tests?\s+"
+    rf"(?:for|of|covering|that (?:covers?|checks?|tests?))\s+(?:(?:the\s+)?[a-z]+\s+)?{SPANS}"
 )
 
 
 def names_to_test(sentence: str) -> Iterator[str]:
     """Yield the names for which a sentence asks tests."""
     for match in _TESTED.finditer(sentence):
-        yield from _names_of(match, sentence)
-
-
-_EDITS = lazy_pattern(
-    rf"(?i){_CLAUSE}(?:(?:add|insert|append|prepend|print|log|call|raise|throw|return|use|replace|remove|delete|drop"
-    r"|catch|close|open|wrap|sort|check|validate|handle|move)\b|change\s+the\s+(?:default|message|text|name|order|signature|condition"
-    r"|loop|string|type|parameter|argument|value)\b)"
-)
-_WHERE = lazy_pattern(
-    r"(?i)(?<!next )(?<!similar )(?<!due )\b(?:to|in|into|of|from|inside|within)\s+"
-    r"(?:the\s+)?(?:(?:body|end|start|top|beginning|signature)\s+of\s+)?(?:the\s+)?(?:(?:function|method|class)\s+)?"
-    rf"(?P<spans>{SPAN})"
-    r"(?=\s*(?:$|[.,;:)]|(?:function|method|class)\b|(?:to|with|by|when|if|so|and|as|before|after|from|in|of)\b))"
-)
-_ELSEWHERE = lazy_pattern(
-    r"(?i)\b(?:for|(?:calls?|uses?|usages?|imports?|cop(?:y|ies)|instances?|occurrences?|results?|rest) (?:to|of)"
-    r"|references?|links?|tests?|support|access|alias|that|which|by)\b|[;:\n]"
-)
-_OF_ANOTHER = lazy_pattern(
-    r"(?i)\b(?!(?:body|end|start|top|beginning|signature|docstring|default|message|text|name|order|condition|loop|type"
-    r"|parameters?|arguments?|value)\b)\w+\s+of\s+(?:the\s+)?(?:(?:function|method|class)\s+)?\Z"
-)
-_MARKED = lazy_pattern(
-    rf"(?i){_CLAUSE}(?:(?:decorate|annotate|document|wrap the body of)\s+(?:the\s+)?(?:(?:function|method|class)\s+)?"
-    r"|(?:add|write)\s+(?:an?\s+|the\s+|[a-z]+\s+){0,3}?(?:docstrings?|type (?:hints?|annotations?))\s+"
-    r"(?:to|for|in|on)\s+(?:(?:all|the|parameters|arguments|of|function|method|class)\s+){0,5})(?P<spans>"
-    rf"{SPAN})(?!\s*(?:class|module|package|file)?e?s?\s*['’])"
-)
-_MADE = lazy_pattern(
-    rf"(?i){_CLAUSE}(?:make|turn|convert)\s+(?:the\s+)?(?:(?:function|method|class)\s+)?(?P<spans>{SPAN})\s+(?:(?:in)?to\s+)?"
-    r"(?:an?\s+)?(?:static|class|async|private|abstract|generic|property|dataclass|generator|return|raise|accept|take|print|log)\b"
-)
-
-
-def places_to_change(sentence: str) -> Iterator[str]:
-    """Yield the definitions in which a sentence asks to add, replace or remove something."""
-    for match in (*_MARKED.finditer(sentence), *_MADE.finditer(sentence)):
-        yield from _names_of(match, sentence)
-    for verb in _EDITS.finditer(sentence):
-        for match in _WHERE.finditer(sentence, verb.end()):
-            between = re.sub(SPAN, "`", sentence[verb.end() : match.start("spans")])
-            if not _ELSEWHERE.search(between) and not _OF_ANOTHER.search(between):
-                yield from _names_of(match, sentence)
-
-
-_PART = r"(?:function|method|class|constant|variable|type|interface|struct|enum|helper|test|field|property|key|setting)"
-_REMOVED = lazy_pattern(
-    rf"(?i){_CLAUSE}(?:remove|delete|drop|get rid of|take out)\s+"
-    r"(?:(?:the|an?|old|unused|deprecated|obsolete|legacy|dead|private|public|global|redundant|both|whole|entire"
-    rf"|{_PART}(?:e?s)?|entr(?:y|ies)|properties)\s+)*+{_SPANS}"
-    rf"(?=\s*(?:$|[.,;:)]|{_PART}(?:e?s)?\b(?!['’])|(?:and|then|completely|entirely|altogether|too|as well|now)\b"
-    r"|(?:from|in)\s+(?:the\s+(?:file|module|code|codebase|class)\b|`[\w./-]+\.\w+`)))"
-)
-_GOES = lazy_pattern(
-    rf"(?i)(?P<spans>{SPAN})\s+(?:(?:is|are|must be|should be)\s+(?:to be\s+)?(?:removed|deleted|dropped)"
-    r"|must go|goes away)\b"
-)
-
-
-def removals_asked_for(sentence: str) -> Iterator[str]:
-    """Yield the names, or `Class.name`, of the definitions that a sentence removes."""
-    for match in (*_REMOVED.finditer(sentence), *_GOES.finditer(sentence)):
-        if _is_sure(match, sentence):
-            for span in re.findall(SPAN, match["spans"]):
-                yield span.strip("` ").partition("(")[0]
-
-
-_RENAMED = lazy_pattern(
-    rf"(?i)\brenam(?:e|ing)\s[^`\n]{{0,30}}(?P<old>{SPAN})[^`.;\n]{{0,20}}(?:\b(?:to|into|as)|->|→)\s+(?P<new>{SPAN})"
-)
-_EVERYWHERE = lazy_pattern(
-    r"(?i)\b(?:replac|renam|chang)(?:e|ing)\s+(?:(?:all|every|each)\s+(?:the\s+)?(?:occurrences?|uses?|usages?|calls?|instances?"
-    rf"|references?)\s+(?:of|to)\s+)(?P<old>{SPAN})[^`.;\n]{{0,20}}\b(?:with|by|to|into)\s+(?:[a-z]+\s+){{0,3}}(?P<new>{SPAN})"
-)
-_ALIAS = lazy_pattern(
-    r"(?i)\b(?:alias\w*|deprecat\w*|backwards?|compatib\w*|keep\w*|still|old name)\b"
-)
-
-
-def renames_asked_for(sentence: str) -> Iterator[str]:
-    """Yield the old names of the definitions that a sentence renames and does not keep in some form."""
-    for match in _RENAMED.finditer(sentence):
-        if not _HELD_BACK.search(sentence[: match.start("old")]) and not _ALIAS.search(sentence):
-            yield match["old"].strip("` ").partition("(")[0]
-
-
-def names_replaced(sentence: str) -> Iterator[str]:
-    """Yield the names of which a sentence replaces every use."""
-    for match in _EVERYWHERE.finditer(sentence):
-        old, new = name_of(match["old"]), match["new"]
-        if old and old not in new and not _HELD_BACK.search(sentence[: match.start("old")]):
-            yield old
+        yield from names_of(match, sentence)

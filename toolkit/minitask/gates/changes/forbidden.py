@@ -28,7 +28,11 @@ _THING = (
 )
 _SPANS = rf"(?P<spans>{SPAN}(?:(?:\s*,\s*(?:and\s+|or\s+)?|\s+(?:and|or|nor)\s+)(?:the\s+)?{SPAN}){{0,9}}+)"
 _END = rf"(?=\s*(?:$|[.,;:!)]|(?:{_KIND}|itself|in any way|at all|here|in this (?:task|step|change))\b(?!['’])))"
-_NOT = rf"(?:\b(?:not|never|without|avoid)|n['’]t)\s+{_TOUCH}\s+"
+_NEVER = (
+    r"(?:(?<!does )(?<!did )(?<!can )(?<!could )(?<!is )(?<!was )(?<!are )(?<!will )\b(?:not|never|without)"
+    r"|\b(?:do|must|should)n['’]t)"
+)
+_NOT = rf"(?:{_NEVER}|\bavoid)\s+{_TOUCH}\s+"
 _AS_IT_IS = r"(?:exactly\s+)?(?:as (?:it is|they are|is)|unchanged|untouched|alone|intact)\b"
 _FORBIDDEN = lazy_pattern(rf"(?i){_NOT}(?:anything in\s+)?{_THING}{_SPANS}{_END}")
 _LEFT_ALONE = lazy_pattern(rf"(?i)\b(?:leave|keep)\s+{_THING}{_SPANS}\s+{_AS_IT_IS}")
@@ -45,7 +49,8 @@ _ONLY = lazy_pattern(
     rf"{_THING}{_SPANS}{_END}"
 )
 _EXISTING = lazy_pattern(
-    rf"(?i){_NOT}(?:any\s+|the\s+|of the\s+)*existing\s+(?:{_KIND}|definitions|code|tests|test cases)\s*(?:$|[.,;:!)])"
+    rf"(?i){_NOT}(?:any\s+|the\s+|of the\s+)*existing\s+(?:{_KIND}|definitions|code|(?P<tests>tests|test cases))"
+    r"\s*(?:$|[.,;:!)])"
 )
 _ELSE = lazy_pattern(
     rf"(?i){_NOT}(?:anything else|(?:any\s+|the\s+)*other\s+(?:{_KIND}|definitions|code|tests))\b"
@@ -55,41 +60,37 @@ _EXCEPT = lazy_pattern(
     r"(?i)\b(?:beyond|except|other than|apart from|unless|more than|yet|until|for now|if|when)\b"
 )
 _UNWANTED = lazy_pattern(
-    r"(?i)(?:(?:\b(?:not|never|without)|n['’]t)\s+(?:us(?:e|ing)|import(?:ing)?|call(?:ing)?|add(?:ing)?|introduc(?:e|ing))|\bavoid)\s+"
+    rf"(?i)(?:{_NEVER}\s+(?:us(?:e|ing)|import(?:ing)?|call(?:ing)?|add(?:ing)?|introduc(?:e|ing))|\bavoid)\s+"
     rf"(?:(?:the|any|an?|[a-z]+)\s+){{0,2}}?{_SPANS}"
-    r"(?=\s*(?:$|[.,;:!)]|(?:functions?|modules?|library|package|anywhere|at all|here|itself|in this file)\b))"
+    r"(?=\s*(?:$|[.,;:!)]|(?:functions?|modules?|library|package|anywhere|at all|itself|in this file)\b))"
 )
 _STRING = lazy_pattern(r"\"[^\"\n]*\"|'[^'\n]*'")
 
 
 def find_unwanted(file: FileChange, spec: Spec) -> Iterator[LintError]:
-    """Yield the added lines that use a name of which the task says not to."""
-    if not is_code(file.path):
-        return
-    base_rows = frozenset((file.base or "").split("\n"))
-    for sentence in _limits(spec, file):
+    """Yield the new uses of a name of which the task says not to use it."""
+    for sentence in _limits(spec, file) if is_code(file.path) else ():
         if _EXCEPT.search(re.sub(SPAN, "`", sentence)):
             continue
         for match in _UNWANTED.finditer(sentence):
             for name in filter(None, map(name_of, re.findall(SPAN, match["spans"]))):
-                line = _first_use(name, file.content, base_rows)
-                if line:
+                had, has = (_uses(name, text) for text in (file.base or "", file.content))
+                if len(has) > len(had):
                     message = f"it uses {printable(name)}, and the task says not to"
-                    yield LintError(file.path, line, message, "do it without")
+                    yield LintError(file.path, has[-1], message, "do it without")
 
 
-def _first_use(name: str, text: str, base_rows: frozenset[str]) -> int:
-    """Return the first new line that calls, imports or declares with a name; 0 if there is none."""
+def _uses(name: str, text: str) -> list[int]:
+    """Return the lines of code that call, import or declare with a name."""
     word = re.escape(name)
     use = re.compile(
         rf"(?<!\w){word}(?:\s*\(|!\(|\.\w|\s+\w+\s*[=;])|\b(?:import|from|require|use)\b.*\b{word}\b"
         rf"|(?:[:<|]|\bas)\s*{word}\b(?!\s*:)"
     )
-    for number, row in enumerate(text.split("\n"), 1):
-        is_new = row not in base_rows and comment_text(row) is None
-        if is_new and use.search(_STRING.sub('""', row)):
-            return number
-    return 0
+    rows = enumerate(text.split("\n"), 1)
+    return [
+        n for n, row in rows if comment_text(row) is None and use.search(_STRING.sub('""', row))
+    ]
 
 
 def find_forbidden(file: FileChange, spec: Spec) -> Iterator[LintError]:
@@ -134,14 +135,20 @@ def _wanted(sentence: str, parts: Parts, about: str) -> Iterator[tuple[NamedPart
         spans = match["spans"] or match["owner"]
         yield from ((part, False) for part in _definitions(spans, parts))
     code = [part for part in parts if part.kind == "code" and part.start]
-    if _EXISTING.search(sentence):
-        yield from ((part, True) for part in code)
+    existing = _EXISTING.search(sentence)
+    if existing:
+        is_meant = _is_test if existing["tests"] else bool
+        yield from ((part, True) for part in code if is_meant(part))
     only = _ONLY.search(sentence)
     allowed = list(_definitions(only["spans"], parts)) if only else []
     if not only and _ELSE.search(sentence):
         allowed = [part for part in code if has_name(about, part.leaf)]
     if allowed:
         yield from ((part, True) for part in code if not _are_one(part, allowed))
+
+
+def _is_test(part: NamedPart) -> bool:
+    return "test" in part.name.lower()
 
 
 def _definitions(spans: str, parts: Parts) -> Iterator[NamedPart]:

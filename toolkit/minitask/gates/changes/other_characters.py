@@ -28,6 +28,9 @@ _ABOUT_CHARACTERS = lazy_pattern(
     r"(?i)\b(?:quot\w+|apostroph\w+|dash\w*|hyphen\w*|typograph\w+|entit\w+|escap\w+|nbsp|non-?breaking|unicode|ascii|characters?"
     r"|encod\w*|symbols?|punctuation|html|xml|translat\w+|convert\w*|ellips\w+|sanitiz\w+|format\w*|accents?|umlauts?)\b"
 )
+_ABOUT_SPACE = lazy_pattern(
+    r"(?i)\b(?:tabs?|spac(?:e|es|ing)|white-?space|indent\w*|align\w*|(?:re-?)?format\w*|gofmt)\b"
+)
 _ABOUT_WRITING = lazy_pattern(
     r"(?i)\b(?:typos?|spell\w*|misspell\w*|grammar|wording|language|locali[sz]\w+|i18n|regex\w*|regular expressions?"
     r"|patterns?|backslash\w*|emojis?|icons?|links?|urls?|diacritic\w*|normali[sz]\w+|warnings?"
@@ -133,7 +136,7 @@ def _is_reduced(row: str, was: str) -> bool:
     if was.isascii() or not row.isascii():
         return False
     first, *inner, last = _NO_ASCII.split(was)
-    if not any(map(str.isalnum, "".join((first, *inner, last)))):
+    if not "".join((first, *inner, last)).strip():
         return not any(map(str.isalnum, row))
     end = len(row) - len(last)
     at = len(first) if row.startswith(first) and row.endswith(last) else end + 1
@@ -146,6 +149,8 @@ def _is_reduced(row: str, was: str) -> bool:
 def _is_unasked(row: str, was: str, spec_text: str, *, is_strict: bool) -> bool:
     """Return True if the spec has none of the characters that differ."""
     if not is_strict and _ABOUT_WRITING.search(spec_text):
+        return False
+    if "\t" in was and _ABOUT_SPACE.search(spec_text):
         return False
     has, had = Counter(row), Counter(was)
     odd = {char for char in (has - had) + (had - has) if not char.isascii()}

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from posixpath import basename
 
 from msgspec import Struct
 
 from minitask.edits.script_model import Reader
+from minitask.gates.requested_edits import (
+    names_replaced,
+    places_to_change,
+    removals_asked_for,
+    renames_asked_for,
+)
 from minitask.gates.requested_removals import FENCED, has_name, task_sentences
 from minitask.gates.requested_work import (
     exact_texts_asked_for,
@@ -22,17 +28,14 @@ from minitask.gates.requested_work import (
     names_asked_for,
     names_in_files,
     names_not_in_files,
-    names_replaced,
     names_to_test,
-    places_to_change,
-    removals_asked_for,
-    renames_asked_for,
     texts_asked_for,
     with_code,
 )
 from minitask.gates.result import FileChange, FilesAfter, LintError, last_line, printable
 from minitask.gates.source.elisions import comment_text
 from minitask.gates.source.parts import definition_named, is_code, parts_of_both
+from minitask.gates.source.parts_text import NamedPart
 from minitask.gates.validation.test_files import is_test_path
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
@@ -43,6 +46,11 @@ _IS_THERE = lazy_pattern(
 )
 _OTHERWISE = lazy_pattern(r"(?i)\b(?:instead|renamed|called|named|spelled|means?|written)\b")
 _IS_DONE = lazy_pattern(r"(?i)\b(?:already|needs? no|no change|as it should|is in|has it)\b")
+_MARK = lazy_pattern(r"\s*(?://|/\*|\*|#|@|--|\"\"\"|;|%)")
+_DEFINES = lazy_pattern(
+    r"\s*(?:(?:export|default|async|pub|static|public|private)\s+)*(?:def|function|fn|func|class|const|let|var|import|from|use)\b"
+)
+_WILDCARD = lazy_pattern(r"\b(?:import|export)\s*\*\s*(?:from|$)|\bimport \*")
 _CODE = lazy_pattern(r"`([^`\n]+)`")
 
 
@@ -117,7 +125,7 @@ def find_undone(
         paths = files_in(sentence)
         files = [file for file in edited if not paths or any(map(file.path.endswith, paths))]
         faults = chain(
-            _missing(sentence, files, pool, spec),
+            _missing(sentence, files, text, spec),
             _inexact(sentence, files, text),
             _misplaced(sentence, proposals),
         )
@@ -130,9 +138,9 @@ def find_undone(
 
 
 def _text(proposals: Sequence[FileChange], spec: Spec, read: Reader) -> str:
-    """Return the text of all files of the change and the spec's list, with their paths."""
+    """Return the text of all files of the change and the spec's list, before and after, with their paths."""
     unchanged = {ref.path for ref in spec.writes()} - {file.path for file in proposals}
-    texts = chain.from_iterable((file.path, file.content) for file in proposals)
+    texts = chain.from_iterable((f.path, f.content, f.base or "") for f in proposals)
     return "\n".join((*texts, *(read(path) or "" for path in sorted(unchanged))))
 
 
@@ -141,13 +149,14 @@ def _sentences(spec: Spec, files: Iterable[FileChange]) -> Iterator[str]:
     return iter(dict.fromkeys(map(with_code, about)))
 
 
-def _missing(sentence: str, files: Sequence[FileChange], pool: str, spec: Spec) -> Iterator[_Fault]:
+def _missing(sentence: str, files: Sequence[FileChange], text: str, spec: Spec) -> Iterator[_Fault]:
     """Yield the names and texts that a sentence asks for, and that no file has."""
     if not files:
         return
     paths = {name for ref in spec.files for name in (ref.path, basename(ref.path))}
-    for name in chain(names_asked_for(sentence), texts_asked_for(sentence)):
-        if folded(name) not in pool and name not in paths:
+    names = () if _WILDCARD.search(text) else names_asked_for(sentence)
+    for name in chain(names, texts_asked_for(sentence)):
+        if folded(name) not in folded(text) and name not in paths:
             yield _lacking(name, files[0])
 
 
@@ -169,7 +178,8 @@ def _misplaced(sentence: str, proposals: Sequence[FileChange]) -> Iterator[_Faul
     """Yield the names that a sentence wants in a file that lacks them, or no longer in one that has them."""
     for name, path in names_in_files(sentence):
         target = _only_file(path, proposals)
-        if target is not None and folded(name) not in folded(target.content):
+        texts = "" if target is None else f"{target.content}\n{target.base or ''}"
+        if target is not None and folded(name) not in folded(texts):
             message = f"the task asks for {printable(name)} in this file, and it is not there"
             error = LintError(target.path, 1, message, "do that step, too")
             yield _Fault(name, error, is_final=True)
@@ -213,17 +223,26 @@ def _as_before(file: FileChange, sentence: str) -> Iterator[_Fault]:
     before, after = parts_of_both(file.path, file.base, file.content)
     for name, step in dict(steps).items():
         had, has = (definition_named(name, parts) for parts in (before, after))
-        is_same = had and has and had.rows_of(file.base) == has.rows_of(file.content)
+        is_same = (
+            had and has and _rows_with_marks(had, file.base) == _rows_with_marks(has, file.content)
+        )
         if has and (is_same or (had and step == "renames it")):
             message = f"{printable(name)} is as it was, and the task {step}"
             error = LintError(file.path, has.start, message, "do that step, too")
             yield _Fault(name, error, is_final=step != "changes it")
 
 
+def _rows_with_marks(part: NamedPart, text: str) -> list[str]:
+    """Return a definition's lines with the comments, decorators and attributes right above it."""
+    above = takewhile(_MARK.match, reversed(text.split("\n")[: part.start - 1]))
+    return [*above, *part.rows_of(text)]
+
+
 def _remaining(name: str, file: FileChange) -> Iterator[LintError]:
     """Yield the first line of code that still has a name of which the task replaces every use."""
     for number, row in enumerate(file.content.split("\n"), 1):
-        if has_name(row, name) and comment_text(row) is None:
+        is_use = has_name(row, name) and comment_text(row) is None
+        if is_use and not _DEFINES.match(row):
             message = f"{printable(name)} is still here, and the task replaces every use of it"
             yield LintError(file.path, number, message, "do that step, too")
             return
