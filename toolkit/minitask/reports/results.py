@@ -86,7 +86,7 @@ def render_result(result: TaskResult) -> str:
 
 
 def _result_lines(result: TaskResult) -> Iterator[str]:
-    reason = without_fix(result.reason, result.next_step)
+    reason = _indented(without_fix(result.reason, result.next_step))
     yield f"{MARKS[result.verdict]} {result.task}: {result.verdict.value}{_after_colon(reason)}"
     for attempt in result.attempts if len(result.attempts) > 1 else ():
         why = _after_colon(_first_line(attempt.reason))
@@ -104,6 +104,12 @@ def _result_lines(result: TaskResult) -> Iterator[str]:
         yield f"  branch {result.branch}{merge}"
     if result.next_step:
         yield f"  next   {result.next_step}"
+
+
+def _indented(text: str) -> str:
+    """Return a text whose lines after the first are indented."""
+    first, *more = text.split("\n")
+    return "\n".join([first, *(line if line.startswith(" ") else f"  {line}" for line in more)])
 
 
 def _after_colon(text: str) -> str:
