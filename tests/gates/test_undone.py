@@ -212,6 +212,7 @@ def test_a_text_that_the_task_asks_for_is_there(step: str, old: str, new: str) -
         "Call it in a way that `load` needs no change.",
         "Return `None` if there is no file.",
         "Use `snake_case` names.",
+        "Convert `camelCase` classes to `kebab-case`.",
         "Print the parts of `show` one below the other.",
         "Leave room for the next task to add `read_size`.",
         "Rename `old_size` to `show`, and keep `old_size` as an alias.",

@@ -91,7 +91,7 @@ _TOLD_OF = lazy_pattern(r"(?i)\b(?:stop\w*|when|if|while|where|are|is|was|were|h
 """Words by which a sentence tells what is so, before `with` or `using`."""
 _BUILT_IN = word_set("""
 none null nil true false undefined self this int str string dict list tuple set bool boolean number float object array
-snake_case camelcase pascalcase
+snake_case screaming_snake_case upper_case lower_case camelcase pascalcase kebab-case title-case
 """)
 _LONGEST = 1_000
 """Characters of the longest sentence that is read: the patterns take quadratic time."""
