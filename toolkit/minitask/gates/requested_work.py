@@ -1,6 +1,7 @@
 """Read from a sentence of a task what it asks for in so many words: names, texts, moves, places, removals.
 
 Only what is certain counts: the imperative, with its object in backticks or certainly a name (`max_size`, `parse()`).
+`requested_removals` reads the same sentences widely, since it decides what a change may do, not what it must.
 """
 
 from __future__ import annotations

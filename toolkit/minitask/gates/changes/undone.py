@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum, auto
 from itertools import chain, islice, takewhile
 from posixpath import basename
 
@@ -54,13 +55,20 @@ _WILDCARD = lazy_pattern(r"\b(?:import|export)\s*\*\s*(?:from|$)|\bimport \*")
 _CODE = lazy_pattern(r"`([^`\n]+)`")
 
 
+class _Excuse(Enum):
+    """What an answer may say of a step that is left out."""
+
+    NONE = auto()
+    IS_DONE = auto()
+    IS_ELSEWHERE = auto()
+
+
 class _Fault(Struct, frozen=True):
-    """A step that is left out: what it is about, and the error; `lacks` if nothing has it, else it is as it was."""
+    """A step that is left out: what it is about, the error, and what excuses it."""
 
     about: str
     error: LintError
-    lacks: bool = False
-    is_final: bool = False
+    excuse: _Excuse = _Excuse.NONE
 
 
 class _Answer(Struct, frozen=True):
@@ -72,11 +80,11 @@ class _Answer(Struct, frozen=True):
 
     def excuses(self, fault: _Fault) -> bool:
         """Return True if a line says that a step is done: where its name is, or what stands in its place."""
-        lines = () if fault.is_final else self.lines
+        lines = () if fault.excuse is _Excuse.NONE else self.lines
         return any(self._excuses(line, fault) for line in lines if fault.about in line)
 
     def _excuses(self, line: str, fault: _Fault) -> bool:
-        if not fault.lacks:
+        if fault.excuse is _Excuse.IS_DONE:
             return _IS_DONE.search(line) is not None
         names = (name for name in _CODE.findall(line) if fault.about not in name)
         if _OTHERWISE.search(line) and any(folded(name) in self.pool for name in names):
@@ -118,18 +126,18 @@ def find_undone(
     `explanation` answers an earlier fault: it may say that a name is elsewhere, which must be so in the `candidate`.
     """
     edited = [file for file in proposals if file.content != file.base]
-    text = _text(proposals, spec, read) if edited else ""
-    pool = folded(text)
-    answer = _Answer(tuple(FENCED.sub("\n", explanation).split("\n")), pool, candidate)
+    if not edited:
+        return
+    texts = _read_texts(proposals, spec, read)
+    answer = _Answer(tuple(FENCED.sub("\n", explanation).split("\n")), texts.folded, candidate)
     for sentence in _sentences(spec, edited):
         paths = files_in(sentence)
         files = [file for file in edited if not paths or any(map(file.path.endswith, paths))]
         faults = chain(
-            _missing(sentence, files, text, spec),
-            _inexact(sentence, files, text),
+            _missing(sentence, files[0], texts, spec) if files else (),
             _misplaced(sentence, proposals),
+            *(_as_before(file, sentence) for file in files),
         )
-        faults = chain(faults, *(_as_before(file, sentence) for file in files))
         yield from islice((fault.error for fault in faults if not answer.excuses(fault)), 1)
     for file in edited:
         others = tuple(proposal for proposal in proposals if proposal is not file)
@@ -137,11 +145,22 @@ def find_undone(
         yield from _kept_beside(file, spec)
 
 
-def _text(proposals: Sequence[FileChange], spec: Spec, read: Reader) -> str:
-    """Return the text of all files of the change and the spec's list, before and after, with their paths."""
+class _Texts(Struct, frozen=True):
+    """The text of all files of the change and the spec's list, before and after, with their paths.
+
+    `folded` has its letters and digits. `has_wildcard`: a file imports or exports names that it does not name.
+    """
+
+    text: str
+    folded: str
+    has_wildcard: bool
+
+
+def _read_texts(proposals: Sequence[FileChange], spec: Spec, read: Reader) -> _Texts:
     unchanged = {ref.path for ref in spec.writes()} - {file.path for file in proposals}
-    texts = chain.from_iterable((f.path, f.content, f.base or "") for f in proposals)
-    return "\n".join((*texts, *(read(path) or "" for path in sorted(unchanged))))
+    parts = chain.from_iterable((f.path, f.content, f.base or "") for f in proposals)
+    text = "\n".join((*parts, *(read(path) or "" for path in sorted(unchanged))))
+    return _Texts(text, folded(text), _WILDCARD.search(text) is not None)
 
 
 def _sentences(spec: Spec, files: Iterable[FileChange]) -> Iterator[str]:
@@ -149,29 +168,23 @@ def _sentences(spec: Spec, files: Iterable[FileChange]) -> Iterator[str]:
     return iter(dict.fromkeys(map(with_code, about)))
 
 
-def _missing(sentence: str, files: Sequence[FileChange], text: str, spec: Spec) -> Iterator[_Fault]:
-    """Yield the names and texts that a sentence asks for, and that no file has."""
-    if not files:
-        return
+def _missing(sentence: str, file: FileChange, texts: _Texts, spec: Spec) -> Iterator[_Fault]:
+    """Yield the names, texts, versions and addresses that a sentence asks for, and that no file has."""
     paths = {name for ref in spec.files for name in (ref.path, basename(ref.path))}
-    names = () if _WILDCARD.search(text) else names_asked_for(sentence)
+    names = () if texts.has_wildcard else names_asked_for(sentence)
     for name in chain(names, texts_asked_for(sentence)):
-        if folded(name) not in folded(text) and name not in paths:
-            yield _lacking(name, files[0])
-
-
-def _inexact(sentence: str, files: Sequence[FileChange], text: str) -> Iterator[_Fault]:
-    """Yield the versions and addresses that a sentence asks for, and that no file has."""
-    for exact in exact_texts_asked_for(sentence) if files else ():
-        if exact not in text:
-            yield _lacking(exact, files[0])
+        if folded(name) not in texts.folded and name not in paths:
+            yield _lacking(name, file)
+    for exact in exact_texts_asked_for(sentence):
+        if exact not in texts.text:
+            yield _lacking(exact, file)
 
 
 def _lacking(name: str, file: FileChange) -> _Fault:
     message = f"the task asks for {printable(name)}, and no file of the change has it"
     remedy = f"do that step, too, or say in a line where {printable(name)} is"
     error = LintError(file.path, last_line(file.content), message, remedy)
-    return _Fault(name, error, lacks=True)
+    return _Fault(name, error, _Excuse.IS_ELSEWHERE)
 
 
 def _misplaced(sentence: str, proposals: Sequence[FileChange]) -> Iterator[_Fault]:
@@ -182,7 +195,7 @@ def _misplaced(sentence: str, proposals: Sequence[FileChange]) -> Iterator[_Faul
         if target is not None and folded(name) not in folded(texts):
             message = f"the task asks for {printable(name)} in this file, and it is not there"
             error = LintError(target.path, 1, message, "do that step, too")
-            yield _Fault(name, error, is_final=True)
+            yield _Fault(name, error)
     for name, path in names_not_in_files(sentence):
         target = _only_file(path, proposals)
         if (
@@ -191,7 +204,7 @@ def _misplaced(sentence: str, proposals: Sequence[FileChange]) -> Iterator[_Faul
             and has_name(target.base or "", name)
         ):
             message = f"the task wants this file without {printable(name)}, and it is there"
-            yield _Fault(name, LintError(target.path, 1, message, "remove it"), is_final=True)
+            yield _Fault(name, LintError(target.path, 1, message, "remove it"))
     tests = [file for file in proposals if is_test_path(file.path)]
     for name in names_to_test(sentence) if tests else ():
         if not any(folded(name) in folded(file.content) for file in tests):
@@ -199,7 +212,7 @@ def _misplaced(sentence: str, proposals: Sequence[FileChange]) -> Iterator[_Faul
                 f"the task asks for a test of {printable(name)}, and no test of the change has it"
             )
             error = LintError(tests[0].path, 1, message, "write that test, too")
-            yield _Fault(name, error, lacks=True)
+            yield _Fault(name, error, _Excuse.IS_ELSEWHERE)
 
 
 def _only_file(path: str, proposals: Sequence[FileChange]) -> FileChange | None:
@@ -212,7 +225,7 @@ def _as_before(file: FileChange, sentence: str) -> Iterator[_Fault]:
     if not file.base or not is_code(file.path):
         return
     for name in names_replaced(sentence):
-        yield from (_Fault(name, error, is_final=True) for error in _remaining(name, file))
+        yield from (_Fault(name, error) for error in _remaining(name, file))
     steps = [
         *((name, "removes it") for name in removals_asked_for(sentence)),
         *((name, "renames it") for name in renames_asked_for(sentence)),
@@ -229,7 +242,7 @@ def _as_before(file: FileChange, sentence: str) -> Iterator[_Fault]:
         if has and (is_same or (had and step == "renames it")):
             message = f"{printable(name)} is as it was, and the task {step}"
             error = LintError(file.path, has.start, message, "do that step, too")
-            yield _Fault(name, error, is_final=step != "changes it")
+            yield _Fault(name, error, _Excuse.IS_DONE if step == "changes it" else _Excuse.NONE)
 
 
 def _rows_with_marks(part: NamedPart, text: str) -> list[str]:
